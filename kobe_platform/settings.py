@@ -1,0 +1,68 @@
+"""Settings of one installation, read from the environment (prefix ``KOBE_``) and nowhere else."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where an installation keeps its things, and who it is.
+
+    Attributes:
+        home: everything that the platform writes (``KOBE_HOME``).
+        inbox: the core systems' share, which the platform only reads (``KOBE_INBOX``); never inside ``home``.
+        municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``).
+        contracts, statistics, dashboards: the declarative files that the graph is derived from.
+        principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="KOBE_", frozen=True)
+
+    home: Path = Path("var")
+    inbox: Path = Path("inbox")
+    municipality: str = Field(default="28100", pattern=r"^\d{5}$")
+    contracts: Path = PROJECT / "assets" / "contracts"
+    statistics: Path = PROJECT / "assets" / "statistics"
+    dashboards: Path = PROJECT / "dashboards"
+    principal: str = "platform"
+
+    @cached_property
+    def root(self) -> Path:
+        """``home`` as an absolute path."""
+        return self.home.resolve()
+
+    @property
+    def keys(self) -> Path:
+        """The local key store."""
+        return self.root / "keys"
+
+    @property
+    def key_log(self) -> Path:
+        """The append-only log of key use."""
+        return self.root / "log" / "key_use.jsonl"
+
+    @property
+    def store(self) -> Path:
+        """Encrypted partitions of every stage."""
+        return self.root / "store"
+
+    @property
+    def receipts(self) -> Path:
+        """What became of each delivery: coordinates and counts only."""
+        return self.root / "receipts"
+
+    @property
+    def releases(self) -> Path:
+        """Published tables and sites; ``current`` names the one in force."""
+        return self.root / "releases"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own storage (``DAGSTER_HOME``)."""
+        return self.root / "dagster"
