@@ -77,9 +77,9 @@ class Hierarchy:
         """The finest code of each row (text, never null) from the lake column ``source``."""
         column = pl.col(self.source)
         if self.breaks:
-            labels = _bands(self.breaks)
-            banded = column.cut(list(self.breaks[1:]), labels=labels, left_closed=True).cast(pl.String)
-            return banded.fill_null(UNKNOWN).alias(self.name)
+            band = pl.lit(pl.Series(self.breaks[1:])).search_sorted(column, side="right")
+            label = pl.lit(pl.Series(_bands(self.breaks))).gather(band)
+            return pl.when(column.is_null()).then(pl.lit(UNKNOWN)).otherwise(label).alias(self.name)
         code = column.cast(pl.String)
         if self.patterns:
             chain: pl.Expr = pl.lit(self.other)
