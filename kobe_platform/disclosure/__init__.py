@@ -1,0 +1,13 @@
+"""Disclosure control: nobody can be worked out from what is published.
+
+:func:`protect` suppresses, :func:`audit` attacks what :func:`protect` made; both read a :class:`Spec`.
+"""
+
+from kobe_platform.disclosure.auditor import AuditReport, Finding, audit
+from kobe_platform.disclosure.protection import Protected, Report, TableReport, protect
+from kobe_platform.disclosure.spec import Costs, Dimension, Relation, Rule, Spec, Table, Term
+
+__all__ = [
+    "AuditReport", "Costs", "Dimension", "Finding", "Protected", "Relation", "Report", "Rule", "Spec", "Table",
+    "TableReport", "Term", "audit", "protect",
+]  # fmt: skip

@@ -1,0 +1,8 @@
+"""The auditor: attacks published tables as an outsider would, with nothing but them and the specification.
+
+Written apart from the suppressor: it reads, arranges and solves by itself and shares only the plain specification.
+"""
+
+from kobe_platform.disclosure.auditor.verdict import AuditReport, Finding, audit
+
+__all__ = ["AuditReport", "Finding", "audit"]

@@ -1,0 +1,252 @@
+"""What follows for one connected part of the outsider's equations: an interval for every unknown.
+
+First one whole-numbered table that fits; then tables that push many unknowns apart at once; then, for what is still
+narrow, programs around the unknown, and at last over the whole part. Only whole-numbered tables count as proof that an
+interval is open; only a solved program counts as proof that it is not.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import highspy
+import numpy as np
+from scipy import sparse
+
+TOLERANCE = 1e-6
+INFINITE = 1e30
+ROUNDS = 14
+NEARBY = 250
+LARGEST_INTEGER = 8_000
+
+
+class State(Enum):
+    """Verdict on one unknown."""
+
+    OPEN = "open"
+    NARROW = "narrow"
+    UNDECIDED = "undecided"
+
+
+class Contradiction(Exception):
+    """No table agrees with the published figures."""
+
+
+class Part:
+    """One connected part: ``matrix @ x == right``, ``x >= lower``, x whole.
+
+    Attributes:
+        least, most: smallest and largest value of each unknown over the whole-numbered tables found so far.
+        floor, ceiling: proven bounds (from solved programs).
+    """
+
+    def __init__(self, matrix: sparse.csr_array, right: np.ndarray, lower: np.ndarray, wanted: np.ndarray) -> None:
+        self.matrix = sparse.csc_array(matrix)
+        self.by_row = matrix
+        self.right, self.lower, self.wanted = right, lower, wanted
+        self.size = len(lower)
+        self.floor, self.ceiling = lower.astype(float), np.full(self.size, INFINITE)
+        self.programs = 0
+        self._tighten()
+        self.table = self._first_table()
+        self.least, self.most = self.table.copy(), self.table.copy()
+
+    # -- finding tables -------------------------------------------------------------------------------------------
+
+    def _tighten(self) -> None:
+        """Bounds from single equations whose signs agree, repeated a few times (cheap presolve)."""
+        row = np.repeat(np.arange(self.by_row.shape[0]), np.diff(self.by_row.indptr))
+        column, sign = self.by_row.indices, self.by_row.data
+        for _ in range(10):
+            low = np.where(sign > 0, self.floor[column], -self.ceiling[column])
+            least = np.bincount(row, low, minlength=len(self.right))
+            room = (self.right - least)[row] + low
+            before = self.ceiling.copy()
+            usable = np.abs(least[row]) < INFINITE / 2
+            up = usable & (sign > 0)
+            np.minimum.at(self.ceiling, column[up], room[up])
+            down = usable & (sign < 0)
+            np.maximum.at(self.floor, column[down], -room[down])
+            if (self.floor > self.ceiling + TOLERANCE).any():
+                raise Contradiction
+            if np.array_equal(before, self.ceiling):
+                return
+
+    def _program(self, columns: np.ndarray, right: np.ndarray, matrix: sparse.csc_array, lower, upper) -> highspy.Highs:
+        program = highspy.Highs()
+        for option, value in (
+            ("output_flag", False), ("threads", 1), ("simplex_iteration_limit", 3_000_000),
+            ("mip_max_nodes", 20_000), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.5),
+        ):  # fmt: skip
+            program.setOptionValue(option, value)
+        program.passModel(
+            len(columns), matrix.shape[0], matrix.nnz, 1, 1, 0.0, np.zeros(len(columns)), lower, upper, right, right,
+            matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data, np.zeros(len(columns), np.int32),
+        )  # fmt: skip
+        return program
+
+    def _run(self, program: highspy.Highs) -> np.ndarray | None:
+        program.run()
+        self.programs += 1
+        status = program.getModelStatus()
+        if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+            raise Contradiction
+        if status != highspy.HighsModelStatus.kOptimal:
+            return None
+        return np.array(program.getSolution().col_value)
+
+    def _first_table(self) -> np.ndarray:
+        right = self.right.astype(float)
+        everything = np.arange(self.size)
+        program = self._program(everything, right, self.matrix, self.floor, self.ceiling)
+        solution = self._run(program)
+        table = self._whole(solution)
+        if table is None:
+            program.changeColsIntegrality(self.size, np.arange(self.size, dtype=np.int32), np.ones(self.size, np.uint8))
+            table = self._whole(self._run(program))
+        if table is None:
+            raise Contradiction
+        return table
+
+    def _whole(self, solution: np.ndarray | None) -> np.ndarray | None:
+        """A solution as an exactly fitting whole-numbered table, or None."""
+        if solution is None or np.abs(solution - np.rint(solution)).max(initial=0) > TOLERANCE:
+            return None
+        table = np.rint(solution).astype(np.int64)
+        fits = (self.matrix @ table == self.right).all() and (table >= self.lower).all()
+        return table if fits else None
+
+    def _count(self, table: np.ndarray) -> None:
+        np.minimum(self.least, table, out=self.least)
+        np.maximum(self.most, table, out=self.most)
+
+    # -- many at once ---------------------------------------------------------------------------------------------
+
+    def spread_out(self, width: np.ndarray) -> None:
+        """Tables that push as many wanted unknowns apart as they can, while that pays."""
+        program: highspy.Highs | None = None
+        for number in range(ROUNDS):
+            missing = np.flatnonzero(self.wanted & (self.most - self.least < width))
+            if len(missing) < 3:
+                return
+            program = program or self._bounded_program()
+            self._push(program, missing, width, number)
+            left = np.count_nonzero(self.most[missing] - self.least[missing] < width[missing])
+            if len(missing) - left < max(2, 0.02 * len(missing)):
+                return
+
+    def _bounded_program(self) -> highspy.Highs:
+        """Each unknown as a first column up to its goal and a second one beyond it (only the first is rewarded)."""
+        matrix = sparse.hstack([self.matrix, self.matrix], format="csc")
+        lower = np.concatenate([self.floor, np.zeros(self.size)])
+        upper = np.concatenate([np.maximum(self.floor, self.table), np.full(self.size, INFINITE)])
+        program = self._program(np.arange(2 * self.size), self.right.astype(float), matrix, lower, upper)
+        program.setOptionValue("presolve", "off")
+        return program
+
+    def _push(self, program: highspy.Highs, missing: np.ndarray, width: np.ndarray, number: int) -> None:
+        generator = np.random.default_rng(number)
+        weight = np.zeros(2 * self.size)
+        # Falls first on one half of the cells in odd rounds: a cell cannot rise where all around it rise.
+        falls = generator.random(len(missing)) < (0.5 if number % 2 else 0.0)
+        strength = generator.uniform(0.5, 1.0, len(missing))
+        weight[missing] = np.where(falls, strength, -strength)
+        weight[self.size + missing[falls]] = strength[falls]
+        goal = np.full(self.size, 0.0)
+        goal[missing] = np.where(falls, self.least[missing], self.least[missing] + width[missing])
+        goal = np.minimum(np.maximum(goal, self.floor), np.maximum(self.floor, self.ceiling))
+        index = np.arange(2 * self.size, dtype=np.int32)
+        program.changeColsCost(2 * self.size, index, weight)
+        lower = np.concatenate([self.floor, np.zeros(self.size)])
+        upper = np.concatenate([goal, np.full(self.size, INFINITE)])
+        program.changeColsBounds(2 * self.size, index, lower, upper)
+        solution = self._run(program)
+        if solution is None:
+            return
+        table = self._whole(solution[: self.size] + solution[self.size :])
+        if table is not None:
+            self._count(table)
+
+    # -- one by one -----------------------------------------------------------------------------------------------
+
+    def judge(self, unknown: int, width: int, k: int, residual: bool) -> State:
+        """Whether an unknown is open: its interval spans ``width``, or lies at k or above, or (residual) is only 0."""
+        if self._harmless(unknown, width, k, residual):
+            return State.OPEN
+        self._nearby(unknown, width)
+        if self._harmless(unknown, width, k, residual):
+            return State.OPEN
+        for integer in (False, True):
+            if integer and self.size > LARGEST_INTEGER:
+                return State.UNDECIDED
+            for sign in (1, -1):
+                self._extreme(unknown, sign, integer)
+                if self._harmless(unknown, width, k, residual):
+                    return State.OPEN
+            if np.floor(self.ceiling[unknown] + TOLERANCE) - np.ceil(self.floor[unknown] - TOLERANCE) < width:
+                return State.NARROW
+        return State.UNDECIDED
+
+    def _harmless(self, unknown: int, width: int, k: int, residual: bool) -> bool:
+        if self.most[unknown] - self.least[unknown] >= width:
+            return True
+        if np.ceil(self.floor[unknown] - TOLERANCE) >= k:
+            return True
+        return residual and self.ceiling[unknown] < 1 - TOLERANCE
+
+    def _nearby(self, unknown: int, width: int) -> None:
+        """Rise and fall of one unknown with everything but its surroundings held still."""
+        scope = self._surroundings(unknown)
+        block = self.matrix[:, scope]
+        rows = np.unique(block.indices)
+        block = sparse.csc_array(block.tocsr()[rows])
+        at = int(np.searchsorted(scope, unknown))
+        lower = np.maximum(self.lower[scope] - self.table[scope], -INFINITE).astype(float)
+        upper = np.full(len(scope), INFINITE)
+        lower[at], upper[at] = max(lower[at], -width), width
+        program = self._program(scope, np.zeros(len(rows)), block, lower, upper)
+        program.setOptionValue("presolve", "off")
+        for sign in (-1.0, 1.0):
+            program.changeColCost(at, sign)
+            solution = self._run(program)
+            if solution is not None:
+                moved = self.table.astype(float)
+                moved[scope] += solution
+                table = self._whole(moved)
+                if table is not None:
+                    self._count(table)
+            if self.most[unknown] - self.least[unknown] >= width:
+                return
+
+    def _surroundings(self, unknown: int) -> np.ndarray:
+        known = np.array([unknown])
+        front = known
+        while len(front) and len(known) < NEARBY:
+            rows = np.unique(self.matrix[:, front].indices)
+            reached = np.unique(self.by_row[rows].indices)
+            front = np.setdiff1d(reached, known, assume_unique=True)
+            known = np.union1d(known, front)
+        return known
+
+    def _extreme(self, unknown: int, sign: int, integer: bool) -> None:
+        """Largest (sign 1) or smallest (−1) value of an unknown over the whole part."""
+        program = self._program(
+            np.arange(self.size), self.right.astype(float), self.matrix, self.floor,
+            np.maximum(self.ceiling, self.floor),
+        )  # fmt: skip
+        upper = min(self.ceiling[unknown], float(self.least[unknown] + 10**6))
+        program.changeColBounds(unknown, self.floor[unknown], upper)
+        program.changeColCost(unknown, -float(sign))
+        if integer:
+            program.changeColsIntegrality(self.size, np.arange(self.size, dtype=np.int32), np.ones(self.size, np.uint8))
+        solution = self._run(program)
+        if solution is None:
+            return
+        table = self._whole(solution)
+        if table is not None:
+            self._count(table)
+        reached = float(solution[unknown])
+        if sign > 0:
+            self.ceiling[unknown] = min(self.ceiling[unknown], reached) if reached < upper else self.ceiling[unknown]
+        else:
+            self.floor[unknown] = max(self.floor[unknown], reached)

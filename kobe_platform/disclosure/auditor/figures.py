@@ -1,0 +1,273 @@
+"""What an outsider sees: the published rows of every table, arranged as cells that several tables may show.
+
+A cell is named by its population and, for each classification, the code that stands for its set of finest codes; so the
+same figure in two tables is one cell. Rows that the specification promises must all be there, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Spec, Table
+from kobe_platform.errors import DisclosureError
+
+
+@dataclass(frozen=True)
+class Codes:
+    """One dimension as the auditor reads it: code → parent (None at the root), code → name of its set of finest codes."""
+
+    parent: Mapping[str, str | None]
+    canonical: Mapping[str, str]
+    residual: frozenset[str]
+    root: str
+
+
+@dataclass
+class Figures:
+    """All cells of all tables.
+
+    Attributes:
+        rows: table → every promised row (codes, residual ones included) with ``cell`` (its number), ``shown``.
+        codes: dimension → its codes.
+        value: cell → published figure (−1 where unknown).
+        lower: cell → least value that an outsider must assume of an unknown cell.
+        k, width: the rule in force; residual: never published; hidden: shown as suppressed.
+        contradictions: (table, coordinates) of rows that cannot be: two figures for one cell.
+    """
+
+    rows: dict[str, pl.DataFrame]
+    codes: dict[str, Codes]
+    value: np.ndarray
+    lower: np.ndarray
+    k: np.ndarray
+    width: np.ndarray
+    residual: np.ndarray
+    hidden: np.ndarray
+    contradictions: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def where(self, cell: int) -> tuple[str, dict[str, str]]:
+        """The first table that holds a cell, and its codes there."""
+        for name, rows in self.rows.items():
+            found = rows.filter(pl.col("cell") == cell)
+            if found.height:
+                return name, found.drop("cell", "shown", "value").row(0, named=True)
+        return "", {}
+
+
+def read_figures(spec: Spec, tables: Mapping[str, pl.DataFrame]) -> Figures:
+    """Arrange published tables.
+
+    Args:
+        tables: table → dimension columns, ``value`` (null when suppressed), ``status``.
+
+    Raises:
+        DisclosureError: a table, column or promised row is missing, a row is given twice or was not promised, a status
+            is unknown, a suppressed row carries a figure or a published one none.
+    """
+    clean = {table.name: _clean(table, tables) for table in spec.tables}
+    codes = _codes(spec, clean)
+    promised = {table.name: _promised(spec, table, codes, clean[table.name]) for table in spec.tables}
+    bases = sorted({_base(spec, d) for table in spec.tables for d in table.dimensions.values()})
+    keyed = []
+    for number, table in enumerate(spec.tables):
+        column_of = {_base(spec, d): (c, d) for c, d in table.dimensions.items()}
+        expressions = []
+        for base in bases:
+            if base in column_of:
+                column, dimension = column_of[base]
+                mapping = codes[dimension].canonical
+                expressions.append(pl.col(column).replace_strict(mapping, return_dtype=pl.String).alias(f"base {base}"))
+            else:
+                expressions.append(pl.lit("").alias(f"base {base}"))
+        rule = table.rule(spec.rule)
+        residual = pl.any_horizontal(
+            [pl.col(c).is_in(sorted(codes[d].residual)) for c, d in table.dimensions.items()]
+        )
+        keyed.append(
+            promised[table.name].select(
+                pl.lit(table.population).alias("population"),
+                *expressions,
+                pl.lit(number).alias("table"),
+                "value",
+                "shown",
+                residual.alias("residual"),
+                pl.lit(rule.minimum_frequency).alias("k"),
+                pl.lit(rule.width).alias("width"),
+                pl.lit(rule.zeros == "hidden").alias("zeros_hidden"),
+            )
+        )
+    return _gather(spec, promised, codes, pl.concat(keyed), [f"base {b}" for b in bases])
+
+
+def _gather(spec: Spec, promised: dict, codes: dict, everything: pl.DataFrame, bases: list[str]) -> Figures:
+    key = ["population", *bases]
+    cells = (
+        everything.group_by(key, maintain_order=True)
+        .agg(
+            pl.col("value").max().fill_null(-1).alias("value"),
+            (pl.col("value").n_unique() > 1).alias("mixed"),
+            (pl.col("value").drop_nulls().n_unique() > 1).alias("contradicted"),
+            pl.col("residual").any(),
+            (pl.col("shown") & pl.col("value").is_null()).any().alias("hidden"),
+            pl.col("k").max(),
+            pl.col("width").max(),
+            pl.col("zeros_hidden").any(),
+        )
+        .with_row_index("cell")
+        .with_columns(pl.col("cell").cast(pl.Int64))
+    )
+    numbers = everything.select(*key, "table").join(cells.select(*key, "cell"), on=key, how="left", maintain_order="left")
+    rows = {
+        table.name: promised[table.name].with_columns(cell=numbers.filter(pl.col("table") == i)["cell"])
+        for i, table in enumerate(spec.tables)
+    }
+    residual = cells["residual"].to_numpy()
+    lower = np.where(residual | cells["zeros_hidden"].to_numpy(), 0, 1)
+    figures = Figures(
+        rows,
+        codes,
+        cells["value"].to_numpy().astype(np.int64),
+        lower.astype(np.int64),
+        cells["k"].to_numpy().astype(np.int64),
+        cells["width"].to_numpy().astype(np.int64),
+        residual.copy(),
+        cells["hidden"].to_numpy().copy(),
+    )
+    for cell in cells.filter(pl.col("contradicted"))["cell"]:
+        figures.contradictions.append(figures.where(cell))
+    return figures
+
+
+def _base(spec: Spec, dimension: str) -> str:
+    return spec.dimension(dimension).of or dimension
+
+
+def _clean(table: Table, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    if table.name not in tables:
+        raise _error("a published table is missing", table.name)
+    frame = tables[table.name]
+    for column in (*table.dimensions, "value", "status"):
+        if column not in frame.columns:
+            raise _error("a published table lacks a column", table.name, column=column)
+    frame = frame.select(
+        *(pl.col(c).cast(pl.String) for c in table.dimensions),
+        pl.col("value").cast(pl.Float64, strict=False),
+        pl.col("status").cast(pl.String),
+    )
+    for wrong, message in (
+        (~pl.col("status").is_in([PUBLISHED, SUPPRESSED]).fill_null(False), "a row has an unknown status"),
+        ((pl.col("status") == SUPPRESSED) & pl.col("value").is_not_null(), "a suppressed row carries a figure"),
+        ((pl.col("status") == PUBLISHED) & pl.col("value").is_null(), "a published row has no figure"),
+        ((pl.col("value") < 0) | (pl.col("value") != pl.col("value").floor()), "a figure is not a count"),
+    ):
+        bad = frame.with_row_index("row").filter(wrong)
+        if bad.height:
+            raise _error(message, table.name, row=int(bad["row"][0]) + 1)
+    return frame.with_columns(pl.col("value").cast(pl.Int64))
+
+
+def _codes(spec: Spec, clean: Mapping[str, pl.DataFrame]) -> dict[str, Codes]:
+    seen: dict[str, set[str]] = {}
+    for table in spec.tables:
+        for column, dimension in table.dimensions.items():
+            for name in {dimension, _base(spec, dimension)}:
+                seen.setdefault(name, set()).update(clean[table.name][column].drop_nulls().to_list())
+    parents = {name: _parents(spec, name, codes) for name, codes in seen.items()}
+    return {name: _canonical(spec, name, parents) for name in parents}
+
+
+def _parents(spec: Spec, name: str, seen: set[str]) -> dict[str, str | None]:
+    dimension = spec.dimension(name)
+    source = dimension.hierarchy
+    if source is None:
+        flat = {code: dimension.total for code in sorted(seen | set(dimension.residual)) if code != dimension.total}
+        return {dimension.total: None, **flat}
+    if isinstance(source, pl.DataFrame):
+        pairs = source.select(pl.col("code").cast(pl.String), pl.col("parent").cast(pl.String)).rows()
+    elif isinstance(source, dict):
+        pairs = list(source.items())
+    else:
+        raise _error("a hierarchy was not read from its file", "", dimension=name)
+    parents = {code: parent or None for code, parent in pairs}
+    if len(parents) != len(pairs) or sum(p is None for p in parents.values()) != 1:
+        raise _error("a hierarchy has no single root or names a code twice", "", dimension=name)
+    for code in parents:
+        step, at = 0, code
+        while parents[at] is not None:
+            at, step = parents[at], step + 1
+            if at not in parents or step > len(parents):
+                raise _error("a hierarchy has a cycle or an unknown parent", "", dimension=name)
+    return parents
+
+
+def _finest(parents: Mapping[str, str | None]) -> dict[str, frozenset[str]]:
+    inner = set(parents.values())
+    sets: dict[str, set[str]] = {code: set() for code in parents}
+    for code in parents:
+        if code not in inner:
+            at: str | None = code
+            while at is not None:
+                sets[at].add(code)
+                at = parents[at]
+    return {code: frozenset(leaves) for code, leaves in sets.items()}
+
+
+def _canonical(spec: Spec, name: str, parents: Mapping[str, Mapping[str, str | None]]) -> Codes:
+    own = parents[name]
+    root = next(code for code, parent in own.items() if parent is None)
+    residual = frozenset(spec.dimension(name).residual)
+    base = _base(spec, name)
+    base_root = next(code for code, parent in parents[base].items() if parent is None)
+    if name == base:
+        return Codes(own, {code: "" if code == root else code for code in own}, residual, root)
+    base_sets = _finest(parents[base])
+    of_set: dict[frozenset[str], str] = {}
+    for code in parents[base]:
+        of_set.setdefault(base_sets[code], code)
+    gathered, sets = spec.dimension(name).consists_of, _finest(own)
+    canonical = {}
+    for code in own:
+        leaves: set[str] = set()
+        for leaf in [code] if code in gathered or code in base_sets else sets[code]:
+            leaves |= set().union(*(base_sets[part] for part in gathered.get(leaf, (leaf,))))
+        if code in base_sets and code not in gathered:
+            name_of = code
+        else:
+            name_of = of_set.get(frozenset(leaves), "{" + ",".join(sorted(leaves)) + "}")
+        canonical[code] = "" if name_of == base_root else name_of
+    return Codes(own, canonical, residual, root)
+
+
+def _promised(spec: Spec, table: Table, codes: Mapping[str, Codes], clean: pl.DataFrame) -> pl.DataFrame:
+    grid: pl.DataFrame | None = None
+    for column, dimension in table.dimensions.items():
+        axis = pl.DataFrame({column: list(codes[dimension].parent)}, schema={column: pl.String})
+        grid = axis if grid is None else grid.join(axis, how="cross")
+    columns = list(table.dimensions)
+    if clean.select(columns).is_duplicated().any():
+        raise _error("a published row is given twice", table.name)
+    shown = ~pl.any_horizontal(
+        [pl.col(c).is_in(sorted(codes[d].residual)) for c, d in table.dimensions.items()]
+    )
+    promised = grid.with_columns(shown=shown).join(
+        clean.with_columns(found=True).drop("status"), on=columns, how="left", maintain_order="left"
+    )
+    if promised.filter(pl.col("shown") & pl.col("found").is_null()).height:
+        lacking = promised.filter(pl.col("shown") & pl.col("found").is_null()).height
+        raise _error("promised rows are missing from a published table", table.name, rows=lacking)
+    if promised.filter(pl.col("shown")).height != clean.height:
+        raise _error("a published table has rows that were not promised", table.name)
+    return promised.drop("found")
+
+
+def _error(message: str, table: str, **at: str | int) -> DisclosureError:
+    return DisclosureError(
+        message,
+        code="disclosure.published",
+        at={**({"table": table} if table else {}), **at},
+        remedy="publish exactly what the specification promises",
+    )

@@ -1,0 +1,216 @@
+"""The outsider's equations: unknown cells, whole numbers at or above a bound, tied by what is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from kobe_platform.disclosure.auditor.figures import Figures
+from kobe_platform.disclosure.spec import Relation, Spec
+
+
+@dataclass(frozen=True)
+class System:
+    """``matrix @ x == right`` over the unknowns ``x >= lower``.
+
+    Attributes:
+        cells: unknown → cell number of the figures; −1 for the difference of an inequality.
+        impossible: number of equations among published figures alone that do not hold.
+    """
+
+    matrix: sparse.csr_array
+    right: np.ndarray
+    cells: np.ndarray
+    lower: np.ndarray
+    impossible: int
+
+
+def build_system(spec: Spec, figures: Figures) -> System:
+    """All equations of all tables and relations, published figures moved to the right side."""
+    equations = [_table_equations(spec, table.name, figures) for table in spec.tables]
+    equations.append(_regrouping_equations(spec, figures))
+    equations += [_relation_equations(relation, spec, figures) for relation in spec.relations]
+    parts, offset = [], 0
+    for frame in equations:
+        parts.append(frame.with_columns(pl.col("equation") + offset))
+        offset += (int(frame["equation"].max()) + 1) if frame.height else 0
+    entries = pl.concat(parts)
+    extra = int(entries.filter(pl.col("cell") < 0).height)
+    value = np.concatenate([figures.value, np.full(extra, -1)])
+    lower = np.concatenate([figures.lower, np.zeros(extra, dtype=np.int64)])
+    equation, cell, sign = (entries[c].to_numpy().copy() for c in ("equation", "cell", "sign"))
+    cell[cell < 0] = len(figures.value) + np.arange(extra)
+    unknown = value < 0
+    right = np.zeros(offset, dtype=np.int64)
+    known = ~unknown[cell]
+    np.subtract.at(right, equation[known], sign[known] * value[cell[known]])
+    numbers = np.flatnonzero(unknown)
+    column = np.full(len(value), -1)
+    column[numbers] = np.arange(len(numbers))
+    matrix = sparse.csr_array(
+        (sign[~known].astype(float), (equation[~known], column[cell[~known]])), shape=(offset, len(numbers))
+    )
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    empty = np.diff(matrix.indptr) == 0
+    impossible = int(np.count_nonzero(right[empty]))
+    cells = np.where(numbers < len(figures.value), numbers, -1)
+    kept = _distinct(matrix, right, empty)
+    return System(matrix[kept], right[kept], cells, lower[numbers], impossible)
+
+
+def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """Rows without those that repeat another (tables repeat the equations of their common margins)."""
+    seen: set[tuple] = set()
+    kept = []
+    for row in np.flatnonzero(~empty):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        key = (matrix.indices[part].tobytes(), matrix.data[part].tobytes(), int(right[row]))
+        if key not in seen:
+            seen.add(key)
+            kept.append(row)
+    return np.array(kept, dtype=np.int64)
+
+
+_SCHEMA = {"equation": pl.Int64, "cell": pl.Int64, "sign": pl.Int64}
+
+
+def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
+    """In every column, every code with children equals their sum at each combination of the other columns."""
+    rows, table = figures.rows[name], spec.table(name)
+    parts, offset = [], 0
+    for column, dimension in table.dimensions.items():
+        parent = {code: p for code, p in figures.codes[dimension].parent.items() if p is not None}
+        others = [c for c in table.dimensions if c != column]
+        children = rows.with_columns(
+            pl.col(column).replace_strict(parent, default=None, return_dtype=pl.String).alias("owner")
+        ).filter(pl.col("owner").is_not_null())
+        if not children.height:
+            continue
+        group = children.group_by([*others, "owner"], maintain_order=True).len().with_row_index("equation")
+        members = children.join(group, on=[*others, "owner"], how="left").select("equation", "cell", sign=1)
+        owners = group.join(
+            rows.select(*others, pl.col(column).alias("owner"), "cell"), on=[*others, "owner"], how="left"
+        ).select("equation", "cell", sign=-1)
+        both = pl.concat([members, owners]).with_columns(pl.all().cast(pl.Int64))
+        parts.append(both.with_columns(pl.col("equation") + offset))
+        offset += group.height
+    return pl.concat(parts) if parts else pl.DataFrame(schema=_SCHEMA)
+
+
+def _regrouping_equations(spec: Spec, figures: Figures) -> pl.DataFrame:
+    """Codes that gather codes of a base dimension which another table of the population shows one by one."""
+    rows: list[tuple[int, int, int]] = []
+    count = 0
+    for table in spec.tables:
+        for column, dimension in table.dimensions.items():
+            description = spec.dimension(dimension)
+            if description.of is None:
+                continue
+            parts_of = _parts(figures, dimension, description.of, description.consists_of)
+            for other in spec.tables:
+                if other.population != table.population or other.name == table.name:
+                    continue
+                for equation in _matched(spec, figures, table, column, other, description.of, parts_of):
+                    rows += [(count, cell, sign) for cell, sign in equation]
+                    count += 1
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def _parts(figures: Figures, dimension: str, base: str, gathered: dict) -> dict[str, list[str]]:
+    """Code of the regrouping → codes of the base, where they are not simply the same."""
+    own, known = figures.codes[dimension], figures.codes[base]
+    parts = {}
+    for code, canonical in own.canonical.items():
+        if canonical.startswith("{") and canonical not in known.parent:
+            parts[code] = list(gathered[code]) if code in gathered else canonical[1:-1].split(",")
+    return parts
+
+
+def _matched(spec: Spec, figures: Figures, table, column: str, other, base: str, parts_of: dict):
+    """Cells of ``table`` at a regrouped code beside the cells of ``other`` that make it up."""
+    with_base = [c for c, d in other.dimensions.items() if d == base]
+    if not with_base or not parts_of:
+        return
+    here, there = figures.rows[table.name], figures.rows[other.name]
+    shared = {}
+    for c, d in table.dimensions.items():
+        for oc, od in other.dimensions.items():
+            if c != column and oc != with_base[0] and (spec.dimension(d).of or d) == (spec.dimension(od).of or od):
+                shared[c] = (d, oc, od)
+    left = here.filter(
+        pl.all_horizontal(
+            [pl.lit(True)]
+            + [pl.col(c) == figures.codes[d].root for c, d in table.dimensions.items() if c != column and c not in shared]
+        )
+    )
+    used = {oc for _, oc, _ in shared.values()}
+    right = there.filter(
+        pl.all_horizontal(
+            [pl.lit(True)]
+            + [
+                pl.col(c) == figures.codes[d].root
+                for c, d in other.dimensions.items()
+                if c != with_base[0] and c not in used
+            ]
+        )
+    )
+    index: dict[tuple, int] = {}
+    for row in right.iter_rows(named=True):
+        key = tuple(figures.codes[od].canonical[row[oc]] for _, oc, od in shared.values())
+        index[(*key, row[with_base[0]])] = row["cell"]
+    for row in left.filter(pl.col(column).is_in(list(parts_of))).iter_rows(named=True):
+        key = tuple(figures.codes[d].canonical[row[c]] for c, (d, _, _) in shared.items())
+        members = [index.get((*key, part)) for part in parts_of[row[column]]]
+        if all(member is not None for member in members):
+            yield [(row["cell"], -1), *((member, 1) for member in members)]
+
+
+def _relation_equations(relation: Relation, spec: Spec, figures: Figures) -> pl.DataFrame:
+    """One equation for each combination of codes that all terms have; an inequality gets a difference (cell −1)."""
+    joined: pl.DataFrame | None = None
+    signs: list[int] = []
+    for side, terms in ((1, relation.left), (-1, relation.right)):
+        for term in terms:
+            rows = figures.rows[term.table]
+            for column, dimension in spec.table(term.table).dimensions.items():
+                if column not in relation.on:
+                    code = term.at.get(column, figures.codes[dimension].root)
+                    rows = rows.filter(pl.col(column) == code)
+            chosen = rows.select(*relation.on, pl.col("cell").alias(f"term {len(signs)}"))
+            signs.append(side * term.sign)
+            if joined is None:
+                joined = chosen
+            else:
+                joined = joined.join(chosen, on=list(relation.on)) if relation.on else joined.join(chosen, how="cross")
+    numbers = np.arange(joined.height)
+    parts = [
+        pl.DataFrame({"equation": numbers, "cell": joined[f"term {i}"], "sign": np.full(joined.height, sign)})
+        for i, sign in enumerate(signs)
+    ]
+    if relation.sense == "<=":
+        nothing = np.full(joined.height, -1)
+        parts.append(pl.DataFrame({"equation": numbers, "cell": nothing, "sign": np.ones(joined.height, dtype=np.int64)}))
+    return pl.concat([part.cast(_SCHEMA) for part in parts])
+
+
+def components(system: System) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(unknowns, equations) of the parts that no equation ties together."""
+    height, width = system.matrix.shape
+    if not width:
+        return []
+    graph = sparse.block_array([[None, system.matrix], [system.matrix.T, None]], format="csr")
+    graph.data[:] = 1
+    _, label = connected_components(graph, directed=False)
+    rows, columns = label[:height], label[height:]
+    by_row, by_column = np.argsort(rows, kind="stable"), np.argsort(columns, kind="stable")
+    result = []
+    for part in np.unique(columns):
+        unknowns = by_column[np.searchsorted(columns[by_column], part) : np.searchsorted(columns[by_column], part, "right")]
+        equations = by_row[np.searchsorted(rows[by_row], part) : np.searchsorted(rows[by_row], part, "right")]
+        result.append((unknowns, equations))
+    return result

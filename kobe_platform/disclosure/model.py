@@ -1,0 +1,438 @@
+"""The model of a protection group: one integer variable for each distinct cell, and the equations that hold among them.
+
+Tables of one population share the cells of their common margins (district × age at the total of sex is one variable,
+however many tables show it). Equations are sparse rows with coefficients ±1: a total is the sum of its children, a
+regrouped code is the sum of what it gathers, relations tie populations. An inequality becomes an equation by a slack
+variable that is never published and that the attacker knows to be ≥ 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from kobe_platform.disclosure.spec import SUPPRESSED, Relation, Spec, Table
+from kobe_platform.disclosure.trees import Classification, Tree, base_of, classifications
+from kobe_platform.errors import DisclosureError
+
+MOST_CELLS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a table's cells stand: ``variables`` has one axis a column, one position a node of its tree."""
+
+    table: Table
+    columns: tuple[str, ...]
+    trees: tuple[Tree, ...]
+    variables: np.ndarray
+
+    def frame(self, positions: np.ndarray) -> pl.DataFrame:
+        """Codes of the flat ``positions`` (into the raveled array), one text column a dimension."""
+        indices = np.unravel_index(positions, self.variables.shape)
+        return pl.DataFrame(
+            {
+                column: pl.Series(values=list(tree.codes), dtype=pl.String).gather(index)
+                for column, tree, index in zip(self.columns, self.trees, indices, strict=True)
+            }
+        )
+
+    def shown(self) -> np.ndarray:
+        """Flat positions of the published rows, the first column varying slowest."""
+        grid = np.ix_(*(tree.shown for tree in self.trees))
+        return np.arange(self.variables.size).reshape(self.variables.shape)[grid].ravel()
+
+    def locate(self, rows: pl.DataFrame, subject: str) -> np.ndarray:
+        """Flat positions of rows given by their codes.
+
+        Raises:
+            DisclosureError: a column is missing or a code unknown (coordinates: table, column, row).
+        """
+        flat = np.zeros(rows.height, dtype=np.int64)
+        for column, tree in zip(self.columns, self.trees, strict=True):
+            if column not in rows.columns:
+                raise _error(f"{subject} lack a column", "disclosure.column", table=self.table.name, column=column)
+            codes = rows[column].cast(pl.String)
+            nodes = codes.replace_strict(list(tree.codes), list(range(len(tree))), default=None, return_dtype=pl.Int64)
+            unknown = nodes.is_null().arg_max() if nodes.null_count() else None
+            if unknown is not None:
+                at = {"table": self.table.name, "column": column, "row": unknown + 1}
+                raise _error(f"{subject} hold a code that is not in the hierarchy", "disclosure.code", **at)
+            flat = flat * len(tree) + nodes.to_numpy()
+        return flat
+
+
+@dataclass(frozen=True)
+class Model:
+    """Variables and equations of a whole specification.
+
+    Attributes:
+        layouts: table → its arrangement.
+        value: true count of each variable (int64).
+        k, width: the rule in force for each.
+        lower: what the attacker knows a hidden one to reach at least (1; 0 where zeros are hidden, residuals, slacks).
+        known: published beyond doubt: zeros where zeros are published.
+        residual: counted in totals only, never published.
+        slack: difference of an inequality: never published, no cell.
+        fixed: shown by a table that is already released.
+        depth: in how many dimensions the cell is a total.
+        equations: rows × variables, ``equations @ value == offset``.
+    """
+
+    spec: Spec
+    layouts: Mapping[str, Layout]
+    value: np.ndarray
+    k: np.ndarray
+    width: np.ndarray
+    lower: np.ndarray
+    known: np.ndarray
+    residual: np.ndarray
+    slack: np.ndarray
+    fixed: np.ndarray
+    depth: np.ndarray
+    equations: sparse.csr_array
+
+    @property
+    def size(self) -> int:
+        """Number of variables."""
+        return len(self.value)
+
+    def where(self, variable: int) -> dict[str, str]:
+        """Coordinates of a variable for messages: the first table that holds it and its codes."""
+        for layout in self.layouts.values():
+            found = np.flatnonzero(layout.variables.ravel() == variable)
+            if len(found):
+                return {"table": layout.table.name, **layout.frame(found[:1]).row(0, named=True)}
+        return {"table": "relation"}
+
+    def mask(self, patterns: Mapping[str, pl.DataFrame] | None, subject: str) -> np.ndarray:
+        """Variables named by ``{table: rows}``; rows with a ``status`` other than suppressed are left out."""
+        chosen = np.zeros(self.size, dtype=bool)
+        for name, rows in (patterns or {}).items():
+            if name not in self.layouts:
+                raise _error(f"{subject} name an unknown table", "disclosure.table", table=name)
+            if "status" in rows.columns:
+                rows = rows.filter(pl.col("status") == SUPPRESSED)
+            layout = self.layouts[name]
+            chosen[layout.variables.ravel()[layout.locate(rows, subject)]] = True
+        return chosen
+
+
+def build_model(spec: Spec, cells: Mapping[str, pl.DataFrame]) -> Model:
+    """The model of all tables of ``spec``.
+
+    Args:
+        cells: table → finest cells: its dimension columns and the measure (whole numbers ≥ 0; absent = 0).
+
+    Raises:
+        DisclosureError: a table or column is missing, a code unknown or not the finest, a cell given twice, negative
+            or not whole, tables of one population disagree on a common total, a relation does not hold.
+    """
+    seen: dict[str, set[str]] = {}
+    for table in spec.tables:
+        frame = _frame_of(table, cells)
+        for column, dimension in table.dimensions.items():
+            seen.setdefault(base_of(spec, dimension), set()).update(frame[column].cast(pl.String).drop_nulls().unique())
+            seen.setdefault(dimension, set()).update(frame[column].cast(pl.String).drop_nulls().unique())
+    classes = classifications(spec, seen)
+    arrays = [_aggregate(table, _trees(spec, classes, table), _frame_of(table, cells)) for table in spec.tables]
+    variables, first, count = _identify(spec, classes, arrays)
+    layouts = {
+        table.name: Layout(table, tuple(table.dimensions), _trees(spec, classes, table), ids)
+        for table, ids in zip(spec.tables, variables, strict=True)
+    }
+    _check_shared(layouts, variables, arrays, np.concatenate([a.ravel() for a in arrays])[first])
+    attributes = _attributes(spec, layouts, np.concatenate([a.ravel() for a in arrays])[first], count)
+    rows = [_additive(layout, attributes["known"]) for layout in layouts.values()]
+    rows += _regrouped(spec, classes, layouts)
+    return _with_relations(spec, layouts, attributes, rows)
+
+
+def _frame_of(table: Table, cells: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    if table.name not in cells:
+        raise _error("the cells of a table are missing", "disclosure.table", table=table.name)
+    frame = cells[table.name]
+    for column in (*table.dimensions, table.measure):
+        if column not in frame.columns:
+            raise _error("a table lacks a column", "disclosure.column", table=table.name, column=column)
+    return frame
+
+
+def _trees(spec: Spec, classes: Mapping[str, Classification], table: Table) -> tuple[Tree, ...]:
+    return tuple(classes[base_of(spec, d)].trees[d] for d in table.dimensions.values())
+
+
+def _aggregate(table: Table, trees: tuple[Tree, ...], frame: pl.DataFrame) -> np.ndarray:
+    """Counts of every node combination, from the finest cells."""
+    size = int(np.prod([len(tree) for tree in trees], dtype=np.float64))
+    if size > MOST_CELLS:
+        raise _error("a table has too many cells", "disclosure.size", table=table.name, cells=size)
+    shape = tuple(len(tree) for tree in trees)
+    layout = Layout(table, tuple(table.dimensions), trees, np.empty(shape, dtype=np.int8))
+    positions = layout.locate(frame, "the cells")
+    for axis, (column, tree) in enumerate(zip(layout.columns, trees, strict=True)):
+        inner = ~tree.leaf[np.unravel_index(positions, shape)[axis]]
+        if inner.any() and len(tree) > 1:
+            at = {"table": table.name, "column": column, "row": int(np.argmax(inner)) + 1}
+            raise _error("the finest cells hold a code that has children", "disclosure.code", **at)
+    counts = _counts(table, frame)
+    if len(np.unique(positions)) != len(positions):
+        raise _error("a cell is given twice", "disclosure.duplicate", table=table.name)
+    array = np.zeros(shape, dtype=np.int64)
+    array.ravel()[positions] = counts
+    for axis, tree in enumerate(trees):
+        moved = np.moveaxis(array, axis, 0)
+        for node in range(len(tree) - 1, 0, -1):
+            moved[tree.parents[node]] += moved[node]
+    return array
+
+
+def _counts(table: Table, frame: pl.DataFrame) -> np.ndarray:
+    measure = frame[table.measure]
+    if not measure.dtype.is_numeric() or measure.null_count():
+        raise _error("a count is not a number", "disclosure.count", table=table.name, column=table.measure)
+    values = measure.to_numpy()
+    if len(values) and not (np.isfinite(values).all() and (values == np.floor(values)).all()):
+        raise _error("a count is not a whole number", "disclosure.count", table=table.name, column=table.measure)
+    if (values < 0).any():
+        at = {"table": table.name, "column": table.measure, "row": int(np.argmax(values < 0)) + 1}
+        raise _error("a count is negative", "disclosure.count", **at)
+    return values.astype(np.int64)
+
+
+def _identify(
+    spec: Spec, classes: Mapping[str, Classification], arrays: list[np.ndarray]
+) -> tuple[list[np.ndarray], np.ndarray, int]:
+    """Variable ids per table, position of each variable's first cell (in the concatenation), number of variables.
+
+    A cell's key is its population and, for every classification, its node there (0, the total, where a table does
+    not have it). Keys are compressed one classification at a time, so they never overflow.
+    """
+    key = np.concatenate(
+        [
+            np.full(array.size, sorted({t.population for t in spec.tables}).index(table.population))
+            for table, array in zip(spec.tables, arrays, strict=True)
+        ]
+    )
+    for base, classification in classes.items():
+        parts = []
+        for table, array in zip(spec.tables, arrays, strict=True):
+            node = np.zeros(array.shape, dtype=np.int64)
+            for axis, dimension in enumerate(table.dimensions.values()):
+                if base_of(spec, dimension) == base:
+                    shape = [1] * array.ndim
+                    shape[axis] = -1
+                    node = node + classification.nodes[dimension].reshape(shape)
+            parts.append(node.ravel())
+        _, key = np.unique(key * classification.size + np.concatenate(parts), return_inverse=True)
+    _, first, ids = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))
+    ids, first = order[ids], np.sort(first)
+    bounds = np.cumsum([0, *(array.size for array in arrays)])
+    split = [ids[a:b].reshape(x.shape) for a, b, x in zip(bounds[:-1], bounds[1:], arrays, strict=True)]
+    return split, first, len(first)
+
+
+def _check_shared(layouts: Mapping[str, Layout], variables: list, arrays: list, value: np.ndarray) -> None:
+    for layout, ids, array in zip(layouts.values(), variables, arrays, strict=True):
+        wrong = np.flatnonzero(value[ids.ravel()] != array.ravel())
+        if len(wrong):
+            raise DisclosureError(
+                "tables of one population disagree on a common total",
+                code="disclosure.contradiction",
+                at={"table": layout.table.name, **layout.frame(wrong[:1]).row(0, named=True), "cells": len(wrong)},
+                remedy="give tables that count different things different populations",
+            )
+
+
+def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    k, width = np.ones(count, dtype=np.int64), np.ones(count, dtype=np.int64)
+    depth = np.zeros(count, dtype=np.int64)
+    hides_zeros, residual, fixed = (np.zeros(count, dtype=bool) for _ in range(3))
+    for layout in layouts.values():
+        rule, ids = layout.table.rule(spec.rule), layout.variables
+        k[ids] = np.maximum(k[ids], rule.minimum_frequency)
+        width[ids] = np.maximum(width[ids], rule.width)
+        hides_zeros[ids] |= rule.zeros == "hidden"
+        fixed[ids] |= layout.table.fixed
+        for axis, tree in enumerate(layout.trees):
+            shape = [1] * ids.ndim
+            shape[axis] = -1
+            residual[ids] |= tree.residual.reshape(shape)
+            depth[ids] += (~tree.leaf).reshape(shape)
+    known = (value == 0) & ~hides_zeros & ~residual
+    lower = np.where(hides_zeros | residual, 0, 1)
+    return {
+        "value": value, "k": k, "width": width, "lower": lower, "known": known, "residual": residual,
+        "slack": np.zeros(count, dtype=bool), "fixed": fixed, "depth": depth,
+    }  # fmt: skip
+
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Row numbers (from 0 in each block), variables, coefficients."""
+
+
+def _additive(layout: Layout, known: np.ndarray) -> Rows:
+    """One equation for every inner node of an axis and every combination of the other axes."""
+    rows, columns, coefficients, done = [], [], [], 0
+    for axis, tree in enumerate(layout.trees):
+        moved = np.moveaxis(layout.variables, axis, 0).reshape(len(tree), -1)
+        for node in np.flatnonzero(~tree.leaf):
+            members = moved[np.concatenate([[node], tree.children[node]])]
+            members = members[:, ~known[members].all(axis=0)]
+            number = np.broadcast_to(done + np.arange(members.shape[1]), members.shape)
+            sign = np.ones(members.shape)
+            sign[0] = -1
+            keep = ~known[members]
+            rows.append(number[keep])
+            columns.append(members[keep])
+            coefficients.append(sign[keep])
+            done += members.shape[1]
+    return _block(rows, columns, coefficients)
+
+
+def _block(rows: list, columns: list, coefficients: list) -> Rows:
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(coefficients)
+
+
+def _regrouped(
+    spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, Layout]
+) -> list[Rows]:
+    """A regrouped code's cell = Σ the cells that it gathers, wherever other tables hold all of those."""
+    blocks = []
+    for base, classification in classes.items():
+        if not classification.sums:
+            continue
+        for population in sorted({table.population for table in spec.tables}):
+            group = [x for x in layouts.values() if x.table.population == population]
+            blocks += _regrouped_population(spec, base, classification, group)
+    return blocks
+
+
+def _regrouped_population(spec: Spec, base: str, classification: Classification, group: list[Layout]) -> list[Rows]:
+    by_cell: dict[tuple, dict[int, int]] = {}
+    for layout in group:
+        names = list(layout.table.dimensions.values())
+        bases = [base_of(spec, d) for d in names]
+        if base not in bases:
+            continue
+        axis = bases.index(base)
+        nodes = classification.nodes[names[axis]]
+        moved = np.moveaxis(layout.variables, axis, 0).reshape(len(nodes), -1)
+        # Columns of `moved` that are one combination of the other dimensions share the variable at the base's total.
+        for combination in range(moved.shape[1]):
+            cell = by_cell.setdefault((int(moved[0, combination]),), {})
+            cell.update(zip(nodes.tolist(), moved[:, combination].tolist(), strict=True))
+    rows, columns, coefficients, number = [], [], [], 0
+    for cell in by_cell.values():
+        for node, parts in classification.sums:
+            if node in cell and all(part in cell for part in parts):
+                members = [cell[node], *(cell[part] for part in parts)]
+                rows.append(np.full(len(members), number))
+                columns.append(np.array(members))
+                coefficients.append(np.array([-1.0] + [1.0] * len(parts)))
+                number += 1
+    return [_block(rows, columns, coefficients)]
+
+
+def _with_relations(spec: Spec, layouts: Mapping[str, Layout], attributes: dict, blocks: list[Rows]) -> Model:
+    slacks: list[np.ndarray] = []
+    size = len(attributes["value"])
+    for relation in spec.relations:
+        number, variables, coefficients = relation_rows(relation, layouts)
+        difference = np.zeros(number.max(initial=-1) + 1)
+        np.add.at(difference, number, coefficients * attributes["value"][variables])
+        if relation.sense == "=" and difference.any() or (difference > 0).any():
+            wrong = int(np.count_nonzero(difference if relation.sense == "=" else difference > 0))
+            raise _error("a relation does not hold", "disclosure.relation", relation=relation.name, rows=wrong)
+        if relation.sense == "<=":
+            ids = size + np.arange(len(difference))
+            slacks.append(-difference.astype(np.int64))
+            number = np.concatenate([number, np.arange(len(difference))])
+            variables = np.concatenate([variables, ids])
+            coefficients = np.concatenate([coefficients, np.ones(len(difference))])
+            size += len(difference)
+        blocks.append((number, variables, coefficients))
+    extra = np.concatenate(slacks) if slacks else np.empty(0, np.int64)
+    attributes = {name: np.concatenate([array, np.zeros(len(extra), array.dtype)]) for name, array in attributes.items()}
+    if len(extra):
+        attributes["value"][-len(extra) :] = extra
+        attributes["slack"][-len(extra) :] = True
+        attributes["k"][-len(extra) :] = attributes["width"][-len(extra) :] = 1
+    return Model(spec, layouts, **attributes, equations=_matrix(blocks, size, attributes["known"]))
+
+
+def relation_rows(relation: Relation, layouts: Mapping[str, Layout]) -> Rows:
+    """Rows of left − right for every combination of codes that all terms have."""
+    terms = [(t, t.sign) for t in relation.left] + [(t, -t.sign) for t in relation.right]
+    common: list[list[str]] = []
+    for column in relation.on:
+        sets = []
+        for term, _ in terms:
+            layout = layouts[term.table]
+            sets.append(layout.trees[layout.columns.index(column)])
+        common.append([c for c in sets[0].codes if all(c in other.node for other in sets[1:])])
+    rows, columns, coefficients = [], [], []
+    total = int(np.prod([len(codes) for codes in common], dtype=np.int64))
+    for term, sign in terms:
+        layout = layouts[term.table]
+        index: list[np.ndarray] = []
+        for column, tree in zip(layout.columns, layout.trees, strict=True):
+            if column in relation.on:
+                index.append(np.array([tree.node[c] for c in common[relation.on.index(column)]], dtype=np.int64))
+            elif column in term.at:
+                if term.at[column] not in tree.node:
+                    raise _error("a relation names an unknown code", "disclosure.code", relation=relation.name)
+                index.append(np.array([tree.node[term.at[column]]]))
+            else:
+                index.append(np.array([0]))
+        picked = layout.variables[np.ix_(*index)]
+        axes = [layout.columns.index(c) for c in relation.on]
+        rest = [a for a in range(picked.ndim) if a not in axes]
+        rows.append(np.arange(total))
+        columns.append(picked.transpose(axes + rest).ravel())
+        coefficients.append(np.full(total, float(sign)))
+    return _block(rows, columns, coefficients)
+
+
+def _matrix(blocks: list[Rows], size: int, known: np.ndarray) -> sparse.csr_array:
+    """All blocks stacked, known zeros left out, empty and repeated rows dropped."""
+    rows, offset = [], 0
+    for number, _, _ in blocks:
+        rows.append(number + offset)
+        offset += int(number.max(initial=-1)) + 1
+    row, column, coefficient = (
+        np.concatenate(rows) if rows else np.empty(0, np.int64),
+        np.concatenate([b[1] for b in blocks]),
+        np.concatenate([b[2] for b in blocks]),
+    )
+    keep = ~known[column]
+    matrix = sparse.csr_array((coefficient[keep], (row[keep], column[keep])), shape=(offset, size))
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    signature = _signatures(matrix)
+    _, first = np.unique(signature, axis=0, return_index=True)
+    first = np.sort(first)
+    return matrix[first[np.diff(matrix.indptr)[first] > 0]]
+
+
+def _signatures(matrix: sparse.csr_array) -> np.ndarray:
+    """Two 64-bit sums a row over mixed column numbers; equal rows have equal ones (an equation twice slows the solver)."""
+    generator = np.random.default_rng(20220524)
+    weights = generator.integers(1, 2**62, size=(matrix.shape[1], 2), dtype=np.int64)
+    signs = matrix.data.astype(np.int64)[:, None]
+    with np.errstate(over="ignore"):
+        products = signs * weights[matrix.indices]
+        total = np.zeros((matrix.shape[0], 2), dtype=np.int64)
+        np.add.at(total, np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), products)
+    return total
+
+
+def _error(message: str, code: str, **at: str | int) -> DisclosureError:
+    return DisclosureError(message, code=code, at=at, remedy="correct the specification or the cells")

@@ -1,0 +1,87 @@
+"""Which variables a local program looks at: relatives of a cell in every table that holds it, and what is hidden around."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.trees import Tree
+
+NEAR, WIDE, ALL = 0, 1, 2
+REACHABLE = 300
+
+
+def relatives(tree: Tree, node: int, reach: int) -> np.ndarray:
+    """Nodes near a node: itself, parent, siblings, children; when wide also aunts, grandparent and all below itself."""
+    parent = tree.parents[node]
+    chosen = {node, *tree.children[node].tolist()}
+    if parent >= 0:
+        chosen |= {int(parent), *tree.children[parent].tolist()}
+    if reach == WIDE:
+        chosen |= set(np.flatnonzero(tree.below[node]).tolist())
+        if parent > 0:
+            grandparent = int(tree.parents[parent])
+            chosen |= {grandparent, *tree.children[grandparent].tolist()}
+            chosen |= set(np.flatnonzero(tree.below[parent]).tolist())
+    return np.array(sorted(chosen))
+
+
+class Neighbourhoods:
+    """Local scopes of a model's variables."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.by_row = model.equations
+        self.by_column = sparse.csc_array(model.equations)
+        layouts = list(model.layouts.values())
+        flat = np.concatenate([x.variables.ravel() for x in layouts])
+        table = np.repeat(np.arange(len(layouts)), [x.variables.size for x in layouts])
+        position = np.concatenate([np.arange(x.variables.size) for x in layouts])
+        order = np.argsort(flat, kind="stable")
+        self._table, self._position = table[order], position[order]
+        self._starts = np.searchsorted(flat[order], np.arange(model.size + 1))
+        self._layouts = layouts
+        self._relatives = cache(lambda table, axis, node, reach: relatives(layouts[table].trees[axis], node, reach))
+
+    def around(self, variable: int, reach: int, free: np.ndarray, movable: np.ndarray) -> np.ndarray:
+        """Sorted movable variables around one; ``free`` ones (hidden already) that hang together with them included."""
+        if reach == ALL:
+            return np.flatnonzero(movable)
+        parts = [np.array([variable])]
+        for entry in range(self._starts[variable], self._starts[variable + 1]):
+            table, layout = int(self._table[entry]), self._layouts[self._table[entry]]
+            nodes = np.unravel_index(self._position[entry], layout.variables.shape)
+            index = [self._relatives(table, axis, int(node), reach) for axis, node in enumerate(nodes)]
+            parts.append(layout.variables[np.ix_(*index)].ravel())
+        chosen = np.unique(np.concatenate(parts))
+        chosen = chosen[movable[chosen]]
+        return self._with_hidden(chosen, free)
+
+    def _with_hidden(self, chosen: np.ndarray, free: np.ndarray) -> np.ndarray:
+        front, known, goal = chosen[free[chosen]], chosen, len(chosen) + REACHABLE
+        while len(front) and len(known) < goal:
+            rows = np.unique(_gather(self.by_column, front))
+            reached = np.unique(_gather(self.by_row, rows))
+            reached = reached[free[reached]]
+            front = np.setdiff1d(reached, known, assume_unique=True)
+            known = np.union1d(known, front)
+        return known
+
+    def components(self, free: np.ndarray) -> list[np.ndarray]:
+        """The free variables, split into sets that no equation ties to each other."""
+        chosen = np.flatnonzero(free)
+        part = abs(self.by_column[:, chosen])
+        _, label = connected_components(part.T @ part, directed=False) if len(chosen) else (0, np.empty(0, int))
+        order = np.argsort(label, kind="stable")
+        cuts = np.flatnonzero(np.diff(label[order])) + 1
+        return [np.sort(chosen[group]) for group in np.split(order, cuts)] if len(chosen) else []
+
+
+def _gather(matrix: sparse.csr_array | sparse.csc_array, lines: np.ndarray) -> np.ndarray:
+    first, lengths = matrix.indptr[lines], np.diff(matrix.indptr)[lines]
+    ends = np.cumsum(lengths)
+    return matrix.indices[np.repeat(first - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)]

@@ -1,0 +1,128 @@
+"""The border to HiGHS: small linear and integer programs over a model's equations, solved the same way every time.
+
+Programs are written in *moves* y (what is added to the true table), so every equation reads ``A y = 0``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+INTEGRALITY = 1e-6
+INFINITE = 1e30
+
+
+@dataclass(frozen=True)
+class Block:
+    """The equations among chosen variables, all others standing still.
+
+    Attributes:
+        variables: model variables, one a column.
+        starts, rows, values: the columns, compressed (rows renumbered from 0).
+        height: number of rows.
+    """
+
+    variables: np.ndarray
+    starts: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
+    height: int
+
+
+def block_of(columns: sparse.csc_array, variables: np.ndarray) -> Block:
+    """The block of ``variables`` (distinct) of equations given by columns."""
+    first, last = columns.indptr[variables], columns.indptr[variables + 1]
+    lengths = last - first
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    entries = np.repeat(first - starts[:-1], lengths) + np.arange(starts[-1])
+    used, rows = np.unique(columns.indices[entries], return_inverse=True)
+    return Block(variables, starts.astype(np.int32), rows.astype(np.int32), columns.data[entries], len(used))
+
+
+class Solver:
+    """A HiGHS instance with one thread and no clock: equal programs give equal answers."""
+
+    def __init__(self, iterations: int = 2_000_000) -> None:
+        import highspy
+
+        self._api = highspy
+        self._highs = highspy.Highs()
+        for option, value in {
+            "output_flag": False,
+            "threads": 1,
+            "presolve": "off",
+            "solver": "simplex",
+            "simplex_iteration_limit": iterations,
+            "mip_max_nodes": 20_000,
+            "mip_rel_gap": 0.0,
+            "mip_abs_gap": 0.5,
+        }.items():
+            self._highs.setOptionValue(option, value)
+        self._width = 0
+        self.programs = 0
+
+    def least_moves(self, block: Block, lower: np.ndarray, upper: np.ndarray, cost: np.ndarray) -> np.ndarray | None:
+        """The move with the least Σ cost·|y|, or None where none exists.
+
+        Args:
+            lower, upper: bounds of each column; cost: ≥ 0, columns of cost 0 move freely.
+        """
+        paid = np.flatnonzero(cost > 0)
+        # A paid column is split into its rise and its fall, both at its cost.
+        up_high, up_low = upper.copy(), lower.copy()
+        up_low[paid] = np.maximum(lower[paid], 0)
+        lengths = np.diff(block.starts)[paid]
+        extra = np.concatenate([[0], np.cumsum(lengths)])
+        entries = np.repeat(block.starts[paid] - extra[:-1], lengths) + np.arange(extra[-1])
+        solution = self._solve(
+            np.concatenate([cost, cost[paid]]),
+            np.concatenate([up_low, np.maximum(-upper[paid], 0)]),
+            np.concatenate([up_high, np.maximum(-lower[paid], 0)]),
+            np.concatenate([block.starts, block.starts[-1] + extra[1:]]),
+            np.concatenate([block.rows, block.rows[entries]]),
+            np.concatenate([block.values, -block.values[entries]]),
+            block.height,
+        )
+        if solution is None:
+            return None
+        moves = solution[: len(cost)].copy()
+        moves[paid] -= solution[len(cost) :]
+        return moves
+
+    def extreme(
+        self, block: Block, lower: np.ndarray, upper: np.ndarray, reward: np.ndarray, *, integer: bool = False
+    ) -> np.ndarray | None:
+        """The move that maximises Σ reward·y (None: not solved to optimality)."""
+        return self._solve(-reward, lower, upper, block.starts, block.rows, block.values, block.height, integer)
+
+    def _solve(self, cost, lower, upper, starts, rows, values, height, integer=False) -> np.ndarray | None:
+        api, highs = self._api, self._highs
+        zeros = np.zeros(height)
+        kind = np.full(len(cost), 1 if integer else 0, dtype=np.int32)
+        highs.passModel(
+            len(cost), height, len(rows), 1, 1, 0.0, cost, lower, upper, zeros, zeros,
+            np.ascontiguousarray(starts, np.int32), np.ascontiguousarray(rows, np.int32), values, kind,
+        )  # fmt: skip
+        highs.run()
+        self.programs += 1
+        if highs.getModelStatus() != api.HighsModelStatus.kOptimal:
+            return None
+        return np.array(highs.getSolution().col_value)
+
+
+def whole(moves: np.ndarray) -> np.ndarray | None:
+    """The moves as integers, or None where one of them is not whole."""
+    rounded = np.rint(moves)
+    if np.abs(moves - rounded).max(initial=0.0) > INTEGRALITY:
+        return None
+    return rounded.astype(np.int64)
+
+
+def balanced(block: Block, moves: np.ndarray) -> bool:
+    """Whether integer moves keep every equation, in exact arithmetic."""
+    weights = np.repeat(moves, np.diff(block.starts)) * block.values.astype(np.int64)
+    sums = np.zeros(block.height, dtype=np.int64)
+    np.add.at(sums, block.rows, weights)
+    return not sums.any()

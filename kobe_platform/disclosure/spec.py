@@ -1,0 +1,247 @@
+"""The specification of a protection: rules, dimensions, tables and what ties them, from a TOML file or from code.
+
+A specification says everything that an outsider is assumed to know but the figures: the hierarchies, the rule and k,
+which tables count the same population, and which identities (stock and flow, part and whole) hold between tables.
+The suppressor and the auditor share this module and nothing else.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kobe_platform.errors import DisclosureError
+
+RESERVED_COLUMNS = ("value", "status")
+PUBLISHED, SUPPRESSED = "published", "suppressed"
+
+HierarchySource = pl.DataFrame | dict[str, str | None] | str
+"""``code, parent`` frame, ``{code: parent}`` (root: None or ""), or the path of a CSV file beside the specification."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Rule(_Strict):
+    """What makes a cell primary, and how open it must stay.
+
+    Attributes:
+        minimum_frequency: k; counts of 1 … k−1 are primary.
+        interval_width: least distance between two tables that agree with all that is published; default k.
+        zeros: ``published`` (the attacker then knows that a hidden cell is ≥ 1) or ``hidden``.
+    """
+
+    minimum_frequency: int = Field(10, ge=1)
+    interval_width: int | None = Field(None, ge=1)
+    zeros: Literal["published", "hidden"] = "published"
+
+    @property
+    def width(self) -> int:
+        """The interval width in force."""
+        return self.minimum_frequency if self.interval_width is None else self.interval_width
+
+
+class Costs(_Strict):
+    """What a complementary suppression costs; the pattern with the least sum is sought.
+
+    Attributes:
+        by: ``count`` – every cell costs the same (its value breaks ties); ``value`` – what its logarithm says.
+        totals: factor for every dimension in which the cell is a total of other cells.
+        keep: cost of a cell of the pattern given as ``start``, as a share of its ordinary cost.
+    """
+
+    by: Literal["count", "value"] = "count"
+    totals: float = Field(1.25, gt=0)
+    keep: float = Field(0.5, gt=0, le=1)
+
+
+class Dimension(_Strict):
+    """A classification.
+
+    Attributes:
+        hierarchy: its tree; without one every code but ``total`` is a child of ``total``.
+        total: code of the total of a flat dimension.
+        residual: finest codes that are counted in totals but never published (unknown district, sex, age).
+        of: name of the dimension that this one regroups: codes of the same name are the same node.
+        consists_of: of a regrouping, the codes of the base that a code of another name gathers.
+    """
+
+    hierarchy: HierarchySource | None = None
+    total: str = "total"
+    residual: tuple[str, ...] = ()
+    of: str | None = None
+    consists_of: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class Table(_Strict):
+    """One published table.
+
+    Attributes:
+        name: its file name and key.
+        dimensions: its columns; ``{column: dimension}`` where a column is named otherwise than its dimension.
+        measure: column of the counts in the finest cells.
+        population: tables of one population share the cells of their common margins.
+        fixed: already released: its pattern is given (``hidden``) and does not change.
+        minimum_frequency, interval_width, zeros: where this table departs from the rule (the strictest table wins
+            for a cell that several share).
+    """
+
+    name: str = Field(min_length=1)
+    dimensions: dict[str, str]
+    measure: str = "persons"
+    population: str = ""
+    fixed: bool = False
+    minimum_frequency: int | None = Field(None, ge=1)
+    interval_width: int | None = Field(None, ge=1)
+    zeros: Literal["published", "hidden"] | None = None
+
+    @field_validator("dimensions", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        names = list(value)
+        if len(set(names)) != len(names):
+            raise ValueError("a dimension stands twice")
+        return {name: name for name in names}
+
+    @model_validator(mode="after")
+    def _reserved(self) -> Table:
+        if not 1 <= len(self.dimensions) <= 6:
+            raise ValueError("a table has one to six dimensions")
+        if set(self.dimensions) & set(RESERVED_COLUMNS):
+            raise ValueError("a dimension is named value or status")
+        if len(set(self.dimensions.values())) != len(self.dimensions):
+            raise ValueError("two columns have one dimension: define a second dimension with the same hierarchy")
+        return self
+
+    def rule(self, default: Rule) -> Rule:
+        """The rule of this table: its own keys, then those of ``default``."""
+        k = default.minimum_frequency if self.minimum_frequency is None else self.minimum_frequency
+        width = self.interval_width
+        if width is None:
+            width = default.interval_width if self.minimum_frequency is None else None
+        return Rule(minimum_frequency=k, interval_width=width, zeros=self.zeros or default.zeros)
+
+
+class Term(_Strict):
+    """One summand of a relation: a table's cells, added (sign 1) or taken away (−1), at given codes of its other columns."""
+
+    table: str
+    sign: Literal[1, -1] = 1
+    at: dict[str, str] = Field(default_factory=dict)
+
+
+class Relation(_Strict):
+    """Σ left = Σ right (or ≤), for every combination of codes that all terms have in the columns ``on``.
+
+    Columns of a term that are neither in ``on`` nor in its ``at`` stand at their total. Examples: stock–flow
+    (``left`` this month's stock; ``right`` last month's stock, births, arrivals, deaths and departures with sign −1),
+    inclusion (foreigners ``<=`` residents), a year as the sum of its months.
+    """
+
+    name: str
+    on: tuple[str, ...] = ()
+    left: tuple[Term, ...]
+    right: tuple[Term, ...]
+    sense: Literal["=", "<="] = "="
+
+    @field_validator("left", "right", mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return [{"table": term} if isinstance(term, str) else term for term in value]
+
+
+class Spec(_Strict):
+    """The whole specification; :meth:`load` reads one from TOML."""
+
+    rule: Rule = Rule()
+    costs: Costs = Costs()
+    dimensions: dict[str, Dimension] = Field(default_factory=dict)
+    tables: tuple[Table, ...] = Field(min_length=1)
+    relations: tuple[Relation, ...] = ()
+
+    @model_validator(mode="after")
+    def _names(self) -> Spec:
+        names = [table.name for table in self.tables]
+        if len(set(names)) != len(names):
+            raise ValueError("two tables have one name")
+        for relation in self.relations:
+            for term in (*relation.left, *relation.right):
+                if term.table not in names:
+                    raise ValueError(f"relation {relation.name} names an unknown table {term.table}")
+                columns = self.table(term.table).dimensions
+                missing = [c for c in (*relation.on, *term.at) if c not in columns]
+                if missing:
+                    raise ValueError(f"relation {relation.name}: table {term.table} has no column {missing[0]}")
+        for name, dimension in self.dimensions.items():
+            if dimension.of is not None and dimension.of not in self.dimensions:
+                raise ValueError(f"dimension {name} regroups an unknown dimension {dimension.of}")
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> Spec:
+        """Read a TOML specification; hierarchy files are looked for beside it.
+
+        Raises:
+            DisclosureError: the file is absent, not TOML, or does not say what it must (coordinates: file, key).
+        """
+        path = Path(path)
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+            raise DisclosureError(
+                "the specification cannot be read",
+                code="disclosure.spec",
+                at={"file": path.name},
+                remedy="give a UTF-8 TOML file with [rule], [dimensions.*] and [[tables]]",
+            ) from None
+        dimensions = document.get("dimensions", {})
+        for name, dimension in dimensions.items() if isinstance(dimensions, dict) else ():
+            if isinstance(dimension, dict) and isinstance(dimension.get("hierarchy"), str):
+                dimension["hierarchy"] = read_hierarchy_file(path.parent / dimension["hierarchy"], name)
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            raise DisclosureError(
+                f"the specification is not complete: {first['msg']}",
+                code="disclosure.spec",
+                at={"file": path.name, "key": ".".join(str(part) for part in first["loc"])},
+                remedy="see docs/disclosure.md, The specification",
+            ) from None
+
+    def table(self, name: str) -> Table:
+        """The table of this name (KeyError when there is none)."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(name)
+
+    def dimension(self, name: str) -> Dimension:
+        """The dimension of this name; one that the specification does not describe is flat."""
+        return self.dimensions.get(name, Dimension())
+
+
+def read_hierarchy_file(path: Path, dimension: str) -> pl.DataFrame:
+    """``code, parent`` of a hierarchy file, as text.
+
+    Raises:
+        DisclosureError: the file is absent or lacks one of the two columns.
+    """
+    try:
+        frame = pl.read_csv(path, infer_schema=False)
+        return frame.select("code", "parent")
+    except (OSError, pl.exceptions.PolarsError):
+        raise DisclosureError(
+            "a hierarchy file cannot be read",
+            code="disclosure.hierarchy",
+            at={"dimension": dimension, "file": path.name},
+            remedy="give a UTF-8 CSV file with the columns code,parent",
+        ) from None

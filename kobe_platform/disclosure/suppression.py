@@ -1,0 +1,307 @@
+"""Complementary suppression: the cells to hide besides the primary ones so that each of these stays open.
+
+For every primary cell that no known table opens yet, a linear program looks for the cheapest move that shifts it by its
+width, split into a rise and a fall around the true table (Fischetti & Salazar-González 2000 solve the same model exactly;
+here it is solved cell by cell, near first, then wide, then everywhere). What the move needs is hidden; the two tables that
+it gives are whole-numbered and are counted as proof for every other cell that they move. Where they are not whole, an
+integer program certifies the pattern or the search goes on. A cell that cannot be opened stops everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.neighbourhood import ALL, NEAR, WIDE, Neighbourhoods
+from kobe_platform.disclosure.programs import INFINITE, INTEGRALITY, Block, Solver, balanced, block_of, whole
+from kobe_platform.disclosure.proofs import Proofs
+from kobe_platform.errors import DisclosureError
+
+Progress = Callable[[str, int, int], None]
+BULK_ROUNDS = 12
+BULK_SHARE = 0.02
+LARGEST_CERTIFIED = 6_000
+
+
+@dataclass
+class Pattern:
+    """A suppression pattern in the making, with what is proven of it.
+
+    Attributes:
+        hidden: cells shown as suppressed; primary: those that a rule named (both one entry a variable).
+        proofs: tables that agree with all that is published.
+    """
+
+    hidden: np.ndarray
+    primary: np.ndarray
+    proofs: Proofs
+
+
+class Suppressor:
+    """Searches one model's pattern.
+
+    Args:
+        primary: cells that a rule hides; ratchet: cells that stay hidden because they were; preferred: cells that
+            cost less (last month's pattern); immovable: cells that must stay published.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        primary: np.ndarray,
+        ratchet: np.ndarray,
+        preferred: np.ndarray,
+        immovable: np.ndarray,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model, self.progress = model, progress
+        self.near = Neighbourhoods(model)
+        self.solver = Solver()
+        self.pattern = Pattern(primary | ratchet, primary.copy(), Proofs(model.size))
+        self.may_hide = ~(model.known | model.residual | model.slack | immovable)
+        if (primary & immovable).any():
+            raise _error("a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable)
+        self.slackness = model.value - model.lower
+        self.idle = model.residual & (model.value == 0)
+        self.cost = _costs(model, preferred)
+
+    @property
+    def free(self) -> np.ndarray:
+        """What the attacker does not know, but residuals that are zero (no proof leans on those)."""
+        return self.pattern.hidden | ((self.model.residual | self.model.slack) & ~self.idle)
+
+    def run(self) -> Pattern:
+        """Hide until every primary cell and every residual is open, then make sure of all the others.
+
+        Raises:
+            DisclosureError: a cell cannot be opened (coordinates: table and codes).
+        """
+        model = self.model
+        risky = (model.value > 0) & (model.value < model.k)
+        targets = self.pattern.primary | (model.residual & risky)
+        self.bulk(targets)
+        self.protect(targets, "primary")
+        self.settle()
+        return self.pattern
+
+    def protect(self, targets: np.ndarray, stage: str) -> None:
+        """Open each of the targets in turn, the ones that need most first."""
+        model, proofs = self.model, self.pattern.proofs
+        order = np.flatnonzero(targets)
+        order = order[np.lexsort((order, -model.depth[order], model.value[order]))]
+        for done, target in enumerate(order.tolist()):
+            if proofs.up[target] + proofs.down[target] < model.width[target]:
+                self.open(target)
+            if self.progress and done % 50 == 0:
+                self.progress(stage, done, len(order))
+
+    def open(self, target: int) -> None:
+        """Hide what it takes for one cell to vary by its width."""
+        for reach in (NEAR, WIDE, ALL):
+            movable = self.free | self.may_hide
+            movable[target] = True
+            scope = self.near.around(target, reach, self.free, movable)
+            block = block_of(self.near.by_column, scope)
+            for share in self._splits(target):
+                moves = self._cheapest(block, target, share)
+                if moves is None:
+                    continue
+                self._hide(scope[np.abs(moves) > INTEGRALITY])
+                if self._count(block, moves, share) and self._open(target):
+                    return
+                if self.certify(target, scope[np.abs(moves) > INTEGRALITY]) or self.certify(target, scope):
+                    return
+        raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
+
+    def _open(self, target: int) -> bool:
+        return bool(self.pattern.proofs.spread[target] >= self.model.width[target])
+
+    def _splits(self, target: int) -> list[float]:
+        """Shares of the move that are a rise: what cannot fall must rise."""
+        width = int(self.model.width[target])
+        fall = int(self.slackness[target])
+        first = (width - fall) / width if fall < width else (width - width // 2) / width
+        return [first, 1.0] if first < 1 else [1.0]
+
+    def _cheapest(self, block: Block, target: int, share: float) -> np.ndarray | None:
+        scope = block.variables
+        slack = self.slackness[scope].astype(float)
+        lower = -np.floor(slack / share + INTEGRALITY)
+        upper = np.floor(slack / (1 - share) + INTEGRALITY) if share < 1 else np.full(len(scope), INFINITE)
+        at = int(np.searchsorted(scope, target))
+        lower[at] = upper[at] = self.model.width[target]
+        cost = np.where(self.free[scope], 0.0, self.cost[scope])
+        cost[at] = 0.0
+        return self.solver.least_moves(block, lower, upper, cost)
+
+    def _hide(self, variables: np.ndarray) -> None:
+        self.pattern.hidden[variables[self.may_hide[variables]]] = True
+
+    def _count(self, block: Block, moves: np.ndarray, share: float) -> bool:
+        """Count the rise and the fall as two tables, if they are whole."""
+        rise, fall = whole(moves * share), whole(moves * (share - 1))
+        if rise is None or fall is None:
+            return False
+        return self._accept(block, rise) and self._accept(block, fall)
+
+    def _accept(self, block: Block, moves: np.ndarray) -> bool:
+        scope = block.variables
+        allowed = np.where(self.free[scope] | self.idle[scope], -self.slackness[scope], 0)
+        still = moves[~(self.free | self.idle)[scope]]
+        if (moves < allowed).any() or still.any() or not balanced(block, moves):
+            return False
+        self.pattern.proofs.add(scope, moves)
+        return True
+
+    def certify(self, target: int, variables: np.ndarray, *, idle: bool = False) -> bool:
+        """Whether the present pattern opens a cell, shown by whole-numbered tables over some variables.
+
+        Args:
+            idle: zero residuals may move too (the question is about one of them).
+        """
+        free = self.free | self.idle if idle else self.free
+        scope = np.union1d(variables[free[variables]], [target])
+        block = block_of(self.near.by_column, scope)
+        width = int(self.model.width[target])
+        at = int(np.searchsorted(scope, target))
+        for integer in (False, True):
+            if integer and len(scope) > LARGEST_CERTIFIED:
+                return False
+            for sign in (1.0, -1.0):
+                lower, upper = -self.slackness[scope].astype(float), np.full(len(scope), INFINITE)
+                upper[at], lower[at] = width, max(lower[at], -width)
+                reward = np.zeros(len(scope))
+                reward[at] = sign
+                moves = self.solver.extreme(block, lower, upper, reward, integer=integer)
+                moves = None if moves is None else whole(moves)
+                if moves is not None:
+                    self._accept(block, moves)
+                if self._open(target):
+                    return True
+        return False
+
+    def bulk(self, targets: np.ndarray, *, idle: bool = False) -> None:
+        """Programs that move as many unproven targets as they can at once, while that pays."""
+        model, proofs = self.model, self.pattern.proofs
+        for scope in self.near.components(self.free | self.idle if idle else self.free):
+            block: Block | None = None
+            for number in range(BULK_ROUNDS):
+                missing = np.flatnonzero(targets[scope] & (proofs.spread[scope] < model.width[scope]))
+                if len(missing) < 3:
+                    break
+                block = block or block_of(self.near.by_column, scope)
+                self._bulk_round(block, missing, number)
+                left = np.count_nonzero(proofs.spread[scope[missing]] < model.width[scope[missing]])
+                if len(missing) - left < max(2, BULK_SHARE * len(missing)):
+                    break
+
+    def _bulk_round(self, block: Block, missing: np.ndarray, number: int) -> None:
+        scope = block.variables
+        weight = np.random.default_rng(number).uniform(0.5, 1.0, len(missing))
+        if number % 2:
+            weight *= np.where(np.random.default_rng(number + 1000).random(len(missing)) < 0.5, -1, 1)
+        need = (self.model.width[scope] - self.pattern.proofs.down[scope])[missing]
+        lower, upper = -self.slackness[scope].astype(float), np.full(len(scope), INFINITE)
+        reward = np.zeros(len(scope))
+        # Each missing cell gets a second, unrewarded column, so that no one cell takes all of the move.
+        lengths = np.diff(block.starts)[missing]
+        extra = np.concatenate([[0], np.cumsum(lengths)])
+        entries = np.repeat(block.starts[missing] - extra[:-1], lengths) + np.arange(extra[-1])
+        reward[missing] = weight
+        upper[missing] = np.maximum(need, 1)
+        doubled = Block(
+            np.concatenate([scope, scope[missing]]),
+            np.concatenate([block.starts, block.starts[-1] + extra[1:]]).astype(np.int32),
+            np.concatenate([block.rows, block.rows[entries]]),
+            np.concatenate([block.values, block.values[entries]]),
+            block.height,
+        )
+        moves = self.solver.extreme(
+            doubled,
+            np.concatenate([lower, np.zeros(len(missing))]),
+            np.concatenate([upper, np.full(len(missing), INFINITE)]),
+            np.concatenate([reward, np.zeros(len(missing))]),
+        )
+        if moves is None:
+            return
+        total = moves[: len(scope)]
+        total[missing] += moves[len(scope) :]
+        result = whole(total)
+        if result is not None:
+            self._accept(block, result)
+
+    def settle(self) -> None:
+        """Every other hidden cell and residual: open, or surely large, or (a residual) surely nothing."""
+        model, proofs = self.model, self.pattern.proofs
+        for _ in range(50):
+            doubtful = (self.pattern.hidden | model.residual) & (proofs.spread < model.width)
+            doubtful &= ~self._determined_zero()
+            self.bulk(doubtful & ~self.idle)
+            self.bulk(doubtful & self.idle, idle=True)
+            doubtful &= proofs.spread < model.width
+            before = np.count_nonzero(self.pattern.hidden)
+            for target in np.flatnonzero(doubtful).tolist():
+                if not self._open(target) and not self._harmless(target):
+                    self.open(target)
+            if np.count_nonzero(self.pattern.hidden) == before:
+                return
+        raise DisclosureError("the pattern does not settle", code="disclosure.unprotected", remedy="coarsen the tables")
+
+    def _determined_zero(self) -> np.ndarray:
+        """Zero residuals that follow from one equation each (repeatedly), so everyone may know them."""
+        known = ~(self.free | self.idle)
+        matrix = self.near.by_row
+        row_of = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        while True:
+            open_entry = ~known[matrix.indices]
+            number = np.bincount(row_of[open_entry], minlength=matrix.shape[0])
+            found = matrix.indices[open_entry & (number[row_of] == 1)]
+            found = found[self.idle[found]]
+            if not len(found):
+                return known & self.idle
+            known[found] = True
+
+    def _harmless(self, target: int) -> bool:
+        """A cell whose interval is narrow but holds no value of 1 … k−1 (or only the zero of a residual)."""
+        model = self.model
+        free = self.free | self.idle
+        for scope in self._scopes(target, free):
+            if self.certify(target, scope, idle=True):
+                return True
+        whole_scope = self.near.around(target, ALL, free, free)
+        block = block_of(self.near.by_column, whole_scope)
+        at = int(np.searchsorted(whole_scope, target))
+        lower, upper = -self.slackness[whole_scope].astype(float), np.full(len(whole_scope), INFINITE)
+        reward = np.zeros(len(whole_scope))
+        reward[at] = 1.0 if self.idle[target] else -1.0
+        upper[at] = model.width[target]
+        moves = self.solver.extreme(block, lower, upper, reward)
+        if moves is None:
+            return False
+        if self.idle[target]:
+            return bool(moves[at] < 1 - INTEGRALITY)
+        return bool(model.value[target] + moves[at] > model.k[target] - 1 + INTEGRALITY)
+
+    def _scopes(self, target: int, free: np.ndarray) -> list[np.ndarray]:
+        near = self.near.around(target, NEAR, free, free)
+        return [near]
+
+
+def _costs(model: Model, preferred: np.ndarray) -> np.ndarray:
+    costs = model.spec.costs
+    size = np.log1p(model.value.astype(float))
+    base = 1.0 + 0.02 * size if costs.by == "count" else size + 0.01
+    return base * costs.totals ** model.depth.astype(float) * np.where(preferred, costs.keep, 1.0)
+
+
+def _error(message: str, code: str, model: Model, cells: np.ndarray) -> DisclosureError:
+    found = np.flatnonzero(cells) if cells.dtype == bool else cells
+    return DisclosureError(
+        message,
+        code=code,
+        at={**model.where(int(found[0])), "cells": len(found)},
+        remedy="coarsen the table, release fewer fixed tables, or choose another method for it",
+    )
