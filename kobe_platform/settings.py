@@ -20,6 +20,8 @@ class Settings(BaseSettings):
         municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``).
         contracts, statistics, dashboards: the declarative files that the graph is derived from.
         principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
+        start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
+        postgres_url: where Dagster keeps its records instead of SQLite (``KOBE_POSTGRES_URL``).
     """
 
     model_config = SettingsConfigDict(env_prefix="KOBE_", frozen=True)
@@ -31,6 +33,8 @@ class Settings(BaseSettings):
     statistics: Path = PROJECT / "assets" / "statistics"
     dashboards: Path = PROJECT / "dashboards"
     principal: str = "platform"
+    start: str = Field(default="2010-10", pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    postgres_url: str = ""
 
     @cached_property
     def root(self) -> Path:

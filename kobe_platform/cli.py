@@ -1,0 +1,96 @@
+"""`kobe …`: mounts every room's commands, and imports a room only when its command is called."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+
+import typer
+
+app = typer.Typer(
+    name="kobe",
+    help="神戸市データ基盤: from core-system extracts to published, protected statistics.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A command or a family of commands: where it lives, and the one line that ``kobe --help`` shows of it."""
+
+    name: str
+    target: str
+    help: str
+    panel: str
+
+
+COMMANDS = (
+    Mounted("run", "kobe_platform.run:run", "Process what the inbox holds, through Dagster, up to a release.", "Work"),
+    Mounted("deliveries", "kobe_platform.reception.commands:deliveries_app", "List and approve deliveries.", "Work"),
+    Mounted("demo", "kobe_platform.demo:demo", "The main job on a synthetic city, with a report.", "Work"),
+    Mounted("synthesize", "kobe_platform.synthesis.commands:synthesize", "Write a synthetic city's extracts.", "Work"),
+    Mounted("protect", "kobe_platform.disclosure.commands:protect", "Protect tables of counts (CSV).", "Disclosure"),
+    Mounted("audit", "kobe_platform.disclosure.commands:audit", "Audit protected tables (CSV).", "Disclosure"),
+    Mounted("pages", "kobe_platform.lounge.commands:pages_app", "Check and start dashboard pages.", "Lounge"),
+    Mounted("site", "kobe_platform.lounge.commands:site_app", "Build the site.", "Lounge"),
+    Mounted("release", "kobe_platform.lounge.commands:release_app", "List, show and roll back releases.", "Lounge"),
+    Mounted("serve", "kobe_platform.lounge.commands:serve", "Serve the current release.", "Lounge"),
+    Mounted("keys", "kobe_platform.custody.commands:keys_app", "Make, list, rotate and revoke keys.", "Custody"),
+    Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify the encrypted partitions.", "Custody"),
+    Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),
+    Mounted("bench", "kobe_platform.bench:bench_app", "Measure the platform against plain scripts.", "Work"),
+    Mounted("dagster-home", "kobe_platform.run:dagster_home", "Prepare Dagster's home and print its path.", "Work"),
+)
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def _mount(mounted: Mounted) -> None:
+    @app.command(
+        mounted.name,
+        help=mounted.help,
+        rich_help_panel=mounted.panel,
+        context_settings=_PASS_ON,
+        add_help_option=False,
+    )
+    def call(context: typer.Context) -> None:
+        raise typer.Exit(invoke(mounted, list(context.args)))
+
+
+def invoke(mounted: Mounted, arguments: list[str]) -> int:
+    """Import the room and run its command; what it refuses becomes one line on stderr.
+
+    Returns:
+        0 done; 1 the platform refused (a :class:`PlatformError`); 2 the city's files or the call are wrong. A command's own
+        exit code stands.
+    """
+    from kobe_platform.errors import ConfigurationError, PlatformError
+
+    try:
+        command = typer.main.get_command(_typer_of(mounted))
+        command(args=arguments, prog_name=f"kobe {mounted.name}")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except PlatformError as error:
+        sys.stderr.write(f"kobe {mounted.name}: {error.ja}\n  {error}\n")
+        return 2 if isinstance(error, ConfigurationError) else 1
+    return 0
+
+
+def _typer_of(mounted: Mounted) -> typer.Typer:
+    module, name = mounted.target.split(":")
+    target = getattr(import_module(module), name)
+    if isinstance(target, typer.Typer):
+        return target
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(help=target.__doc__)(target)
+    return single
+
+
+for _mounted in COMMANDS:
+    _mount(_mounted)
+
+if __name__ == "__main__":
+    app()

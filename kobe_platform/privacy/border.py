@@ -1,0 +1,95 @@
+"""The border between the engine and Dagster: whatever crosses it as an error names coordinates, never values.
+
+Polars, DuckDB, Great Expectations and Python itself put values into messages (a failed cast, a KeyError, a sample of
+rows). Dagster would write them to its event log. So every asset, check and sensor runs inside :func:`border`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from kobe_platform.errors import Coordinate, PlatformError
+
+REDACTED_LOGGER = "dagster.redacted_errors"
+
+
+class BorderError(PlatformError):
+    """An error of a library, of which only its kind and the place in the platform's own code are told."""
+
+
+def seal_process() -> None:
+    """Set what keeps values from the disk for the whole process; idempotent.
+
+    Dagster redacts errors of user code and the logger that would still print them is mute; there is no core dump and no
+    telemetry.
+    """
+    os.environ["DAGSTER_REDACT_USER_CODE_ERRORS"] = "1"
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    logger = logging.getLogger(REDACTED_LOGGER)
+    logger.disabled = True
+    logger.propagate = False
+    logger.handlers = [logging.NullHandler()]
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def coordinates_only(error: BaseException, at: dict[str, Coordinate]) -> PlatformError:
+    """A :class:`PlatformError` for any error: those of the engine as they are, others without their message.
+
+    Args:
+        error: what was raised.
+        at: where the platform was (stage, source, month …).
+    """
+    if isinstance(error, PlatformError):
+        rebuilt = error.__reduce__()
+        clean = rebuilt[0](*rebuilt[1])
+        clean.at = {**at, **error.at}
+        clean.args = (str(clean),)
+        return clean
+    return BorderError(
+        "a step failed; the library's message is withheld because it may carry values",
+        code="border.withheld",
+        at={**at, "error": type(error).__name__, **_place(error)},
+        remedy="reproduce it with made-up data at the named line",
+        ja="処理に失敗しました(値を含むおそれがあるため、ライブラリのメッセージは表示しません)",
+    )
+
+
+@contextmanager
+def border(**at: Coordinate) -> Iterator[None]:
+    """Let only coordinates out: run a step's body inside it.
+
+    Raises:
+        dagster.Failure: with the coordinates of whatever was raised, and without retry (a retry is the sensor's).
+    """
+    try:
+        yield
+    except dg.Failure:
+        raise
+    except Exception as error:
+        told = coordinates_only(error, dict(at))
+    else:
+        return
+    raise dg.Failure(
+        description=str(told),
+        metadata={"code": told.code, **{f"at/{name}": str(value) for name, value in told.at.items()}},
+        allow_retries=False,
+    ) from None
+
+
+def _place(error: BaseException) -> dict[str, Coordinate]:
+    """File and line of the innermost frame that belongs to the platform."""
+    place: dict[str, Coordinate] = {}
+    frame = error.__traceback__
+    while frame is not None:
+        module = frame.tb_frame.f_globals.get("__name__", "")
+        if module.split(".")[0] in ("kobe_platform", "assets", "checks", "resources"):
+            place = {"module": module, "line": frame.tb_lineno}
+        frame = frame.tb_next
+    return place

@@ -1,0 +1,40 @@
+"""Dagster's own storage: written from one template in which nothing that could hold a value is on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from kobe_platform.privacy.border import seal_process
+from kobe_platform.settings import PROJECT, Settings
+
+TEMPLATE = PROJECT / "dagster.yaml"
+_POSTGRES = """storage:
+  postgres:
+    postgres_url:
+      env: KOBE_POSTGRES_URL
+"""
+
+
+def prepare_instance(settings: Settings) -> Path:
+    """Make ``DAGSTER_HOME`` (mode 0700) with its ``dagster.yaml`` and return it; the file follows the template."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = TEMPLATE.read_text(encoding="utf-8")
+    text = text.replace("# {postgres}\n", _POSTGRES if settings.postgres_url else "")
+    target = home / "dagster.yaml"
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        aside = target.with_suffix(".tmp")
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(target)
+    return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The installation's Dagster instance, prepared and sealed; close it with ``dispose`` or ``with``."""
+    seal_process()
+    home = prepare_instance(settings)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return dg.DagsterInstance.from_config(str(home))
