@@ -126,3 +126,35 @@ def balanced(block: Block, moves: np.ndarray) -> bool:
     sums = np.zeros(block.height, dtype=np.int64)
     np.add.at(sums, block.rows, weights)
     return not sums.any()
+
+
+def propagate(
+    rows: sparse.csr_array, unknown: np.ndarray, slack: np.ndarray, rounds: int = 20
+) -> tuple[np.ndarray, np.ndarray]:
+    """Largest fall and rise of each variable that single equations allow (outer bounds, no program solved).
+
+    Args:
+        rows: equations over moves; unknown: who may move; slack: how far each may fall at most.
+
+    Returns:
+        Two arrays, ≥ 0, one entry a variable; ``inf`` where nothing follows.
+    """
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    keep = unknown[rows.indices]
+    row, column, sign = row[keep], rows.indices[keep], rows.data[keep]
+    fall, rise = np.where(unknown, slack, 0.0), np.where(unknown, np.inf, 0.0)
+    for _ in range(rounds):
+        before = fall.sum(), np.isinf(rise).sum(), rise[np.isfinite(rise)].sum()
+        for side in (1, -1):
+            # Σ c·y = 0: a rise of one entry needs falls of the others (in the sense of their sign).
+            give = np.where(sign * side > 0, fall[column], rise[column])
+            endless = np.isinf(give)
+            number = np.bincount(row, endless, minlength=rows.shape[0])
+            total = np.bincount(row, np.where(endless, 0.0, give), minlength=rows.shape[0])
+            others = np.where(number[row] - endless > 0, np.inf, total[row] - np.where(endless, 0.0, give))
+            up = sign * side > 0
+            np.minimum.at(rise, column[up], others[up])
+            np.minimum.at(fall, column[~up], others[~up])
+        if before == (fall.sum(), np.isinf(rise).sum(), rise[np.isfinite(rise)].sum()):
+            break
+    return fall, rise

@@ -16,7 +16,7 @@ import numpy as np
 
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.neighbourhood import ALL, NEAR, WIDE, Neighbourhoods
-from kobe_platform.disclosure.programs import INFINITE, INTEGRALITY, Block, Solver, balanced, block_of, whole
+from kobe_platform.disclosure.programs import INFINITE, INTEGRALITY, Block, Solver, balanced, block_of, propagate, whole
 from kobe_platform.disclosure.proofs import Proofs
 from kobe_platform.errors import DisclosureError
 
@@ -64,7 +64,9 @@ class Suppressor:
         self.may_hide = ~(model.known | model.residual | model.slack | immovable)
         if (primary & immovable).any():
             raise _error("a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable)
-        self.slackness = model.value - model.lower
+        # Who knows how residuals are made (privacy.md §1: never 1 … k−1 below the ward) knows one of k or more to stay so.
+        lower = np.where(model.residual & (model.value >= model.k), model.k, model.lower)
+        self.slackness = model.value - lower
         self.idle = model.residual & (model.value == 0)
         self.cost = _costs(model, preferred)
 
@@ -100,19 +102,21 @@ class Suppressor:
 
     def open(self, target: int) -> None:
         """Hide what it takes for one cell to vary by its width."""
+        idle = bool(self.idle[target])
         for reach in (NEAR, WIDE, ALL):
-            movable = self.free | self.may_hide
-            movable[target] = True
-            scope = self.near.around(target, reach, self.free, movable)
+            # A residual of zero may lean on other such ones: whoever wonders about it cannot exclude them either.
+            free = self.free | self.idle if idle else self.free
+            scope = self.near.around(target, reach, free, free | self.may_hide)
             block = block_of(self.near.by_column, scope)
             for share in self._splits(target):
-                moves = self._cheapest(block, target, share)
+                moves = self._cheapest(block, target, share, free)
                 if moves is None:
                     continue
                 self._hide(scope[np.abs(moves) > INTEGRALITY])
                 if self._count(block, moves, share) and self._open(target):
                     return
-                if self.certify(target, scope[np.abs(moves) > INTEGRALITY]) or self.certify(target, scope):
+                moved = scope[np.abs(moves) > INTEGRALITY]
+                if self.certify(target, moved, idle=idle) or self.certify(target, scope, idle=idle):
                     return
         raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
 
@@ -126,14 +130,14 @@ class Suppressor:
         first = (width - fall) / width if fall < width else (width - width // 2) / width
         return [first, 1.0] if first < 1 else [1.0]
 
-    def _cheapest(self, block: Block, target: int, share: float) -> np.ndarray | None:
+    def _cheapest(self, block: Block, target: int, share: float, free: np.ndarray) -> np.ndarray | None:
         scope = block.variables
         slack = self.slackness[scope].astype(float)
         lower = -np.floor(slack / share + INTEGRALITY)
         upper = np.floor(slack / (1 - share) + INTEGRALITY) if share < 1 else np.full(len(scope), INFINITE)
         at = int(np.searchsorted(scope, target))
         lower[at] = upper[at] = self.model.width[target]
-        cost = np.where(self.free[scope], 0.0, self.cost[scope])
+        cost = np.where(free[scope], 0.0, self.cost[scope])
         cost[at] = 0.0
         return self.solver.least_moves(block, lower, upper, cost)
 
@@ -238,7 +242,7 @@ class Suppressor:
         model, proofs = self.model, self.pattern.proofs
         for _ in range(50):
             doubtful = (self.pattern.hidden | model.residual) & (proofs.spread < model.width)
-            doubtful &= ~self._determined_zero()
+            doubtful &= ~self._plainly_harmless()
             self.bulk(doubtful & ~self.idle)
             self.bulk(doubtful & self.idle, idle=True)
             doubtful &= proofs.spread < model.width
@@ -250,19 +254,13 @@ class Suppressor:
                 return
         raise DisclosureError("the pattern does not settle", code="disclosure.unprotected", remedy="coarsen the tables")
 
-    def _determined_zero(self) -> np.ndarray:
-        """Zero residuals that follow from one equation each (repeatedly), so everyone may know them."""
-        known = ~(self.free | self.idle)
-        matrix = self.near.by_row
-        row_of = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        while True:
-            open_entry = ~known[matrix.indices]
-            number = np.bincount(row_of[open_entry], minlength=matrix.shape[0])
-            found = matrix.indices[open_entry & (number[row_of] == 1)]
-            found = found[self.idle[found]]
-            if not len(found):
-                return known & self.idle
-            known[found] = True
+    def _plainly_harmless(self) -> np.ndarray:
+        """Unknowns that single equations, one after another, show to be at k or above, or (residuals) to be nothing."""
+        model = self.model
+        unknown = self.free | self.idle
+        fall, rise = propagate(self.near.by_row, unknown, self.slackness.astype(float))
+        large = model.value - fall > model.k - 1 + INTEGRALITY
+        return large | (model.residual & (model.value + rise < 1 - INTEGRALITY))
 
     def _harmless(self, target: int) -> bool:
         """A cell whose interval is narrow but holds no value of 1 … k−1 (or only the zero of a residual)."""

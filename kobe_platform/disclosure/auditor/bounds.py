@@ -54,22 +54,25 @@ class Part:
     # -- finding tables -------------------------------------------------------------------------------------------
 
     def _tighten(self) -> None:
-        """Bounds from single equations whose signs agree, repeated a few times (cheap presolve)."""
+        """Bounds from single equations, repeated a few times (cheap presolve)."""
         row = np.repeat(np.arange(self.by_row.shape[0]), np.diff(self.by_row.indptr))
-        column, sign = self.by_row.indices, self.by_row.data
-        for _ in range(10):
-            low = np.where(sign > 0, self.floor[column], -self.ceiling[column])
-            least = np.bincount(row, low, minlength=len(self.right))
-            room = (self.right - least)[row] + low
-            before = self.ceiling.copy()
-            usable = np.abs(least[row]) < INFINITE / 2
-            up = usable & (sign > 0)
-            np.minimum.at(self.ceiling, column[up], room[up])
-            down = usable & (sign < 0)
-            np.maximum.at(self.floor, column[down], -room[down])
+        column = self.by_row.indices
+        for _ in range(20):
+            before = self.floor.sum(), np.minimum(self.ceiling, 1e12).sum()
+            for sign, right in ((self.by_row.data, self.right), (-self.by_row.data, -self.right)):
+                # sign·x ≤ right − the least that the others add up to
+                least = np.where(sign > 0, self.floor[column], -self.ceiling[column])
+                endless = least <= -INFINITE
+                finite = np.where(endless, 0.0, least)
+                total = np.bincount(row, finite, minlength=len(right))[row] - finite
+                number = np.bincount(row, endless, minlength=len(right))[row] - endless
+                room = right[row] - total
+                rising, falling = (number == 0) & (sign > 0), (number == 0) & (sign < 0)
+                np.minimum.at(self.ceiling, column[rising], room[rising])
+                np.maximum.at(self.floor, column[falling], -room[falling])
             if (self.floor > self.ceiling + TOLERANCE).any():
                 raise Contradiction
-            if np.array_equal(before, self.ceiling):
+            if before == (self.floor.sum(), np.minimum(self.ceiling, 1e12).sum()):
                 return
 
     def _program(self, columns: np.ndarray, right: np.ndarray, matrix: sparse.csc_array, lower, upper) -> highspy.Highs:
@@ -122,11 +125,15 @@ class Part:
 
     # -- many at once ---------------------------------------------------------------------------------------------
 
-    def spread_out(self, width: np.ndarray) -> None:
-        """Tables that push as many wanted unknowns apart as they can, while that pays."""
+    def spread_out(self, width: np.ndarray, settled: np.ndarray) -> None:
+        """Tables that push as many wanted unknowns apart as they can, while that pays.
+
+        Args:
+            settled: unknowns that need no proof, for their bounds already say enough.
+        """
         program: highspy.Highs | None = None
         for number in range(ROUNDS):
-            missing = np.flatnonzero(self.wanted & (self.most - self.least < width))
+            missing = np.flatnonzero(self.wanted & (self.most - self.least < width) & ~settled)
             if len(missing) < 3:
                 return
             program = program or self._bounded_program()
@@ -171,23 +178,24 @@ class Part:
 
     def judge(self, unknown: int, width: int, k: int, residual: bool) -> State:
         """Whether an unknown is open: its interval spans ``width``, or lies at k or above, or (residual) is only 0."""
-        if self._harmless(unknown, width, k, residual):
+        if self.harmless(unknown, width, k, residual):
             return State.OPEN
         self._nearby(unknown, width)
-        if self._harmless(unknown, width, k, residual):
+        if self.harmless(unknown, width, k, residual):
             return State.OPEN
         for integer in (False, True):
             if integer and self.size > LARGEST_INTEGER:
                 return State.UNDECIDED
             for sign in (1, -1):
                 self._extreme(unknown, sign, integer)
-                if self._harmless(unknown, width, k, residual):
+                if self.harmless(unknown, width, k, residual):
                     return State.OPEN
             if np.floor(self.ceiling[unknown] + TOLERANCE) - np.ceil(self.floor[unknown] - TOLERANCE) < width:
                 return State.NARROW
         return State.UNDECIDED
 
-    def _harmless(self, unknown: int, width: int, k: int, residual: bool) -> bool:
+    def harmless(self, unknown: int, width: int, k: int, residual: bool) -> bool:
+        """Whether what is known so far settles an unknown as open."""
         if self.most[unknown] - self.least[unknown] >= width:
             return True
         if np.ceil(self.floor[unknown] - TOLERANCE) >= k:

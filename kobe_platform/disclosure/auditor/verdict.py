@@ -109,7 +109,8 @@ def _attack(
     width, k = np.where(wanted, figures.width[cells], 0), np.where(wanted, figures.k[cells], 0)
     try:
         part = Part(system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], wanted)
-        part.spread_out(width)
+        settled = np.array([part.harmless(u, int(width[u]), int(k[u]), bool(figures.residual[cells[u]])) for u in range(part.size)])
+        part.spread_out(width, settled)
     except Contradiction:
         return [("contradiction", int(cells[wanted][0]) if wanted.any() else 0)], 0
     found = []

@@ -1,0 +1,134 @@
+"""Against brute force: no interval is ever narrower than promised, and the auditor sees whatever the oracle sees."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import polars as pl
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
+from kobe_platform.errors import DisclosureError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from oracle import hidden_ranges
+
+FLAT = {"T": None, "m": "T", "f": "T"}
+AREAS = [
+    {"city": None, "a": "city", "b": "city", "c": "city"},
+    {"city": None, "w": "city", "v": "city", "a": "w", "b": "w", "c": "v"},
+]
+CHECKED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+
+
+@st.composite
+def small_problems(draw, zeros="published", linked=False):
+    """Six finest cells of area × sex with counts up to 7, k of 2 to 4, a big cell now and then."""
+    area = draw(st.sampled_from(AREAS))
+    k = draw(st.integers(2, 4))
+    leaves = [c for c in area if c not in set(area.values())]
+    counts = draw(st.lists(st.integers(0, 7), min_size=6, max_size=6))
+    cells = pl.DataFrame(
+        [(a, s, n) for (a, s), n in zip(itertools.product(leaves, "mf"), counts, strict=True)],
+        schema=["area", "sex", "persons"], orient="row",
+    )  # fmt: skip
+    tables = [Table(name="t", dimensions=["area", "sex"])]
+    frames = {"t": cells}
+    if linked:
+        tables.append(Table(name="u", dimensions=["area"]))
+        frames["u"] = cells.group_by("area").agg(pl.col("persons").sum())
+    spec = Spec(
+        rule=Rule(minimum_frequency=k, zeros=zeros),
+        dimensions={"area": Dimension(hierarchy=area), "sex": Dimension(hierarchy=FLAT)},
+        tables=tuple(tables),
+    )
+    return spec, frames, {"area": area, "sex": FLAT}
+
+
+def true_count(frame, trees, codes):
+    picked = frame
+    for (column, tree), code in zip(trees.items(), codes, strict=False):
+        inside = [leaf for leaf in tree if _reaches(tree, leaf, code)]
+        picked = picked.filter(pl.col(column).is_in(inside))
+    return int(picked["persons"].sum())
+
+
+def _reaches(tree, code, ancestor):
+    while code is not None and code != ancestor:
+        code = tree[code]
+    return code == ancestor
+
+
+def check(spec, frames, trees):
+    tables = protect(spec, frames).tables
+    k = spec.rule.minimum_frequency
+    for row in tables["t"].iter_rows(named=True):
+        count = true_count(frames["t"], trees, (row["area"], row["sex"]))
+        if row["status"] == "published":
+            assert row["value"] == count, "a published figure was changed"
+            assert not 0 < count < k
+    report = audit(spec, tables)
+    assert report.safe, report.findings
+    assume(tables["t"].filter(pl.col("status") == "published", pl.col("area") == "city", pl.col("sex") == "T").height)
+    for (name, codes), (low, high) in hidden_ranges(spec, frames, tables, trees).items():
+        assert high - low >= spec.rule.width or low >= k, (name, codes)
+    return tables
+
+
+@CHECKED
+@given(small_problems())
+def test_no_interval_is_narrower_than_the_width(problem):
+    check(*problem)
+
+
+@CHECKED
+@given(small_problems(linked=True))
+def test_no_interval_is_narrower_in_linked_tables(problem):
+    check(*problem)
+
+
+@CHECKED
+@given(small_problems(zeros="hidden"))
+def test_no_interval_is_narrower_where_zeros_are_hidden_too(problem):
+    check(*problem)
+
+
+@CHECKED
+@given(small_problems(), st.data())
+def test_the_auditor_refuses_whatever_the_oracle_finds_narrow(problem, data):
+    """Any pattern at all, safe or not: shown cells are picked at random among those at k or above."""
+    spec, frames, trees = problem
+    tables = protect(spec, frames).tables
+    hidden = tables["t"].with_row_index("row").filter(pl.col("status") == "suppressed")
+    secondary = [
+        r["row"] for r in hidden.iter_rows(named=True)
+        if true_count(frames["t"], trees, (r["area"], r["sex"])) >= spec.rule.minimum_frequency
+    ]  # fmt: skip
+    assume(secondary)
+    row = data.draw(st.sampled_from(secondary))
+    codes = tables["t"].row(row, named=True)
+    count = true_count(frames["t"], trees, (codes["area"], codes["sex"]))
+    mutated = tables["t"].with_row_index("row").with_columns(
+        value=pl.when(pl.col("row") == row).then(count).otherwise("value"),
+        status=pl.when(pl.col("row") == row).then(pl.lit("published")).otherwise("status"),
+    ).drop("row")  # fmt: skip
+    assume(mutated.filter(pl.col("status") == "published", pl.col("area") == "city", pl.col("sex") == "T").height)
+    ranges = hidden_ranges(spec, frames, {"t": mutated}, trees)
+    narrow = any(
+        high - low < spec.rule.width and low < spec.rule.minimum_frequency for low, high in ranges.values()
+    )
+    assert audit(spec, {"t": mutated}).safe == (not narrow)
+
+
+@CHECKED
+@given(small_problems())
+def test_the_same_input_gives_the_same_rows(problem):
+    spec, frames, _ = problem
+    try:
+        first = protect(spec, frames).tables["t"]
+    except DisclosureError:
+        return
+    assert first.equals(protect(spec, {"t": frames["t"].reverse()}).tables["t"])
