@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 
 import numpy as np
 import polars as pl
@@ -54,6 +56,12 @@ class Report:
         """JSON-ready."""
         return asdict(self)
 
+    def published_record(self, audit_counts: Mapping[str, int]) -> dict[str, object]:
+        """What is told of each table beside it: never which cells, or how many, were primary."""
+        tables = [{name: value for name, value in asdict(t).items() if name != "primary"} for t in self.tables]
+        audit = {"safe": True, **{name: audit_counts[name] for name in ("cells", "hidden")}}
+        return {"engine_version": self.engine_version, "tables": tables, "audit": audit}
+
 
 @dataclass(frozen=True)
 class Protected:
@@ -70,6 +78,7 @@ def protect(
     hidden: Mapping[str, pl.DataFrame] | None = None,
     start: Mapping[str, pl.DataFrame] | None = None,
     sensitive: Mapping[str, pl.DataFrame] | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Protected:
     """Suppress what must be hidden in all tables of ``spec`` together.
@@ -81,6 +90,7 @@ def protect(
             table its whole pattern). Where a ``status`` column is present, its suppressed rows.
         start: table → rows of last month's pattern: hidden rather than others where there is a choice.
         sensitive: table → rows that are sensitive whatever their count.
+        workers: processes for parts that share no population and no relation (the result does not depend on it).
         progress: called with (stage, done, of).
 
     Returns:
@@ -90,6 +100,50 @@ def protect(
         DisclosureError: input unsound, or a cell cannot be protected; then there is no output.
     """
     began = time.perf_counter()
+    parts = [
+        (part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive)) for part in independent(spec)
+    ]
+    if workers > 1 and len(parts) > 1:
+        with ProcessPoolExecutor(min(workers, len(parts)), mp_context=get_context("spawn")) as pool:
+            results = list(pool.map(_protect_part, parts))
+    else:
+        results = [_protect_part(part, progress) for part in parts]
+    tables = {name: frame for frames, _, _ in results for name, frame in frames.items()}
+    reports = {report.table: report for _, reports, _ in results for report in reports}
+    names = [table.name for table in spec.tables]
+    seconds = round(time.perf_counter() - began, 3)
+    programs = sum(programs for _, _, programs in results)
+    report = Report(tuple(reports[name] for name in names), ENGINE_VERSION, programs, seconds)
+    return Protected({name: tables[name] for name in names}, report)
+
+
+def independent(spec: Spec) -> list[Spec]:
+    """The specification, split into parts that share no population and no relation."""
+    group = {table.population: table.population for table in spec.tables}
+
+    def leader(population: str) -> str:
+        while group[population] != population:
+            population = group[population]
+        return population
+
+    for relation in spec.relations:
+        tied = [leader(spec.table(term.table).population) for term in (*relation.left, *relation.right)]
+        for population in tied:
+            group[leader(population)] = leader(tied[0])
+    parts = []
+    for first in sorted({leader(population) for population in group}):
+        tables = tuple(t for t in spec.tables if leader(t.population) == first)
+        relations = tuple(r for r in spec.relations if leader(spec.table(r.left[0].table).population) == first)
+        parts.append(spec.model_copy(update={"tables": tables, "relations": relations}))
+    return parts
+
+
+def _of(part: Spec, frames: Mapping[str, pl.DataFrame] | None) -> dict[str, pl.DataFrame]:
+    return {table.name: frames[table.name] for table in part.tables if frames and table.name in frames}
+
+
+def _protect_part(part: tuple, progress: Progress | None = None) -> tuple[dict, list[TableReport], int]:
+    spec, cells, hidden, start, sensitive = part
     model = build_model(spec, cells)
     ratchet = model.mask(hidden, "the former patterns") & ~(model.known | model.residual | model.slack)
     primary = primary_cells(model, model.mask(sensitive, "the sensitive cells"))
@@ -98,9 +152,8 @@ def protect(
     pattern = search.run()
     _assert_open(model, pattern.primary, pattern.proofs.spread)
     tables = {name: published(layout, model.value, pattern.hidden) for name, layout in model.layouts.items()}
-    reports = tuple(_report(model, layout, pattern.hidden, primary) for layout in model.layouts.values())
-    seconds = time.perf_counter() - began
-    return Protected(tables, Report(reports, ENGINE_VERSION, search.solver.programs, round(seconds, 3)))
+    reports = [_report(model, layout, pattern.hidden, primary) for layout in model.layouts.values()]
+    return tables, reports, search.solver.programs
 
 
 def _assert_open(model: Model, primary: np.ndarray, spread: np.ndarray) -> None:

@@ -1,0 +1,154 @@
+"""``kobe protect`` and ``kobe audit``: disclosure control on plain CSV tables.
+
+Exit codes: 0 done and safe; 1 a cell cannot be protected, or the audit refuses; 2 the input or its specification is
+not what it must be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+REFUSED, UNUSABLE = 1, 2
+_REFUSALS = ("disclosure.unprotected", "disclosure.fixed", "disclosure.unsafe", "disclosure.undecided")
+
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.toml", help="Rules, dimensions, tables (docs/disclosure.md).")]
+Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
+
+
+def protect(
+    spec_file: SpecFile,
+    cells_dir: Annotated[Path, typer.Argument(metavar="CELLS_DIR", help="TABLE.csv of finest cells.")],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Where the published TABLE.csv files go.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes for populations that nothing ties together.")] = 1,
+    hidden_dir: Annotated[
+        Path | None, typer.Option("--hidden", help="Former release of the same date: what it hides stays hidden.")
+    ] = None,
+    start_dir: Annotated[
+        Path | None, typer.Option("--start", help="Last month's release: its pattern is preferred.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Suppress what must be hidden in all tables together, audit the result, and write it only if it is safe."""
+    from kobe_platform.disclosure.files import read_cells, write_published
+    from kobe_platform.disclosure.protection import protect as run
+    from kobe_platform.disclosure.spec import Spec
+    from kobe_platform.errors import DisclosureError
+
+    try:
+        spec = Spec.load(spec_file)
+        cells = read_cells(spec, cells_dir)
+        hidden, start = _former(spec, hidden_dir), _former(spec, start_dir)
+        with _progress() as show:
+            protected = run(spec, cells, hidden=hidden, start=start, workers=workers, progress=show)
+            verdict = _audited(spec, protected.tables, show)
+        record = protected.report.published_record(verdict.counts)
+        write_published(protected.tables, record, out_dir)
+    except DisclosureError as error:
+        _fail(error, as_json)
+    else:
+        _report_protection(protected.report, verdict, as_json)
+
+
+def audit(
+    spec_file: SpecFile,
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Published TABLE.csv files.")],
+    as_json: Json = False,
+) -> None:
+    """Attack published tables: exit 1 when a hidden cell is not open, or anything stays undecided."""
+    from kobe_platform.disclosure.auditor import audit as run
+    from kobe_platform.disclosure.files import read_published
+    from kobe_platform.disclosure.spec import Spec
+    from kobe_platform.errors import DisclosureError
+
+    try:
+        spec = Spec.load(spec_file)
+        tables = read_published([t.name for t in spec.tables], {t.name: t.dimensions for t in spec.tables}, out_dir)
+        with _progress() as show:
+            verdict = run(spec, tables, progress=show)
+    except DisclosureError as error:
+        _fail(error, as_json)
+    else:
+        _report_audit(verdict, as_json)
+        if not verdict.safe:
+            raise typer.Exit(REFUSED)
+
+
+def _former(spec, folder: Path | None):
+    """Published tables of a former release; tables that it does not have yet are left out."""
+    from kobe_platform.disclosure.files import read_published
+
+    if folder is None:
+        return None
+    names = [table.name for table in spec.tables if (folder / f"{table.name}.csv").exists()]
+    return read_published(names, {table.name: table.dimensions for table in spec.tables}, folder)
+
+
+def _audited(spec, tables, show):
+    from kobe_platform.disclosure.auditor import audit as run
+    from kobe_platform.errors import DisclosureError
+
+    verdict = run(spec, tables, progress=show)
+    if not verdict.safe:
+        first = verdict.findings[0]
+        raise DisclosureError(
+            f"the audit refuses the protected tables: {first.message}",
+            code="disclosure.unsafe",
+            at={"rule": first.rule, "table": first.table, **first.coordinates, "findings": len(verdict.findings)},
+            remedy="coarsen the table; nothing was written",
+        )
+    return verdict
+
+
+@contextmanager
+def _progress() -> Iterator:
+    """A progress line on standard error, where that is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("reading") as status:
+        yield lambda stage, done, of: status.update(f"{stage}: {done:,} of {of:,}")
+
+
+def _fail(error, as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        typer.echo(json.dumps({"safe": False, "error": error.as_record()}, ensure_ascii=False))
+    Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+    raise typer.Exit(REFUSED if error.code in _REFUSALS else UNUSABLE) from None
+
+
+def _report_protection(report, verdict, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**report.as_record(), "audit": verdict.as_record()}, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("table", "method", "k", "width", "cells", "suppressed", "finest cells shown", "count hidden")
+    for row in report.tables:
+        numbers = (row.minimum_frequency, row.interval_width, f"{row.cells:,}", f"{row.suppressed:,}")
+        shares = (f"{row.share_published:.1%}", f"{row.share_of_total:.2%}")
+        table.add_row(row.table, row.method, *map(str, numbers), *shares)
+    console = Console()
+    console.print(table)
+    console.print(f"protected in {report.seconds:.1f} s, audited as safe in {verdict.seconds:.1f} s")
+
+
+def _report_audit(verdict, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(verdict.as_record(), ensure_ascii=False))
+        return
+    for finding in verdict.findings[:50]:
+        where = ", ".join(f"{column} {code}" for column, code in finding.coordinates.items())
+        typer.echo(f"{finding.rule}: {finding.table} ({where}): {finding.message}")
+    if len(verdict.findings) > 50:
+        typer.echo(f"… and {len(verdict.findings) - 50:,} more (--json has them all)")
+    word = "safe" if verdict.safe else f"NOT safe, {len(verdict.findings):,} findings"
+    typer.echo(f"{word}: {verdict.counts['hidden']:,} hidden cells audited in {verdict.seconds:.1f} s")

@@ -1,0 +1,94 @@
+"""Tables as CSV files in a folder: finest cells in, published rows out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from kobe_platform.disclosure.spec import Spec
+from kobe_platform.errors import DisclosureError
+
+RECORD = "disclosure.json"
+"""File beside the published tables: rule, method, k, number suppressed, share hidden, audit, engine version."""
+
+
+def read_cells(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
+    """``TABLE.csv`` of every table: dimension columns as text, the measure as whole numbers.
+
+    Raises:
+        DisclosureError: a file or column is missing, or a count is not a whole number (coordinates: table, row).
+    """
+    cells = {}
+    for table in spec.tables:
+        frame = _read(folder, table.name, [*table.dimensions, table.measure])
+        counts = frame[table.measure].str.strip_chars().cast(pl.Int64, strict=False)
+        wrong = counts.is_null()
+        if wrong.any():
+            raise DisclosureError(
+                "a count is not a whole number",
+                code="disclosure.count",
+                at={"table": table.name, "column": table.measure, "row": int(wrong.arg_max() or 0) + 1},
+                remedy="give counts as digits only; leave out cells that are zero or write 0",
+            )
+        cells[table.name] = frame.with_columns(counts)
+    return cells
+
+
+def read_published(names: Iterable[str], dimensions: Mapping[str, Iterable[str]], folder: Path) -> dict[str, pl.DataFrame]:
+    """Published ``TABLE.csv`` files: dimension columns and status as text, value as whole numbers or null.
+
+    Raises:
+        DisclosureError: a file or column is missing, or a value is neither empty nor a whole number.
+    """
+    tables = {}
+    for name in names:
+        frame = _read(folder, name, [*dimensions[name], "value", "status"])
+        text = frame["value"].fill_null("").str.strip_chars()
+        value = text.cast(pl.Int64, strict=False)
+        wrong = value.is_null() & (text != "")
+        if wrong.any():
+            raise DisclosureError(
+                "a published value is neither empty nor a whole number",
+                code="disclosure.published",
+                at={"table": name, "row": int(wrong.arg_max() or 0) + 1},
+                remedy="publish counts as digits, suppressed cells as empty",
+            )
+        tables[name] = frame.with_columns(value)
+    return tables
+
+
+def write_published(tables: Mapping[str, pl.DataFrame], record: Mapping[str, object], folder: Path) -> None:
+    """All tables and the record; every file is complete when it appears under its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in tables.items():
+        part = folder / f".{name}.csv.part"
+        frame.write_csv(part)
+        os.replace(part, folder / f"{name}.csv")
+    part = folder / f".{RECORD}.part"
+    part.write_text(json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(part, folder / RECORD)
+
+
+def _read(folder: Path, name: str, columns: list[str]) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(folder / f"{name}.csv", infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError):
+        raise DisclosureError(
+            "a table cannot be read",
+            code="disclosure.file",
+            at={"file": f"{name}.csv"},
+            remedy="give a UTF-8 CSV file with a header row",
+        ) from None
+    for column in columns:
+        if column not in frame.columns:
+            raise DisclosureError(
+                "a table lacks a column",
+                code="disclosure.column",
+                at={"table": name, "column": column},
+                remedy="name the columns as the specification does",
+            )
+    return frame.select(columns)
