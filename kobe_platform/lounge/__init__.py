@@ -1,0 +1,7 @@
+"""The data lounge: pages over published tables, compiled and released.
+
+Pages (:mod:`pages`, :mod:`tags`) are Markdown with SQL fences and component tags. Their queries (:mod:`queries`) read
+the published tables of a release (:mod:`tables`) and nothing else. Components (:mod:`components`, :mod:`charts`) turn
+rows into a readable table and hashed JSON slices (:mod:`slices`); :mod:`compile` writes both; :mod:`site` renders one
+site per audience; :mod:`release` switches to the whole at once; :mod:`serve` hands it out.
+"""

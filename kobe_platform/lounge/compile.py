@@ -1,0 +1,308 @@
+"""Compile one page: queries run, components drawn, plain Markdown and hashed slices written.
+
+The result is Markdown that any generator can render and a person can read without JavaScript; the browser needs
+nothing but the slices named in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.charts import Choice, Drawn, draw
+from kobe_platform.lounge.components import COMPONENTS, Bound, bind
+from kobe_platform.lounge.formats import Format, period_label
+from kobe_platform.lounge.headers import manual_html, page_head
+from kobe_platform.lounge.pages import Page
+from kobe_platform.lounge.queries import ReleaseDatabase
+from kobe_platform.lounge.slices import SeveralRows, cells_of, write_slice
+from kobe_platform.lounge.tables import TableFacts
+from kobe_platform.lounge.tags import Node, Tag, Text, Value, walk
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SYNTHETIC = "synthetic"
+"""Value of a release's ``basis`` whose figures are made up; every page then says 合成データ."""
+
+
+@dataclass(frozen=True)
+class CompiledPage:
+    """What became of a page: counts and names only.
+
+    Attributes:
+        components, slices, bytes, cells: how much the page shows and ships.
+        periods: first and last period of its tables; empty without tables.
+        words: titles of its sections and charts, for the catalogue.
+    """
+
+    slug: str
+    title: str
+    tables: tuple[str, ...]
+    components: int
+    slices: int
+    bytes: int
+    cells: int
+    periods: tuple[str, str]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A choice that readers make: its options in order, and the one a page opens with."""
+
+    bound: Bound
+    options: tuple[tuple[str, str, str], ...]
+    default: str
+
+    @property
+    def name(self) -> str:
+        """As components listen to it and the URL carries it."""
+        return self.bound["name"]
+
+    @property
+    def is_period(self) -> bool:
+        """Whether it chooses a month or year."""
+        return self.bound.name == "Period"
+
+
+def compile_page(
+    page: Page, tables: Path | ReleaseDatabase, out: Path, *, basis: str = "register", inserts: Mapping[str, str] | None = None
+) -> CompiledPage:
+    """Compile one page into ``out/<slug>.md`` and ``out/data/<slug>/<hash>.json``.
+
+    Args:
+        tables: a directory of published tables, or one already open.
+        basis: where the figures come from; :data:`SYNTHETIC` marks the page.
+        inserts: ready HTML for the components that show the release rather than a query (``Notices``, ``Catalogue``).
+
+    Raises:
+        LoungeError: with file, line and a suggestion.
+    """
+    if isinstance(tables, Path):
+        with ReleaseDatabase(tables, page.tables) as database:
+            return compile_page(page, database, out, basis=basis, inserts=inserts)
+    results = tables.run(page.queries)
+    facts = [tables.facts[name] for name in page.tables]
+    return _Compilation(page, results, facts, basis, inserts or {}).write(out)
+
+
+def check_page(page: Page) -> None:
+    """Check a page's tags as far as that goes without data.
+
+    Raises:
+        LoungeError: an unknown attribute, query or filter.
+    """
+    _bind_all(page, None)
+
+
+def _bind_all(page: Page, results: Mapping[str, pl.DataFrame] | None) -> dict[int, Bound]:
+    tags = [node for node in walk(page.nodes) if isinstance(node, Tag)]
+    names = [tag.attributes.get("name", "") for tag in tags if tag.name in ("Dropdown", "Period")]
+    twice = next((tag for tag in tags if "name" in tag.attributes and names.count(tag.attributes["name"]) > 1), None)
+    if twice:
+        raise page.error("filter", "two filters share a name", "rename one", twice.line)
+    queries = [query.name for query in page.queries]
+    return {id(tag): bind(tag, page.error, queries=queries, filters=names, results=results) for tag in tags}
+
+
+class _Compilation:
+    """One page on its way: filters first, then components in reading order."""
+
+    def __init__(
+        self,
+        page: Page,
+        results: Mapping[str, pl.DataFrame],
+        facts: list[TableFacts],
+        basis: str,
+        inserts: Mapping[str, str],
+    ) -> None:
+        self.page, self.results, self.facts, self.basis, self.inserts = page, results, facts, basis, inserts
+        self.bounds = _bind_all(page, results)
+        filters = [self._filter(b) for b in self.bounds.values() if b.name in ("Dropdown", "Period")]
+        self.filters = {f.name: f for f in filters}
+        self.defaults = {f.name: f.default for f in filters}
+        self.drawn: list[Drawn] = []
+
+    def write(self, out: Path) -> CompiledPage:
+        """Write Markdown and slices; see :func:`compile_page`."""
+        body = self._markdown(self.page.nodes)
+        data = out / "data" / self.page.slug
+        spec, slices = self._slices(data)
+        text = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        parts = [
+            f"---\ntitle: {json.dumps(self.page.title, ensure_ascii=False)}\n---\n",
+            page_head(self.page, self.facts, self.basis == SYNTHETIC),
+            body,
+            manual_html(self.page, self.facts, self.basis == SYNTHETIC),
+            f'<script type="application/json" id="lounge-spec">{text}</script>',
+        ]
+        markdown = re.sub(r"\n{3,}", "\n\n", "\n\n".join(parts)) + "\n"
+        (out / f"{self.page.slug}.md").write_text(markdown, encoding="utf-8")
+        size = len(markdown.encode()) + sum(path.stat().st_size for path in data.glob("*.json"))
+        headings = re.findall(r"^#+\s+(.+)$", "".join(n.text for n in walk(self.page.nodes) if isinstance(n, Text)), re.M)
+        return CompiledPage(
+            slug=self.page.slug,
+            title=self.page.title,
+            tables=self.page.tables,
+            components=len(self.drawn),
+            slices=slices,
+            bytes=size,
+            cells=sum(d.cells for d in self.drawn),
+            periods=self._periods(),
+            words=(*headings, *(word for d in self.drawn for word in d.words)),
+        )
+
+    def _periods(self) -> tuple[str, str]:
+        known = [facts.periods for facts in self.facts if facts.rows]
+        return (min(p[0] for p in known), max(p[1] for p in known)) if known else ("", "")
+
+    def _slices(self, data: Path) -> tuple[dict[str, Any], int]:
+        """Write every slice; return what the browser needs to find them, and how many there are."""
+        bundles: dict[str, dict[str, dict[str, Any]]] = {}
+        for drawn in self.drawn:
+            name = drawn.spec["slice"]
+            offered = {option[0] for option in self.filters[name].options} if name else {""}
+            for value in offered.intersection(drawn.records):
+                record = drawn.records[value]
+                bundles.setdefault(name, {}).setdefault(value, {})[drawn.spec["id"]] = record
+        files = {
+            name: {v: write_slice(data, r) for v, r in sorted(values.items())} for name, values in sorted(bundles.items())
+        }
+        filters = [{"name": f.name, "default": f.default, "period": f.is_period} for f in self.filters.values()]
+        spec = {
+            "page": self.page.slug,
+            "data": f"data/{self.page.slug}/",
+            "filters": filters,
+            "components": [drawn.spec for drawn in self.drawn],
+            "slices": files,
+        }
+        return spec, sum(len(values) for values in files.values())
+
+    def _filter(self, bound: Bound) -> Filter:
+        frame = self.results[bound["data"]]
+        label = bound["label"] or bound["value"]
+        columns = [bound["value"], label, *([bound["group"]] if bound["group"] else [])]
+        seen: dict[str, tuple[str, str, str]] = {}
+        for row in frame.select(columns).iter_rows() if len(set(columns)) == len(columns) else zip(frame[label], strict=True):
+            value, text = str(row[0]), str(row[1] if len(row) > 1 else row[0])
+            seen.setdefault(value, (value, text, str(row[2] or "") if len(row) > 2 else ""))
+        if bound.name == "Period":
+            seen = {value: (value, period_label(value), "") for value in sorted(seen)}
+        if not seen:
+            raise self.page.error("filter", f"<{bound.name}> has nothing to choose", "its query gives no row", bound.tag.line)
+        default = bound["default"] or (list(seen)[-1] if bound.name == "Period" else next(iter(seen)))
+        if default not in seen:
+            raise self.page.error("filter", "default is no value of the filter", "take one of the query", bound.tag.line)
+        return Filter(bound, tuple(seen.values()), default)
+
+    def _markdown(self, nodes: tuple[Node, ...]) -> str:
+        parts = []
+        for node in nodes:
+            if isinstance(node, Text):
+                parts.append(node.text)
+            elif isinstance(node, Value):
+                parts.append(self._inline(node))
+            else:
+                parts.append(f"\n\n{self._component(self.bounds[id(node)])}\n\n")
+        return "".join(parts)
+
+    def _component(self, bound: Bound) -> str:
+        if COMPONENTS[bound.name].draws:
+            return self._drawn(bound)
+        if bound.name in ("Dropdown", "Period"):
+            return filter_html(self.filters[bound["name"]])
+        if bound.name in ("Notices", "Catalogue"):
+            return self.inserts.get(bound.name, f'<div class="lounge-{bound.name.lower()}"></div>')
+        inside = self._markdown(bound.tag.children)
+        return _HOLDERS[bound.name](bound, inside)
+
+    def _drawn(self, bound: Bound) -> str:
+        frame = self.results[bound["data"]]
+        try:
+            drawn = draw(bound, frame, self._choice(bound), self.defaults, f"c{len(self.drawn) + 1}")
+        except SeveralRows:
+            message = f"query {bound['data']} gives several rows for one cell of <{bound.name}>"
+            remedy = "narrow it with WHERE (totals are rows of their own), name a series, or list the column in filter="
+            raise self.page.error("several_rows", message, remedy, bound.tag.line) from None
+        self.drawn.append(drawn)
+        return drawn.html
+
+    def _choice(self, bound: Bound) -> Choice:
+        names = bound.filters
+        at = next((n for n in names if self.filters[n].is_period and n == bound["date"]), "")
+        rest = [name for name in names if name != at]
+        sliced = next((name for name in rest if not self.filters[name].is_period), "")
+        return Choice(sliced, tuple(name for name in rest if name != sliced), at)
+
+    def _inline(self, node: Value) -> str:
+        frame = self.results.get(node.query)
+        fmt = Format.parse(node.fmt)
+        if frame is None or node.column not in frame.columns or fmt is None:
+            given = ", ".join(frame.columns if frame is not None else self.results)
+            raise self.page.error("value", "an inline value names no query, column or format", f"there are: {given}", node.line)
+        if frame.height != 1:
+            remedy = "let its query give one row (LIMIT 1)"
+            raise self.page.error("value", f"query {node.query} gives {frame.height} rows, not one", remedy, node.line)
+        cell = cells_of(frame, node.column)[0]
+        text = fmt.text(cell) if not isinstance(cell, str) else cell
+        return f'<span class="lounge-value">{_inert(text)}</span>'
+
+
+def _inert(text: str) -> str:
+    """Text that neither HTML nor Markdown reads anything into."""
+    return re.sub(r"[^\w\s,.、。・（）％−+±…「」]", lambda match: f"&#{ord(match[0])};", text)
+
+
+def filter_html(chosen: Filter) -> str:
+    """A filter as a labelled form control; it works by keyboard and says its state."""
+    name, title = escape(chosen.name), escape(chosen.bound["title"])
+    if chosen.bound["look"] == "buttons":
+        radios = "".join(
+            f'<label><input type="radio" name="{name}" value="{escape(v)}"{" checked" if v == chosen.default else ""}>'
+            f"<span>{escape(label)}</span></label>"
+            for v, label, _ in chosen.options
+        )
+        return f'<fieldset class="lounge-filter lounge-filter--buttons" data-filter="{name}"><legend>{title}</legend><div>{radios}</div></fieldset>'
+    groups: dict[str, list[str]] = {}
+    for value, label, group in chosen.options:
+        mark = " selected" if value == chosen.default else ""
+        groups.setdefault(group, []).append(f'<option value="{escape(value)}"{mark}>{escape(label)}</option>')
+    options = "".join(
+        f'<optgroup label="{escape(group)}">{"".join(items)}</optgroup>' if group else "".join(items)
+        for group, items in groups.items()
+    )
+    kind = "period" if chosen.is_period else "list"
+    return (
+        f'<div class="lounge-filter lounge-filter--{kind}" data-filter="{name}"><label for="filter-{name}">{title}</label>'
+        f'<select id="filter-{name}" name="{name}">{options}</select></div>'
+    )
+
+
+def _div(kind: str, inside: str, extra: str = "") -> str:
+    return f'<div class="lounge-{kind}"{extra} markdown="1">\n\n{inside.strip()}\n\n</div>'
+
+
+def _notice(bound: Bound, inside: str) -> str:
+    title = f'<p class="lounge-notice__title">{escape(bound["title"])}</p>' if bound["title"] else ""
+    return _div(f"notice lounge-notice--{bound['kind']}", f"{title}\n\n{inside.strip()}", ' role="note"')
+
+
+def _tab(bound: Bound, inside: str) -> str:
+    title = escape(bound["title"])
+    return _div("tab", f'<p class="lounge-tab__title">{title}</p>\n\n{inside.strip()}', f' data-title="{title}"')
+
+
+_HOLDERS = {
+    "Filters": lambda bound, inside: _div("filters", inside),
+    "Grid": lambda bound, inside: _div(f"grid lounge-grid--{bound['cols']}", inside),
+    "Tabs": lambda bound, inside: _div("tabs", inside),
+    "Tab": _tab,
+    "Notice": _notice,
+}

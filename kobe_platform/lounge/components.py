@@ -1,0 +1,231 @@
+"""The components that a page may use, and what each of their attributes must be.
+
+A component is data: its attributes with kinds. :func:`bind` checks a tag against it, against the page's queries and
+filters and, where results are given, against their columns, so that a wrong word fails with its line and a suggestion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.formats import Format
+from kobe_platform.lounge.tags import Tag
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute: ``kind`` is text, query, column, columns, filters, format, flag, or a choice of words."""
+
+    kind: str = "text"
+    required: bool = False
+    default: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Component:
+    """A tag that pages may use; ``holds`` says whether others stand inside it."""
+
+    name: str
+    attributes: Mapping[str, Attribute]
+    holds: bool = False
+    draws: bool = False
+
+
+def _choice(*words: str) -> Attribute:
+    return Attribute("choice", default=words[0], choices=words)
+
+
+_DATA = {"data": Attribute("query", True), "title": Attribute(required=True)}
+_CHART = {
+    **_DATA,
+    "filter": Attribute("filters"),
+    "fmt": Attribute("format"),
+    "note": Attribute(),
+    "height": _choice("normal", "low", "tall"),
+}
+_XY = {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True), "series": Attribute("column")}
+_FILTER = {
+    "name": Attribute(required=True),
+    "data": Attribute("query", True),
+    "value": Attribute("column", True),
+    "title": Attribute(required=True),
+    "default": Attribute(),
+}
+
+COMPONENTS: dict[str, Component] = {
+    component.name: component
+    for component in (
+        Component("Filters", {}, holds=True),
+        Component("Grid", {"cols": _choice("2", "1", "3", "4")}, holds=True),
+        Component("Tabs", {}, holds=True),
+        Component("Tab", {"title": Attribute(required=True)}, holds=True),
+        Component("Notice", {"title": Attribute(), "kind": _choice("info", "caution")}, holds=True),
+        Component(
+            "Dropdown",
+            {**_FILTER, "label": Attribute("column"), "group": Attribute("column"), "look": _choice("list", "buttons")},
+        ),
+        Component("Period", _FILTER),
+        Component(
+            "BigValue",
+            {
+                **_DATA,
+                "value": Attribute("column", True),
+                "date": Attribute("column"),
+                "compare": _choice("month", "none"),
+                "filter": Attribute("filters"),
+                "fmt": Attribute("format"),
+                "note": Attribute(),
+            },
+            draws=True,
+        ),
+        Component("LineChart", {**_XY, "base": _choice("free", "zero")}, draws=True),
+        Component("AreaChart", _XY, draws=True),
+        Component("BarChart", {**_XY, "horizontal": Attribute("flag"), "stacked": Attribute("flag")}, draws=True),
+        Component(
+            "Pyramid",
+            {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True), "side": Attribute("column", True)},
+            draws=True,
+        ),
+        Component(
+            "Heatmap",
+            {
+                **_CHART,
+                "x": Attribute("column", True),
+                "y": Attribute("column", True),
+                "value": Attribute("column", True),
+            },
+            draws=True,
+        ),
+        Component(
+            "DataTable",
+            {**_DATA, "columns": Attribute("columns"), "filter": Attribute("filters"), "fmt": Attribute("format"), "note": Attribute()},
+            draws=True,
+        ),
+        Component("Notices", {}),
+        Component("Catalogue", {}),
+    )
+}
+
+
+def holders() -> dict[str, bool]:
+    """Component name → whether it holds others, as the tag parser asks."""
+    return {name: component.holds for name, component in COMPONENTS.items()}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A checked tag: every attribute of its component present, defaults filled in."""
+
+    tag: Tag
+    component: Component
+    values: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.component.name
+
+    def __getitem__(self, attribute: str) -> str:
+        return self.values.get(attribute, "")
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Names of the filters that the component listens to, in the author's order."""
+        return tuple(words(self["filter"]))
+
+    @property
+    def format(self) -> Format:
+        """How its figures read."""
+        return Format.parse(self["fmt"]) or Format()
+
+
+def words(text: str) -> list[str]:
+    """The words of a list attribute: separated by spaces or commas."""
+    return [word for word in re.split(r"[\s,、]+", text) if word]
+
+
+Fail = Callable[[str, str, str, int], LoungeError]
+
+
+def bind(
+    tag: Tag,
+    fail: Fail,
+    *,
+    queries: Sequence[str],
+    filters: Sequence[str],
+    results: Mapping[str, pl.DataFrame] | None = None,
+) -> Bound:
+    """Check one tag.
+
+    Args:
+        fail: makes the page's error from code, message, remedy and line.
+        queries, filters: names that the page defines.
+        results: query → rows; columns are checked where given.
+
+    Raises:
+        LoungeError: an attribute is unknown, missing or not what its kind asks for.
+    """
+    component = COMPONENTS[tag.name]
+    for attribute in tag.attributes:
+        if attribute not in component.attributes:
+            remedy = _nearest(attribute, component.attributes)
+            raise fail("attribute", f"<{tag.name}> has no attribute {attribute}", remedy, tag.line)
+    values = {}
+    for name, attribute in component.attributes.items():
+        given = tag.attributes.get(name)
+        if attribute.required and not given:
+            raise fail("attribute", f"<{tag.name}> lacks {name}", f"add {name}=…", tag.line)
+        if attribute.kind == "flag":
+            values[name] = "" if given in (None, "false") else "true"
+            continue
+        values[name] = given if given is not None else attribute.default
+        problem = _problem(attribute, values[name], queries, filters)
+        if problem:
+            raise fail("attribute", f"{name} of <{tag.name}> is not as it must be", problem, tag.line)
+    bound = Bound(tag, component, values)
+    if results is not None:
+        _check_columns(bound, fail, results)
+    return bound
+
+
+def _problem(attribute: Attribute, value: str, queries: Sequence[str], filters: Sequence[str]) -> str:
+    """What is wrong with a value; empty where nothing is."""
+    if not value:
+        return ""
+    if attribute.kind == "query" and value not in queries:
+        return _nearest(value, queries)
+    if attribute.kind == "choice" and value not in attribute.choices:
+        return _nearest(value, attribute.choices)
+    if attribute.kind == "format" and Format.parse(value) is None:
+        return "write a unit such as 人, ±人 or 0.0歳"
+    if attribute.kind == "filters":
+        strange = [word for word in words(value) if word not in filters]
+        return _nearest(strange[0], filters) if strange else ""
+    return ""
+
+
+def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame]) -> None:
+    if "data" not in bound.values:
+        return
+    columns = results[bound["data"]].columns
+    for name, attribute in bound.component.attributes.items():
+        asked = words(bound[name]) if attribute.kind in ("column", "columns", "filters") else []
+        for column in asked:
+            if column not in columns:
+                what = "its filter needs" if attribute.kind == "filters" else f"{name} names"
+                message = f"{what} column {column}, which query {bound['data']} does not give"
+                raise fail("column", message, _nearest(column, columns), bound.tag.line)
+
+
+def _nearest(word: str, among: Sequence[str] | Mapping[str, object]) -> str:
+    close = get_close_matches(word, list(among), n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(among) or 'none'}"

@@ -1,0 +1,68 @@
+"""How figures and periods read on a Japanese screen; the browser's ``formats.js`` follows the same rules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SUPPRESSED = "X"
+"""Mark of a suppressed value (convention of Japanese statistics, domain.md §3)."""
+ABSENT = "…"
+"""Mark of a value that is not available."""
+
+Cell = int | float | str | None
+"""A figure as slices carry it: a number, ``"X"`` where suppressed, None where not available."""
+
+_FORMAT = re.compile(r"^(?P<sign>[±+]?)(?:(?P<digits>0(?:\.0+)?))?(?P<unit>[^\d.±+<>&\"']*)$")
+_PERIOD = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A ``fmt=`` code: optional ``±`` (always show the sign), optional ``0.0`` (decimals), then the unit."""
+
+    unit: str = ""
+    digits: int = 0
+    signed: bool = False
+
+    @classmethod
+    def parse(cls, code: str) -> Format | None:
+        """``人``, ``±人``, ``0.0歳``, ``%`` …; None where the code is malformed."""
+        match = _FORMAT.match(code.strip())
+        if not match:
+            return None
+        digits = match["digits"] or ""
+        return cls(match["unit"].strip(), max(len(digits) - 2, 0), bool(match["sign"]))
+
+    def text(self, value: Cell, *, unit: bool = True) -> str:
+        """The figure as text: ``1,234人``, ``X``, ``…``; a minus sign is U+2212 as in typeset tables."""
+        if value is None:
+            return ABSENT
+        if isinstance(value, str):
+            return value
+        figure = f"{abs(value):,.{self.digits}f}"
+        is_zero = not figure.strip("0.,")
+        sign = "" if is_zero else ("\u2212" if value < 0 else ("+" if self.signed else ""))
+        if self.signed and is_zero:
+            sign = "±"
+        return f"{sign}{figure}{self.unit if unit else ''}"
+
+
+def is_period(code: object) -> bool:
+    """Whether a code is a period of the platform: ``YYYY`` or ``YYYY-MM``."""
+    return isinstance(code, str) and _PERIOD.match(code) is not None
+
+
+def period_label(code: str) -> str:
+    """``2025-07`` → ``2025年7月``; ``2025`` → ``2025年``; anything else as it is."""
+    match = _PERIOD.match(code)
+    if not match:
+        return code
+    year, month = match.groups()
+    return f"{year}年{int(month)}月" if month else f"{year}年"
+
+
+def months_between(first: str, last: str) -> list[str]:
+    """Every ``YYYY-MM`` from ``first`` to ``last``, both included."""
+    start, end = (int(code[:4]) * 12 + int(code[5:]) - 1 for code in (first, last))
+    return [f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(start, end + 1)]

@@ -1,0 +1,73 @@
+"""What every page shows in the same form: its head above the figures, and its manual (使い方) below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from kobe_platform.lounge.formats import period_label
+from kobe_platform.lounge.pages import PORTAL, Page
+from kobe_platform.lounge.tables import TableFacts
+
+SYNTHETIC_BADGE = '<span class="lounge-badge lounge-badge--synthetic">合成データ</span>'
+SYNTHETIC_TEXT = "この画面の数値は、動作確認のために作った架空の都市の合成データです。実在の神戸市の統計ではありません。"
+
+
+def latest_period(facts: Sequence[TableFacts]) -> str:
+    """The last period of the tables as text; empty without rows."""
+    known = [table.periods[1] for table in facts if table.rows]
+    return period_label(max(known)) if known else ""
+
+
+def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str:
+    """Title, contents, state of the data and the way to the manual, on one line."""
+    if page.slug == PORTAL:
+        return _synthetic_notice() if synthetic else ""
+    badge = SYNTHETIC_BADGE if synthetic else ""
+    contents = "".join(f"<li>{escape(text)}</li>" for text in page.meta.contents)
+    latest = latest_period(facts)
+    state = [("最新のデータ", latest), ("所管", page.meta.owner), ("分類", page.meta.category)]
+    states = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in state if v)
+    head = (
+        f'<header class="lounge-head"><p class="lounge-path"><a href="index.html">データラウンジ</a></p>'
+        f'<h1 id="top">{escape(page.title)}{badge}</h1><ul class="lounge-contents">{contents}</ul>'
+        f'<dl class="lounge-state">{states}</dl><p class="lounge-actions"><a href="#manual">使い方・データの説明</a></p></header>'
+    )
+    return head + (f"\n\n{_synthetic_notice()}" if synthetic else "")
+
+
+def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str:
+    """The manual as its author wrote it, then what the release itself knows: sources, dates, rule for X."""
+    rows = "".join(_source_row(table, synthetic) for table in facts)
+    sources = (
+        '<div class="lounge-scroll" tabindex="0" role="region" aria-label="更新元の公表表"><table class="lounge-sources"><caption>更新元の公表表</caption><thead><tr><th scope="col">表</th>'
+        '<th scope="col">単位</th><th scope="col">収録期間</th><th scope="col">秘匿の基準</th><th scope="col">秘匿したセル</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+    law = page.meta.application or "不要（公表統計）"
+    items = [("所管", page.meta.owner), ("データ利用申請書", law), ("最新のデータ", latest_period(facts) or "なし")]
+    facts_list = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in items)
+    rule = (
+        '<p><b>「X」の決まり。</b> 値が基準（上の表の「秘匿の基準」）に満たないセルは「X」とし、合計との差から逆算されないよう、'
+        "他のセルも併せて秘匿します。0はそのまま「0」、データがない月などは「…」と表示します。合計は秘匿前の値から計算した公表値で、"
+        "表示中の値の足し算ではありません。</p>"
+    )
+    return (
+        f'<section class="lounge-manual" id="manual" markdown="1">\n\n## 使い方\n\n{page.manual.strip()}\n\n### データについて\n\n'
+        f'<dl class="lounge-state">{facts_list}</dl>\n\n{sources}\n\n{rule}\n\n</section>'
+    )
+
+
+def _synthetic_notice() -> str:
+    return f'<p class="lounge-synthetic" role="note">{SYNTHETIC_BADGE}{SYNTHETIC_TEXT}</p>'
+
+
+def _source_row(table: TableFacts, synthetic: bool) -> str:
+    first, last = (period_label(period) for period in table.periods)
+    span = first if first == last else f"{first}〜{last}"
+    rule = f"{table.minimum_frequency}未満" if table.minimum_frequency else "なし（公表統計）"
+    hidden = f"{table.suppressed:,} / {table.rows:,}" if table.minimum_frequency else "—"
+    badge = SYNTHETIC_BADGE if synthetic else ""
+    cells = (escape(table.unit or "—"), escape(span), rule, hidden)
+    head = f'<th scope="row">{escape(table.title or table.name)}{badge}</th>'
+    return f"<tr>{head}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -1,0 +1,205 @@
+"""A page of the lounge: front matter, SQL fences and a body of Markdown with component tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.audiences import load_audiences
+from kobe_platform.lounge.components import holders
+from kobe_platform.lounge.queries import Query, parse_query
+from kobe_platform.lounge.tags import Body, Node, Text
+
+PORTAL = "index"
+CATEGORIES = ("人口", "経済", "子育て・教育", "都市政策", "安心・安全", "健康・福祉", "多様性", "その他")
+"""The categories that the city's portal counts by (domain.md §1, row 10)."""
+USAGES = ("地域の特徴", "他都市比較")
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^<>\x00-\x1f]+$")]
+
+
+class FrontMatter(BaseModel):
+    """What an author says about a page; text may hold no ``<`` or ``>``.
+
+    Attributes:
+        title: name in the catalogue.
+        contents: what it shows, as the catalogue lists it.
+        category, usage: where the catalogue files it (:data:`CATEGORIES`, :data:`USAGES`).
+        audience: a name of ``audiences.toml``; no default, so nothing is shown by oversight.
+        owner: section that answers for the page.
+        application: number of the data-use application (データ利用申請書); empty for public data.
+        manual: Markdown file under ``manuals/``.
+        published: day on which the page first appeared (新着).
+        updated_from: tables it is updated from; optional, and checked against the queries where given.
+        keywords: further words that the catalogue finds it by.
+        order: place in lists, smaller first.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: Words
+    contents: tuple[Words, ...] = Field(min_length=1)
+    category: Words
+    usage: tuple[Words, ...] = ()
+    audience: Words
+    owner: Words
+    application: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^<>\x00-\x1f]*$")] = ""
+    manual: Words
+    published: date | None = None
+    updated_from: tuple[Words, ...] | None = None
+    keywords: tuple[Words, ...] = ()
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as its author wrote it, checked as far as that goes without data.
+
+    Attributes:
+        slug: file name without suffix; its address in the site.
+        nodes: the body (:mod:`kobe_platform.lounge.tags`).
+        queries: fences in order.
+        manual: Markdown of the manual.
+    """
+
+    slug: str
+    path: Path
+    meta: FrontMatter
+    nodes: tuple[Node, ...]
+    queries: tuple[Query, ...]
+    manual: str
+
+    @property
+    def title(self) -> str:
+        """Name in the catalogue."""
+        return self.meta.title
+
+    @property
+    def file(self) -> str:
+        """File name for coordinates."""
+        return self.path.name
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Published tables that the queries read, hierarchies left out."""
+        return tuple(sorted({t for q in self.queries for t in q.tables if not t.startswith("dim_")}))
+
+    def error(self, code: str, message: str, remedy: str, line: int) -> LoungeError:
+        """An error at a line of this page."""
+        return LoungeError(message, code=f"page.{code}", at={"file": self.file, "line": line}, remedy=remedy)
+
+
+_FRONT = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
+_FENCE = re.compile(r"^```sql[ \t]*(?P<name>[^\n]*)\n(?P<sql>.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_SLUG = re.compile(r"^[a-z][a-z0-9_]*$")
+
+
+def load_pages(dashboards: Path) -> dict[str, Page]:
+    """Every page of ``dashboards/pages`` by slug: the portal first, then by ``order`` and title.
+
+    Raises:
+        LoungeError: with file, line and what to do: front matter, fence, tag or manual is not as it must be.
+        ConfigurationError: ``audiences.toml`` is not as it must be.
+    """
+    audiences = load_audiences(dashboards)
+    pages = [load_page(path, dashboards, audiences) for path in sorted((dashboards / "pages").glob("*.md"))]
+    pages.sort(key=lambda page: (page.slug != PORTAL, page.meta.order, page.title))
+    titles: dict[str, str] = {}
+    for page in pages:
+        if page.title in titles:
+            remedy = f"{titles[page.title]} has the same title; change one"
+            raise page.error("title", "two pages share a title", remedy, 1)
+        titles[page.title] = page.file
+    return {page.slug: page for page in pages}
+
+
+def load_page(path: Path, dashboards: Path, audiences: Mapping[str, object] | None = None) -> Page:
+    """One page; see :func:`load_pages`."""
+    audiences = load_audiences(dashboards) if audiences is None else audiences
+    text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    match = _FRONT.match(text)
+    if not match or not _SLUG.match(path.stem):
+        remedy = "name the file like ward_population.md and begin it with --- front matter ---"
+        raise LoungeError("not a page", code="page.front_matter", at={"file": path.name, "line": 1}, remedy=remedy)
+    meta = _front_matter(path.name, match[1])
+    line = _line_of(match[1], "audience")
+    if meta.audience not in audiences:
+        raise _front_error(path.name, line, "audience", f"audiences are: {', '.join(audiences)}")
+    body, queries = _fences(path.name, text, match.end())
+    nodes = Body(path.name, holders()).parse(body)
+    page = Page(path.stem, path, meta, nodes, queries, _manual(path.name, match[1], meta.manual, dashboards))
+    if meta.updated_from is not None and set(meta.updated_from) != set(page.tables):
+        remedy = f"the queries read: {', '.join(page.tables)}"
+        raise _front_error(path.name, _line_of(match[1], "updated_from"), "updated_from", remedy)
+    return page
+
+
+def _front_matter(file: str, text: str) -> FrontMatter:
+    import yaml
+
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise _front_error(file, 2 + (mark.line if mark else 0), "syntax", "write key: value lines") from None
+    if not isinstance(values, dict):
+        raise _front_error(file, 2, "syntax", "write key: value lines")
+    try:
+        meta = FrontMatter(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        allowed = ", ".join(FrontMatter.model_fields)
+        remedy = f"keys are: {allowed}" if first["type"] == "extra_forbidden" else first["msg"]
+        raise _front_error(file, _line_of(text, key), key, remedy) from None
+    if meta.category not in CATEGORIES:
+        raise _front_error(file, _line_of(text, "category"), "category", f"one of {', '.join(CATEGORIES)}")
+    if not set(meta.usage) <= set(USAGES):
+        raise _front_error(file, _line_of(text, "usage"), "usage", f"of {', '.join(USAGES)}")
+    return meta
+
+
+def _front_error(file: str, line: int, key: str, remedy: str) -> LoungeError:
+    at = {"file": file, "line": line, "key": key}
+    return LoungeError("front matter is not as it must be", code="page.front_matter", at=at, remedy=remedy)
+
+
+def _line_of(front: str, key: str) -> int:
+    """Line of the file on which a front-matter key stands (1, the opening dashes, where it is missing)."""
+    found = re.search(rf"^{re.escape(key)}\s*:", front, re.MULTILINE)
+    return 2 + front.count("\n", 0, found.start()) if found else 1
+
+
+def _fences(file: str, text: str, start: int) -> tuple[str, tuple[Query, ...]]:
+    """The body with front matter and fences blanked line by line, and the queries."""
+    queries: list[Query] = []
+    pieces = ["\n" * text.count("\n", 0, start)]
+    position = start
+    for match in _FENCE.finditer(text, start):
+        line = text.count("\n", 0, match.start()) + 2
+        queries.append(parse_query(match["name"].strip(), match["sql"], file, line, [q.name for q in queries]))
+        pieces += [text[position : match.start()], "\n" * match[0].count("\n")]
+        position = match.end()
+    rest = text[position:]
+    if re.search(r"^```sql\b", rest, re.MULTILINE):
+        line = text.count("\n", 0, position + rest.index("```sql")) + 1
+        at = {"file": file, "line": line}
+        raise LoungeError("a fence is never closed", code="page.fence", at=at, remedy="end it with ``` on its own line")
+    return "".join([*pieces, rest]), tuple(queries)
+
+
+def _manual(file: str, front: str, name: str, dashboards: Path) -> str:
+    """The manual's text; it must lie in ``manuals/`` and may hold Markdown only."""
+    path = dashboards / "manuals" / name
+    inside = path.resolve().is_relative_to((dashboards / "manuals").resolve())
+    if not inside or not path.is_file():
+        raise _front_error(file, _line_of(front, "manual"), "manual", "write a Markdown file under manuals/ and name it")
+    nodes = Body(name, {}).parse(path.read_text(encoding="utf-8"))
+    return "".join(node.text for node in nodes if isinstance(node, Text))

@@ -1,0 +1,280 @@
+"""Releases: published tables and sites as one thing, switched to at once or not at all.
+
+A release is built aside, inspected, described in ``release.json`` and only then named by ``current``, a symbolic link
+that one rename replaces. A crash at any point leaves the former release in force; what it left behind is swept by the
+next build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.audiences import Audience, load_audiences
+from kobe_platform.lounge.pages import Page, load_pages
+from kobe_platform.lounge.queries import ReleaseDatabase
+from kobe_platform.lounge.site import build_site, pages_for
+from kobe_platform.lounge.tables import write_tables
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CURRENT = "current"
+RECORD = "release.json"
+HELD = "held"
+"""Names the newest release at the last rollback: an unchanged build does not put it back in force."""
+_BUILDING = ".building-"
+_ID = re.compile(r"^\d{4,}-[0-9a-f]{12}$")
+_ENGINE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release.
+
+    Attributes:
+        id: running number and the beginning of ``content``.
+        content: SHA-256 over all that it was made from; equal content makes no new release.
+        made: False where :func:`assemble` found nothing new.
+        sites: site → slugs of its pages.
+        audiences: audience → the site that it is served (one of its own only where it sees other pages).
+        files: file under ``path`` → SHA-256.
+    """
+
+    id: str
+    path: Path
+    created_at: str
+    content: str
+    tables: Mapping[str, Any]
+    sites: Mapping[str, list[str]]
+    audiences: Mapping[str, str]
+    facts: Mapping[str, Any]
+    files: Mapping[str, str] = field(repr=False, default_factory=dict)
+    made: bool = False
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Slugs of all pages of all sites."""
+        return tuple(sorted({slug for slugs in self.sites.values() for slug in slugs}))
+
+
+def assemble(
+    tables: Mapping[str, pl.DataFrame],
+    dims: Mapping[str, pl.DataFrame],
+    facts: Mapping[str, Any],
+    dashboards: Path,
+    releases: Path,
+    *,
+    inspect: Callable[[Path], None] | None = None,
+    progress: Callable[[str], None] | None = None,
+    now: datetime | None = None,
+) -> Release:
+    """Build a release and put it in force, or find that nothing is new.
+
+    Args:
+        tables, dims: see :func:`kobe_platform.lounge.tables.write_tables`.
+        facts: ``basis`` ("register" or "synthetic"), ``tables`` (name → facts) and whatever else ``release.json`` is to
+            tell; nothing that differs from run to run.
+        dashboards: pages, manuals, theme.
+        releases: where releases live.
+        inspect: called with the finished release before the switch; what it raises refuses the release.
+        progress: told each step's name.
+        now: time of the release, for tests.
+
+    Returns:
+        The release made or, with ``made`` False, the newest one, whose content is the same. A release that was rolled
+        back from stays out of force until its content changes.
+
+    Raises:
+        LoungeError, ConfigurationError: tables, pages or theme are not as they must be; the former release stays.
+    """
+    tell = progress or (lambda step: None)
+    releases.mkdir(parents=True, exist_ok=True)
+    _sweep(releases)
+    pages, audiences = load_pages(dashboards), load_audiences(dashboards)
+    building = releases / f"{_BUILDING}{os.getpid()}"
+    try:
+        tell("tables")
+        index = write_tables(building / "tables", tables, dims, facts.get("tables", {}))
+        content = _content(building / "tables", dashboards, facts)
+        newest = releases_of(releases)[-1:]
+        if newest and newest[0].content == content:
+            return _unchanged(releases, newest[0])
+        sites, served_by = _build_sites(building, pages, audiences, dashboards, str(facts.get("basis", "register")), tell)
+        number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
+        record = {
+            "id": f"{number:04d}-{content[:12]}",
+            "created_at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+            "content": content,
+            "tables": {name: told.as_record() for name, told in index.items()},
+            "sites": sites,
+            "audiences": served_by,
+            "facts": {key: value for key, value in facts.items() if key != "tables"},
+            "files": _hashes(building),
+        }
+        _write(building / RECORD, record)
+        tell("inspection")
+        if inspect is not None:
+            inspect(building)
+        tell("switch")
+        _flush(building)
+        path = releases / record["id"]
+        building.rename(path)
+        _switch(releases, record["id"])
+        return _read(path, made=True)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _build_sites(
+    building: Path, pages: Mapping[str, Page], audiences: Mapping[str, Audience], dashboards: Path, basis: str, tell: Callable
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Build a site for every set of pages that some audience sees; return its pages, and audience → site."""
+    sites: dict[str, list[str]] = {}
+    served_by: dict[str, str] = {}
+    with ReleaseDatabase(building / "tables") as database:
+        for audience in audiences.values():
+            slugs = [page.slug for page in pages_for(audience, pages)]
+            same = next((name for name, built in sites.items() if built == slugs), None)
+            if slugs and same is None:
+                tell(f"site {audience.name}")
+                work, out = building / "work" / audience.name, building / "sites" / audience.name
+                site = build_site(audience, pages, database, dashboards, work, out, basis=basis)
+                sites[audience.name] = [page.slug for page in site.pages]
+            if slugs:
+                served_by[audience.name] = same or audience.name
+    shutil.rmtree(building / "work", ignore_errors=True)
+    return sites, served_by
+
+
+def _unchanged(releases: Path, newest: Release) -> Release:
+    """The newest release, its content being the same; a switch that a crash prevented is made up for."""
+    held = releases / HELD
+    now = current(releases)
+    if now is not None and (now.id == newest.id or (held.is_file() and held.read_text() == newest.id)):
+        return newest
+    _switch(releases, newest.id)
+    return replace(newest, made=True)
+
+
+def current(releases: Path) -> Release | None:
+    """The release in force, or None before the first."""
+    link = releases / CURRENT
+    return _read(link.resolve()) if link.is_symlink() and (link / RECORD).is_file() else None
+
+
+def releases_of(releases: Path) -> list[Release]:
+    """Every complete release, oldest first."""
+    if not releases.is_dir():
+        return []
+    found = [p for p in releases.iterdir() if _ID.match(p.name) and (p / RECORD).is_file()]
+    return [_read(path) for path in sorted(found, key=lambda p: int(p.name.split("-")[0]))]
+
+
+def rollback(releases: Path, release_id: str | None = None) -> Release:
+    """Put a former release in force: the one named, or the one before the current.
+
+    Raises:
+        LoungeError: there is none such.
+    """
+    known = releases_of(releases)
+    ids = [release.id for release in known]
+    now = current(releases)
+    if release_id is None:
+        place = ids.index(now.id) if now and now.id in ids else 0
+        release_id = ids[place - 1] if place > 0 else ""
+    if release_id not in ids:
+        remedy = f"there are: {', '.join(ids) or 'none'}"
+        raise LoungeError("there is no such release to go back to", code="release.unknown", remedy=remedy)
+    (releases / HELD).write_text(ids[-1])
+    _switch(releases, release_id)
+    return known[ids.index(release_id)]
+
+
+def verify(release: Release) -> list[str]:
+    """Files of a release that are missing, changed or not its own."""
+    now = _hashes(release.path)
+    names = set(now) | set(release.files)
+    return sorted(name for name in names if now.get(name) != release.files.get(name))
+
+
+def _content(tables: Path, dashboards: Path, facts: Mapping[str, Any]) -> str:
+    """Hash of all that a release is made from: tables, facts, pages, theme and the engine that compiles them."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False, default=str).encode())
+    roots = {"tables": tables, "engine": _ENGINE}
+    roots |= {name: dashboards / name for name in ("pages", "manuals", "theme/built", "theme/overrides")}
+    files = [(f"{name}/{p.relative_to(root)}", p) for name, root in roots.items() for p in root.rglob("*") if p.is_file()]
+    files += [(p.name, p) for p in dashboards.glob("*.*") if p.is_file()]
+    for name, path in sorted(files):
+        if "__pycache__" in name:
+            continue
+        digest.update(f"\n{name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _hashes(root: Path) -> dict[str, str]:
+    files = sorted(p for p in root.rglob("*") if p.is_file() and p.name != RECORD)
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def _write(path: Path, record: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True, default=str), encoding="utf-8")
+
+
+def _read(path: Path, *, made: bool = False) -> Release:
+    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    return Release(path=path, made=made, **record)
+
+
+def _flush(root: Path) -> None:
+    """Bring every file of a release to the disk before it is named."""
+    for path in root.rglob("*"):
+        _sync(path)
+    _sync(root)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _switch(releases: Path, release_id: str) -> None:
+    """Name a release ``current`` by one rename."""
+    aside = releases / f".{CURRENT}-{os.getpid()}"
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(release_id)
+    os.replace(aside, releases / CURRENT)
+    _sync(releases)
+
+
+def _sweep(releases: Path) -> None:
+    """Remove what a crashed build left behind: a build aside, a link aside, a release that was never described."""
+    for path in releases.iterdir():
+        if path.name.startswith((_BUILDING, f".{CURRENT}-")) and not _alive(path.name):
+            path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(name: str) -> bool:
+    """Whether the process that a leftover's name ends with still runs (then it is no leftover)."""
+    pid = int(name.rsplit("-", 1)[1])
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,117 @@
+"""One site per audience: compiled pages rendered by MkDocs, with nothing in them that the audience may not see."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.audiences import Audience
+from kobe_platform.lounge.catalogue import catalogue_html, entry, load_notices, notices_html, write_catalogue
+from kobe_platform.lounge.compile import CompiledPage, compile_page
+from kobe_platform.lounge.formats import period_label
+from kobe_platform.lounge.pages import PORTAL, Page
+from kobe_platform.lounge.queries import ReleaseDatabase
+
+BUILT = ("manifest.json", "lounge.js", "lounge.css")
+DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")
+"""What MkDocs and Material put beside the pages and the lounge does not use."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One audience's site: counts only."""
+
+    audience: str
+    pages: tuple[CompiledPage, ...]
+    files: int
+
+
+def pages_for(audience: Audience, pages: Mapping[str, Page]) -> list[Page]:
+    """The pages that an audience may see, in order; every other page is left out before it is compiled."""
+    return [page for page in pages.values() if audience.sees(page.meta.audience)]
+
+
+def front_end(dashboards: Path) -> tuple[Path, Mapping[str, str]]:
+    """The built scripts and styles, and the hashed name of each entry.
+
+    Raises:
+        LoungeError: they were not built.
+    """
+    built = dashboards / "theme" / "built"
+    try:
+        names = json.loads((built / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LoungeError(
+            "the front end is not built",
+            code="site.front_end",
+            at={"folder": "dashboards/theme/built"},
+            remedy="npm ci --prefix dashboards/theme && npm run build --prefix dashboards/theme",
+            ja="画面部品が作成されていません",
+        ) from None
+    return built, names
+
+
+def build_site(
+    audience: Audience, pages: Mapping[str, Page], tables: ReleaseDatabase, dashboards: Path, work: Path, out: Path, *, basis: str
+) -> Site:
+    """Compile an audience's pages and render them.
+
+    Args:
+        tables: the release's published tables, open.
+        dashboards: ``mkdocs.yml``, theme, manuals and notices.
+        work: scratch directory for compiled Markdown; empty.
+        out: where the site goes; absent.
+
+    Raises:
+        LoungeError: a page does not compile, there is no portal page for the audience, or MkDocs fails.
+    """
+    shown = pages_for(audience, pages)
+    if PORTAL not in {page.slug for page in shown}:
+        raise LoungeError("an audience has no portal page", code="site.portal", at={"audience": audience.name}, remedy="write pages/index.md")
+    work.mkdir(parents=True, exist_ok=True)
+    built, names = front_end(dashboards)
+    shutil.copytree(built, work / "assets" / "lounge", ignore=shutil.ignore_patterns("manifest.json", "meta.json"))
+    latest = {page.slug: _latest(page, tables) for page in shown}
+    inserts = {"Notices": notices_html(load_notices(dashboards)), "Catalogue": catalogue_html(shown, latest)}
+    compiled = [compile_page(page, tables, work, basis=basis, inserts=inserts) for page in shown]
+    titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in shown}
+    write_catalogue([entry(p, c, titles[p.slug]) for p, c in zip(shown, compiled, strict=True)], work)
+    _render(dashboards, work, out, shown, names, synthetic=basis == "synthetic")
+    return Site(audience.name, tuple(compiled), sum(1 for path in out.rglob("*") if path.is_file()))
+
+
+def _latest(page: Page, tables: ReleaseDatabase) -> str:
+    known = [tables.facts[name].periods[1] for name in page.tables if name in tables.facts and tables.facts[name].rows]
+    return period_label(max(known)) if known else ""
+
+
+def _render(
+    dashboards: Path, work: Path, out: Path, pages: Sequence[Page], names: Mapping[str, str], *, synthetic: bool
+) -> None:
+    """Run MkDocs in this process on the compiled Markdown; its warnings are errors."""
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import MkDocsException
+
+    log = logging.getLogger("mkdocs")
+    log.setLevel(logging.ERROR)
+    nav = [{page.title: f"{page.slug}.md"} for page in pages]
+    try:
+        config = load_config(
+            config_file=str(dashboards / "mkdocs.yml"), docs_dir=str(work.resolve()), site_dir=str(out.resolve()), nav=nav, strict=True
+        )
+        config.extra |= {"lounge": {**names, "synthetic": synthetic}}
+        config.plugins.on_startup(command="build", dirty=False)
+        build(config)
+        config.plugins.on_shutdown()
+    except (MkDocsException, SystemExit) as error:
+        raise LoungeError("MkDocs could not render the site", code="site.mkdocs", remedy=str(error)[:300]) from None
+    for name in DROPPED:
+        (out / name).unlink(missing_ok=True)
+    for folder in ("stylesheets", "javascripts", "images"):
+        shutil.rmtree(out / "assets" / folder, ignore_errors=True)
