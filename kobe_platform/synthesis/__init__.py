@@ -1,0 +1,10 @@
+"""A synthetic city: residents and movements over months, with real-world dirt, delivered as core systems deliver.
+
+``live`` yields the city month by month; ``synthesize`` writes deliveries; ``truth`` counts independently of both.
+"""
+
+from kobe_platform.synthesis.deliveries import Plan, Written, live, synthesize
+from kobe_platform.synthesis.truth import truth
+from kobe_platform.synthesis.writer import Form
+
+__all__ = ["Form", "Plan", "Written", "live", "synthesize", "truth"]

@@ -1,0 +1,91 @@
+"""``kobe synthesize``: a synthetic city's deliveries in an inbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def synthesize(
+    out: Annotated[Path | None, typer.Option(help="Inbox to write into: OUT/MUNICIPALITY/SOURCE/YYYY-MM/.")] = None,
+    residents: Annotated[int, typer.Option(help="People at the start.")] = 200_000,
+    first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "2025-07",
+    last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "2025-12",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    encoding: Annotated[str, typer.Option(help="cp932, utf-8 or utf-8-sig.")] = "cp932",
+    layout: Annotated[str, typer.Option(help="delimited or fixed.")] = "delimited",
+    dirt: Annotated[float, typer.Option(help="0 clean … 1: everyday dirt, never what rejects a delivery.")] = 0.2,
+    quirk: Annotated[list[str] | None, typer.Option(help="NAME or NAME@YYYY-MM:source; default: last month.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Folder outside the inbox for independent counts.")] = None,
+    list_quirks: Annotated[bool, typer.Option("--list-quirks", help="List the quirks and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+) -> None:
+    """Make a synthetic city and deliver its extracts, month by month."""
+    if list_quirks:
+        _show_quirks(as_json)
+        return
+    if out is None:
+        raise typer.BadParameter("say where the deliveries go", param_hint="--out")
+    from rich.console import Console
+
+    from kobe_platform.errors import ConfigurationError
+    from kobe_platform.synthesis.deliveries import Plan
+    from kobe_platform.synthesis.deliveries import synthesize as run
+    from kobe_platform.synthesis.writer import Form
+
+    console = Console(stderr=True)
+    try:
+        plan = Plan(out, residents, first, last, seed, Form(encoding, layout), dirt, tuple(quirk or ()), truth)
+        with console.status("…") as status:
+            written = run(plan, lambda step: _progress(console, status, step))
+    except ConfigurationError as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    if as_json:
+        record = [{**vars(w), "path": str(w.path)} for w in written]
+        typer.echo(json.dumps({"out": str(out), "deliveries": record}, ensure_ascii=False))
+    else:
+        _show(written)
+
+
+def _progress(console, status, step: str) -> None:
+    """A spinner on a terminal; plain lines elsewhere, so that a log shows life too."""
+    if console.is_terminal:
+        status.update(step)
+    else:
+        console.print(step, highlight=False)
+
+
+def _show(written: list) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("month", "source", "rows", "MB", "planted", title="Deliveries")
+    for delivery in written:
+        planted = ", ".join(f"{name} {count}" for name, count in sorted(delivery.planted.items()))
+        table.add_row(
+            delivery.month, delivery.source, f"{delivery.rows:,}", f"{delivery.bytes / 1e6:.1f}", planted or "–"
+        )
+    Console().print(table)
+
+
+def _show_quirks(as_json: bool) -> None:
+    from kobe_platform.synthesis.quirks import registry
+
+    rows = [
+        {"name": q.name, "number": q.number, "treatment": q.treatment, "sources": list(q.sources), "title": q.title}
+        for q in registry().values()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "no.", "treatment", "sources", "what")
+    for row in rows:
+        table.add_row(row["name"], str(row["number"]), row["treatment"], ", ".join(row["sources"]), row["title"])
+    Console().print(table)

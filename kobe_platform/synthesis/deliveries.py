@@ -1,0 +1,201 @@
+"""From months in the synthetic city's life to delivery folders in an inbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.synthesis import layout, public, quirks
+from kobe_platform.synthesis.city import City
+from kobe_platform.synthesis.events import Events
+from kobe_platform.synthesis.flows import next_month
+from kobe_platform.synthesis.parameters import load
+from kobe_platform.synthesis.population import found_city
+from kobe_platform.synthesis.rows import movement_rows, register_rows
+from kobe_platform.synthesis.truth import truth
+from kobe_platform.synthesis.writer import Form, describe_file, write_delimited, write_fixed, write_manifest
+
+MUNICIPALITY = load().city.code
+SMALLEST_CITY = 900
+"""Below it some ward could not fill its districts and families."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to synthesize.
+
+    Attributes:
+        out: the inbox; deliveries land in ``out/MUNICIPALITY/SOURCE/YYYY-MM``.
+        residents: people at the start. first, last: months ``YYYY-MM``, both included. seed: same seed, same bytes.
+        form: encoding and layout of the two personal sources; the public ones are UTF-8 and delimited.
+        dirt: 0 (clean) … 1: how much of the everyday dirt is mixed in; never anything that rejects a delivery.
+        quirks: requests as :func:`kobe_platform.synthesis.quirks.requested` reads them (``NAME`` or ``NAME@YYYY-MM:source``).
+        truth: folder for ``YYYY-MM.json`` with independent counts, outside the inbox; None writes none.
+    """
+
+    out: Path
+    residents: int
+    first: str
+    last: str
+    seed: int = 0
+    form: Form = field(default_factory=Form)
+    dirt: float = 0.2
+    quirks: tuple[str, ...] = ()
+    truth: Path | None = None
+
+    def __post_init__(self) -> None:
+        problems = {
+            "residents": self.residents < SMALLEST_CITY,
+            "from, to": not self.months,
+            "dirt": not 0 <= self.dirt <= 1,
+            "truth": self.truth is not None and self.out.resolve() in (self.truth.resolve(), *self.truth.resolve().parents),
+        }
+        for name, wrong in problems.items():
+            if wrong:
+                raise ConfigurationError(
+                    "the synthetic city cannot be made like this",
+                    code="synthesis.plan",
+                    at={"option": name},
+                    remedy=f"at least {SMALLEST_CITY} residents, months YYYY-MM in order, dirt 0 to 1, truth outside the inbox",
+                )
+
+    @property
+    def months(self) -> list[np.datetime64]:
+        """The months in order; empty when they are not months or run backwards."""
+        try:
+            first, last = np.datetime64(self.first, "M"), np.datetime64(self.last, "M")
+        except ValueError:
+            return []
+        return list(np.arange(first, last + 1)) if first <= last and len(self.first) == len(self.last) == 7 else []
+
+
+@dataclass(frozen=True)
+class Written:
+    """One delivery as it was written: where, how many rows, and how many of each planted quirk."""
+
+    source: str
+    month: str
+    path: Path
+    rows: int
+    bytes: int
+    planted: dict[str, int]
+
+
+def live(residents: int, first: str, last: str, seed: int = 0) -> Iterator[tuple[City, Events]]:
+    """The city at each month's end with the month's events; the same object goes on changing."""
+    start, end = np.datetime64(first, "M"), np.datetime64(last, "M")
+    city = found_city(residents, start - 1, seed)
+    while city.month < end:
+        yield city, next_month(city)
+
+
+def synthesize(plan: Plan, report: Callable[[str], None] = lambda step: None) -> list[Written]:
+    """Write every delivery of the plan; what stands in their folders is replaced.
+
+    Args:
+        report: called with a line about each step as it begins.
+
+    Raises:
+        ConfigurationError: an unknown quirk, month or source was asked for.
+    """
+    requests = quirks.requested(plan.quirks, [str(month) for month in plan.months], plan.form)
+    report(f"{plan.residents:,} residents")
+    city = found_city(plan.residents, plan.months[0] - 1, plan.seed)
+    stock = public.ward_stock(city)
+    base = public.estimate_base(city, stock)
+    written: list[Written] = []
+    for month in plan.months:
+        report(f"{month} estimates")
+        if month == plan.months[0]:
+            written.append(_deliver_public(plan, layout.TOWNS, str(month), city.geography.reference))
+        estimates = public.estimates(city, month, stock, base)
+        written.append(_deliver_public(plan, layout.ESTIMATES, str(month), estimates))
+        events = next_month(city)
+        stock = public.ward_stock(city)
+        planted = {}
+        for source in (layout.REGISTER, layout.MOVEMENTS):
+            report(f"{month} {source}")
+            asked = [r.quirk for r in requests if r.month == str(month) and r.source == source]
+            delivery, planted[source] = _deliver_personal(plan, source, city, events, asked)
+            written.append(delivery)
+        if plan.truth is not None:
+            _write_truth(plan.truth, city, events, planted)
+    return written
+
+
+def _deliver_personal(plan: Plan, source: str, city: City, events: Events, asked: list) -> tuple[Written, list]:
+    month = str(city.month)
+    rows = register_rows(city) if source == layout.REGISTER else movement_rows(city, events)
+    rng = city.generator(source)
+    soiled = quirks.soil(rows, source, city, rng, plan.dirt, asked, plan.form)
+    table = soiled.table
+    folder = _folder(plan, source, month)
+    if plan.form.layout == "fixed":
+        path = folder / f"{source}.dat"
+        write_fixed(table.rows, path, plan.form, layout.widths(source))
+    else:
+        path = folder / f"{source}.csv"
+        headers = {**layout.headers(source), **table.headers}
+        write_delimited(table.rows, path, plan.form, headers, headless=table.headless)
+    quirks.spoil(path, plan.form.encoding, asked, rng)
+    manifest = _manifest(plan, source, month, plan.form, [(path, table.rows.height)])
+    size = path.stat().st_size
+    for quirk in asked:
+        if quirk.manifest is not None:
+            quirk.manifest(manifest)
+    write_manifest(folder, manifest)
+    for quirk in asked:
+        if quirk.folder is not None:
+            quirk.folder(folder, manifest)
+    counts: dict[str, int] = {}
+    for name, *_, count in soiled.planted:
+        counts[name] = counts.get(name, 0) + count
+    counts |= {quirk.name: 1 for quirk in asked if quirk.name not in counts}
+    return Written(source, month, folder, table.rows.height, size, counts), soiled.planted
+
+
+def _deliver_public(plan: Plan, source: str, month: str, rows: pl.DataFrame) -> Written:
+    folder, form = _folder(plan, source, month), Form("utf-8", "delimited")
+    path = folder / f"{source}.csv"
+    write_delimited(rows, path, form)
+    write_manifest(folder, _manifest(plan, source, month, form, [(path, rows.height)]))
+    return Written(source, month, folder, rows.height, path.stat().st_size, {})
+
+
+def _folder(plan: Plan, source: str, month: str) -> Path:
+    """The delivery's folder, emptied of a former delivery (its manifest first)."""
+    folder = plan.out / MUNICIPALITY / source / month
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+    return folder
+
+
+def _manifest(plan: Plan, source: str, month: str, form: Form, files: list[tuple[Path, int]]) -> dict:
+    """The manifest's content; ``created_at`` and ``sequence`` follow from the month, so that bytes stay the same."""
+    after = str(np.datetime64(month, "M") + 1)
+    number = int(np.datetime64(month, "M").astype(np.int64)) - 30 * 12
+    return {
+        "municipality": MUNICIPALITY,
+        "source": source,
+        "month": month,
+        "kind": layout.KINDS[source],
+        "sequence": number,
+        "created_at": f"{after}-01T03:00:00+09:00",
+        "encoding": form.encoding,
+        "layout": form.layout,
+        "files": [describe_file(path, rows) for path, rows in files],
+    }
+
+
+def _write_truth(folder: Path, city: City, events: Events, planted: dict[str, list]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {**truth(city, events), "planted": planted}
+    (folder / f"{city.month}.json").write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")

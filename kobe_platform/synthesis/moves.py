@@ -1,0 +1,247 @@
+"""Moves of one month: out of the city, in, between its wards, within one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kobe_platform.synthesis.city import CHILD, FEMALE, MALE, MOVED_OUT, NONE, PARTNER, RESIDENT
+from kobe_platform.synthesis.events import IN_ABROAD, IN_DOMESTIC, MOVE, OUT_ABROAD, OUT_DOMESTIC, Journal
+from kobe_platform.synthesis.foreigners import date_stays, draw_nationalities, draw_statuses
+from kobe_platform.synthesis.population import draw_counterparts, draw_names, new_people, place
+
+if TYPE_CHECKING:
+    from kobe_platform.synthesis.flows import Month
+
+
+def move_out(month: Month) -> None:
+    """転出: young adults most, alone or with the household; to the rest of Japan or abroad."""
+    flows, r, rng = month.city.parameters.flows, month.city.residents, month.rng
+    rates = [ward.out * flows.season_out[month.season] for ward in month.city.parameters.wards]
+    people, group = movers(month, np.array(rates))
+    foreign = np.zeros(int(group.max(initial=-1)) + 1, dtype=bool)
+    foreign[group] = r.foreign[people]
+    leaves_japan = rng.random(len(foreign)) < np.where(foreign, 0.45, flows.abroad_out * 0.35)
+    abroad = leaves_japan[group]
+    to = one_for_group(draw_counterparts(month.city.parameters, abroad, r.nationality[people], rng), group, abroad)
+    journal = month.journal
+    before = journal.address(r.household[people])
+    reasons = np.where(abroad, OUT_ABROAD, OUT_DOMESTIC)
+    planned = np.where(rng.random(len(people)) < 0.85, to, -1)
+    part = journal.record(
+        people, reasons, before, journal.nowhere(len(people)), counterpart=to, planned=planned, confirmed=to, lag=6
+    )
+    r.state[people] = MOVED_OUT
+    month.city.lately["out"] = part
+
+
+def announce_departures(month: Month) -> None:
+    """Some who will leave in the next month's first days have filed it already: planned 転出, event day ahead."""
+    city, r, rng = month.city, month.city.residents, month.rng
+    people = month.available()
+    alone = people[(month.size[r.household[people]] == 1) & (month.age[people] >= 18)]
+    wanted = len(city.lately["out"]["person"]) * 0.06 + 1
+    people = month.choose(alone, np.full(len(alone), min(1.0, wanted / max(len(alone), 1))))
+    to = draw_counterparts(city.parameters, np.zeros(len(people), bool), r.nationality[people], rng)
+    ahead = city.last_day + rng.integers(1, 11, len(people))
+    journal = Journal(city, rng)
+    journal.record(
+        people, OUT_DOMESTIC, journal.address(r.household[people]), journal.nowhere(len(people)),
+        event_on=ahead, planned=to, counterpart=to,
+    )  # fmt: skip
+    city.announced = journal.close()
+
+
+def leave_as_announced(month: Month) -> None:
+    """The departures announced in the month before take place: the same day, the destination confirmed."""
+    city, r, planned = month.city, month.city.residents, month.city.announced
+    if planned is None:
+        return
+    here = (r.state[planned.person] == RESIDENT) & (r.history[planned.person] == planned.history)
+    planned = planned.take(here)
+    people, to, day = planned.person, planned.planned, planned.event_on
+    home = r.household[people]
+    month.free[home] = False
+    journal = month.journal
+    journal.record(
+        people, OUT_DOMESTIC, journal.address(home), journal.nowhere(len(people)),
+        event_on=day, day=day + month.rng.integers(0, 5, len(people)), counterpart=to, planned=to, confirmed=to,
+    )  # fmt: skip
+    r.state[people] = MOVED_OUT
+
+
+def move_between_wards(month: Month) -> None:
+    """転居 to another ward: one event with both addresses and a new 世帯番号."""
+    city, flows, r, rng = month.city, month.city.parameters.flows, month.city.residents, month.rng
+    wards = city.parameters.wards
+    people, group = movers(month, np.array([w.ward_out * flows.season_within[month.season] for w in wards]))
+    origin = city.ward_of(r.household[people])
+    first = np.unique(group, return_index=True)[1]
+    pull = np.array([w.attraction * w.share for w in wards])
+    chances = np.tile(pull, (len(wards), 1))
+    np.fill_diagonal(chances, 0.0)
+    chances = np.cumsum(chances / chances.sum(axis=1, keepdims=True), axis=1)
+    target = (chances[origin[first]] < rng.random((len(first), 1))).sum(axis=1)
+    _relocate(month, people, group, target)
+
+
+def move_within_ward(month: Month) -> None:
+    """転居 within a ward: a whole household keeps its 世帯番号, who leaves one gets a new."""
+    city, flows, r = month.city, month.city.parameters.flows, month.city.residents
+    rate = flows.within_ward * flows.season_within[month.season]
+    people, group = movers(month, np.full(len(city.parameters.wards), rate))
+    first = np.unique(group, return_index=True)[1]
+    target = city.ward_of(r.household[people])[first]
+    whole = np.bincount(group) == month.size[r.household[people[first]]]
+    _relocate(month, people, group, target, keep_number=whole)
+
+
+def movers(month: Month, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Who moves this month, at yearly ``rates`` per 1,000 residents of each ward.
+
+    An adult begins a move: alone, or with the whole household. Nobody leaves minors behind without an adult.
+
+    Returns:
+        People, and the number of the group that each moves with (0, 1, …; ascending).
+    """
+    city, flows, r, rng = month.city, month.city.parameters.flows, month.city.residents, month.rng
+    people = month.available()
+    people = people[month.age[people] >= 18]
+    home = r.household[people]
+    size, ward = month.size[home], city.ward_of(home)
+    bound = r.head[people] | (r.role[people] == PARTNER)
+    share = np.where(size == 1, 1.0, np.where(month.adults[home] == 1, 1.0, np.where(bound, flows.whole_household, 0.0)))
+    hazard = np.interp(month.age[people], flows.move_ages, flows.move_hazard) * np.where(bound & (size > 1), 0.45, 1.0)
+    expected_size = share * size + (1 - share)
+    total = np.bincount(ward, weights=hazard * expected_size, minlength=len(rates))
+    wanted = np.bincount(city.ward_of(month.home), minlength=len(rates)) * rates / 12_000
+    chance = np.minimum(hazard * (wanted / np.maximum(total, 1e-9))[ward], 0.5)
+    together = np.zeros(len(r), dtype=bool)
+    together[people] = rng.random(len(people)) < share
+    starters = month.choose(people, chance)
+    homes = r.household[starters]
+    groups = np.where(together[starters], month.size[homes], 1)
+    group = np.repeat(np.arange(len(starters)), groups)
+    moved = np.empty(len(group), dtype=np.int32)
+    with_all = together[starters][group]
+    moved[with_all] = month.people_of(homes[together[starters]])
+    moved[~with_all] = starters[~together[starters]]
+    return moved, group
+
+
+def one_for_group(values: np.ndarray, group: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """The value of each group's last member for all its members of the same ``kind``."""
+    shared = np.full((int(group.max(initial=-1)) + 1, 2), -1, dtype=np.int32)
+    shared[group, kind.astype(int)] = values
+    return shared[group, kind.astype(int)]
+
+
+def _relocate(month: Month, people, group, target_ward, keep_number: np.ndarray | None = None) -> None:
+    """Move groups to new addresses in ``target_ward`` (one a group) and record it."""
+    city, r, h, journal = month.city, month.city.residents, month.city.households, month.journal
+    keep = np.zeros(len(target_ward), dtype=bool) if keep_number is None else keep_number
+    before = journal.address(r.household[people])
+    plots, lots, subs, blank = place(city.geography, target_ward, city.parameters, month.rng)
+    first = np.unique(group, return_index=True)[1]
+    kept = r.household[people[first]].copy()
+    new = h.found(plots[~keep], lots[~keep], subs[~keep], blank[~keep])
+    kept[~keep] = new
+    h.plot[kept[keep]], h.lot[kept[keep]], h.sub[kept[keep]] = plots[keep], lots[keep], subs[keep]
+    h.blank[kept[keep]] |= blank[keep] & (city.geography.plot_district[plots[keep]] < 0)
+    day = month.rng.integers(city.last_day - 27, city.last_day + 1, len(target_ward))[group]
+    r.household[people] = kept[group]
+    lone = (np.bincount(group, minlength=len(first)) == 1)[group] & ~keep[group]
+    r.head[people[lone]], r.role[people[lone]] = True, PARTNER
+    part = journal.record(people, MOVE, before, journal.address(kept[group]), day=day, lag=12)
+    r.moved_in[people] = part["event_on"]
+    if keep_number is None:
+        month.city.lately["move"] = {**part, "lone": lone}
+
+
+def move_in(month: Month) -> None:
+    """転入 and entries from abroad: new people, and some who lived here before and keep their 宛名番号."""
+    city, flows, r, rng = month.city, month.city.parameters.flows, month.city.residents, month.rng
+    rates = np.array([ward.in_ for ward in city.parameters.wards]) * flows.season_in[month.season] / 12_000
+    wanted = np.bincount(city.ward_of(month.home), minlength=len(rates)) * rates
+    persons_a_group = 1 + flows.newcomer_couple + 2.5 * flows.newcomer_family + 1.4 * flows.newcomer_lone_parent
+    groups = rng.poisson(wanted / persons_a_group)
+    ward = rng.permutation(np.repeat(np.arange(len(rates)), groups))
+    back = _return(month, ward, min(int(len(ward) * flows.returning), int((r.state == MOVED_OUT).sum()) // 20))
+    ward = ward[len(back) :]
+    people, abroad = settle_newcomers(month, ward, rng.random(len(ward)) < flows.abroad_in, alone=False)
+    everybody = np.concatenate([back, people])
+    reasons = np.where(np.concatenate([np.zeros(len(back), dtype=bool), abroad]), IN_ABROAD, IN_DOMESTIC)
+    homes = r.household[everybody]
+    journal = month.journal
+    lone = month.rng.integers(city.last_day - 27, city.last_day + 1, len(city.households))[homes]
+    part = journal.record(
+        everybody, reasons, journal.nowhere(len(everybody)), journal.address(homes),
+        counterpart=r.previous[everybody], day=lone, lag=12,
+    )  # fmt: skip
+    for name in ("became", "moved_in"):
+        getattr(r, name)[everybody] = part["event_on"]
+    foreign = r.foreign[everybody]
+    r.foreign_since[everybody[foreign]] = part["event_on"][foreign]
+    city.lately["in"] = {name: values[len(back) :] for name, values in part.items()}
+
+
+def _return(month: Month, ward: np.ndarray, count: int) -> np.ndarray:
+    """Single people who moved out earlier come back, each to a household of their own in the first wards of ``ward``."""
+    city, r, rng = month.city, month.city.residents, month.rng
+    away = np.flatnonzero((r.state == MOVED_OUT) & (r.birth < city.last_day - 18 * 366))
+    away = np.setdiff1d(away, city.lately["out"]["person"])
+    count = min(count, len(away), len(ward))
+    back = np.sort(rng.choice(away, count, replace=False)).astype(np.int32)
+    homes = city.households.found(*place(city.geography, ward[:count], city.parameters, rng))
+    r.household[back], r.state[back], r.head[back], r.role[back] = homes, RESIDENT, True, PARTNER
+    r.previous[back] = draw_counterparts(city.parameters, np.zeros(count, bool), np.full(count, NONE), rng)
+    r.protection[back] = 0
+    return back
+
+
+def settle_newcomers(month: Month, ward: np.ndarray, abroad: np.ndarray, *, alone: bool) -> tuple[np.ndarray, np.ndarray]:
+    """New households of new people, one for each entry of ``ward``; ``alone`` makes all of them single.
+
+    Returns:
+        The new people (households one after the other), and whether each comes from abroad.
+    """
+    city, flows, rng, r = month.city, month.city.parameters.flows, month.rng, month.city.residents
+    n = len(ward)
+    span = np.arange(18, 101)
+    weight = np.cumsum(np.interp(span, flows.move_ages, flows.newcomer_hazard))
+    kind = rng.random(n) if not alone else np.ones(n)
+    couple = kind < flows.newcomer_couple + flows.newcomer_family
+    family = kind < flows.newcomer_family
+    parent = ~couple & (kind < flows.newcomer_couple + flows.newcomer_family + flows.newcomer_lone_parent)
+    age = span[np.searchsorted(weight / weight[-1], rng.random(n), side="right")]
+    age = np.where(family | parent, np.clip(age, 24, 46), np.where(couple, np.maximum(age, 22), age))
+    children = np.where(family | parent, 1 + (rng.random(n) < 0.4) + (rng.random(n) < 0.1), 0)
+    group = np.repeat(np.arange(n), 1 + couple + children)
+    first = np.concatenate([[True], group[1:] != group[:-1]]) if len(group) else np.zeros(0, dtype=bool)
+    second = np.concatenate([[False], first[:-1]]) & couple[group] & ~first if len(group) else first
+    child = ~first & ~second
+    ages = np.where(child, np.clip(age[group] - rng.normal(30, 4, len(group)), 0, 17), age[group]).astype(int)
+    ages = np.where(second, np.maximum(ages - 2 + rng.integers(-3, 4, len(group)), 19), ages)
+    head_sex = np.where(couple, MALE, np.where(parent, FEMALE, np.where(rng.random(n) < 0.53, MALE, FEMALE)))
+    sex = np.where(first, head_sex[group], np.where(second, FEMALE, rng.integers(1, 3, len(group))))
+    birth = city.last_day - np.floor((ages + rng.random(len(group)) * 0.98) * 365.25).astype(np.int32) - 40
+    homes = city.households.found(*place(city.geography, ward, city.parameters, rng))
+    people = new_people(homes[group], sex, birth, np.where(child, CHILD, PARTNER), first)
+    people.history[:] = 0
+    draw_names(people, rng)
+    foreign = rng.random(n) < np.where(abroad, flows.abroad_foreign, flows.domestic_foreign)
+    people.foreign = foreign[group]
+    nationality = draw_nationalities(city.parameters.foreigners, age, rng)
+    people.nationality = np.where(people.foreign, nationality[group], NONE).astype(np.int32)
+    statuses = draw_statuses(city.parameters.foreigners, nationality[group], ages, rng)
+    people.status = np.where(people.foreign, statuses, NONE).astype(np.int32)
+    from_abroad = abroad[group]
+    came = draw_counterparts(city.parameters, from_abroad, people.nationality, rng)
+    people.previous = one_for_group(came, group, from_abroad)
+    people.became = people.moved_in = np.full(len(group), city.last_day - 14, dtype=np.int32)
+    people.moved_in = people.became.copy()
+    new = r.extend(people)
+    date_stays(r, new[people.foreign], city.last_day, rng)
+    r.foreign_since[new[people.foreign]] = r.became[new[people.foreign]]
+    return new, from_abroad

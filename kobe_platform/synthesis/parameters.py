@@ -1,0 +1,168 @@
+"""The synthetic city's parameters, read from ``parameters.toml`` beside this module: own rounded figures, no copied table."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+FILE = Path(__file__).with_name("parameters.toml")
+STAGE_OF_BAND = 5
+"""Width of the pyramid's bands in years."""
+OLDEST = 104
+"""Nobody in the synthetic city is older at the start."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class City(_Table):
+    """Sizes and shares of the city as a whole; shares are fractions of 1."""
+
+    code: str
+    prefecture: str
+    residents_per_district: int
+    towns_per_district: int
+    chome_per_town: int
+    split_town_share: float
+    blank_district_share: float
+    unlisted_address_share: float
+    protected_share: float
+    estimate_offset: float
+    estimate_household_offset: float
+
+
+class Pyramid(_Table):
+    """Five-year bands by sex in per mille; ``life_stages`` are the lower ages of a ward's multipliers."""
+
+    male: tuple[float, ...]
+    female: tuple[float, ...]
+    life_stages: tuple[int, ...]
+
+
+class Ward(_Table):
+    """One ward; ``births``, ``in_``, ``out``, ``ward_out`` are per 1,000 residents and year."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda name: name.rstrip("_"))
+
+    code: str
+    share: float
+    male: float
+    ages: tuple[float, ...]
+    foreign: float
+    births: float
+    in_: float
+    out: float
+    ward_out: float
+    attraction: float
+
+
+class Families(_Table):
+    """Which family a person lives in: probabilities, linear in age between the given points."""
+
+    married_ages: tuple[float, ...]
+    married_male: tuple[float, ...]
+    married_female: tuple[float, ...]
+    at_home_ages: tuple[float, ...]
+    at_home: tuple[float, ...]
+    lone_mother: float
+    lone_father: float
+    mother_age_mean: float
+    mother_age_spread: float
+    husband_older_by: float
+    elder_with_family: float
+    elder_couple_with_family: float
+    elder_is_head: float
+    lodger: float
+
+
+class Flows(_Table):
+    """Yearly flows: rates per 1,000 (of whom, see the file), relative hazards by age, seasons January … December."""
+
+    deaths: float
+    death_growth: float
+    death_male: float
+    mother_ages: tuple[float, ...]
+    mother_hazard: tuple[float, ...]
+    move_ages: tuple[float, ...]
+    move_hazard: tuple[float, ...]
+    newcomer_hazard: tuple[float, ...]
+    season_in: tuple[float, ...]
+    season_out: tuple[float, ...]
+    season_within: tuple[float, ...]
+    within_ward: float
+    whole_household: float
+    newcomer_couple: float
+    newcomer_family: float
+    newcomer_lone_parent: float
+    returning: float
+    abroad_in: float
+    abroad_out: float
+    abroad_foreign: float
+    domestic_foreign: float
+    immigration_removals: float
+    admin_entries: float
+    admin_removals: float
+    splits: float
+    merges: float
+    corrections: float
+    cancelled_at_once: float
+    cancelled_later: float
+    protection_changes: float
+
+
+class Counterparts(_Table):
+    """Where people come from and go to, with weights: five-digit municipality codes, and countries."""
+
+    codes: tuple[str, ...]
+    weights: tuple[float, ...]
+    countries: tuple[str, ...]
+    country_weights: tuple[float, ...]
+
+
+class Foreigners(_Table):
+    """Nationalities (alpha-3) and residence statuses (two digits) with their weights."""
+
+    nationalities: tuple[str, ...]
+    weights: tuple[float, ...]
+    tail_weight: float
+    tail_decay: float
+    established: tuple[str, ...]
+    young: tuple[str, ...]
+    status_established: dict[str, float]
+    status_young: dict[str, float]
+    status_others: dict[str, float]
+
+
+class Parameters(_Table):
+    """Everything that ``parameters.toml`` says."""
+
+    city: City
+    pyramid: Pyramid
+    wards: tuple[Ward, ...]
+    families: Families
+    flows: Flows
+    counterparts: Counterparts
+    foreigners: Foreigners
+
+    def age_shares(self, ward: Ward, sex: str) -> np.ndarray:
+        """Share of each single age 0 … 104 among a ward's residents of one sex (``male`` or ``female``); sums to 1."""
+        bands = np.array(self.pyramid.male if sex == "male" else self.pyramid.female, dtype=float)
+        lower = np.arange(len(bands)) * STAGE_OF_BAND
+        stage = np.searchsorted(self.pyramid.life_stages, lower, side="right") - 1
+        bands = bands * np.array(ward.ages)[stage]
+        single = np.repeat(bands[:-1] / STAGE_OF_BAND, STAGE_OF_BAND)
+        oldest = bands[-1] * 0.6 ** np.arange(OLDEST - len(single) + 1)
+        shares = np.concatenate([single, oldest * bands[-1] / oldest.sum()])
+        return shares / shares.sum()
+
+
+@cache
+def load() -> Parameters:
+    """The parameters of the file (read once)."""
+    with FILE.open("rb") as file:
+        return Parameters.model_validate(tomllib.load(file))

@@ -1,0 +1,220 @@
+"""The registry of quirks: what real extracts do wrong, each by name, with the number that extracts.md §3 gives it.
+
+A quirk changes rows (a few chosen ones), the whole table (header, columns), the file's bytes, the manifest, or the
+folder. What the platform is expected to do with it stands in ``treatment``; the tests of intake lean on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.synthesis.city import City
+from kobe_platform.synthesis.layout import MOVEMENTS, REGISTER
+from kobe_platform.synthesis.writer import Form
+
+TREATMENTS = {
+    "R": "reject the delivery",
+    "Q": "set the row aside",
+    "W": "count, warn, load",
+    "N": "put right as the contract declares",
+    "filter": "leave out by state and date",
+    "net": "net with the event that it undoes, delete nothing",
+    "hold": "hold for an operator",
+    "wait": "wait for the manifest",
+    "nothing": "nothing to do",
+    "late": "take it, show the stale badge",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """An extract in the making: text columns by id, and headers that differ from the contract's.
+
+    ``headless`` leaves the header row out.
+    """
+
+    rows: pl.DataFrame
+    headers: dict[str, str] = field(default_factory=dict)
+    headless: bool = False
+
+
+@dataclass(frozen=True)
+class Quirk:
+    """One quirk; exactly the parts that it needs are given.
+
+    Attributes:
+        name, number, treatment, title: as listed (0: legal by extracts.md §1); ``treatment`` is a key of :data:`TREATMENTS`.
+        sources: where it may be planted; the first is the default of a request.
+        share: of the eligible rows, planted by ``dirt = 1``; 0 keeps it out of the everyday mix.
+        count: rows planted by a request.
+        eligible: which rows it may befall; None means any.
+        change: column → new text, evaluated on the chosen rows.
+        append: further rows, given the table's rows, the city, a generator and how many.
+        table, data, manifest, folder: change the table, the file's bytes, the manifest, the folder after all is written.
+        encodings, layouts: forms that can show it at all.
+    """
+
+    name: str
+    number: int
+    treatment: str
+    title: str
+    sources: tuple[str, ...] = (REGISTER, MOVEMENTS)
+    share: float = 0.0
+    count: int = 3
+    eligible: pl.Expr | None = None
+    change: dict[str, pl.Expr] | None = None
+    append: Callable[[pl.DataFrame, City, np.random.Generator, int], pl.DataFrame] | None = None
+    table: Callable[[Table, np.random.Generator], Table] | None = None
+    data: Callable[[bytes, np.random.Generator, str], bytes] | None = None
+    manifest: Callable[[dict], None] | None = None
+    folder: Callable[[Path, dict], None] | None = None
+    encodings: tuple[str, ...] = ("cp932", "utf-8", "utf-8-sig")
+    layouts: tuple[str, ...] = ("delimited", "fixed")
+
+    def fits(self, form: Form) -> bool:
+        """Whether an extract of this form can show it at all."""
+        return form.encoding in self.encodings and form.layout in self.layouts
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether it befalls chosen rows or adds some."""
+        return self.change is not None or self.append is not None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One quirk asked for, in one delivery."""
+
+    quirk: Quirk
+    month: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Soiled:
+    """A table with its dirt; ``planted`` counts rows by quirk, treatment, ward and what the row is of.
+
+    Entries of ``planted``: ``[quirk, treatment, ward, sex, birth date text, resident type, reason, rows]`` (``reason``
+    blank in the register); only row quirks are listed.
+    """
+
+    table: Table
+    planted: list[list]
+
+
+def registry() -> dict[str, Quirk]:
+    """Every quirk by name, in the order of extracts.md."""
+    from kobe_platform.synthesis import damage, dirt
+
+    quirks = sorted([*dirt.QUIRKS, *damage.QUIRKS], key=lambda quirk: quirk.number)
+    return {quirk.name: quirk for quirk in quirks}
+
+
+def requested(requests: tuple[str, ...], months: list[str], form: Form) -> list[Request]:
+    """Parse ``NAME`` or ``NUMBER``, optionally ``@YYYY-MM`` and ``:source`` (default: last month, the quirk's first source).
+
+    A number asks for all quirks of that number that the form can show.
+
+    Raises:
+        ConfigurationError: unknown quirk, month outside the plan, or a source or form that cannot have it.
+    """
+    known, found = registry(), []
+    for request in requests:
+        name, _, place = request.partition("@")
+        month, _, source = place.partition(":")
+        quirks = [q for q in known.values() if name in (q.name, str(q.number)) and q.fits(form)]
+        month = month or months[-1]
+        if not quirks or month not in months or (source and source not in quirks[0].sources):
+            raise ConfigurationError(
+                "a quirk that cannot be planted", code="synthesis.quirk", at={"quirk": request},
+                remedy="see kobe synthesize --list-quirks; some need --layout fixed or --encoding utf-8",
+            )  # fmt: skip
+        found += [Request(quirk, month, source or quirk.sources[0]) for quirk in quirks]
+    return found
+
+
+def soil(
+    rows: pl.DataFrame, source: str, city: City, rng: np.random.Generator, dirt: float, asked: list[Quirk], form: Form
+) -> Soiled:
+    """Mix everyday dirt and the requested row and table quirks into the rows of one delivery.
+
+    No row gets two quirks, so that what was planted can be counted exactly.
+    """
+    mix = [q for q in registry().values() if q.share and source in q.sources and q.fits(form) and q not in asked]
+    plan = [(q, int(rng.poisson(rows.height * dirt * q.share))) for q in mix]
+    plan += [(q, q.count) for q in asked if q.of_rows]
+    taken = np.zeros(rows.height, dtype=bool)
+    edits: list[tuple[np.ndarray, pl.DataFrame]] = []
+    added: list[pl.DataFrame] = []
+    planted: list[list] = []
+    for quirk, wanted in plan:
+        if not wanted:
+            continue
+        if quirk.append is not None:
+            more = quirk.append(rows, city, rng, wanted)
+            added.append(more)
+            planted += _account(quirk, more, source)
+            continue
+        index = _choose(rows, quirk.eligible, wanted, taken, rng)
+        taken[index] = True
+        befallen = rows[index]
+        edits.append((index, befallen.select(**quirk.change)))
+        planted += _account(quirk, befallen, source)
+    table = Table(pl.concat([_edited(rows, edits), *added]))
+    for quirk in asked:
+        if quirk.table is not None:
+            table = quirk.table(table, rng)
+    return Soiled(table, planted)
+
+
+def spoil(path: Path, encoding: str, asked: list[Quirk], rng: np.random.Generator) -> None:
+    """Damage the written file's bytes as asked, before the manifest describes it."""
+    for quirk in asked:
+        if quirk.data is not None:
+            path.write_bytes(quirk.data(path.read_bytes(), rng, encoding))
+
+
+def _choose(rows: pl.DataFrame, eligible: pl.Expr | None, wanted: int, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Up to ``wanted`` free rows that are eligible, ascending: looked for in a sample first, then everywhere."""
+    if eligible is None:
+        candidates = rng.integers(0, rows.height, wanted * 2)
+    else:
+        sample = np.unique(rng.integers(0, rows.height, min(rows.height, wanted * 60 + 200)))
+        candidates = sample[rows[sample].select(eligible).to_series().fill_null(False).to_numpy()]
+        if len(candidates) < wanted:
+            candidates = np.flatnonzero(rows.select(eligible).to_series().fill_null(False).to_numpy())
+    candidates = np.unique(candidates)
+    candidates = candidates[~taken[candidates]]
+    return np.sort(rng.permutation(candidates)[:wanted])
+
+
+def _edited(rows: pl.DataFrame, edits: list[tuple[np.ndarray, pl.DataFrame]]) -> pl.DataFrame:
+    """The rows with all edits applied, each column rewritten once."""
+    changed: dict[str, tuple[list[np.ndarray], list[pl.Series]]] = {}
+    for index, values in edits:
+        for column in values.columns:
+            places, texts = changed.setdefault(column, ([], []))
+            places.append(index)
+            texts.append(values[column].cast(pl.String))
+    columns = []
+    for column, (places, texts) in changed.items():
+        columns.append(rows[column].scatter(np.concatenate(places), pl.concat(texts)))
+    return rows.with_columns(columns)
+
+
+def _account(quirk: Quirk, rows: pl.DataFrame, source: str) -> list[list]:
+    """What was planted, by ward and by what the row says of the person before the quirk."""
+    if source == REGISTER:
+        ward, reason = pl.col("address_code").str.slice(0, 5), pl.lit("")
+    else:
+        address = pl.when(pl.col("address_after").fill_null("") != "").then("address_after").otherwise("address_before")
+        ward, reason = address.str.slice(0, 5), pl.col("reason")
+    keys = [ward.alias("ward"), "sex", "birth_date", "resident_type", reason.alias("reason")]
+    counted = rows.select(keys).group_by(pl.all()).len().sort(pl.all())
+    return [[quirk.name, quirk.treatment, *row] for row in counted.iter_rows()]
