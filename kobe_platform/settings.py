@@ -20,6 +20,8 @@ class Settings(BaseSettings):
         municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``).
         contracts, statistics, dashboards: the declarative files that the graph is derived from.
         principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
+        passphrase_file: file whose first line opens the key store, where it has a passphrase
+            (``KOBE_PASSPHRASE_FILE``).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
         postgres_url: where Dagster keeps its records instead of SQLite (``KOBE_POSTGRES_URL``).
     """
@@ -35,11 +37,17 @@ class Settings(BaseSettings):
     principal: str = "platform"
     start: str = Field(default="2010-10", pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
     postgres_url: str = ""
+    passphrase_file: Path | None = None
 
     @cached_property
     def root(self) -> Path:
         """``home`` as an absolute path."""
         return self.home.resolve()
+
+    @property
+    def passphrase(self) -> str | None:
+        """The passphrase of the key store; None where a key file opens it."""
+        return self.passphrase_file.read_text(encoding="utf-8").splitlines()[0] if self.passphrase_file else None
 
     @property
     def keys(self) -> Path:

@@ -141,7 +141,7 @@ class LocalKeyStore:
                     ja="鍵ストアの権限がゆるすぎます",
                 )
         store = cls(path, _root(path, passphrase), principal=principal, log=log or path / "key_use.jsonl")
-        store.keys()
+        store.versions()
         return store
 
     def wrap(self, purpose: str, key: bytes, identity: str) -> WrappedKey:
@@ -158,7 +158,7 @@ class LocalKeyStore:
             CustodyError: the key was revoked (``custody.revoked``), is not in this store (``custody.wrong_key``), or
                 the wrapped key belongs to another file (``custody.swapped``).
         """
-        record = next((r for r in self.keys() if r.key_id == wrapped.key_id and r.purpose == purpose), None)
+        record = next((r for r in self.versions() if r.key_id == wrapped.key_id and r.purpose == purpose), None)
         if record is None:
             raise _fault("a file's key is not in this key store", "custody.wrong_key", identity)
         if record.state == "revoked":
@@ -184,7 +184,7 @@ class LocalKeyStore:
         """See :class:`KeyService`."""
         self.log.append(principal=self.principal, action=action, purpose=purpose, key="", object=object)
 
-    def keys(self) -> list[KeyRecord]:
+    def versions(self) -> list[KeyRecord]:
         """Every version of every key, without key material (``wrapped`` is of use to the store alone)."""
         try:
             ring = json.loads((self.path / "keyring.json").read_bytes())
@@ -217,7 +217,7 @@ class LocalKeyStore:
                 ja="仮名化の鍵は交換できません",
             )
         with locked(self.path / ".lock"):
-            records = [_restated(r, "retired") if _is(r, purpose, "active") else r for r in self.keys()]
+            records = [_restated(r, "retired") if _is(r, purpose, "active") else r for r in self.versions()]
             record = self._new(purpose, records)
             self._save([*records, record])
         self._use("rotate", record, purpose)
@@ -230,7 +230,7 @@ class LocalKeyStore:
             CustodyError: there is no such key (``custody.unknown_key``).
         """
         with locked(self.path / ".lock"):
-            records = self.keys()
+            records = self.versions()
             if key_id not in {record.key_id for record in records}:
                 raise CustodyError(
                     "there is no such key",
@@ -246,11 +246,11 @@ class LocalKeyStore:
         return record
 
     def _active(self, purpose: str) -> KeyRecord:
-        for record in self.keys():
+        for record in self.versions():
             if _is(record, purpose, "active"):
                 return record
         with locked(self.path / ".lock"):
-            records = self.keys()
+            records = self.versions()
             found = next((record for record in records if _is(record, purpose, "active")), None)
             if found is not None:
                 return found

@@ -57,7 +57,7 @@ def _single_blocks(values: pl.Series, key: bytes) -> np.ndarray:
     for size in np.unique(sizes):
         chosen = sizes == size
         data = np.frombuffer(_joined(values.filter(pl.Series(chosen))), dtype=np.uint8)
-        blocks[chosen, :size] = data.reshape(-1, size)
+        blocks[chosen, :size] = data.reshape(int(chosen.sum()), size)
         blocks[chosen, size] = 0x80
     sealed = encryptor.update((blocks ^ subkey).tobytes())
     return np.frombuffer(sealed, dtype=">u8").reshape(-1, 2)[:, 0].astype(np.uint64)
