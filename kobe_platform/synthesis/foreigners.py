@@ -29,7 +29,7 @@ def nationalities(foreigners: Foreigners) -> tuple[tuple[str, ...], np.ndarray]:
 def draw_nationalities(foreigners: Foreigners, ages: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One nationality index for each household, given its head's age: old ones are of the established nationalities."""
     names, share = nationalities(foreigners)
-    drawn = np.searchsorted(share, rng.random(len(ages)), side="right").astype(np.int16)
+    drawn = np.searchsorted(share, rng.random(len(ages)), side="right").astype(np.int32)
     young = np.isin(drawn, [names.index(name) for name in foreigners.young])
     established = rng.random(len(ages)) < np.clip((ages - 45) / 50, 0, 0.6)
     drawn[young & (ages >= 50) | established] = names.index(foreigners.established[0])
