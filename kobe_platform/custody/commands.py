@@ -11,6 +11,13 @@ keys_app = typer.Typer(no_args_is_help=True, help="The keys of this installation
 lake_app = typer.Typer(no_args_is_help=True, help="The encrypted partitions.", add_completion=False)
 log_app = typer.Typer(no_args_is_help=True, help="The log of key use.", add_completion=False)
 
+
+@lake_app.callback()
+@log_app.callback()
+def _family() -> None:
+    """Keeps `verify` a command of its own although it is the only one."""
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase instead of writing a key file.")]
 
