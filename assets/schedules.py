@@ -1,0 +1,41 @@
+"""What runs by the clock: every night the partitions and the log of key use are verified."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from kobe_platform.errors import CustodyError
+from kobe_platform.privacy.border import border
+from resources import Lake
+
+
+@dg.op(name="verify_lake", description="全区画の復号・署名検証", pool="month")
+def verify_lake(context: dg.OpExecutionContext, lake: Lake) -> None:
+    """Open every partition in force and check it against its authenticated manifest; fail when one differs."""
+    with border(job="nightly_verification"):
+        report = lake.store.verify()
+        context.log.info(f"{report.checked} partitions verified")
+        if not report.ok:
+            raise CustodyError(
+                "partitions are not what their manifests say",
+                code="lake.verify",
+                at={"failed": len(report.failures)},
+                remedy="run `kobe lake verify`",
+                ja="区画の検証に失敗しました",
+            )
+
+
+@dg.job(name="nightly_verification", description="蓄積の夜間検証", tags={"kobe/purpose": "verification"})
+def nightly_verification() -> None:
+    """Verify the whole store."""
+    verify_lake()
+
+
+nightly = dg.ScheduleDefinition(
+    name="nightly_verification",
+    job=nightly_verification,
+    cron_schedule="30 2 * * *",
+    execution_timezone="Asia/Tokyo",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="毎夜2時30分に全区画を検証する。",
+)

@@ -1,0 +1,1 @@
+"""Asset checks, one module a concern; all are made by :mod:`checks.factory`."""

@@ -1,0 +1,92 @@
+"""One factory for every asset check, so that Dagster's preview API of partitioned checks is named in one place."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from kobe_platform.privacy.border import border
+from kobe_platform.privacy.metadata import allowed
+from resources import Lake
+
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: ``facts`` are counts and identifiers only (the metadata allow-list applies)."""
+
+    passed: bool
+    facts: Mapping[str, object] = field(default_factory=dict)
+    warn: bool = False
+
+    @property
+    def severity(self) -> dg.AssetCheckSeverity:
+        """A warning does not block even where the check is blocking."""
+        return dg.AssetCheckSeverity.WARN if self.warn else dg.AssetCheckSeverity.ERROR
+
+
+@dataclass(frozen=True)
+class CheckedAsset:
+    """One asset that a check judges: ``stage`` and ``name`` are its key."""
+
+    stage: str
+    name: str
+
+    @property
+    def key(self) -> dg.AssetKey:
+        """The asset key."""
+        return dg.AssetKey([self.stage, self.name])
+
+
+Judge = Callable[[Lake, str], Mapping[CheckedAsset, Verdict]]
+"""Judges one month: returns a verdict for every asset that the check was made for."""
+
+
+def monthly_check(
+    name: str,
+    subject: str,
+    assets: Sequence[CheckedAsset],
+    judge: Judge,
+    *,
+    months: dg.PartitionsDefinition,
+    description: str,
+    blocking: bool,
+) -> dg.AssetChecksDefinition:
+    """A check of one month of one or more assets, judged together in one step.
+
+    Args:
+        name: the check's name on every asset.
+        subject: what the step is called after (a source or a protection group).
+        judge: gets the lake and the month; what it raises crosses the error border.
+        blocking: whether a failed verdict keeps downstream assets from running.
+    """
+    specs = [
+        dg.AssetCheckSpec(name, asset=asset.key, description=description, blocking=blocking, partitions_def=months)
+        for asset in assets
+    ]
+
+    @dg.multi_asset_check(name=f"{name}__{subject}", specs=specs, can_subset=True)
+    def check(context: dg.AssetCheckExecutionContext, lake: Lake):
+        month = context.op_execution_context.partition_key
+        wanted = {key.asset_key for key in context.op_execution_context.selected_asset_check_keys}
+        with border(check=name, subject=subject, month=month):
+            verdicts = judge(lake, month)
+        for asset in assets:
+            if asset.key in wanted:
+                yield _result(name, asset, verdicts[asset])
+
+    return check
+
+
+def _result(name: str, asset: CheckedAsset, verdict: Verdict) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        asset_key=asset.key,
+        check_name=name,
+        severity=verdict.severity,
+        metadata=allowed(verdict.facts),
+    )

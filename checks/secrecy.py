@@ -1,0 +1,98 @@
+"""Nothing leaves that must not: forbidden columns in a partition, and numbers that look like My Numbers anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from checks.factory import CheckedAsset, Verdict, monthly_check
+from kobe_platform.contracts import Contract
+from kobe_platform.lake import Partition, PartitionId
+from kobe_platform.leaks import scan_frame
+from resources import Lake
+
+NEVER_IN_LAKE = frozenset({"I", "C", "L", "X"})
+"""Classes of extract columns that may not stand in the lake under their own name."""
+
+
+def secrecy_checks(
+    contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
+) -> list[dg.AssetChecksDefinition]:
+    """``no_identifiers`` on raw, abstracted and lake of each personal source; blocking."""
+    checks = []
+    for contract in contracts.values():
+        if contract.sensitivity != "personal":
+            continue
+        for stage in ("raw", "abstracted", "lake"):
+            checks.append(
+                monthly_check(
+                    "no_identifiers",
+                    f"{stage}__{contract.name}",
+                    [CheckedAsset(stage, contract.name)],
+                    _judge_rows(stage, contract),
+                    months=months,
+                    description="法令上の識別番号・氏名等の列がなく、マイナンバーとみられる値もない",
+                    blocking=True,
+                )
+            )
+    return checks
+
+
+def table_checks(
+    group: str, tables: Sequence[str], months: dg.PartitionsDefinition
+) -> dg.AssetChecksDefinition:
+    """``no_identifiers`` on the published tables of one protection group; blocking."""
+    assets = [CheckedAsset("published", name) for name in tables]
+
+    def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
+        return {asset: leak_free(lake, PartitionId(asset.stage, asset.name, month)) for asset in assets}
+
+    return monthly_check(
+        "no_identifiers",
+        f"published__{group}",
+        assets,
+        judge,
+        months=months,
+        description="公表表にマイナンバーとみられる値がない",
+        blocking=True,
+    )
+
+
+def _judge_rows(stage: str, contract: Contract):
+    asset = CheckedAsset(stage, contract.name)
+
+    def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
+        partition = lake.store.current(PartitionId(stage, contract.name, month))
+        if partition is None:
+            return {asset: Verdict(False, {"present": False})}
+        forbidden = forbidden_columns(partition, contract)
+        if forbidden or stage == "raw":  # raw was searched, with the delivery's own codes, while it was taken in
+            return {asset: Verdict(not forbidden, {"forbidden_columns": len(forbidden)})}
+        return {asset: leak_free(lake, partition.id, _texts(partition))}
+
+    return judge
+
+
+def forbidden_columns(partition: Partition, contract: Contract) -> list[str]:
+    """Columns of a partition that may not be written at this stage."""
+    unread = {column.id for column in contract.columns if not column.read}
+    if partition.id.stage == "raw":
+        return sorted(unread & set(partition.columns))
+    own = {column.id for column in contract.columns if column.class_ in NEVER_IN_LAKE} - set(contract.outputs)
+    return sorted((own | unread) & set(partition.columns))
+
+
+def leak_free(lake: Lake, identity: PartitionId, columns: Sequence[str] | None = None) -> Verdict:
+    """Searches a partition's texts for numbers that identify by law; a lone hit warns (a tenth of all numbers pass)."""
+    if lake.store.current(identity) is None:
+        return Verdict(True, {"due": False})
+    findings = scan_frame(lake.store.read(identity, columns), str(identity))
+    refusing = [finding for finding in findings if finding.refuses]
+    facts = {"findings": len(findings), "refusing": len(refusing)}
+    return Verdict(not findings, facts, warn=bool(findings) and not refusing)
+
+
+def _texts(partition: Partition) -> list[str]:
+    """Text columns: what is numeric by schema (pseudonyms, ages) is not written as text anywhere."""
+    return [name for name, kind in partition.columns.items() if kind.startswith(("String", "Categorical", "Enum"))]

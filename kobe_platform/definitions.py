@@ -1,0 +1,120 @@
+"""The platform as Dagster sees it: everything is derived from contracts, statistics and pages.
+
+``defs`` is what ``workspace.yaml`` loads; a test or a command builds its own with :func:`build_definitions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from assets.abstracted import abstracted_assets
+from assets.conventions import months
+from assets.dashboards import dashboard_assets
+from assets.lake import lake_assets
+from assets.published import published_assets
+from assets.raw import raw_assets
+from assets.schedules import nightly, nightly_verification
+from assets.sensor import delivery_jobs, inbox_sensor
+from assets.statistics import public_assets, statistics_assets
+from checks.delivery import delivery_checks
+from checks.disclosure import disclosure_checks
+from checks.identities import identity_checks
+from checks.pages import page_checks
+from checks.quality import quality_checks
+from checks.secrecy import secrecy_checks
+from kobe_platform.contracts import load_contracts
+from kobe_platform.lounge.pages import load_pages
+from kobe_platform.privacy.border import seal_process
+from kobe_platform.privacy.io_manager import RefusingIOManager
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import load_statistics
+from resources import Inbox, Lake, Releases
+
+seal_process()
+
+
+def build_definitions(
+    settings: Settings | None = None, overrides: Mapping[str, object] | None = None
+) -> dg.Definitions:
+    """The whole graph for one installation.
+
+    Args:
+        settings: where things lie; from the environment by default.
+        overrides: resources by name (``inbox``, ``lake``, ``releases``, ``io_manager``) that replace the installation's.
+
+    Raises:
+        ConfigurationError: a contract, statistic or page does not say what it must.
+    """
+    settings = settings or Settings()
+    contracts = load_contracts(settings.contracts)
+    statistics = load_statistics(settings.statistics)
+    pages = load_pages(settings.dashboards)
+    partitions = months(settings.start)
+    jobs = delivery_jobs(contracts, partitions)
+    return dg.Definitions(
+        assets=[
+            *raw_assets(contracts, partitions),
+            *abstracted_assets(contracts, partitions),
+            *lake_assets(contracts, partitions),
+            *public_assets(contracts, statistics, partitions),
+            *statistics_assets(contracts, statistics, partitions),
+            *published_assets(statistics, partitions),
+            *dashboard_assets(pages, statistics),
+        ],
+        asset_checks=[
+            *delivery_checks(contracts, partitions),
+            *quality_checks(contracts, partitions),
+            *secrecy_checks(contracts, partitions),
+            *identity_checks(statistics, partitions),
+            *disclosure_checks(statistics, partitions),
+            *page_checks(pages),
+        ],
+        jobs=[*jobs, nightly_verification],
+        schedules=[nightly],
+        sensors=[
+            inbox_sensor(jobs, partitions),
+            dg.AutomationConditionSensorDefinition(
+                "automation",
+                target=dg.AssetSelection.all(),
+                default_status=dg.DefaultSensorStatus.RUNNING,
+                description="入力が新しくなった統計・公表表・ページ・公開を自動で作り直す。",
+            ),
+        ],
+        resources={**installation_resources(settings), **(overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+def installation_resources(settings: Settings) -> dict[str, object]:
+    """The resources of an installation by name."""
+    return {
+        "inbox": Inbox(
+            path=str(settings.inbox.resolve()),
+            municipality=settings.municipality,
+            contracts_path=str(settings.contracts),
+            home=str(settings.root),
+        ),
+        "lake": Lake(
+            root=str(settings.store),
+            keys_path=str(settings.keys),
+            municipality=settings.municipality,
+            principal=settings.principal,
+            log_path=str(settings.key_log),
+            passphrase_file=str(settings.passphrase_file or ""),
+        ),
+        "releases": Releases(
+            root=str(settings.releases),
+            staging=str(settings.root / "staging"),
+            dashboards_path=str(settings.dashboards),
+        ),
+        "io_manager": RefusingIOManager(),
+    }
+
+
+def __getattr__(name: str) -> object:
+    """``defs``, built when Dagster asks for it and not whenever a command imports this module."""
+    if name != "defs":
+        raise AttributeError(name)
+    return build_definitions()

@@ -1,0 +1,28 @@
+"""Row accounting over the steps of a delivery: rows = kept + set aside + superseded + filtered, always."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+_BY_RULE = ("set_aside", "warned", "filtered", "normalised")
+
+
+def balance(facts: Mapping) -> int:
+    """Delivered rows that the facts do not explain; 0 where everything is accounted for."""
+    explained = int(facts["kept"]) + int(facts.get("superseded", 0))
+    explained += sum(facts.get("set_aside", {}).values()) + sum(facts.get("filtered", {}).values())
+    return int(facts["rows"]) - explained
+
+
+def combined(earlier: Mapping, later: Mapping) -> dict[str, object]:
+    """Facts of two steps in a row as one: delivered rows of the first, kept rows of the second, all that fell between.
+
+    Args:
+        earlier, later: facts whose ``earlier["kept"] == later["rows"]``.
+    """
+    both: dict[str, object] = {"rows": earlier["rows"], "kept": later["kept"]}
+    both["superseded"] = int(earlier.get("superseded", 0)) + int(later.get("superseded", 0))
+    for name in _BY_RULE:
+        both[name] = dict(sorted((Counter(earlier.get(name, {})) + Counter(later.get(name, {}))).items()))
+    return both

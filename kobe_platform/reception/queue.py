@@ -1,0 +1,77 @@
+"""Which deliveries of the inbox are due, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kobe_platform.contracts import Contract
+from kobe_platform.deliveries import Delivery, is_approved, receipts, standing
+
+Outcome = Literal["accepted", "rejected", "held", "none"]
+
+
+@dataclass(frozen=True)
+class Due:
+    """A delivery that something has to be done about.
+
+    Attributes:
+        delivery: as it lies in the inbox.
+        waits_for: sources whose delivery of the same month has to be in the platform before (empty: ready).
+    """
+
+    delivery: Delivery
+    waits_for: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """``municipality:source:month:content-hash``: the same content is the same delivery."""
+        d = self.delivery
+        return f"{d.municipality}:{d.source}:{d.month}:{d.content_hash[:12]}"
+
+
+def receipt_status(home: Path, delivery: Delivery) -> Outcome:
+    """What became of exactly this content: the receipt that counts, or ``none``.
+
+    A held delivery that an operator has approved since counts as ``none``: it is due again.
+    """
+    if standing(home, delivery).status == "same":
+        return "accepted"
+    folder, stem = receipts(home, delivery), delivery.content_hash[:12]
+    if (folder / f"{stem}.rejected.json").is_file():
+        return "rejected"
+    if (folder / f"{stem}.held.json").is_file() and not is_approved(home, delivery):
+        return "held"
+    return "none"
+
+
+def due_deliveries(
+    deliveries: Sequence[Delivery], contracts: Mapping[str, Contract], home: Path
+) -> list[Due]:
+    """The deliveries without an outcome, public ones first, then by month, each after those that it needs.
+
+    Reads receipts only: a delivery costs a few ``stat`` calls, whatever its size.
+    """
+    outcome = {(d.source, d.month): receipt_status(home, d) for d in deliveries}
+    due = []
+    for delivery in deliveries:
+        if outcome[delivery.source, delivery.month] != "none":
+            continue
+        needs = contracts[delivery.source].needs
+        missing = tuple(name for name in needs if not _in_force(home, delivery, name))
+        due.append(Due(delivery, missing))
+    return sorted(due, key=lambda entry: _order(entry, contracts))
+
+
+def _order(entry: Due, contracts: Mapping[str, Contract]) -> tuple:
+    contract = contracts[entry.delivery.source]
+    public = contract.sensitivity == "public"
+    return (not public, entry.delivery.month, len(contract.needs), entry.delivery.source)
+
+
+def _in_force(home: Path, delivery: Delivery, source: str) -> bool:
+    """Whether some delivery of ``source`` for the same month has been accepted."""
+    folder = receipts(home, delivery).parent.parent / source / delivery.month
+    return any(folder.glob("*.accepted.json"))

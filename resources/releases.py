@@ -1,0 +1,36 @@
+"""Where releases are built and switched to, and the pages that they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+
+class Releases(dg.ConfigurableResource):
+    """The release store.
+
+    Attributes:
+        root: directory of releases; ``current`` in it names the one in force.
+        staging: scratch for compiling pages: published tables only.
+        dashboards_path: pages, theme and site configuration.
+    """
+
+    root: str
+    staging: str
+    dashboards_path: str
+
+    @property
+    def path(self) -> Path:
+        """Directory of releases."""
+        return Path(self.root)
+
+    @property
+    def scratch(self) -> Path:
+        """Scratch directory; nothing unprotected ever lies in it."""
+        return Path(self.staging)
+
+    @property
+    def dashboards(self) -> Path:
+        """The pages' directory."""
+        return Path(self.dashboards_path)
