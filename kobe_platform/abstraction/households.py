@@ -1,0 +1,94 @@
+"""Households: category of each member, representative, size and family type (国勢調査の世帯の家族類型)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from kobe_platform.abstraction.working import Working
+from kobe_platform.contracts.columns import Relationship
+from kobe_platform.extracts.screening import chained
+
+HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = "head", "spouse", "child", "parent", "grandchild", "other"
+
+
+def derive_household(working: Working, column: Relationship) -> None:
+    """Categories, and on each household's representative its size and family type.
+
+    Sizes count kept rows, so that they add up to the persons of the lake. The representative is the head; where none is set
+    (which the law allows) the first member. A second head is set aside (quirk 11).
+    """
+    codes = working.texts(column.id)
+    values = codes.values
+    listed = list(column.codes)
+    unlisted = ~(values.is_in([*listed, ""]) | chained(values, listed))
+    if unlisted.any():
+        working.warned["code.unknown"] += int(codes.spread(unlisted).sum())
+    category = codes.spread(values.replace_strict(column.codes, default=OTHER, return_dtype=pl.String))
+    household = working.texts(column.household)
+    members = pl.DataFrame({"household": household.index, "category": category}).with_row_index("row")
+    _set_second_heads_aside(working, members)
+    kept = members.filter(working.kept)
+    homes = _homes(kept)
+    working.warned["household.no_head"] += int((homes["heads"] == 0).sum())
+    joined = members.join(homes, left_on="row", right_on="representative", how="left", maintain_order="left")
+    shown = category.replace(GRANDCHILD, OTHER)
+    working.derive(column.to, shown)
+    working.derive(column.to_representative, joined["size"].is_not_null())
+    working.derive(column.to_size, joined["size"].cast(pl.Int16))
+    working.derive(column.to_family, joined["family"])
+
+
+def _set_second_heads_aside(working: Working, members: pl.DataFrame) -> None:
+    heads = members.filter(working.kept).filter(pl.col("category") == HEAD)
+    second = heads.filter(~heads["household"].is_first_distinct())["row"]
+    working.mark("set_aside", "household.two_heads", members["row"].is_in(second.implode()))
+
+
+def _homes(members: pl.DataFrame) -> pl.DataFrame:
+    """One row a household: ``representative`` (a row), ``size``, ``heads``, ``family``."""
+    is_ = {name: pl.col("category") == name for name in (HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD)}
+    counted = (
+        members.lazy()
+        .group_by("household")
+        .agg(
+            pl.len().cast(pl.Int32).alias("size"),
+            pl.col("row").min().alias("first"),
+            pl.when(is_[HEAD]).then("row").min().alias("head"),
+            *(condition.sum().cast(pl.Int32).alias(name) for name, condition in is_.items() if name != HEAD),
+            is_[HEAD].sum().cast(pl.Int32).alias("heads"),
+        )
+    )
+    return counted.select(
+        pl.coalesce("head", "first").alias("representative"), "size", "heads", _family().alias("family")
+    ).collect()
+
+
+def _family() -> pl.Expr:
+    """Family type by who lives with the head.
+
+    Three generations count whoever else is there (census definition). A head with only one or both parents is the child of a
+    one-parent family or of a couple. What the relationships cannot tell is ``other``.
+    """
+    size, heads = pl.col("size"), pl.col("heads")
+    spouses, children, parents, grandchildren = (pl.col(name) for name in (SPOUSE, CHILD, PARENT, GRANDCHILD))
+    three = ((children > 0) & (parents > 0)) | (grandchildren > 0)
+    with_parents = (parents == size - 1) & (parents > 0)
+    return (
+        pl.when(size == 1)
+        .then(pl.lit("single"))
+        .when(heads == 0)
+        .then(pl.lit("other"))
+        .when(three)
+        .then(pl.lit("three_generation"))
+        .when((spouses == 1) & (size == 2))
+        .then(pl.lit("couple"))
+        .when((spouses == 1) & (children > 0) & (size == children + 2))
+        .then(pl.lit("couple_children"))
+        .when((children > 0) & (size == children + 1))
+        .then(pl.lit("single_parent"))
+        .when(with_parents & (parents == 2))
+        .then(pl.lit("couple_children"))
+        .when(with_parents & (parents == 1))
+        .then(pl.lit("single_parent"))
+        .otherwise(pl.lit("other"))
+    )

@@ -1,0 +1,98 @@
+"""Which rows count: the latest version of a record, events that were not cancelled, residents rather than those who left."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from kobe_platform.abstraction.working import Working
+from kobe_platform.contracts.columns import Filter, History, Netting, Reason
+
+CANCELS = "cancels:"
+
+
+def drop_identical(working: Working) -> None:
+    """Rows that are wholly the same as another are one (quirk 9)."""
+    key = [name for name in working.contract.key if name in working.raw.columns]
+    if not key or working.raw.select(key).n_unique() == working.height:
+        return
+    working.mark("superseded", "identical", ~working.raw.is_first_distinct())
+
+
+def latest_version(working: Working, column: History) -> None:
+    """Of several versions of a record the one with the largest history number is current; gaps only warn (quirk 10)."""
+    record = working.texts(column.of).index
+    if record.n_unique() == working.height:
+        return
+    version = number(working, column.id)
+    frame = pl.DataFrame({"record": record, "version": version, "kept": working.kept}).with_row_index("row")
+    latest = frame.filter("kept").sort("version", "row").unique("record", keep="last")
+    working.mark("superseded", "older_version", ~frame["row"].is_in(latest["row"].implode()))
+    span = (
+        frame.filter("kept")
+        .group_by("record")
+        .agg((pl.col("version").max() - pl.col("version").min() + 1 > pl.len()).alias("gap"))
+    )
+    working.warned["history.gap"] += int(span["gap"].fill_null(False).sum())
+
+
+def number(working: Working, name: str) -> pl.Series:
+    """A column of whole numbers (Int64), null where it is none."""
+    column = working.texts(name)
+    return column.spread(column.values.cast(pl.Int64, strict=False))
+
+
+def keep_states(working: Working, column: Filter) -> None:
+    """Rows in a state that is kept stay; an unknown state is filtered as ``other`` and counted."""
+    states = working.texts(column.id)
+    for state, name in column.codes.items():
+        working.mark("filtered", f"{column.id}.{name}", states.spread(states.values == state))
+    unlisted = ~states.values.is_in([*column.keep, *column.codes])
+    if unlisted.any():
+        rows = states.spread(unlisted)
+        working.warned["code.unknown"] += int(rows.sum())
+        working.mark("filtered", f"{column.id}.other", rows)
+
+
+def net_cancellations(working: Working, column: Netting) -> None:
+    """An event and the cancellation that names it in the same delivery take each other out (quirk 25).
+
+    A cancellation that was itself cancelled undoes nothing. One whose event lies in an earlier delivery stays and is booked
+    the other way round by the reason's rule.
+    """
+    reason = working.contract.column(column.reason)
+    assert isinstance(reason, Reason)
+    reasons = working.texts(column.reason)
+    cancelling = [code for code, meaning in reason.codes.items() if meaning.startswith(CANCELS)]
+    events = pl.DataFrame(
+        {
+            "person": working.texts(column.person).index,
+            "version": number(working, column.version),
+            "target": number(working, column.id),
+            "cancels": reasons.spread(reasons.values.is_in(cancelling)),
+            "kept": working.kept,
+        }
+    ).with_row_index("row")
+    working.mark("set_aside", "event.cancels_nothing", events["cancels"] & events["target"].is_null())
+    events = events.filter("kept")
+    pairs = (
+        events.filter(pl.col("cancels") & pl.col("target").is_not_null())
+        .join(events, left_on=["person", "target"], right_on=["person", "version"], suffix="_target")
+        .select(by="row", undone="row_target")
+        .filter(pl.col("by") != pl.col("undone"))
+    )
+    void = _void(pairs)
+    netted = pl.concat([pairs["by"], pairs["undone"].filter(pairs["undone"].is_in(void.implode()))]).unique()
+    rows = pl.int_range(0, working.height, dtype=pl.UInt32, eager=True)
+    working.mark("superseded", "netted", rows.is_in(netted.implode()))
+
+
+def _void(pairs: pl.DataFrame) -> pl.Series:
+    """Rows undone by a cancellation that is not undone itself; chains are as short as their longest history."""
+    void = pairs["undone"].clear()
+    for _ in range(pairs.height + 1):
+        active = pairs.filter(~pl.col("by").is_in(void.implode()))
+        following = active["undone"].unique().sort()
+        if following.equals(void):
+            break
+        void = following
+    return void

@@ -1,0 +1,118 @@
+"""Reading contracts: one TOML file a source; what is not stated, or stated wrongly, is refused by name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kobe_platform.contracts.model import Contract
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.vocabulary import LISTS
+
+
+def load_contracts(directory: Path) -> dict[str, Contract]:
+    """Every contract of a directory by source name.
+
+    Raises:
+        ConfigurationError: ``contract.invalid`` (file, place and reason), ``contract.legal``, ``contract.needs``.
+    """
+    contracts: dict[str, Contract] = {}
+    for path in sorted(Path(directory).glob("*.toml")):
+        contract = load_contract(path)
+        if contract.name != path.stem:
+            raise _invalid(path, "name", "the file is named otherwise than the contract")
+        contracts[contract.name] = contract
+    for contract in contracts.values():
+        _neighbours_exist(contract, contracts)
+    return contracts
+
+
+def load_contract(path: Path) -> Contract:
+    """One contract.
+
+    Raises:
+        ConfigurationError: as :func:`load_contracts`.
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid(path, "syntax", str(error)) from None
+    try:
+        contract = Contract.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in _named(first["loc"], table))
+        raise _invalid(path, place or "contract", first["msg"]) from None
+    _legal(contract, path)
+    return contract
+
+
+def _named(loc: tuple, table: Mapping) -> list:
+    """The place of an error with the column's id instead of its number."""
+    parts = list(loc)
+    columns = table.get("columns")
+    if len(parts) > 1 and parts[0] == "columns" and isinstance(parts[1], int) and isinstance(columns, list):
+        parts[1] = columns[parts[1]].get("id", parts[1])
+    return parts
+
+
+def _invalid(path: Path, place: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a contract does not say what it must: {reason}",
+        code="contract.invalid",
+        at={"file": path.name, "place": place},
+        remedy="see docs/contracts.md",
+    )
+
+
+@cache
+def legal_register() -> Mapping[str, Mapping]:
+    """``bases`` and ``laws`` of ``assets/vocabulary/legal_bases.toml`` by identifier."""
+    with (LISTS / "legal_bases.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def _legal(contract: Contract, path: Path) -> None:
+    register, legal = legal_register(), contract.legal
+    unknown = [name for name in legal.other_law if name not in register["laws"]]
+    if legal.basis not in register["bases"] or unknown:
+        raise _refused(path, "the legal basis or another law is not in the register of legal bases")
+    if (legal.basis == "public") != (contract.sensitivity == "public"):
+        raise _refused(path, "the basis `public` belongs to public sources, and to them only")
+    forbidding = [name for name in legal.other_law if register["laws"][name]["forbids"]]
+    if forbidding and not legal.lifted_by:
+        raise _refused(path, f"{forbidding[0]} forbids the use and `lifted_by` names nothing that allows it")
+
+
+def _refused(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a contract has no legal ground: {reason}",
+        code="contract.legal",
+        at={"file": path.name},
+        remedy="choose from assets/vocabulary/legal_bases.toml, with the section that owns the data",
+    )
+
+
+def _neighbours_exist(contract: Contract, contracts: Mapping[str, Contract]) -> None:
+    protection = contract.protection
+    companion = (protection.companion,) if protection and protection.companion else ()
+    for name in (*contract.needs, *contract.references, *companion):
+        if name not in contracts:
+            raise ConfigurationError(
+                "a contract needs a source that has no contract",
+                code="contract.needs",
+                at={"contract": contract.name, "source": name},
+                remedy="add the contract of that source",
+            )
+    if companion and companion[0] not in contract.needs:
+        raise ConfigurationError(
+            "the companion that protection is looked up in is not among `needs`",
+            code="contract.needs",
+            at={"contract": contract.name, "source": companion[0]},
+            remedy="add it to needs",
+        )

@@ -1,0 +1,217 @@
+"""A contract: what one core system hands over, and what the platform may make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from kobe_platform.contracts.columns import AnyColumn, Column, Never, Protection
+
+Encoding = Literal["cp932", "utf-8", "utf-8-sig"]
+ERAS = {"meiji": 1868, "taisho": 1912, "showa": 1926, "heisei": 1989, "reiwa": 2019}
+"""Western year of each era's first year."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Legal(_Part):
+    """Why the platform may hold the data: every field is a choice that somebody must make.
+
+    Attributes:
+        basis: identifier in the register of legal bases (``assets/vocabulary/legal_bases.toml``).
+        other_law: laws that bind beside the act (empty list: none, and somebody said so).
+        lifted_by: what allows the use where a law of ``other_law`` forbids it.
+        owner_section: the section that owns the data and decides on applications for its use.
+    """
+
+    basis: str
+    other_law: tuple[str, ...]
+    lifted_by: str | None = None
+    owner_section: str = Field(min_length=1)
+
+
+class Dates(_Part):
+    """How the sender writes dates; nothing is guessed.
+
+    Attributes:
+        eras: era code → era. Without it no number is read as an era date.
+        era_digits: digits of the era code.
+        kind: column that says whether a row is in the western calendar, and ``western``, its code for that.
+        serials: whether five digits are a spreadsheet's day count.
+    """
+
+    eras: dict[str, Literal["meiji", "taisho", "showa", "heisei", "reiwa"]] = {}
+    era_digits: Literal[1, 2] = 1
+    kind: str | None = None
+    western: str | None = None
+    serials: bool = False
+
+
+class Layout(_Part):
+    """How files are laid out.
+
+    ``suffix`` tells layouts apart by file name. ``header`` and ``delimiter`` belong to delimited files, ``line_end`` (bytes)
+    to fixed width. ``trailer``: the last record is ``T,<rows>`` (fixed width: ``T`` and the padded count).
+    """
+
+    form: Literal["delimited", "fixed"]
+    suffix: tuple[str, ...]
+    delimiter: Literal[",", "\t", ";"] = ","
+    trailer: bool = False
+
+
+class Thresholds(_Part):
+    """Shares beyond which a delivery is refused or held.
+
+    ``row_change``: of the former month's rows; ``row_change_by_month``: calendar month → its own share;
+    ``set_aside``: of the delivery's rows.
+    """
+
+    row_change: float = Field(default=0.005, ge=0)
+    row_change_by_month: dict[str, float] = {"03": 0.015, "04": 0.015}
+    set_aside: float = Field(default=0.01, ge=0, le=1)
+
+
+class Contract(_Part):
+    """One source: its law, layouts, thresholds and columns.
+
+    Attributes:
+        name: the source, as folders and asset keys have it.
+        title, description: Japanese, for screens.
+        sensitivity: ``personal`` goes through abstraction; ``public`` straight to statistics.
+        use: of public sources: ``reference`` (in force until the next) or ``statistics``.
+        kinds: kinds of delivery that are taken.
+        attained: when an age is attained: ``day_before`` the birthday ends (the law), or on the ``birthday``.
+        needs: sources whose raw extract of the same month abstraction reads.
+        history: whether several versions of a record may stand in one delivery.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str = Field(min_length=1)
+    description: str = ""
+    sensitivity: Literal["personal", "public"]
+    use: Literal["lake", "reference", "statistics"] = "lake"
+    kinds: tuple[Literal["snapshot", "events", "difference", "public"], ...] = Field(min_length=1)
+    encodings: tuple[Encoding, ...] = ("cp932", "utf-8", "utf-8-sig")
+    attained: Literal["day_before", "birthday"] = "day_before"
+    month_by: str | None = None
+    needs: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    history: bool = False
+    legal: Legal
+    dates: Dates = Dates()
+    layouts: tuple[Layout, ...] = Field(min_length=1)
+    thresholds: Thresholds = Thresholds()
+    columns: tuple[AnyColumn, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        for what, names in (
+            ("id", [column.id for column in self.columns]),
+            ("header", [column.header for column in self.columns]),
+            ("lake column", [name for column in self.columns for name in column.outputs]),
+        ):
+            if twice := [name for name, n in Counter(names).items() if n > 1]:
+                raise ValueError(f"{what} {twice[0]} stands twice")
+        self._references_exist()
+        public = [column.id for column in self.columns if column.class_ == "P"]
+        if self.sensitivity == "public":
+            if len(public) != len(self.columns):
+                raise ValueError("a public contract has columns of class P only")
+            if self.use == "lake":
+                raise ValueError("a public contract states its use: reference or statistics")
+        elif public or self.use != "lake":
+            raise ValueError("a personal contract has neither columns of class P nor another use than the lake")
+        if any(layout.form == "fixed" for layout in self.layouts) and any(c.width is None for c in self.columns):
+            raise ValueError("a fixed-width layout needs the width of every column")
+        return self
+
+    def _references_exist(self) -> None:
+        known = {column.id for column in self.columns}
+        named = {*self.key} | ({self.month_by} if self.month_by else set())
+        for column in self.columns:
+            named |= _named_columns(column)
+        if self.dates.kind:
+            named.add(self.dates.kind)
+        if missing := sorted(named - known):
+            raise ValueError(f"column {missing[0]} is referred to but not there")
+        unread = {column.id for column in self.columns if not column.read}
+        if forbidden := sorted(named & unread):
+            raise ValueError(f"column {forbidden[0]} is never read, yet a rule refers to it")
+
+    @property
+    def by_header(self) -> Mapping[str, Column]:
+        """Columns by the sender's name."""
+        return {column.header: column for column in self.columns}
+
+    def column(self, name: str) -> Column:
+        """The column with this id."""
+        return next(column for column in self.columns if column.id == name)
+
+    def having(self, kind: type[Column]) -> list[Column]:
+        """The columns with one rule, in the contract's order."""
+        return [column for column in self.columns if isinstance(column, kind)]
+
+    @property
+    def read(self) -> tuple[Column, ...]:
+        """The columns that some rule reads: what raw holds."""
+        return tuple(column for column in self.columns if column.read)
+
+    @property
+    def codes_by_law(self) -> tuple[Column, ...]:
+        """The columns of class C: the delivery's leak set."""
+        return tuple(self.having(Never))
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Public reference sources that abstraction reads."""
+        named = (getattr(column, "reference", None) for column in self.columns)
+        return tuple(sorted({name for name in named if name}))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The lake columns, in the contract's order."""
+        return tuple(name for column in self.columns for name in column.outputs)
+
+    @property
+    def protection(self) -> Protection | None:
+        """The column that marks protected persons, where the source has one."""
+        return next(iter(self.having(Protection)), None)
+
+
+def _named_columns(column: Column) -> set[str]:
+    """Ids of other columns that a column's rule refers to."""
+    named: set[str] = set()
+    fields = [
+        "by",
+        "of",
+        "unknown",
+        "on",
+        "address",
+        "lot",
+        "household",
+        "person",
+        "version",
+        "reason",
+        "before",
+        "after",
+        "event_on",
+        "processed_on",
+    ]
+    for field in fields:
+        value = getattr(column, field, None)
+        if isinstance(value, str):
+            named.add(value)
+    for field in ("with_", "prefer", "households", "lots"):
+        named |= set(getattr(column, field, None) or ())
+    if only_for := getattr(column, "only_for", None):
+        named.add(only_for["column"])
+    return named
+
+
+Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]

@@ -1,0 +1,159 @@
+"""Delimited files as binary columns, without decoding them; and where in the file a record stands, for errors."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+
+from kobe_platform.contracts import Contract, Layout
+from kobe_platform.errors import DeliveryRejected
+from kobe_platform.extracts.encodings import codec
+from kobe_platform.extracts.texts import normalised
+from kobe_platform.rules import rejection
+
+QUOTE, CR, LF = 0x22, 0x0D, 0x0A
+BLOCK = 8 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a delivery in memory: coordinates, encoding, and its bytes without mark and padding."""
+
+    at: Mapping[str, str]
+    data: memoryview
+    encoding: str
+
+
+def line_of(source: Source, record: int) -> int:
+    """The physical line (from 1) on which a record (from 0, the header counted) begins.
+
+    Line ends inside quotes belong to their record; blank lines belong to none.
+    """
+    ends, records = _ends(source.data)
+    starts = np.flatnonzero(records)
+    if record >= len(starts):
+        return len(ends) + 1
+    return int(starts[record]) + 1
+
+
+def position_of(source: Source, offset: int, layout: Layout) -> tuple[int, int]:
+    """Physical line and column number (both from 1) of a byte."""
+    data = source.data[:offset]
+    ends, records = _ends(data)
+    line = len(ends)
+    starts = np.concatenate(([0], ends + 1)).astype(np.int64)
+    begin = int(starts[np.flatnonzero(records)[-1]]) if records.any() else 0
+    inside = np.frombuffer(data[begin:], dtype=np.uint8)
+    quoted = np.cumsum(inside == QUOTE) & 1
+    column = int(np.count_nonzero((inside == ord(layout.delimiter)) & (quoted == 0))) + 1
+    return line + 1, column
+
+
+def _ends(data: memoryview) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of the last byte of each line end, and for each physical line whether a record begins on it."""
+    raw = np.frombuffer(data, dtype=np.uint8)
+    is_lf = raw == LF
+    is_end = is_lf | ((raw == CR) & ~np.append(is_lf[1:], False))
+    ends = np.flatnonzero(is_end)
+    inside = (np.cumsum(raw == QUOTE, dtype=np.int64) & 1)[ends]
+    begins = np.append(True, inside == 0)
+    starts = np.append(0, ends + 1)
+    stops = np.append(ends, len(raw))
+    blank = np.array([not bytes(data[a:b]).strip(b"\r\n") for a, b in zip(starts[:3], stops[:3], strict=True)])
+    begins[: len(blank)] &= ~blank
+    return ends, begins
+
+
+def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[list[str], int, dict[str, int]]:
+    """Column ids in the file's order, the bytes that the header takes, and what was put right.
+
+    Raises:
+        DeliveryRejected: ``header.absent``, ``header.twice``, ``header.unclassified``, ``header.protection``,
+            ``header.missing``. A header's text is never repeated: without a header it would be a person's row.
+    """
+    at = {**source.at, "line": 1}
+    size = _header_size(source.data)
+    first = bytes(source.data[:size])
+    try:
+        fields = next(csv.reader([first.decode(codec(source.encoding))], delimiter=layout.delimiter), [])
+    except UnicodeDecodeError:
+        raise rejection("file.encoding", **at) from None
+    names = normalised(pl.Series(fields, dtype=pl.String)).to_list()
+    known = {_plain(header): column for header, column in contract.by_header.items()}
+    matched = [known.get(_plain(name)) for name in names]
+    if not any(matched):
+        raise rejection("header.absent", **at)
+    ids = [column.id for column in matched if column]
+    if len(set(ids)) != len(ids):
+        raise rejection("header.twice", **at, column=next(i for i in ids if ids.count(i) > 1))
+    protection = contract.protection
+    if protection and protection.id not in ids:
+        raise rejection("header.protection", **at, column=protection.id)
+    if missing := [column.id for column in contract.columns if column.id not in ids]:
+        raise rejection("header.missing", **at, column=missing[0], missing=len(missing))
+    if None in matched:
+        raise rejection("header.unclassified", **at, column_number=matched.index(None) + 1)
+    reordered = ids != [column.id for column in contract.columns]
+    return ids, size, {"header.reordered": 1} if reordered else {}
+
+
+def _plain(name: str) -> str:
+    return normalised(pl.Series([name])).item()
+
+
+def _header_size(data: memoryview) -> int:
+    head = bytes(data[: 1 << 16])
+    quoted = False
+    for position, byte in enumerate(head):
+        if byte == QUOTE:
+            quoted = not quoted
+        elif byte in (CR, LF) and not quoted:
+            return position + (2 if head[position : position + 2] == b"\r\n" else 1)
+    return len(head)
+
+
+def parse(source: Source, ids: list[str], header_size: int, layout: Layout) -> pl.DataFrame:
+    """The records below the header as binary columns.
+
+    Raises:
+        DeliveryRejected: ``file.record`` (line of the first record with another number of fields).
+    """
+    body = source.data[header_size:]
+    if not bytes(body[:4096]).strip() and not bytes(body).strip():
+        return pl.DataFrame(schema=dict.fromkeys(ids, pl.Binary))
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(pa.py_buffer(body)),
+            pa.csv.ReadOptions(column_names=ids, block_size=BLOCK),
+            pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+            pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(ids, pa.binary()), strings_can_be_null=False, check_utf8=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        raise _broken_record(source, len(ids), layout) from None
+    return pl.from_arrow(table, rechunk=True)
+
+
+def _broken_record(source: Source, fields: int, layout: Layout) -> DeliveryRejected:
+    """The rejection that names the first record with another number of fields (slow, but only once)."""
+    data = source.data
+    ends, records = _ends(data)
+    starts = np.append(0, ends + 1)[records]
+    raw = np.frombuffer(data, dtype=np.uint8)
+    outside = (np.cumsum(raw == QUOTE, dtype=np.int64) & 1) == 0
+    delimiters = np.cumsum((raw == ord(layout.delimiter)) & outside, dtype=np.int64)
+    bounds = np.append(starts, len(raw))
+    count = np.diff(np.append(0, delimiters)[np.minimum(bounds, len(raw))]) + 1
+    filled = np.diff(bounds) > 2
+    wrong = np.flatnonzero((count != fields) & filled)
+    at = {**source.at, "contracted_fields": fields}
+    if len(wrong):
+        at |= {"line": line_of(source, int(wrong[0])), "fields": int(count[wrong[0]])}
+    return rejection("file.record", **at)

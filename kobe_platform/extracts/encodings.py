@@ -1,0 +1,87 @@
+"""Bytes and characters: is a whole file what it declares, and what do distinct values say.
+
+CP932 trail bytes are never below 0x40, so commas, quotes and line ends are found in bytes and nothing needs decoding to
+be parsed. Validity is checked once over the file; values are decoded once per distinct value, by whoever needs them.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+
+CHUNK = 8 << 20
+BOM = b"\xef\xbb\xbf"
+
+
+def codec(encoding: str) -> str:
+    """Python's name of a manifest's encoding."""
+    return {"utf-8-sig": "utf-8"}.get(encoding, encoding)
+
+
+def trimmed(data: bytes) -> memoryview:
+    """The file without byte-order mark, padding NULs and the end mark of old systems (0x1A) (quirk 1)."""
+    start = len(BOM) if data.startswith(BOM) else 0
+    stop = len(data)
+    while stop > start and data[stop - 1] in (0x00, 0x1A):
+        stop -= 1
+    return memoryview(data)[start:stop]
+
+
+def undecodable(data: memoryview, encoding: str) -> int | None:
+    """Offset of the first byte that is no character of ``encoding``; None where all are (quirk 2).
+
+    CP932's single bytes 0x80, 0xA0 and 0xFD–0xFF, which Python passes on, are refused too: no Japanese text holds them.
+    """
+    name, start, size = codec(encoding), 0, len(data)
+    while start < size:
+        stop = _line_end(data, min(start + CHUNK, size))
+        try:
+            text = str(data[start:stop], name)
+        except UnicodeDecodeError as error:
+            return start + error.start
+        if name == "cp932" and not text.isascii() and (offset := _stray(text)) is not None:
+            return start + offset
+        start = stop
+    return None
+
+
+def _line_end(data: memoryview, at: int) -> int:
+    """The end of the line that holds ``at``: chunks must not cut a character."""
+    while at < len(data):
+        window = bytes(data[at : at + 4096])
+        found = min((i for i in (window.find(b"\n"), window.find(b"\r")) if i >= 0), default=-1)
+        if found >= 0:
+            return at + found + 1
+        at += len(window)
+    return len(data)
+
+
+STRAY = ("\x80", "\xa0", "\uf8f0", "\uf8f1", "\uf8f2", "\uf8f3")
+
+
+def _stray(text: str) -> int | None:
+    found = [i for mark in STRAY if (i := text.find(mark)) >= 0]
+    return len(text[: min(found)].encode("cp932")) if found else None
+
+
+def flat(series: pl.Series) -> pa.Array:
+    """A binary column as one Arrow array with offsets."""
+    array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def distinct(series: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Distinct values of a binary column and, for each row, which one it is (UInt32)."""
+    encoded = flat(series).dictionary_encode()
+    index = pl.Series("index", encoded.indices).cast(pl.UInt32)
+    return pl.Series("value", encoded.dictionary, dtype=pl.Binary), index
+
+
+def decoded(values: pl.Series, encoding: str) -> pl.Series:
+    """Text of binary values. The file was checked before, so a value that does not decode here is a programming error."""
+    if encoding != "cp932":
+        return values.cast(pl.String)
+    array = flat(values)
+    if bytes(memoryview(array.buffers()[2] or b"")).isascii():
+        return values.cast(pl.String)
+    return pl.Series(values.name, [raw.decode("cp932") for raw in array.to_pylist()], dtype=pl.String)

@@ -1,0 +1,169 @@
+"""Taking a delivery in: bytes read once, verified, cut into binary columns, screened, and reduced to what rules read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.contracts import Contract, Layout
+from kobe_platform.deliveries import Delivery, Manifest, ManifestFile, read_verified, verify_manifest
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.extracts import delimited, fixed
+from kobe_platform.extracts.delimited import Source
+from kobe_platform.extracts.encodings import trimmed, undecodable
+from kobe_platform.extracts.leak_check import check_leaks
+from kobe_platform.extracts.plain import public_frame
+from kobe_platform.extracts.screening import Screening, screen
+from kobe_platform.rules import rejection
+
+ENCODING = "delivery_encoding"
+"""Column of raw that names the encoding of its row's bytes, so that they can be read without the delivery."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What raw keeps of a delivery.
+
+    Attributes:
+        frame: binary columns that some rule reads, in the contract's order, and ``delivery_encoding``; of a public source
+            its typed columns (text and Int64).
+        facts: ``rows`` (delivered), ``kept``, ``set_aside``, ``warned``, ``normalised`` (counts by rule), ``encoding``.
+    """
+
+    frame: pl.DataFrame
+    facts: dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One parsed file: its rows, and what is needed to find a row's line."""
+
+    source: Source
+    frame: pl.DataFrame
+    records_before: int
+
+    def at(self, row: int, layout: Layout) -> dict[str, str | int]:
+        record = row + self.records_before
+        line = record + 1 if layout.form == "fixed" else delimited.line_of(self.source, record)
+        return {**self.source.at, "line": line}
+
+
+def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | None = None) -> Taken:
+    """Verifies, parses and screens a delivery; keeps the bytes of the columns that some rule reads.
+
+    Codes that identify by law, names and whatever else no rule reads exist in this call's memory only.
+
+    Raises:
+        DeliveryRejected: any rule of severity R; the error names delivery, file, line, column, rule and counts.
+    """
+    manifest = verify_manifest(delivery, contract, previous_sequence=previous_sequence)
+    layout = _layout(contract, manifest)
+    normalised: dict[str, int] = {}
+    parts = [_read(delivery, file, contract, layout, manifest.encoding, normalised) for file in manifest.files]
+    frame = pl.concat([part.frame for part in parts], rechunk=True) if len(parts) > 1 else parts[0].frame
+    offsets = np.cumsum([0, *(part.frame.height for part in parts)])
+
+    def locate(row: int) -> dict[str, str | int]:
+        which = int(np.searchsorted(offsets, row, side="right")) - 1
+        return parts[which].at(row - int(offsets[which]), layout)
+
+    screening = Screening(frame, contract, manifest.encoding, delivery.month, manifest.kind, locate)
+    screening.normalised.update(normalised)
+    screen(screening)
+    aside = check_leaks(screening)
+    return _reduced(screening, aside)
+
+
+def _layout(contract: Contract, manifest: Manifest) -> Layout:
+    suffix = manifest.files[0].name[manifest.files[0].name.rfind(".") :]
+    for layout in contract.layouts:
+        if manifest.layout == layout.form or (manifest.layout is None and suffix in layout.suffix):
+            return layout
+    raise rejection("manifest.kind", delivery=f"{manifest.source}/{manifest.month}", file="manifest.json")
+
+
+def _read(
+    delivery: Delivery,
+    file: ManifestFile,
+    contract: Contract,
+    layout: Layout,
+    encoding: str,
+    normalised: dict[str, int],
+) -> _Part:
+    data = trimmed(read_verified(delivery, file))
+    source = Source({**delivery.at, "file": file.name}, data, encoding)
+    if layout.trailer:
+        source = _without_trailer(source, file.rows)
+    if layout.form == "fixed":
+        frame = fixed.parse(source, contract)
+        before = 0
+    else:
+        frame, put_right = _parse_while_decoding(source, contract, layout)
+        normalised.update(put_right)
+        before = 1
+    if frame.height != file.rows:
+        raise rejection("file.rows", **source.at, rows=frame.height, manifest=file.rows)
+    return _Part(source, frame, before)
+
+
+def _parse_while_decoding(source: Source, contract: Contract, layout: Layout) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Columns of a delimited file; its encoding is checked on another core meanwhile, and complains first."""
+    with ThreadPoolExecutor(1) as pool:
+        decoding = pool.submit(undecodable, source.data, source.encoding)
+        parsed: tuple[pl.DataFrame, dict[str, int]] | None = None
+        refusal = None
+        try:
+            ids, size, put_right = delimited.header_columns(source, contract, layout)
+            parsed = delimited.parse(source, ids, size, layout).select(c.id for c in contract.columns), put_right
+        except Exception as error:
+            refusal = error
+        offset = decoding.result()
+    if offset is not None:
+        line, column = delimited.position_of(source, offset, layout)
+        raise rejection("file.encoding", **source.at, line=line, column_number=column) from None
+    if refusal is not None or parsed is None:
+        raise refusal or ConfigurationError("nothing was parsed", code="extracts.parse")
+    return parsed
+
+
+def _without_trailer(source: Source, rows: int) -> Source:
+    """The file without its last record ``T,<rows>``, which must agree with the manifest (quirk 19)."""
+    body = bytes(source.data[-64:]).rstrip(b"\r\n")
+    start = max(body.rfind(b"\n"), body.rfind(b"\r")) + 1
+    label, _, count = body[start:].partition(b",")
+    count = count.strip() or label[1:].strip()
+    if not label.startswith(b"T") or not count.isdigit() or int(count) != rows:
+        raise rejection("file.rows", **source.at, manifest=rows)
+    stop = len(source.data) - (min(64, len(source.data)) - start)
+    return Source(source.at, source.data[:stop], source.encoding)
+
+
+def _reduced(screening: Screening, aside: pl.Series) -> Taken:
+    contract, frame = screening.contract, screening.frame
+    set_aside: Mapping[str, int] = {}
+    if contract.sensitivity == "public":
+        kept, set_aside = public_frame(frame, contract, screening.encoding)
+        return Taken(kept, _facts(screening, kept.height, set_aside))
+    encoding = pl.lit(screening.encoding.encode(), dtype=pl.Binary).alias(ENCODING)
+    kept = frame.select(column.id for column in contract.read).with_columns(encoding)
+    if aside.any():
+        kept = kept.filter(~aside)
+        set_aside = {"leak.coincidence": int(aside.sum())}
+    return Taken(kept, _facts(screening, kept.height, set_aside))
+
+
+def _facts(screening: Screening, kept: int, set_aside: Mapping[str, int]) -> dict[str, object]:
+    return {
+        "rows": screening.frame.height,
+        "kept": kept,
+        "set_aside": dict(set_aside),
+        "superseded": 0,
+        "filtered": {},
+        "warned": {rule: n for rule, n in sorted(screening.warned.items()) if n},
+        "normalised": {rule: n for rule, n in sorted(screening.normalised.items()) if n},
+        "encoding": screening.encoding,
+    }

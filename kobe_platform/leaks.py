@@ -1,0 +1,228 @@
+"""Leak detection: codes that identify by law must be in nothing that is written or leaves (privacy design §2).
+
+A check digit alone cannot decide: a tenth of random twelve-digit numbers pass it. So, in this order: exact match with the
+delivery's own codes, which live in this process's memory only; the words for My Number beside a hit; a column in which more than
+30 % of the distinct tokens pass; a lone hit only warns. Results hold places and counts, never a token.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from kobe_platform.extracts.texts import KANJI_DIGITS, normalised
+
+WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+KEYWORD = "個人番号|マイナンバー|ﾏｲﾅﾝﾊﾞｰ|(?i:my[ _-]?number)"
+COLUMN_SHARE = 0.3
+COLUMN_TOKENS = 20
+HYPHENS = "-‐‑‒–—―−ー－ｰ─━_"
+_CARD = r"[A-Z]{2}\d{8}[A-Z]{2}"
+
+
+def passes_check(tokens: pl.Series) -> pl.Series:
+    """Whether twelve-digit texts have My Number's check digit (weights 6,5,4,3,2,7,6,5,4,3,2; modulo 11)."""
+    if tokens.is_empty():
+        return pl.Series(tokens.name, [], dtype=pl.Boolean)
+    frame = tokens.rename("token").to_frame()
+    digit = [pl.col("token").str.slice(i, 1).cast(pl.Int32, strict=False) for i in range(12)]
+    total = sum(weight * one for weight, one in zip(WEIGHTS, digit[:11], strict=True))
+    remainder = total % 11
+    expected = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
+    return frame.select((expected == digit[11]).fill_null(False).alias(tokens.name)).to_series()
+
+
+def canonical(texts: pl.Series) -> pl.DataFrame:
+    """Texts as numbers may be read in them: NFKC, kanji digits, upper case; then without hyphens, spaces, or both.
+
+    One column a reading: a number in groups is found in the reading that joins them, one beside another number in
+    the reading that keeps them apart.
+    """
+    plain = normalised(texts).str.replace_many(list(KANJI_DIGITS), list(KANJI_DIGITS.values())).str.to_uppercase()
+    hyphen = f"[{re.escape(HYPHENS)}]"
+    frame = pl.DataFrame({"plain": plain.str.replace_all(r"(\d\.)\d{2,}", "$1")})
+    text = pl.col("plain")
+    return frame.with_columns(
+        _joined(text, hyphen).alias("hyphens"),
+        _joined(text, r"\s").alias("spaces"),
+        _joined(text, f"(?:{hyphen}|\\s)").alias("both"),
+    )
+
+
+def _joined(text: pl.Expr, separator: str) -> pl.Expr:
+    return text.str.replace_all(f"(\\d){separator}{{1,3}}", "$1")
+
+
+def tokens(texts: pl.Series) -> pl.DataFrame:
+    """``row`` (position in ``texts``), ``token``, ``padded``: runs of 11 or 12 digits, and residence-card numbers.
+
+    Eleven digits also yield, as ``padded``, the twelve that they would be with the leading zero that they may have lost:
+    for exact matches only, since every mobile telephone number has eleven. Runs of 13 and more hold no token.
+    """
+    readings = canonical(texts).with_row_index("row")
+    found = pl.concat(
+        readings.select("row", pl.col(name).str.extract_all(rf"\d+|{_CARD}").alias("token")).explode("token")
+        for name in readings.columns[1:]
+    )
+    found = found.filter(pl.col("token").str.len_chars().is_in([11, 12])).unique(maintain_order=True)
+    found = found.with_columns(pl.lit(False).alias("padded"))
+    short = found.filter(pl.col("token").str.contains(r"^\d{11}$"))
+    return pl.concat(
+        [found, short.with_columns(pl.format("0{}", "token").alias("token"), pl.lit(True).alias("padded"))]
+    )
+
+
+def written_numbers(found: pl.DataFrame) -> pl.Series:
+    """The distinct twelve-digit tokens as they were written."""
+    numbers = found.filter(~pl.col("padded") & pl.col("token").str.contains(r"^\d{12}$"))
+    return numbers["token"].unique()
+
+
+class LeakSet:
+    """The codes that identify by law of one delivery, with the row that each belongs to: in memory, and never shown."""
+
+    def __init__(self, codes: Iterable[pl.Series]) -> None:
+        parts = [
+            pl.DataFrame({"token": normalised(texts)}).with_row_index("owner").filter(pl.col("token") != "")
+            for texts in codes
+        ]
+        schema = {"token": pl.String, "owner": pl.UInt32}
+        self._codes = (
+            pl.concat([part.select("token", "owner") for part in parts]) if parts else pl.DataFrame(schema=schema)
+        )
+
+    def __repr__(self) -> str:
+        return f"LeakSet({self._codes.height} codes)"
+
+    __str__ = __repr__
+
+    def __reduce__(self):
+        raise TypeError("a leak set stays in its process")
+
+    def matches(self, found: pl.DataFrame) -> pl.DataFrame:
+        """``row`` and ``own`` (the code is the same row's own) of the tokens (see :func:`tokens`) that are in the set."""
+        matched = self._codes.join(found, on="token", how="inner")
+        return matched.group_by("row").agg((pl.col("owner") == pl.col("row")).any().alias("own")).sort("row")
+
+    def coincidences(self, found: pl.DataFrame) -> float:
+        """How many matches chance explains, were the codes of each length random."""
+        ours = dict(self._codes.group_by(pl.col("token").str.len_chars()).len().iter_rows())
+        theirs = found.group_by(pl.col("token").str.len_chars()).agg(pl.col("token").n_unique())
+        return sum(n * ours.get(length, 0) / 10.0**length for length, n in theirs.iter_rows())
+
+
+def tolerated(expected: float) -> float:
+    """Matches beyond which coincidence is no explanation; none where it would be a rare one."""
+    return 3 + 10 * expected if expected >= 1e-3 else 0
+
+
+# ── what leaves: files and texts ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A suspicion: ``rule`` as in the list of intake rules, where, and how many tokens; never which."""
+
+    rule: str
+    place: str
+    column: str
+    count: int
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the rule refuses (a lone hit only warns)."""
+        return self.rule != "leak.lone"
+
+
+def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | None = None) -> list[Finding]:
+    """What a column of texts (or the lines of one document) gives away.
+
+    Args:
+        known: codes that must not occur at all, while a delivery is being taken in.
+    """
+    texts = texts.drop_nulls()
+    texts = texts.filter(texts.str.len_bytes() >= 11)
+    if texts.is_empty():
+        return []
+    found = tokens(texts)
+    findings = []
+    if known is not None and (n := known.matches(found).height):
+        findings.append(Finding("leak.own_number", place, column, n))
+    if n := int(beside_keyword(texts).sum()):
+        findings.append(Finding("leak.keyword", place, column, n))
+    numbers = written_numbers(found)
+    hits = int(passes_check(numbers).sum())
+    if len(numbers) >= COLUMN_TOKENS and hits > COLUMN_SHARE * len(numbers):
+        findings.append(Finding("leak.column", place, column, hits))
+    elif hits:
+        findings.append(Finding("leak.lone", place, column, hits))
+    return findings
+
+
+def beside_keyword(texts: pl.Series) -> pl.Series:
+    """Whether a text has a twelve-digit number within a few characters after the words for My Number."""
+    return canonical(texts)["both"].str.contains(rf"(?:{KEYWORD})\D{{0,12}}\d{{12}}(?:\D|$)")
+
+
+def scan_text(text: str, place: str, *, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in one text (a message, a page, a log), line by line."""
+    return judge(pl.Series(text.splitlines(), dtype=pl.String), place=place, known=known)
+
+
+def scan_frame(frame: pl.DataFrame, place: str, *, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in each column of a table: texts, whole numbers, and floats that are whole."""
+    findings: list[Finding] = []
+    for name in frame.columns:
+        findings += judge(_texts(frame[name]), place=place, column=name, known=known)
+    return findings
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    """A column's distinct values as texts; none for types that cannot hold a number of eleven digits."""
+    values = column.unique()
+    if values.dtype == pl.Binary:
+        return pl.Series([_text(value) for value in values if value], dtype=pl.String)
+    if values.dtype.is_float():
+        values = values.filter((values == values.floor()) & (values.abs() < 1e15)).cast(pl.Int64)
+    if values.dtype.is_nested():
+        return pl.Series(
+            [json.dumps(value, ensure_ascii=False, default=str) for value in values.to_list()], dtype=pl.String
+        )
+    return values.cast(pl.String)
+
+
+def _text(data: bytes) -> str:
+    for encoding in ("utf-8", "cp932"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def scan_file(path: Path, *, place: str | None = None, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in a file's name and content: Parquet as a table (statistics and metadata with it), all else as text."""
+    place = place or path.name
+    findings = scan_text(path.name, f"name of {place}", known=known)
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if not is_parquet:
+        return findings + scan_text(_text(path.read_bytes()), place, known=known)
+    metadata = pl.read_parquet_metadata(path)
+    described = "\n".join(f"{key} {value}" for key, value in metadata.items() if key != "ARROW:schema")
+    return (
+        findings
+        + scan_text(described, f"metadata of {place}", known=known)
+        + scan_frame(pl.read_parquet(path), place, known=known)
+    )
+
+
+def scan_tree(root: Path, *, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in every file below a folder, in the order of their names."""
+    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    return [f for path in files for f in scan_file(path, place=path.relative_to(root).as_posix(), known=known)]
