@@ -6,6 +6,7 @@ the chart, never zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 HEADINGS = {"period": "年月", "area": "地域", "value": "値"}
+STEPS = 7
+"""Steps of a shaded table."""
 _KINDS = {
     "LineChart": "折れ線グラフ",
     "AreaChart": "面グラフ",
@@ -95,41 +98,47 @@ def _spec(bound: Bound, choice: Choice, identity: str) -> dict[str, Any]:
 def _chart(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
     x, y, series = bound["x"], bound["y"], bound["series"] or bound["side"]
     if bound.name == "Heatmap":
-        y, series = bound["value"], bound["y"]
+        x, y, series = bound["y"], bound["value"], bound["x"]
     found = matrices(frame, x=x, y=y, series=series, sliced_by=choice.sliced_by, keys=choice.keys)
     opts = {name: True for name in ("horizontal", "stacked") if bound[name]}
     opts |= {"zero": True} if bound["base"] == "zero" else {}
     opts |= {"periods": True} if found and all(is_period(t) for m in found.values() for t in m.x) else {}
-    headings = (_heading(x), _heading(series or y), bound["title"])
+    corner = f"{_heading(x)}＼{_heading(series)}" if bound.name == "Heatmap" else _heading(x)
+    headings = (corner, _heading(series or y), bound["title"])
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
-    table = matrix_table(matrix, key, headings, bound.format)
+    table = matrix_table(matrix, key, headings, bound.format, shaded=bound.name == "Heatmap")
     alternative = f"{bound['title']}（{_KINDS[bound.name]}）。数値は直後の表にあります。"
     canvas = (
         f'<div class="lounge-canvas lounge-canvas--{bound["height"] or "normal"}" role="img" '
         f'aria-label="{escape(alternative)}"></div>'
     )
     hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))
-    html = _figure(bound, identity, canvas + _details(table) + _legend(hidden))
+    shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table)
+    html = _figure(bound, identity, shown + _legend(hidden))
     records = {value: one.as_record() for value, one in found.items()}
     cells = sum(len(m.x) * len(m.series) * len(m.cells) for m in found.values())
     return Drawn(records, spec, html, cells, (bound["title"],))
 
 
-def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: Format) -> str:
+def matrix_table(
+    matrix: Matrix | None, key: str, headings: Sequence[str], fmt: Format, *, shaded: bool = False
+) -> str:
     """One matrix as an HTML table: x down, series across.
 
     Args:
         headings: of the x column, of the figures where there is one series, and the caption.
+        shaded: mark figures by seven steps over the largest one.
     """
     rows = matrix.cells.get(key) if matrix else None
     if rows is None:
         return '<p class="lounge-empty">この条件のデータはありません。</p>'
     columns = [headings[1]] if matrix.series == ("",) else list(matrix.series)
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (headings[0], *columns))
+    largest = max((v for row in rows for v in row if isinstance(v, int | float)), default=0) if shaded else 0
     body = "".join(
-        f'<tr><th scope="row">{escape(period_label(x))}</th>{"".join(_td(row[i], fmt) for row in rows)}</tr>'
+        f'<tr><th scope="row">{escape(period_label(x))}</th>{"".join(_td(row[i], fmt, largest) for row in rows)}</tr>'
         for i, x in enumerate(matrix.x)
     )
     unit = f"（単位：{escape(fmt.unit)}）" if fmt.unit else ""
@@ -139,12 +148,13 @@ def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: 
     )
 
 
-def _td(cell: Cell, fmt: Format) -> str:
+def _td(cell: Cell, fmt: Format, largest: float = 0) -> str:
     if cell == SUPPRESSED:
         return '<td class="is-x"><abbr title="秘匿">X</abbr></td>'
     if isinstance(cell, str):
         return f"<td>{escape(cell)}</td>"
-    return f'<td class="is-number">{escape(fmt.text(cell, unit=False))}</td>'
+    shade = f" lounge-h{math.ceil(cell / largest * STEPS)}" if largest and cell and cell > 0 else ""
+    return f'<td class="is-number{shade}">{escape(fmt.text(cell, unit=False))}</td>'
 
 
 def _big_value(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
@@ -208,11 +218,9 @@ def _data_table(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Map
     )
     body = "".join(f"<tr>{''.join(_td(cell, bound.format) for cell in row)}</tr>" for row in rows)
     unit = f"（単位：{escape(bound.format.unit)}）" if bound.format.unit else ""
-    table = (
-        f'<div class="lounge-scroll" tabindex="0" role="region" aria-label="{escape(bound["title"])}"><table><caption>{escape(bound["title"])}{unit}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-    html = _figure(bound, identity, table + _legend(any(SUPPRESSED in row for row in rows)))
+    caption = f"<caption>{escape(bound['title'])}{unit}</caption>"
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    html = _figure(bound, identity, _scroll(table, bound["title"]) + _legend(any(SUPPRESSED in row for row in rows)))
     spec = _spec(bound, choice, identity) | {"heads": [_heading(c) for c in columns], "numeric": numeric}
     records = {value: {"v": by_key} for value, by_key in found.items()}
     return Drawn(records, spec, html, sum(len(r) for k in found.values() for r in k.values()) * len(columns), (bound["title"],))
@@ -223,7 +231,12 @@ def _heading(column: str) -> str:
 
 
 def _details(table: str) -> str:
-    return f'<details class="lounge-details"><summary>表で見る</summary><div class="lounge-scroll" tabindex="0" role="region" aria-label="表">{table}</div></details>'
+    return f'<details class="lounge-details"><summary>表で見る</summary>{_scroll(table, "表")}</details>'
+
+
+def _scroll(table: str, name: str) -> str:
+    """A table that scrolls sideways by itself where it is wider than the screen."""
+    return f'<div class="lounge-scroll" tabindex="0" role="region" aria-label="{escape(name)}">{table}</div>'
 
 
 def _legend(shown: bool) -> str:

@@ -1,1 +1,104 @@
-console.debug('lounge')
+// One page at work: choices → slices → figures. The HTML came complete for the first choices; this redraws the rest.
+import { showBigValue } from './bigvalue.js';
+import { startCatalogue } from './catalogue.js';
+import { Filters } from './filters.js';
+import { rowsOf, Slices } from './slices.js';
+import { hasSuppressed, showMatrix, showRows } from './tables.js';
+import { startTabs } from './tabs.js';
+
+const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid']);
+
+class Page {
+  constructor(spec) {
+    this.slices = new Slices(spec);
+    this.views = spec.components.map((component) => new View(component));
+    this.filters = new Filters(spec.filters, () => this.show());
+    this.turn = 0;
+    const seen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) if (isIntersecting) this.views.find((v) => v.root === target).draw();
+    }, { rootMargin: '300px' });
+    for (const view of this.views) if (view.isChart) seen.observe(view.root);
+    addEventListener('beforeprint', () => this.views.forEach((view) => view.complete()));
+  }
+
+  async show() {
+    const turn = ++this.turn;
+    const state = { ...this.filters.state };
+    try {
+      const records = await this.slices.load(state);
+      if (turn !== this.turn) return;
+      for (const view of this.views) view.show(records[view.component.id], state);
+      document.documentElement.dataset.shown = JSON.stringify(state);
+    } catch {
+      document.documentElement.dataset.failed = 'true';
+    }
+  }
+}
+
+class View {
+  constructor(component) {
+    this.component = component;
+    this.root = document.getElementById(component.id);
+    this.isChart = CHARTS.has(component.kind);
+    this.near = false;
+    this.details = this.root.querySelector('details');
+    this.details?.addEventListener('toggle', () => this.table());
+  }
+
+  show(record, state) {
+    this.record = record;
+    this.state = state;
+    this.rows = rowsOf(this.component, record, state);
+    if (this.component.kind === 'BigValue') showBigValue(this.root, this.component, record, this.rows, state);
+    else if (this.component.kind === 'DataTable') showRows(this.root, this.component, this.rows);
+    const legend = this.root.querySelector('.lounge-x');
+    if (legend) legend.hidden = !hasSuppressed(this.rows);
+    this.stale = true;
+    this.table();
+    if (this.near) this.draw();
+  }
+
+  /** The table, when someone looks at it. */
+  table() {
+    const open = this.component.kind === 'Heatmap' || this.details?.open;
+    if (!this.stale || !open) return;
+    showMatrix(this.root, this.component, this.record, this.rows);
+    this.stale = false;
+  }
+
+  /** The chart, when it comes near the window. */
+  async draw() {
+    this.near = true;
+    if (!this.isChart || !this.state) return;
+    const { Chart } = await import('./charts.js');
+    this.chart ??= new Chart(this.root, this.component);
+    this.chart.show(this.record, this.rows);
+  }
+
+  /** Everything, for paper. */
+  complete() {
+    if (this.details) this.details.open = true;
+    this.table();
+    this.draw();
+  }
+}
+
+document.documentElement.classList.replace('no-js', 'js');
+const source = document.getElementById('lounge-spec');
+let page;
+if (source) {
+  const spec = JSON.parse(source.textContent);
+  if (spec.components.some((component) => CHARTS.has(component.kind))) import('./charts.js');
+  page = new Page(spec);
+  page.show();
+}
+for (const root of document.querySelectorAll('.lounge-tabs')) startTabs(root, () => {});
+const catalogue = document.querySelector('.lounge-catalogue');
+if (catalogue) startCatalogue(catalogue);
+const menu = document.querySelector('.site-menu');
+document.addEventListener('click', (event) => {
+  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && menu?.open) menu.open = false;
+});

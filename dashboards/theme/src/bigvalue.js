@@ -1,0 +1,37 @@
+// A headline figure, its change and a small line of how it came about.
+import { svg } from './dom.js';
+import { figure, SUPPRESSED } from './formats.js';
+
+export function showBigValue(root, component, record, rows, state) {
+  const wanted = component.at ? record?.x.indexOf(state[component.at]) : -1;
+  const at = wanted >= 0 ? wanted : component.at ? undefined : (record?.x.length ?? 0) - 1;
+  const value = rows?.[0]?.[at] ?? null;
+  root.querySelector('.lounge-figure').textContent = figure(value, { digits: component.digits, signed: component.signed });
+  const unit = root.querySelector('.lounge-unit');
+  if (unit) unit.hidden = value === null || value === SUPPRESSED;
+  if (!component.opts.compare) return;
+  const change = rows?.[1]?.[at] ?? null;
+  const shown = root.querySelector('.lounge-change b');
+  shown.textContent = figure(change, { unit: component.unit, digits: component.digits, signed: true });
+  root.querySelector('.lounge-spark').replaceChildren(...spark(rows?.[0] ?? [], at));
+}
+
+/** A line with gaps where figures are suppressed or absent, and a dot at the chosen period. */
+function spark(values, at) {
+  const known = values.filter((value) => typeof value === 'number');
+  if (known.length < 2) return [];
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const x = (i) => 4 + (i / (values.length - 1)) * 112;
+  const y = (value) => 26 - ((value - low) / (high - low || 1)) * 20;
+  let path = '';
+  let pen = 'M';
+  values.forEach((value, i) => {
+    if (typeof value === 'number') {
+      path += `${pen}${x(i).toFixed(1)} ${y(value).toFixed(1)}`;
+      pen = 'L';
+    } else pen = 'M';
+  });
+  const parts = [svg('path', { d: path, class: 'lounge-spark__line' })];
+  if (typeof values[at] === 'number') parts.push(svg('circle', { cx: x(at), cy: y(values[at]), r: 3, class: 'lounge-spark__dot' }));
+  return [svg('svg', { viewBox: '0 0 120 32', preserveAspectRatio: 'none' }, ...parts)];
+}

@@ -1,0 +1,185 @@
+// Charts by Apache ECharts, trimmed to what pages use, drawn as SVG. Loaded only where a page has one.
+import { BarChart, LineChart } from 'echarts/charts';
+import { GridComponent, LegendComponent, MarkPointComponent, TooltipComponent } from 'echarts/components';
+import { init, use } from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import { element } from './dom.js';
+import { axisFigure, figure, periodLabel, shortPeriod, SUPPRESSED } from './formats.js';
+
+use([BarChart, LineChart, GridComponent, LegendComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
+
+const css = getComputedStyle(document.documentElement);
+const token = (name) => css.getPropertyValue(`--color-${name}`).trim();
+const INK = token('neutral-solid-gray-800');
+const MUTED = token('neutral-solid-gray-600');
+const RULE = token('neutral-solid-gray-100');
+const HUES = ['primitive-light-blue-900', 'primitive-light-blue-500', 'primitive-light-blue-1200', 'primitive-light-blue-300'].map(token);
+const DASHES = ['solid', [6, 4], [2, 3], [10, 4, 2, 4]];
+const FONT = getComputedStyle(document.body).fontFamily;
+const CALM = matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+const drawable = (value) => (typeof value === 'number' ? value : null);
+
+/** A chart in its figure; `show` redraws it for a matrix. */
+export class Chart {
+  constructor(root, component) {
+    this.component = component;
+    this.place = root.querySelector('.lounge-canvas');
+    this.chart = init(this.place, null, { renderer: 'svg' });
+    this.watch = new ResizeObserver(() => this.resize());
+    this.watch.observe(this.place);
+  }
+
+  resize() {
+    this.chart.resize();
+    if (this.last) this.show(...this.last);
+  }
+
+  show(record, rows) {
+    this.last = [record, rows];
+    if (!rows) {
+      this.chart.clear();
+      return;
+    }
+    const make = { Pyramid: pyramid, BarChart: bars }[this.component.kind] ?? lines;
+    const narrow = this.place.clientWidth < 480;
+    this.chart.setOption({ ...frame(this.component, record, rows), ...make(this.component, record, rows, narrow) }, true);
+  }
+}
+
+function frame(component, record, rows) {
+  const names = record.s.filter(Boolean);
+  return {
+    animation: !CALM,
+    animationDuration: 250,
+    animationDurationUpdate: 250,
+    textStyle: { fontFamily: FONT, color: INK },
+    color: HUES,
+    grid: { left: 4, right: 16, top: names.length > 1 ? 40 : 16, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+    legend: names.length > 1 ? { top: 0, left: 0, icon: 'roundRect', itemWidth: 22, itemHeight: 10, textStyle: { color: INK, fontSize: 13 } } : undefined,
+    tooltip: {
+      trigger: 'axis',
+      confine: true,
+      className: 'lounge-tooltip',
+      axisPointer: { type: component.kind === 'BarChart' || component.kind === 'Pyramid' ? 'shadow' : 'line' },
+      formatter: (points) => tooltip(component, record, rows, points[0].dataIndex),
+    },
+  };
+}
+
+/** The figures at one place of the x axis; DOM, because the security policy allows no inline style. */
+function tooltip(component, record, rows, at) {
+  const lines = rows.map((row, i) => {
+    const value = row[at];
+    const text = value === SUPPRESSED ? 'X（秘匿）' : figure(value, component);
+    return element('div', {}, record.s[i] ? element('span', {}, record.s[i]) : null, element('b', {}, text));
+  });
+  return element('div', {}, element('p', {}, periodLabel(record.x[at])), ...lines);
+}
+
+function category(component, record, narrow, upright) {
+  const periods = component.opts.periods;
+  const label = { color: INK, fontSize: narrow ? 11 : 12, hideOverlap: true };
+  if (periods) label.formatter = (code, index) => shortPeriod(code, index);
+  if (upright) Object.assign(label, { width: narrow ? 92 : 150, overflow: 'break', interval: 0, hideOverlap: false });
+  else if (!periods) Object.assign(label, { interval: 0, width: narrow ? 44 : 84, overflow: 'break', hideOverlap: false });
+  return { type: 'category', data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: MUTED } }, axisLabel: label };
+}
+
+function measure(component, narrow, extra = {}) {
+  const label = { color: MUTED, fontSize: narrow ? 11 : 12, formatter: axisFigure, hideOverlap: true };
+  return {
+    type: 'value',
+    splitNumber: narrow ? 3 : 5,
+    minInterval: component.digits ? 0 : 1,
+    axisLabel: label,
+    splitLine: { lineStyle: { color: RULE } },
+    ...extra,
+  };
+}
+
+function lines(component, record, rows, narrow) {
+  const area = component.kind === 'AreaChart';
+  return {
+    xAxis: { ...category(component, record, narrow, false), boundaryGap: record.x.length === 1 },
+    yAxis: measure(component, narrow, { scale: !area && !component.opts.zero }),
+    series: rows.map((row, i) => ({
+      type: 'line',
+      name: record.s[i],
+      data: row.map(drawable),
+      connectNulls: false,
+      symbol: 'circle',
+      symbolSize: record.x.length > 36 ? 3 : 6,
+      showAllSymbol: record.x.length <= 36,
+      lineStyle: { width: 2.5, type: DASHES[i % DASHES.length] },
+      ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
+    })),
+  };
+}
+
+/** 「X」 where a bar would stand. */
+function marks(row, horizontal) {
+  const data = [];
+  row.forEach((value, i) => {
+    if (value === SUPPRESSED) data.push({ coord: horizontal ? [0, i] : [i, 0] });
+  });
+  if (!data.length) return undefined;
+  const label = { show: true, formatter: SUPPRESSED, color: MUTED, fontSize: 12, position: horizontal ? 'right' : 'top' };
+  return { symbol: 'circle', symbolSize: 0.1, silent: true, animation: false, label, data };
+}
+
+function bars(component, record, rows, narrow) {
+  const { horizontal, stacked } = component.opts;
+  const names = category(component, record, narrow, horizontal);
+  if (horizontal) names.inverse = true;
+  const values = measure(component, narrow);
+  const alone = rows.length === 1;
+  return {
+    xAxis: horizontal ? values : names,
+    yAxis: horizontal ? names : values,
+    series: rows.map((row, i) => ({
+      type: 'bar',
+      name: record.s[i],
+      data: row.map(drawable),
+      barMaxWidth: horizontal ? 26 : 44,
+      barCategoryGap: '28%',
+      itemStyle: { borderColor: HUES[0], borderWidth: stacked ? 0.5 : 0 },
+      ...(stacked ? { stack: 'all' } : {}),
+      ...(alone || !stacked ? { markPoint: alone ? marks(row, horizontal) : undefined } : {}),
+      ...(alone && horizontal
+        ? { label: { show: true, position: 'right', color: INK, fontSize: 12, formatter: ({ dataIndex }) => figure(row[dataIndex], { digits: component.digits }) } }
+        : {}),
+    })),
+    ...(alone && horizontal ? { grid: { left: 4, right: narrow ? 56 : 72, top: 8, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' } } : {}),
+  };
+}
+
+/** Men to the left, women to the right, on one scale; the figures stay positive for the reader. */
+function pyramid(component, record, rows, narrow) {
+  const known = rows.flat().filter((value) => typeof value === 'number');
+  const step = niceStep(Math.max(1, ...known));
+  const limit = Math.ceil(Math.max(1, ...known) / step) * step;
+  const names = category(component, record, narrow, true);
+  names.axisLabel.fontSize = 11;
+  names.axisLabel.width = 64;
+  const side = (row, i) => ({
+    type: 'bar',
+    name: record.s[i],
+    data: row.map((value) => (typeof value === 'number' ? (i === 0 ? -value : value) : null)),
+    stack: 'age',
+    barCategoryGap: '14%',
+    itemStyle: { color: i === 0 ? HUES[0] : HUES[1] },
+    markPoint: marks(row, true) && { ...marks(row, true), label: { ...marks(row, true).label, position: i === 0 ? 'left' : 'right' } },
+  });
+  return {
+    xAxis: measure(component, narrow, { min: -limit, max: limit, interval: step, minInterval: 0 }),
+    yAxis: names,
+    series: rows.map(side),
+  };
+}
+
+/** A round step of which two to four fit into `largest`. */
+function niceStep(largest) {
+  const power = 10 ** Math.floor(Math.log10(largest / 2));
+  return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((step) => largest / step <= 3) ?? 10 * power;
+}

@@ -1,0 +1,38 @@
+// How figures and periods read; the same rules as kobe_platform/lounge/formats.py.
+export const SUPPRESSED = 'X';
+export const ABSENT = '…';
+
+/** A figure as text: 1,234人, X, … ; minus is U+2212. */
+export function figure(value, { unit = '', digits = 0, signed = false } = {}) {
+  if (value === null || value === undefined) return ABSENT;
+  if (typeof value === 'string') return value;
+  const text = Math.abs(value).toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const isZero = !/[1-9]/.test(text);
+  let sign = '';
+  if (isZero) sign = signed ? '±' : '';
+  else if (value < 0) sign = '\u2212';
+  else if (signed) sign = '+';
+  return `${sign}${text}${unit}`;
+}
+
+/** 2025-07 → 2025年7月; other texts as they are. */
+export function periodLabel(code) {
+  const match = /^(\d{4})(?:-(\d{2}))?$/.exec(code);
+  if (!match) return code;
+  return match[2] ? `${match[1]}年${Number(match[2])}月` : `${match[1]}年`;
+}
+
+/** Axis text of a period: the year only where it begins. */
+export function shortPeriod(code, index) {
+  const match = /^(\d{4})-(\d{2})$/.exec(code);
+  if (!match) return periodLabel(code);
+  const month = `${Number(match[2])}月`;
+  return index === 0 || match[2] === '01' ? `${month}\n${match[1]}年` : month;
+}
+
+/** Axis numbers in 万 where they are long: 215,000 → 21.5万. */
+export function axisFigure(value) {
+  const size = Math.abs(value);
+  if (size >= 10000) return `${(size / 10000).toLocaleString('en-US', { maximumFractionDigits: 2 })}万`;
+  return size.toLocaleString('en-US');
+}
