@@ -8,7 +8,11 @@ import numpy as np
 
 from kobe_platform.synthesis.city import MOVED_OUT, PARTNER, REMOVED, RESIDENT
 from kobe_platform.synthesis.events import (
-    CHANGE_CANCELLED, ENTRY_CANCELLED, IN_DOMESTIC, OUT_DOMESTIC, REMOVAL_CANCELLED,
+    CHANGE_CANCELLED,
+    ENTRY_CANCELLED,
+    IN_DOMESTIC,
+    OUT_DOMESTIC,
+    REMOVAL_CANCELLED,
 )  # fmt: skip
 from kobe_platform.synthesis.moves import draw_counterparts, settle_newcomers
 
@@ -44,7 +48,12 @@ def _undo_out(month: Month, part: dict) -> None:
     r.head[people] &= ~headed[home]
     _one_head(r, people)
     journal.record(
-        people, REMOVAL_CANCELLED, journal.nowhere(len(people)), journal.address(home), cancels=part["history"][still], lag=5
+        people,
+        REMOVAL_CANCELLED,
+        journal.nowhere(len(people)),
+        journal.address(home),
+        cancels=part["history"][still],
+        lag=5,
     )
 
 
@@ -61,7 +70,12 @@ def _undo_in(month: Month, part: dict) -> None:
     people = part["person"]
     home = r.household[people]
     whole = month.size[home] == 1
-    still = (r.state[people] == RESIDENT) & (r.history[people] == part["history"]) & whole & (home == part["household_after"])
+    still = (
+        (r.state[people] == RESIDENT)
+        & (r.history[people] == part["history"])
+        & whole
+        & (home == part["household_after"])
+    )
     people = people[still]
     month.free[home[still]] = False
     before = journal.address(home[still])
@@ -73,7 +87,9 @@ def _undo_move(month: Month, part: dict) -> None:
     """Who had not moved after all is put back into the former household; lone movers whose household lives on."""
     r, journal = month.city.residents, month.journal
     people, home = part["person"], part["household_before"]
-    still = (r.state[people] == RESIDENT) & (r.history[people] == part["history"]) & (month.size[r.household[people]] == 1)
+    still = (
+        (r.state[people] == RESIDENT) & (r.history[people] == part["history"]) & (month.size[r.household[people]] == 1)
+    )
     unmoved = month.city.households.plot[home] == part["plot_before"]
     still &= unmoved & (part["household_after"] == r.household[people])
     still &= month.free[home] & month.free[r.household[people]]
@@ -104,7 +120,7 @@ def cancel_at_once(month: Month) -> None:
     journal.record(chosen, REMOVAL_CANCELLED, nowhere, address, day=first + 2, lag=1, cancels=part["history"])
     count = int(rng.poisson(leaving * share / 2)) + 1
     ward = rng.integers(0, len(city.parameters.wards), count)
-    people, abroad = settle_newcomers(month, ward, np.zeros(count, dtype=bool), alone=True)
+    people, _ = settle_newcomers(month, ward, np.zeros(count, dtype=bool), alone=True)
     address, nowhere = journal.address(r.household[people]), journal.nowhere(len(people))
     first = rng.integers(day - 27, day - 3, len(people))
     part = journal.record(people, IN_DOMESTIC, nowhere, address, day=first, counterpart=r.previous[people])

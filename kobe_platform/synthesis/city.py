@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-
 from typing import TYPE_CHECKING
 
 import numpy as np

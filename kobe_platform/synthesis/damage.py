@@ -8,12 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kobe_platform.synthesis.layout import REGISTER
-from kobe_platform.synthesis.quirks import Quirk, Table
-
-DELIMITED, FIXED = ("delimited",), ("fixed",)
-UTF8 = ("utf-8", "utf-8-sig")
-ONLY_REGISTER = (REGISTER,)
+from kobe_platform.synthesis.quirks import Effect, Table
 
 
 def _middle_line(data: bytes) -> tuple[int, int]:
@@ -134,37 +129,37 @@ def _no_file(folder: Path, manifest: dict) -> None:
     (folder / manifest["files"][0]["name"]).unlink()
 
 
-QUIRKS = [
-    Quirk("byte_order_mark", 1, "N", "宣言のない BOM", data=lambda d, r, e: b"\xef\xbb\xbf" + d.removeprefix(b"\xef\xbb\xbf"), encodings=UTF8),
-    Quirk("line_feeds", 1, "N", "改行が LF", data=lambda d, r, e: d.replace(b"\r\n", b"\n")),
-    Quirk("carriage_returns", 1, "N", "改行が CR", data=lambda d, r, e: d.replace(b"\r\n", b"\r")),
-    Quirk("mixed_line_ends", 1, "N", "改行が混在", data=_mixed_ends, layouts=DELIMITED),
-    Quirk("end_mark", 1, "N", "末尾の 0x1A", data=lambda d, r, e: d + b"\x1a"),
-    Quirk("nul_tail", 1, "N", "末尾の NUL", data=lambda d, r, e: d + b"\0" * 64),
-    Quirk("undecodable", 2, "R", "宣言した文字コードにないバイト", data=_undecodable),
-    Quirk("two_encodings", 2, "R", "一つのファイルに二つの文字コード", ONLY_REGISTER, data=_two_encodings, layouts=DELIMITED),
-    Quirk("cut_character", 2, "R", "固定長項目が文字の途中で切れる", ONLY_REGISTER, data=_cut_character, layouts=FIXED),
-    Quirk("no_protection_column", 16, "R", "支援措置区分の項目がない", table=_without("protection"), layouts=DELIMITED),
-    Quirk("no_header", 18, "R", "見出し行がない", table=lambda t, r: replace(t, headless=True), layouts=DELIMITED),
-    Quirk("header_renamed", 18, "R", "項目名が違う", table=_renamed, layouts=DELIMITED),
-    Quirk("column_added", 18, "R", "分類のない項目が増えた", table=_extra_column, layouts=DELIMITED),
-    Quirk("column_missing", 18, "R", "項目が足りない", table=_without("sex"), layouts=DELIMITED),
-    Quirk("columns_reordered", 18, "N", "項目の並びが違う", table=_reordered, layouts=DELIMITED),
-    Quirk("count_differs", 19, "R", "件数が違う", manifest=_of_file("rows", lambda rows: rows + 1)),
-    Quirk("hash_differs", 19, "R", "ハッシュ値が違う", manifest=_of_file("sha256", lambda digest: digest[::-1])),
-    Quirk("size_differs", 19, "R", "大きさが違う", manifest=_of_file("bytes", lambda size: size - 1)),
-    Quirk("truncated", 19, "R", "途中で切れた（マニフェストは切れた後に作成）", data=_truncated),
-    Quirk("empty", 19, "R", "一行もない", table=_emptied),
-    Quirk("wrong_city", 19, "R", "他団体のデータ", manifest=_set("municipality", "28203")),
-    Quirk("wrong_month", 19, "R", "別の月のデータ", manifest=_next_month),
-    Quirk("wrong_source", 19, "R", "別の業務のデータ", manifest=_set("source", "national_health_insurance")),
-    Quirk("file_missing", 19, "R", "ファイルがない", folder=_no_file),
-    Quirk("row_count_jump", 20, "hold", "件数が前月から大きく変わる", ONLY_REGISTER, table=_thinned),
-    Quirk("late", 21, "late", "遅れて届く", manifest=_late),
-    Quirk("sent_again", 22, "nothing", "同じ内容の再送", manifest=_set("created_at", "2099-01-01T00:00:00+09:00")),
-    Quirk("revised", 23, "hold", "同じ月の、内容の違う再送", table=_revised),
-    Quirk("difference_missing", 24, "R", "差分の欠落", ONLY_REGISTER, manifest=_difference(1)),
-    Quirk("difference_out_of_order", 24, "R", "差分の順序違い", ONLY_REGISTER, manifest=_difference(-1)),
-    Quirk("no_manifest", 26, "wait", "マニフェストがまだない", folder=_no_manifest),
-]  # fmt: skip
+EFFECTS = {
+    "byte_order_mark": Effect(data=lambda d, r, e: b"\xef\xbb\xbf" + d.removeprefix(b"\xef\xbb\xbf")),
+    "line_feeds": Effect(data=lambda d, r, e: d.replace(b"\r\n", b"\n")),
+    "carriage_returns": Effect(data=lambda d, r, e: d.replace(b"\r\n", b"\r")),
+    "mixed_line_ends": Effect(data=_mixed_ends),
+    "end_mark": Effect(data=lambda d, r, e: d + b"\x1a"),
+    "nul_tail": Effect(data=lambda d, r, e: d + b"\0" * 64),
+    "undecodable": Effect(data=_undecodable),
+    "two_encodings": Effect(data=_two_encodings),
+    "cut_character": Effect(data=_cut_character),
+    "no_protection_column": Effect(table=_without("protection")),
+    "no_header": Effect(table=lambda t, r: replace(t, headless=True)),
+    "header_renamed": Effect(table=_renamed),
+    "column_added": Effect(table=_extra_column),
+    "column_missing": Effect(table=_without("sex")),
+    "columns_reordered": Effect(table=_reordered),
+    "count_differs": Effect(manifest=_of_file("rows", lambda rows: rows + 1)),
+    "hash_differs": Effect(manifest=_of_file("sha256", lambda digest: digest[::-1])),
+    "size_differs": Effect(manifest=_of_file("bytes", lambda size: size - 1)),
+    "truncated": Effect(data=_truncated),
+    "empty": Effect(table=_emptied),
+    "wrong_city": Effect(manifest=_set("municipality", "28203")),
+    "wrong_month": Effect(manifest=_next_month),
+    "wrong_source": Effect(manifest=_set("source", "national_health_insurance")),
+    "file_missing": Effect(folder=_no_file),
+    "row_count_jump": Effect(table=_thinned),
+    "late": Effect(manifest=_late),
+    "sent_again": Effect(manifest=_set("created_at", "2099-01-01T00:00:00+09:00")),
+    "revised": Effect(table=_revised),
+    "difference_missing": Effect(manifest=_difference(1)),
+    "difference_out_of_order": Effect(manifest=_difference(-1)),
+    "no_manifest": Effect(folder=_no_manifest),
+}
 """Quirks of tables, files, manifests and folders."""

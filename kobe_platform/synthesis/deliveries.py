@@ -35,7 +35,7 @@ class Plan:
         residents: people at the start. first, last: months ``YYYY-MM``, both included. seed: same seed, same bytes.
         form: encoding and layout of the two personal sources; the public ones are UTF-8 and delimited.
         dirt: 0 (clean) … 1: how much of the everyday dirt is mixed in; never anything that rejects a delivery.
-        quirks: requests as :func:`kobe_platform.synthesis.quirks.requested` reads them (``NAME`` or ``NAME@YYYY-MM:source``).
+        quirks: requests (``NAME`` or ``NAME@YYYY-MM:source``), see :func:`kobe_platform.synthesis.quirks.requested`.
         truth: folder for ``YYYY-MM.json`` with independent counts, outside the inbox; None writes none.
     """
 
@@ -54,7 +54,8 @@ class Plan:
             "residents": self.residents < SMALLEST_CITY,
             "from, to": not self.months,
             "dirt": not 0 <= self.dirt <= 1,
-            "truth": self.truth is not None and self.out.resolve() in (self.truth.resolve(), *self.truth.resolve().parents),
+            "truth": self.truth is not None
+            and self.out.resolve() in (self.truth.resolve(), *self.truth.resolve().parents),
         }
         for name, wrong in problems.items():
             if wrong:
@@ -62,7 +63,7 @@ class Plan:
                     "the synthetic city cannot be made like this",
                     code="synthesis.plan",
                     at={"option": name},
-                    remedy=f"at least {SMALLEST_CITY} residents, months YYYY-MM in order, dirt 0 to 1, truth outside the inbox",
+                    remedy=f"{SMALLEST_CITY} residents or more, months in order, dirt 0 to 1, truth not in the inbox",
                 )
 
     @property
@@ -147,12 +148,12 @@ def _deliver_personal(plan: Plan, source: str, city: City, events: Events, asked
     manifest = _manifest(plan, source, month, plan.form, [(path, table.rows.height)])
     size = path.stat().st_size
     for quirk in asked:
-        if quirk.manifest is not None:
-            quirk.manifest(manifest)
+        if quirk.effect.manifest is not None:
+            quirk.effect.manifest(manifest)
     write_manifest(folder, manifest)
     for quirk in asked:
-        if quirk.folder is not None:
-            quirk.folder(folder, manifest)
+        if quirk.effect.folder is not None:
+            quirk.effect.folder(folder, manifest)
     counts: dict[str, int] = {}
     for name, *_, count in soiled.planted:
         counts[name] = counts.get(name, 0) + count

@@ -85,7 +85,8 @@ class Journal:
         Args:
             before, after: addresses as :meth:`address` gives them.
             more: ``day`` (processing day; drawn within the month otherwise), ``lag`` (longest delay from the event
-                to its processing in days), ``event_on``, ``counterpart``, ``planned``, ``confirmed``, ``cancels``, ``notice``.
+                to its processing in days), and ``event_on``, ``counterpart``, ``planned``, ``confirmed``, ``cancels``,
+                ``notice`` as in :class:`Events`.
 
         Returns:
             The recorded arrays, as they will stand in :class:`Events`.

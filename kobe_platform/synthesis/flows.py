@@ -12,11 +12,32 @@ import numpy as np
 
 from kobe_platform.synthesis import cancellations, moves
 from kobe_platform.synthesis.city import (
-    CHILD, DEAD, ELDER, FEMALE, MALE, NONE, OTHER, PARTNER, REMOVED, RESIDENT, City,
+    CHILD,
+    DEAD,
+    ELDER,
+    FEMALE,
+    MALE,
+    NONE,
+    OTHER,
+    PARTNER,
+    REMOVED,
+    RESIDENT,
+    City,
 )  # fmt: skip
 from kobe_platform.synthesis.events import (
-    ADMIN_ENTRY, ADMIN_REMOVAL, ALIAS, BIRTH, CORRECTION, DEATH, HEAD_CHANGE, MERGE, OTHER_ENTRY, OTHER_REMOVAL, SPLIT,
-    Events, Journal,
+    ADMIN_ENTRY,
+    ADMIN_REMOVAL,
+    ALIAS,
+    BIRTH,
+    CORRECTION,
+    DEATH,
+    HEAD_CHANGE,
+    MERGE,
+    OTHER_ENTRY,
+    OTHER_REMOVAL,
+    SPLIT,
+    Events,
+    Journal,
 )  # fmt: skip
 from kobe_platform.synthesis.foreigners import PERMANENT, date_stays
 from kobe_platform.synthesis.population import GIVEN_NAMES, new_people, protect
@@ -55,7 +76,18 @@ class Month:
         start = np.concatenate([[0], np.cumsum(size)[:-1]])
         age = r.age_on(city.last_day)
         adults = np.bincount(r.household[stock][age[stock] >= 18], minlength=homes)
-        return cls(city, rng, Journal(city, rng), members, r.household[members], start, size, adults, np.ones(homes, dtype=bool), age)
+        return cls(
+            city,
+            rng,
+            Journal(city, rng),
+            members,
+            r.household[members],
+            start,
+            size,
+            adults,
+            np.ones(homes, dtype=bool),
+            age,
+        )
 
     @property
     def season(self) -> int:
@@ -96,6 +128,7 @@ def next_month(city: City) -> Events:
     moves.move_between_wards(month)
     moves.move_within_ward(month)
     _splits_and_merges(month)
+    moves.wed(month)
     moves.move_in(month)
     _admin_entries(month)
     _corrections(month)
@@ -129,12 +162,16 @@ def _births(month: Month) -> None:
     all_foreign = np.bincount(r.household, weights=(r.state == RESIDENT) & ~r.foreign)[home] == 0
     babies.foreign = r.foreign[mothers] & all_foreign
     babies.nationality = np.where(babies.foreign, r.nationality[mothers], NONE).astype(np.int32)
-    babies.status = np.where(babies.foreign, np.where(np.isin(r.status[mothers], PERMANENT), r.status[mothers], 4), NONE)
+    babies.status = np.where(
+        babies.foreign, np.where(np.isin(r.status[mothers], PERMANENT), r.status[mothers], 4), NONE
+    )
     babies.status = babies.status.astype(np.int32)
     new = r.extend(babies)
     date_stays(r, new[babies.foreign], city.last_day, rng)
     r.foreign_since[new[babies.foreign]] = babies.birth[babies.foreign]
-    month.journal.record(new, BIRTH, month.journal.nowhere(len(new)), month.journal.address(home), day=day, event_on=born)
+    month.journal.record(
+        new, BIRTH, month.journal.nowhere(len(new)), month.journal.address(home), day=day, event_on=born
+    )
 
 
 def _deaths(month: Month) -> None:
@@ -191,7 +228,9 @@ def _splits_and_merges(month: Month) -> None:
     h = city.households
     formed = h.found(h.plot[former], h.lot[former], h.sub[former], h.blank[former])
     journal.record(parted, SPLIT, journal.address(former), journal.address(formed))
-    city.lately["split_from"] = np.concatenate([city.lately.get("split_from", np.zeros((0, 2), np.int32)), np.stack([formed, former], 1)])
+    city.lately["split_from"] = np.concatenate(
+        [city.lately.get("split_from", np.zeros((0, 2), np.int32)), np.stack([formed, former], 1)]
+    )
     r.household[parted], r.head[parted], r.role[parted] = formed, True, PARTNER
     pairs = city.lately["split_from"]
     known = pairs[(pairs < len(month.free)).all(axis=1)]

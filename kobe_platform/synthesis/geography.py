@@ -17,11 +17,76 @@ HIGHEST_LOT = 99
 SPLIT_AT = 50
 """番地 from this number on belong to the second district of a divided town."""
 NO_DISTRICT = -1
-STEMS = (
-    "青 若 光 泉 桜 梅 松 竹 藤 楓 橘 椿 柏 桂 楠 霞 朝 夕 星 月 雲 虹 潮 浪 渚 汐 磯 浜 鶴 亀 鷺 雁 鹿 駒 錦 瑞 常 千 万 玉".split()
-)
-ENDINGS = "葉 丘 台 谷 野 原 が崎 が浜 が峰 坂 塚 池 沢 瀬 辻 森 園 里 宮 橋 津 江 岬 嶺 畑".split()
-CHOME = "一 二 三 四 五 六 七 八 九".split()
+STEMS = [
+    "青",
+    "若",
+    "光",
+    "泉",
+    "桜",
+    "梅",
+    "松",
+    "竹",
+    "藤",
+    "楓",
+    "橘",
+    "椿",
+    "柏",
+    "桂",
+    "楠",
+    "霞",
+    "朝",
+    "夕",
+    "星",
+    "月",
+    "雲",
+    "虹",
+    "潮",
+    "浪",
+    "渚",
+    "汐",
+    "磯",
+    "浜",
+    "鶴",
+    "亀",
+    "鷺",
+    "雁",
+    "鹿",
+    "駒",
+    "錦",
+    "瑞",
+    "常",
+    "千",
+    "万",
+    "玉",
+]
+ENDINGS = [
+    "葉",
+    "丘",
+    "台",
+    "谷",
+    "野",
+    "原",
+    "が崎",
+    "が浜",
+    "が峰",
+    "坂",
+    "塚",
+    "池",
+    "沢",
+    "瀬",
+    "辻",
+    "森",
+    "園",
+    "里",
+    "宮",
+    "橋",
+    "津",
+    "江",
+    "岬",
+    "嶺",
+    "畑",
+]
+CHOME = ["一", "二", "三", "四", "五", "六", "七", "八", "九"]
 FOUNDED = "1980-04-01"
 REDRAWN = "2009-04-01"
 """Since then the present districts hold; towns abolished on the day before are kept in the table with their end."""
@@ -68,7 +133,7 @@ class Geography:
 
 
 def district_counts(parameters: Parameters, residents: int) -> list[int]:
-    """How many school districts each ward gets: about ``residents_per_district`` each, at least one (largest remainder)."""
+    """School districts of each ward: one for about ``residents_per_district``, at least one (largest remainder)."""
     shares = np.array([ward.share for ward in parameters.wards])
     shares = shares / shares.sum()
     total = max(len(shares), round(residents / parameters.city.residents_per_district))
@@ -97,10 +162,14 @@ def build_geography(parameters: Parameters, residents: int, rng: np.random.Gener
         for n in range(count):
             _district_plots(parameters, rng, plots, index, first, n, count, sizes[n])
         town_names = _town_names(parameters, stems, first, count)
-        reference += _reference_rows(ward.code, plots, index, districts, dict(zip(codes, names, strict=True)), town_names)
+        reference += _reference_rows(
+            ward.code, plots, index, districts, dict(zip(codes, names, strict=True)), town_names
+        )
         gone = f"{ward.code}980001"
         abolished.append(gone)
-        reference.append((gone, "旧" + names[0] + "町", ward.code, "", "", codes[0], names[0] + "小学校区", FOUNDED, "2009-03-31"))
+        reference.append(
+            (gone, "旧" + names[0] + "町", ward.code, "", "", codes[0], names[0] + "小学校区", FOUNDED, "2009-03-31")
+        )
         unlisted = parameters.city.unlisted_address_share / (1 - parameters.city.unlisted_address_share)
         here = sum(plot[5] for plot in plots if plot[0] == index)
         plots.append((index, NO_DISTRICT, f"{ward.code}990000", 1, HIGHEST_LOT, here * unlisted))

@@ -11,8 +11,6 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from kobe_platform.synthesis.population import GIVEN_NAMES, SURNAMES
-
 _SURNAME_FIRST = (
     "霧:キリ 凪:ナギ 雫:シズク 蔦:ツタ 鴇:トキ 蛍:ホタル 篝:カガリ 暁:アカツキ 朧:オボロ 澪:ミオ "
     "轍:ワダチ 鐸:タク 碇:イカリ 帆:ホ 櫂:カイ 梶:カジ 鞍:クラ 弓:ユミ 鞠:マリ 笛:フエ 琴:コト "
@@ -33,16 +31,15 @@ _MALE_SECOND = (
     "輔:スケ 信:ノブ 武:タケ 国:クニ 継:ツグ 道:ミチ 利:トシ 晴:ハル 光:ミツ"
 )
 _FEMALE_FIRST = (
-    "雪:ユキ 千:チ 彩:アヤ 美:ミ 沙:サ 琴:コト 詩:ウタ 結:ユイ 凛:リン 紗:サ 芽:メ 瑠:ル 真:マ "
-    "早:サ 珠:タマ"
+    "雪:ユキ 千:チ 彩:アヤ 美:ミ 沙:サ 琴:コト 詩:ウタ 結:ユイ 凛:リン 紗:サ 芽:メ 瑠:ル 真:マ 早:サ 珠:タマ"
 )
 _FEMALE_SECOND = (
     "乃:ノ 緒:オ 絵:エ 代:ヨ 音:ネ 羽:ハ 衣:イ 月:ツキ 香:カ 世:セ 里:サト 帆:ホ 葉:ハ 子:コ "
     "江:エ 奈:ナ 耶:ヤ 希:キ 瀬:セ 織:オリ 実:ミ 花:カ 弥:ミ 里子:リコ 美子:ミコ 津子:ツコ 寿:ス "
     "恵:エ 杜:モリ 雨:ウ"
 )
-_LATIN_FIRST = "KA TO RI VE SHU ZA MO LE BA DI NU HO PRA GE CHA".split()
-_LATIN_SECOND = "RANO MIRU DALE VOSH TENG NARI BOLU SETH KUNA LIAM".split()
+_LATIN_FIRST = ["KA", "TO", "RI", "VE", "SHU", "ZA", "MO", "LE", "BA", "DI", "NU", "HO", "PRA", "GE", "CHA"]
+_LATIN_SECOND = ["RANO", "MIRU", "DALE", "VOSH", "TENG", "NARI", "BOLU", "SETH", "KUNA", "LIAM"]
 ATENA_WEIGHTS = (2, 3, 4, 5, 6, 7)
 MY_NUMBER_WEIGHTS = (2, 3, 4, 5, 6, 7, 2, 3, 4, 5, 6)
 """From the right; order of the ministerial ordinance on 個人番号."""
@@ -82,7 +79,7 @@ def digits_of(number: np.ndarray, count: int) -> np.ndarray:
 
 
 def check_digit(digits: np.ndarray, weights: tuple[int, ...]) -> np.ndarray:
-    """Modulus-11 check digit: weights from the right, repeated; 0 where the remainder is 0 or 1, else 11 − remainder."""
+    """Modulus-11 check digit: weights from the right, repeated; 0 for a remainder of 0 or 1, else 11 - remainder."""
     count = digits.shape[1]
     total = np.zeros(len(digits), dtype=np.int32)
     for place in range(count):
@@ -118,7 +115,9 @@ def atena_numbers(person: np.ndarray) -> pl.Series:
 def household_numbers(household: np.ndarray) -> pl.Series:
     """世帯番号: 12 digits with leading zeros; null for a negative index."""
     text = text_of(2_000_000 + np.maximum(household, 0).astype(np.int64) * 3, 12)
-    return text if (household >= 0).all() else text.zip_with(pl.Series(household >= 0), pl.Series([None], dtype=pl.String))
+    return (
+        text if (household >= 0).all() else text.zip_with(pl.Series(household >= 0), pl.Series([None], dtype=pl.String))
+    )
 
 
 def my_numbers(person: np.ndarray) -> pl.Series:
@@ -144,11 +143,26 @@ def residence_cards(person: np.ndarray) -> pl.Series:
 @cache
 def home_texts() -> dict[str, pl.Series]:
     """Made-up 本籍, 方書 and 備考, as tables to draw from; the first 方書 and 備考 are blank."""
-    provinces = "瀬音県 碧浜県 霧生県 朧月県 篝火県 澪標県".split()
-    towns = "波野市 凪原市 鴇野町 蔦江町 櫂浦市 笛吹野村 鐸木町 雫石野市".split()
+    provinces = ["瀬音県", "碧浜県", "霧生県", "朧月県", "篝火県", "澪標県"]
+    towns = ["波野市", "凪原市", "鴇野町", "蔦江町", "櫂浦市", "笛吹野村", "鐸木町", "雫石野市"]
     domicile = [f"{a}{b}字{c}{n}番地" for a in provinces for b in towns for c in "東西南北" for n in range(1, 40)]
-    houses = "ハイツ凪 コーポ霧生 メゾン篝 グランド澪 リバーサイド朧 第二鴇荘 パレス櫂 レジデンス暁".split()
+    houses = [
+        "ハイツ凪",
+        "コーポ霧生",
+        "メゾン篝",
+        "グランド澪",
+        "リバーサイド朧",
+        "第二鴇荘",
+        "パレス櫂",
+        "レジデンス暁",
+    ]
     annex = ["", *(f"{h}{floor}{room:02d}号" for h in houses for floor in range(1, 13) for room in range(1, 13))]
-    notes = ["", "窓口にて聴取済", "郵便返戻あり～要確認", "旧字体は①の通り", "家屋番号変更につき注意", "世帯主へ連絡済み"]
+    notes = [
+        "",
+        "窓口にて聴取済",
+        "郵便返戻あり～要確認",
+        "旧字体は①の通り",
+        "家屋番号変更につき注意",
+        "世帯主へ連絡済み",
+    ]
     return {"domicile": pl.Series(domicile), "annex": pl.Series(annex), "notes": pl.Series(notes)}
-

@@ -55,7 +55,7 @@ def announce_departures(month: Month) -> None:
 
 def leave_as_announced(month: Month) -> None:
     """The departures announced in the month before take place: the same day, the destination confirmed."""
-    city, r, planned = month.city, month.city.residents, month.city.announced
+    r, planned = month.city.residents, month.city.announced
     if planned is None:
         return
     here = (r.state[planned.person] == RESIDENT) & (r.history[planned.person] == planned.history)
@@ -97,6 +97,28 @@ def move_within_ward(month: Month) -> None:
     _relocate(month, people, group, target, keep_number=whole)
 
 
+def wed(month: Month) -> None:
+    """Two people who live alone form a household: one moves to the other, which is a 転居 in or between wards."""
+    city, r, rng = month.city, month.city.residents, month.rng
+    expected = city.parameters.flows.weddings / 12_000 * len(month.members)
+    people = month.available()
+    single = people[(month.size[r.household[people]] == 1) & (month.age[people] >= 20) & (month.age[people] < 46)]
+    sides = []
+    for sex in (MALE, FEMALE):
+        side = single[r.sex[single] == sex]
+        side = month.choose(side, np.full(len(side), min(1.0, expected / max(len(side), 1))))
+        sides.append(side[np.argsort(r.birth[side] + rng.normal(0, 900, len(side)))])
+    couples = min(map(len, sides))
+    hosts, guests = sides[0][:couples], sides[1][:couples]
+    swap = rng.random(couples) < 0.35
+    hosts, guests = np.where(swap, guests, hosts), np.where(swap, hosts, guests)
+    home, journal = r.household[hosts], month.journal
+    before = journal.address(r.household[guests])
+    r.household[guests], r.head[guests], r.role[guests] = home, False, PARTNER
+    part = journal.record(guests, MOVE, before, journal.address(home), lag=12)
+    r.moved_in[guests] = part["event_on"]
+
+
 def movers(month: Month, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Who moves this month, at yearly ``rates`` per 1,000 residents of each ward.
 
@@ -111,8 +133,11 @@ def movers(month: Month, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     home = r.household[people]
     size, ward = month.size[home], city.ward_of(home)
     bound = r.head[people] | (r.role[people] == PARTNER)
-    share = np.where(size == 1, 1.0, np.where(month.adults[home] == 1, 1.0, np.where(bound, flows.whole_household, 0.0)))
-    hazard = np.interp(month.age[people], flows.move_ages, flows.move_hazard) * np.where(bound & (size > 1), 0.45, 1.0)
+    share = np.where(
+        size == 1, 1.0, np.where(month.adults[home] == 1, 1.0, np.where(bound, flows.whole_household, 0.0))
+    )
+    hazard = np.interp(month.age[people], flows.move_ages, flows.move_hazard)
+    hazard *= np.where(size == 1, 1.0, np.where(bound, 0.45, flows.from_home))
     expected_size = share * size + (1 - share)
     total = np.bincount(ward, weights=hazard * expected_size, minlength=len(rates))
     wanted = np.bincount(city.ward_of(month.home), minlength=len(rates)) * rates / 12_000
@@ -187,7 +212,7 @@ def move_in(month: Month) -> None:
 
 
 def _return(month: Month, ward: np.ndarray, count: int) -> np.ndarray:
-    """Single people who moved out earlier come back, each to a household of their own in the first wards of ``ward``."""
+    """People who moved out earlier come back, each to a household of their own in the first wards of ``ward``."""
     city, r, rng = month.city, month.city.residents, month.rng
     away = np.flatnonzero((r.state == MOVED_OUT) & (r.birth < city.last_day - 18 * 366))
     away = np.setdiff1d(away, city.lately["out"]["person"])
@@ -200,7 +225,9 @@ def _return(month: Month, ward: np.ndarray, count: int) -> np.ndarray:
     return back
 
 
-def settle_newcomers(month: Month, ward: np.ndarray, abroad: np.ndarray, *, alone: bool) -> tuple[np.ndarray, np.ndarray]:
+def settle_newcomers(
+    month: Month, ward: np.ndarray, abroad: np.ndarray, *, alone: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """New households of new people, one for each entry of ``ward``; ``alone`` makes all of them single.
 
     Returns:

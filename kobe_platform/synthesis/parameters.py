@@ -1,4 +1,4 @@
-"""The synthetic city's parameters, read from ``parameters.toml`` beside this module: own rounded figures, no copied table."""
+"""The synthetic city's parameters, read from ``parameters.toml`` beside this module: own rounded figures."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class Ward(_Table):
     male: float
     ages: tuple[float, ...]
     foreign: float
+    family: float
     births: float
     in_: float
     out: float
@@ -108,6 +109,8 @@ class Flows(_Table):
     admin_entries: float
     admin_removals: float
     splits: float
+    weddings: float
+    from_home: float
     merges: float
     corrections: float
     cancelled_at_once: float

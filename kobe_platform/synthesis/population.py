@@ -94,7 +94,7 @@ def draw_names(people: People, rng: np.random.Generator) -> None:
 def draw_counterparts(
     parameters: Parameters, abroad: np.ndarray, nationality: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Where each comes from or goes to: index into :func:`counterpart_codes`; foreigners abroad mostly to their own country."""
+    """Where each comes from or goes to (index into :func:`counterpart_codes`): abroad, mostly the own country."""
     codes = {code: index for index, code in enumerate(counterpart_codes(parameters))}
     table = parameters.counterparts
     share = np.cumsum(table.weights)
@@ -115,7 +115,7 @@ def protect(city: City, people: np.ndarray, share: float, rng: np.random.Generat
     women = people[(age >= 18) & (age < 70) & (residents.sex[people] == FEMALE)]
     if not len(women):
         return
-    chosen = rng.choice(women, min(len(women), max(1, round(len(people) * share / 1.6))), replace=False)
+    chosen = rng.choice(women, min(len(women), max(1, round(len(people) * share / 1.38))), replace=False)
     flag = np.where(rng.random(len(chosen)) < 0.15, 2, np.where(rng.random(len(chosen)) < 0.1, 3, 1)).astype(np.int8)
     residents.protection[chosen] = flag
     flag_of = dict(zip(residents.household[chosen].tolist(), flag.tolist(), strict=True))
@@ -127,7 +127,7 @@ def _settle_ward(city: City, index: int, count: int, rng: np.random.Generator) -
     """Append one ward's people and households to the city."""
     ward, families = city.parameters.wards[index], city.parameters.families
     age, sex = _ages(city.parameters, ward, count, rng)
-    home, role, head = _form_households(age, sex, families, rng)
+    home, role, head = _form_households(age, sex, families, ward.family, rng)
     homes, home = np.unique(home, return_inverse=True)
     first = len(city.households)
     city.households.found(*place(city.geography, np.full(len(homes), index), city.parameters, rng))
@@ -166,8 +166,10 @@ def _ages(parameters: Parameters, ward: Ward, count: int, rng: np.random.Generat
     return np.concatenate(ages)[shuffled].astype(np.int16), sexes[shuffled].astype(np.int8)
 
 
-def _form_households(age: np.ndarray, sex: np.ndarray, families: Families, rng: np.random.Generator):
-    """Household label, generation and head of each person of one ward."""
+def _form_households(
+    age: np.ndarray, sex: np.ndarray, families: Families, tendency: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Household label, generation and head of each person of a ward; ``tendency`` multiplies chances of family life."""
     n = len(age)
     adult = age >= 18
     chance = np.where(
@@ -175,12 +177,14 @@ def _form_households(age: np.ndarray, sex: np.ndarray, families: Families, rng: 
         np.interp(age, families.married_ages, families.married_male),
         np.interp(age, families.married_ages, families.married_female),
     )
-    married = adult & (rng.random(n) < chance)
-    at_home = adult & ~married & (rng.random(n) < np.interp(age, families.at_home_ages, families.at_home))
+    married = adult & (rng.random(n) < chance * tendency)
+    at_home = adult & ~married & (rng.random(n) < np.interp(age, families.at_home_ages, families.at_home) * tendency)
     home = np.arange(n)
     role = np.full(n, PARTNER, dtype=np.int8)
     head = np.ones(n, dtype=bool)
-    wives, husbands = _pair(np.flatnonzero(married & (sex == FEMALE)), np.flatnonzero(married & (sex == MALE)), age, families, rng)
+    wives, husbands = _pair(
+        np.flatnonzero(married & (sex == FEMALE)), np.flatnonzero(married & (sex == MALE)), age, families, rng
+    )
     home[wives] = home[husbands]
     wife_is_head = rng.random(len(wives)) < 0.07
     head[wives], head[husbands] = wife_is_head, ~wife_is_head

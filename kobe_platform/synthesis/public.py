@@ -22,7 +22,7 @@ def ward_stock(city: City) -> np.ndarray:
 
 
 def estimate_base(city: City, stock: np.ndarray) -> np.ndarray:
-    """What the estimate adds to the register for good: a census finds others than those registered. Shape (wards, 3)."""
+    """What the estimate adds to the register for good: a census finds other people. Shape (wards, 3)."""
     shares = city.parameters.city
     offsets = np.array([shares.estimate_household_offset, shares.estimate_offset, shares.estimate_offset])
     return np.round(stock * offsets).astype(int)

@@ -6,8 +6,10 @@ folder. What the platform is expected to do with it stands in ``treatment``; the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ import polars as pl
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.synthesis.city import City
 from kobe_platform.synthesis.layout import MOVEMENTS, REGISTER
-from kobe_platform.synthesis.writer import Form
+from kobe_platform.synthesis.writer import ENCODINGS, LAYOUTS, Form
 
+LIST = Path(__file__).with_name("quirks.toml")
 TREATMENTS = {
     "R": "reject the delivery",
     "Q": "set the row aside",
@@ -45,28 +48,16 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Quirk:
-    """One quirk; exactly the parts that it needs are given.
+class Effect:
+    """What a quirk does; exactly the parts that it needs are given.
 
     Attributes:
-        name, number, treatment, title: as listed (0: legal by extracts.md §1); ``treatment`` is a key of :data:`TREATMENTS`.
-        sources: where it may be planted; the first is the default of a request.
-        share: of the eligible rows, planted by ``dirt = 1``; 0 keeps it out of the everyday mix.
-        count: rows planted by a request.
         eligible: which rows it may befall; None means any.
         change: column → new text, evaluated on the chosen rows.
         append: further rows, given the table's rows, the city, a generator and how many.
-        table, data, manifest, folder: change the table, the file's bytes, the manifest, the folder after all is written.
-        encodings, layouts: forms that can show it at all.
+        table, data, manifest, folder: change the table, the bytes, the manifest, the folder when all is written.
     """
 
-    name: str
-    number: int
-    treatment: str
-    title: str
-    sources: tuple[str, ...] = (REGISTER, MOVEMENTS)
-    share: float = 0.0
-    count: int = 3
     eligible: pl.Expr | None = None
     change: dict[str, pl.Expr] | None = None
     append: Callable[[pl.DataFrame, City, np.random.Generator, int], pl.DataFrame] | None = None
@@ -74,8 +65,27 @@ class Quirk:
     data: Callable[[bytes, np.random.Generator, str], bytes] | None = None
     manifest: Callable[[dict], None] | None = None
     folder: Callable[[Path, dict], None] | None = None
-    encodings: tuple[str, ...] = ("cp932", "utf-8", "utf-8-sig")
-    layouts: tuple[str, ...] = ("delimited", "fixed")
+
+
+@dataclass(frozen=True)
+class Quirk:
+    """One quirk as ``quirks.toml`` lists it, with its effect.
+
+    Attributes:
+        treatment: a key of :data:`TREATMENTS`.
+        encodings, layouts: forms of an extract that can show it at all; the others are those of the file.
+    """
+
+    name: str
+    number: int
+    treatment: str
+    title: str
+    effect: Effect
+    sources: tuple[str, ...] = (REGISTER, MOVEMENTS)
+    share: float = 0.0
+    count: int = 3
+    encodings: tuple[str, ...] = ENCODINGS
+    layouts: tuple[str, ...] = LAYOUTS
 
     def fits(self, form: Form) -> bool:
         """Whether an extract of this form can show it at all."""
@@ -84,7 +94,7 @@ class Quirk:
     @property
     def of_rows(self) -> bool:
         """Whether it befalls chosen rows or adds some."""
-        return self.change is not None or self.append is not None
+        return self.effect.change is not None or self.effect.append is not None
 
 
 @dataclass(frozen=True)
@@ -108,18 +118,31 @@ class Soiled:
     planted: list[list]
 
 
-def registry() -> dict[str, Quirk]:
-    """Every quirk by name, in the order of extracts.md."""
+@cache
+def registry() -> Mapping[str, Quirk]:
+    """Every quirk by name, in the order of extracts.md.
+
+    Raises:
+        KeyError: the list and the effects name different quirks.
+    """
     from kobe_platform.synthesis import damage, dirt
 
-    quirks = sorted([*dirt.QUIRKS, *damage.QUIRKS], key=lambda quirk: quirk.number)
-    return {quirk.name: quirk for quirk in quirks}
+    effects = {**dirt.EFFECTS, **damage.EFFECTS}
+    with LIST.open("rb") as file:
+        listed = tomllib.load(file)
+    if extra := effects.keys() - listed.keys():
+        raise KeyError(*extra)
+    quirks = {}
+    for name, entry in listed.items():
+        known = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+        quirks[name] = Quirk(name=name, effect=effects[name], **known)
+    return quirks
 
 
 def requested(requests: tuple[str, ...], months: list[str], form: Form) -> list[Request]:
-    """Parse ``NAME`` or ``NUMBER``, optionally ``@YYYY-MM`` and ``:source`` (default: last month, the quirk's first source).
+    """Parse ``NAME`` or ``NUMBER``, then optionally ``@YYYY-MM`` and ``:source``.
 
-    A number asks for all quirks of that number that the form can show.
+    Default are the last month and the quirk's first source. A number asks for all of its quirks that the form can show.
 
     Raises:
         ConfigurationError: unknown quirk, month outside the plan, or a source or form that cannot have it.
@@ -154,33 +177,36 @@ def soil(
     added: list[pl.DataFrame] = []
     planted: list[list] = []
     for quirk, wanted in plan:
-        if not wanted:
-            continue
-        if quirk.append is not None:
-            more = quirk.append(rows, city, rng, wanted)
+        if quirk.effect.append is not None and wanted:
+            more = quirk.effect.append(rows, city, rng, wanted)
             added.append(more)
+            taken |= rows["atena_no"].is_in(more["atena_no"].implode()).to_numpy()
             planted += _account(quirk, more, source)
+    for quirk, wanted in plan:
+        if quirk.effect.change is None or not wanted:
             continue
-        index = _choose(rows, quirk.eligible, wanted, taken, rng)
+        index = _choose(rows, quirk.effect.eligible, wanted, taken, rng)
         taken[index] = True
         befallen = rows[index]
-        edits.append((index, befallen.select(**quirk.change)))
+        edits.append((index, befallen.select(**quirk.effect.change)))
         planted += _account(quirk, befallen, source)
     table = Table(pl.concat([_edited(rows, edits), *added]))
     for quirk in asked:
-        if quirk.table is not None:
-            table = quirk.table(table, rng)
+        if quirk.effect.table is not None:
+            table = quirk.effect.table(table, rng)
     return Soiled(table, planted)
 
 
 def spoil(path: Path, encoding: str, asked: list[Quirk], rng: np.random.Generator) -> None:
     """Damage the written file's bytes as asked, before the manifest describes it."""
     for quirk in asked:
-        if quirk.data is not None:
-            path.write_bytes(quirk.data(path.read_bytes(), rng, encoding))
+        if quirk.effect.data is not None:
+            path.write_bytes(quirk.effect.data(path.read_bytes(), rng, encoding))
 
 
-def _choose(rows: pl.DataFrame, eligible: pl.Expr | None, wanted: int, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _choose(
+    rows: pl.DataFrame, eligible: pl.Expr | None, wanted: int, taken: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Up to ``wanted`` free rows that are eligible, ascending: looked for in a sample first, then everywhere."""
     if eligible is None:
         candidates = rng.integers(0, rows.height, wanted * 2)

@@ -1,4 +1,4 @@
-"""People and events as the rows of an extract: text columns, vectorised by drawing from small tables of distinct texts."""
+"""People and events as the rows of an extract: text columns, drawn from small tables of distinct texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOT_FORMS = ("{}番{}号", "{}番地の{}", "{}番地")
 
 @cache
 def day_texts() -> tuple[pl.Series, pl.Series]:
-    """Every day since 1868-01-25 as the western ``19850412`` and the era ``3600412``; the last entry of both is blank."""
+    """Every day since 1868-01-25 in western (``19850412``) and era form (``3600412``); the last of both is blank."""
     days = np.arange(FIRST_TABLE_DAY, LAST_TABLE_DAY + 1).astype("datetime64[D]")
     texts = np.char.replace(np.datetime_as_string(days), "-", "")
     year = texts.astype("U4").astype(int)
@@ -195,7 +195,7 @@ def _personal_texts(city: City, people: np.ndarray) -> dict[str, pl.Series]:
 
 
 def movement_rows(city: City, events: Events) -> pl.DataFrame:
-    """The rows of ``resident_movements`` in the order of ``events``; people's attributes as they are at the month's end."""
+    """The rows of ``resident_movements`` in the order of ``events``; attributes as they are at the month's end."""
     r, people = city.residents, events.person
     foreign = r.foreign[people]
     code_before, district_before = addresses(city, events.plot_before, events.blank_before)

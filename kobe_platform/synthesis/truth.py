@@ -10,13 +10,27 @@ import numpy as np
 
 from kobe_platform.synthesis.city import CHILD, ELDER, PARTNER, City, protected_households
 from kobe_platform.synthesis.events import (
-    ADMIN_ENTRY, ADMIN_REMOVAL, BIRTH, CHANGE_CANCELLED, DEATH, ENTRY_CANCELLED, IN_ABROAD, IN_DOMESTIC, MOVE,
-    OTHER_ENTRY, OTHER_REMOVAL, OUT_ABROAD, OUT_DOMESTIC, REMOVAL_CANCELLED, Events,
+    ADMIN_ENTRY,
+    ADMIN_REMOVAL,
+    BIRTH,
+    CHANGE_CANCELLED,
+    DEATH,
+    ENTRY_CANCELLED,
+    IN_ABROAD,
+    IN_DOMESTIC,
+    MOVE,
+    OTHER_ENTRY,
+    OTHER_REMOVAL,
+    OUT_ABROAD,
+    OUT_DOMESTIC,
+    REMOVAL_CANCELLED,
+    Events,
 )  # fmt: skip
 
 SEXES = ("", "male", "female")
 FLOWS = {
-    IN_DOMESTIC: "in_domestic", IN_ABROAD: "in_abroad", BIRTH: "birth", ADMIN_ENTRY: "admin_in", OTHER_ENTRY: "admin_in",
+    IN_DOMESTIC: "in_domestic", IN_ABROAD: "in_abroad", BIRTH: "birth",
+    ADMIN_ENTRY: "admin_in", OTHER_ENTRY: "admin_in",
     OUT_DOMESTIC: "out_domestic", OUT_ABROAD: "out_abroad", DEATH: "death", ADMIN_REMOVAL: "admin_out",
     OTHER_REMOVAL: "admin_out", ENTRY_CANCELLED: "admin_out", REMOVAL_CANCELLED: "admin_in",
 }  # fmt: skip
@@ -26,13 +40,18 @@ def truth(city: City, events: Events) -> dict[str, object]:
     """Counts of the month that ``city`` stands at and that ``events`` led to.
 
     Returns:
-        ``month``; ``residents``; ``population`` (ward, sex, age 0 … without top-coding, resident_type → persons);
-        ``districts`` (ward, district → persons; ``unknown`` for protected households and underivable addresses);
-        ``households`` (ward, size → households); ``families`` (ward, family type → households);
-        ``foreigners`` (ward, nationality, residence status code → persons); ``protected_persons`` (members of protected households, by
-        ward); ``flows`` (ward, reason, notice → persons, cancelled pairs of the month left out; ward moves as
-        ``ward_move_in`` and ``ward_move_out``); ``netted`` (events of the month that a same-month cancellation undid).
-        Tables are lists of rows, keys first, the count last.
+        Tables as lists of rows, keys first, the count last:
+
+        - ``population``: ward, sex, age (not top-coded), japanese / foreign → persons
+        - ``districts``: ward, district → persons; ``unknown`` for protected households and underivable addresses
+        - ``households``: ward, size → households; ``families``: ward, family type → households
+        - ``foreigners``: ward, nationality, residence status code → persons
+        - ``protected_persons``: ward → members of protected households
+        - ``flows``: ward, reason, on notice (0 / 1) → persons, what was cancelled within the month left out; moves
+          between wards stand twice, as ``ward_move_in`` and ``ward_move_out``
+        - ``netted``: ward, reason code → events that a cancellation of the same month undid, and those cancellations
+
+        and ``month`` and ``residents``.
     """
     r, stock = city.residents, city.stock
     home = r.household[stock]

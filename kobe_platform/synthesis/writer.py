@@ -83,12 +83,10 @@ def write_fixed(frame: pl.DataFrame, path: Path, form: Form, widths: Mapping[str
 
 def _fixed_column(values: pl.Series, width: int, codec: str) -> np.ndarray:
     """Bytes of one column, shape (rows, width): each distinct text is encoded once."""
-    coded = values.fill_null("").cast(pl.Categorical)
-    texts, codes = coded.cat.get_categories(), coded.to_physical().to_numpy()
-    used, codes = np.unique(codes, return_inverse=True)
-    encoded = [_fit(text, width, codec) for text in texts.gather(used).to_list()]
+    coded = values.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+    encoded = [_fit(text, width, codec) for text in coded.dictionary.to_pylist()]
     table = np.frombuffer(b"".join(encoded), dtype=np.uint8).reshape(-1, width)
-    return table[codes]
+    return table[coded.indices.to_numpy()]
 
 
 def _fit(text: str, width: int, codec: str) -> bytes:
