@@ -1,7 +1,5 @@
 """abstracted: name, exact address and birth date are gone; age, district and pseudonym stand instead (抽象化)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,9 +44,7 @@ def _abstracted(
         with border(stage="abstracted", source=contract.name, month=month):
             delivery = inbox.delivery(contract.name, month)
             home = Path(inbox.home)
-            partition = abstract_month(
-                contract, month, lake.store, lake.keys, contracts, delivery=delivery, home=home
-            )
+            partition = abstract_month(contract, month, lake.store, lake.key_service, contracts, delivery=delivery, home=home)
             return partition_result(partition)
 
     return abstract

@@ -1,11 +1,16 @@
-"""What all assets share: partitions, tags, kinds, owners, freshness and automation – stated once, applied everywhere."""
+"""What all assets share – partitions, tags, kinds, owners, freshness, automation – stated once, applied everywhere."""
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 from functools import cache
 
 import dagster as dg
+
+# Partitioned checks and lenient partition mappings are young in Dagster: they are used knowingly, and pinned by the lock.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 GROUPS = ("raw", "abstracted", "lake", "statistics", "dashboards")
 OPERATORS = "team:データ基盤運用"

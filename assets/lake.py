@@ -1,7 +1,5 @@
 """lake: the one current, validated, encrypted partition per source and month."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """raw: one encrypted file a delivery, holding the contracted columns that some rule reads, as bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What runs by the clock: every night the partitions and the log of key use are verified."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from kobe_platform.errors import CustodyError

@@ -1,7 +1,5 @@
 """The sensor that watches the inbox: one run a delivery, requested once an attempt."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +26,7 @@ class Cursor:
     attempts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str | None) -> Cursor:
+    def parse(cls, text: str | None) -> "Cursor":
         """From the stored text; a cursor of another version starts afresh (receipts and run keys still hold)."""
         try:
             return cls({str(name): int(n) for name, n in json.loads(text or "{}").items()})

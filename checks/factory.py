@@ -1,8 +1,5 @@
 """One factory for every asset check, so that Dagster's preview API of partitioned checks is named in one place."""
 
-from __future__ import annotations
-
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +8,6 @@ import dagster as dg
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
 from resources import Lake
-
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 
 @dataclass(frozen=True)

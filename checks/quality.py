@@ -46,7 +46,9 @@ def expectations(contract: Contract) -> list[Expectation]:
     snapshot = "snapshot" in contract.kinds
     expected = [Expectation(name, "one_of", values) for name, values in _CODED.items() if name in outputs]
     expected += [Expectation(name, "present") for name in _PRESENT if name in outputs]
-    expected += [Expectation(name, "unique") for name in _UNIQUE if name in outputs and (snapshot or name == "event_id")]
+    expected += [
+        Expectation(name, "unique") for name in _UNIQUE if name in outputs and (snapshot or name == "event_id")
+    ]
     if "age" in outputs:
         expected.append(Expectation("age", "between", (0, OLDEST_AGE)))
     return expected

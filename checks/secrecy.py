@@ -39,9 +39,7 @@ def secrecy_checks(
     return checks
 
 
-def table_checks(
-    group: str, tables: Sequence[str], months: dg.PartitionsDefinition
-) -> dg.AssetChecksDefinition:
+def table_checks(group: str, tables: Sequence[str], months: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     """``no_identifiers`` on the published tables of one protection group; blocking."""
     assets = [CheckedAsset("published", name) for name in tables]
 

@@ -96,7 +96,11 @@ class Headless:
         """
         sensor = self.definitions.resolve_sensor_def(SENSOR)
         context = dg.build_sensor_context(
-            instance=self.instance, cursor=self._stored(_SENSOR_CURSOR), definitions=self.definitions, sensor_name=SENSOR
+            instance=self.instance,
+            cursor=self._stored(_SENSOR_CURSOR),
+            repository_def=self.definitions.get_repository_def(),
+            resources=dict(self.definitions.resources or {}),
+            sensor_name=SENSOR,
         )
         data = sensor.evaluate_tick(context)
         wanted, attempts = [], dict(Cursor.parse(data.cursor).attempts)
@@ -115,7 +119,9 @@ class Headless:
         """Tick and execute until the sensor requests nothing more."""
         while requests := self.due(scope):
             for number, request in enumerate(requests, 1):
-                self.progress(f"{request.tags[DELIVERY_TAG].split(':')[1]} {request.partition_key}", number, len(requests))
+                self.progress(
+                    f"{request.tags[DELIVERY_TAG].split(':')[1]} {request.partition_key}", number, len(requests)
+                )
                 yield self._execute_request(request)
 
     def automate(self) -> Iterator[Outcome]:

@@ -166,7 +166,9 @@ def run(
     if as_json:
         print(json.dumps(summary(report), ensure_ascii=False, indent=1))
     elif report.nothing_new:
-        console.print(f"Nothing new in the inbox: nothing to do ({report.seconds:.1f} s). 新しい提供データはありません。")
+        console.print(
+            f"Nothing new in the inbox: nothing to do ({report.seconds:.1f} s). 新しい提供データはありません。"
+        )
     else:
         console.print(_verdict(report))
     raise typer.Exit(report.exit_code)

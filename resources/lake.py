@@ -31,14 +31,14 @@ class Lake(dg.ConfigurableResource):
     passphrase_file: str = ""
 
     @property
-    def keys(self) -> KeyService:
+    def key_service(self) -> KeyService:
         """The key service, opened once a process."""
         return _keys(self.keys_path, self.log_path, self.passphrase_file, self.principal)
 
     @property
     def store(self) -> PartitionStore:
         """The partitions, opened once a process."""
-        return _store(self.root, self.municipality, self.keys)
+        return _store(self.root, self.municipality, self.key_service)
 
 
 @cache

@@ -47,9 +47,7 @@ def receipt_status(home: Path, delivery: Delivery) -> Outcome:
     return "none"
 
 
-def due_deliveries(
-    deliveries: Sequence[Delivery], contracts: Mapping[str, Contract], home: Path
-) -> list[Due]:
+def due_deliveries(deliveries: Sequence[Delivery], contracts: Mapping[str, Contract], home: Path) -> list[Due]:
     """The deliveries without an outcome, public ones first, then by month, each after those that it needs.
 
     Reads receipts only: a delivery costs a few ``stat`` calls, whatever its size.

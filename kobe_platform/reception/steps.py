@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
-from kobe_platform.abstraction import abstract, validate
+from kobe_platform.abstraction import Abstracted, abstract, validate
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import KeyService
 from kobe_platform.deliveries import (
@@ -20,9 +21,10 @@ from kobe_platform.deliveries import (
     previous_sequence,
     write_receipt,
 )
-from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError
+from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.reception.accounting import combined
 from kobe_platform.reception.vintages import difference
 
 
@@ -67,7 +69,7 @@ def abstract_month(
     """
     raw = _current(store, PartitionId("raw", contract.name, month))
     companions = {name: _current(store, PartitionId("raw", name, month)) for name in contract.needs}
-    references = {name: _in_force(store, name, month) for name in contract.references}
+    references = {name: in_force(store, name, month) for name in contract.references}
     try:
         abstracted = abstract(
             store.read(raw.id),
@@ -78,38 +80,101 @@ def abstract_month(
             pseudonym_key=keys.pseudonym_key,
         )
     except DeliveryRejected as error:
-        _receipt_of_raw(raw, delivery, home, "rejected", error)
+        _receipt(home, delivery, raw, "rejected", error)
         raise
     inputs = {f"raw/{p.id.source}": p.digest for p in (raw, *companions.values(), *references.values())}
-    facts = {**abstracted.facts, "content_hash": raw.facts.get("content_hash", "")}
+    facts = {**combined(raw.facts, abstracted.facts), "content_hash": raw.facts.get("content_hash", "")}
     return store.write(PartitionId("abstracted", contract.name, month), abstracted.frame, facts=facts, inputs=inputs)
 
 
 def admit_month(
     contract: Contract, month: str, store: PartitionStore, *, delivery: Delivery | None = None, home: Path | None = None
 ) -> Partition:
-    """Validate what abstraction made and commit it, shuffled, as the lake's partition of the month.
+    """Validate what abstraction made and commit it as the lake's partition of the month.
 
-    The receipt ``accepted`` is written here and only here.
+    The receipt ``accepted`` of a personal source is written here and only here.
 
     Raises:
         DeliveryRejected, DeliveryHeld: the lake's partition in force stays; an operator's approval lifts a hold.
     """
     abstracted = _current(store, PartitionId("abstracted", contract.name, month))
-    previous = store.current(PartitionId("lake", contract.name, _month_before(month)))
-    frame = store.read(abstracted.id)
+    made = Abstracted(store.read(abstracted.id), dict(abstracted.facts))
     try:
-        approved = delivery is not None and home is not None and is_approved(home, delivery)
-        facts = validate_frame(frame, abstracted.facts, contract, month, None if approved else previous)
+        facts = validate(
+            made, contract, month=month, previous_rows=_previous_rows(store, contract, month, delivery, home)
+        )
     except DeliveryRejected as error:
-        _receipt_of_raw(abstracted, delivery, home, "rejected", error)
+        _receipt(home, delivery, abstracted, "rejected", error)
         raise
     except DeliveryHeld as error:
-        _receipt_of_raw(abstracted, delivery, home, "held", error)
+        _receipt(home, delivery, abstracted, "held", error)
         raise
-    shuffled = frame.sample(fraction=1.0, shuffle=True, seed=int(abstracted.digest[:8], 16))
-    partition = store.write(
-        PartitionId("lake", contract.name, month), shuffled, facts=facts, inputs={"abstracted": abstracted.digest}
-    )
-    _receipt_of_raw(abstracted, delivery, home, "accepted", facts)
+    identity = PartitionId("lake", contract.name, month)
+    partition = store.write(identity, made.frame, facts=facts, inputs={"abstracted": abstracted.digest})
+    _receipt(home, delivery, abstracted, "accepted", facts)
     return partition
+
+
+def _previous_rows(
+    store: PartitionStore, contract: Contract, month: str, delivery: Delivery | None, home: Path | None
+) -> int | None:
+    """Rows of the month before; None where there is none, or where an operator has approved this delivery."""
+    if delivery is not None and home is not None and is_approved(home, delivery):
+        return None
+    previous = store.current(PartitionId("lake", contract.name, month_before(month)))
+    return previous.rows if previous else None
+
+
+def month_before(month: str) -> str:
+    """The month before ``YYYY-MM``."""
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year - 1}-12" if number == 1 else f"{year}-{number - 1:02d}"
+
+
+def _hold_revision(
+    delivery: Delivery, contract: Contract, store: PartitionStore, home: Path, frame: pl.DataFrame
+) -> None:
+    """Hold a revised delivery with a difference report in counts, until an operator approves it."""
+    try:
+        hold_revision(home, delivery)
+    except DeliveryHeld as error:
+        identity = PartitionId("raw", contract.name, delivery.month)
+        if store.current(identity) is not None:
+            error.at.update(difference(store.read(identity), frame, contract.key))
+        raise
+
+
+def _current(store: PartitionStore, identity: PartitionId) -> Partition:
+    partition = store.current(identity)
+    if partition is None:
+        raise LakeError(
+            "a partition that this step reads is not there",
+            code="reception.upstream",
+            at={"stage": identity.stage, "source": identity.source, "month": identity.month},
+            remedy="deliver or process it first",
+            ja="この処理が読む区画がまだありません",
+        )
+    return partition
+
+
+def in_force(store: PartitionStore, source: str, month: str) -> Partition:
+    """A reference's latest delivery at or before ``month``.
+
+    Raises:
+        LakeError: none was delivered yet.
+    """
+    earlier = [held for held in store.months("raw", source) if held <= month]
+    return _current(store, PartitionId("raw", source, earlier[-1] if earlier else month))
+
+
+def _receipt(
+    home: Path | None,
+    delivery: Delivery | None,
+    made_from: Partition,
+    status: Literal["accepted", "rejected", "held"],
+    result: Mapping[str, object] | PlatformError,
+) -> None:
+    """Write a receipt, if what the partition was made from is what still lies in the inbox."""
+    if delivery is None or home is None or made_from.facts.get("content_hash") != delivery.content_hash:
+        return
+    write_receipt(home, delivery, status, result)
