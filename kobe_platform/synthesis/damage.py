@@ -22,15 +22,17 @@ def _undecodable(data: bytes, rng: np.random.Generator, encoding: str) -> bytes:
     """Two bytes of a value in the middle become ones that are no character in any of the encodings."""
     start, _ = _middle_line(data)
     place = data.index(b",", start) if b"," in data[start : start + 64] else start + 200
-    return data[: place - 2] + b"\xfd\xff" + data[place:]
+    return data[: place - 2] + b"\x81 " + data[place:]
 
 
 def _two_encodings(data: bytes, rng: np.random.Generator, encoding: str) -> bytes:
-    """One line of the file stands in the other encoding."""
+    """Some lines of the file stand in the other encoding (several: a single one could decode by chance)."""
     codec, other = ("cp932", "utf-8") if encoding == "cp932" else ("utf-8", "cp932")
-    start, end = _middle_line(data)
-    line = data[start:end].decode(codec).encode(other)
-    return data[:start] + line + data[end:]
+    start, _ = _middle_line(data)
+    end = start
+    for _ in range(40):
+        end = data.index(b"\r\n", end) + 2
+    return data[:start] + data[start:end].decode(codec).encode(other) + data[end:]
 
 
 def _cut_character(data: bytes, rng: np.random.Generator, encoding: str) -> bytes:

@@ -188,7 +188,7 @@ def _register_contents() -> dict[str, Effect]:
         "sex_zero": Effect(change={"sex": pl.lit("0")}),
         "history_gap": Effect(
             change={"history_no": (pl.col("history_no").cast(pl.Int32) + 40).cast(pl.String)},
-            eligible=pl.col("cancels_history_no").is_null() & (pl.col("reason") == "44"),
+            eligible=(pl.col("cancels_history_no").fill_null("") == "") & (pl.col("reason") == "44"),
         ),
         "no_head": Effect(eligible=pl.col("relationship") == "02", change={"relationship": pl.lit("99")}),
         "check_digit": Effect(
@@ -207,7 +207,7 @@ def _register_contents() -> dict[str, Effect]:
         ),
         "nationality_on_japanese": Effect(eligible=japanese, change={"nationality": pl.lit("USA")}),
         "no_nationality": Effect(eligible=foreign, change={"nationality": pl.lit("")}),
-        "unknown_relationship": Effect(eligible=pl.col("relationship") == "96", change={"relationship": pl.lit("88")}),
+        "unknown_relationship": Effect(eligible=pl.col("relationship") == "99", change={"relationship": pl.lit("88")}),
         "unknown_status": Effect(eligible=foreign, change={"residence_status": pl.lit("77")}),
         "unknown_reason": Effect(eligible=pl.col("reason").is_in(["44", "45", "49"]), change={"reason": pl.lit("48")}),
         "town_abolished": Effect(change={"address_code": address.str.slice(0, 5) + "980001"}),
