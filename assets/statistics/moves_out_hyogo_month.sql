@@ -1,0 +1,18 @@
+/*
+title = "県内他市町への転出（月次）"
+description = "県内の市町への転出。"
+owner = "企画調整局政策課"
+period = "month"
+group = "flows"
+population = "moves_out_hyogo"
+unit = "件"
+kind = "frequency"
+measure = "events"
+minimum_frequency = 10
+[dimensions]
+counterpart = "hyogo"
+*/
+SELECT hyogo AS counterpart, count(*) AS events
+FROM resident_movements
+WHERE reason = 'out_domestic' AND counterpart = 'hyogo'
+GROUP BY ALL

@@ -1,0 +1,162 @@
+"""Count the finest cells: SQL on DuckDB over frames in memory, with the vocabulary's dimensions as columns.
+
+DuckDB sees the frames and nothing else: no spill, no file, no extension, no setting can be reached from a statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from kobe_platform.errors import StatisticsError
+from kobe_platform.statistics.cover import cover_districts
+from kobe_platform.statistics.definition import Statistic, derived_hierarchies
+from kobe_platform.vocabulary import UNKNOWN, Hierarchy
+
+SIDES = ("", "_before", "_after")
+ROW = "row_number_in_source"
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Finest cells by statistic, and facts: rows read, rows covered (counts only)."""
+
+    cells: Mapping[str, pl.DataFrame]
+    facts: Mapping[str, int] = field(default_factory=dict)
+
+
+def compute_group(
+    statistics: Iterable[Statistic], frames: Mapping[str, pl.DataFrame], areas: Hierarchy | None
+) -> Computed:
+    """Count all tables of one group over the same rows.
+
+    Args:
+        statistics: the members of one group (see :func:`definition.groups`).
+        frames: lake source → the rows of the month (or of the year's months), at least the columns that
+            :func:`definition.columns_needed` names.
+        areas: city → ward → district of the month; None where no table goes down to the district.
+
+    Returns:
+        For each statistic its dimension columns (finest codes, residual ones included) and its measure (Int64; for a
+        mean ``total`` and ``persons``), sorted.
+
+    Raises:
+        StatisticsError: a SELECT fails, or gives other columns or codes than its front matter says (file, column).
+    """
+    chosen = list(statistics)
+    words = {word for statistic in chosen for word in statistic.words}
+    prepared = {source: prepare(frame, words) for source, frame in frames.items()}
+    prepared, covered = cover_districts(chosen, prepared, counted=_counted)
+    cells = {}
+    with engine(prepared) as connection:
+        for statistic in chosen:
+            cells[statistic.name] = _checked(statistic, run(connection, statistic, statistic.sql), areas)
+    rows = sum(frame.height for frame in prepared.values())
+    return Computed(cells, {"rows": rows, "covered": covered})
+
+
+def compute_public(statistic: Statistic, frames: Mapping[str, pl.DataFrame], period: str) -> pl.DataFrame:
+    """A public table in its published form: ``period``, dimensions, ``value``, ``status``; nothing is protected."""
+    with engine(frames) as connection:
+        table = run(connection, statistic, statistic.sql)
+    columns = [*statistic.dimensions, statistic.measure]
+    if table.columns != columns:
+        raise _mismatch(statistic, "the SELECT gives other columns than the front matter names")
+    return table.sort(list(statistic.dimensions)).select(
+        pl.lit(period).alias("period"),
+        *statistic.dimensions,
+        pl.col(statistic.measure).cast(pl.Int64).alias("value"),
+        pl.lit("published").alias("status"),
+    )
+
+
+def prepare(frame: pl.DataFrame, words: Iterable[str]) -> pl.DataFrame:
+    """A source with the derived dimensions that ``words`` name, unknown districts told apart by ward, rows numbered."""
+    present = set(frame.columns)
+    raw_ages = pl.col("age") if "age" in present else None
+    trees = derived_hierarchies(words, present)
+    derived = [tree.expression() for tree in trees if tree.name not in SIDES]
+    for side in SIDES:
+        ward, district = f"ward{side}", f"district{side}"
+        if ward in present and district in present:
+            unknown = pl.concat_str(pl.col(ward), pl.lit(f"-{UNKNOWN}"))
+            known = pl.col(district).is_not_null() & (pl.col(district) != UNKNOWN)
+            derived.append(pl.when(known).then(pl.col(district)).otherwise(unknown).alias(district))
+    result = frame.with_columns(derived).with_row_index(ROW)
+    return result if raw_ages is None or "age" in result.columns else result.with_columns(raw_ages)
+
+
+@contextmanager
+def engine(frames: Mapping[str, pl.DataFrame]) -> Iterator:
+    """A DuckDB connection that holds ``frames`` as tables and can reach nothing else."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    try:
+        for source, frame in frames.items():
+            connection.register(source, frame.to_arrow())
+        connection.execute("SET temp_directory=''")
+        connection.execute("SET enable_external_access=false")
+        connection.execute("SET python_enable_replacements=false")
+        connection.execute("SET lock_configuration=true")
+        yield connection
+    finally:
+        connection.close()
+
+
+def run(connection, statistic: Statistic, sql: str) -> pl.DataFrame:
+    """The rows of one SELECT; what DuckDB says of a failure could hold a value, so only the file is named."""
+    import duckdb
+
+    try:
+        return connection.execute(sql).pl()
+    except duckdb.Error as error:
+        raise StatisticsError(
+            "the SELECT of a statistic fails",
+            code="statistics.sql",
+            at={"file": f"{statistic.name}.sql", "error": type(error).__name__},
+            remedy="check its columns against the sources' contracts (docs/statistics.md lists them)",
+            ja="統計のSQLを実行できません",
+        ) from None
+
+
+def _counted(connection, statistic: Statistic) -> pl.DataFrame:
+    return run(connection, statistic, statistic.sql)
+
+
+def _checked(statistic: Statistic, table: pl.DataFrame, areas: Hierarchy | None) -> pl.DataFrame:
+    measures = ["total", "persons"] if statistic.kind == "mean" else [statistic.measure]
+    if table.columns != [*statistic.dimensions, *measures]:
+        raise _mismatch(statistic, "the SELECT gives other columns than the front matter names")
+    table = table.with_columns(
+        *(pl.col(column).cast(pl.String).fill_null(UNKNOWN) for column in statistic.dimensions),
+        *(pl.col(measure).cast(pl.Int64) for measure in measures),
+    )
+    for column, name in statistic.dimensions.items():
+        table = _located(table, statistic, column, areas) if name == "district" else table
+    return table.group_by(list(statistic.dimensions)).sum().sort(list(statistic.dimensions))
+
+
+def _located(table: pl.DataFrame, statistic: Statistic, column: str, areas: Hierarchy | None) -> pl.DataFrame:
+    """Every area must be a district of the month: one that is not would be counted nowhere."""
+    if areas is None:
+        raise _mismatch(
+            statistic, "the table goes by district, but no districts are known for the month", column=column
+        )
+    strange = table.filter(~pl.col(column).is_in([*areas.leaves, *areas.residual])).height
+    if strange:
+        raise _mismatch(statistic, "districts are not in the month's code list", column=column, cells=strange)
+    return table
+
+
+def _mismatch(statistic: Statistic, message: str, **at: str | int) -> StatisticsError:
+    return StatisticsError(
+        message,
+        code="statistics.shape",
+        at={"file": f"{statistic.name}.sql", **at},
+        remedy="select the dimensions in the order of the front matter, then the measure",
+        ja="統計のSQLの結果が定義と一致しません",
+    )

@@ -1,0 +1,204 @@
+"""A statistic as its file says it: TOML front matter in the leading comment, then one SELECT of the finest cells."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.vocabulary import Hierarchy, hierarchies
+
+_FRONT = re.compile(r"\A\s*/\*(?P<front>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
+_WORD = re.compile(r"\b[a-z_][a-z0-9_]*\b")
+_SIDES = ("", "_before", "_after")
+
+
+class Tie(BaseModel):
+    """A monthly table whose months sum to this yearly one, cell by cell in the columns ``on`` (else in its total)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    on: tuple[str, ...] = ()
+
+
+class Statistic(BaseModel):
+    """One published table.
+
+    Attributes:
+        name: the file's name.
+        period: ``month``, or ``year`` (computed in the month that closes the year, over the year's months present).
+        group: statistics of one group and period are counted, covered, protected and audited together.
+        population: tables of one population share the cells of their common margins.
+        kind: ``frequency`` (counts), ``mean`` (``total`` / ``persons``), or ``public`` (passed through).
+        measure: column of the counts in the SELECT.
+        minimum_frequency: k of a frequency table; fewest persons of a mean.
+        dimensions: output column → hierarchy of the vocabulary.
+        roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).
+        ties: monthly tables that sum to this yearly one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    sql: str
+    title: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    period: Literal["month", "year"]
+    group: str = ""
+    population: str = ""
+    unit: str
+    kind: Literal["frequency", "mean", "public"] = "frequency"
+    measure: str
+    minimum_frequency: int | None = Field(None, ge=2)
+    dimensions: dict[str, str]
+    roles: dict[str, str] = Field(default_factory=dict)
+    ties: tuple[Tie, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Statistic:
+        unknown = set(self.dimensions.values()) - {*hierarchies(), "district"}
+        if unknown:
+            raise ValueError(f"there is no hierarchy {sorted(unknown)[0]}")
+        if self.kind != "public" and not (self.group and self.population and self.minimum_frequency):
+            raise ValueError("group, population and minimum_frequency are required")
+        if set(self.roles) - set(self.dimensions):
+            raise ValueError("a role names a column that is no dimension")
+        if self.by_district and self.kind == "frequency" and self.district_column is None:
+            raise ValueError("a table by district selects a plain column as its area: `district AS area`")
+        return self
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Lake sources that the SELECT reads, from the statement itself."""
+        import duckdb
+
+        return tuple(sorted(duckdb.get_table_names(self.sql)))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every name that stands in the SELECT."""
+        return frozenset(_WORD.findall(re.sub(r"'[^']*'", "", self.sql)))
+
+    @property
+    def key(self) -> str:
+        """Group and period, such as ``stocks/month``."""
+        return f"{self.group}/{self.period}"
+
+    @property
+    def area_column(self) -> str | None:
+        """The output column whose hierarchy is ``district``."""
+        return next((column for column, name in self.dimensions.items() if name == "district"), None)
+
+    @property
+    def by_district(self) -> bool:
+        """True for tables down to the school district."""
+        return self.area_column is not None
+
+    @property
+    def district_column(self) -> str | None:
+        """The source's column that the area is taken from (``district``, ``district_after`` …)."""
+        found = re.search(rf"\b(district\w*)\s+AS\s+{self.area_column}\b", self.sql, re.IGNORECASE)
+        return found.group(1) if found else None
+
+    def facts(self) -> dict[str, object]:
+        """What a release tells of the table beside its figures."""
+        return {
+            "title": self.title,
+            "description": self.description,
+            "owner": self.owner,
+            "period": self.period,
+            "population": self.population,
+            "unit": self.unit,
+            "kind": self.kind,
+            "minimum_frequency": self.minimum_frequency,
+            "dimensions": dict(self.dimensions),
+        }
+
+
+def load_statistics(directory: Path) -> dict[str, Statistic]:
+    """Every ``*.sql`` of a folder by name.
+
+    Raises:
+        ConfigurationError: a file has no front matter, misses a key, or holds no single SELECT (file, line or key).
+    """
+    return {path.stem: _load(path) for path in sorted(Path(directory).glob("*.sql"))}
+
+
+def groups(statistics: Iterable[Statistic]) -> dict[str, tuple[Statistic, ...]]:
+    """The protected statistics by group and period; public ones are in none."""
+    found: dict[str, list[Statistic]] = {}
+    for statistic in statistics:
+        if statistic.kind != "public":
+            found.setdefault(statistic.key, []).append(statistic)
+    return {key: tuple(sorted(members, key=lambda s: s.name)) for key, members in sorted(found.items())}
+
+
+def columns_needed(statistics: Iterable[Statistic], source: str, available: Iterable[str]) -> list[str]:
+    """The columns of a lake source that these statistics read, directly or through a derived dimension."""
+    chosen = [statistic for statistic in statistics if source in statistic.sources]
+    words = {word for statistic in chosen for word in statistic.words}
+    derived = {hierarchies()[name].source for name in words & set(hierarchies())}
+    needed = words | derived
+    for side in _SIDES:
+        if f"district{side}" in words:
+            needed |= {f"ward{side}", "person_id", "event_id"}
+    return [column for column in available if column in needed]
+
+
+def derived_hierarchies(words: Iterable[str], columns: Iterable[str]) -> list[Hierarchy]:
+    """The hierarchies that stand in a SELECT and can be derived from a source's columns."""
+    present = set(columns)
+    return [tree for name, tree in hierarchies().items() if name in set(words) and tree.source in present]
+
+
+def shape(statement: str) -> Mapping:
+    """DuckDB's parse of one statement: ``{"error": …}`` when it is not a single SELECT."""
+    import json
+
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
+    return json.loads(row[0])
+
+
+def _load(path: Path) -> Statistic:
+    text = path.read_text(encoding="utf-8")
+    match = _FRONT.match(text)
+    if match is None:
+        raise _refusal(path, "a statistic begins with its front matter in a comment", line=1)
+    try:
+        front = tomllib.loads(match["front"])
+    except tomllib.TOMLDecodeError as error:
+        raise _refusal(path, "the front matter is not TOML", reason=str(error)) from None
+    sql = match["sql"].strip().rstrip(";")
+    parsed = shape(sql)
+    if parsed.get("error") or len(parsed.get("statements", ())) != 1:
+        line = text[: match.start("sql")].count("\n") + 1
+        raise _refusal(path, "below the front matter stands exactly one SELECT", line=line)
+    try:
+        return Statistic(name=path.stem, sql=sql, **front)
+    except (ValidationError, TypeError) as error:
+        first = error.errors(include_input=False, include_url=False)[0] if isinstance(error, ValidationError) else {}
+        key = ".".join(str(part) for part in first.get("loc", ())) or "front matter"
+        raise _refusal(
+            path, f"the front matter is not complete: {first.get('msg', 'a key is given twice')}", key=key
+        ) from None
+
+
+def _refusal(path: Path, message: str, **at: str | int) -> ConfigurationError:
+    return ConfigurationError(
+        message,
+        code="statistics.definition",
+        at={"file": path.name, **at},
+        remedy="see docs/statistics.md, How to add a statistic",
+        ja="統計の定義ファイルに誤りがあります",
+    )

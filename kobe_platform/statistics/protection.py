@@ -1,0 +1,230 @@
+"""Protect a group: its tables as one specification of the disclosure engine, protected, then audited apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from kobe_platform.disclosure import Dimension, Relation, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure.protection import Report
+from kobe_platform.errors import DisclosureError
+from kobe_platform.statistics.definition import Statistic
+from kobe_platform.statistics.means import published_means
+from kobe_platform.statistics.trees import dimension, regrouped
+from kobe_platform.vocabulary import Hierarchy, hierarchies
+
+FOREIGNERS, RESIDENTS = "foreigners", "residents"
+
+
+@dataclass(frozen=True)
+class TiedMonth:
+    """One month of a monthly table that a yearly one is the sum of: its finest cells and its published form."""
+
+    statistic: Statistic
+    month: str
+    cells: pl.DataFrame
+    published: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """Published tables (``period``, dimensions, ``value``, ``status``) and facts per table, in counts and shares."""
+
+    tables: Mapping[str, pl.DataFrame]
+    facts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    audit: Mapping[str, object] = field(default_factory=dict)
+
+
+def protect_group(
+    statistics: Iterable[Statistic],
+    cells: Mapping[str, pl.DataFrame],
+    areas: Hierarchy | None,
+    *,
+    period: str,
+    former: Mapping[str, pl.DataFrame] | None = None,
+    start: Mapping[str, pl.DataFrame] | None = None,
+    months: Sequence[TiedMonth] = (),
+) -> GroupResult:
+    """Protect all tables of one group for one period, and have the auditor attack the result.
+
+    Args:
+        statistics: the members of one group.
+        cells: finest cells of each (see :func:`compute.compute_group`).
+        areas: city → ward → district of the month; None where no table needs it.
+        period: ``2025-07`` or ``2025``.
+        former: published tables of the same period in former releases: what they hid stays hidden.
+        start: published tables of the period before: their pattern is preferred where there is a choice.
+        months: the released months that yearly tables are sums of (:class:`definition.Tie`).
+
+    Raises:
+        DisclosureError: a cell cannot be protected, or the audit is not satisfied (table, rule, coordinates).
+    """
+    chosen = list(statistics)
+    counts = [statistic for statistic in chosen if statistic.kind == "frequency"]
+    tied = [month for month in months if any(t.table == month.statistic.name for s in counts for t in s.ties)]
+    spec = specification(counts, areas, tied)
+    all_cells = {s.name: cells[s.name] for s in counts} | {_name(m): _renamed(m) for m in tied}
+    hidden = _patterns(former or {}, counts) | {_name(m): _renamed_pattern(m) for m in tied}
+    protected = protect(spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts))
+    verdict = audit(spec, protected.tables)
+    if not verdict.safe:
+        raise _unsafe(verdict, period)
+    tables = {s.name: _dated(protected.tables[s.name], period) for s in counts}
+    for statistic in chosen:
+        if statistic.kind == "mean":
+            table = published_means(statistic, cells[statistic.name], areas, _count_table(statistic, counts, tables))
+            tables[statistic.name] = _dated(table, period)
+    facts = _facts(chosen, tables, protected.report)
+    return GroupResult(tables, facts, {"safe": True, "seconds": round(verdict.seconds, 2), **dict(verdict.counts)})
+
+
+def specification(counts: Sequence[Statistic], areas: Hierarchy | None, tied: Sequence[TiedMonth] = ()) -> Spec:
+    """The disclosure specification of a group: dimensions, tables, and what ties them."""
+    dimensions: dict[str, Dimension] = {}
+    tables = []
+    for statistic in counts:
+        columns = {}
+        for column, name in statistic.dimensions.items():
+            role = statistic.roles.get(column, "")
+            columns[column] = _add_dimension(dimensions, name, role, areas, counts)
+        tables.append(
+            Table(
+                name=statistic.name,
+                dimensions=columns,
+                measure=statistic.measure,
+                population=statistic.population,
+                minimum_frequency=statistic.minimum_frequency,
+            )
+        )
+    for month in tied:
+        columns = {
+            column: _add_dimension(dimensions, name, "", areas, counts)
+            for column, name in month.statistic.dimensions.items()
+        }
+        tables.append(
+            Table(
+                name=_name(month),
+                dimensions=columns,
+                measure=month.statistic.measure,
+                population=_name(month),
+                fixed=True,
+                minimum_frequency=month.statistic.minimum_frequency,
+            )
+        )
+    relations = [*_inclusions(counts), *_sums(counts, tied)]
+    return Spec(
+        rule=Rule(minimum_frequency=10), dimensions=dimensions, tables=tuple(tables), relations=tuple(relations)
+    )
+
+
+def _add_dimension(
+    dimensions: dict[str, Dimension], name: str, role: str, areas: Hierarchy | None, counts: Sequence[Statistic]
+) -> str:
+    """Put a hierarchy (and the finer one that it regroups) among the dimensions; its name there."""
+    label = f"{role}.{name}" if role else name
+    if label not in dimensions:
+        finer = regrouped(name, {n for s in counts for n in s.dimensions.values()}, areas)
+        base = None
+        if finer is not None:
+            base = _add_dimension(dimensions, finer, role, areas, counts)
+        dimensions[label] = dimension(name, base, finer, areas)
+    return label
+
+
+def _inclusions(counts: Sequence[Statistic]) -> list[Relation]:
+    """Foreigners are residents: where two tables share area (and sex), the one cannot exceed the other."""
+    by_name = {statistic.name: statistic for statistic in counts}
+    pairs = [("foreigners_district", "population_district"), ("foreigners_nationality_ward", "population_ward")]
+    return [
+        Relation(name=f"{part} within {whole}", on=("area", "sex"), left=(part,), right=(whole,), sense="<=")
+        for part, whole in pairs
+        if part in by_name and whole in by_name
+    ]
+
+
+def _sums(counts: Sequence[Statistic], tied: Sequence[TiedMonth]) -> list[Relation]:
+    """A year is the sum of its months, in the columns that both have."""
+    relations = []
+    for statistic in counts:
+        for tie in statistic.ties:
+            months = tuple(_name(month) for month in tied if month.statistic.name == tie.table)
+            if months:
+                relations.append(
+                    Relation(name=f"{statistic.name} by month", on=tie.on, left=(statistic.name,), right=months)
+                )
+    return relations
+
+
+def _name(month: TiedMonth) -> str:
+    return f"{month.statistic.name}@{month.month}"
+
+
+def _renamed(month: TiedMonth) -> pl.DataFrame:
+    return month.cells
+
+
+def _renamed_pattern(month: TiedMonth) -> pl.DataFrame:
+    return month.published.drop("period", strict=False).filter(pl.col("status") == "suppressed")
+
+
+def _patterns(tables: Mapping[str, pl.DataFrame], counts: Sequence[Statistic]) -> dict[str, pl.DataFrame]:
+    """Hidden rows of earlier tables, as far as their codes still exist (the engine refuses unknown codes)."""
+    wanted = {statistic.name for statistic in counts}
+    return {
+        name: table.drop("period", "value", strict=False).filter(pl.col("status") == "suppressed")
+        for name, table in tables.items()
+        if name in wanted
+    }
+
+
+def _count_table(
+    mean: Statistic, counts: Sequence[Statistic], tables: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame | None:
+    """The published counts of the same population over the same columns: where they hide, the mean hides."""
+    for statistic in counts:
+        if statistic.population == mean.population and mean.dimensions.items() <= statistic.dimensions.items():
+            trees = hierarchies()
+            others = [c for c in statistic.dimensions if c not in mean.dimensions]
+            totals = [pl.col(c) == trees[statistic.dimensions[c]].root for c in others]
+            return tables[statistic.name].filter(*totals).select(*mean.dimensions, "status")
+    return None
+
+
+def _dated(table: pl.DataFrame, period: str) -> pl.DataFrame:
+    return table.select(pl.lit(period).alias("period"), pl.all())
+
+
+def _facts(chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], report: Report) -> dict[str, dict]:
+    told = {entry.table: entry for entry in report.tables}
+    facts: dict[str, dict] = {}
+    for statistic in chosen:
+        table = tables[statistic.name]
+        suppressed = table.filter(pl.col("status") == "suppressed").height
+        facts[statistic.name] = {"rows": table.height, "published": table.height - suppressed, "suppressed": suppressed}
+        entry = told.get(statistic.name)
+        if entry is not None:
+            facts[statistic.name] |= {
+                "method": entry.method,
+                "minimum_frequency": entry.minimum_frequency,
+                "interval_width": entry.interval_width,
+                "share_of_cells": round(entry.share_published, 4),
+                "share_of_total": round(1 - entry.share_of_total, 4),
+                "engine_version": report.engine_version,
+            }
+    return facts
+
+
+def _unsafe(verdict, period: str) -> DisclosureError:
+    first = verdict.findings[0] if verdict.findings else None
+    at: dict[str, str | int] = {"period": period, "findings": len(verdict.findings)}
+    if first is not None:
+        at |= {"rule": first.rule, "table": first.table}
+    return DisclosureError(
+        "the audit found cells that an outsider could work out: nothing of this group is published",
+        code="disclosure.audit",
+        at=at,
+        remedy="make the named table coarser, or report the finding: the engine ought to have protected it",
+        ja="監査で推定可能な値が見つかったため公表しません",
+    )
