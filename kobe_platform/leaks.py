@@ -21,6 +21,7 @@ WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 KEYWORD = "個人番号|マイナンバー|ﾏｲﾅﾝﾊﾞｰ|(?i:my[ _-]?number)"
 COLUMN_SHARE = 0.3
 COLUMN_TOKENS = 20
+TOKENS = {"row": pl.UInt32, "token": pl.String, "padded": pl.Boolean}
 HYPHENS = "-‐‑‒–—―−ー－ｰ─━_"
 _CARD = r"[A-Z]{2}\d{8}[A-Z]{2}"
 
@@ -70,11 +71,14 @@ def tokens(texts: pl.Series) -> pl.DataFrame:
         for name in readings.columns[1:]
     )
     found = found.filter(pl.col("token").str.len_chars().is_in([11, 12])).unique(maintain_order=True)
-    found = found.with_columns(pl.lit(False).alias("padded"))
+    return with_lost_zeros(found)
+
+
+def with_lost_zeros(found: pl.DataFrame) -> pl.DataFrame:
+    """``row, token`` with ``padded``: eleven digits also as the twelve that they may have been."""
     short = found.filter(pl.col("token").str.contains(r"^\d{11}$"))
-    return pl.concat(
-        [found, short.with_columns(pl.format("0{}", "token").alias("token"), pl.lit(True).alias("padded"))]
-    )
+    padded = short.with_columns(pl.format("0{}", "token").alias("token"), pl.lit(True).alias("padded"))
+    return pl.concat([found.with_columns(pl.lit(False).alias("padded")), padded])
 
 
 def written_numbers(found: pl.DataFrame) -> pl.Series:
@@ -84,20 +88,23 @@ def written_numbers(found: pl.DataFrame) -> pl.Series:
 
 
 class LeakSet:
-    """The codes that identify by law of one delivery, with the row that each belongs to: in memory, and never shown."""
+    """The codes that identify by law of one delivery, with the row that each belongs to: in memory, and never shown.
+
+    Numbers are compared as numbers, so that a lost leading zero hides nothing; other codes as texts.
+    """
 
     def __init__(self, codes: Iterable[pl.Series]) -> None:
-        parts = [
-            pl.DataFrame({"token": normalised(texts)}).with_row_index("owner").filter(pl.col("token") != "")
-            for texts in codes
-        ]
-        schema = {"token": pl.String, "owner": pl.UInt32}
-        self._codes = (
-            pl.concat([part.select("token", "owner") for part in parts]) if parts else pl.DataFrame(schema=schema)
-        )
+        tables = [pl.DataFrame({"code": normalised(texts)}).with_row_index("owner") for texts in codes]
+        table = pl.concat(tables) if tables else pl.DataFrame(schema={"owner": pl.UInt32, "code": pl.String})
+        table = table.filter(pl.col("code") != "").with_columns(_as_number("code"))
+        self._numbers = table.filter(pl.col("number").is_not_null()).select("number", "owner")
+        self._others = table.filter(pl.col("number").is_null()).select(token="code", owner="owner")
+
+    def __len__(self) -> int:
+        return self._numbers.height + self._others.height
 
     def __repr__(self) -> str:
-        return f"LeakSet({self._codes.height} codes)"
+        return f"LeakSet({len(self)} codes)"
 
     __str__ = __repr__
 
@@ -105,15 +112,24 @@ class LeakSet:
         raise TypeError("a leak set stays in its process")
 
     def matches(self, found: pl.DataFrame) -> pl.DataFrame:
-        """``row`` and ``own`` (the code is the same row's own) of the tokens (see :func:`tokens`) that are in the set."""
-        matched = self._codes.join(found, on="token", how="inner")
+        """``row`` and ``own`` (the code is its own row's) of the tokens (see :func:`tokens`) that are in the set."""
+        if found.is_empty():
+            return pl.DataFrame(schema={"row": pl.UInt32, "own": pl.Boolean})
+        numbered = found.filter(~pl.col("padded")).select("row", "token", _as_number("token"))
+        by_number = numbered.join(self._numbers, on="number", how="inner").select("row", "owner")
+        by_text = found.join(self._others, on="token", how="inner").select("row", "owner")
+        matched = pl.concat([by_number, by_text])
         return matched.group_by("row").agg((pl.col("owner") == pl.col("row")).any().alias("own")).sort("row")
 
     def coincidences(self, found: pl.DataFrame) -> float:
-        """How many matches chance explains, were the codes of each length random."""
-        ours = dict(self._codes.group_by(pl.col("token").str.len_chars()).len().iter_rows())
-        theirs = found.group_by(pl.col("token").str.len_chars()).agg(pl.col("token").n_unique())
-        return sum(n * ours.get(length, 0) / 10.0**length for length, n in theirs.iter_rows())
+        """How many matches chance explains, were the codes random numbers of eleven digits or more."""
+        tokens = found.filter(~pl.col("padded")).group_by(pl.col("token").str.len_chars().alias("length"))
+        counts = tokens.agg(pl.col("token").n_unique()).iter_rows()
+        return sum(n * self._numbers.height / 10.0**length for length, n in counts)
+
+
+def _as_number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Int64, strict=False).alias("number")
 
 
 def tolerated(expected: float) -> float:

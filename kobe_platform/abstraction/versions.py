@@ -6,6 +6,7 @@ import polars as pl
 
 from kobe_platform.abstraction.working import Working
 from kobe_platform.contracts.columns import Filter, History, Netting, Reason
+from kobe_platform.extracts.screening import repeats
 
 CANCELS = "cancels:"
 
@@ -13,9 +14,10 @@ CANCELS = "cancels:"
 def drop_identical(working: Working) -> None:
     """Rows that are wholly the same as another are one (quirk 9)."""
     key = [name for name in working.contract.key if name in working.raw.columns]
-    if not key or working.raw.select(key).n_unique() == working.height:
-        return
-    working.mark("superseded", "identical", ~working.raw.is_first_distinct())
+    if key:
+        again = repeats(working.raw, among=working.raw.select(key))
+        rows = pl.int_range(0, working.height, dtype=pl.UInt32, eager=True)
+        working.mark("superseded", "identical", rows.is_in(again.implode()))
 
 
 def latest_version(working: Working, column: History) -> None:

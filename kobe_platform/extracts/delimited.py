@@ -18,7 +18,7 @@ from kobe_platform.extracts.texts import normalised
 from kobe_platform.rules import rejection
 
 QUOTE, CR, LF = 0x22, 0x0D, 0x0A
-BLOCK = 8 << 20
+BLOCK = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
         fields = next(csv.reader([first.decode(codec(source.encoding))], delimiter=layout.delimiter), [])
     except UnicodeDecodeError:
         raise rejection("file.encoding", **at) from None
-    names = normalised(pl.Series(fields, dtype=pl.String)).to_list()
-    known = {_plain(header): column for header, column in contract.by_header.items()}
-    matched = [known.get(_plain(name)) for name in names]
+    headers = normalised(pl.Series([column.header for column in contract.columns])).to_list()
+    known = dict(zip(headers, contract.columns, strict=True))
+    matched = [known.get(name) for name in normalised(pl.Series(fields, dtype=pl.String))]
     if not any(matched):
         raise rejection("header.absent", **at)
     ids = [column.id for column in matched if column]
@@ -103,10 +103,6 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
     return ids, size, {"header.reordered": 1} if reordered else {}
 
 
-def _plain(name: str) -> str:
-    return normalised(pl.Series([name])).item()
-
-
 def _header_size(data: memoryview) -> int:
     head = bytes(data[: 1 << 16])
     quoted = False
@@ -118,15 +114,15 @@ def _header_size(data: memoryview) -> int:
     return len(head)
 
 
-def parse(source: Source, ids: list[str], header_size: int, layout: Layout) -> pl.DataFrame:
-    """The records below the header as binary columns.
+def parse(source: Source, ids: list[str], header_size: int, layout: Layout) -> pa.Table:
+    """The records below the header as binary columns of one chunk each.
 
     Raises:
         DeliveryRejected: ``file.record`` (line of the first record with another number of fields).
     """
     body = source.data[header_size:]
     if not bytes(body[:4096]).strip() and not bytes(body).strip():
-        return pl.DataFrame(schema=dict.fromkeys(ids, pl.Binary))
+        return pa.table({name: pa.array([], pa.binary()) for name in ids})
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(pa.py_buffer(body)),
@@ -138,7 +134,7 @@ def parse(source: Source, ids: list[str], header_size: int, layout: Layout) -> p
         )
     except pa.ArrowInvalid:
         raise _broken_record(source, len(ids), layout) from None
-    return pl.from_arrow(table, rechunk=True)
+    return table.combine_chunks()
 
 
 def _broken_record(source: Source, fields: int, layout: Layout) -> DeliveryRejected:

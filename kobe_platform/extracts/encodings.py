@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-CHUNK = 8 << 20
+CHUNK = 1 << 20
+"""Bytes decoded at a time: another thread parses meanwhile and must get its turn."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -70,9 +72,9 @@ def flat(series: pl.Series) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def distinct(series: pl.Series) -> tuple[pl.Series, pl.Series]:
+def distinct(column: pl.Series | pa.Array) -> tuple[pl.Series, pl.Series]:
     """Distinct values of a binary column and, for each row, which one it is (UInt32)."""
-    encoded = flat(series).dictionary_encode()
+    encoded = (flat(column) if isinstance(column, pl.Series) else column).dictionary_encode()
     index = pl.Series("index", encoded.indices).cast(pl.UInt32)
     return pl.Series("value", encoded.dictionary, dtype=pl.Binary), index
 
@@ -82,6 +84,10 @@ def decoded(values: pl.Series, encoding: str) -> pl.Series:
     if encoding != "cp932":
         return values.cast(pl.String)
     array = flat(values)
-    if bytes(memoryview(array.buffers()[2] or b"")).isascii():
+    odd = pl.Series(pc.match_substring_regex(array, pattern="[\\x80-\\xff]"))
+    if not odd.any():
         return values.cast(pl.String)
-    return pl.Series(values.name, [raw.decode("cp932") for raw in array.to_pylist()], dtype=pl.String)
+    others = odd.arg_true()
+    texts = pl.Series([raw.decode("cp932") for raw in values.gather(others).to_list()], dtype=pl.String)
+    plain = pl.DataFrame({"raw": values, "odd": odd}).select(pl.when("odd").then(b"").otherwise("raw"))
+    return plain.to_series().cast(pl.String).scatter(others, texts).rename(values.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from kobe_platform.contracts import Contract
@@ -47,8 +46,8 @@ def _line_end(data: memoryview) -> bytes:
     return b"\r\n" if b"\r\n" in head else b"\r" if b"\r" in head and b"\n" not in head else b"\n"
 
 
-def parse(source: Source, contract: Contract) -> pl.DataFrame:
-    """All columns as binary, outer spaces cut.
+def parse(source: Source, contract: Contract) -> pa.Table:
+    """All columns as binary of one chunk each, outer spaces cut.
 
     Raises:
         DeliveryRejected: ``file.record``; ``file.cut_character`` with line and column of the first field that ends
@@ -61,7 +60,7 @@ def parse(source: Source, contract: Contract) -> pl.DataFrame:
         if (field >= 0x80).any():
             _refuse_cut_characters(source, field, name)
         columns[name] = _trimmed(field)
-    return pl.DataFrame(columns)
+    return pa.table(columns)
 
 
 def _refuse_cut_characters(source: Source, field: np.ndarray, name: str) -> None:
@@ -73,7 +72,7 @@ def _refuse_cut_characters(source: Source, field: np.ndarray, name: str) -> None
         raise rejection("file.cut_character", **source.at, line=offset // lines.shape[1] + 1, column=name)
 
 
-def _trimmed(field: np.ndarray) -> pl.Series:
+def _trimmed(field: np.ndarray) -> pa.Array:
     """Values without the spaces and NULs that pad them on either side; ideographic spaces stay (they are text)."""
     filler = (field == SPACE) | (field == 0)
     rows, width = field.shape
@@ -83,7 +82,7 @@ def _trimmed(field: np.ndarray) -> pl.Series:
     first[empty], last[empty] = 0, 0
     positions = np.arange(width)
     kept = (positions >= first[:, None]) & (positions < last[:, None])
-    offsets = np.zeros(rows + 1, dtype=np.int64)
+    offsets = np.zeros(rows + 1, dtype=np.int32)
     np.cumsum(last - first, out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(field[kept]))]
-    return pl.Series(pa.Array.from_buffers(pa.large_binary(), rows, buffers))
+    return pa.Array.from_buffers(pa.binary(), rows, buffers)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kobe_platform import leaks
 from kobe_platform.contracts import Column
 from kobe_platform.contracts.columns import Never
-from kobe_platform.extracts.encodings import codec, decoded, flat
+from kobe_platform.extracts.encodings import codec, decoded
 from kobe_platform.extracts.screening import Screening
 from kobe_platform.extracts.texts import KANJI_DIGITS, normalised
 
 SHORTEST = 11
+_PLAIN = "^(?:[0-9]+|(?:[0-9]{1,6}-){1,3}[0-9]{1,6})$"
 _FULL_WIDTH = "０１２３４５６７８９"
 
 
@@ -23,20 +28,22 @@ def check_leaks(screening: Screening) -> pl.Series:
         DeliveryRejected: ``leak.own_number``, ``leak.keyword``, ``leak.column`` with line and column (quirk 17).
     """
     known = leak_set(screening)
-    aside = pl.Series("aside", [False]).new_from_index(0, screening.frame.height)
+    aside = pl.Series("aside", [False]).new_from_index(0, screening.height)
     if screening.contract.sensitivity == "public":
         return aside
     for column in screening.contract.columns:
         if not isinstance(column, Never):
-            aside |= _check_column(screening, column, known)
+            matches = _check_column(screening, column, known)
+            if column.read and not matches.is_empty():
+                aside = aside.scatter(matches["row"], True)
     return aside
 
 
 def leak_set(screening: Screening) -> leaks.LeakSet:
     """The delivery's own codes; counts My Numbers whose check digit fails."""
     codes = []
-    for column in screening.contract.codes_by_law:
-        texts = normalised(decoded(screening.frame[column.id], screening.encoding))
+    for column in screening.contract.having(Never):
+        texts = normalised(decoded(screening.series(column.id), screening.encoding))
         if column.shape == "my_number":
             numbers = texts.filter(texts != "")
             screening.warned["my_number.check_digit"] += int((~leaks.passes_check(numbers)).sum())
@@ -44,55 +51,66 @@ def leak_set(screening: Screening) -> leaks.LeakSet:
     return leaks.LeakSet(codes)
 
 
-def _check_column(screening: Screening, column: Column, known: leaks.LeakSet) -> pl.Series:
-    aside = pl.Series("aside", [False]).new_from_index(0, screening.frame.height)
-    rows = suspects(screening.frame[column.id], screening.encoding)
-    if rows.is_empty():
-        return aside
-    texts = decoded(screening.frame[column.id].gather(rows), screening.encoding)
-    found = leaks.tokens(texts)
-    found = found.with_columns(pl.Series("row", rows.gather(found["row"])))
-    _refuse_suspicious(screening, column, texts, found, rows)
-    matches = known.matches(found)
-    if matches.is_empty():
-        return aside
-    own = matches.filter("own")
-    limit = leaks.tolerated(known.coincidences(found))
-    if own.height or matches.height > limit:
-        first = own if own.height else matches
-        raise screening.reject("leak.own_number", int(first["row"][0]), column.id, rows=matches.height)
-    return aside.scatter(matches["row"], True) if column.read else aside
-
-
-def _refuse_suspicious(
-    screening: Screening, column: Column, texts: pl.Series, found: pl.DataFrame, rows: pl.Series
-) -> None:
-    """Keyword beside a number; a column full of numbers that pass; lone hits are counted."""
-    beside = leaks.beside_keyword(texts)
-    if beside.any():
-        row = int(rows.gather(beside.arg_true()[:1])[0])
-        raise screening.reject("leak.keyword", row, column.id, rows=int(beside.sum()))
+def _check_column(screening: Screening, column: Column, known: leaks.LeakSet) -> pl.DataFrame:
+    """Coincidences of one column with the leak set, few enough to be such."""
+    found = _tokens(screening, column)
+    if found.is_empty():
+        return known.matches(found)
     numbers = leaks.written_numbers(found)
     hits = int(leaks.passes_check(numbers).sum())
     if len(numbers) >= leaks.COLUMN_TOKENS and hits > leaks.COLUMN_SHARE * len(numbers):
         raise screening.reject("leak.column", int(found["row"][0]), column.id, rows=hits)
     if not column.digits:
         screening.warned["leak.lone"] += hits
+    matches = known.matches(found)
+    own = matches.filter("own")
+    if own.height or (matches.height and matches.height > leaks.tolerated(known.coincidences(found))):
+        first = own if own.height else matches
+        raise screening.reject("leak.own_number", int(first["row"][0]), column.id, rows=matches.height)
+    return matches
 
 
-def suspects(column: pl.Series, encoding: str) -> pl.Series:
-    """Rows whose bytes could hold eleven digits in any spelling, or a residence-card number; loose on purpose."""
-    size = column.bin.size()
-    if (size.max() or 0) < SHORTEST:
-        return pl.Series([], dtype=pl.UInt32)
-    long_enough = (size >= SHORTEST).arg_true()
-    array = flat(column.gather(long_enough))
-    hit = pl.Series(pc.match_substring_regex(array, pattern=_pattern(encoding)))
-    return long_enough.filter(hit)
+def _tokens(screening: Screening, column: Column) -> pl.DataFrame:
+    """``row, token, padded`` of a column: values of digits and hyphens cheaply, what could be spelled otherwise exactly."""
+    array = screening.array(column.id)
+    sizes = np.diff(np.frombuffer(array.buffers()[1] or b"", dtype=np.int32)) if len(array) else np.zeros(0)
+    long_enough = np.flatnonzero(sizes[: len(array)] >= SHORTEST)
+    if not len(long_enough):
+        return pl.DataFrame(schema=leaks.TOKENS)
+    rows = pl.Series("row", long_enough.astype(np.uint32))
+    if len(long_enough) < len(array):
+        array = array.take(pa.Array.from_buffers(pa.uint32(), len(rows), [None, pa.py_buffer(rows.to_numpy())]))
+    plain = pc.match_substring_regex(array, pattern=_PLAIN)
+    found = _plain_numbers(array.filter(plain), rows.filter(pl.Series(plain)))
+    others = pc.invert(plain)
+    rest, its_rows = array.filter(others), rows.filter(pl.Series(others))
+    hit = pl.Series(pc.match_substring_regex(rest, pattern=_pattern(screening.encoding)))
+    if not hit.any():
+        return found
+    return pl.concat([found, _spelled_numbers(screening, column, its_rows.filter(hit))])
 
 
+def _plain_numbers(array: pa.Array, rows: pl.Series) -> pl.DataFrame:
+    """Tokens of values that are nothing but ASCII digits, or short groups of them between hyphens."""
+    texts = pl.Series("token", array).cast(pl.String).str.replace_all("-", "", literal=True)
+    found = pl.DataFrame({"row": rows, "token": texts}).filter(pl.col("token").str.len_bytes().is_in([11, 12]))
+    return leaks.with_lost_zeros(found)
+
+
+def _spelled_numbers(screening: Screening, column: Column, rows: pl.Series) -> pl.DataFrame:
+    """Tokens of values that could hold a number in another spelling; refuses one beside the words for My Number."""
+    texts = decoded(screening.series(column.id).gather(rows), screening.encoding)
+    beside = leaks.beside_keyword(texts)
+    if beside.any():
+        row = int(rows.gather(beside.arg_true()[:1])[0])
+        raise screening.reject("leak.keyword", row, column.id, rows=int(beside.sum()))
+    found = leaks.tokens(texts)
+    return found.with_columns(rows.gather(found["row"]).alias("row"))
+
+
+@cache
 def _pattern(encoding: str) -> str:
-    """A regular expression over bytes: digits of every kind, with separators between them."""
+    """A regular expression over bytes: eleven digits of any kind, or a residence-card number; loose on purpose."""
     digit = _any_of("0123456789" + _FULL_WIDTH + "".join(KANJI_DIGITS), encoding)
     separator = _any_of(leaks.HYPHENS + "_ \u3000\t", encoding)
     letter = "(?:[A-Za-z]|" + _any_of("".join(map(chr, range(0xFF21, 0xFF3B))), encoding) + ")"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import polars as pl
+import pyarrow as pa
 
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Keep, Number
@@ -25,16 +26,16 @@ def whole_numbers(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     return numbers, numbers.is_null() & (values != "")
 
 
-def public_frame(frame: pl.DataFrame, contract: Contract, encoding: str) -> tuple[pl.DataFrame, dict[str, int]]:
+def public_frame(table: pa.Table, contract: Contract, encoding: str) -> tuple[pl.DataFrame, dict[str, int]]:
     """A public extract as typed columns, without the rows whose values have not their form (counts by rule).
 
     Raises:
         DeliveryRejected: ``delivery.set_aside_share`` when those rows are more than the contract allows.
     """
     columns: dict[str, pl.Series] = {}
-    wrong = pl.Series([False]).new_from_index(0, frame.height)
+    wrong = pl.Series([False]).new_from_index(0, table.num_rows)
     for column in contract.columns:
-        values, index = distinct(frame[column.id])
+        values, index = distinct(table.column(column.id).combine_chunks())
         texts = normalised(decoded(values, encoding))
         if isinstance(column, Number):
             read, odd = whole_numbers(texts)
@@ -46,8 +47,8 @@ def public_frame(frame: pl.DataFrame, contract: Contract, encoding: str) -> tupl
         wrong |= odd.gather(index)
     typed = pl.DataFrame(columns).filter(~wrong)
     set_aside = Counter({"value.form": int(wrong.sum())})
-    if set_aside.total() > contract.thresholds.set_aside * frame.height:
+    if set_aside.total() > contract.thresholds.set_aside * table.num_rows:
         raise rejection(
-            "delivery.set_aside_share", source=contract.name, rows=frame.height, set_aside=set_aside.total()
+            "delivery.set_aside_share", source=contract.name, rows=table.num_rows, set_aside=set_aside.total()
         )
     return typed, {rule: n for rule, n in set_aside.items() if n}

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kobe_platform import vocabulary
 from kobe_platform.contracts import Column, Contract
@@ -34,12 +36,13 @@ class Screening:
     """A delivery in memory: all columns as bytes, and where each row stands in which file.
 
     Attributes:
+        table: binary columns of one chunk each, by id.
         locate: row → coordinates (delivery, file, line).
         keys: normalised texts of the columns with a contracted number of digits.
         warned, normalised: counts by rule.
     """
 
-    frame: pl.DataFrame
+    table: pa.Table
     contract: Contract
     encoding: str
     month: str
@@ -48,6 +51,20 @@ class Screening:
     keys: dict[str, pl.Series] = field(default_factory=dict)
     warned: Counter[str] = field(default_factory=Counter)
     normalised: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def height(self) -> int:
+        """Rows of the delivery."""
+        return self.table.num_rows
+
+    def array(self, name: str) -> pa.Array:
+        """A column as Arrow has it."""
+        column = self.table.column(name)
+        return column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
+
+    def series(self, name: str) -> pl.Series:
+        """A column as Polars has it."""
+        return pl.Series(name, self.array(name))
 
     def reject(self, rule: str, row: int, column: str, **counts: int) -> DeliveryRejected:
         """The rejection at one row and column."""
@@ -72,19 +89,19 @@ def screen(screening: Screening) -> None:
 
 def texts(screening: Screening, name: str) -> tuple[pl.Series, pl.Series]:
     """Distinct normalised texts of a column and each row's index into them."""
-    values, index = distinct(screening.frame[name])
+    values, index = distinct(screening.array(name))
     return normalised(decoded(values, screening.encoding)), index
 
 
 def _check_key(screening: Screening, column: Column) -> None:
     """A key has its digits, all of them; full-width digits and spaces are put right (quirks 4, 5)."""
-    raw = screening.frame[column.id]
-    pattern = rf"^\d{{{column.digits}}}$"
-    plain = raw.cast(pl.String, strict=False)
-    right = plain.str.contains(pattern).fill_null(False)
+    raw = screening.series(column.id)
+    pattern = f"^[0-9]{{{column.digits}}}$"
+    right = pl.Series(pc.match_substring_regex(screening.array(column.id), pattern=pattern))
     optional = isinstance(column, Pseudonym) and column.optional
-    key = plain
-    if not right.all():
+    if right.all():
+        key = raw.cast(pl.String)
+    else:
         blank = raw.bin.size() == 0
         others = (~right & ~blank).arg_true()
         rest = normalised(decoded(raw.gather(others), screening.encoding))
@@ -92,7 +109,8 @@ def _check_key(screening: Screening, column: Column) -> None:
         if wrong.any():
             row = int(others.gather(wrong.arg_true()[:1])[0])
             raise screening.reject("key.spreadsheet", row, column.id, rows=int(wrong.sum()))
-        key = pl.Series(column.id, plain.fill_null("")).scatter(others, rest)
+        plain = pl.DataFrame({"raw": raw, "right": right}).select(pl.when("right").then("raw").otherwise(b""))
+        key = plain.to_series().cast(pl.String).scatter(others, rest)
         empty = (key == "").arg_true()
         if len(empty) and not optional:
             raise screening.reject("key.blank", int(empty[0]), column.id, rows=len(empty))
@@ -124,13 +142,30 @@ def _check_repeats(screening: Screening) -> None:
     names = [*contract.key, *(history if not snapshot else [])]
     if not names:
         return
-    key = pl.DataFrame([screening.keys[name] if name in screening.keys else screening.frame[name] for name in names])
-    if key.height == (key.to_series().n_unique() if key.width == 1 else key.n_unique()):
-        return
-    again = ~key.is_first_distinct() & screening.frame.is_first_distinct()
-    rule = "key.repeated" if snapshot else "key.conflict"
-    if again.any():
-        raise screening.reject(rule, int(again.arg_true()[0]), names[0], rows=int(again.sum()))
+    key = pl.DataFrame([screening.keys[name] if name in screening.keys else screening.series(name) for name in names])
+    again = repeats(key)
+    if len(again):
+        whole = pl.DataFrame([screening.series(column.id) for column in contract.columns])
+        again = again.filter(~again.is_in(repeats(whole, among=key).implode()))
+    if len(again):
+        rule = "key.repeated" if snapshot else "key.conflict"
+        raise screening.reject(rule, int(again[0]), names[0], rows=len(again))
+
+
+def repeats(frame: pl.DataFrame, *, among: pl.DataFrame | None = None) -> pl.Series:
+    """Rows (positions) that are the same as an earlier one.
+
+    Args:
+        among: key columns of the same rows: rows that differ in them cannot be the same, which spares looking at the rest.
+    """
+    key = frame if among is None else among
+    distinct_keys = key.to_series().n_unique() if key.width == 1 else key.n_unique()
+    if distinct_keys == key.height:
+        return pl.Series("row", [], dtype=pl.UInt32)
+    several = key.is_duplicated().arg_true()
+    chosen = frame[several].with_columns(several.cast(pl.UInt32).alias("row"))
+    first = chosen.unique([name for name in chosen.columns if name != "row"], keep="first", maintain_order=True)
+    return chosen["row"].filter(~chosen["row"].is_in(first["row"].implode()))
 
 
 def _check_codes(screening: Screening, column: Column) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.deliveries import Delivery, Manifest, ManifestFile, read_verified, verify_manifest
@@ -43,7 +44,7 @@ class _Part:
     """One parsed file: its rows, and what is needed to find a row's line."""
 
     source: Source
-    frame: pl.DataFrame
+    table: pa.Table
     records_before: int
 
     def at(self, row: int, layout: Layout) -> dict[str, str | int]:
@@ -64,14 +65,14 @@ def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | 
     layout = _layout(contract, manifest)
     normalised: dict[str, int] = {}
     parts = [_read(delivery, file, contract, layout, manifest.encoding, normalised) for file in manifest.files]
-    frame = pl.concat([part.frame for part in parts], rechunk=True) if len(parts) > 1 else parts[0].frame
-    offsets = np.cumsum([0, *(part.frame.height for part in parts)])
+    table = pa.concat_tables([part.table for part in parts]).combine_chunks() if len(parts) > 1 else parts[0].table
+    offsets = np.cumsum([0, *(part.table.num_rows for part in parts)])
 
     def locate(row: int) -> dict[str, str | int]:
         which = int(np.searchsorted(offsets, row, side="right")) - 1
         return parts[which].at(row - int(offsets[which]), layout)
 
-    screening = Screening(frame, contract, manifest.encoding, delivery.month, manifest.kind, locate)
+    screening = Screening(table, contract, manifest.encoding, delivery.month, manifest.kind, locate)
     screening.normalised.update(normalised)
     screen(screening)
     aside = check_leaks(screening)
@@ -99,22 +100,22 @@ def _read(
     if layout.trailer:
         source = _without_trailer(source, file.rows)
     if layout.form == "fixed":
-        frame = fixed.parse(source, contract)
+        table = fixed.parse(source, contract)
         before = 0
     else:
-        frame, put_right = _parse_while_decoding(source, contract, layout)
+        table, put_right = _parse_while_decoding(source, contract, layout)
         normalised.update(put_right)
         before = 1
-    if frame.height != file.rows:
-        raise rejection("file.rows", **source.at, rows=frame.height, manifest=file.rows)
-    return _Part(source, frame, before)
+    if table.num_rows != file.rows:
+        raise rejection("file.rows", **source.at, rows=table.num_rows, manifest=file.rows)
+    return _Part(source, table, before)
 
 
-def _parse_while_decoding(source: Source, contract: Contract, layout: Layout) -> tuple[pl.DataFrame, dict[str, int]]:
+def _parse_while_decoding(source: Source, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
     """Columns of a delimited file; its encoding is checked on another core meanwhile, and complains first."""
     with ThreadPoolExecutor(1) as pool:
         decoding = pool.submit(undecodable, source.data, source.encoding)
-        parsed: tuple[pl.DataFrame, dict[str, int]] | None = None
+        parsed: tuple[pa.Table, dict[str, int]] | None = None
         refusal = None
         try:
             ids, size, put_right = delimited.header_columns(source, contract, layout)
@@ -143,13 +144,13 @@ def _without_trailer(source: Source, rows: int) -> Source:
 
 
 def _reduced(screening: Screening, aside: pl.Series) -> Taken:
-    contract, frame = screening.contract, screening.frame
+    contract = screening.contract
     set_aside: Mapping[str, int] = {}
     if contract.sensitivity == "public":
-        kept, set_aside = public_frame(frame, contract, screening.encoding)
+        kept, set_aside = public_frame(screening.table, contract, screening.encoding)
         return Taken(kept, _facts(screening, kept.height, set_aside))
     encoding = pl.lit(screening.encoding.encode(), dtype=pl.Binary).alias(ENCODING)
-    kept = frame.select(column.id for column in contract.read).with_columns(encoding)
+    kept = pl.DataFrame([screening.series(column.id) for column in contract.read]).with_columns(encoding)
     if aside.any():
         kept = kept.filter(~aside)
         set_aside = {"leak.coincidence": int(aside.sum())}
@@ -158,7 +159,7 @@ def _reduced(screening: Screening, aside: pl.Series) -> Taken:
 
 def _facts(screening: Screening, kept: int, set_aside: Mapping[str, int]) -> dict[str, object]:
     return {
-        "rows": screening.frame.height,
+        "rows": screening.height,
         "kept": kept,
         "set_aside": dict(set_aside),
         "superseded": 0,
