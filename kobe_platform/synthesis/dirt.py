@@ -62,6 +62,20 @@ def _person_twice(rows: pl.DataFrame, city: City, rng: np.random.Generator, coun
     return _repeated(rows, city, rng, count).with_columns(history_no=later)
 
 
+def _older_versions(step: int) -> Effect:
+    """A history extract: some people stand in it with an earlier 履歴番号 too, ``step`` before the current one."""
+
+    def append(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
+        number = pl.col("history_no").cast(pl.Int32)
+        former = _repeated(rows.filter(number > step), city, rng, count)
+        return former.with_columns(history_no=(number - step).cast(pl.String), moved_in_on=pl.lit("20010401"))
+
+    def as_difference(manifest: dict) -> None:
+        manifest["kind"] = "difference"
+
+    return Effect(append=append, manifest=as_difference)
+
+
 def _passing_through(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
     """In and out on the same day: two events of a person who is on no register at the month's end."""
     arrivals = rows.filter((pl.col("reason") == "01") & (pl.col("protection") == "0"))
@@ -186,10 +200,6 @@ def _register_contents() -> dict[str, Effect]:
     return {
         "blank_sex": Effect(change={"sex": pl.lit("")}),
         "sex_zero": Effect(change={"sex": pl.lit("0")}),
-        "history_gap": Effect(
-            change={"history_no": (pl.col("history_no").cast(pl.Int32) + 40).cast(pl.String)},
-            eligible=(pl.col("cancels_history_no").fill_null("") == "") & (pl.col("reason") == "44"),
-        ),
         "no_head": Effect(eligible=pl.col("relationship") == "02", change={"relationship": pl.lit("99")}),
         "check_digit": Effect(
             change={
@@ -211,7 +221,9 @@ def _register_contents() -> dict[str, Effect]:
         "unknown_status": Effect(eligible=foreign, change={"residence_status": pl.lit("77")}),
         "unknown_reason": Effect(eligible=pl.col("reason").is_in(["44", "45", "49"]), change={"reason": pl.lit("48")}),
         "town_abolished": Effect(change={"address_code": address.str.slice(0, 5) + "980001"}),
-        "district_blank": Effect(eligible=address.str.slice(5) != "990000", change={"school_district": pl.lit("")}),
+        "district_blank": Effect(
+            eligible=pl.col("school_district").fill_null("") != "", change={"school_district": pl.lit("")}
+        ),
         "district_underivable": Effect(
             eligible=address.str.slice(5) != "990000",
             change={"school_district": pl.lit(""), "address_code": address.str.slice(0, 5) + "990000"},
@@ -247,6 +259,8 @@ EFFECTS = {
     **_leaks_and_keys(),
     **_dates(),
     **_register_contents(),
+    "older_versions": _older_versions(1),
+    "history_gap": _older_versions(3),
     "row_repeated": Effect(append=_repeated),
     "history_conflict": Effect(append=_conflicting),
     "person_twice": Effect(append=_person_twice),

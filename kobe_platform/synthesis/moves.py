@@ -115,6 +115,7 @@ def wed(month: Month) -> None:
     home, journal = r.household[hosts], month.journal
     before = journal.address(r.household[guests])
     r.household[guests], r.head[guests], r.role[guests] = home, False, PARTNER
+    r.role[hosts] = PARTNER
     part = journal.record(guests, MOVE, before, journal.address(home), lag=12)
     r.moved_in[guests] = part["event_on"]
 

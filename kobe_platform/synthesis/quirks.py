@@ -188,7 +188,7 @@ def soil(
         index = _choose(rows, quirk.effect.eligible, wanted, taken, rng)
         taken[index] = True
         befallen = rows[index]
-        edits.append((index, befallen.select(**quirk.effect.change)))
+        edits.append((index, befallen.with_columns(**quirk.effect.change).select(list(quirk.effect.change))))
         planted += _account(quirk, befallen, source)
     table = Table(pl.concat([_edited(rows, edits), *added]))
     for quirk in asked:

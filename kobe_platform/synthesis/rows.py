@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.synthesis import identifiers, layout
-from kobe_platform.synthesis.city import CHILD, ELDER, FEMALE, MALE, NONE, OTHER, PARTNER, City
+from kobe_platform.synthesis.city import CHILD, ELDER, FEMALE, MALE, NONE, OTHER, PARTNER, RESIDENT, City
 from kobe_platform.synthesis.events import CANCELLATIONS, Events
 
 FIRST_TABLE_DAY = int(np.datetime64("1868-01-25", "D").astype(np.int64))
@@ -73,11 +73,16 @@ def _relationships() -> tuple[np.ndarray, pl.Series]:
 def relationships(city: City, people: np.ndarray) -> pl.Series:
     """続柄 codes of ``people``, derived from their generation and that of their household's head."""
     residents = city.residents
+    here = np.flatnonzero(residents.state == RESIDENT)
     head_role = np.full(len(city.households), PARTNER, dtype=np.int8)
-    heads = np.flatnonzero(residents.head & (residents.state == 1))
+    heads = here[residents.head[here]]
     head_role[residents.household[heads]] = residents.role[heads]
     table, texts = _relationships()
-    codes = table[head_role[residents.household[people]], residents.role[people], residents.sex[people]]
+    home = residents.household[people]
+    codes = table[head_role[home], residents.role[people], residents.sex[people]]
+    partners = np.bincount(residents.household[here[residents.role[here] == PARTNER]], minlength=len(head_role))
+    own_child = (head_role[home] == ELDER) & (residents.role[people] == PARTNER) & (partners[home] == 1)
+    codes = np.where(own_child, table[PARTNER, CHILD, MALE], codes)
     return texts.gather(np.where(residents.head[people], 0, codes))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kobe_platform.synthesis.city import CHILD, ELDER, PARTNER, City, protected_households
+from kobe_platform.synthesis.city import CHILD, ELDER, OTHER, PARTNER, City, protected_households
 from kobe_platform.synthesis.events import (
     ADMIN_ENTRY,
     ADMIN_REMOVAL,
@@ -105,12 +105,13 @@ def _households(city: City, home: np.ndarray, age: np.ndarray) -> dict[str, list
     role = r.role[stock]
     of_role = {which: np.bincount(index[role == which], minlength=len(homes)) for which in range(4)}
     family = np.full(len(homes), "other", dtype="U16")
-    pure = of_role[3] == 0
+    pure = of_role[OTHER] == 0
     elders, partners, children = of_role[ELDER], of_role[PARTNER], of_role[CHILD]
     family[pure & (partners == 2) & (elders == 0) & (children == 0)] = "couple"
     family[pure & (partners == 2) & (elders == 0) & (children > 0)] = "couple_children"
     family[pure & (partners == 1) & (elders == 0) & (children > 0)] = "single_parent"
-    family[pure & (partners > 0) & (elders > 0) & (children > 0)] = "three_generation"
+    family[pure & (partners == 1) & (elders == 1) & (children == 0)] = "single_parent"
+    family[(elders > 0) & (children > 0)] = "three_generation"
     family[size == 1] = "single"
     return {"households": _count(ward, size), "families": _count(ward, family)}
 

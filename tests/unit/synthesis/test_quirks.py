@@ -22,7 +22,7 @@ QUIRKS = registry()
 BY_CHANGE = [q for q in QUIRKS.values() if q.effect.change is not None]
 BY_APPENDING = [q for q in QUIRKS.values() if q.effect.append is not None]
 OF_FILES = [q for q in QUIRKS.values() if q.effect.table or q.effect.data]
-OF_MANIFESTS = [q for q in QUIRKS.values() if q.effect.manifest]
+OF_MANIFESTS = [q for q in QUIRKS.values() if q.effect.manifest and not q.of_rows]
 RESIDENTS, MONTH, SEED = 8_000, "2025-07", 5
 
 
@@ -227,6 +227,19 @@ def test_a_request_without_a_month_befalls_the_last(deliver):
 def test_what_cannot_be_planted_is_refused(deliver, request_):
     with pytest.raises(ConfigurationError):
         deliver(quirks=(request_,))
+
+
+def test_the_mix_changes_as_many_rows_as_it_counts(clean, tmp_path):
+    form = ("utf-8", "delimited")
+    before = read(of(clean(form), "resident_register"))
+    plan = Plan(tmp_path, RESIDENTS, MONTH, MONTH, SEED, Form(*form), dirt=1.0)
+    dirty = of(synthesize(plan), "resident_register")
+    after = read(dirty)
+    own = after.head(before.height)
+    changed = sum(before[c].ne_missing(own[c]).to_numpy() for c in before.columns) > 0
+    by_change = sum(n for name, n in dirty.planted.items() if QUIRKS[name].effect.change is not None)
+    assert changed.sum() == by_change
+    assert after.height - before.height == sum(dirty.planted.values()) - by_change
 
 
 def test_everyday_dirt_grows_with_its_share(deliver):
