@@ -11,7 +11,17 @@ import polars as pl
 from kobe_platform import vocabulary
 
 MONTHS = ("2025-07", "2025-08", "2025-09", "2025-10", "2025-11", "2025-12")
-DISTRICTS_PER_WARD = {"28101": 3, "28102": 2, "28110": 2, "28105": 2, "28109": 3, "28106": 1, "28107": 2, "28108": 3, "28111": 4}
+DISTRICTS_PER_WARD = {
+    "28101": 3,
+    "28102": 2,
+    "28110": 2,
+    "28105": 2,
+    "28109": 3,
+    "28106": 1,
+    "28107": 2,
+    "28108": 3,
+    "28111": 4,
+}
 NAMES = ("本山", "御影", "魚崎", "六甲", "灘", "雲中", "こうべ", "水木", "会下山", "有馬", "唐櫃", "桂木", "名倉", "北須磨",
          "妙法寺", "垂水", "多聞台", "舞多聞", "枝吉", "伊川谷", "月が丘", "有瀬")  # fmt: skip
 
@@ -40,7 +50,7 @@ PLANS: dict[str, Plan] = {
     "households_size_district": Plan(_area("district", size="household_size"), 600, "世帯"),
     "households_family_ward": Plan(_area("ward", family="family"), 1500, "世帯"),
     "households_family_district": Plan(_area("district", family="family"), 600, "世帯"),
-    "foreigners_nationality_ward": Plan(_area("ward", nationality="nationality", sex="sex"), 32),
+    "foreigners_nationality_ward": Plan(_area("ward", nationality="nationality", sex="sex"), 9),
     "foreigners_age_ward": Plan(_area("ward", age="age10", sex="sex"), 40),
     "foreigners_stay_ward": Plan(_area("ward", stay="stay"), 150),
     "foreigners_status_ward": Plan(_area("ward", residence_status="status"), 70),
@@ -81,7 +91,9 @@ PLANS: dict[str, Plan] = {
 
 def district_hierarchy(per_ward: Mapping[str, int] = DISTRICTS_PER_WARD) -> vocabulary.Hierarchy:
     """The school districts of the made-up city."""
-    codes = [(ward, f"{i + 1:02d}{n + 1:02d}") for i, (ward, count) in enumerate(per_ward.items()) for n in range(count)]
+    codes = [
+        (ward, f"{i + 1:02d}{n + 1:02d}") for i, (ward, count) in enumerate(per_ward.items()) for n in range(count)
+    ]
     label = [f"{NAMES[i % len(NAMES)]}{'' if i < len(NAMES) else i // len(NAMES) + 1}" for i in range(len(codes))]
     reference = pl.DataFrame(
         {
@@ -127,7 +139,11 @@ def _table(plan: Plan, periods: tuple[str, ...], trees: Mapping, rng: np.random.
     weight = np.ones(frame.height)
     for column, hierarchy in plan.dimensions.items():
         leaves = list(trees[hierarchy].leaves)
-        weights = rng.uniform(0.5, 1.5, len(leaves)) if column in ("age", "area", "sex") else rng.uniform(0.1, 2.2, len(leaves))
+        weights = (
+            rng.uniform(0.5, 1.5, len(leaves))
+            if column in ("age", "area", "sex")
+            else rng.uniform(0.1, 2.2, len(leaves))
+        )
         weight *= frame[column].replace_strict(leaves, list(weights), return_dtype=pl.Float64).to_numpy()
     drift = 1 + 0.004 * frame["period"].rank("dense").to_numpy()
     value = rng.poisson(plan.scale * weight * drift)
@@ -138,7 +154,7 @@ def _table(plan: Plan, periods: tuple[str, ...], trees: Mapping, rng: np.random.
         frame = _with_margins(frame, column, trees[hierarchy], plan)
     keys = ["period", *plan.dimensions]
     if plan.kind == "mean":
-        age = 44 + 8 * rng.random(frame.height)
+        age = 47 + (frame.select(keys[1:]).hash_rows(seed=7).to_numpy() % 50) / 10 + 0.05 * rng.random(frame.height)
         frame = frame.with_columns(pl.Series("value", np.round(age, 1)))
         hidden = pl.lit(pl.Series(rng.random(frame.height) < 0.02))
     else:

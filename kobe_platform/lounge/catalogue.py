@@ -84,7 +84,16 @@ def notices_html(notices: Sequence[Notice]) -> str:
 def entry(page: Page, compiled: CompiledPage, table_titles: Iterable[str]) -> dict[str, object]:
     """One page as ``catalogue.json`` lists it; ``text`` is folded and holds all that the search may find."""
     meta = page.meta
-    found_by = [meta.title, *meta.contents, meta.category, *meta.usage, meta.owner, *meta.keywords, *compiled.words, *table_titles]
+    found_by = [
+        meta.title,
+        *meta.contents,
+        meta.category,
+        *meta.usage,
+        meta.owner,
+        *meta.keywords,
+        *compiled.words,
+        *table_titles,
+    ]
     return {
         "slug": page.slug,
         "title": meta.title,
@@ -132,7 +141,9 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
 def _facet(name: str, title: str, counts: Sequence[tuple[str, int]], total: int) -> str:
     if not counts:
         return ""
-    everything = f'<button type="button" data-{name}="" aria-pressed="true">すべて <b>{total}</b></button>' if total else ""
+    everything = (
+        f'<button type="button" data-{name}="" aria-pressed="true">すべて <b>{total}</b></button>' if total else ""
+    )
     buttons = "".join(
         f'<button type="button" data-{name}="{escape(word)}" aria-pressed="false">{escape(word)} <b>{count}</b></button>'
         for word, count in counts

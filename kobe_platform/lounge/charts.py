@@ -122,9 +122,7 @@ def _chart(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[
     return Drawn(records, spec, html, cells, (bound["title"],))
 
 
-def matrix_table(
-    matrix: Matrix | None, key: str, headings: Sequence[str], fmt: Format, *, shaded: bool = False
-) -> str:
+def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: Format, *, shaded: bool = False) -> str:
     """One matrix as an HTML table: x down, series across.
 
     Args:
@@ -143,7 +141,7 @@ def matrix_table(
     )
     unit = f"（単位：{escape(fmt.unit)}）" if fmt.unit else ""
     return (
-        f'<table><caption>{escape(headings[2])}{unit}</caption>'
+        f"<table><caption>{escape(headings[2])}{unit}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -223,7 +221,9 @@ def _data_table(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Map
     html = _figure(bound, identity, _scroll(table, bound["title"]) + _legend(any(SUPPRESSED in row for row in rows)))
     spec = _spec(bound, choice, identity) | {"heads": [_heading(c) for c in columns], "numeric": numeric}
     records = {value: {"v": by_key} for value, by_key in found.items()}
-    return Drawn(records, spec, html, sum(len(r) for k in found.values() for r in k.values()) * len(columns), (bound["title"],))
+    return Drawn(
+        records, spec, html, sum(len(r) for k in found.values() for r in k.values()) * len(columns), (bound["title"],)
+    )
 
 
 def _heading(column: str) -> str:

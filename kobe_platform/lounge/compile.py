@@ -14,7 +14,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.charts import Choice, Drawn, draw
 from kobe_platform.lounge.components import COMPONENTS, Bound, bind
 from kobe_platform.lounge.formats import Format, period_label
@@ -73,7 +72,12 @@ class Filter:
 
 
 def compile_page(
-    page: Page, tables: Path | ReleaseDatabase, out: Path, *, basis: str = "register", inserts: Mapping[str, str] | None = None
+    page: Page,
+    tables: Path | ReleaseDatabase,
+    out: Path,
+    *,
+    basis: str = "register",
+    inserts: Mapping[str, str] | None = None,
 ) -> CompiledPage:
     """Compile one page into ``out/<slug>.md`` and ``out/data/<slug>/<hash>.json``.
 
@@ -146,7 +150,9 @@ class _Compilation:
         markdown = re.sub(r"\n{3,}", "\n\n", "\n\n".join(parts)) + "\n"
         (out / f"{self.page.slug}.md").write_text(markdown, encoding="utf-8")
         size = len(markdown.encode()) + sum(path.stat().st_size for path in data.glob("*.json"))
-        headings = re.findall(r"^#+\s+(.+)$", "".join(n.text for n in walk(self.page.nodes) if isinstance(n, Text)), re.M)
+        headings = re.findall(
+            r"^#+\s+(.+)$", "".join(n.text for n in walk(self.page.nodes) if isinstance(n, Text)), re.M
+        )
         return CompiledPage(
             slug=self.page.slug,
             title=self.page.title,
@@ -173,7 +179,8 @@ class _Compilation:
                 record = drawn.records[value]
                 bundles.setdefault(name, {}).setdefault(value, {})[drawn.spec["id"]] = record
         files = {
-            name: {v: write_slice(data, r) for v, r in sorted(values.items())} for name, values in sorted(bundles.items())
+            name: {v: write_slice(data, r) for v, r in sorted(values.items())}
+            for name, values in sorted(bundles.items())
         }
         filters = [{"name": f.name, "default": f.default, "period": f.is_period} for f in self.filters.values()]
         spec = {
@@ -190,16 +197,22 @@ class _Compilation:
         label = bound["label"] or bound["value"]
         columns = [bound["value"], label, *([bound["group"]] if bound["group"] else [])]
         seen: dict[str, tuple[str, str, str]] = {}
-        for row in frame.select(columns).iter_rows() if len(set(columns)) == len(columns) else zip(frame[label], strict=True):
+        for row in (
+            frame.select(columns).iter_rows() if len(set(columns)) == len(columns) else zip(frame[label], strict=True)
+        ):
             value, text = str(row[0]), str(row[1] if len(row) > 1 else row[0])
             seen.setdefault(value, (value, text, str(row[2] or "") if len(row) > 2 else ""))
         if bound.name == "Period":
             seen = {value: (value, period_label(value), "") for value in sorted(seen)}
         if not seen:
-            raise self.page.error("filter", f"<{bound.name}> has nothing to choose", "its query gives no row", bound.tag.line)
+            raise self.page.error(
+                "filter", f"<{bound.name}> has nothing to choose", "its query gives no row", bound.tag.line
+            )
         default = bound["default"] or (list(seen)[-1] if bound.name == "Period" else next(iter(seen)))
         if default not in seen:
-            raise self.page.error("filter", "default is no value of the filter", "take one of the query", bound.tag.line)
+            raise self.page.error(
+                "filter", "default is no value of the filter", "take one of the query", bound.tag.line
+            )
         return Filter(bound, tuple(seen.values()), default)
 
     def _markdown(self, nodes: tuple[Node, ...]) -> str:
@@ -246,7 +259,9 @@ class _Compilation:
         fmt = Format.parse(node.fmt)
         if frame is None or node.column not in frame.columns or fmt is None:
             given = ", ".join(frame.columns if frame is not None else self.results)
-            raise self.page.error("value", "an inline value names no query, column or format", f"there are: {given}", node.line)
+            raise self.page.error(
+                "value", "an inline value names no query, column or format", f"there are: {given}", node.line
+            )
         if frame.height != 1:
             remedy = "let its query give one row (LIMIT 1)"
             raise self.page.error("value", f"query {node.query} gives {frame.height} rows, not one", remedy, node.line)

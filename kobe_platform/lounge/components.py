@@ -92,7 +92,12 @@ COMPONENTS: dict[str, Component] = {
         Component("BarChart", {**_XY, "horizontal": Attribute("flag"), "stacked": Attribute("flag")}, draws=True),
         Component(
             "Pyramid",
-            {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True), "side": Attribute("column", True)},
+            {
+                **_CHART,
+                "x": Attribute("column", True),
+                "y": Attribute("column", True),
+                "side": Attribute("column", True),
+            },
             draws=True,
         ),
         Component(
@@ -107,7 +112,13 @@ COMPONENTS: dict[str, Component] = {
         ),
         Component(
             "DataTable",
-            {**_DATA, "columns": Attribute("columns"), "filter": Attribute("filters"), "fmt": Attribute("format"), "note": Attribute()},
+            {
+                **_DATA,
+                "columns": Attribute("columns"),
+                "filter": Attribute("filters"),
+                "fmt": Attribute("format"),
+                "note": Attribute(),
+            },
             draws=True,
         ),
         Component("Notices", {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 SUPPRESSED = "X"
 """Mark of a suppressed value (convention of Japanese statistics, domain.md §3)."""
@@ -40,7 +41,7 @@ class Format:
             return ABSENT
         if isinstance(value, str):
             return value
-        figure = f"{abs(value):,.{self.digits}f}"
+        figure = f"{Decimal(abs(value)).quantize(Decimal(1).scaleb(-self.digits), ROUND_HALF_UP):,}"
         is_zero = not figure.strip("0.,")
         sign = "" if is_zero else ("\u2212" if value < 0 else ("+" if self.signed else ""))
         if self.signed and is_zero:

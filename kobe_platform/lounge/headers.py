@@ -10,7 +10,9 @@ from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.tables import TableFacts
 
 SYNTHETIC_BADGE = '<span class="lounge-badge lounge-badge--synthetic">合成データ</span>'
-SYNTHETIC_TEXT = "この画面の数値は、動作確認のために作った架空の都市の合成データです。実在の神戸市の統計ではありません。"
+SYNTHETIC_TEXT = (
+    "この画面の数値は、動作確認のために作った架空の都市の合成データです。実在の神戸市の統計ではありません。"
+)
 
 
 def latest_period(facts: Sequence[TableFacts]) -> str:
@@ -48,7 +50,7 @@ def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str
     items = [("所管", page.meta.owner), ("データ利用申請書", law), ("最新のデータ", latest_period(facts) or "なし")]
     facts_list = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in items)
     rule = (
-        '<p><b>「X」の決まり。</b> 値が基準（上の表の「秘匿の基準」）に満たないセルは「X」とし、合計との差から逆算されないよう、'
+        "<p><b>「X」の決まり。</b> 値が基準（上の表の「秘匿の基準」）に満たないセルは「X」とし、合計との差から逆算されないよう、"
         "他のセルも併せて秘匿します。0はそのまま「0」、データがない月などは「…」と表示します。合計は秘匿前の値から計算した公表値で、"
         "表示中の値の足し算ではありません。</p>"
     )

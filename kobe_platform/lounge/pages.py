@@ -22,7 +22,9 @@ CATEGORIES = ("人口", "経済", "子育て・教育", "都市政策", "安心�
 """The categories that the city's portal counts by (domain.md §1, row 10)."""
 USAGES = ("地域の特徴", "他都市比較")
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^<>\x00-\x1f]+$")]
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^<>\x00-\x1f]+$")
+]
 
 
 class FrontMatter(BaseModel):
@@ -154,7 +156,7 @@ def _front_matter(file: str, text: str) -> FrontMatter:
     try:
         meta = FrontMatter(**values)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = str(first["loc"][0])
         allowed = ", ".join(FrontMatter.model_fields)
         remedy = f"keys are: {allowed}" if first["type"] == "extra_forbidden" else first["msg"]
@@ -200,6 +202,8 @@ def _manual(file: str, front: str, name: str, dashboards: Path) -> str:
     path = dashboards / "manuals" / name
     inside = path.resolve().is_relative_to((dashboards / "manuals").resolve())
     if not inside or not path.is_file():
-        raise _front_error(file, _line_of(front, "manual"), "manual", "write a Markdown file under manuals/ and name it")
+        raise _front_error(
+            file, _line_of(front, "manual"), "manual", "write a Markdown file under manuals/ and name it"
+        )
     nodes = Body(name, {}).parse(path.read_text(encoding="utf-8"))
     return "".join(node.text for node in nodes if isinstance(node, Text))

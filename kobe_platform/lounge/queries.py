@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series"})
-SUMMING = frozenset({"sum", "sumkahan", "kahan_sum", "fsum", "sum_no_overflow", "avg", "mean", "favg", "product", "median"})
+SUMMING = frozenset(
+    {"sum", "sumkahan", "kahan_sum", "fsum", "sum_no_overflow", "avg", "mean", "favg", "product", "median"}
+)
 UNSTEADY = frozenset(
     {"random", "uuid", "gen_random_uuid", "now", "today", "current_date", "current_timestamp", "get_current_timestamp",
      "getenv", "current_setting", "getvariable", "setseed"}

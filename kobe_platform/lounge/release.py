@@ -23,7 +23,7 @@ from kobe_platform.lounge.audiences import Audience, load_audiences
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.queries import ReleaseDatabase
 from kobe_platform.lounge.site import build_site, pages_for
-from kobe_platform.lounge.tables import write_tables
+from kobe_platform.lounge.tables import read_index, write_tables
 
 if TYPE_CHECKING:
     import polars as pl
@@ -105,11 +105,13 @@ def assemble(
     try:
         tell("tables")
         index = write_tables(building / "tables", tables, dims, facts.get("tables", {}))
-        content = _content(building / "tables", dashboards, facts)
+        content = _content(building / "tables", dashboards, {k: v for k, v in facts.items() if k != "tables"})
         newest = releases_of(releases)[-1:]
         if newest and newest[0].content == content:
             return _unchanged(releases, newest[0])
-        sites, served_by = _build_sites(building, pages, audiences, dashboards, str(facts.get("basis", "register")), tell)
+        sites, served_by = _build_sites(
+            building, pages, audiences, dashboards, str(facts.get("basis", "register")), tell
+        )
         number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
         record = {
             "id": f"{number:04d}-{content[:12]}",
@@ -136,7 +138,12 @@ def assemble(
 
 
 def _build_sites(
-    building: Path, pages: Mapping[str, Page], audiences: Mapping[str, Audience], dashboards: Path, basis: str, tell: Callable
+    building: Path,
+    pages: Mapping[str, Page],
+    audiences: Mapping[str, Audience],
+    dashboards: Path,
+    basis: str,
+    tell: Callable,
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Build a site for every set of pages that some audience sees; return its pages, and audience → site."""
     sites: dict[str, list[str]] = {}
@@ -164,6 +171,24 @@ def _unchanged(releases: Path, newest: Release) -> Release:
         return newest
     _switch(releases, newest.id)
     return replace(newest, made=True)
+
+
+def rebuild(dashboards: Path, releases: Path, *, progress: Callable[[str], None] | None = None) -> Release:
+    """Build pages anew over the published tables of the release in force; same guarantees as :func:`assemble`.
+
+    Raises:
+        LoungeError: there is no release in force, or a page does not compile.
+    """
+    import polars as pl
+
+    now = current(releases)
+    if now is None:
+        raise LoungeError("there is no release in force", code="release.none", remedy="run the main job first")
+    told, hierarchies = read_index(now.path / "tables")
+    tables = {name: pl.read_parquet(now.path / "tables" / f"{name}.parquet") for name in told}
+    dims = {name: pl.read_parquet(now.path / "tables" / f"dim_{name}.parquet") for name in hierarchies}
+    facts = {**now.facts, "tables": {name: one.as_facts() for name, one in told.items()}}
+    return assemble(tables, dims, facts, dashboards, releases, progress=progress)
 
 
 def current(releases: Path) -> Release | None:
@@ -212,7 +237,9 @@ def _content(tables: Path, dashboards: Path, facts: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False, default=str).encode())
     roots = {"tables": tables, "engine": _ENGINE}
     roots |= {name: dashboards / name for name in ("pages", "manuals", "theme/built", "theme/overrides")}
-    files = [(f"{name}/{p.relative_to(root)}", p) for name, root in roots.items() for p in root.rglob("*") if p.is_file()]
+    files = [
+        (f"{name}/{p.relative_to(root)}", p) for name, root in roots.items() for p in root.rglob("*") if p.is_file()
+    ]
     files += [(p.name, p) for p in dashboards.glob("*.*") if p.is_file()]
     for name, path in sorted(files):
         if "__pycache__" in name:
@@ -227,7 +254,7 @@ def _hashes(root: Path) -> dict[str, str]:
 
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True, default=str), encoding="utf-8")
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
 
 
 def _read(path: Path, *, made: bool = False) -> Release:

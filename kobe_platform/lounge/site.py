@@ -57,7 +57,14 @@ def front_end(dashboards: Path) -> tuple[Path, Mapping[str, str]]:
 
 
 def build_site(
-    audience: Audience, pages: Mapping[str, Page], tables: ReleaseDatabase, dashboards: Path, work: Path, out: Path, *, basis: str
+    audience: Audience,
+    pages: Mapping[str, Page],
+    tables: ReleaseDatabase,
+    dashboards: Path,
+    work: Path,
+    out: Path,
+    *,
+    basis: str,
 ) -> Site:
     """Compile an audience's pages and render them.
 
@@ -72,7 +79,12 @@ def build_site(
     """
     shown = pages_for(audience, pages)
     if PORTAL not in {page.slug for page in shown}:
-        raise LoungeError("an audience has no portal page", code="site.portal", at={"audience": audience.name}, remedy="write pages/index.md")
+        raise LoungeError(
+            "an audience has no portal page",
+            code="site.portal",
+            at={"audience": audience.name},
+            remedy="write pages/index.md",
+        )
     work.mkdir(parents=True, exist_ok=True)
     built, names = front_end(dashboards)
     shutil.copytree(built, work / "assets" / "lounge", ignore=shutil.ignore_patterns("manifest.json", "meta.json"))
@@ -103,7 +115,11 @@ def _render(
     nav = [{page.title: f"{page.slug}.md"} for page in pages]
     try:
         config = load_config(
-            config_file=str(dashboards / "mkdocs.yml"), docs_dir=str(work.resolve()), site_dir=str(out.resolve()), nav=nav, strict=True
+            config_file=str(dashboards / "mkdocs.yml"),
+            docs_dir=str(work.resolve()),
+            site_dir=str(out.resolve()),
+            nav=nav,
+            strict=True,
         )
         config.extra |= {"lounge": {**names, "synthetic": synthetic}}
         config.plugins.on_startup(command="build", dirty=False)

@@ -94,7 +94,11 @@ def matrices(
         xs = np.arange(len(x_texts)) if timeline else np.unique(x_index[rows])
         ss, ks = np.unique(s_index[rows]), np.unique(key_index[rows])
         shape = (len(ks), len(ss), len(xs))
-        at = (np.searchsorted(ks, key_index[rows]), np.searchsorted(ss, s_index[rows]), np.searchsorted(xs, x_index[rows]))
+        at = (
+            np.searchsorted(ks, key_index[rows]),
+            np.searchsorted(ss, s_index[rows]),
+            np.searchsorted(xs, x_index[rows]),
+        )
         if len(np.unique(np.ravel_multi_index(at, shape))) != len(rows):
             raise SeveralRows
         block = np.full(shape, None, dtype=object)

@@ -57,9 +57,19 @@ class TableFacts:
         dimensions = dict(facts.get("dimensions", {}))
         return cls(name, dimensions, **known, periods=periods, rows=frame.height, suppressed=suppressed, more=more)
 
+    def as_facts(self) -> dict[str, Any]:
+        """The facts that the table was published with."""
+        told = {key: getattr(self, key) for key in _TOLD}
+        return {**self.more, **told, "dimensions": dict(self.dimensions)}
+
     def as_record(self) -> dict[str, Any]:
         """JSON-ready form, as ``tables.json`` keeps it."""
-        return {**self.__dict__, "dimensions": dict(self.dimensions), "periods": list(self.periods), "more": dict(self.more)}
+        return {
+            **self.__dict__,
+            "dimensions": dict(self.dimensions),
+            "periods": list(self.periods),
+            "more": dict(self.more),
+        }
 
 
 _TOLD = ("title", "description", "unit", "owner", "period", "kind", "minimum_frequency")
@@ -96,7 +106,7 @@ def write_tables(
         columns = ["period", *told.dimensions, "value", "status"]
         frame.select(columns).sort(columns[:-2]).write_parquet(directory / f"{name}.parquet")
     records = {name: told.as_record() for name, told in index.items()}
-    text = json.dumps({"tables": records, "hierarchies": sorted(dims)}, ensure_ascii=False, indent=1, sort_keys=True)
+    text = json.dumps({"tables": records, "hierarchies": sorted(dims)}, ensure_ascii=False, indent=1)
     (directory / INDEX).write_text(text, encoding="utf-8")
     return index
 
@@ -148,5 +158,9 @@ def _checked(name: str, frame: pl.DataFrame, dims: Mapping[str, pl.DataFrame], f
 
 def _refused(message: str, code: str, at: Mapping[str, str | int]) -> LoungeError:
     return LoungeError(
-        message, code=f"tables.{code}", at=at, remedy="nothing was published; mend the statistic", ja="公表表に不備があります"
+        message,
+        code=f"tables.{code}",
+        at=at,
+        remedy="nothing was published; mend the statistic",
+        ja="公表表に不備があります",
     )

@@ -24,8 +24,10 @@ _TOKEN = re.compile(
     r"|(?P<value>\{(?P<query>[a-z_]\w*)\.(?P<column>[^\W\d]\w*)(?:\s+fmt=(?P<fmt>[^{}\s]+))?\})",
     re.DOTALL,
 )
-_ATTRIBUTE = re.compile(r"\s*(?P<name>[a-z_]+)(?:\s*=\s*(?:\"(?P<text>[^\"]*)\"|'(?P<single>[^']*)'|\{(?P<query>[^{}]*)\}|(?P<word>[^\s\"'{}=]+)))?")
-_LINK = re.compile(r"\]\(\s*<?\s*(?P<target>[^)\s>]+)|^\s{0,3}\[[^\]]+\]:\s*<?(?P<reference>\S+)", re.MULTILINE)
+_ATTRIBUTE = re.compile(
+    r"\s*(?P<name>[a-z_]+)(?:\s*=\s*(?:\"(?P<text>[^\"]*)\"|'(?P<single>[^']*)'|\{(?P<query>[^{}]*)\}|(?P<word>[^\s\"'{}=]+)))?"
+)
+_LINK = re.compile(r"\]\(\s*<?\s*(?P<target>[^)\s>]+)|^ {0,3}\[[^\]]+\]:\s*<?(?P<reference>\S+)", re.MULTILINE)
 _SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 
 
@@ -92,9 +94,7 @@ class Body:
             if match["code"]:
                 continue
             self._text(stack[-1][1], text[position : match.start()], first_line + text.count("\n", 0, position))
-            if match["open"] and match["name"].lower() in SAFE_HTML and not match["attributes"].strip():
-                stack[-1][1].append(Text(match[0], line))
-            elif match["close"] and match["close_name"].lower() in SAFE_HTML:
+            if (match["open"] and match["name"].lower() in SAFE_HTML and not match["attributes"].strip()) or (match["close"] and match["close_name"].lower() in SAFE_HTML):
                 stack[-1][1].append(Text(match[0], line))
             else:
                 self._node(stack, match, line)
@@ -112,7 +112,9 @@ class Body:
             stack[-1][1].append(Value(match["query"], match["column"], match["fmt"] or "", line))
             return
         if match["broken"]:
-            raise self._error("malformed", "a tag does not end, or holds a stray < or >", line, "write &lt; for a bare <")
+            raise self._error(
+                "malformed", "a tag does not end, or holds a stray < or >", line, "write &lt; for a bare <"
+            )
         name = match["name"] or match["close_name"]
         if name not in self._known:
             raise self._unknown(name, line)

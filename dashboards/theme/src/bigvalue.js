@@ -13,15 +13,16 @@ export function showBigValue(root, component, record, rows, state) {
   const change = rows?.[1]?.[at] ?? null;
   const shown = root.querySelector('.lounge-change b');
   shown.textContent = figure(change, { unit: component.unit, digits: component.digits, signed: true });
-  root.querySelector('.lounge-spark').replaceChildren(...spark(rows?.[0] ?? [], at));
+  const place = root.querySelector('.lounge-spark');
+  place.replaceChildren(...spark(rows?.[0] ?? [], at, place.clientWidth || 120));
 }
 
 /** A line with gaps where figures are suppressed or absent, and a dot at the chosen period. */
-function spark(values, at) {
+function spark(values, at, width) {
   const known = values.filter((value) => typeof value === 'number');
   if (known.length < 2) return [];
   const [low, high] = [Math.min(...known), Math.max(...known)];
-  const x = (i) => 4 + (i / (values.length - 1)) * 112;
+  const x = (i) => 4 + (i / (values.length - 1)) * (width - 8);
   const y = (value) => 26 - ((value - low) / (high - low || 1)) * 20;
   let path = '';
   let pen = 'M';
@@ -33,5 +34,5 @@ function spark(values, at) {
   });
   const parts = [svg('path', { d: path, class: 'lounge-spark__line' })];
   if (typeof values[at] === 'number') parts.push(svg('circle', { cx: x(at), cy: y(values[at]), r: 3, class: 'lounge-spark__dot' }));
-  return [svg('svg', { viewBox: '0 0 120 32', preserveAspectRatio: 'none' }, ...parts)];
+  return [svg('svg', { viewBox: `0 0 ${width} 32` }, ...parts)];
 }

@@ -13,7 +13,9 @@ const token = (name) => css.getPropertyValue(`--color-${name}`).trim();
 const INK = token('neutral-solid-gray-800');
 const MUTED = token('neutral-solid-gray-600');
 const RULE = token('neutral-solid-gray-100');
-const HUES = ['primitive-light-blue-900', 'primitive-light-blue-500', 'primitive-light-blue-1200', 'primitive-light-blue-300'].map(token);
+// One hue in as many lightnesses as there are series, dark to light.
+const RAMPS = [[900], [900, 500], [1100, 700, 300], [1200, 900, 500, 300], [1200, 1000, 800, 500, 300], [1200, 1000, 800, 600, 400, 200], [1200, 1100, 900, 700, 500, 300, 100]];
+const ramp = (count) => RAMPS[Math.min(Math.max(count, 1), RAMPS.length) - 1].map((step) => token(`primitive-light-blue-${step}`));
 const DASHES = ['solid', [6, 4], [2, 3], [10, 4, 2, 4]];
 const FONT = getComputedStyle(document.body).fontFamily;
 const CALM = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -43,20 +45,33 @@ export class Chart {
     }
     const make = { Pyramid: pyramid, BarChart: bars }[this.component.kind] ?? lines;
     const narrow = this.place.clientWidth < 480;
-    this.chart.setOption({ ...frame(this.component, record, rows), ...make(this.component, record, rows, narrow) }, true);
+    this.chart.setOption({ ...frame(this.component, record, rows, this.place.clientWidth), ...make(this.component, record, rows, narrow, this.place) }, true);
   }
 }
 
-function frame(component, record, rows) {
+/** Lines that the legend takes: one word is its text at 13 px and a mark of 40 px. */
+function legendLines(names, width) {
+  let [lines, used] = [1, 0];
+  for (const name of names) {
+    const needed = name.length * 13 + 40;
+    if (used && used + needed > width) [lines, used] = [lines + 1, 0];
+    used += needed;
+  }
+  return lines;
+}
+
+function frame(component, record, rows, width) {
   const names = record.s.filter(Boolean);
+  const top = names.length > 1 ? 16 + 24 * legendLines(names, width) : 16;
+  const icon = component.kind === 'LineChart' ? {} : { icon: 'roundRect' };
   return {
     animation: !CALM,
     animationDuration: 250,
     animationDurationUpdate: 250,
     textStyle: { fontFamily: FONT, color: INK },
-    color: HUES,
-    grid: { left: 4, right: 16, top: names.length > 1 ? 40 : 16, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
-    legend: names.length > 1 ? { top: 0, left: 0, icon: 'roundRect', itemWidth: 22, itemHeight: 10, textStyle: { color: INK, fontSize: 13 } } : undefined,
+    color: ramp(rows.length),
+    grid: { left: 4, right: 16, top, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+    legend: names.length > 1 ? { top: 0, left: 0, ...icon, itemWidth: 26, itemHeight: 10, textStyle: { color: INK, fontSize: 13 } } : undefined,
     tooltip: {
       trigger: 'axis',
       confine: true,
@@ -77,12 +92,12 @@ function tooltip(component, record, rows, at) {
   return element('div', {}, element('p', {}, periodLabel(record.x[at])), ...lines);
 }
 
-function category(component, record, narrow, upright) {
+function category(component, record, narrow, upright, width = 0) {
   const periods = component.opts.periods;
   const label = { color: INK, fontSize: narrow ? 11 : 12, hideOverlap: true };
   if (periods) label.formatter = (code, index) => shortPeriod(code, index);
   if (upright) Object.assign(label, { width: narrow ? 92 : 150, overflow: 'break', interval: 0, hideOverlap: false });
-  else if (!periods) Object.assign(label, { interval: 0, width: narrow ? 44 : 84, overflow: 'break', hideOverlap: false });
+  else if (!periods) Object.assign(label, { interval: 0, width: Math.max(36, Math.floor((width - 56) / record.x.length)), overflow: 'break', hideOverlap: false });
   return { type: 'category', data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: MUTED } }, axisLabel: label };
 }
 
@@ -98,10 +113,10 @@ function measure(component, narrow, extra = {}) {
   };
 }
 
-function lines(component, record, rows, narrow) {
+function lines(component, record, rows, narrow, place) {
   const area = component.kind === 'AreaChart';
   return {
-    xAxis: { ...category(component, record, narrow, false), boundaryGap: record.x.length === 1 },
+    xAxis: { ...category(component, record, narrow, false, place.clientWidth), boundaryGap: record.x.length === 1 },
     yAxis: measure(component, narrow, { scale: !area && !component.opts.zero }),
     series: rows.map((row, i) => ({
       type: 'line',
@@ -117,20 +132,26 @@ function lines(component, record, rows, narrow) {
   };
 }
 
-/** 「X」 where a bar would stand. */
-function marks(row, horizontal) {
+/** 「X」 where a bar would stand; `aside` moves it from the middle of its group to its own place. */
+function marks(row, horizontal, aside = 0) {
   const data = [];
   row.forEach((value, i) => {
     if (value === SUPPRESSED) data.push({ coord: horizontal ? [0, i] : [i, 0] });
   });
   if (!data.length) return undefined;
-  const label = { show: true, formatter: SUPPRESSED, color: MUTED, fontSize: 12, position: horizontal ? 'right' : 'top' };
+  const label = { show: true, formatter: SUPPRESSED, color: MUTED, fontSize: 12, position: horizontal ? 'right' : 'top', offset: horizontal ? [0, aside] : [aside, 0] };
   return { symbol: 'circle', symbolSize: 0.1, silent: true, animation: false, label, data };
 }
 
-function bars(component, record, rows, narrow) {
+/** Distance of a series' bar from the middle of its group, in pixels. */
+function aside(i, rows, record, horizontal, place) {
+  const band = (horizontal ? place.clientHeight - 70 : place.clientWidth - 60) / record.x.length;
+  return ((i - (rows.length - 1) / 2) * Math.min((band * 0.72) / rows.length, 44)) / 2;
+}
+
+function bars(component, record, rows, narrow, place) {
   const { horizontal, stacked } = component.opts;
-  const names = category(component, record, narrow, horizontal);
+  const names = category(component, record, narrow, horizontal, place.clientWidth);
   if (horizontal) names.inverse = true;
   const values = measure(component, narrow);
   const alone = rows.length === 1;
@@ -143,9 +164,9 @@ function bars(component, record, rows, narrow) {
       data: row.map(drawable),
       barMaxWidth: horizontal ? 26 : 44,
       barCategoryGap: '28%',
-      itemStyle: { borderColor: HUES[0], borderWidth: stacked ? 0.5 : 0 },
+      itemStyle: stacked ? { borderColor: '#fff', borderWidth: 1 } : {},
       ...(stacked ? { stack: 'all' } : {}),
-      ...(alone || !stacked ? { markPoint: alone ? marks(row, horizontal) : undefined } : {}),
+      ...(stacked ? {} : { markPoint: marks(row, horizontal, aside(i, rows, record, horizontal, place)) }),
       ...(alone && horizontal
         ? { label: { show: true, position: 'right', color: INK, fontSize: 12, formatter: ({ dataIndex }) => figure(row[dataIndex], { digits: component.digits }) } }
         : {}),
@@ -168,7 +189,6 @@ function pyramid(component, record, rows, narrow) {
     data: row.map((value) => (typeof value === 'number' ? (i === 0 ? -value : value) : null)),
     stack: 'age',
     barCategoryGap: '14%',
-    itemStyle: { color: i === 0 ? HUES[0] : HUES[1] },
     markPoint: marks(row, true) && { ...marks(row, true), label: { ...marks(row, true).label, position: i === 0 ? 'left' : 'right' } },
   });
   return {

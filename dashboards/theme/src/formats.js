@@ -6,7 +6,7 @@ export const ABSENT = '…';
 export function figure(value, { unit = '', digits = 0, signed = false } = {}) {
   if (value === null || value === undefined) return ABSENT;
   if (typeof value === 'string') return value;
-  const text = Math.abs(value).toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = Math.abs(value).toFixed(digits).replace(/\B(?<!\.\d*)(?=(\d{3})+(?!\d))/g, ',');
   const isZero = !/[1-9]/.test(text);
   let sign = '';
   if (isZero) sign = signed ? '±' : '';

@@ -1,0 +1,202 @@
+"""``kobe site``, ``kobe release``, ``kobe pages`` and ``kobe serve``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kobe_platform.errors import PlatformError
+from kobe_platform.settings import Settings
+
+site_app = typer.Typer(help="Sites of the data lounge.", no_args_is_help=True)
+release_app = typer.Typer(help="Releases: what is published, and the way back.", no_args_is_help=True)
+pages_app = typer.Typer(help="Pages (dashboards): check them, begin a new one.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+
+_NEW_PAGE = """---
+title: {title}
+contents: [ここに内容を書く]
+category: その他
+usage: []
+audience: staff
+owner: 所管課
+application: ""
+manual: {slug}.md
+---
+
+```sql areas
+SELECT code AS area, label FROM dim_ward ORDER BY sort
+```
+
+```sql people
+SELECT period, area, value AS 人口, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' ORDER BY period
+```
+
+<Filters>
+<Dropdown name=area data={{areas}} value=area label=label title="区" look=buttons/>
+</Filters>
+
+## 人口
+
+<LineChart data={{people}} x=period y=人口 filter="area" title="人口の推移" fmt=人/>
+"""
+_NEW_MANUAL = """ここに、数値の定義・出典・更新日・読み方を書きます。
+
+- **更新**: 毎月、前月末の抽出が届いた後に更新します。
+"""
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """A platform error as one readable line and exit code 1."""
+    try:
+        yield
+    except PlatformError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@release_app.command("list")
+def list_releases(as_json: AsJson = False) -> None:
+    """List releases, oldest first; * marks the one in force."""
+    from kobe_platform.lounge.release import current, releases_of
+
+    releases = Settings().releases
+    now = current(releases)
+    known = releases_of(releases)
+    if as_json:
+        rows = [{"id": r.id, "created_at": r.created_at, "current": bool(now and r.id == now.id)} for r in known]
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for release in known:
+        mark = "*" if now and release.id == now.id else " "
+        typer.echo(
+            f"{mark} {release.id}  {release.created_at}  {len(release.tables)} tables  {len(release.pages)} pages"
+        )
+    if not known:
+        typer.echo("no release yet")
+
+
+@release_app.command("show")
+def show_release(
+    release_id: Annotated[str, typer.Argument(help="Default: the one in force.")] = "", as_json: AsJson = False
+) -> None:
+    """Show one release: tables with counts, sites, and whether its files are as they were written."""
+    from kobe_platform.errors import LoungeError
+    from kobe_platform.lounge.release import current, releases_of, verify
+
+    releases = Settings().releases
+    with _reported():
+        found = [r for r in releases_of(releases) if r.id == release_id] if release_id else [current(releases)]
+        if not found or found[0] is None:
+            raise LoungeError("there is no such release", code="release.unknown", remedy="kobe release list")
+    release = found[0]
+    strange = verify(release)
+    if as_json:
+        record = json.loads((release.path / "release.json").read_text(encoding="utf-8"))
+        typer.echo(json.dumps({**record, "changed_files": strange}, ensure_ascii=False, indent=1))
+    else:
+        typer.echo(f"{release.id}  {release.created_at}")
+        for name, told in release.tables.items():
+            first, last = told["periods"]
+            typer.echo(f"  {name:34} {first}–{last}  {told['rows']:>8,} cells  {told['suppressed']:>6,} suppressed")
+        for site, pages in release.sites.items():
+            typer.echo(f"  site {site}: {', '.join(pages)}")
+        typer.echo(f"  files: {len(release.files)}, changed since: {len(strange)}")
+    if strange:
+        raise typer.Exit(1)
+
+
+@release_app.command("rollback")
+def roll_back(release_id: Annotated[str, typer.Argument(help="Default: the one before the current.")] = "") -> None:
+    """Put a former release in force again."""
+    from kobe_platform.lounge.release import rollback
+
+    with _reported():
+        release = rollback(Settings().releases, release_id or None)
+    typer.echo(f"{release.id} is in force")
+
+
+@site_app.command("build")
+def build_sites() -> None:
+    """Build pages anew over the tables of the release in force (after a change of pages or theme)."""
+    from kobe_platform.lounge.release import rebuild
+
+    settings = Settings()
+    with _reported():
+        release = rebuild(
+            settings.dashboards, settings.releases, progress=lambda step: typer.echo(f"… {step}", err=True)
+        )
+    typer.echo(f"{release.id} {'made' if release.made else 'unchanged'}: {', '.join(release.pages)}")
+
+
+@pages_app.command("check")
+def check_pages(as_json: AsJson = False) -> None:
+    """Check every page; with a release in force also their queries and columns. Exit 1 on the first error of any page."""
+    import tempfile
+
+    from kobe_platform.lounge.compile import check_page, compile_page
+    from kobe_platform.lounge.pages import load_pages
+    from kobe_platform.lounge.queries import ReleaseDatabase
+    from kobe_platform.lounge.release import current
+
+    settings = Settings()
+    with _reported():
+        pages = load_pages(settings.dashboards)
+    release = current(settings.releases)
+    problems = []
+    with tempfile.TemporaryDirectory() as scratch:
+        database = ReleaseDatabase(release.path / "tables") if release else None
+        for page in pages.values():
+            try:
+                check_page(page)
+                if database:
+                    compile_page(page, database, Path(scratch))
+            except PlatformError as error:
+                problems.append(error)
+    if as_json:
+        typer.echo(json.dumps([problem.as_record() for problem in problems], ensure_ascii=False, indent=1))
+    else:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        depth = "with queries" if release else "without queries (no release yet)"
+        typer.echo(f"{len(pages)} pages checked {depth}, {len(problems)} with errors")
+    if problems:
+        raise typer.Exit(1)
+
+
+@pages_app.command("new")
+def new_page(
+    title: str, slug: Annotated[str, typer.Option(help="File name: small letters and _.")] = "new_page"
+) -> None:
+    """Begin a page: writes pages/SLUG.md and manuals/SLUG.md, which compile as they are."""
+    import re
+
+    dashboards = Settings().dashboards
+    page, manual = dashboards / "pages" / f"{slug}.md", dashboards / "manuals" / f"{slug}.md"
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", slug) or page.exists() or manual.exists():
+        typer.echo("take another --slug: small letters, digits and _, not in use", err=True)
+        raise typer.Exit(2)
+    page.write_text(_NEW_PAGE.format(title=json.dumps(title, ensure_ascii=False), slug=slug), encoding="utf-8")
+    manual.write_text(_NEW_MANUAL, encoding="utf-8")
+    typer.echo(f"{page}\n{manual}")
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="TCP port.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    audience: Annotated[str, typer.Option(help="Whose site.")] = "staff",
+) -> None:
+    """Serve the release in force to one audience."""
+    from kobe_platform.lounge.serve import run
+
+    with _reported():
+        typer.echo(f"http://{host}:{port}/  (audience: {audience})")
+        run(Settings().releases, audience=audience, host=host, port=port)

@@ -1,0 +1,244 @@
+"""The lounge in real Chromium: every page opens, draws, filters and stays inside, on a phone and on a desk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kobe_platform.lounge.release import assemble
+from tests.lounge_tables import published
+from tests.serving import serving
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PAGES = (
+    "index",
+    "ward_population",
+    "ward_moves",
+    "district_population",
+    "district_moves",
+    "monthly_moves",
+    "district_foreigners",
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """A release of the project's own pages over made-up tables."""
+    tables, dims, facts = published()
+    return assemble(tables, dims, facts, PROJECT / "dashboards", tmp_path_factory.mktemp("lounge") / "releases")
+
+
+@pytest.fixture(scope="module")
+def site(release) -> Iterator[str]:
+    with serving(release.path.parent, "staff") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A tab that writes down what must not happen."""
+
+    def __init__(self, browser, site: str, width: int = 1280, **options) -> None:
+        self.site = site
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **options)
+        self.page = self.context.new_page()
+        self.faults: list[str] = []
+        self.page.on("console", lambda m: self.faults.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", lambda r: None if r.url.startswith(site) else self.faults.append(r.url))
+        self.page.on("response", lambda r: None if r.status < 400 else self.faults.append(r.url))
+
+    def open(self, path: str):
+        self.page.goto(f"{self.site}/{path}")
+        self.page.wait_for_load_state("networkidle")
+        return self.page
+
+    def shown(self) -> dict:
+        """The choices that the figures on the screen belong to."""
+        return json.loads(self.page.evaluate("document.documentElement.dataset.shown"))
+
+    def wait_for(self, name: str, value: str) -> None:
+        self.page.wait_for_function(
+            "([n, v]) => JSON.parse(document.documentElement.dataset.shown ?? '{}')[n] === v", arg=[name, value]
+        )
+
+
+@pytest.fixture
+def visit(browser, site) -> Iterator[Visit]:
+    tab = Visit(browser, site)
+    yield tab
+    tab.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_each_page_draws_all_its_charts_without_error_or_outside_request(browser, site, name, width):
+    tab = Visit(browser, site, width)
+    page = tab.open(f"{name}.html")
+    for figure in page.query_selector_all("figure:has(.lounge-canvas)"):
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("f => f.querySelector('svg path')", arg=figure)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.faults == []
+    tab.context.close()
+
+
+def test_choosing_a_ward_changes_figures_chart_table_and_address(visit, release):
+    page = visit.open("ward_population.html")
+    figure = page.locator("#c1 .lounge-figure")
+    before = figure.inner_text()
+    page.get_by_role("radio", name="西区").check()
+    visit.wait_for("area", "28111")
+    assert figure.inner_text() != before
+    assert "area=%E8%A5%BF%E5%8C%BA" in page.url
+    assert figure.inner_text() == expected_population(release, "28111", "2025-12")
+    assert visit.faults == []
+
+
+def expected_population(release, area: str, period: str) -> str:
+    import polars as pl
+
+    table = pl.read_parquet(release.path / "tables/population_ward.parquet")
+    cell = table.filter(
+        (pl.col("area") == area) & (pl.col("period") == period) & (pl.col("age") == "total") & (pl.col("sex") == "total")
+    )
+    return f"{cell['value'][0]:,}"
+
+
+def test_the_address_restores_the_choices(visit, release):
+    page = visit.open("ward_population.html?area=灘区&period=2025-08")
+    assert visit.shown() == {"area": "28102", "period": "2025-08"}
+    assert page.get_by_role("radio", name="灘区", exact=True).is_checked()
+    assert page.locator("#c1 .lounge-figure").inner_text() == expected_population(release, "28102", "2025-08")
+
+
+def test_an_address_with_nonsense_shows_the_default(visit):
+    visit.open("ward_population.html?area=<script>&period=1900-01")
+    assert visit.shown() == {"area": "28100", "period": "2025-12"}
+    assert visit.faults == []
+
+
+def test_a_period_moves_by_select_slider_and_steps(visit):
+    page = visit.open("index.html")
+    page.get_by_label("前の期間").click()
+    visit.wait_for("period", "2025-11")
+    page.get_by_label("年月", exact=True).select_option("2025-07")
+    visit.wait_for("period", "2025-07")
+    assert page.get_by_label("前の期間").is_disabled()
+    page.get_by_label("年月（スライダー）").press("ArrowRight")
+    visit.wait_for("period", "2025-08")
+
+
+def test_the_drawn_table_is_the_one_that_came_with_the_page(visit):
+    """What the browser draws for the default choices equals what the compiler wrote for readers without JavaScript."""
+    page = visit.open("ward_population.html")
+    for figure in page.query_selector_all("figure:has(details)"):
+        written = figure.query_selector("table").inner_html()
+        figure.query_selector("summary").click()
+        page.wait_for_timeout(30)
+        assert figure.query_selector("table").inner_html() == written
+
+
+def test_suppressed_cells_are_x_and_gaps_never_zero(visit, release):
+    import polars as pl
+
+    table = pl.read_parquet(release.path / "tables/foreigners_nationality_ward.parquet")
+    hidden = table.filter(
+        (pl.col("status") == "suppressed")
+        & (pl.col("sex") == "total")
+        & (pl.col("period") == "2025-12")
+        & (pl.col("area") != "28100")
+    ).row(0, named=True)
+    page = visit.open(f"ward_population.html?area={hidden['area']}")
+    figure = page.locator("figure", has=page.locator("figcaption", has_text="国籍・地域別")).first
+    figure.scroll_into_view_if_needed()
+    figure.locator("summary").click()
+    label = pl.read_parquet(release.path / "tables/dim_nationality.parquet").filter(pl.col("code") == hidden["nationality"])
+    row = figure.locator("tr", has=page.locator("th", has_text=label["label"][0]))
+    assert row.locator("td").first.inner_text() == "X"
+    assert figure.locator(".lounge-x").is_visible()
+    marks = figure.locator("svg text").all_inner_texts()
+    assert marks.count("X") == figure.locator("td.is-x").count()
+
+
+def test_districts_are_chosen_by_ward_in_the_citys_order(visit):
+    page = visit.open("district_population.html")
+    groups = page.locator("#filter-area optgroup").evaluate_all("all => all.map((g) => g.label)")
+    assert groups == ["市・区", "東灘区", "灘区", "中央区", "兵庫区", "北区", "長田区", "須磨区", "垂水区", "西区"]
+    page.locator("#filter-area").select_option("0401")
+    visit.wait_for("area", "0401")
+    assert visit.faults == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("人口ピラミッド", 2),
+        ("区別の人口", 2),
+        ("転入・転出", 3),
+        ("５歳階級", 2),
+        ("ぴらみっど", 2),
+        ("外国人　在留資格", 2),
+        ("存在しない言葉", 0),
+    ],
+)
+def test_the_catalogue_finds_what_staff_type(visit, typed, found):
+    page = visit.open("index.html")
+    page.get_by_label("ダッシュボードを探す").fill(typed)
+    page.wait_for_function("document.querySelector('.lounge-count').textContent !== '6件中 6件'")
+    assert page.locator(".lounge-entry:visible").count() >= found
+    assert (page.locator(".lounge-entry:visible").count() == 0) == (found == 0)
+    assert page.locator(".lounge-count").inner_text().startswith("6件中")
+
+
+def test_categories_narrow_the_catalogue(visit):
+    page = visit.open("index.html")
+    button = page.get_by_role("button", name="地域の特徴")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.locator(".lounge-entry:visible").count() == 6
+
+
+def test_pages_read_without_javascript(browser, site):
+    tab = Visit(browser, site, java_script_enabled=False)
+    page = tab.open("ward_population.html")
+    assert page.locator(".lounge-canvas").first.is_hidden()
+    page.locator("summary", has_text="表で見る").first.click()
+    assert page.locator("figure table").first.is_visible()
+    assert page.locator("#manual").is_visible()
+    tab.context.close()
+
+
+def test_paper_shows_every_table(visit):
+    page = visit.open("district_moves.html")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(800)
+    assert page.locator("details.lounge-details").evaluate_all("all => all.every((d) => d.open)")
+    assert page.locator("figure:has(.lounge-canvas)").count() == page.locator(".lounge-canvas svg").count()
+    assert page.locator(".lounge-empty:visible").count() == 0
+
+
+def test_synthetic_figures_say_so_on_every_page(visit):
+    for name in PAGES:
+        page = visit.open(f"{name}.html")
+        assert page.locator(".lounge-synthetic").is_visible()
+        assert page.locator("#manual h2").inner_text() == "使い方"

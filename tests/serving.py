@@ -1,0 +1,39 @@
+"""A release served on a free port of this machine, for tests."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from kobe_platform.lounge.serve import build_app
+
+
+@contextmanager
+def serving(releases: Path, audience: str) -> Iterator[int]:
+    """Serve until the block ends; gives the port."""
+    server = uvicorn.Server(uvicorn.Config(build_app(releases, audience), port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not (server.started and server.servers):
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def fetch(port: int, path: str, method: str = "GET") -> http.client.HTTPResponse:
+    """One request with the path exactly as given."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer

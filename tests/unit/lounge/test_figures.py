@@ -1,0 +1,226 @@
+"""Figures: how they read, how suppressed ones show, and what the browser is given to look up."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.compile import compile_page
+from kobe_platform.lounge.formats import Format, months_between, period_label
+from kobe_platform.lounge.pages import load_pages
+from kobe_platform.lounge.slices import SeveralRows, cells_of, matrices, write_slice
+from kobe_platform.lounge.tables import read_index, write_tables
+from tests.unit.lounge.conftest import PROJECT
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "text"),
+    [
+        ("人", 1234, "1,234人"),
+        ("±人", 12, "+12人"),
+        ("±人", 0, "±0人"),
+        ("人", -1593, "\u22121,593人"),
+        ("0.0歳", 46.04, "46.0歳"),
+        ("±0.0歳", -0.04, "±0.0歳"),
+        ("人", "X", "X"),
+        ("人", None, "…"),
+        ("", 5, "5"),
+    ],
+)
+def test_figures_read_as_in_japanese_statistics(code, value, text):
+    assert Format.parse(code).text(value) == text
+
+
+def test_periods_read_as_years_and_months():
+    assert (period_label("2025-07"), period_label("2025"), period_label("総数")) == ("2025年7月", "2025年", "総数")
+    assert months_between("2025-11", "2026-02") == ["2025-11", "2025-12", "2026-01", "2026-02"]
+
+
+ROWS = pl.DataFrame(
+    {
+        "area": ["a", "a", "a", "b"],
+        "period": ["2025-01", "2025-01", "2025-03", "2025-01"],
+        "sex": ["男", "女", "男", "女"],
+        "value": [5, None, 0, 7],
+        "status": ["published", "suppressed", "published", "published"],
+    }
+)
+
+
+def test_a_suppressed_cell_is_x_an_absent_one_a_gap_and_a_zero_stays_zero():
+    found = matrices(ROWS, x="period", y="value", series="sex", sliced_by="area")
+    assert found["a"].x == ("2025-01", "2025-02", "2025-03")
+    assert found["a"].series == ("男", "女")
+    assert found["a"].cells == {"": [[5, None, 0], ["X", None, None]]}
+    assert found["b"].cells == {"": [[7, None, None]]}
+
+
+def test_each_choice_of_the_other_filters_has_its_own_matrix():
+    found = matrices(ROWS, x="sex", y="value", sliced_by="area", keys=["period"])
+    assert found["a"].cells == {"2025-01": [[5, "X"]], "2025-03": [[0, None]]}
+
+
+def test_two_rows_for_one_cell_are_refused_rather_than_summed():
+    with pytest.raises(SeveralRows):
+        matrices(ROWS, x="period", y="value", sliced_by="area")
+
+
+def test_a_status_of_its_own_goes_before_the_common_one():
+    frame = ROWS.with_columns(value_status=pl.lit("published"))
+    assert cells_of(frame, "value") == [5, None, 0, 7]
+
+
+def test_a_slice_is_named_by_its_content(tmp_path):
+    one = write_slice(tmp_path, {"a": [1, "X", None]})
+    assert one == write_slice(tmp_path, {"a": [1, "X", None]})
+    assert one != write_slice(tmp_path, {"a": [1, "X", 0]})
+    assert json.loads((tmp_path / one).read_text()) == {"a": [1, "X", None]}
+
+
+PAGE = """
+```sql areas
+SELECT code AS area, label FROM dim_ward ORDER BY sort
+```
+
+```sql people
+SELECT period, area, sex_label AS 性別, value AS 人口, status FROM population_ward WHERE age = '0-4' AND sex_leaf
+```
+
+```sql latest
+SELECT value AS 人口, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' AND area = '28100' AND period = '2025-12'
+```
+
+市の人口は{latest.人口 fmt=人}です。
+
+<Filters>
+<Dropdown name=area data={areas} value=area label=label title="区"/>
+</Filters>
+
+<LineChart data={people} x=period y=人口 series=性別 filter="area" title="人口" fmt=人/>
+"""
+
+
+def compiled(folder, tables, out, slug="people"):
+    result = compile_page(load_pages(folder)[slug], tables, out, basis="synthetic")
+    return result, (out / f"{slug}.md").read_text()
+
+
+def spec_of(markdown: str) -> dict:
+    return json.loads(markdown.split('id="lounge-spec">')[1].split("</script>")[0])
+
+
+def test_a_compiled_page_carries_its_table_and_finds_its_slices(write_page, tables, tmp_path, city):
+    result, markdown = compiled(write_page(PAGE), tables, tmp_path)
+    spec = spec_of(markdown)
+    assert set(spec["slices"]) == {"area"}
+    assert len(spec["slices"]["area"]) == 10 == result.slices
+    slice_ = json.loads((tmp_path / spec["data"] / spec["slices"]["area"]["28105"]).read_text())["c1"]
+    cells = city[0]["population_ward"].filter(
+        (pl.col("area") == "28105") & (pl.col("age") == "0-4") & (pl.col("sex") == "female")
+    )
+    assert slice_["v"][""][slice_["s"].index("女")] == cells.sort("period")["value"].to_list()
+    assert '<th scope="row">2025年7月</th>' in markdown
+    assert "合成データ" in markdown
+    assert result.periods == ("2025-07", "2025-12")
+
+
+def test_an_inline_value_is_the_published_figure(write_page, tables, tmp_path, city):
+    _, markdown = compiled(write_page(PAGE), tables, tmp_path)
+    total = city[0]["population_ward"].filter(
+        (pl.col("area") == "28100")
+        & (pl.col("age") == "total")
+        & (pl.col("sex") == "total")
+        & (pl.col("period") == "2025-12")
+    )["value"][0]
+    assert f"{total:,}人" in markdown
+
+
+def test_suppressed_cells_show_as_x_with_an_explanation_in_the_readable_table(write_page, tables, tmp_path):
+    body = (
+        "\n```sql cells\nSELECT period, area_label AS 区, value AS 件数, status FROM immigration_notice_month "
+        "WHERE area_leaf ORDER BY area_sort\n```\n\n"
+        '<BarChart data={cells} x=period y=件数 series=区 title="件数"/>\n'
+    )
+    _, markdown = compiled(write_page(body), tables, tmp_path)
+    assert '<td class="is-x"><abbr title="秘匿">X</abbr></td>' in markdown
+    assert '<p class="lounge-x">「X」は' in markdown
+    spec = spec_of(markdown)
+    slice_ = json.loads((tmp_path / spec["data"] / spec["slices"][""][""]).read_text())
+    assert any("X" in row for row in slice_["c1"]["v"][""])
+
+
+@pytest.mark.parametrize(
+    ("changed", "to", "code", "line"),
+    [
+        ("x=period", "x=perod", "page.column", 31),
+        ('filter="area"', "", "page.several_rows", 31),
+        ("{latest.人口", "{latest.人数", "page.value", 25),
+        ("{latest.人口", "{people.人口", "page.value", 25),
+        ("value=area label=label", "value=area label=labels", "page.column", 28),
+    ],
+)
+def test_a_page_that_does_not_fit_its_queries_fails_at_its_line(write_page, tables, tmp_path, changed, to, code, line):
+    folder = write_page(PAGE.replace(changed, to, 1))
+    with pytest.raises(LoungeError) as caught:
+        compiled(folder, tables, tmp_path)
+    assert (caught.value.code, caught.value.at["line"]) == (code, line)
+    assert caught.value.remedy
+
+
+def test_markup_in_the_data_stays_text(write_page, city, tmp_path):
+    evil = '</script><img src=x onerror="alert(1)"> *a* [b](c) `d`'
+    frames, dims, facts = city
+    ward = dims["ward"].with_columns(
+        label=pl.when(pl.col("code") == "28101").then(pl.lit(evil)).otherwise(pl.col("label"))
+    )
+    told = {**facts["tables"], "population_ward": {**facts["tables"]["population_ward"], "title": evil}}
+    write_tables(tmp_path / "tables", frames, {**dims, "ward": ward}, told)
+    body = PAGE + (
+        "\n```sql name\nSELECT label FROM dim_ward WHERE code = '28101'\n```\n\n区は{name.label}。\n"
+        "\n```sql wards\nSELECT area_label AS 区, value AS 人口, status FROM population_ward "
+        "WHERE age = 'total' AND sex = 'total' AND period = '2025-12'\n```\n\n"
+        '<BarChart data={wards} x=区 y=人口 title="a<b"/>\n<DataTable data={wards} title=表/>\n'
+    )
+    _, markdown = compiled(write_page(body), tmp_path / "tables", tmp_path)
+    assert "<img" not in markdown
+    assert markdown.count("</script>") == 1
+    assert "*a*" not in markdown.split("区は")[1].split("。")[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"value": 3, "status": "suppressed"}, "tables.status_leaked"),
+        ({"value": None, "status": "published"}, "tables.status_empty"),
+        ({"value": 3, "status": "secret"}, "tables.status_unknown"),
+        ({"area": "99999"}, "tables.codes"),
+    ],
+)
+def test_cells_that_contradict_their_status_are_never_published(city, tmp_path, change, code):
+    frames, dims, facts = city
+    frame = frames["immigration_notice_year"]
+    row = frame.head(1).with_columns(**{k: pl.lit(v, dtype=frame.schema[k]) for k, v in change.items()})
+    broken = {"immigration_notice_year": pl.concat([row, frame.slice(1)])}
+    with pytest.raises(LoungeError) as caught:
+        write_tables(tmp_path / "t", broken, dims, facts["tables"])
+    assert caught.value.code == code
+    assert not (tmp_path / "t" / "immigration_notice_year.parquet").exists()
+
+
+def test_published_tables_are_the_same_bytes_each_time(city, tmp_path):
+    frames, dims, facts = city
+    for name in ("one", "two"):
+        write_tables(tmp_path / name, {k: v.sample(fraction=1, shuffle=True) for k, v in frames.items()}, dims, facts["tables"])
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    assert set(read_index(tmp_path / "one")[0]) == set(frames)
+
+
+def test_every_page_of_the_project_compiles_over_the_blueprint_tables(tables, tmp_path):
+    for page in load_pages(PROJECT / "dashboards").values():
+        result = compile_page(page, tables, tmp_path)
+        assert result.components

@@ -1,0 +1,225 @@
+"""Releases are all or nothing, one site per audience, and the way back works."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge import release as releasing
+from kobe_platform.lounge.release import assemble, current, rebuild, releases_of, rollback, verify
+from kobe_platform.lounge.serve import find
+from tests.serving import fetch, serving
+
+NAMES = ("population_ward", "mean_age")
+QUERY = "\n```sql people\nSELECT period, area_label AS 区, value AS 人口, status FROM population_ward WHERE age = 'total' AND sex = 'total'\n```\n\n"
+CHART = '<LineChart data={people} x=period y=人口 series=区 title="人口の推移"/>\n'
+
+
+@pytest.fixture
+def build(city, write_page, tmp_path):
+    """Assemble a small release; keyword arguments go to ``assemble``, ``shift`` changes one figure."""
+    frames, dims, facts = city
+    dashboards = write_page(QUERY + CHART)
+
+    def run(shift: int = 0, **options):
+        tables = {name: frames[name] for name in NAMES}
+        tables["population_ward"] = tables["population_ward"].with_columns(pl.col("value") + shift)
+        told = {**facts, "tables": {name: facts["tables"][name] for name in NAMES}}
+        return assemble(tables, dims, told, dashboards, tmp_path / "releases", **options)
+
+    run.dashboards, run.releases = dashboards, tmp_path / "releases"
+    return run
+
+
+def test_a_release_describes_itself_and_its_files(build):
+    release = build()
+    assert release.made
+    assert current(build.releases).id == release.id
+    assert set(release.tables) == set(NAMES)
+    assert release.facts["basis"] == "synthetic"
+    assert release.sites == {"staff": ["index", "people"]}
+    assert release.audiences == {"staff": "staff", "policy": "staff"}
+    assert verify(release) == []
+    (release.path / "tables/mean_age.parquet").write_bytes(b"")
+    assert verify(release) == ["tables/mean_age.parquet"]
+
+
+def test_equal_content_makes_no_new_release(build):
+    first = build()
+    again = build()
+    assert (again.id, again.made) == (first.id, False)
+    assert rebuild(build.dashboards, build.releases).id == first.id
+    assert build(shift=1).id != first.id
+    assert len(releases_of(build.releases)) == 2
+
+
+def test_a_changed_page_makes_a_new_release(build, write_page):
+    first = build()
+    write_page(QUERY + CHART.replace("推移", "変化"))
+    assert build().id != first.id
+
+
+STEPS = ("tables", "site staff", "inspection", "switch")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failure_at_any_step_leaves_the_former_release_in_force(build, step):
+    former = build()
+
+    def fail(told: str) -> None:
+        if told == step:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        build(shift=1, progress=fail)
+    assert current(build.releases).id == former.id
+    assert [r.id for r in releases_of(build.releases)] == [former.id]
+    assert not list(build.releases.glob(".*"))
+    assert build(shift=1).made
+
+
+@pytest.mark.parametrize("call", ["_flush", "_switch", "_hashes", "_write", "build_site", "write_tables"])
+def test_a_failing_call_leaves_the_former_release_in_force(build, monkeypatch, call):
+    former = build()
+    with monkeypatch.context() as patch:
+        patch.setattr(releasing, call, _broken)
+        with pytest.raises(OSError, match="disk"):
+            build(shift=1)
+    assert current(build.releases).id == former.id
+    assert verify(current(build.releases)) == []
+    after = build(shift=1)
+    assert after.made
+    assert current(build.releases).id == after.id
+
+
+def _broken(*arguments, **options):
+    raise OSError("disk full")
+
+
+def test_a_kill_during_the_build_is_swept_away_by_the_next(build):
+    former = build()
+    left = build.releases / ".building-999999999"
+    (left / "tables").mkdir(parents=True)
+    (build.releases / ".current-999999999").symlink_to("nowhere")
+    assert current(build.releases).id == former.id
+    build(shift=1)
+    assert not left.exists()
+    assert not (build.releases / ".current-999999999").is_symlink()
+
+
+def test_an_inspection_sees_the_finished_release_and_can_refuse_it(build):
+    former = build()
+    seen: list[str] = []
+
+    def inspect(path: Path) -> None:
+        seen.extend(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
+        raise LoungeError("a leak", code="leak")
+
+    with pytest.raises(LoungeError):
+        build(shift=1, inspect=inspect)
+    assert {"release.json", "sites/staff/people.html", "sites/staff/catalogue.json"} <= set(seen)
+    assert current(build.releases).id == former.id
+
+
+def test_rollback_stays_until_the_content_changes(build):
+    first, second = build(), build(shift=1)
+    assert rollback(build.releases).id == first.id
+    assert not build(shift=1).made
+    assert current(build.releases).id == first.id
+    third = build(shift=2)
+    assert current(build.releases).id == third.id
+    assert rollback(build.releases, second.id).id == second.id
+    with pytest.raises(LoungeError):
+        rollback(build.releases, "0009-000000000000")
+
+
+def test_a_page_that_does_not_compile_publishes_nothing(build, write_page):
+    former = build()
+    write_page(QUERY + CHART.replace("人口 ", "人数 "))
+    with pytest.raises(LoungeError) as caught:
+        build()
+    assert caught.value.at["file"] == "people.md"
+    assert current(build.releases).id == former.id
+
+
+SECRET = "極秘の画面"
+
+
+def test_no_byte_of_the_staff_site_names_a_restricted_page(build, write_page):
+    body = QUERY + CHART.replace("人口の推移", "極秘の推移")
+    write_page(body, slug="hidden_page", title=SECRET, audience="policy")
+    release = build()
+    assert release.sites == {"staff": ["index", "people"], "policy": ["index", "people", "hidden_page"]}
+    marks = [text.encode() for text in (SECRET, "極秘の推移", "hidden_page", json.dumps(SECRET)[1:-1])]
+    for path in (release.path / "sites/staff").rglob("*"):
+        assert not any(mark in str(path).encode() for mark in marks)
+        if path.is_file():
+            assert not any(mark in path.read_bytes() for mark in marks)
+    assert SECRET in (release.path / "sites/policy/index.html").read_text()
+    assert find(build.releases, "staff", "hidden_page.html") is None
+    assert find(build.releases, "policy", "hidden_page.html") is not None
+
+
+def test_an_unknown_audience_is_shown_nothing(build):
+    build()
+    assert find(build.releases, "everybody", "index.html") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../policy/index.html", "..%2f..", "a/../../../release.json", "/../../tables/mean_age.parquet", ".hidden", "//etc/passwd",
+     "..\\release.json", "index.html/x", "data", "assets/lounge", "release.json", "tables/mean_age.parquet"],
+)  # fmt: skip
+def test_the_server_finds_nothing_beside_the_site(build, path):
+    release = build()
+    (release.path / "sites/staff/.hidden").write_text("x")
+    assert find(build.releases, "staff", path) is None
+
+
+def test_a_link_out_of_the_site_is_not_followed(build, tmp_path):
+    release = build()
+    (tmp_path / "outside.html").write_text("x")
+    (release.path / "sites/staff/out.html").symlink_to(tmp_path / "outside.html")
+    assert find(build.releases, "staff", "out.html") is None
+
+
+def test_the_server_sends_strict_headers_and_follows_a_switch(build):
+    first = build()
+    slices = next((first.path / "sites/staff/data/people").iterdir()).name
+    with serving(build.releases, "staff") as port:
+        page = fetch(port, "/")
+        assert page.status == 200
+        assert page.headers["content-security-policy"].startswith("default-src 'self'")
+        assert "unsafe" not in page.headers["content-security-policy"]
+        assert page.headers["cache-control"] == "no-cache"
+        assert "immutable" in fetch(port, f"/data/people/{slices}").headers["cache-control"]
+        for path in ("/../../release.json", "/%2e%2e/%2e%2e/release.json", "/..%2f..%2frelease.json", "/%00"):
+            assert fetch(port, path).status == 404
+        assert fetch(port, "/", "POST").status == 405
+        build(shift=1)
+        assert fetch(port, f"/data/people/{slices}").status == 404
+        assert fetch(port, "/people.html").status == 200
+
+
+def test_a_built_site_has_no_inline_script_no_inline_style_and_no_external_address(build):
+    import re
+
+    release = build()
+    for path in (release.path / "sites").rglob("*.html"):
+        html = path.read_text()
+        scripts = re.findall(r"<script(?![^>]*(?:src=|application/json))[^>]*>", html)
+        assert scripts == []
+        assert not re.search(r"\sstyle=|\son\w+=|<style", html)
+        assert not re.search(r"(?:href|src)=[\"']?(?:https?:)?//", html)
+
+
+def test_a_site_without_its_front_end_says_how_to_build_it(build):
+    (build.dashboards / "theme/built/manifest.json").unlink()
+    with pytest.raises(LoungeError) as caught:
+        build()
+    assert caught.value.code == "site.front_end"
+    assert "npm" in caught.value.remedy
