@@ -46,6 +46,7 @@ class Hierarchy:
         breaks: lower bounds of numeric bands (empty for coded columns); the last band is open.
         keep, patterns, mapping: rules from source code to finest code; see ``hierarchies.toml``.
         other: code of what no rule names, or None where the source's codes are used as they are.
+        unknown: code of what is not known: a residual one, or one that takes it in.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Hierarchy:
     mapping: Mapping[str, str] = field(default_factory=dict)
     patterns: Mapping[str, str] = field(default_factory=dict)
     other: str | None = None
+    unknown: str = UNKNOWN
 
     @property
     def root(self) -> str:
@@ -79,13 +81,14 @@ class Hierarchy:
         if self.breaks:
             band = pl.lit(pl.Series(self.breaks[1:])).search_sorted(column, side="right")
             label = pl.lit(pl.Series(_bands(self.breaks))).gather(band)
-            return pl.when(column.is_null()).then(pl.lit(UNKNOWN)).otherwise(label).alias(self.name)
+            return pl.when(column.is_null()).then(pl.lit(self.unknown)).otherwise(label).alias(self.name)
         code = column.cast(pl.String)
         if self.patterns:
             chain: pl.Expr = pl.lit(self.other)
             for target, pattern in reversed(self.patterns.items()):
                 chain = pl.when(code.str.contains(pattern)).then(pl.lit(target)).otherwise(chain)
-            return pl.when(code.is_null() | (code == UNKNOWN)).then(pl.lit(UNKNOWN)).otherwise(chain).alias(self.name)
+            unknown = code.is_null() | (code == UNKNOWN)
+            return pl.when(unknown).then(pl.lit(self.unknown)).otherwise(chain).alias(self.name)
         if self.other is not None:
             code = code.replace_strict({UNKNOWN: UNKNOWN, **self.mapping}, default=self.other, return_dtype=pl.String)
             code = pl.when(column.is_null()).then(pl.lit(UNKNOWN)).otherwise(code)
@@ -205,7 +208,16 @@ def _hierarchy(name: str, table: Mapping) -> Hierarchy:
     if patterns and other is None:
         other = UNKNOWN
     return Hierarchy(
-        name, table["title"], (root, *codes), table["source"], residual, tuple(breaks), mapping, patterns, other
+        name,
+        table["title"],
+        (root, *codes),
+        table["source"],
+        residual,
+        tuple(breaks),
+        mapping,
+        patterns,
+        other,
+        table.get("unknown", UNKNOWN),
     )
 
 
@@ -228,7 +240,9 @@ def _banded(table: Mapping, root: Code, breaks: list[int]) -> list[Code]:
     groups = list(table.get("groups", ()))
     bands = _bands(breaks)
     if not groups:
-        return [Code(band, _band_label(band, unit), root.code) for band in bands]
+        unknown = table.get("unknown")
+        label = {band: _band_label(band, unit) + ("・不詳" if band == unknown else "") for band in bands}
+        return [Code(band, label[band], root.code) for band in bands]
     codes: list[Code] = []
     for index, (low, group) in enumerate(zip(groups, _bands(groups), strict=True)):
         high = groups[index + 1] if index + 1 < len(groups) else None

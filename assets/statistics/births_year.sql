@@ -11,9 +11,8 @@ measure = "events"
 minimum_frequency = 10
 [dimensions]
 area = "district"
-sex = "sex"
 */
-SELECT district_after AS area, sex, count(*) AS events
+SELECT district_after AS area, count(*) AS events
 FROM resident_movements
 WHERE reason = 'birth'
 GROUP BY ALL

@@ -11,9 +11,8 @@ measure = "events"
 minimum_frequency = 10
 [dimensions]
 area = "district"
-sex = "sex"
 */
-SELECT district_before AS area, sex, count(*) AS events
+SELECT district_before AS area, count(*) AS events
 FROM resident_movements
 WHERE reason = 'death'
 GROUP BY ALL

@@ -1,6 +1,6 @@
 /*
-title = "区別・国籍別・男女別外国人数"
-description = "月末現在の外国人住民。主な10の国籍・地域とその他。"
+title = "区別・国籍別外国人数"
+description = "月末現在の外国人住民。主な国籍・地域とその他。"
 owner = "企画調整局政策課"
 period = "month"
 group = "stocks"
@@ -12,9 +12,8 @@ minimum_frequency = 10
 [dimensions]
 area = "ward"
 nationality = "nationality"
-sex = "sex"
 */
-SELECT ward AS area, nationality, sex, count(*) AS persons
+SELECT ward AS area, nationality, count(*) AS persons
 FROM resident_register
 WHERE resident_type = 'foreign'
 GROUP BY ALL

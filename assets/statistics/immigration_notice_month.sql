@@ -10,9 +10,9 @@ kind = "frequency"
 measure = "events"
 minimum_frequency = 10
 [dimensions]
-area = "ward"
+area = "city"
 */
-SELECT ward_before AS area, count(*) AS events
+SELECT '28100' AS area, count(*) AS events
 FROM resident_movements
 WHERE immigration_notice AND reason IN ('admin_out', 'out_abroad')
 GROUP BY ALL

@@ -10,12 +10,12 @@ kind = "frequency"
 measure = "events"
 minimum_frequency = 10
 [dimensions]
-area = "ward"
+sex = "sex"
 [[ties]]
 table = "immigration_notice_month"
 on = []
 */
-SELECT ward_before AS area, count(*) AS events
+SELECT sex, count(*) AS events
 FROM resident_movements
 WHERE immigration_notice AND reason IN ('admin_out', 'out_abroad')
 GROUP BY ALL

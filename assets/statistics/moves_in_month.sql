@@ -11,9 +11,8 @@ measure = "events"
 minimum_frequency = 10
 [dimensions]
 area = "ward"
-age = "age_month"
 */
-SELECT ward_after AS area, age_month AS age, count(*) AS events
+SELECT ward_after AS area, count(*) AS events
 FROM resident_movements
 WHERE reason IN ('in_domestic', 'in_abroad')
 GROUP BY ALL

@@ -11,9 +11,9 @@ measure = "events"
 minimum_frequency = 10
 [dimensions]
 area = "district"
-counterpart = "counterpart"
+counterpart = "counterpart_major"
 */
-SELECT district_before AS area, counterpart, count(*) AS events
+SELECT district_before AS area, counterpart_major AS counterpart, count(*) AS events
 FROM resident_movements
 WHERE reason IN ('out_domestic', 'out_abroad')
 GROUP BY ALL

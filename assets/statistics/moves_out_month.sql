@@ -11,9 +11,8 @@ measure = "events"
 minimum_frequency = 10
 [dimensions]
 area = "ward"
-age = "age_month"
 */
-SELECT ward_before AS area, age_month AS age, count(*) AS events
+SELECT ward_before AS area, count(*) AS events
 FROM resident_movements
 WHERE reason IN ('out_domestic', 'out_abroad')
 GROUP BY ALL

@@ -11,9 +11,8 @@ measure = "events"
 minimum_frequency = 10
 [dimensions]
 area = "ward"
-sex = "sex"
 */
-SELECT ward_after AS area, sex, count(*) AS events
+SELECT ward_after AS area, count(*) AS events
 FROM resident_movements
 WHERE reason = 'within_ward'
 GROUP BY ALL

@@ -5,19 +5,18 @@ DuckDB sees the frames and nothing else: no spill, no file, no extension, no set
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from kobe_platform.errors import StatisticsError
-from kobe_platform.statistics.cover import cover_districts
+from kobe_platform.statistics.cover import ROW, cover_districts
 from kobe_platform.statistics.definition import Statistic, derived_hierarchies
+from kobe_platform.statistics.engine import engine, fetched
 from kobe_platform.vocabulary import UNKNOWN, Hierarchy
 
 SIDES = ("", "_before", "_after")
-ROW = "row_number_in_source"
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,13 @@ def compute_group(
     chosen = list(statistics)
     words = {word for statistic in chosen for word in statistic.words}
     prepared = {source: prepare(frame, words) for source, frame in frames.items()}
-    prepared, covered = cover_districts(chosen, prepared, counted=_counted)
+    columns = {source: frame.columns for source, frame in prepared.items()}
+    rows = sum(frame.height for frame in prepared.values())
     cells = {}
     with engine(prepared) as connection:
+        covered = cover_districts(connection, chosen, columns, counted=_counted)
         for statistic in chosen:
             cells[statistic.name] = _checked(statistic, run(connection, statistic, statistic.sql), areas)
-    rows = sum(frame.height for frame in prepared.values())
     return Computed(cells, {"rows": rows, "covered": covered})
 
 
@@ -89,30 +89,12 @@ def prepare(frame: pl.DataFrame, words: Iterable[str]) -> pl.DataFrame:
     return result if raw_ages is None or "age" in result.columns else result.with_columns(raw_ages)
 
 
-@contextmanager
-def engine(frames: Mapping[str, pl.DataFrame]) -> Iterator:
-    """A DuckDB connection that holds ``frames`` as tables and can reach nothing else."""
-    import duckdb
-
-    connection = duckdb.connect(":memory:")
-    try:
-        for source, frame in frames.items():
-            connection.register(source, frame.to_arrow())
-        connection.execute("SET temp_directory=''")
-        connection.execute("SET enable_external_access=false")
-        connection.execute("SET python_enable_replacements=false")
-        connection.execute("SET lock_configuration=true")
-        yield connection
-    finally:
-        connection.close()
-
-
 def run(connection, statistic: Statistic, sql: str) -> pl.DataFrame:
     """The rows of one SELECT; what DuckDB says of a failure could hold a value, so only the file is named."""
     import duckdb
 
     try:
-        return connection.execute(sql).pl()
+        return fetched(connection, sql)
     except duckdb.Error as error:
         raise StatisticsError(
             "the SELECT of a statistic fails",

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 import polars as pl
 
 from kobe_platform.statistics.definition import Statistic
-from kobe_platform.vocabulary import UNKNOWN
+from kobe_platform.statistics.engine import fetched
+from kobe_platform.vocabulary import UNKNOWN, hierarchies
 
 _COUNT = re.compile(r"count\(\*\)\s+AS\s+\w+", re.IGNORECASE)
 _GROUP = re.compile(r"\s*GROUP BY ALL\s*$", re.IGNORECASE)
 ROW = "row_number_in_source"
+"""Column that numbers a prepared source's rows."""
 ORDER = ("event_id", "person_id")
 _ENDING = f"-{UNKNOWN}"
 
@@ -27,87 +29,113 @@ Counter = Callable[[object, Statistic], pl.DataFrame]
 
 
 def cover_districts(
-    statistics: Iterable[Statistic], frames: Mapping[str, pl.DataFrame], *, counted: Counter
-) -> tuple[dict[str, pl.DataFrame], int]:
-    """Give the unknown of every line their cover.
+    connection, statistics: Iterable[Statistic], columns: Mapping[str, list[str]], *, counted: Counter
+) -> int:
+    """Give the unknown of every line their cover, in the connection's own tables.
 
     Args:
+        connection: holds the prepared sources (rows numbered, unknown districts as ``WARD-unknown``).
         statistics: all tables of a group; those by district with counts take part.
-        frames: source → prepared rows (numbered in ``row_number_in_source``, unknown districts as ``WARD-unknown``).
-        counted: counts a statistic on a connection that holds the frames.
+        columns: source → its columns.
+        counted: counts a statistic on the connection.
 
     Returns:
-        The frames with the cover in place, and the number of rows that were given an unknown district.
+        The number of rows that were given an unknown district.
     """
-    result = dict(frames)
-    total = 0
     by_column: dict[tuple[str, str], list[Statistic]] = {}
     for statistic in statistics:
         if statistic.by_district and statistic.kind == "frequency":
             by_column.setdefault((statistic.sources[0], statistic.district_column), []).append(statistic)
-    for (source, column), tables in sorted(by_column.items()):
-        result[source], rows = _cover(result[source], source, column, tables, counted)
-        total += rows
-    return result, total
+    return sum(
+        _cover(connection, source, columns[source], column, tables, counted)
+        for (source, column), tables in sorted(by_column.items())
+    )
 
 
-def _cover(
-    frame: pl.DataFrame, source: str, column: str, tables: list[Statistic], counted: Counter
-) -> tuple[pl.DataFrame, int]:
-    """Repeat over the tables until every line of each has its cover."""
-    from kobe_platform.statistics.compute import engine
-
+def _cover(connection, source: str, columns: list[str], column: str, tables: list[Statistic], counted: Counter) -> int:
+    """Repeat over the tables until every line of each has its cover; the number of rows moved."""
     covered = 0
-    open_tables = True
+    for statistic in tables:
+        rows = _rows_of_unknown(connection, statistic, columns)
+        covered += _move(connection, source, column, rows)
+    open_tables = list(tables)
     while open_tables:
-        open_tables = False
-        for statistic in tables:
-            with engine({source: frame}) as connection:
-                lines = _lines_without_cover(counted(connection, statistic), statistic)
-                if not lines.height:
-                    continue
-                rows = _chosen_rows(connection, statistic, lines, frame.columns)
-            if not rows.len():
-                continue
-            open_tables = True
-            covered += rows.len()
-            ward = pl.col(column.replace("district", "ward"))
-            mask = pl.lit(pl.Series(frame[ROW].is_in(rows.implode())))
-            hidden = pl.concat_str(ward, pl.lit(_ENDING))
-            frame = frame.with_columns(pl.when(mask).then(hidden).otherwise(pl.col(column)).alias(column))
-    return frame, covered
+        again = []
+        for statistic in open_tables:
+            lines = _lines_without_cover(counted(connection, statistic), statistic)
+            moved = 0
+            if lines.height:
+                moved = _move(connection, source, column, _chosen_rows(connection, statistic, lines, columns))
+            if moved:
+                covered += moved
+                again = tables
+        open_tables = list(again)
+    return covered
+
+
+def _move(connection, source: str, column: str, rows: pl.Series) -> int:
+    """Make the district of these rows unknown; their number."""
+    if rows.len():
+        ward = column.replace("district", "ward")
+        connection.register("rows_to_move", rows.rename(ROW).to_frame().to_arrow())
+        connection.execute(
+            f"""UPDATE "{source}" SET {column} = {ward} || '{_ENDING}'
+            WHERE {ROW} IN (SELECT {ROW} FROM rows_to_move)"""
+        )
+        connection.unregister("rows_to_move")
+    return rows.len()
+
+
+def _rows_of_unknown(connection, statistic: Statistic, columns: list[str]) -> pl.Series:
+    """Row numbers of those with a known district and an unknown age, sex or other dimension.
+
+    They would be the difference between a district's total and the sum of its ages; in the ward's they are many more.
+    """
+    area = statistic.area_column
+    trees = hierarchies()
+    unknown = [
+        f'"{name}" IN ({", ".join(repr(code) for code in trees[hierarchy].residual)})'
+        for name, hierarchy in statistic.dimensions.items()
+        if name != area and trees[hierarchy].residual
+    ]
+    if not unknown:
+        return pl.Series(dtype=pl.Int64)
+    query = f"""
+        SELECT {ROW} FROM ({_rows(statistic, columns)})
+        WHERE ({" OR ".join(unknown)}) AND NOT ends_with("{area}", '{_ENDING}') ORDER BY {ROW}
+        """
+    return fetched(connection, query)[ROW]
+
+
+def _rows(statistic: Statistic, columns: list[str]) -> str:
+    """The statistic's SELECT, row by row instead of counted: its dimensions, the row's number, order and ward."""
+    order = next(name for name in ORDER if name in columns)
+    ward = statistic.district_column.replace("district", "ward")
+    return _GROUP.sub("", _COUNT.sub(f"{ROW}, {order} AS row_order, {ward} AS row_ward", statistic.sql))
 
 
 def _lines_without_cover(cells: pl.DataFrame, statistic: Statistic) -> pl.DataFrame:
-    """Lines (``area_unknown``, other dimensions) whose unknown are 1 … k−1, and how many more each needs."""
-    area = statistic.area_column
+    """Lines (``area_unknown``, other dimensions) whose unknown are 1 … k−1, and how many more each needs.
+
+    Finest lines suffice: a margin sums finest lines of none or at least k each, so it is none or at least k itself.
+    """
+    area, k = statistic.area_column, statistic.minimum_frequency
+    count = pl.col(statistic.measure)
     others = [column for column in statistic.dimensions if column != area]
-    k = statistic.minimum_frequency
-    unknown = cells.filter(pl.col(area).str.ends_with(_ENDING), pl.col(statistic.measure) < k)
-    lines = _with_margins(unknown, cells, statistic, others)
-    return lines.rename({area: "area_unknown"})
-
-
-def _with_margins(unknown: pl.DataFrame, cells: pl.DataFrame, statistic: Statistic, others: list[str]) -> pl.DataFrame:
-    """Finest lines only: a margin is a sum of finest lines, each 0 or at least k, so it is 0 or at least k itself."""
-    return unknown.filter(pl.col(statistic.measure) > 0).select(
-        statistic.area_column,
-        *others,
-        (statistic.minimum_frequency - pl.col(statistic.measure)).alias("needed"),
+    return cells.filter(pl.col(area).str.ends_with(_ENDING), count > 0, count < k).select(
+        pl.col(area).alias("area_unknown"), *others, (k - count).alias("needed")
     )
 
 
 def _chosen_rows(connection, statistic: Statistic, lines: pl.DataFrame, columns: list[str]) -> pl.Series:
     """Row numbers of those who join the unknown: in each line the lowest pseudonyms of known district."""
-    order = next(name for name in ORDER if name in columns)
     area = statistic.area_column
-    column = statistic.district_column
-    ward = column.replace("district", "ward")
-    rows = _GROUP.sub("", _COUNT.sub(f"{ROW}, {order} AS row_order, {ward} AS row_ward", statistic.sql))
+    rows = _rows(statistic, columns)
     others = [name for name in statistic.dimensions if name != area]
     same = "".join(f' AND r."{name}" = l."{name}"' for name in others)
     connection.register("lines_without_cover", lines.to_arrow())
-    chosen = connection.execute(
+    chosen = fetched(
+        connection,
         f"""
         WITH r AS ({rows}),
         candidates AS (
@@ -118,7 +146,7 @@ def _chosen_rows(connection, statistic: Statistic, lines: pl.DataFrame, columns:
             WHERE NOT ends_with(r."{area}", '{_ENDING}')
         )
         SELECT {ROW} FROM candidates WHERE place <= needed ORDER BY {ROW}
-        """
-    ).pl()
+        """,
+    )
     connection.unregister("lines_without_cover")
     return chosen[ROW]

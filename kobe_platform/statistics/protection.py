@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from kobe_platform.disclosure import Dimension, Relation, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Costs, Dimension, Relation, Rule, Spec, Table, audit, protect
 from kobe_platform.disclosure.protection import Report
 from kobe_platform.errors import DisclosureError
 from kobe_platform.statistics.definition import Statistic
@@ -15,7 +15,8 @@ from kobe_platform.statistics.means import published_means
 from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.vocabulary import Hierarchy, hierarchies
 
-FOREIGNERS, RESIDENTS = "foreigners", "residents"
+TOTALS_LAST = Costs(totals=6)
+"""Pages show totals first: hiding one costs as much as hiding six of the cells that it is the sum of."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def protect_group(
     counts = [statistic for statistic in chosen if statistic.kind == "frequency"]
     tied = [month for month in months if any(t.table == month.statistic.name for s in counts for t in s.ties)]
     spec = specification(counts, areas, tied)
-    all_cells = {s.name: cells[s.name] for s in counts} | {_name(m): _renamed(m) for m in tied}
-    hidden = _patterns(former or {}, counts) | {_name(m): _renamed_pattern(m) for m in tied}
+    all_cells = {s.name: cells[s.name] for s in counts} | {_name(m): m.cells for m in tied}
+    hidden = _patterns(former or {}, counts) | {_name(m): _hidden_rows(m.published) for m in tied}
     protected = protect(spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts))
     verdict = audit(spec, protected.tables)
     if not verdict.safe:
@@ -100,7 +101,7 @@ def specification(counts: Sequence[Statistic], areas: Hierarchy | None, tied: Se
         )
     for month in tied:
         columns = {
-            column: _add_dimension(dimensions, name, "", areas, counts)
+            column: _add_dimension(dimensions, name, month.statistic.roles.get(column, ""), areas, counts)
             for column, name in month.statistic.dimensions.items()
         }
         tables.append(
@@ -108,7 +109,7 @@ def specification(counts: Sequence[Statistic], areas: Hierarchy | None, tied: Se
                 name=_name(month),
                 dimensions=columns,
                 measure=month.statistic.measure,
-                population=_name(month),
+                population=f"{month.statistic.population}@{month.month}",
                 fixed=True,
                 minimum_frequency=month.statistic.minimum_frequency,
             )
@@ -136,7 +137,7 @@ def _add_dimension(
 def _inclusions(counts: Sequence[Statistic]) -> list[Relation]:
     """Foreigners are residents: where two tables share area (and sex), the one cannot exceed the other."""
     by_name = {statistic.name: statistic for statistic in counts}
-    pairs = [("foreigners_district", "population_district"), ("foreigners_nationality_ward", "population_ward")]
+    pairs = [("foreigners_district", "population_district"), ("foreigners_age_ward", "population_ward")]
     return [
         Relation(name=f"{part} within {whole}", on=("area", "sex"), left=(part,), right=(whole,), sense="<=")
         for part, whole in pairs
@@ -161,22 +162,14 @@ def _name(month: TiedMonth) -> str:
     return f"{month.statistic.name}@{month.month}"
 
 
-def _renamed(month: TiedMonth) -> pl.DataFrame:
-    return month.cells
-
-
-def _renamed_pattern(month: TiedMonth) -> pl.DataFrame:
-    return month.published.drop("period", strict=False).filter(pl.col("status") == "suppressed")
+def _hidden_rows(table: pl.DataFrame) -> pl.DataFrame:
+    return table.drop("period", "value", strict=False).filter(pl.col("status") == "suppressed")
 
 
 def _patterns(tables: Mapping[str, pl.DataFrame], counts: Sequence[Statistic]) -> dict[str, pl.DataFrame]:
     """Hidden rows of earlier tables, as far as their codes still exist (the engine refuses unknown codes)."""
     wanted = {statistic.name for statistic in counts}
-    return {
-        name: table.drop("period", "value", strict=False).filter(pl.col("status") == "suppressed")
-        for name, table in tables.items()
-        if name in wanted
-    }
+    return {name: _hidden_rows(table) for name, table in tables.items() if name in wanted}
 
 
 def _count_table(

@@ -46,6 +46,8 @@ def gathers(fine: Hierarchy, coarse: Hierarchy) -> dict[str, tuple[str, ...]] | 
     """Coarse finest code → the fine finest codes in it; None where ``coarse`` is no regrouping of ``fine``."""
     if len(fine.leaves) <= len(coarse.leaves):
         return None
+    if {code.code for code in coarse.codes} <= {code.code for code in fine.codes}:
+        return {code: below(fine, code) for code in coarse.leaves}
     if fine.breaks and coarse.breaks:
         if not set(coarse.breaks) <= set(fine.breaks):
             return None
@@ -65,6 +67,19 @@ def gathers(fine: Hierarchy, coarse: Hierarchy) -> dict[str, tuple[str, ...]] | 
             return None
         return {code: tuple(leaf for leaf, to in targets.items() if to == code) for code in coarse.leaves}
     return None
+
+
+def below(hierarchy: Hierarchy, code: str) -> tuple[str, ...]:
+    """The finest codes of a tree that stand at or under ``code``."""
+    parents = {entry.code: entry.parent for entry in hierarchy.codes}
+    found = []
+    for leaf in hierarchy.leaves:
+        node: str | None = leaf
+        while node is not None and node != code:
+            node = parents[node]
+        if node == code:
+            found.append(leaf)
+    return tuple(found)
 
 
 def dimension(name: str, base: str | None, finer: str | None, areas: Hierarchy | None) -> Dimension:

@@ -1,0 +1,19 @@
+/*
+title = "市外からの転入・前住地別・区別（年次）"
+description = "市外（国外を含む）からの転入。"
+owner = "企画調整局政策課"
+period = "year"
+group = "flows"
+population = "moves_in"
+unit = "件"
+kind = "frequency"
+measure = "events"
+minimum_frequency = 10
+[dimensions]
+area = "ward"
+counterpart = "counterpart"
+*/
+SELECT ward_after AS area, counterpart, count(*) AS events
+FROM resident_movements
+WHERE reason IN ('in_domestic', 'in_abroad')
+GROUP BY ALL

@@ -1,0 +1,18 @@
+/*
+title = "市外への転出・年齢別（月次、全市）"
+description = "市外（国外を含む）への転出。"
+owner = "企画調整局政策課"
+period = "month"
+group = "flows"
+population = "moves_out"
+unit = "件"
+kind = "frequency"
+measure = "events"
+minimum_frequency = 10
+[dimensions]
+age = "age_month"
+*/
+SELECT age_month AS age, count(*) AS events
+FROM resident_movements
+WHERE reason IN ('out_domestic', 'out_abroad')
+GROUP BY ALL

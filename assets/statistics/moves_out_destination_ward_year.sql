@@ -1,0 +1,19 @@
+/*
+title = "市外への転出・転出先別・区別（年次）"
+description = "市外（国外を含む）への転出。"
+owner = "企画調整局政策課"
+period = "year"
+group = "flows"
+population = "moves_out"
+unit = "件"
+kind = "frequency"
+measure = "events"
+minimum_frequency = 10
+[dimensions]
+area = "ward"
+counterpart = "counterpart"
+*/
+SELECT ward_before AS area, counterpart, count(*) AS events
+FROM resident_movements
+WHERE reason IN ('out_domestic', 'out_abroad')
+GROUP BY ALL
