@@ -82,8 +82,14 @@ def write_fixed(frame: pl.DataFrame, path: Path, form: Form, widths: Mapping[str
 
 
 def _fixed_column(values: pl.Series, width: int, codec: str) -> np.ndarray:
-    """Bytes of one column, shape (rows, width): each distinct text is encoded once."""
-    coded = values.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+    """Bytes of one column, shape (rows, width): ASCII as it stands, else each distinct text encoded once."""
+    values = values.fill_null("")
+    if (values.str.len_bytes().max() or 0) <= width and not values.str.contains(r"[^\x00-\x7f]").any():
+        padded = values.str.pad_end(width).to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, offsets, data = padded.buffers()
+        first = np.frombuffer(offsets, dtype=np.int64)[padded.offset]
+        return np.frombuffer(data, dtype=np.uint8)[first : first + len(values) * width].reshape(-1, width)
+    coded = values.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
     encoded = [_fit(text, width, codec) for text in coded.dictionary.to_pylist()]
     table = np.frombuffer(b"".join(encoded), dtype=np.uint8).reshape(-1, width)
     return table[coded.indices.to_numpy()]
