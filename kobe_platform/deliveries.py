@@ -164,7 +164,7 @@ def verify_manifest(delivery: Delivery, contract: Contract, *, previous_sequence
         raise rejection("manifest.encoding", **at)
     if manifest.kind == "difference" and previous_sequence is not None and manifest.sequence != previous_sequence + 1:
         raise rejection("manifest.sequence", **at, expected=previous_sequence + 1, sequence=manifest.sequence)
-    if manifest.rows == 0 and manifest.kind in ("snapshot", "public"):
+    if manifest.rows == 0 and manifest.kind != "difference":
         raise rejection("file.empty", **at)
     return manifest
 

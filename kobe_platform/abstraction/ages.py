@@ -52,6 +52,11 @@ def read_column(working: Working, name: str) -> pl.DataFrame:
     return read.select(pl.all().gather(texts.index.cast(pl.UInt32)))
 
 
+def earliest(dates: pl.DataFrame) -> pl.Series:
+    """The earliest day (yyyymmdd) that each partly known date can be; null where the year is unknown."""
+    return dates.select(_earliest().alias("earliest")).to_series()
+
+
 def derive_age(working: Working, column: Age) -> None:
     """Age at the reference day, top-coded, and how much of the birth date was known."""
     births = _less_unknown_parts(working, column, read_column(working, column.id))

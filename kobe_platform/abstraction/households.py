@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from kobe_platform.abstraction.ages import earliest, read_column
 from kobe_platform.abstraction.working import Working
-from kobe_platform.contracts.columns import Relationship
+from kobe_platform.contracts.columns import Age, Relationship
 from kobe_platform.extracts.screening import chained
 
 HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = "head", "spouse", "child", "parent", "grandchild", "other"
@@ -14,8 +15,8 @@ HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = "head", "spouse", "child", "par
 def derive_household(working: Working, column: Relationship) -> None:
     """Categories, and on each household's representative its size and family type.
 
-    Sizes count kept rows, so that they add up to the persons of the lake. The representative is the head; where none is set
-    (which the law allows) the first member. A second head is set aside (quirk 11).
+    Sizes count kept rows, so that they add up to the persons of the lake. The representative is the head; where none is
+    set (which the law allows) the first member. Of two heads the younger is set aside (quirk 11).
     """
     codes = working.texts(column.id)
     values = codes.values
@@ -39,7 +40,10 @@ def derive_household(working: Working, column: Relationship) -> None:
 
 
 def _set_second_heads_aside(working: Working, members: pl.DataFrame) -> None:
-    heads = members.filter(working.kept).filter(pl.col("category") == HEAD)
+    births = working.contract.having(Age)
+    born = earliest(read_column(working, births[0].id)) if births else members["row"]
+    heads = members.with_columns(born.alias("born")).filter(working.kept).filter(pl.col("category") == HEAD)
+    heads = heads.filter(heads["household"].is_duplicated()).sort("household", "born", "row", nulls_last=True)
     second = heads.filter(~heads["household"].is_first_distinct())["row"]
     working.mark("set_aside", "household.two_heads", members["row"].is_in(second.implode()))
 

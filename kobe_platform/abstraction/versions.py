@@ -23,18 +23,17 @@ def drop_identical(working: Working) -> None:
 def latest_version(working: Working, column: History) -> None:
     """Of several versions of a record the one with the largest history number is current; gaps only warn (quirk 10)."""
     record = working.texts(column.of).index
-    if record.n_unique() == working.height:
+    several = record.is_duplicated() & working.kept
+    if not several.any():
         return
-    version = number(working, column.id)
-    frame = pl.DataFrame({"record": record, "version": version, "kept": working.kept}).with_row_index("row")
-    latest = frame.filter("kept").sort("version", "row").unique("record", keep="last")
-    working.mark("superseded", "older_version", ~frame["row"].is_in(latest["row"].implode()))
-    span = (
-        frame.filter("kept")
-        .group_by("record")
-        .agg((pl.col("version").max() - pl.col("version").min() + 1 > pl.len()).alias("gap"))
-    )
-    working.warned["history.gap"] += int(span["gap"].fill_null(False).sum())
+    table = pl.DataFrame({"record": record, "version": number(working, column.id)}).with_row_index("row")
+    versions = table.filter(several).sort("record", "version", "row")
+    latest = versions.unique("record", keep="last", maintain_order=True)["row"]
+    older = versions["row"].filter(~versions["row"].is_in(latest.implode()))
+    working.mark("superseded", "older_version", table["row"].is_in(older.implode()))
+    version = pl.col("version")
+    gaps = versions.group_by("record").agg((version.max() - version.min() + 1 > pl.len()).alias("gap"))
+    working.warned["history.gap"] += int(gaps["gap"].fill_null(False).sum())
 
 
 def number(working: Working, name: str) -> pl.Series:

@@ -19,7 +19,7 @@ def normalised(values: pl.Series) -> pl.Series:
         return values
     text = values.gather(odd).str.replace_all(VARIATION, "").str.normalize("NFKC")
     text = text.str.replace_all(f"^{MARGIN}|{MARGIN}$", "")
-    return text.rename(values.name) if len(odd) == len(values) else values.scatter(odd, text)
+    return text.rename(values.name) if len(odd) == len(values) else values.clone().scatter(odd, text)
 
 
 def has_gaiji(values: pl.Series) -> pl.Series:
