@@ -12,7 +12,7 @@ from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.trees import Tree
 
 NEAR, WIDE, ALL = 0, 1, 2
-REACHABLE = 300
+LEAST_SCOPE = 500
 
 
 def relatives(tree: Tree, node: int, reach: int) -> np.ndarray:
@@ -61,8 +61,27 @@ class Neighbourhoods:
         chosen = chosen[movable[chosen]]
         return self._with_hidden(chosen, free)
 
+    def hidden_mates(self, variable: int, free: np.ndarray, slack: np.ndarray, mates: int) -> np.ndarray:
+        """A small grid of free variables around one: on each axis the ``mates`` relatives whose cells can give most."""
+        parts = [np.array([variable])]
+        for entry in range(self._starts[variable], self._starts[variable + 1]):
+            table, layout = int(self._table[entry]), self._layouts[self._table[entry]]
+            nodes = [int(node) for node in np.unravel_index(self._position[entry], layout.variables.shape)]
+            index = []
+            for axis, node in enumerate(nodes):
+                near = self._relatives(table, axis, node, NEAR)
+                line = layout.variables[tuple(near if a == axis else n for a, n in enumerate(nodes))]
+                good = near[free[line] & (near != node)]
+                if len(good) > mates:
+                    given = slack[layout.variables[tuple(good if a == axis else n for a, n in enumerate(nodes))]]
+                    good = good[np.argsort(-given, kind="stable")[:mates]]
+                index.append(np.concatenate([[node], good]))
+            grid = layout.variables[np.ix_(*index)].ravel()
+            parts.append(grid[free[grid]])
+        return np.unique(np.concatenate(parts))
+
     def _with_hidden(self, chosen: np.ndarray, free: np.ndarray) -> np.ndarray:
-        front, known, goal = chosen[free[chosen]], chosen, len(chosen) + REACHABLE
+        front, known, goal = chosen[free[chosen]], chosen, max(len(chosen), LEAST_SCOPE)
         while len(front) and len(known) < goal:
             rows = np.unique(_gather(self.by_column, front))
             reached = np.unique(_gather(self.by_row, rows))

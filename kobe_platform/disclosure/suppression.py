@@ -21,9 +21,12 @@ from kobe_platform.disclosure.proofs import Proofs
 from kobe_platform.errors import DisclosureError
 
 Progress = Callable[[str, int, int], None]
-BULK_ROUNDS = 12
-BULK_SHARE = 0.02
+BULK_ROUNDS = 60
+BULK_SHARE = 0.01
 LARGEST_CERTIFIED = 6_000
+FEW_MATES = (6,)
+IDLE_COST = 0.01
+"""Cost of moving a cell that is hidden already: short moves tend to be whole."""
 
 
 @dataclass
@@ -45,7 +48,8 @@ class Suppressor:
 
     Args:
         primary: cells that a rule hides; ratchet: cells that stay hidden because they were; preferred: cells that
-            cost less (last month's pattern); immovable: cells that must stay published.
+            cost less (last month's pattern); immovable: cells that must stay published; secondaries: whether complementary
+            suppressions must be open themselves (the audit demands it).
     """
 
     def __init__(
@@ -56,7 +60,10 @@ class Suppressor:
         preferred: np.ndarray,
         immovable: np.ndarray,
         progress: Progress | None = None,
+        *,
+        secondaries: bool = True,
     ) -> None:
+        self.secondaries = secondaries
         self.model, self.progress = model, progress
         self.near = Neighbourhoods(model)
         self.solver = Solver()
@@ -86,7 +93,8 @@ class Suppressor:
         targets = self.pattern.primary | (model.residual & risky)
         self.bulk(targets)
         self.protect(targets, "primary")
-        self.settle()
+        if self.secondaries:
+            self.settle()
         return self.pattern
 
     def protect(self, targets: np.ndarray, stage: str) -> None:
@@ -103,22 +111,34 @@ class Suppressor:
     def open(self, target: int) -> None:
         """Hide what it takes for one cell to vary by its width."""
         idle = bool(self.idle[target])
+        # A residual of zero may lean on other such ones: whoever wonders about it cannot exclude them either.
+        free = self.free | self.idle if idle else self.free
+        for mates in FEW_MATES if not idle else ():
+            scope = self.near.hidden_mates(target, free, self.slackness, mates)
+            if self._try(target, scope, free, certify=False):
+                return
         for reach in (NEAR, WIDE, ALL):
-            # A residual of zero may lean on other such ones: whoever wonders about it cannot exclude them either.
-            free = self.free | self.idle if idle else self.free
-            scope = self.near.around(target, reach, free, free | self.may_hide)
-            block = block_of(self.near.by_column, scope)
-            for share in self._splits(target):
-                moves = self._cheapest(block, target, share, free)
-                if moves is None:
-                    continue
-                self._hide(scope[np.abs(moves) > INTEGRALITY])
-                if self._count(block, moves, share) and self._open(target):
-                    return
-                moved = scope[np.abs(moves) > INTEGRALITY]
-                if self.certify(target, moved, idle=idle) or self.certify(target, scope, idle=idle):
-                    return
+            if self._try(target, self.near.around(target, reach, free, free | self.may_hide), free):
+                return
         raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
+
+    def _try(self, target: int, scope: np.ndarray, free: np.ndarray, *, certify: bool = True) -> bool:
+        """Look for the cheapest move within a scope, hide what it needs and count it."""
+        block = block_of(self.near.by_column, scope)
+        for share in self._splits(target):
+            moves = self._cheapest(block, target, share, free)
+            if moves is None:
+                continue
+            moved = scope[np.abs(moves) > INTEGRALITY]
+            if certify or free[moved].all():
+                self._hide(moved)
+                if self._count(block, moves, share) and self._open(target):
+                    return True
+            if certify:
+                idle = bool(self.idle[target])
+                if self.certify(target, moved, idle=idle) or self.certify(target, scope, idle=idle):
+                    return True
+        return False
 
     def _open(self, target: int) -> bool:
         return bool(self.pattern.proofs.spread[target] >= self.model.width[target])
@@ -137,7 +157,7 @@ class Suppressor:
         upper = np.floor(slack / (1 - share) + INTEGRALITY) if share < 1 else np.full(len(scope), INFINITE)
         at = int(np.searchsorted(scope, target))
         lower[at] = upper[at] = self.model.width[target]
-        cost = np.where(free[scope], 0.0, self.cost[scope])
+        cost = np.where(free[scope], IDLE_COST, self.cost[scope])
         cost[at] = 0.0
         return self.solver.least_moves(block, lower, upper, cost)
 
@@ -160,6 +180,14 @@ class Suppressor:
         self.pattern.proofs.add(scope, moves)
         return True
 
+    def _accept_near(self, block: Block, moves: np.ndarray, keep: int = -1) -> None:
+        """Count moves, or whole ones near them that agree in one column."""
+        result = whole(moves)
+        if result is None:
+            result = self.solver.repair(block, moves, -self.slackness[block.variables].astype(float), keep)
+        if result is not None:
+            self._accept(block, result)
+
     def certify(self, target: int, variables: np.ndarray, *, idle: bool = False) -> bool:
         """Whether the present pattern opens a cell, shown by whole-numbered tables over some variables.
 
@@ -180,9 +208,8 @@ class Suppressor:
                 reward = np.zeros(len(scope))
                 reward[at] = sign
                 moves = self.solver.extreme(block, lower, upper, reward, integer=integer)
-                moves = None if moves is None else whole(moves)
                 if moves is not None:
-                    self._accept(block, moves)
+                    self._accept_near(block, moves, at)
                 if self._open(target):
                     return True
         return False
@@ -233,9 +260,7 @@ class Suppressor:
             return
         total = moves[: len(scope)]
         total[missing] += moves[len(scope) :]
-        result = whole(total)
-        if result is not None:
-            self._accept(block, result)
+        self._accept_near(block, total)
 
     def settle(self) -> None:
         """Every other hidden cell and residual: open, or surely large, or (a residual) surely nothing."""

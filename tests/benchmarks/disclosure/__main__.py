@@ -1,0 +1,68 @@
+"""``python -m tests.benchmarks.disclosure [case …] [--json]``: the table of numbers to reach, with ratios.
+
+Every case runs in a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+
+from tests.benchmarks.disclosure.cases import CASES
+
+
+def main() -> None:
+    """Print one line a case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", default=list(CASES))
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--one", help="run this case here and print its record")
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(_measure(arguments.one)))
+        return
+    records = {}
+    for name in arguments.cases:
+        records[name] = _apart(name)
+        if not arguments.json:
+            _show(name, records[name])
+    if arguments.json:
+        print(json.dumps(records, ensure_ascii=False, indent=1))
+        return
+
+
+def _measure(name: str) -> dict:
+    from tests.benchmarks.disclosure.engine import on_our_terms, on_peers_terms
+
+    spec, cells = CASES[name].build()
+    return {"peers_terms": on_peers_terms(spec, cells), "our_terms": on_our_terms(spec, cells)}
+
+
+def _apart(name: str) -> dict:
+    command = [sys.executable, "-m", "tests.benchmarks.disclosure", "--one", name]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    if finished.returncode:
+        return {"error": finished.stderr.strip().splitlines()[-1]}
+    return json.loads(finished.stdout.strip().splitlines()[-1])
+
+
+def _show(name: str, record: dict) -> None:
+    case = CASES[name]
+    print(f"\n{case.title}   (τ-ARGUS as the issue measured: {case.argus})")
+    if "error" in record:
+        print(f"  failed: {record['error']}")
+        return
+    peers, ours = record["peers_terms"], record["our_terms"]
+    seconds, most = case.reach
+    print(f"  {peers['cells']:,} cells, {peers['primaries']:,} primaries; to reach {seconds} s, {most or '–'} secondaries")
+    ratio = f", ratio {peers['secondaries'] / most:.2f}" if most else ""
+    print(f"  peers' terms: {peers['seconds']} s (ratio {peers['seconds'] / seconds:.2f}), "
+          f"{peers['secondaries']:,} secondaries{ratio}, narrow {peers['narrow']}, not [0, k] {peers['not_0_to_k']}")  # fmt: skip
+    print(f"  our terms:    {ours['seconds']} s, {ours['secondaries']:,} secondaries, audit {ours['audit_seconds']} s "
+          f"{'safe' if ours['safe'] else 'NOT SAFE'}, peak {ours['peak_mb']} MB")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
