@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from kobe_platform.errors import StatisticsError
-from kobe_platform.statistics.cover import ROW, cover_districts
+from kobe_platform.statistics.cover import ROW, cover_unknown
 from kobe_platform.statistics.definition import Statistic, derived_hierarchies
 from kobe_platform.statistics.engine import engine, fetched
 from kobe_platform.vocabulary import UNKNOWN, Hierarchy
@@ -21,7 +21,7 @@ SIDES = ("", "_before", "_after")
 
 @dataclass(frozen=True)
 class Computed:
-    """Finest cells by statistic, and facts: rows read, rows covered (counts only)."""
+    """Finest cells by statistic, and facts: rows read, rows covered by dimension (counts only)."""
 
     cells: Mapping[str, pl.DataFrame]
     facts: Mapping[str, int] = field(default_factory=dict)
@@ -52,10 +52,10 @@ def compute_group(
     rows = sum(frame.height for frame in prepared.values())
     cells = {}
     with engine(prepared) as connection:
-        covered = cover_districts(connection, chosen, columns, counted=_counted)
+        covered = cover_unknown(connection, chosen, columns, counted=_counted)
         for statistic in chosen:
             cells[statistic.name] = _checked(statistic, run(connection, statistic, statistic.sql), areas)
-    return Computed(cells, {"rows": rows, "covered": covered})
+    return Computed(cells, {"rows": rows, **{f"covered_{name}": count for name, count in sorted(covered.items())}})
 
 
 def compute_public(statistic: Statistic, frames: Mapping[str, pl.DataFrame], period: str) -> pl.DataFrame:

@@ -1,16 +1,17 @@
-"""The cover: residents of unknown district are none or at least k in every line that can be found by subtraction.
+"""The cover: the unknown of any dimension are none or at least k in every line that can be found by subtraction.
 
-Ward totals count everyone; districts leave out whoever's district is unknown, protected persons among them. So in
-every line (ward × the table's other dimensions) an outsider learns the unknown by subtraction. Where they are 1 … k−1,
-further residents of the line are given an unknown district, lowest keyed pseudonym first, until there are k: see
+Totals count everyone; the rows of a table leave out whoever's district, age or sex is unknown, protected persons among
+them. So in every line (ward × the table's other dimensions) an outsider learns the unknown by subtraction. Where they
+are 1 … k−1, further rows of the line become unknown, lowest keyed pseudonym first, until there are k: see
 docs/decisions/0003. One choice of rows serves all tables over a source, so they stay consistent; it is found by
-repeating until no line of any table lacks cover, which ends because rows are only ever added.
+repeating until no line of any table lacks cover, which ends because rows only ever become unknown.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -18,135 +19,178 @@ from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.engine import fetched
 from kobe_platform.vocabulary import UNKNOWN, hierarchies
 
-_COUNT = re.compile(r"count\(\*\)\s+AS\s+\w+", re.IGNORECASE)
-_GROUP = re.compile(r"\s*GROUP BY ALL\s*$", re.IGNORECASE)
 ROW = "row_number_in_source"
 """Column that numbers a prepared source's rows."""
 ORDER = ("event_id", "person_id")
+_COUNT = re.compile(r"count\(\*\)\s+AS\s+\w+", re.IGNORECASE)
+_GROUP = re.compile(r"\s*GROUP BY ALL\s*$", re.IGNORECASE)
 _ENDING = f"-{UNKNOWN}"
 
 Counter = Callable[[object, Statistic], pl.DataFrame]
 
 
-def cover_districts(
-    connection, statistics: Iterable[Statistic], columns: Mapping[str, list[str]], *, counted: Counter
-) -> int:
+@dataclass(frozen=True)
+class Source:
+    """A source in the connection: its table's name and columns."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+def cover_unknown(
+    connection, statistics: Iterable[Statistic], columns: Mapping[str, Iterable[str]], *, counted: Counter
+) -> dict[str, int]:
     """Give the unknown of every line their cover, in the connection's own tables.
 
     Args:
         connection: holds the prepared sources (rows numbered, unknown districts as ``WARD-unknown``).
-        statistics: all tables of a group; those by district with counts take part.
+        statistics: all tables of a group; those of counts take part.
         columns: source → its columns.
         counted: counts a statistic on the connection.
 
     Returns:
-        The number of rows that were given an unknown district.
+        How many rows became unknown, by dimension's source column (``district``, ``age`` …).
     """
-    by_column: dict[tuple[str, str], list[Statistic]] = {}
+    covered: dict[str, int] = {}
+    tables: dict[str, list[Statistic]] = {}
     for statistic in statistics:
-        if statistic.by_district and statistic.kind == "frequency":
-            by_column.setdefault((statistic.sources[0], statistic.district_column), []).append(statistic)
-    return sum(
-        _cover(connection, source, columns[source], column, tables, counted)
-        for (source, column), tables in sorted(by_column.items())
-    )
-
-
-def _cover(connection, source: str, columns: list[str], column: str, tables: list[Statistic], counted: Counter) -> int:
-    """Repeat over the tables until every line of each has its cover; the number of rows moved."""
-    covered = 0
-    for statistic in tables:
-        rows = _rows_of_unknown(connection, statistic, columns)
-        covered += _move(connection, source, column, rows)
-    open_tables = list(tables)
-    while open_tables:
-        again = []
-        for statistic in open_tables:
-            lines = _lines_without_cover(counted(connection, statistic), statistic)
-            moved = 0
-            if lines.height:
-                moved = _move(connection, source, column, _chosen_rows(connection, statistic, lines, columns))
-            if moved:
-                covered += moved
-                again = tables
-        open_tables = list(again)
+        if statistic.kind == "frequency":
+            tables.setdefault(statistic.sources[0], []).append(statistic)
+    for name, members in sorted(tables.items()):
+        source = Source(name, tuple(columns[name]))
+        members.sort(key=lambda statistic: (not statistic.by_district, statistic.name))
+        while _round(connection, source, members, counted, covered):
+            pass
     return covered
 
 
-def _move(connection, source: str, column: str, rows: pl.Series) -> int:
-    """Make the district of these rows unknown; their number."""
-    if rows.len():
-        ward = column.replace("district", "ward")
-        connection.register("rows_to_move", rows.rename(ROW).to_frame().to_arrow())
-        connection.execute(
-            f"""UPDATE "{source}" SET {column} = {ward} || '{_ENDING}'
-            WHERE {ROW} IN (SELECT {ROW} FROM rows_to_move)"""
-        )
-        connection.unregister("rows_to_move")
-    return rows.len()
+def _round(connection, source: Source, tables: list[Statistic], counted: Counter, covered: dict[str, int]) -> bool:
+    """One pass over all tables; whether any row became unknown."""
+    moved = False
+    for statistic in tables:
+        if statistic.by_district:
+            rows = _unplaced(connection, source, statistic)
+            moved |= _hide_district(connection, source, statistic, rows, covered)
+        cells = counted(connection, statistic)
+        for column, hierarchy in statistic.dimensions.items():
+            residual = _residual(statistic, column)
+            lines = _lines_without_cover(cells, statistic, column, residual)
+            if not lines.height:
+                continue
+            rows = _chosen(connection, source, statistic, column, residual, lines)
+            if hierarchy == "district":
+                moved |= _hide_district(connection, source, statistic, rows, covered)
+            else:
+                moved |= _hide_value(connection, source, hierarchy, rows, covered)
+    return moved
 
 
-def _rows_of_unknown(connection, statistic: Statistic, columns: list[str]) -> pl.Series:
+def _residual(statistic: Statistic, column: str) -> pl.Expr | None:
+    """Whether a row's code in ``column`` is a residual one; None where the hierarchy has none."""
+    hierarchy = statistic.dimensions[column]
+    if hierarchy == "district":
+        return pl.col(column).str.ends_with(_ENDING)
+    codes = hierarchies()[hierarchy].residual
+    return pl.col(column).is_in(codes) if codes else None
+
+
+def _lines_without_cover(
+    cells: pl.DataFrame, statistic: Statistic, column: str, residual: pl.Expr | None
+) -> pl.DataFrame:
+    """The cells of unknown ``column`` that count 1 … k−1, and how many more each needs.
+
+    Finest lines suffice: a margin sums finest lines of none or at least k each, so it is none or at least k itself.
+    """
+    count, k = pl.col(statistic.measure), statistic.minimum_frequency
+    if residual is None:
+        return cells.clear()
+    return cells.filter(residual, count > 0, count < k).select(*statistic.dimensions, (k - count).alias("needed"))
+
+
+def _unplaced(connection, source: Source, statistic: Statistic) -> pl.Series:
     """Row numbers of those with a known district and an unknown age, sex or other dimension.
 
     They would be the difference between a district's total and the sum of its ages; in the ward's they are many more.
     """
     area = statistic.area_column
-    trees = hierarchies()
     unknown = [
-        f'"{name}" IN ({", ".join(repr(code) for code in trees[hierarchy].residual)})'
-        for name, hierarchy in statistic.dimensions.items()
-        if name != area and trees[hierarchy].residual
+        f'"{column}" IN ({", ".join(repr(code) for code in hierarchies()[hierarchy].residual)})'
+        for column, hierarchy in statistic.dimensions.items()
+        if column != area and hierarchies()[hierarchy].residual
     ]
     if not unknown:
         return pl.Series(dtype=pl.Int64)
     query = f"""
-        SELECT {ROW} FROM ({_rows(statistic, columns)})
+        SELECT {ROW} FROM ({_rows(statistic, source)})
         WHERE ({" OR ".join(unknown)}) AND NOT ends_with("{area}", '{_ENDING}') ORDER BY {ROW}
         """
     return fetched(connection, query)[ROW]
 
 
-def _rows(statistic: Statistic, columns: list[str]) -> str:
-    """The statistic's SELECT, row by row instead of counted: its dimensions, the row's number, order and ward."""
-    order = next(name for name in ORDER if name in columns)
-    ward = statistic.district_column.replace("district", "ward")
+def _rows(statistic: Statistic, source: Source) -> str:
+    """The statistic's SELECT row by row instead of counted: its dimensions, the row's number, order and ward."""
+    order = next(name for name in ORDER if name in source.columns)
+    ward = (statistic.district_column or "").replace("district", "ward") if statistic.by_district else "NULL"
     return _GROUP.sub("", _COUNT.sub(f"{ROW}, {order} AS row_order, {ward} AS row_ward", statistic.sql))
 
 
-def _lines_without_cover(cells: pl.DataFrame, statistic: Statistic) -> pl.DataFrame:
-    """Lines (``area_unknown``, other dimensions) whose unknown are 1 … k−1, and how many more each needs.
-
-    Finest lines suffice: a margin sums finest lines of none or at least k each, so it is none or at least k itself.
-    """
-    area, k = statistic.area_column, statistic.minimum_frequency
-    count = pl.col(statistic.measure)
-    others = [column for column in statistic.dimensions if column != area]
-    return cells.filter(pl.col(area).str.ends_with(_ENDING), count > 0, count < k).select(
-        pl.col(area).alias("area_unknown"), *others, (k - count).alias("needed")
-    )
-
-
-def _chosen_rows(connection, statistic: Statistic, lines: pl.DataFrame, columns: list[str]) -> pl.Series:
-    """Row numbers of those who join the unknown: in each line the lowest pseudonyms of known district."""
-    area = statistic.area_column
-    rows = _rows(statistic, columns)
-    others = [name for name in statistic.dimensions if name != area]
-    same = "".join(f' AND r."{name}" = l."{name}"' for name in others)
+def _chosen(
+    connection, source: Source, statistic: Statistic, column: str, residual: pl.Expr, lines: pl.DataFrame
+) -> pl.Series:
+    """Row numbers of those who join the unknown of ``column``: in each line the lowest pseudonyms that are known."""
+    others = [name for name in statistic.dimensions if name != column]
+    same = [f'r."{name}" = l."{name}"' for name in others]
+    if statistic.dimensions[column] == "district":
+        same.append(f"r.row_ward || '{_ENDING}' = l.\"{column}\"")
+        known = f"NOT ends_with(r.\"{column}\", '{_ENDING}')"
+    else:
+        codes = ", ".join(repr(code) for code in hierarchies()[statistic.dimensions[column]].residual)
+        known = f'r."{column}" NOT IN ({codes})'
+    parts = ", ".join(f'l."{name}"' for name in statistic.dimensions)
     connection.register("lines_without_cover", lines.to_arrow())
     chosen = fetched(
         connection,
         f"""
-        WITH r AS ({rows}),
+        WITH r AS ({_rows(statistic, source)}),
         candidates AS (
-            SELECT r.{ROW}, l.needed,
-                   row_number() OVER (PARTITION BY {", ".join(["l.area_unknown", *(f'l."{n}"' for n in others)])}
-                                      ORDER BY r.row_order, r.{ROW}) AS place
-            FROM r JOIN lines_without_cover l ON r.row_ward || '{_ENDING}' = l.area_unknown{same}
-            WHERE NOT ends_with(r."{area}", '{_ENDING}')
+            SELECT r.{ROW}, l.needed, row_number() OVER (PARTITION BY {parts} ORDER BY r.row_order, r.{ROW}) AS place
+            FROM r JOIN lines_without_cover l ON {" AND ".join(same)}
+            WHERE {known}
         )
         SELECT {ROW} FROM candidates WHERE place <= needed ORDER BY {ROW}
         """,
     )
     connection.unregister("lines_without_cover")
     return chosen[ROW]
+
+
+def _hide_district(connection, source: Source, statistic: Statistic, rows: pl.Series, covered: dict[str, int]) -> bool:
+    column = statistic.district_column
+    ward = column.replace("district", "ward")
+    return _update(connection, source, {column: f"{ward} || '{_ENDING}'"}, column, rows, covered)
+
+
+def _hide_value(connection, source: Source, hierarchy: str, rows: pl.Series, covered: dict[str, int]) -> bool:
+    """Make a value unknown in every dimension that is derived from it."""
+    origin = hierarchies()[hierarchy].source
+    changes = {
+        name: f"'{tree.unknown}'"
+        for name, tree in hierarchies().items()
+        if tree.source == origin and name in source.columns
+    }
+    if origin in source.columns and origin not in hierarchies():
+        changes[origin] = "NULL"
+    return _update(connection, source, changes, origin, rows, covered)
+
+
+def _update(
+    connection, source: Source, changes: Mapping[str, str], told: str, rows: pl.Series, covered: dict[str, int]
+) -> bool:
+    if not rows.len():
+        return False
+    settings = ", ".join(f'"{name}" = {value}' for name, value in changes.items())
+    connection.register("rows_to_move", rows.rename(ROW).to_frame().to_arrow())
+    connection.execute(f'UPDATE "{source.name}" SET {settings} WHERE {ROW} IN (SELECT {ROW} FROM rows_to_move)')
+    connection.unregister("rows_to_move")
+    covered[told] = covered.get(told, 0) + rows.len()
+    return True
