@@ -1,6 +1,6 @@
 /*
 title = "区内転居・年齢別（年次）"
-description = "同じ区の中での転居。転居後の小学校区。"
+description = "同じ区の中での転居。転居後の区。"
 owner = "企画調整局政策課"
 period = "year"
 group = "flows"
