@@ -14,7 +14,8 @@ from kobe_platform.synthesis.events import (
     OUT_DOMESTIC,
     REMOVAL_CANCELLED,
 )  # fmt: skip
-from kobe_platform.synthesis.moves import draw_counterparts, settle_newcomers
+from kobe_platform.synthesis.newcomers import settle_newcomers
+from kobe_platform.synthesis.population import draw_counterparts
 
 if TYPE_CHECKING:
     from kobe_platform.synthesis.flows import Month

@@ -8,6 +8,7 @@ import polars as pl
 from kobe_platform.synthesis import identifiers
 from kobe_platform.synthesis.city import RESIDENT, City
 from kobe_platform.synthesis.events import MOVE
+from kobe_platform.synthesis.geography import ABOLISHED, UNLISTED
 from kobe_platform.synthesis.quirks import Effect
 from kobe_platform.synthesis.rows import movement_rows, register_rows
 
@@ -28,7 +29,11 @@ _first_western = birth.str.slice(0, 1).replace_strict(
 )
 _western_year = (_first_western + _era_year).cast(pl.String)
 _month, _day = birth.str.slice(-4, 2), birth.str.slice(-2, 2)
-_born_in = lambda era, low, high: japanese & (birth.str.slice(0, 1) == era) & _era_year.is_between(low, high)  # noqa: E731
+
+
+def _born_in(era: str, first: int, last: int) -> pl.Expr:
+    """Japanese residents born in these years of an era (its digit)."""
+    return japanese & (birth.str.slice(0, 1) == era) & _era_year.is_between(first, last)
 
 
 def _wide(column: str) -> pl.Expr:
@@ -220,13 +225,13 @@ def _register_contents() -> dict[str, Effect]:
         "unknown_relationship": Effect(eligible=pl.col("relationship") == "99", change={"relationship": pl.lit("88")}),
         "unknown_status": Effect(eligible=foreign, change={"residence_status": pl.lit("77")}),
         "unknown_reason": Effect(eligible=pl.col("reason").is_in(["44", "45", "49"]), change={"reason": pl.lit("48")}),
-        "town_abolished": Effect(change={"address_code": address.str.slice(0, 5) + "980001"}),
+        "town_abolished": Effect(change={"address_code": address.str.slice(0, 5) + ABOLISHED}),
         "district_blank": Effect(
             eligible=pl.col("school_district").fill_null("") != "", change={"school_district": pl.lit("")}
         ),
         "district_underivable": Effect(
-            eligible=address.str.slice(5) != "990000",
-            change={"school_district": pl.lit(""), "address_code": address.str.slice(0, 5) + "990000"},
+            eligible=address.str.slice(5) != UNLISTED,
+            change={"school_district": pl.lit(""), "address_code": address.str.slice(0, 5) + UNLISTED},
         ),
     }
 

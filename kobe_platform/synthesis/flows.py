@@ -40,6 +40,7 @@ from kobe_platform.synthesis.events import (
     Journal,
 )  # fmt: skip
 from kobe_platform.synthesis.foreigners import PERMANENT, date_stays
+from kobe_platform.synthesis.newcomers import settle_newcomers
 from kobe_platform.synthesis.population import GIVEN_NAMES, new_people, protect
 
 
@@ -252,7 +253,7 @@ def _admin_entries(month: Month) -> None:
     count = int(month.rng.poisson(expected))
     shares = np.array([w.share for w in month.city.parameters.wards])
     ward = month.rng.choice(len(shares), count, p=shares / shares.sum())
-    people, _ = moves.settle_newcomers(month, ward, abroad=np.zeros(count, dtype=bool), alone=True)
+    people, _ = settle_newcomers(month, ward, abroad=np.zeros(count, dtype=bool), alone=True)
     reasons = np.where(month.rng.random(len(people)) < 0.7, ADMIN_ENTRY, OTHER_ENTRY)
     journal = month.journal
     homes = month.city.residents.household[people]

@@ -17,6 +17,8 @@ HIGHEST_LOT = 99
 SPLIT_AT = 50
 """番地 from this number on belong to the second district of a divided town."""
 NO_DISTRICT = -1
+UNLISTED, ABOLISHED = "990000", "980001"
+"""Last six digits of a ward's address that the district table never knew, and of one that it knew once."""
 STEMS = [
     "青",
     "若",
@@ -151,28 +153,9 @@ def build_geography(parameters: Parameters, residents: int, rng: np.random.Gener
     plots: list[tuple] = []
     reference: list[tuple] = []
     districts: list[str] = []
-    abolished: list[str] = []
     stems = rng.permutation(len(STEMS) * len(ENDINGS))
-    for index, (ward, count) in enumerate(zip(parameters.wards, district_counts(parameters, residents), strict=True)):
-        first = len(districts)
-        names = [_stem(stems, first + n, parameters) for n in range(count)]
-        codes = [f"{index + 1:02d}{n + 1:02d}" for n in range(count)]
-        districts += codes
-        sizes = rng.lognormal(0.0, 0.35, count)
-        for n in range(count):
-            _district_plots(parameters, rng, plots, index, first, n, count, sizes[n])
-        town_names = _town_names(parameters, stems, first, count)
-        reference += _reference_rows(
-            ward.code, plots, index, districts, dict(zip(codes, names, strict=True)), town_names
-        )
-        gone = f"{ward.code}980001"
-        abolished.append(gone)
-        reference.append(
-            (gone, "旧" + names[0] + "町", ward.code, "", "", codes[0], names[0] + "小学校区", FOUNDED, "2009-03-31")
-        )
-        unlisted = parameters.city.unlisted_address_share / (1 - parameters.city.unlisted_address_share)
-        here = sum(plot[5] for plot in plots if plot[0] == index)
-        plots.append((index, NO_DISTRICT, f"{ward.code}990000", 1, HIGHEST_LOT, here * unlisted))
+    for index, count in enumerate(district_counts(parameters, residents)):
+        reference += _ward_plots(parameters, rng, stems, plots, districts, index, count)
     ward_of, district_of, code, low, high, weight = zip(*plots, strict=True)
     return Geography(
         np.array(ward_of, dtype=np.int8),
@@ -185,8 +168,26 @@ def build_geography(parameters: Parameters, residents: int, rng: np.random.Gener
         tuple(ward.code for ward in parameters.wards),
         tuple(districts),
         pl.DataFrame(reference, schema=REFERENCE_COLUMNS, orient="row"),
-        tuple(abolished),
+        tuple(ward.code + ABOLISHED for ward in parameters.wards),
     )
+
+
+def _ward_plots(parameters, rng, stems, plots, districts, index, count) -> list[tuple]:
+    """Append a ward's plots and district codes; returns its rows of the reference table."""
+    ward, first = parameters.wards[index], len(districts)
+    codes = [f"{index + 1:02d}{n + 1:02d}" for n in range(count)]
+    names = [_stem(stems, first + n, parameters) for n in range(count)]
+    districts += codes
+    sizes = rng.lognormal(0.0, 0.35, count)
+    for n in range(count):
+        _district_plots(parameters, rng, plots, index, first, n, count, sizes[n])
+    named = dict(zip(codes, names, strict=True))
+    rows = _reference_rows(ward.code, plots, index, districts, named, _town_names(parameters, stems, first, count))
+    former = (ward.code + ABOLISHED, "旧" + names[0] + "町", ward.code, "", "", codes[0], names[0] + "小学校区")
+    unlisted = parameters.city.unlisted_address_share / (1 - parameters.city.unlisted_address_share)
+    here = sum(plot[5] for plot in plots if plot[0] == index)
+    plots.append((index, NO_DISTRICT, ward.code + UNLISTED, 1, HIGHEST_LOT, here * unlisted))
+    return [*rows, (*former, FOUNDED, "2009-03-31")]
 
 
 REFERENCE_COLUMNS = [

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kobe_platform.synthesis.city import CHILD, FEMALE, MALE, MOVED_OUT, NONE, PARTNER, RESIDENT
+from kobe_platform.synthesis.city import FEMALE, MALE, MOVED_OUT, NONE, PARTNER, RESIDENT
 from kobe_platform.synthesis.events import IN_ABROAD, IN_DOMESTIC, MOVE, OUT_ABROAD, OUT_DOMESTIC, Journal
-from kobe_platform.synthesis.foreigners import date_stays, draw_nationalities, draw_statuses
-from kobe_platform.synthesis.population import draw_counterparts, draw_names, new_people, place
+from kobe_platform.synthesis.newcomers import settle_newcomers
+from kobe_platform.synthesis.population import draw_counterparts, one_for_group, place
 
 if TYPE_CHECKING:
     from kobe_platform.synthesis.flows import Month
@@ -156,13 +156,6 @@ def movers(month: Month, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return moved, group
 
 
-def one_for_group(values: np.ndarray, group: np.ndarray, kind: np.ndarray) -> np.ndarray:
-    """The value of each group's last member for all its members of the same ``kind``."""
-    shared = np.full((int(group.max(initial=-1)) + 1, 2), -1, dtype=np.int32)
-    shared[group, kind.astype(int)] = values
-    return shared[group, kind.astype(int)]
-
-
 def _relocate(month: Month, people, group, target_ward, keep_number: np.ndarray | None = None) -> None:
     """Move groups to new addresses in ``target_ward`` (one a group) and record it."""
     city, r, h, journal = month.city, month.city.residents, month.city.households, month.journal
@@ -224,52 +217,3 @@ def _return(month: Month, ward: np.ndarray, count: int) -> np.ndarray:
     r.previous[back] = draw_counterparts(city.parameters, np.zeros(count, bool), np.full(count, NONE), rng)
     r.protection[back] = 0
     return back
-
-
-def settle_newcomers(
-    month: Month, ward: np.ndarray, abroad: np.ndarray, *, alone: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """New households of new people, one for each entry of ``ward``; ``alone`` makes all of them single.
-
-    Returns:
-        The new people (households one after the other), and whether each comes from abroad.
-    """
-    city, flows, rng, r = month.city, month.city.parameters.flows, month.rng, month.city.residents
-    n = len(ward)
-    span = np.arange(18, 101)
-    weight = np.cumsum(np.interp(span, flows.move_ages, flows.newcomer_hazard))
-    kind = rng.random(n) if not alone else np.ones(n)
-    couple = kind < flows.newcomer_couple + flows.newcomer_family
-    family = kind < flows.newcomer_family
-    parent = ~couple & (kind < flows.newcomer_couple + flows.newcomer_family + flows.newcomer_lone_parent)
-    age = span[np.searchsorted(weight / weight[-1], rng.random(n), side="right")]
-    age = np.where(family | parent, np.clip(age, 24, 46), np.where(couple, np.maximum(age, 22), age))
-    children = np.where(family | parent, 1 + (rng.random(n) < 0.4) + (rng.random(n) < 0.1), 0)
-    group = np.repeat(np.arange(n), 1 + couple + children)
-    first = np.concatenate([[True], group[1:] != group[:-1]]) if len(group) else np.zeros(0, dtype=bool)
-    second = np.concatenate([[False], first[:-1]]) & couple[group] & ~first if len(group) else first
-    child = ~first & ~second
-    ages = np.where(child, np.clip(age[group] - rng.normal(30, 4, len(group)), 0, 17), age[group]).astype(int)
-    ages = np.where(second, np.maximum(ages - 2 + rng.integers(-3, 4, len(group)), 19), ages)
-    head_sex = np.where(couple, MALE, np.where(parent, FEMALE, np.where(rng.random(n) < 0.53, MALE, FEMALE)))
-    sex = np.where(first, head_sex[group], np.where(second, FEMALE, rng.integers(1, 3, len(group))))
-    birth = city.last_day - np.floor((ages + rng.random(len(group)) * 0.98) * 365.25).astype(np.int32) - 40
-    homes = city.households.found(*place(city.geography, ward, city.parameters, rng))
-    people = new_people(homes[group], sex, birth, np.where(child, CHILD, PARTNER), first)
-    people.history[:] = 0
-    draw_names(people, rng)
-    foreign = rng.random(n) < np.where(abroad, flows.abroad_foreign, flows.domestic_foreign)
-    people.foreign = foreign[group]
-    nationality = draw_nationalities(city.parameters.foreigners, age, rng)
-    people.nationality = np.where(people.foreign, nationality[group], NONE).astype(np.int32)
-    statuses = draw_statuses(city.parameters.foreigners, nationality[group], ages, rng)
-    people.status = np.where(people.foreign, statuses, NONE).astype(np.int32)
-    from_abroad = abroad[group]
-    came = draw_counterparts(city.parameters, from_abroad, people.nationality, rng)
-    people.previous = one_for_group(came, group, from_abroad)
-    people.became = people.moved_in = np.full(len(group), city.last_day - 14, dtype=np.int32)
-    people.moved_in = people.became.copy()
-    new = r.extend(people)
-    date_stays(r, new[people.foreign], city.last_day, rng)
-    r.foreign_since[new[people.foreign]] = r.became[new[people.foreign]]
-    return new, from_abroad

@@ -108,6 +108,13 @@ def draw_counterparts(
     return np.where(abroad, np.where(home, own, elsewhere), drawn).astype(np.int32)
 
 
+def one_for_group(values: np.ndarray, group: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """The value of each group's last member for all its members of the same ``kind``."""
+    shared = np.full((int(group.max(initial=-1)) + 1, 2), -1, dtype=np.int32)
+    shared[group, kind.astype(int)] = values
+    return shared[group, kind.astype(int)]
+
+
 def protect(city: City, people: np.ndarray, share: float, rng: np.random.Generator) -> None:
     """Put about ``share`` of ``people`` under 支援措置: mothers with their children, or one adult alone."""
     residents = city.residents

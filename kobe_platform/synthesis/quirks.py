@@ -173,6 +173,8 @@ def soil(
     plan = [(q, int(rng.poisson(rows.height * dirt * q.share))) for q in mix]
     plan += [(q, q.count) for q in asked if q.of_rows]
     taken = np.zeros(rows.height, dtype=bool)
+    if source == MOVEMENTS:  # an event and its cancellation stay as they are, else they would not find one another
+        taken |= rows["atena_no"].is_duplicated().to_numpy()
     edits: list[tuple[np.ndarray, pl.DataFrame]] = []
     added: list[pl.DataFrame] = []
     planted: list[list] = []
