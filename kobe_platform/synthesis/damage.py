@@ -151,6 +151,7 @@ EFFECTS = {
     "hash_differs": Effect(manifest=_of_file("sha256", lambda digest: digest[::-1])),
     "size_differs": Effect(manifest=_of_file("bytes", lambda size: size - 1)),
     "truncated": Effect(data=_truncated),
+    "trailer_differs": Effect(data=lambda d, r, e: d + b"T,%d\r\n" % d.count(b"\n")),
     "empty": Effect(table=_emptied),
     "wrong_city": Effect(manifest=_set("municipality", "28203")),
     "wrong_month": Effect(manifest=_next_month),

@@ -163,6 +163,33 @@ def _dates() -> dict[str, Effect]:
         "birth_text": Effect(
             eligible=elder, change={"birth_date": _era + birth.str.slice(1, 2) + "年頃", "birth_unknown": pl.lit("2")}
         ),
+        "birth_text_season": Effect(
+            eligible=elder,
+            change={"birth_date": _era + birth.str.slice(1, 2) + "年春", "birth_unknown": pl.lit("2")},
+        ),
+        "birth_text_ten_days": Effect(
+            eligible=elder,
+            change={
+                "birth_date": _era + birth.str.slice(1, 2) + "年" + _month + "月上旬",
+                "birth_unknown": pl.lit("1"),
+            },
+        ),
+        "birth_text_unknown": Effect(
+            eligible=japanese & known_birth, change={"birth_date": pl.lit("不詳"), "birth_unknown": pl.lit("3")}
+        ),
+        "birth_mark_season": Effect(
+            eligible=elder, change={"birth_date": birth.str.slice(0, 3) + "A200", "birth_unknown": pl.lit("2")}
+        ),
+        "birth_mark_ten_days": Effect(
+            eligible=elder, change={"birth_date": birth.str.slice(0, 5) + "A1", "birth_unknown": pl.lit("1")}
+        ),
+        "birth_zeros": Effect(
+            eligible=japanese & known_birth, change={"birth_date": pl.lit("0000-00-00"), "birth_unknown": pl.lit("3")}
+        ),
+        "birth_impossible": Effect(
+            eligible=elder & ((_era_year + 1) % 4 != 0), change={"birth_date": birth.str.slice(0, 3) + "0229"}
+        ),
+        "era_boundary": Effect(eligible=_born_in("3", 60, 63), change={"birth_date": pl.lit("3640107")}),
         "birth_future": Effect(eligible=japanese & known_birth, change={"birth_date": pl.lit("5500101")}),
         "too_old": Effect(eligible=japanese & known_birth, change={"birth_date": "125" + _month + _day}),
     }

@@ -136,7 +136,7 @@ def registry() -> Mapping[str, Quirk]:
     for name, entry in listed.items():
         known = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
         quirks[name] = Quirk(name=name, effect=effects[name], **known)
-    return quirks
+    return dict(sorted(quirks.items(), key=lambda item: item[1].number))
 
 
 def requested(requests: tuple[str, ...], months: list[str], form: Form) -> list[Request]:
