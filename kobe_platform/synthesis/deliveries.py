@@ -24,6 +24,8 @@ from kobe_platform.synthesis.writer import Form, describe_file, write_delimited,
 MUNICIPALITY = load().city.code
 SMALLEST_CITY = 900
 """Below it some ward could not fill its districts and families."""
+EARLIEST, LATEST = np.datetime64("2013-01"), np.datetime64("2070-12")
+"""Foreign residents have stood on the register since July 2012; texts of days end with 2079."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Plan:
         problems = {
             "residents": self.residents < SMALLEST_CITY,
             "from, to": not self.months,
+            "seed": self.seed < 0,
             "dirt": not 0 <= self.dirt <= 1,
             "truth": self.truth is not None
             and self.out.resolve() in (self.truth.resolve(), *self.truth.resolve().parents),
@@ -63,17 +66,19 @@ class Plan:
                     "the synthetic city cannot be made like this",
                     code="synthesis.plan",
                     at={"option": name},
-                    remedy=f"{SMALLEST_CITY} residents or more, months in order, dirt 0 to 1, truth not in the inbox",
+                    remedy=f"{SMALLEST_CITY} residents or more, months of 2013 to 2070 in order, dirt 0 to 1, seed from 0 on, "
+                    "truth outside the inbox",
                 )
 
     @property
     def months(self) -> list[np.datetime64]:
-        """The months in order; empty when they are not months or run backwards."""
+        """The months in order; empty when they are no months, run backwards, or lie before 2013 or after 2070."""
         try:
             first, last = np.datetime64(self.first, "M"), np.datetime64(self.last, "M")
         except ValueError:
             return []
-        return list(np.arange(first, last + 1)) if first <= last and len(self.first) == len(self.last) == 7 else []
+        written_out = len(self.first) == len(self.last) == len("YYYY-MM")
+        return list(np.arange(first, last + 1)) if written_out and EARLIEST <= first <= last <= LATEST else []
 
 
 @dataclass(frozen=True)

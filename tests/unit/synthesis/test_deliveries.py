@@ -174,7 +174,14 @@ def test_protected_persons_stand_in_the_extract_with_their_households(deliver):
 
 @pytest.mark.parametrize(
     "options",
-    [{"residents": 10}, {"first": "2025-08", "last": "2025-07"}, {"first": "soon"}, {"dirt": 2.0}],
+    [
+        {"residents": 10},
+        {"first": "2025-08", "last": "2025-07"},
+        {"first": "soon"},
+        {"first": "2012-01"},
+        {"seed": -1},
+        {"dirt": 2.0},
+    ],
 )
 def test_a_plan_that_cannot_be_made_is_refused(tmp_path, options):
     with pytest.raises(ConfigurationError):
