@@ -28,7 +28,7 @@ FEW = 10
 """Fewer rows set aside than this refuse nothing by their share alone, unless they are most of the rows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Abstracted:
     """What the lake may hold of a delivery.
 

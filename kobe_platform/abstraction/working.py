@@ -18,7 +18,7 @@ from kobe_platform.rules import rules
 KEPT = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Distinct:
     """A column by its distinct texts: ``values`` and, for each row, which one it has."""
 
@@ -30,7 +30,7 @@ class Distinct:
         return of_values.gather(self.index)
 
 
-@dataclass
+@dataclass(repr=False)
 class Working:
     """One delivery on its way through abstraction. All columns have as many rows as ``raw``, set-aside ones included.
 

@@ -21,7 +21,7 @@ QUOTE, CR, LF = 0x22, 0x0D, 0x0A
 BLOCK = 16 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Source:
     """One file of a delivery in memory: coordinates, encoding, and its bytes without mark and padding."""
 

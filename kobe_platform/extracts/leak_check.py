@@ -113,7 +113,7 @@ def _pattern(encoding: str) -> str:
     """A regular expression over bytes: eleven digits of any kind, or a residence-card number; loose on purpose."""
     digit = _any_of("0123456789" + _FULL_WIDTH + "".join(KANJI_DIGITS), encoding)
     separator = _any_of(leaks.HYPHENS + "_ \u3000\t", encoding)
-    letter = "(?:[A-Za-z]|" + _any_of("".join(map(chr, range(0xFF21, 0xFF3B))), encoding) + ")"
+    letter = "(?:[A-Za-z]|" + _any_of("".join(map(chr, [*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)])), encoding) + ")"
     return f"(?s)(?:{digit}{separator}{{0,3}}){{{SHORTEST}}}|{letter}{{2}}{digit}{{8}}{letter}{{2}}"
 
 

@@ -31,7 +31,7 @@ CHECK_WEIGHTS = (2, 3, 4, 5, 6, 7)
 Locate = Callable[[int], dict[str, str | int]]
 
 
-@dataclass
+@dataclass(repr=False)
 class Screening:
     """A delivery in memory: all columns as bytes, and where each row stands in which file.
 

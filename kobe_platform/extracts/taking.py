@@ -25,7 +25,7 @@ ENCODING = "delivery_encoding"
 """Column of raw that names the encoding of its row's bytes, so that they can be read without the delivery."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Taken:
     """What raw keeps of a delivery.
 
@@ -39,7 +39,7 @@ class Taken:
     facts: dict[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Part:
     """One parsed file: its rows, and what is needed to find a row's line."""
 

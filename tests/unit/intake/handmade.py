@@ -69,7 +69,7 @@ def deliver(
     """Writes a delivery (UTF-8 unless the manifest says otherwise) and finds it."""
     encoding = str(manifest.get("encoding", "utf-8"))
     data = rows if isinstance(rows, bytes) else text_of(contract, rows).encode(encoding)
-    count = manifest.pop("rows", None if isinstance(rows, bytes) else len(rows))
+    count = manifest.pop("count", None if isinstance(rows, bytes) else len(rows))
     folder = inbox / "28100" / contract.name / month
     folder.mkdir(parents=True, exist_ok=True)
     name = str(manifest.pop("name", f"{contract.name}.csv"))

@@ -15,7 +15,11 @@ FOREIGN = {"resident_type": "2", "nationality": "VNM", "residence_status": "03"}
 
 
 def age_of(tmp_path, contracts, month="2025-07", **values):
-    return abstracted(tmp_path, contracts[REGISTER], [person(1, **values)], month).frame.select("age", "age_precision").row(0)
+    return (
+        abstracted(tmp_path, contracts[REGISTER], [person(1, **values)], month)
+        .frame.select("age", "age_precision")
+        .row(0)
+    )
 
 
 @pytest.mark.parametrize(

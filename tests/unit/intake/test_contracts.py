@@ -63,7 +63,10 @@ def test_raw_holds_the_bytes_of_what_rules_read_and_nothing_else(tmp_path, train
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('class = "C"\nrule = "never"\nshape = "my_number"', 'class = "C"\nrule = "pseudonym"\npurpose = "x"\nto = "x"'),
+        (
+            'class = "C"\nrule = "never"\nshape = "my_number"',
+            'class = "C"\nrule = "pseudonym"\npurpose = "x"\nto = "x"',
+        ),
         ('class = "C"\nrule = "never"\nshape = "my_number"', 'class = "C"\nrule = "drop"'),
         ('class = "I"\nrule = "drop"', 'class = "I"\nrule = "keep"\nto = "name"\npattern = "^.*$"'),
         ('class = "I"\nrule = "drop"', 'class = "I"\nrule = "codes"\nto = "name"'),
@@ -105,7 +108,9 @@ def test_the_error_of_a_column_names_it(tmp_path):
 
 
 def test_a_needed_source_must_have_a_contract(tmp_path):
-    (tmp_path / "resident_movements.toml").write_text((CONTRACTS / "resident_movements.toml").read_text("utf-8"), "utf-8")
+    (tmp_path / "resident_movements.toml").write_text(
+        (CONTRACTS / "resident_movements.toml").read_text("utf-8"), "utf-8"
+    )
     with pytest.raises(ConfigurationError) as caught:
         load_contracts(tmp_path)
     assert caught.value.code == "contract.needs"

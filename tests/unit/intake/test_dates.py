@@ -75,7 +75,9 @@ def test_unknown_parts_stay_unknown(text, expected):
     assert how in (PLAIN, NORMALISED)
 
 
-@pytest.mark.parametrize("text", ["850412", "6010101", "3200230", "3201301", "19990431", "1234", "2025", "abc", "12345678"])
+@pytest.mark.parametrize(
+    "text", ["850412", "6010101", "3200230", "3201301", "19990431", "1234", "2025", "abc", "12345678"]
+)
 def test_what_can_be_read_in_two_ways_or_none_is_not_read(text):
     assert read(text)[3] == AMBIGUOUS
 

@@ -19,7 +19,9 @@ HOME, OTHER = "280000000001", "280000000002"
 def household(**flags: str) -> list[dict[str, str]]:
     return [
         person(1, protection=flags.get("first", "0"), previous_address="28203"),
-        person(2, protection=flags.get("second", "0"), relationship="20", birth_date="4200401", previous_address="28203"),
+        person(
+            2, protection=flags.get("second", "0"), relationship="20", birth_date="4200401", previous_address="28203"
+        ),
         person(3, household_no=OTHER, previous_address="28203"),
     ]
 
@@ -66,7 +68,13 @@ def test_household_counts_of_a_hidden_household_stay_in_the_ward(tmp_path, contr
     assert representatives["household_size"].sum() == frame.height
 
 
-MOVE = {"reason": "41", "address_after": "28102001000", "district_after": "0201", "lot_after": "7番地", "household_after": HOME}
+MOVE = {
+    "reason": "41",
+    "address_after": "28102001000",
+    "district_after": "0201",
+    "lot_after": "7番地",
+    "household_after": HOME,
+}
 
 
 def movements(tmp_path, contracts, rows, register):

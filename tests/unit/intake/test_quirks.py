@@ -203,7 +203,9 @@ def test_a_jump_in_rows_waits_for_an_operator(make_inbox):
     assert validate(result, contract, month=MONTH, previous_rows=None)["kept"] == result.frame.height
 
 
-@pytest.mark.parametrize(("month", "held"), [("2025-02", True), ("2025-03", False), ("2025-04", False), ("2025-05", True)])
+@pytest.mark.parametrize(
+    ("month", "held"), [("2025-02", True), ("2025-03", False), ("2025-04", False), ("2025-05", True)]
+)
 def test_march_and_april_may_change_by_one_and_a_half_percent(make_inbox, month, held):
     inbox = make_inbox()
     result, contract = inbox.abstract(REGISTER), inbox.contracts[REGISTER]
