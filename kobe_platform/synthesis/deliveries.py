@@ -66,8 +66,8 @@ class Plan:
                     "the synthetic city cannot be made like this",
                     code="synthesis.plan",
                     at={"option": name},
-                    remedy=f"{SMALLEST_CITY} residents or more, months of 2013 to 2070 in order, dirt 0 to 1, seed from 0 on, "
-                    "truth outside the inbox",
+                    remedy=f"{SMALLEST_CITY} residents or more, months of 2013 to 2070 in order, dirt 0 to 1, "
+                    "a seed from 0 on, truth outside the inbox",
                 )
 
     @property
