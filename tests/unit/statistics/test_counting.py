@@ -1,0 +1,156 @@
+"""Counts are those of the rows; the unknown of every line are none or at least k; totals stay exact."""
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kobe_platform.errors import StatisticsError
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import columns_needed, compute_group, groups, load_statistics
+from kobe_platform.statistics.compute import engine, run
+from kobe_platform.statistics.means import with_margins
+from kobe_platform.statistics.trees import tree
+from kobe_platform.vocabulary import hierarchies
+from tests.unit.statistics.lake_frames import AREAS, movements, register
+
+STATISTICS = load_statistics(Settings().statistics)
+GROUPS = groups(STATISTICS.values())
+
+
+def stocks(frame):
+    return compute_group(GROUPS["stocks/month"], {"resident_register": frame}, AREAS)
+
+
+def count(cells, **codes):
+    return cells.filter(*(pl.col(column) == code for column, code in codes.items())).select(pl.last().sum()).item()
+
+
+def residual_lines(statistic, cells):
+    """Counts of every finest line of one dimension's unknown, the other dimensions as they are."""
+    for column, name in statistic.dimensions.items():
+        residual = tree(name, AREAS).residual
+        yield from cells.filter(pl.col(column).is_in(residual))[statistic.measure].to_list()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(200, 6000), st.integers(0, 10_000), st.floats(0, 0.05))
+def test_the_unknown_of_every_line_are_none_or_at_least_k_or_the_whole_line(rows, seed, unknown):
+    computed = stocks(register(rows, seed, unknown))
+    for statistic in GROUPS["stocks/month"]:
+        if statistic.kind != "frequency":
+            continue
+        cells = computed.cells[statistic.name]
+        for column, name in statistic.dimensions.items():
+            residual = list(tree(name, AREAS).residual)
+            ward = pl.col(column).str.slice(0, 5) if name == "district" else pl.lit("all")
+            others = [other for other in statistic.dimensions if other != column]
+            lines = cells.group_by(ward.alias("line_of"), *others).agg(
+                pl.col(statistic.measure).filter(pl.col(column).is_in(residual)).sum().alias("unknown"),
+                pl.col(statistic.measure).filter(~pl.col(column).is_in(residual)).sum().alias("known"),
+            )
+            if name == "district":
+                index = {code.code: code.parent for code in AREAS.codes}
+                lines = (
+                    cells.with_columns(pl.col(column).replace_strict(index).alias("line_of"))
+                    .group_by("line_of", *others)
+                    .agg(
+                        pl.col(statistic.measure).filter(pl.col(column).is_in(residual)).sum().alias("unknown"),
+                        pl.col(statistic.measure).filter(~pl.col(column).is_in(residual)).sum().alias("known"),
+                    )
+                )
+            bare = lines.filter((pl.col("unknown") > 0) & (pl.col("unknown") < 10) & (pl.col("known") > 0))
+            assert bare.height == 0, (statistic.name, column)
+
+
+def test_ward_and_city_totals_are_those_of_the_register():
+    frame = register()
+    cells = stocks(frame).cells
+    for ward, people in frame.group_by("ward").len().iter_rows():
+        assert count(cells["population_ward"], area=ward) == people
+    assert cells["population_district"]["persons"].sum() == frame.height
+    assert cells["households_size_ward"]["households"].sum() == frame["is_representative"].sum()
+
+
+def test_districts_leave_out_only_the_unknown_and_their_cover():
+    frame = register(unknown=0.002)
+    computed = stocks(frame)
+    moved = frame.filter(pl.col("district") == "unknown").height + computed.facts["covered_district"]
+    cells = computed.cells["population_district"]
+    placed = cells.filter(~pl.col("area").str.ends_with("unknown"))["persons"].sum()
+    assert placed == frame.height - moved
+
+
+def test_without_anything_unknown_nobody_is_covered_and_every_cell_is_exact():
+    frame = register(unknown=0.0)
+    computed = stocks(frame)
+    assert computed.facts == {"rows": frame.height}
+    expected = frame.with_columns(hierarchies()["age5"].expression()).group_by("district", "age5", "sex").len()
+    cells = computed.cells["population_district"].rename({"area": "district", "age": "age5"})
+    joined = cells.join(expected, on=["district", "age5", "sex"], how="full")
+    assert joined.filter(pl.col("persons") != pl.col("len")).height == 0
+    assert joined.null_count().sum_horizontal().item() == 0
+
+
+def test_the_cover_is_stable_when_few_people_change():
+    """Whoever compares two months must not see a cover that was drawn anew."""
+    frame = register(unknown=0.002)
+    later = frame.head(frame.height - 20)
+    former, now = (stocks(f).cells["population_district"] for f in (frame, later))
+    joined = former.join(now, on=["area", "age", "sex"], how="full", coalesce=True).fill_null(0)
+    changed = joined.filter(pl.col("persons") != pl.col("persons_right"))
+    assert changed.select((pl.col("persons") - pl.col("persons_right")).abs().sum()).item() <= 20 * 4
+
+
+def test_every_statistic_computes_over_the_lake_and_only_with_the_columns_that_it_names():
+    frames = {"resident_register": register(), "resident_movements": movements()}
+    for members in GROUPS.values():
+        (source,) = {source for statistic in members for source in statistic.sources}
+        needed = columns_needed(members, source, frames[source].columns)
+        computed = compute_group(members, {source: frames[source].select(needed)}, AREAS)
+        assert set(computed.cells) == {statistic.name for statistic in members}
+
+
+def test_the_same_rows_in_another_order_give_the_same_cells():
+    frame = register(unknown=0.003)
+    one, other = stocks(frame).cells, stocks(frame.sample(fraction=1.0, shuffle=True, seed=5)).cells
+    assert all(one[name].equals(other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM frames",
+        "COPY resident_register TO '/tmp/kobe-leak.csv'",
+        "INSTALL httpfs",
+        "SET enable_external_access=true",
+        "ATTACH '/tmp/kobe-leak.db'",
+    ],
+)
+def test_a_select_reaches_nothing_but_its_sources(sql):
+    frames = register(10)
+    with engine({"resident_register": frames}) as connection, pytest.raises(StatisticsError):
+        run(connection, STATISTICS["population_ward"], sql)
+
+
+def test_a_failing_select_names_the_file_and_shows_no_value():
+    canary = pl.DataFrame({"ward": ["鏑木鳴門"], "age": [1]})
+    with engine({"resident_register": canary}) as connection, pytest.raises(StatisticsError) as refusal:
+        run(connection, STATISTICS["population_ward"], "SELECT CAST(ward AS INTEGER) FROM resident_register")
+    assert refusal.value.at["file"] == "population_ward.sql"
+    assert "鏑木" not in str(refusal.value) and refusal.value.__cause__ is None
+
+
+def test_a_district_outside_the_months_list_stops_the_table():
+    frame = register(100).with_columns(pl.lit("9999").alias("district"))
+    with pytest.raises(StatisticsError) as refusal:
+        stocks(frame)
+    assert "9999" not in str(refusal.value)
+
+
+def test_margins_are_sums_of_the_finest_cells():
+    cells = pl.DataFrame({"sex": ["male", "female", "unknown"], "n": [3, 4, 1]})
+    margins = with_margins(cells, {"sex": hierarchies()["sex"]}, ["n"])
+    assert margins.filter(pl.col("sex") == "total")["n"].item() == 8
