@@ -1,7 +1,7 @@
 """The inbox: which deliveries lie there, whether they are what their manifests say, and what became of them.
 
-A delivery is a folder ``MUNICIPALITY/SOURCE/YYYY-MM/`` with data files and, written last, ``manifest.json``. The platform
-only reads it. Receipts below ``KOBE_HOME`` hold coordinates and counts, never values.
+A delivery is a folder ``MUNICIPALITY/SOURCE/YYYY-MM/`` with data files and, written last, ``manifest.json``. The
+platform only reads it. Receipts below ``KOBE_HOME`` hold coordinates and counts, never values.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Leak detection: codes that identify by law must be in nothing that is written or leaves (privacy design §2).
 
-A check digit alone cannot decide: a tenth of random twelve-digit numbers pass it. So, in this order: exact match with the
-delivery's own codes, which live in this process's memory only; the words for My Number beside a hit; a column in which more than
-30 % of the distinct tokens pass; a lone hit only warns. Results hold places and counts, never a token.
+A check digit alone cannot decide: a tenth of random twelve-digit numbers pass it. So, in this order: exact match with
+the delivery's own codes, which live in this process's memory only; the words for My Number beside a hit; a column in
+which more than 30 % of the distinct tokens pass; a lone hit only warns. Results hold places and counts, never a token.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def _joined(text: pl.Expr, separator: str) -> pl.Expr:
 def tokens(texts: pl.Series) -> pl.DataFrame:
     """``row`` (position in ``texts``), ``token``, ``padded``: runs of 11 or 12 digits, and residence-card numbers.
 
-    Eleven digits also yield, as ``padded``, the twelve that they would be with the leading zero that they may have lost:
-    for exact matches only, since every mobile telephone number has eleven. Runs of 13 and more hold no token.
+    Eleven digits also yield, as ``padded``, the twelve that they would be with the leading zero that they may have
+    lost: for exact matches only, since every mobile telephone number has eleven. Runs of 13 and more hold no token.
     """
     readings = canonical(texts).with_row_index("row")
     found = pl.concat(

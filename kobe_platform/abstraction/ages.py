@@ -1,8 +1,8 @@
 """Dates turned into ages, durations and months.
 
 An age is attained at the end of the day before the birthday (年齢計算ニ関スル法律; born on 29 February: at the end of
-28 February), so the age at the end of a day is the calendar age of the next. What is unknown of a date leaves an earliest
-and a latest reading: an age or band is stated where both agree, and is unknown where they do not.
+28 February), so the age at the end of a day is the calendar age of the next. What is unknown of a date leaves an
+earliest and a latest reading: an age or band is stated where both agree, and is unknown where they do not.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def reference_in_force(working: Working, name: str) -> pl.DataFrame:
 
 
 def derive_district(working: Working, column: District) -> None:
-    """The given district where it holds for the month and lies in the row's ward; else derived; else unknown (quirk 15)."""
+    """The given district where it holds and lies in the row's ward; else derived; else unknown (quirk 15)."""
     given, address = working.texts(column.id), working.texts(column.address)
     table = reference_in_force(working, column.reference)
     ward_of = dict(table.select("district_code", "ward_code").unique().sort("ward_code").iter_rows())

@@ -55,7 +55,7 @@ def keep_number(working: Working, column: Number) -> None:
 
 
 def banded(numbers: pl.Series, breaks: tuple[int, ...]) -> pl.Series:
-    """Bands of whole numbers by lower bounds: (0, 1, 3) gives "0", "1-2", "3+"; null stays null, as does what is below."""
+    """Bands of whole numbers by lower bounds: (0, 1, 3) gives "0", "1-2", "3+"; null where none holds the number."""
     upper = [following - 1 for following in breaks[1:]]
     labels = [str(low) if low == high else f"{low}-{high}" for low, high in zip(breaks, upper, strict=False)]
     labels.append(f"{breaks[-1]}+")

@@ -15,9 +15,9 @@ MOVE, WITHIN, ACROSS, NONE = "move", "within_ward", "ward_move", "non_demographi
 def derive_reason(working: Working, column: Reason) -> None:
     """The lake's reason of each event.
 
-    A move is ``ward_move`` or ``within_ward`` as its two addresses say. The cancellation of an earlier month's event is booked
-    the other way round; that of a move goes back. Planned departures still to come are filtered: who has not left is a
-    resident, and the departure comes again when it is confirmed (住民記録システム標準仕様書 6.1).
+    A move is ``ward_move`` or ``within_ward`` as its two addresses say. The cancellation of an earlier month's event
+    is booked the other way round; that of a move goes back. Planned departures still to come are filtered: who has
+    not left is a resident, and the departure comes again when it is confirmed (住民記録システム標準仕様書 6.1).
     """
     codes = working.texts(column.id)
     values = codes.values

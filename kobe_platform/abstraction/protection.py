@@ -1,7 +1,8 @@
 """支援措置: protected persons and the members of their households (privacy design §4).
 
-They are counted in ward and city totals only. Town, district and places elsewhere become the same ``unknown`` as everyone
-else's, household links null. The flag ends here: nothing written tells that a row was protected, and no list is kept.
+They are counted in ward and city totals only. Town, district and places elsewhere become the same ``unknown`` as
+everyone else's, household links null. The flag ends here: nothing written tells that a row was protected, and no list
+is kept.
 """
 
 from __future__ import annotations

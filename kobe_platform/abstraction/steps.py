@@ -34,7 +34,8 @@ class Abstracted:
 
     Attributes:
         frame: typed lake columns in the contract's order, rows in the order of their pseudonyms.
-        facts: ``rows`` = ``kept`` + Σ ``set_aside`` + ``superseded`` + Σ ``filtered``; ``warned`` and ``normalised`` beside.
+        facts: ``rows`` = ``kept`` + Σ ``set_aside`` + ``superseded`` + Σ ``filtered``; beside them
+            ``warned`` and ``normalised``.
     """
 
     frame: pl.DataFrame
@@ -78,7 +79,7 @@ STEPS: Mapping[str, Callable[[Working, Any], None]] = {
     "drop": _nothing,
     "never": _nothing,
 }
-"""Rule → function, in the order of application: first which rows count, then their columns, then households and links."""
+"""Rule → function, in the order of application: which rows count, their columns, households and links."""
 
 
 def abstract(
@@ -114,7 +115,7 @@ def abstract(
 
 
 def _shuffled(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """Rows by the first pseudonym that all have, so that their order tells nothing of the extract's; else by content."""
+    """Rows by the first pseudonym that all have, so that their order tells nothing; else by content."""
     links = [column.to for column in contract.having(Pseudonym) if isinstance(column, Pseudonym)]
     complete = [name for name in links if not frame[name].null_count()]
     return frame.sort(complete[0]) if complete else frame.sort(frame.columns)

@@ -1,4 +1,4 @@
-"""Which rows count: the latest version of a record, events that were not cancelled, residents rather than those who left."""
+"""Which rows count: the latest version of a record, events that were not cancelled, residents who have not left."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def keep_states(working: Working, column: Filter) -> None:
 def net_cancellations(working: Working, column: Netting) -> None:
     """An event and the cancellation that names it in the same delivery take each other out (quirk 25).
 
-    A cancellation that was itself cancelled undoes nothing. One whose event lies in an earlier delivery stays and is booked
-    the other way round by the reason's rule.
+    A cancellation that was itself cancelled undoes nothing. One whose event lies in an earlier delivery stays and is
+    booked the other way round by the reason's rule.
     """
     reason = working.contract.column(column.reason)
     assert isinstance(reason, Reason)

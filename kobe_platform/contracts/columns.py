@@ -2,7 +2,8 @@
 
 Every rule is a small model: which classes of column may have it, and its parameters. A contract that names another
 rule, another parameter or a forbidden class does not load, so what a column's class promises cannot be talked away:
-a code that identifies by law (C) can only be ``never``; an identifier (I) is dropped, or read for a join and then dropped.
+a code that identifies by law (C) can only be ``never``; an identifier (I) is dropped, or read for a join and then
+dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from kobe_platform import vocabulary
 
 Class = Literal["I", "C", "L", "Q", "S", "X", "T", "P"]
-"""I identifier, C code that identifies by law, L link, Q quasi-identifier, S sensitive, X protected, T technical, P public."""
+"""I identifier, C code that identifies by law, L link, Q quasi-identifier, S sensitive, X protected, T technical,
+P public."""
 
 
 class Column(BaseModel):
@@ -63,7 +65,7 @@ class Never(Column):
 
 
 class Drop(Column):
-    """No rule reads it, so it is never written. ``warn_expired`` counts dates before the reference day while in memory."""
+    """No rule reads it, so it is never written. ``warn_expired`` counts past dates while they are in memory."""
 
     classes = "IQST"
     read = False
@@ -221,7 +223,7 @@ class District(Column):
 
 
 class CoarseArea(Column):
-    """Municipality in the prefecture, else prefecture, else group of countries, of the first of ``prefer`` that is filled."""
+    """Municipality in the prefecture, else prefecture, else region of the world, of the first filled of ``prefer``."""
 
     classes = "Q"
     rule: Literal["coarse_area"]
@@ -283,7 +285,8 @@ class Reason(Column):
     """Reason of an event → what it is for statistics.
 
     ``codes``: the sender's code → a lake reason, ``move`` (ward_move or within_ward, as the two addresses say) or
-    ``cancels:<reason>`` (what the cancellation of an earlier month's event is booked as; ``cancels:move_back`` likewise).
+    ``cancels:<reason>`` (what the cancellation of an earlier month's event is booked as; ``cancels:move_back``
+    likewise).
     ``planned``: reasons whose date may lie ahead of the processing day.
     """
 

@@ -1,9 +1,9 @@
 """Extracts: bytes → columns, without writing what no rule reads.
 
-``taking`` is the way in; ``delimited`` and ``fixed`` cut files, ``encodings``, ``texts`` and ``dates`` read what distinct values
-say, ``screening`` and ``leak_check`` refuse what must not come in.
+``taking`` is the way in; ``delimited`` and ``fixed`` cut files, ``encodings``, ``texts`` and ``dates`` read what
+distinct values say, ``screening`` and ``leak_check`` refuse what must not come in.
 """
 
-from kobe_platform.extracts.taking import ENCODING, Taken, take_in
+from kobe_platform.extracts.taking import ENCODING, Taken, overlay, take_in
 
-__all__ = ["ENCODING", "Taken", "take_in"]
+__all__ = ["ENCODING", "Taken", "overlay", "take_in"]

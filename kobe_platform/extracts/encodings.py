@@ -80,7 +80,7 @@ def distinct(column: pl.Series | pa.Array) -> tuple[pl.Series, pl.Series]:
 
 
 def decoded(values: pl.Series, encoding: str) -> pl.Series:
-    """Text of binary values. The file was checked before, so a value that does not decode here is a programming error."""
+    """Text of binary values, of a file whose encoding was checked before."""
     if encoding != "cp932":
         return values.cast(pl.String)
     array = flat(values)

@@ -71,7 +71,7 @@ def _check_column(screening: Screening, column: Column, known: leaks.LeakSet) ->
 
 
 def _tokens(screening: Screening, column: Column) -> pl.DataFrame:
-    """``row, token, padded`` of a column: values of digits and hyphens cheaply, what could be spelled otherwise exactly."""
+    """``row, token, padded`` of a column: digits and hyphens cheaply, what could be spelled otherwise exactly."""
     array = screening.array(column.id)
     sizes = np.diff(np.frombuffer(array.buffers()[1] or b"", dtype=np.int32)) if len(array) else np.zeros(0)
     long_enough = np.flatnonzero(sizes[: len(array)] >= SHORTEST)
@@ -113,7 +113,8 @@ def _pattern(encoding: str) -> str:
     """A regular expression over bytes: eleven digits of any kind, or a residence-card number; loose on purpose."""
     digit = _any_of("0123456789" + _FULL_WIDTH + "".join(KANJI_DIGITS), encoding)
     separator = _any_of(leaks.HYPHENS + "_ \u3000\t", encoding)
-    letter = "(?:[A-Za-z]|" + _any_of("".join(map(chr, [*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)])), encoding) + ")"
+    wide_letters = map(chr, [*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)])
+    letter = f"(?:[A-Za-z]|{_any_of(''.join(wide_letters), encoding)})"
     return f"(?s)(?:{digit}{separator}{{0,3}}){{{SHORTEST}}}|{letter}{{2}}{digit}{{8}}{letter}{{2}}"
 
 

@@ -1,7 +1,7 @@
 """What makes a whole delivery unfit, found while all its columns are in memory and before anything is written.
 
-Keys that a spreadsheet rewrote, rows that contradict each other, code systems that are not the contract's, and codes that
-identify by law outside their columns. Each rule speaks with file, line and column, never with a value.
+Keys that a spreadsheet rewrote, rows that contradict each other, code systems that are not the contract's, and codes
+that identify by law outside their columns. Each rule speaks with file, line and column, never with a value.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def repeats(frame: pl.DataFrame, *, among: pl.DataFrame | None = None) -> pl.Ser
     """Rows (positions) that are the same as an earlier one.
 
     Args:
-        among: key columns of the same rows: rows that differ in them cannot be the same, which spares looking at the rest.
+        among: key columns of the same rows: rows that differ in them cannot be the same, which spares looking at the
+        rest.
     """
     key = frame if among is None else among
     distinct_keys = key.to_series().n_unique() if key.width == 1 else key.n_unique()

@@ -1,4 +1,4 @@
-"""Taking a delivery in: bytes read once, verified, cut into binary columns, screened, and reduced to what rules read."""
+"""Taking a delivery in: bytes read once, verified, cut into columns, screened, and reduced to what rules read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Taken:
     """What raw keeps of a delivery.
 
     Attributes:
-        frame: binary columns that some rule reads, in the contract's order, and ``delivery_encoding``; of a public source
+        frame: binary columns that some rule reads, in the contract's order, and ``delivery_encoding``; of a public
+        source
             its typed columns (text and Int64).
         facts: ``rows`` (delivered), ``kept``, ``set_aside``, ``warned``, ``normalised`` (counts by rule), ``encoding``.
     """
@@ -77,6 +78,25 @@ def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | 
     screen(screening)
     aside = check_leaks(screening)
     return _reduced(screening, aside)
+
+
+def overlay(former: pl.DataFrame, difference: pl.DataFrame) -> pl.DataFrame:
+    """A difference laid over the raw extract that it follows: abstraction then lets the latest version of each win.
+
+    Args:
+        former, difference: raw frames (see :class:`Taken`) of one source; their encodings may differ.
+
+    Raises:
+        ConfigurationError: ``extracts.overlay``: the contract has changed its columns in between; ask for a full extract.
+    """
+    if former.columns != difference.columns:
+        raise ConfigurationError(
+            "a difference has other columns than the extract that it follows",
+            code="extracts.overlay",
+            at={"columns": len(difference.columns), "former_columns": len(former.columns)},
+            remedy="take in a full extract under the present contract first",
+        )
+    return pl.concat([former, difference], rechunk=True)
 
 
 def _layout(contract: Contract, manifest: Manifest) -> Layout:

@@ -19,6 +19,7 @@ from kobe_platform.synthesis import Form, Plan, synthesize
 
 REGISTER, MOVEMENTS, TOWNS = "resident_register", "resident_movements", "town_districts"
 FIRST, MONTH = "2025-07", "2025-08"
+DEFAULT_FORM = Form("cp932", "delimited")
 
 
 def pseudonym_key(purpose: str) -> bytes:
@@ -65,7 +66,7 @@ def make_inbox(tmp_path_factory, contracts) -> Callable[..., Inbox]:
     """``make_inbox("quirk", form=…)``: the inbox of a city of 900 over two months, made once per set of arguments."""
     made: dict[tuple, Inbox] = {}
 
-    def make(*quirks: str, form: Form = Form("cp932", "delimited"), residents: int = 900) -> Inbox:
+    def make(*quirks: str, form: Form = DEFAULT_FORM, residents: int = 900) -> Inbox:
         key = (quirks, form, residents)
         if key not in made:
             path = tmp_path_factory.mktemp("inbox")

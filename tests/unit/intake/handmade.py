@@ -18,16 +18,39 @@ from kobe_platform.extracts import Taken, take_in
 from .conftest import pseudonym_key
 
 PERSON = {
-    "household_no": "280000000001", "history_no": "1", "resident_type": "1", "resident_state": "1", "birth_date": "3550401",
-    "birth_unknown": "0", "sex": "1", "relationship": "02", "address_code": "28101001000", "school_district": "0101",
-    "became_resident_on": "20100401", "moved_in_on": "20200401", "protection": "0", "lot": "5番地",
-}  # fmt: skip
+    "household_no": "280000000001",
+    "history_no": "1",
+    "resident_type": "1",
+    "resident_state": "1",
+    "birth_date": "3550401",
+    "birth_unknown": "0",
+    "sex": "1",
+    "relationship": "02",
+    "address_code": "28101001000",
+    "school_district": "0101",
+    "became_resident_on": "20100401",
+    "moved_in_on": "20200401",
+    "protection": "0",
+    "lot": "5番地",
+}
 EVENT = {
-    "history_no": "2", "reason": "21", "event_on": "20250715", "filed_on": "20250715", "processed_on": "20250716",
-    "household_before": "280000000001", "address_before": "28101001000", "lot_before": "5番地", "district_before": "0101",
-    "destination_planned": "13101", "immigration_notice": "0", "birth_date": "3550401", "birth_unknown": "0", "sex": "1",
-    "resident_type": "1", "protection": "0",
-}  # fmt: skip
+    "history_no": "2",
+    "reason": "21",
+    "event_on": "20250715",
+    "filed_on": "20250715",
+    "processed_on": "20250716",
+    "household_before": "280000000001",
+    "address_before": "28101001000",
+    "lot_before": "5番地",
+    "district_before": "0101",
+    "destination_planned": "13101",
+    "immigration_notice": "0",
+    "birth_date": "3550401",
+    "birth_unknown": "0",
+    "sex": "1",
+    "resident_type": "1",
+    "protection": "0",
+}
 TOWNS = pl.DataFrame(
     {
         "town_code": ["28101001000", "28101001000", "28101002000", "28102001000", "28101009000"],
@@ -76,9 +99,15 @@ def deliver(
     (folder / name).write_bytes(data)
     file = {"name": name, "rows": count, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     said = {
-        "municipality": "28100", "source": contract.name, "month": month, "kind": contract.kinds[0], "sequence": 1,
-        "created_at": "2025-08-01T03:00:00+09:00", "encoding": encoding, "files": [file],
-    }  # fmt: skip
+        "municipality": "28100",
+        "source": contract.name,
+        "month": month,
+        "kind": contract.kinds[0],
+        "sequence": 1,
+        "created_at": "2025-08-01T03:00:00+09:00",
+        "encoding": encoding,
+        "files": [file],
+    }
     (folder / "manifest.json").write_text(json.dumps({**said, **manifest}), "utf-8")
     return next(d for d in find(inbox, {contract.name: contract}, "28100") if d.month == month)
 

@@ -103,10 +103,16 @@ def test_the_confirmed_destination_wins(events):
 @pytest.mark.parametrize(
     ("code", "area"),
     [
-        ("28203", "28203"), ("28101", "28100"), ("27100", "27"), ("ZKOR", "asia_east"), ("99999", "unknown"), ("28999", "unknown"),
-        ("ZQQQ", "unknown"), ("", None),
+        ("28203", "28203"),
+        ("28101", "28100"),
+        ("27100", "27"),
+        ("ZKOR", "asia_east"),
+        ("99999", "unknown"),
+        ("28999", "unknown"),
+        ("ZQQQ", "unknown"),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_places_elsewhere_are_coarse(events, code, area):
     assert events([event(1, destination_planned=code)]).frame["counterpart"].to_list() == [area]
 

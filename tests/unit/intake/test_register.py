@@ -7,6 +7,7 @@ import pytest
 
 from kobe_platform.abstraction import abstract
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.extracts import overlay
 
 from .conftest import REGISTER, pseudonym_key
 from .handmade import TOWNS, abstracted, person, taken
@@ -146,6 +147,28 @@ def test_of_several_versions_the_largest_history_number_wins(register):
     assert "history.gap" not in result.facts["warned"]
 
 
+def test_a_difference_laid_over_the_former_extract_gives_the_month(tmp_path, contracts):
+    contract = contracts[REGISTER]
+    homes = {i: f"{i:012d}" for i in (1, 2, 3)}
+    full = taken(tmp_path, contract, [person(i, household_no=homes[i]) for i in (1, 2)], encoding="cp932").frame
+    changes = [
+        person(1, household_no=homes[1], history_no="2", resident_state="2"),
+        person(2, household_no=homes[2], history_no="2", sex="2"),
+        person(3, household_no=homes[3]),
+    ]
+    difference = taken(tmp_path, contract, changes, kind="difference").frame
+    result = abstract(
+        overlay(full, difference),
+        contract,
+        month="2025-07",
+        references={"town_districts": TOWNS},
+        companions={},
+        pseudonym_key=pseudonym_key,
+    )
+    assert sorted(result.frame["sex"]) == ["female", "male"]
+    assert (result.facts["superseded"], result.facts["filtered"]) == (2, {"resident_state.moved_out": 1})
+
+
 def test_the_order_of_rows_tells_nothing_of_the_extract(register):
     rows = [person(i, household_no=f"{i:012d}") for i in range(1, 60)]
     frame = register(rows).frame
@@ -171,7 +194,11 @@ def test_rows_in_two_encodings_are_read_each_in_its_own(tmp_path, contracts, reg
         encoding="utf-8",
     ).frame
     frame = abstract(
-        pl.concat([one, two]), contracts[REGISTER], month="2025-07", references={"town_districts": TOWNS}, companions={},
+        pl.concat([one, two]),
+        contracts[REGISTER],
+        month="2025-07",
+        references={"town_districts": TOWNS},
+        companions={},
         pseudonym_key=pseudonym_key,
-    ).frame  # fmt: skip
+    ).frame
     assert frame["district"].to_list() == ["0102", "0102"]
