@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from kobe_platform.disclosure.areas import LEAST
 from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics.cover import ROW, cover_unknown
 from kobe_platform.statistics.definition import Statistic, derived_hierarchies
@@ -47,7 +48,7 @@ def compute_group(
     """
     chosen = list(statistics)
     words = {word for statistic in chosen for word in statistic.words}
-    prepared = {source: prepare(frame, words) for source, frame in frames.items()}
+    prepared = {source: without_small_districts(prepare(frame, words)) for source, frame in frames.items()}
     columns = {source: frame.columns for source, frame in prepared.items()}
     rows = sum(frame.height for frame in prepared.values())
     cells = {}
@@ -103,6 +104,26 @@ def run(connection, statistic: Statistic, sql: str) -> pl.DataFrame:
             remedy="check its columns against the sources' contracts (docs/statistics.md lists them)",
             ja="統計のSQLを実行できません",
         ) from None
+
+
+def without_small_districts(frame: pl.DataFrame) -> pl.DataFrame:
+    """The area rule: a district of fewer than seven households, men or women is not shown apart (privacy.md §3).
+
+    Its people count in the ward only, as those of unknown district do. Merging it into a neighbour, as the city does
+    with its towns, needs a list of neighbours that core systems do not deliver. Sources without households are left
+    as they are: a small count of events is protected as a cell.
+    """
+    if not {"district", "ward", "sex", "is_representative"} <= set(frame.columns):
+        return frame
+    sizes = frame.group_by("district").agg(
+        pl.col("is_representative").sum().alias("households"),
+        (pl.col("sex") == "male").sum().alias("male"),
+        (pl.col("sex") == "female").sum().alias("female"),
+    )
+    small = sizes.filter(pl.min_horizontal("households", "male", "female") < LEAST)["district"]
+    unknown = pl.concat_str(pl.col("ward"), pl.lit(f"-{UNKNOWN}"))
+    hidden = pl.when(pl.col("district").is_in(small.implode())).then(unknown).otherwise(pl.col("district"))
+    return frame.with_columns(hidden.alias("district")) if small.len() else frame
 
 
 def _counted(connection, statistic: Statistic) -> pl.DataFrame:

@@ -102,6 +102,16 @@ def test_the_cover_is_stable_when_few_people_change():
     assert changed.select((pl.col("persons") - pl.col("persons_right")).abs().sum()).item() <= 20 * 4
 
 
+def test_a_district_of_fewer_than_seven_households_men_or_women_is_not_shown_apart():
+    frame = register(unknown=0.0)
+    men = frame.filter((pl.col("district") == "0101") & (pl.col("sex") == "male")).head(6)
+    rest = frame.filter(~((pl.col("district") == "0101") & (pl.col("sex") == "male")))
+    cells = stocks(pl.concat([rest, men])).cells
+    assert count(cells["population_district"], area="0101") == 0
+    assert count(cells["population_district"], area="0102") > 0
+    assert count(cells["population_ward"], area="28101") == rest.vstack(men).filter(pl.col("ward") == "28101").height
+
+
 def test_every_statistic_computes_over_the_lake_and_only_with_the_columns_that_it_names():
     frames = {"resident_register": register(), "resident_movements": movements()}
     for members in GROUPS.values():

@@ -70,7 +70,10 @@ def test_what_a_former_release_hid_stays_hidden(stocks):
     former = dict(result.tables)
     table = former["foreigners_status_ward"]
     former["foreigners_status_ward"] = table.with_columns(
-        pl.when((pl.col("area") == "28108") & (pl.col("residence_status") == "student")).then(pl.lit("suppressed")).otherwise("status").alias("status")
+        pl.when((pl.col("area") == "28108") & (pl.col("residence_status") == "student"))
+        .then(pl.lit("suppressed"))
+        .otherwise("status")
+        .alias("status")
     )
     hidden = former["foreigners_status_ward"].filter(pl.col("status") == "suppressed").drop("value", "period", "status")
     again = protect_group(GROUPS["stocks/month"], cells, AREAS, period="2025-07", former=former)
