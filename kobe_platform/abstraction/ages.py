@@ -113,7 +113,10 @@ def _years(reference: ReferenceDay) -> list[pl.Expr]:
 
 def _days(working: Working, name: str) -> pl.DataFrame:
     """``on`` and ``on_next``: a wholly known day of each row and the day after, as yyyymmdd."""
-    days = read_column(working, name).select(pl.date("y", "m", "d").alias("day"))
+    read = read_column(working, name)
+    working.mark("set_aside", "date.ambiguous", read["how"] == AMBIGUOUS)
+    working.warned["date.normalised"] += int((read["how"] == NORMALISED).sum())
+    days = read.select(pl.date("y", "m", "d").alias("day"))
     following = pl.col("day") + pl.duration(days=1)
     return days.select(_as_number(pl.col("day")).alias("on"), _as_number(following).alias("on_next"))
 

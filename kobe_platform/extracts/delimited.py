@@ -84,6 +84,8 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
         fields = next(csv.reader([first.decode(codec(source.encoding))], delimiter=layout.delimiter), [])
     except UnicodeDecodeError:
         raise rejection("file.encoding", **at) from None
+    except csv.Error:
+        raise rejection("header.absent", **at) from None
     headers = normalised(pl.Series([column.header for column in contract.columns])).to_list()
     known = dict(zip(headers, contract.columns, strict=True))
     matched = [known.get(name) for name in normalised(pl.Series(fields, dtype=pl.String))]

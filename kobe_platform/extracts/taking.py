@@ -87,7 +87,7 @@ def overlay(former: pl.DataFrame, difference: pl.DataFrame) -> pl.DataFrame:
         former, difference: raw frames (see :class:`Taken`) of one source; their encodings may differ.
 
     Raises:
-        ConfigurationError: ``extracts.overlay``: the contract has changed its columns in between; ask for a full extract.
+        ConfigurationError: ``extracts.overlay``: the contract has changed in between; ask for a full extract.
     """
     if former.columns != difference.columns:
         raise ConfigurationError(

@@ -122,6 +122,12 @@ def test_an_event_of_another_month_is_set_aside(events):
     assert result.facts["set_aside"] == {"event.outside_month": 2}
 
 
+def test_an_event_whose_day_can_be_read_in_two_ways_is_set_aside(events):
+    result = events([event(1, event_on="070715"), event(2, event_on="5070715")])
+    assert result.facts["set_aside"] == {"date.ambiguous": 1}
+    assert result.frame["age"].to_list() == [45]
+
+
 def test_the_same_event_has_the_same_pseudonym_and_persons_cannot_be_joined_to_the_register(
     events, tmp_path, contracts
 ):
