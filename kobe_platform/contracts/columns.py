@@ -67,7 +67,7 @@ class Never(Column):
 class Drop(Column):
     """No rule reads it, so it is never written. ``warn_expired`` counts past dates while they are in memory."""
 
-    classes = "IQST"
+    classes = "ILQST"
     read = False
     rule: Literal["drop"]
     warn_expired: bool = False

@@ -55,8 +55,8 @@ class Dates(_Part):
 class Layout(_Part):
     """How files are laid out.
 
-    ``suffix`` tells layouts apart by file name. ``header`` and ``delimiter`` belong to delimited files, ``line_end``
-    (bytes) to fixed width. ``trailer``: the last record is ``T,<rows>`` (fixed width: ``T`` and the padded count).
+    ``suffix`` tells layouts apart by file name; ``delimiter`` belongs to delimited files. ``trailer``: the last
+    record is ``T,<rows>`` (fixed width: ``T`` and the padded count).
     """
 
     form: Literal["delimited", "fixed"]
