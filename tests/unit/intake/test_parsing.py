@@ -1,4 +1,4 @@
-"""Cutting bytes agrees with the reference: the csv module for records, an editor for lines, the codec for characters."""
+"""Cutting bytes agrees with its reference: the csv module for records, an editor for lines, the codec for text."""
 
 from __future__ import annotations
 
