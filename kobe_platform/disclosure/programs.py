@@ -13,6 +13,7 @@ from scipy import sparse
 INTEGRALITY = 1e-6
 INFINITE = 1e30
 MOST_NODES = 2_000
+MOST_ITERATIONS = 2_000_000
 REPAIR_RINGS = (3, 2, 1)
 REPAIR_STEP = 5
 REPAIR_NODES = 300
@@ -50,24 +51,37 @@ def block_of(columns: sparse.csc_array, variables: np.ndarray) -> Block:
     return Block(variables, starts.astype(np.int32), rows.astype(np.int32), columns.data[entries], len(used))
 
 
+def _quiet_highs():
+    """A HiGHS instance without output, clock or second thread."""
+    import highspy
+
+    highs = highspy.Highs()
+    for option, value in {
+        "output_flag": False,
+        "threads": 1,
+        "presolve": "off",
+        "solver": "simplex",
+        "simplex_iteration_limit": MOST_ITERATIONS,
+        "mip_rel_gap": 0.0,
+        "mip_abs_gap": 0.5,
+    }.items():
+        highs.setOptionValue(option, value)
+    return highs
+
+
+def _optimum(highs) -> np.ndarray | None:
+    import highspy
+
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.array(highs.getSolution().col_value)
+
+
 class Solver:
     """A HiGHS instance with one thread and no clock: equal programs give equal answers."""
 
-    def __init__(self, iterations: int = 2_000_000) -> None:
-        import highspy
-
-        self._api = highspy
-        self._highs = highspy.Highs()
-        for option, value in {
-            "output_flag": False,
-            "threads": 1,
-            "presolve": "off",
-            "solver": "simplex",
-            "simplex_iteration_limit": iterations,
-            "mip_rel_gap": 0.0,
-            "mip_abs_gap": 0.5,
-        }.items():
-            self._highs.setOptionValue(option, value)
+    def __init__(self) -> None:
+        self._highs = _quiet_highs()
         self.programs = 0
 
     def least_moves(self, block: Block, lower: np.ndarray, upper: np.ndarray, cost: np.ndarray) -> np.ndarray | None:
@@ -152,7 +166,7 @@ class Solver:
     def _solve(
         self, cost, lower, upper, starts, rows, values, height, integer=False, right=None, nodes=MOST_NODES
     ) -> np.ndarray | None:
-        api, highs = self._api, self._highs
+        highs = self._highs
         sums = np.zeros(height) if right is None else right
         kind = np.full(len(cost), 1 if integer else 0, dtype=np.int32)
         highs.passModel(
@@ -162,9 +176,7 @@ class Solver:
         highs.setOptionValue("mip_max_nodes", nodes)
         highs.run()
         self.programs += 1
-        if highs.getModelStatus() != api.HighsModelStatus.kOptimal:
-            return None
-        return np.array(highs.getSolution().col_value)
+        return _optimum(highs)
 
 
 def whole(moves: np.ndarray) -> np.ndarray | None:

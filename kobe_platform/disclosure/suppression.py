@@ -16,13 +16,14 @@ import numpy as np
 
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.neighbourhood import ALL, NEAR, WIDE, Neighbourhoods
+from kobe_platform.disclosure.openings import POOR, POOR_ROUNDS, ROUNDS, push
 from kobe_platform.disclosure.programs import INFINITE, INTEGRALITY, Block, Solver, balanced, block_of, propagate, whole
 from kobe_platform.disclosure.proofs import Proofs
 from kobe_platform.errors import DisclosureError
 
 Progress = Callable[[str, int, int], None]
-BULK_ROUNDS = 60
-BULK_SHARE = 0.01
+BULK_AFTER = 100
+"""Cells opened one by one before many are tried at once again."""
 LARGEST_CERTIFIED = 6_000
 FEW_MATES = (6,)
 IDLE_COST = 0.01
@@ -91,20 +92,66 @@ class Suppressor:
         model = self.model
         risky = (model.value > 0) & (model.value < model.k)
         targets = self.pattern.primary | (model.residual & risky)
-        self.bulk(targets)
         self.protect(targets, "primary")
         if self.secondaries:
             self.settle()
         return self.pattern
 
     def protect(self, targets: np.ndarray, stage: str) -> None:
-        """Open each of the targets in turn, the ones that need most first."""
+        """Open each of the targets: first those that single equations show to be narrow, then what is left."""
+        model, proofs = self.model, self.pattern.proofs
+        for _ in range(10):
+            fall, rise = propagate(self.near.by_row, self.free, self.slackness.astype(float))
+            narrow = targets & (fall + rise < model.width - INTEGRALITY)
+            if not narrow.any():
+                break
+            hidden = np.count_nonzero(self.pattern.hidden)
+            self._open_narrow(narrow)
+            if np.count_nonzero(self.pattern.hidden) == hidden:
+                break
+        self.bulk(targets & (proofs.spread < model.width))
+        self._open_each(targets, stage, bulk=True)
+
+    def _open_narrow(self, targets: np.ndarray) -> None:
+        """Open those of the targets that one equation still shows to be narrow when their turn comes."""
+        order = np.flatnonzero(targets)
+        order = order[np.lexsort((order, -self.model.depth[order], self.model.value[order]))]
+        for done, target in enumerate(order.tolist()):
+            if not self._open(target) and self._within(target) < self.model.width[target]:
+                self.open(target)
+            if self.progress and done % 50 == 0:
+                self.progress("plainly narrow cells", done, len(order))
+
+    def _within(self, target: int) -> float:
+        """Width of a cell's interval that its single equations leave at most."""
+        columns, rows, free = self.near.by_column, self.near.by_row, self.free
+        rise, fall = np.inf, float(self.slackness[target])
+        for entry in range(columns.indptr[target], columns.indptr[target + 1]):
+            row = slice(rows.indptr[columns.indices[entry]], rows.indptr[columns.indices[entry] + 1])
+            others = rows.indices[row]
+            keep = free[others] & (others != target)
+            give = np.where(rows.data[row] == columns.data[entry], self.slackness[others], np.inf)
+            take = np.where(rows.data[row] == columns.data[entry], np.inf, self.slackness[others])
+            rise, fall = min(rise, give[keep].sum()), min(fall, take[keep].sum())
+        return rise + fall
+
+    def _open_each(self, targets: np.ndarray, stage: str, *, bulk: bool = False) -> None:
+        """Totals first, then small counts first; between them many at once, where ``bulk`` is set and it pays."""
         model, proofs = self.model, self.pattern.proofs
         order = np.flatnonzero(targets)
         order = order[np.lexsort((order, -model.depth[order], model.value[order]))]
+        since, patience = 0, BULK_AFTER
         for done, target in enumerate(order.tolist()):
             if proofs.up[target] + proofs.down[target] < model.width[target]:
                 self.open(target)
+                since += 1
+            if bulk and since >= patience:
+                missing = targets & (proofs.spread < model.width)
+                if missing.sum() > BULK_AFTER:
+                    self.bulk(missing)
+                    gained = missing.sum() - (missing & (proofs.spread < model.width)).sum()
+                    patience = BULK_AFTER if gained > since else 2 * patience
+                since = 0
             if self.progress and done % 50 == 0:
                 self.progress(stage, done, len(order))
 
@@ -215,52 +262,24 @@ class Suppressor:
         return False
 
     def bulk(self, targets: np.ndarray, *, idle: bool = False) -> None:
-        """Programs that move as many unproven targets as they can at once, while that pays."""
+        """Open as many unproven targets as can be at once, part by part, while that pays."""
         model, proofs = self.model, self.pattern.proofs
         for scope in self.near.components(self.free | self.idle if idle else self.free):
             block: Block | None = None
-            for number in range(BULK_ROUNDS):
+            poor = 0
+            for number in range(ROUNDS):
                 missing = np.flatnonzero(targets[scope] & (proofs.spread[scope] < model.width[scope]))
-                if len(missing) < 3:
+                if len(missing) < 3 or poor == POOR_ROUNDS:
                     break
                 block = block or block_of(self.near.by_column, scope)
-                self._bulk_round(block, missing, number)
-                left = np.count_nonzero(proofs.spread[scope[missing]] < model.width[scope[missing]])
-                if len(missing) - left < max(2, BULK_SHARE * len(missing)):
-                    break
-
-    def _bulk_round(self, block: Block, missing: np.ndarray, number: int) -> None:
-        scope = block.variables
-        weight = np.random.default_rng(number).uniform(0.5, 1.0, len(missing))
-        if number % 2:
-            weight *= np.where(np.random.default_rng(number + 1000).random(len(missing)) < 0.5, -1, 1)
-        need = (self.model.width[scope] - self.pattern.proofs.down[scope])[missing]
-        lower, upper = -self.slackness[scope].astype(float), np.full(len(scope), INFINITE)
-        reward = np.zeros(len(scope))
-        # Each missing cell gets a second, unrewarded column, so that no one cell takes all of the move.
-        lengths = np.diff(block.starts)[missing]
-        extra = np.concatenate([[0], np.cumsum(lengths)])
-        entries = np.repeat(block.starts[missing] - extra[:-1], lengths) + np.arange(extra[-1])
-        reward[missing] = weight
-        upper[missing] = np.maximum(need, 1)
-        doubled = Block(
-            np.concatenate([scope, scope[missing]]),
-            np.concatenate([block.starts, block.starts[-1] + extra[1:]]).astype(np.int32),
-            np.concatenate([block.rows, block.rows[entries]]),
-            np.concatenate([block.values, block.values[entries]]),
-            block.height,
-        )
-        moves = self.solver.extreme(
-            doubled,
-            np.concatenate([lower, np.zeros(len(missing))]),
-            np.concatenate([upper, np.full(len(missing), INFINITE)]),
-            np.concatenate([reward, np.zeros(len(missing))]),
-        )
-        if moves is None:
-            return
-        total = moves[: len(scope)]
-        total[missing] += moves[len(scope) :]
-        self._accept_near(block, total)
+                cells = scope[missing]
+                moves = push(
+                    self.solver, block, self.slackness[scope], missing, proofs.down[cells], model.width[cells], number
+                )
+                if moves is not None:
+                    self._accept_near(block, moves)
+                left = np.count_nonzero(proofs.spread[cells] < model.width[cells])
+                poor = poor + 1 if len(missing) - left < max(2, POOR * len(missing)) else 0
 
     def settle(self) -> None:
         """Every other hidden cell and residual: open, or surely large, or (a residual) surely nothing."""

@@ -15,8 +15,10 @@ from scipy import sparse
 
 TOLERANCE = 1e-6
 INFINITE = 1e30
-ROUNDS = 14
-NEARBY = 250
+ROUNDS = 60
+NEARBY = (150, 1500)
+ROOM = 3
+MENDED = 3_000
 LARGEST_INTEGER = 8_000
 
 
@@ -30,6 +32,10 @@ class State(Enum):
 
 class Contradiction(Exception):
     """No table agrees with the published figures."""
+
+
+class Undecided(Exception):
+    """No whole-numbered table was found within the budget."""
 
 
 class Part:
@@ -99,17 +105,54 @@ class Part:
         return np.array(program.getSolution().col_value)
 
     def _first_table(self) -> np.ndarray:
-        right = self.right.astype(float)
-        everything = np.arange(self.size)
-        program = self._program(everything, right, self.matrix, self.floor, self.ceiling)
+        """Some table that fits, with room between the unknowns and their bounds where it can be had."""
+        program = self._bounded_program(np.minimum(self.floor + ROOM, np.maximum(self.floor, self.ceiling)))
+        weight = np.concatenate([np.full(self.size, -1.0), np.zeros(self.size)])
+        program.changeColsCost(2 * self.size, np.arange(2 * self.size, dtype=np.int32), weight)
         solution = self._run(program)
-        table = self._whole(solution)
+        table = None if solution is None else self._fitting(solution[: self.size] + solution[self.size :])
         if table is None:
+            right = self.right.astype(float)
+            program = self._program(np.arange(self.size), right, self.matrix, self.floor, self.ceiling)
             program.changeColsIntegrality(self.size, np.arange(self.size, dtype=np.int32), np.ones(self.size, np.uint8))
             table = self._whole(self._run(program))
         if table is None:
-            raise Contradiction
+            raise Undecided
         return table
+
+    def _fitting(self, solution: np.ndarray) -> np.ndarray | None:
+        """The solution itself where it is whole; else a whole table beside it, solved anew around its fractions."""
+        table = self._whole(solution)
+        if table is not None:
+            return table
+        region = np.flatnonzero(np.abs(solution - np.rint(solution)) > TOLERANCE)
+        for ties in (3, 2, 1):
+            rows = np.unique(self.matrix[:, region].indices)
+            ties_of = np.bincount(self.by_row[rows].indices, minlength=self.size)
+            region = np.union1d(region, np.flatnonzero(ties_of >= ties))
+            if len(region) > MENDED:
+                return None
+            table = self._mended(solution, region)
+            if table is not None:
+                return table
+        return None
+
+    def _mended(self, solution: np.ndarray, region: np.ndarray) -> np.ndarray | None:
+        still = np.rint(solution)
+        still[region] = 0
+        part = sparse.csr_array(self.matrix[:, region])
+        rows = np.unique(self.matrix[:, region].indices)
+        right = (self.right - self.matrix @ still)[rows].astype(float)
+        low = np.maximum(self.lower[region], np.floor(solution[region]) - 5).astype(float)
+        program = self._program(region, right, sparse.csc_array(part[rows]), low, np.ceil(solution[region]) + 5)
+        program.setOptionValue("mip_max_nodes", 300)
+        program.changeColsIntegrality(len(region), np.arange(len(region), dtype=np.int32), np.ones(len(region), np.uint8))
+        program.run()
+        self.programs += 1
+        if program.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        still[region] = np.rint(program.getSolution().col_value)
+        return self._whole(still)
 
     def _whole(self, solution: np.ndarray | None) -> np.ndarray | None:
         """A solution as an exactly fitting whole-numbered table, or None."""
@@ -136,17 +179,17 @@ class Part:
             missing = np.flatnonzero(self.wanted & (self.most - self.least < width) & ~settled)
             if len(missing) < 3:
                 return
-            program = program or self._bounded_program()
+            program = program or self._bounded_program(np.maximum(self.floor, self.table))
             self._push(program, missing, width, number)
             left = np.count_nonzero(self.most[missing] - self.least[missing] < width[missing])
-            if len(missing) - left < max(2, 0.02 * len(missing)):
+            if len(missing) - left < max(2, 0.01 * len(missing)):
                 return
 
-    def _bounded_program(self) -> highspy.Highs:
+    def _bounded_program(self, goal: np.ndarray) -> highspy.Highs:
         """Each unknown as a first column up to its goal and a second one beyond it (only the first is rewarded)."""
         matrix = sparse.hstack([self.matrix, self.matrix], format="csc")
         lower = np.concatenate([self.floor, np.zeros(self.size)])
-        upper = np.concatenate([np.maximum(self.floor, self.table), np.full(self.size, INFINITE)])
+        upper = np.concatenate([goal, np.full(self.size, INFINITE)])
         program = self._program(np.arange(2 * self.size), self.right.astype(float), matrix, lower, upper)
         program.setOptionValue("presolve", "off")
         return program
@@ -170,7 +213,7 @@ class Part:
         solution = self._run(program)
         if solution is None:
             return
-        table = self._whole(solution[: self.size] + solution[self.size :])
+        table = self._fitting(solution[: self.size] + solution[self.size :])
         if table is not None:
             self._count(table)
 
@@ -180,9 +223,14 @@ class Part:
         """Whether an unknown is open: its interval spans ``width``, or lies at k or above, or (residual) is only 0."""
         if self.harmless(unknown, width, k, residual):
             return State.OPEN
-        self._nearby(unknown, width)
-        if self.harmless(unknown, width, k, residual):
-            return State.OPEN
+        if self._narrow(unknown, width):
+            return State.NARROW
+        for size in NEARBY:
+            self._nearby(unknown, width, size)
+            if self.harmless(unknown, width, k, residual):
+                return State.OPEN
+            if size >= self.size:
+                break
         for integer in (False, True):
             if integer and self.size > LARGEST_INTEGER:
                 return State.UNDECIDED
@@ -190,9 +238,13 @@ class Part:
                 self._extreme(unknown, sign, integer)
                 if self.harmless(unknown, width, k, residual):
                     return State.OPEN
-            if np.floor(self.ceiling[unknown] + TOLERANCE) - np.ceil(self.floor[unknown] - TOLERANCE) < width:
+            if self._narrow(unknown, width):
                 return State.NARROW
         return State.UNDECIDED
+
+    def _narrow(self, unknown: int, width: int) -> bool:
+        high, low = np.floor(self.ceiling[unknown] + TOLERANCE), np.ceil(self.floor[unknown] - TOLERANCE)
+        return bool(high - low < width)
 
     def harmless(self, unknown: int, width: int, k: int, residual: bool) -> bool:
         """Whether what is known so far settles an unknown as open."""
@@ -202,14 +254,14 @@ class Part:
             return True
         return residual and self.ceiling[unknown] < 1 - TOLERANCE
 
-    def _nearby(self, unknown: int, width: int) -> None:
+    def _nearby(self, unknown: int, width: int, size: int) -> None:
         """Rise and fall of one unknown with everything but its surroundings held still."""
-        scope = self._surroundings(unknown)
+        scope = self._surroundings(unknown, size)
         block = self.matrix[:, scope]
         rows = np.unique(block.indices)
         block = sparse.csc_array(block.tocsr()[rows])
         at = int(np.searchsorted(scope, unknown))
-        lower = np.maximum(self.lower[scope] - self.table[scope], -INFINITE).astype(float)
+        lower = (self.lower[scope] - self.table[scope]).astype(float)
         upper = np.full(len(scope), INFINITE)
         lower[at], upper[at] = max(lower[at], -width), width
         program = self._program(scope, np.zeros(len(rows)), block, lower, upper)
@@ -220,19 +272,24 @@ class Part:
             if solution is not None:
                 moved = self.table.astype(float)
                 moved[scope] += solution
-                table = self._whole(moved)
+                table = self._fitting(moved)
                 if table is not None:
                     self._count(table)
             if self.most[unknown] - self.least[unknown] >= width:
                 return
 
-    def _surroundings(self, unknown: int) -> np.ndarray:
+    def _surroundings(self, unknown: int, size: int) -> np.ndarray:
+        """About ``size`` unknowns that hang together with one, those with most room first where there are more."""
         known = np.array([unknown])
         front = known
-        while len(front) and len(known) < NEARBY:
+        while len(front) and len(known) < size:
             rows = np.unique(self.matrix[:, front].indices)
-            reached = np.unique(self.by_row[rows].indices)
-            front = np.setdiff1d(reached, known, assume_unique=True)
+            reached = np.setdiff1d(np.unique(self.by_row[rows].indices), known, assume_unique=True)
+            if len(known) + len(reached) > size:
+                ties = np.bincount(self.by_row[rows].indices, minlength=self.size)[reached]
+                room = (self.table - self.lower)[reached]
+                reached = reached[np.lexsort((reached, -room, -ties))[: size - len(known)]]
+            front = reached
             known = np.union1d(known, front)
         return known
 
@@ -250,7 +307,7 @@ class Part:
         solution = self._run(program)
         if solution is None:
             return
-        table = self._whole(solution)
+        table = self._fitting(solution)
         if table is not None:
             self._count(table)
         reached = float(solution[unknown])

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State
+from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.system import System, build_system, components
 from kobe_platform.disclosure.spec import Spec
@@ -113,6 +113,8 @@ def _attack(
         part.spread_out(width, settled)
     except Contradiction:
         return [("contradiction", int(cells[wanted][0]) if wanted.any() else 0)], 0
+    except Undecided:
+        return [("undecided", int(cell)) for cell in cells[wanted]], 0
     found = []
     for unknown in np.flatnonzero(wanted & (part.most - part.least < width)).tolist():
         cell = int(cells[unknown])
