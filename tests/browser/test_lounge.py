@@ -118,7 +118,10 @@ def expected_population(release, area: str, period: str) -> str:
 
     table = pl.read_parquet(release.path / "tables/population_ward.parquet")
     cell = table.filter(
-        (pl.col("area") == area) & (pl.col("period") == period) & (pl.col("age") == "total") & (pl.col("sex") == "total")
+        (pl.col("area") == area)
+        & (pl.col("period") == period)
+        & (pl.col("age") == "total")
+        & (pl.col("sex") == "total")
     )
     return f"{cell['value'][0]:,}"
 
@@ -162,16 +165,15 @@ def test_suppressed_cells_are_x_and_gaps_never_zero(visit, release):
 
     table = pl.read_parquet(release.path / "tables/foreigners_nationality_ward.parquet")
     hidden = table.filter(
-        (pl.col("status") == "suppressed")
-        & (pl.col("sex") == "total")
-        & (pl.col("period") == "2025-12")
-        & (pl.col("area") != "28100")
+        (pl.col("status") == "suppressed") & (pl.col("period") == "2025-12") & (pl.col("area") != "28100")
     ).row(0, named=True)
     page = visit.open(f"ward_population.html?area={hidden['area']}")
     figure = page.locator("figure", has=page.locator("figcaption", has_text="国籍・地域別")).first
     figure.scroll_into_view_if_needed()
     figure.locator("summary").click()
-    label = pl.read_parquet(release.path / "tables/dim_nationality.parquet").filter(pl.col("code") == hidden["nationality"])
+    label = pl.read_parquet(release.path / "tables/dim_nationality.parquet").filter(
+        pl.col("code") == hidden["nationality"]
+    )
     row = figure.locator("tr", has=page.locator("th", has_text=label["label"][0]))
     assert row.locator("td").first.inner_text() == "X"
     assert figure.locator(".lounge-x").is_visible()

@@ -52,9 +52,13 @@ def dashboards(tmp_path) -> Path:
     (root / "theme/built/manifest.json").write_text(names)
     for name in ("lounge-AAAAAAAA.js", "lounge-AAAAAAAA.css", "icon-aaaaaaaa.svg"):
         (root / "theme/built" / name).write_text("")
-    (root / "audiences.toml").write_text('[staff]\nlabel = "全職員"\n[policy]\nlabel = "政策課"\nincludes = ["staff"]\n')
+    (root / "audiences.toml").write_text(
+        '[staff]\nlabel = "全職員"\n[policy]\nlabel = "政策課"\nincludes = ["staff"]\n'
+    )
     (root / "manuals/manual.md").write_text("- **人口**: 月末の数です。\n")
-    (root / "pages/index.md").write_text(FRONT.format(title="ポータル", audience="staff") + "\n# 入口\n\n<Catalogue/>\n")
+    (root / "pages/index.md").write_text(
+        FRONT.format(title="ポータル", audience="staff") + "\n# 入口\n\n<Catalogue/>\n"
+    )
     return root
 
 

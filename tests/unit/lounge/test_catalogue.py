@@ -15,7 +15,17 @@ from kobe_platform.lounge.formats import Format
 from kobe_platform.lounge.pages import load_pages
 from tests.unit.lounge.conftest import PROJECT
 
-WORDS = ("人口ピラミッド", "区別の人口", "転入・転出", "５歳階級", "ぴらみっど", "ＡＢＣ　abc", "ﾋﾟﾗﾐｯﾄﾞ", "ヶ月・ヵ所", "（年次）")
+WORDS = (
+    "人口ピラミッド",
+    "区別の人口",
+    "転入・転出",
+    "５歳階級",
+    "ぴらみっど",
+    "ＡＢＣ　abc",
+    "ﾋﾟﾗﾐｯﾄﾞ",
+    "ヶ月・ヵ所",
+    "（年次）",
+)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +59,9 @@ def test_words_do_not_run_together_over_items(tables, tmp_path):
 def test_the_browser_folds_and_formats_as_the_server_does():
     cases = [["人", 1234], ["±人", 0], ["±0.0歳", -0.04], ["0.0歳", 46.05], ["人", -1593], ["人", None], ["人", "X"]]
     formats = [Format.parse(code) for code, _ in cases]
-    told = [[{"unit": f.unit, "digits": f.digits, "signed": f.signed}, v] for f, (_, v) in zip(formats, cases, strict=True)]
+    told = [
+        [{"unit": f.unit, "digits": f.digits, "signed": f.signed}, v] for f, (_, v) in zip(formats, cases, strict=True)
+    ]
     script = (
         f"import {{ fold }} from '{PROJECT}/dashboards/theme/src/folding.js';"
         f"import {{ figure }} from '{PROJECT}/dashboards/theme/src/formats.js';"

@@ -141,8 +141,8 @@ def test_an_inline_value_is_the_published_figure(write_page, tables, tmp_path, c
 
 def test_suppressed_cells_show_as_x_with_an_explanation_in_the_readable_table(write_page, tables, tmp_path):
     body = (
-        "\n```sql cells\nSELECT period, area_label AS 区, value AS 件数, status FROM immigration_notice_month "
-        "WHERE area_leaf ORDER BY area_sort\n```\n\n"
+        "\n```sql cells\nSELECT period, area_label || nationality_label AS 区, value AS 件数, status "
+        "FROM foreigners_nationality_ward WHERE area_leaf ORDER BY area_sort\n```\n\n"
         '<BarChart data={cells} x=period y=件数 series=区 title="件数"/>\n'
     )
     _, markdown = compiled(write_page(body), tables, tmp_path)
@@ -202,19 +202,21 @@ def test_markup_in_the_data_stays_text(write_page, city, tmp_path):
 )
 def test_cells_that_contradict_their_status_are_never_published(city, tmp_path, change, code):
     frames, dims, facts = city
-    frame = frames["immigration_notice_year"]
+    frame = frames["births_year"]
     row = frame.head(1).with_columns(**{k: pl.lit(v, dtype=frame.schema[k]) for k, v in change.items()})
-    broken = {"immigration_notice_year": pl.concat([row, frame.slice(1)])}
+    broken = {"births_year": pl.concat([row, frame.slice(1)])}
     with pytest.raises(LoungeError) as caught:
         write_tables(tmp_path / "t", broken, dims, facts["tables"])
     assert caught.value.code == code
-    assert not (tmp_path / "t" / "immigration_notice_year.parquet").exists()
+    assert not (tmp_path / "t" / "births_year.parquet").exists()
 
 
 def test_published_tables_are_the_same_bytes_each_time(city, tmp_path):
     frames, dims, facts = city
     for name in ("one", "two"):
-        write_tables(tmp_path / name, {k: v.sample(fraction=1, shuffle=True) for k, v in frames.items()}, dims, facts["tables"])
+        write_tables(
+            tmp_path / name, {k: v.sample(fraction=1, shuffle=True) for k, v in frames.items()}, dims, facts["tables"]
+        )
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
     assert set(read_index(tmp_path / "one")[0]) == set(frames)
