@@ -44,7 +44,9 @@ def _abstracted(
         with border(stage="abstracted", source=contract.name, month=month):
             delivery = inbox.delivery(contract.name, month)
             home = Path(inbox.home)
-            partition = abstract_month(contract, month, lake.store, lake.key_service, contracts, delivery=delivery, home=home)
+            partition = abstract_month(
+                contract, month, lake.store, lake.key_service, contracts, delivery=delivery, home=home
+            )
             return partition_result(partition)
 
     return abstract

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 
 import dagster as dg
+from dagster._core.asset_graph_view.entity_subset import EntitySubset
+from dagster._core.definitions.declarative_automation.automation_context import AutomationContext
+from dagster._core.definitions.declarative_automation.operands.subset_automation_condition import (
+    SubsetAutomationCondition,
+)
+from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._record import record
 
 # Partitioned checks and lenient partition mappings are young in Dagster: they are used knowingly, and pinned by the lock.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -88,11 +96,59 @@ def _freshness(stage: str) -> dg.FreshnessPolicy:
 def when_inputs_change() -> dg.AutomationCondition:
     """As soon as an upstream partition of whatever month is new and its blocking checks are green.
 
-    Plain ``eager`` looks at the latest month only, and extracts are late by nature.
+    Plain ``eager`` looks at the latest month only, and extracts are late by nature. An upstream asset that is requested in
+    the same tick counts as green: it runs in the same run, in which its blocking checks stop what is downstream. (Dagster's own
+    ``all_deps_blocking_checks_passed`` asks that of the check, which nobody requests by itself.)
     """
     condition = dg.AutomationCondition
     eager = condition.eager().without(condition.in_latest_time_window())
-    return eager & condition.all_deps_blocking_checks_passed()
+    green = condition.all_checks_match(condition.check_passed(), blocking_only=True)
+    passed = condition.all_deps_match(green | condition.will_be_requested())
+    return eager & passed.with_label("all_deps_blocking_checks_passed")
+
+
+def when_year_closes(needed: Sequence[dg.AssetKey]) -> dg.AutomationCondition:
+    """For yearly statistics, whose partition is the December that closes the year and which read the months before it.
+
+    Months that were never delivered do not hinder; December itself must be there in every asset of ``needed``.
+    """
+    condition = dg.AutomationCondition
+    eager = condition.eager().without(condition.in_latest_time_window()).without(~condition.any_deps_missing())
+    return eager & ClosesYear(needed=tuple(needed)) & _no_blocking_check_red()
+
+
+def year_to_date() -> dg.PartitionMapping:
+    """A December on the twelve months that it closes."""
+    return dg.TimeWindowPartitionMapping(start_offset=-11, end_offset=0, allow_nonexistent_upstream_partitions=True)
+
+
+@record
+class ClosesYear(SubsetAutomationCondition[dg.AssetKey]):
+    """True for Decembers whose partition is there, or will be in the same run, in each of the needed assets."""
+
+    needed: tuple[dg.AssetKey, ...]
+
+    @property
+    def name(self) -> str:
+        """Shown in the UI."""
+        return "closes_year"
+
+    async def compute_subset(self, context: AutomationContext[dg.AssetKey]) -> EntitySubset[dg.AssetKey]:
+        """The Decembers among the candidates that fulfil the condition."""
+        view = context.asset_graph_view
+        candidates = context.candidate_subset.expensively_compute_partition_keys()
+        december = {month for month in candidates if month.endswith("-12")}
+        for key in self.needed:
+            subset = view.get_asset_subset_from_asset_partitions(
+                key, {AssetKeyPartitionKey(key, month) for month in december}
+            )
+            missing = await view.compute_missing_subset(key=key, from_subset=subset)
+            requested = context.request_subsets_by_key.get(key)
+            coming = requested.expensively_compute_partition_keys() if requested else set()
+            december -= missing.expensively_compute_partition_keys() - coming
+        return view.get_asset_subset_from_asset_partitions(
+            context.key, {AssetKeyPartitionKey(context.key, month) for month in december}
+        )
 
 
 def when_tables_change() -> dg.AutomationCondition:
@@ -103,5 +159,10 @@ def when_tables_change() -> dg.AutomationCondition:
     """
     condition = dg.AutomationCondition
     eager = condition.eager().without(condition.in_latest_time_window()).without(~condition.any_deps_missing())
+    return eager & _no_blocking_check_red()
+
+
+def _no_blocking_check_red() -> dg.AutomationCondition:
+    condition = dg.AutomationCondition
     red = condition.any_deps_match(condition.any_checks_match(condition.check_failed(), blocking_only=True))
-    return eager & (~red).with_label("no_blocking_check_red")
+    return (~red).with_label("no_blocking_check_red")

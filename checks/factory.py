@@ -16,12 +16,6 @@ class Verdict:
 
     passed: bool
     facts: Mapping[str, object] = field(default_factory=dict)
-    warn: bool = False
-
-    @property
-    def severity(self) -> dg.AssetCheckSeverity:
-        """A warning does not block even where the check is blocking."""
-        return dg.AssetCheckSeverity.WARN if self.warn else dg.AssetCheckSeverity.ERROR
 
 
 @dataclass(frozen=True)
@@ -82,6 +76,5 @@ def _result(name: str, asset: CheckedAsset, verdict: Verdict) -> dg.AssetCheckRe
         passed=verdict.passed,
         asset_key=asset.key,
         check_name=name,
-        severity=verdict.severity,
         metadata=allowed(verdict.facts),
     )

@@ -58,8 +58,8 @@ def build_definitions(
             *raw_assets(contracts, partitions),
             *abstracted_assets(contracts, partitions),
             *lake_assets(contracts, partitions),
-            *public_assets(contracts, statistics, partitions),
-            *statistics_assets(contracts, statistics, partitions),
+            *public_assets(contracts, partitions),
+            *statistics_assets(statistics, partitions),
             *published_assets(statistics, partitions),
             *dashboard_assets(pages, statistics),
         ],
@@ -78,6 +78,7 @@ def build_definitions(
             dg.AutomationConditionSensorDefinition(
                 "automation",
                 target=dg.AssetSelection.all(),
+                use_user_code_server=True,
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 description="入力が新しくなった統計・公表表・ページ・公開を自動で作り直す。",
             ),

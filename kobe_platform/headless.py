@@ -46,6 +46,7 @@ class Outcome:
         month: its partition, or empty.
         refused: ``asset: check`` of each blocking check that failed.
         made: keys of the assets that were materialized.
+        steps: seconds of each step that succeeded.
     """
 
     what: str
@@ -55,6 +56,7 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
     refused: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
+    steps: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,15 @@ class Headless:
             requested = _by_partition(evaluation)
             yield from self._execute(requested, round_name="automation")
             self._keep_automation(evaluation.cursor)
-            if not requested:
+            if self._nothing_can_follow(requested):
                 break
         self._store(_SETTLED, self._latest_run())
+
+    def _nothing_can_follow(self, requested: Mapping[str, Sequence[dg.AssetKey]]) -> bool:
+        """Whether what was just executed has no downstream asset outside itself, so that another round is idle."""
+        graph = self.definitions.resolve_asset_graph()
+        keys = {key for listed in requested.values() for key in listed}
+        return all(graph.get(key).child_keys <= keys for key in keys)
 
     def _execute(self, requested: Mapping[str, Sequence[dg.AssetKey]], *, round_name: str) -> Iterator[Outcome]:
         unfinished = dict(self._unfinished())
@@ -172,7 +180,14 @@ class Headless:
         seconds = time.perf_counter() - started
         events = result.all_events
         return Outcome(
-            what, month, result.success, seconds, tuple(_faults(events)), tuple(_refusals(events)), tuple(_made(events))
+            what=what,
+            month=month,
+            success=result.success,
+            seconds=seconds,
+            faults=tuple(_faults(events)),
+            refused=tuple(_refusals(events)),
+            made=tuple(_made(events)),
+            steps=tuple(_steps(events)),
         )
 
     def _evaluate(self, cursor: AssetDaemonCursor | None) -> dg.EvaluateAutomationConditionsResult:
@@ -243,3 +258,9 @@ def _made(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
     for event in events:
         if event.is_step_materialization and event.asset_key:
             yield event.asset_key.to_user_string()
+
+
+def _steps(events: Sequence[dg.DagsterEvent]) -> Iterator[tuple[str, float]]:
+    for event in events:
+        if event.is_step_success:
+            yield event.step_key or "", event.step_success_data.duration_ms / 1000

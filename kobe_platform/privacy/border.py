@@ -89,7 +89,7 @@ def _place(error: BaseException) -> dict[str, Coordinate]:
     frame = error.__traceback__
     while frame is not None:
         module = frame.tb_frame.f_globals.get("__name__", "")
-        if module.split(".")[0] in ("kobe_platform", "assets", "checks", "resources"):
+        if module.split(".")[0] in ("kobe_platform", "assets", "checks", "resources") and module != __name__:
             place = {"module": module, "line": frame.tb_lineno}
         frame = frame.tb_next
     return place

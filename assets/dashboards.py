@@ -1,0 +1,121 @@
+"""dashboards: each page compiled and checked by itself, then one release that everybody sees at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from assets.conventions import spec, when_tables_change
+from assets.gate import pass_gate
+from kobe_platform.errors import LoungeError
+from kobe_platform.leaks import scan_tree
+from kobe_platform.lounge.compile import compile_page
+from kobe_platform.lounge.pages import Page
+from kobe_platform.lounge.release import Release, assemble
+from kobe_platform.privacy.border import border
+from kobe_platform.privacy.metadata import allowed
+from kobe_platform.publication import Collected, collect, staged_tables
+from kobe_platform.statistics import Statistic
+from resources import Lake, Releases
+
+BLOCKING = ("disclosure", "no_identifiers")
+"""The checks that every protected table of a release must have passed."""
+PUBLIC_BLOCKING = ("no_identifiers",)
+
+
+def dashboard_assets(pages: Mapping[str, Page], statistics: Mapping[str, Statistic]) -> list[dg.AssetsDefinition]:
+    """One asset a page, which depends on exactly the tables that it queries, and the release."""
+    return [*(_page(page, statistics) for page in pages.values()), _release(pages, statistics)]
+
+
+def _page(page: Page, statistics: Mapping[str, Statistic]) -> dg.AssetsDefinition:
+    tables = [dg.AssetKey(["published", name]) for name in page.tables if name in statistics]
+    described = spec(
+        "dashboards",
+        page.slug,
+        description=f"{page.title}:公表表だけを読んで組み立てるページ。",
+        owner=page.meta.owner,
+        deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in tables],
+        automation=when_tables_change(),
+    )
+
+    @dg.multi_asset(name=f"dashboards__{page.slug.replace('-', '_')}", specs=[described])
+    def compile_one(context: dg.AssetExecutionContext, lake: Lake, releases: Releases) -> dg.MaterializeResult:
+        with border(stage="dashboards", page=page.slug):
+            directory, basis = staged_tables(lake.store, statistics, releases.scratch)
+            compiled = compile_page(page, directory, page_directory(releases, page.slug), basis=basis)
+            facts = {"components": compiled.components, "slices": compiled.slices, "bytes": compiled.bytes}
+            return dg.MaterializeResult(metadata=allowed({**facts, "cells": compiled.cells}))
+
+    return compile_one
+
+
+def _release(pages: Mapping[str, Page], statistics: Mapping[str, Statistic]) -> dg.AssetsDefinition:
+    described = spec(
+        "dashboards",
+        "release",
+        description="公開:すべての公表前検査に合格した表とサイトを一度に差し替える。",
+        deps=[dg.AssetDep(["dashboards", slug]) for slug in sorted(pages)],
+        automation=when_tables_change(),
+    )
+
+    @dg.multi_asset(name="dashboards__release", specs=[described], pool="release")
+    def release(context: dg.AssetExecutionContext, lake: Lake, releases: Releases) -> dg.MaterializeResult:
+        with border(stage="dashboards", release="assemble"):
+            collected = collect(lake.store, statistics)
+            gate = pass_publication_gate(context.instance, collected, statistics)
+            made = assemble(
+                collected.tables,
+                collected.dims,
+                collected.facts,
+                releases.dashboards,
+                releases.path,
+                inspect=refuse_identifiers,
+            )
+            return dg.MaterializeResult(metadata=allowed({**release_facts(made), **gate}))
+
+    return release
+
+
+def pass_publication_gate(
+    instance: dg.DagsterInstance, collected: Collected, statistics: Mapping[str, Statistic]
+) -> dict[str, int]:
+    """The gate over all tables that are about to be shown; public ones need no disclosure check."""
+    shown = {dg.AssetKey(["published", name]): months for name, months in collected.months.items()}
+    protected = {key: m for key, m in shown.items() if statistics[key.path[-1]].kind != "public"}
+    counts = pass_gate(instance, protected, BLOCKING)
+    public = {key: m for key, m in shown.items() if key not in protected}
+    return {"checks": counts["checks"] + pass_gate(instance, public, PUBLIC_BLOCKING)["checks"]}
+
+
+def refuse_identifiers(building: Path) -> None:
+    """Search every file of a built release for numbers that identify by law.
+
+    Raises:
+        LoungeError: something was found; nothing is switched to.
+    """
+    findings = [finding for finding in scan_tree(building) if finding.refuses]
+    if findings:
+        raise LoungeError(
+            "a built release holds what looks like numbers that identify by law",
+            code="release.identifiers",
+            at={"place": findings[0].place, "rule": findings[0].rule, "findings": len(findings)},
+            remedy="find out which page or table they come from; the former release stays",
+            ja="公開物に識別番号とみられる値があります。公開しません",
+        )
+
+
+def release_facts(release: Release) -> dict[str, object]:
+    """A release in counts and identifiers."""
+    return {
+        "release": release.id,
+        "made": release.made,
+        "pages": len(release.pages),
+        "tables": len(release.tables),
+        "sites": len(release.sites),
+    }
+
+
+def page_directory(releases: Releases, slug: str) -> Path:
+    """Where a page is compiled to before any release is built."""
+    return releases.scratch / "pages" / slug

@@ -1,0 +1,80 @@
+"""published: the tables that may leave, every margin a row, protected by group and audited (秘匿)."""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from assets.conventions import spec, when_inputs_change, when_year_closes, year_to_date
+from assets.reports import partition_result
+from assets.statistics import step_name
+from kobe_platform.privacy.border import border
+from kobe_platform.statistics import Statistic, groups
+from kobe_platform.tabulation import protect_counts, publish_public
+from resources import Lake
+
+
+def published_assets(statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """One asset a table; those of one protection group are protected jointly in one step."""
+    protected = [_group(key, members, statistics, months) for key, members in groups(statistics.values()).items()]
+    public = [_public(statistic, months) for statistic in statistics.values() if statistic.kind == "public"]
+    return [*protected, *public]
+
+
+def _group(
+    key: str, members: Sequence[Statistic], statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
+) -> dg.AssetsDefinition:
+    yearly = members[0].period == "year"
+    ties = sorted({tie.table for member in members for tie in member.ties} & set(statistics))
+    upstream = [dg.AssetDep(["statistics", member.name]) for member in members]
+    upstream += [dg.AssetDep(["published", name], partition_mapping=year_to_date()) for name in ties]
+    counted = [dg.AssetKey(["statistics", member.name]) for member in members]
+    specs = [
+        spec(
+            "published",
+            member.name,
+            description=f"{member.title}:{member.description}",
+            owner=member.owner,
+            deps=upstream,
+            partitions=months,
+            automation=when_year_closes(counted) if yearly else when_inputs_change(),
+        )
+        for member in members
+    ]
+
+    @dg.multi_asset(
+        name=f"published__{step_name(key)}",
+        specs=specs,
+        pool="protection",
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    )
+    def protect(context: dg.AssetExecutionContext, lake: Lake):
+        with border(stage="published", group=key, month=context.partition_key):
+            partitions = protect_counts(lake.store, members, context.partition_key, statistics)
+        for partition in partitions:
+            yield partition_result(partition)
+
+    return protect
+
+
+def _public(statistic: Statistic, months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    described = spec(
+        "published",
+        statistic.name,
+        description=f"{statistic.title}:{statistic.description}",
+        owner=statistic.owner,
+        deps=[dg.AssetDep(["statistics", source]) for source in statistic.sources],
+        partitions=months,
+        automation=when_inputs_change(),
+        public=True,
+    )
+
+    @dg.multi_asset(
+        name=f"published__{statistic.name}",
+        specs=[described],
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    )
+    def publish(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+        with border(stage="published", table=statistic.name, month=context.partition_key):
+            return partition_result(publish_public(lake.store, statistic, context.partition_key))
+
+    return publish

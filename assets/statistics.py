@@ -1,0 +1,104 @@
+"""statistics: counts of the finest cells, encrypted like rows (統計化); public sources come in here as they are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from assets.conventions import POOL, spec, when_inputs_change, when_year_closes, year_to_date
+from assets.reports import partition_result
+from kobe_platform.contracts import Contract
+from kobe_platform.errors import LakeError
+from kobe_platform.privacy.border import border
+from kobe_platform.statistics import Statistic, groups
+from kobe_platform.tabulation import count_group, take_in_public
+from resources import Inbox, Lake
+
+
+def statistics_assets(
+    statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
+) -> list[dg.AssetsDefinition]:
+    """One asset a statistic; those of one group and period are counted over the same rows in one step."""
+    return [_group(key, members, months) for key, members in groups(statistics.values()).items()]
+
+
+def step_name(key: str) -> str:
+    """A group's key as part of a step's name."""
+    return key.replace("/", "_")
+
+
+def _group(key: str, members: Sequence[Statistic], months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    sources = sorted({source for member in members for source in member.sources})
+    yearly = members[0].period == "year"
+    mapping = year_to_date() if yearly else None
+    upstream = [dg.AssetDep(["lake", source], partition_mapping=mapping) for source in sources]
+    automation = (
+        when_year_closes([dg.AssetKey(["lake", source]) for source in sources]) if yearly else when_inputs_change()
+    )
+    specs = [
+        spec(
+            "statistics",
+            member.name,
+            description=f"{member.title}(秘匿前):{member.description}",
+            owner=member.owner,
+            deps=upstream,
+            partitions=months,
+            automation=automation,
+        )
+        for member in members
+    ]
+
+    @dg.multi_asset(
+        name=f"statistics__{step_name(key)}",
+        specs=specs,
+        pool=POOL,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    )
+    def count(context: dg.AssetExecutionContext, lake: Lake):
+        with border(stage="statistics", group=key, month=context.partition_key):
+            partitions = count_group(lake.store, members, context.partition_key)
+        for partition in partitions:
+            yield partition_result(partition)
+
+    return count
+
+
+def public_assets(contracts: Mapping[str, Contract], months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """One asset a public source of figures; its deliveries need no abstraction, encryption being one format for all."""
+    return [_public(contract, months) for contract in contracts.values() if contract.use == "statistics"]
+
+
+def _public(contract: Contract, months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    described = spec(
+        "statistics",
+        contract.name,
+        description=f"{contract.title}:公表済みの統計。抽象化も秘匿もせず、そのまま統計の段階に入る。",
+        owner=contract.legal.owner_section,
+        partitions=months,
+        public=True,
+    )
+
+    @dg.multi_asset(
+        name=f"statistics__{contract.name}", specs=[described], backfill_policy=dg.BackfillPolicy.single_run()
+    )
+    def take_in(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> dg.MaterializeResult:
+        partition = None
+        for month in context.partition_keys:
+            with border(stage="statistics", source=contract.name, month=month):
+                delivery = inbox.delivery(contract.name, month)
+                if delivery is None:
+                    raise _absent(contract.name, month)
+                partition = take_in_public(delivery, contract, lake.store, Path(inbox.home))
+        return partition_result(partition)
+
+    return take_in
+
+
+def _absent(source: str, month: str) -> LakeError:
+    return LakeError(
+        "the inbox holds no delivery for this month",
+        code="delivery.absent",
+        at={"source": source, "month": month},
+        remedy="let the publisher deliver it, or choose another month",
+        ja="受信箱にこの月の提供データがありません",
+    )

@@ -1,0 +1,48 @@
+"""The publication checks of protected tables: the independent auditor, and the leak detector."""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from checks.factory import CheckedAsset, Verdict, monthly_check
+from checks.secrecy import table_checks
+from kobe_platform.lake import PartitionId
+from kobe_platform.statistics import Statistic, groups
+from kobe_platform.tabulation import audit_published
+from resources import Lake
+
+
+def disclosure_checks(
+    statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
+) -> list[dg.AssetChecksDefinition]:
+    """``disclosure`` on each protected table and ``no_identifiers`` on every table; both block."""
+    checks = []
+    for key, members in groups(statistics.values()).items():
+        checks.append(_audited(key, members, statistics, months))
+        checks.append(table_checks(key.replace("/", "_"), [member.name for member in members], months))
+    public = [statistic.name for statistic in statistics.values() if statistic.kind == "public"]
+    return [*checks, *(table_checks(name, [name], months) for name in public)]
+
+
+def _audited(
+    key: str, members: Sequence[Statistic], statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
+) -> dg.AssetChecksDefinition:
+    assets = [CheckedAsset("published", member.name) for member in members]
+
+    def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
+        absent = [a.name for a in assets if lake.store.current(PartitionId("published", a.name, month)) is None]
+        if absent:
+            return {asset: Verdict(False, {"absent": len(absent)}) for asset in assets}
+        report = audit_published(lake.store, members, month, statistics)
+        facts = {"findings": len(report.findings), "seconds": round(report.seconds, 2), **dict(report.counts)}
+        return {asset: Verdict(report.safe, facts) for asset in assets}
+
+    return monthly_check(
+        "disclosure",
+        key.replace("/", "_"),
+        assets,
+        judge,
+        months=months,
+        description="独立した監査:公表値の組合せから秘匿した値を推定できない",
+        blocking=True,
+    )

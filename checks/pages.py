@@ -1,0 +1,43 @@
+"""Compiled pages: nothing external is called, and no number that identifies by law stands in what readers get."""
+
+import re
+from collections.abc import Mapping
+
+import dagster as dg
+
+from checks.factory import Verdict
+from kobe_platform.leaks import scan_tree
+from kobe_platform.lounge.pages import Page
+from kobe_platform.privacy.border import border
+from kobe_platform.privacy.metadata import allowed
+from resources import Releases
+
+EXTERNAL = re.compile(rb"""(?:src|href|url)\s*[=(]\s*["']?\s*(?:https?:)?//""", re.IGNORECASE)
+
+
+def page_checks(pages: Mapping[str, Page]) -> list[dg.AssetChecksDefinition]:
+    """``clean_page`` on each page; blocking."""
+    return [_check(page) for page in pages.values()]
+
+
+def _check(page: Page) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(["dashboards", page.slug]),
+        name="clean_page",
+        blocking=True,
+        description="外部への参照がなく、識別番号とみられる値もない",
+    )
+    def clean_page(context: dg.AssetCheckExecutionContext, releases: Releases) -> dg.AssetCheckResult:
+        with border(check="clean_page", page=page.slug):
+            verdict = inspected(releases.scratch / "pages" / page.slug)
+        return dg.AssetCheckResult(passed=verdict.passed, metadata=allowed(verdict.facts))
+
+    return clean_page
+
+
+def inspected(directory) -> Verdict:
+    """Counts of external references and of findings of the leak detector in a compiled page."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    external = sum(len(EXTERNAL.findall(path.read_bytes())) for path in files)
+    refusing = sum(finding.refuses for finding in scan_tree(directory))
+    return Verdict(bool(files) and not external and not refusing, {"external": external, "findings": refusing})

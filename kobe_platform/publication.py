@@ -1,0 +1,129 @@
+"""From published partitions to what a release holds: one table a statistic over all periods, and its dimensions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.lounge.tables import write_tables
+from kobe_platform.statistics import Statistic
+from kobe_platform.vocabulary import districts, hierarchies
+
+DISTRICT = "district"
+REFERENCE = "town_districts"
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What is fit to be published.
+
+    Attributes:
+        tables: name → all periods; ``period``, dimensions, ``value``, ``status``.
+        dims: hierarchy → ``code, label, parent, level, sort``.
+        facts: as :func:`kobe_platform.lounge.release.assemble` takes them.
+        months: table → months whose partitions it was made of.
+        digest: SHA-256 over the partitions' digests: equal digests, equal tables.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    dims: Mapping[str, pl.DataFrame]
+    facts: Mapping[str, object]
+    months: Mapping[str, tuple[str, ...]]
+    digest: str
+
+
+def published_partitions(store: PartitionStore, statistics: Mapping[str, Statistic]) -> dict[str, list[Partition]]:
+    """The published partitions in force by table, oldest month first; tables without any are left out."""
+    found: dict[str, list[Partition]] = {}
+    for name in sorted(statistics):
+        held = [store.current(PartitionId("published", name, month)) for month in store.months("published", name)]
+        if present := [partition for partition in held if partition is not None]:
+            found[name] = present
+    return found
+
+
+def collect(store: PartitionStore, statistics: Mapping[str, Statistic]) -> Collected:
+    """Read every published partition; nothing but protected counts is opened."""
+    return _collected(store, statistics, published_partitions(store, statistics))
+
+
+def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[Path, str]:
+    """The tables as files in a directory named by their digest, so that pages compile against one and the same.
+
+    Returns:
+        The directory (see :func:`kobe_platform.lounge.tables.write_tables`), and the tables' basis.
+    """
+    partitions = published_partitions(store, statistics)
+    digest = _digest(partitions)
+    target = scratch / f"tables-{digest[:16]}"
+    if not (target / "tables.json").exists():
+        for former in scratch.glob("*tables-*"):
+            shutil.rmtree(former, ignore_errors=True)
+        collected = _collected(store, statistics, partitions)
+        aside = scratch / f".tables-{digest[:16]}"
+        write_tables(aside, collected.tables, collected.dims, collected.facts["tables"])
+        aside.rename(target)
+    return target, _basis(partitions)
+
+
+def content_digest(table: pl.DataFrame) -> str:
+    """SHA-256 of a table's rows in order, independent of how (and under which key) they are stored."""
+    return hashlib.sha256(table.write_csv().encode()).hexdigest()
+
+
+def _collected(
+    store: PartitionStore, statistics: Mapping[str, Statistic], partitions: Mapping[str, list[Partition]]
+) -> Collected:
+    tables = {
+        name: pl.concat([store.read(partition.id) for partition in held]).sort("period", maintain_order=True)
+        for name, held in partitions.items()
+    }
+    # A yearly table before its first December is empty: pages that name it stand, and fill when it comes.
+    tables |= {name: _empty(statistics[name]) for name in statistics if name not in tables}
+    named = {hierarchy for name in tables for hierarchy in statistics[name].dimensions.values()}
+    dims = {name: _dimension(store, name) for name in sorted(named)}
+    facts = {
+        "basis": _basis(partitions),
+        "municipality": store.municipality,
+        "tables": {name: statistics[name].facts() for name in tables},
+    }
+    months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
+    return Collected(tables, dims, facts, months, _digest(partitions))
+
+
+def _digest(partitions: Mapping[str, list[Partition]]) -> str:
+    contents = {
+        name: [(partition.id.month, partition.facts.get("content", partition.digest)) for partition in held]
+        for name, held in partitions.items()
+    }
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def _empty(statistic: Statistic) -> pl.DataFrame:
+    measured = pl.Float64 if statistic.kind == "mean" else pl.Int64
+    columns = {"period": pl.String, **dict.fromkeys(statistic.dimensions, pl.String)}
+    return pl.DataFrame(schema={**columns, "value": measured, "status": pl.String})
+
+
+def _dimension(store: PartitionStore, name: str) -> pl.DataFrame:
+    if name != DISTRICT:
+        return hierarchies()[name].frame()
+    months = store.months("raw", REFERENCE)
+    frames = []
+    for month in reversed(months):
+        frames.append(districts(store.read(PartitionId("raw", REFERENCE, month)), month).frame())
+    everything = pl.concat(frames).unique("code", keep="first", maintain_order=True)
+    return everything.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("sort"))
+
+
+def _basis(partitions: Mapping[str, list[Partition]]) -> str:
+    """``synthetic`` as soon as one partition says so."""
+    told = {partition.facts.get("basis") for held in partitions.values() for partition in held}
+    return "synthetic" if "synthetic" in told else "register"

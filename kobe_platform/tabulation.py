@@ -1,0 +1,248 @@
+"""From the lake to protected tables: the steps that the assets call, month by month and group by group.
+
+A group's partitions remember what they were made from (digests of their inputs and of their definitions); asked again with
+the same inputs, a step leaves them as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from kobe_platform.contracts import Contract
+from kobe_platform.deliveries import Delivery, hold_revision, write_receipt
+from kobe_platform.disclosure import AuditReport, audit
+from kobe_platform.errors import DeliveryHeld, DeliveryRejected
+from kobe_platform.extracts import take_in
+from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.publication import content_digest
+from kobe_platform.reception.steps import in_force, month_before
+from kobe_platform.statistics import (
+    Statistic,
+    TiedMonth,
+    columns_needed,
+    compute_group,
+    compute_public,
+    protect_group,
+)
+from kobe_platform.statistics.protection import specification
+from kobe_platform.vocabulary import Hierarchy, districts
+
+REFERENCE = "town_districts"
+
+
+def months_of(statistic: Statistic, month: str, available: Sequence[str]) -> list[str]:
+    """The lake's months that a partition counts: the month itself, or those of its year that are there."""
+    if statistic.period == "month":
+        return [month]
+    return [held for held in available if held[:4] == month[:4] and held <= month]
+
+
+def period_of(statistic: Statistic, month: str) -> str:
+    """``2025-07``, or ``2025`` for a yearly statistic."""
+    return month if statistic.period == "month" else month[:4]
+
+
+def count_group(store: PartitionStore, members: Sequence[Statistic], month: str) -> list[Partition]:
+    """Count the finest cells of a group from the lake and commit them; one partition a statistic.
+
+    Raises:
+        LakeError: a source has no partition for this month. StatisticsError: a SELECT fails.
+    """
+    sources = sorted({source for member in members for source in member.sources})
+    read = {source: months_of(members[0], month, store.months("lake", source)) or [month] for source in sources}
+    present = {
+        f"lake/{source}/{held}": store.current(PartitionId("lake", source, held))
+        for source, months in read.items()
+        for held in months
+    }
+    reference = in_force(store, REFERENCE, month) if any(member.by_district for member in members) else None
+    inputs = {name: partition.digest if partition else "absent" for name, partition in present.items()}
+    inputs |= {"definition": _definition(members), "reference": reference.digest if reference else "none"}
+    if unchanged := _unchanged(store, "statistics", members, month, inputs):
+        return unchanged
+    frames = {source: _rows(store, source, months, members) for source, months in read.items()}
+    computed = compute_group(members, frames, areas_of(store, members, month))
+    return [
+        store.write(
+            PartitionId("statistics", member.name, month),
+            computed.cells[member.name],
+            facts={**computed.facts, "months": len(read[sources[0]]), "cells": computed.cells[member.name].height},
+            inputs=inputs,
+        )
+        for member in members
+    ]
+
+
+def protect_counts(
+    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
+) -> list[Partition]:
+    """Protect a group's tables jointly, audit them, and commit them; what was hidden before stays hidden.
+
+    Raises:
+        DisclosureError: nothing is committed; the tables in force stay.
+    """
+    counted = {member.name: _present(store, "statistics", member.name, month) for member in members}
+    tied = _tied(store, members, month, statistics)
+    inputs = {f"statistics/{name}": partition.digest for name, partition in counted.items()}
+    inputs |= {f"published/{t.statistic.name}/{t.month}": content_digest(t.published) for t in tied}
+    inputs["definition"] = _definition(members)
+    if unchanged := _unchanged(store, "published", members, month, inputs):
+        return unchanged
+    cells = {name: store.read(partition.id) for name, partition in counted.items()}
+    result = protect_group(
+        members,
+        cells,
+        areas_of(store, members, month),
+        period=period_of(members[0], month),
+        former=_tables(store, members, month),
+        start=_tables(store, members, _period_before(members[0], month)),
+        months=tied,
+    )
+    return [
+        store.write(
+            PartitionId("published", member.name, month),
+            result.tables[member.name],
+            facts={
+                **result.facts[member.name],
+                "content": content_digest(result.tables[member.name]),
+                "audit_safe": True,
+            },
+            inputs=inputs,
+        )
+        for member in members
+    ]
+
+
+def audit_published(
+    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
+) -> AuditReport:
+    """The auditor on a group's tables as they are stored: it reads published files and the specification, nothing else."""
+    counts = [member for member in members if member.kind == "frequency"]
+    tied = [
+        TiedMonth(statistic, held, pl.DataFrame(), store.read(PartitionId("published", statistic.name, held)))
+        for statistic, held in _tied_months(store, members, month, statistics)
+    ]
+    tables = {member.name: store.read(PartitionId("published", member.name, month)).drop("period") for member in counts}
+    tables |= {f"{t.statistic.name}@{t.month}": t.published.drop("period") for t in tied}
+    return audit(specification(counts, areas_of(store, members, month), tied), tables)
+
+
+def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore, home) -> Partition:
+    """Verify a public delivery and commit its typed rows as statistics: there is nothing to abstract or to protect.
+
+    Raises:
+        DeliveryRejected, DeliveryHeld: after the receipt is written; the partition in force stays.
+    """
+    try:
+        taken = take_in(delivery, contract)
+        hold_revision(home, delivery)
+    except DeliveryRejected as error:
+        write_receipt(home, delivery, "rejected", error)
+        raise
+    except DeliveryHeld as error:
+        write_receipt(home, delivery, "held", error)
+        raise
+    synthetic = "basis" in taken.frame.columns and (taken.frame["basis"] == "synthetic").any()
+    facts = {**taken.facts, "content_hash": delivery.content_hash, "basis": "synthetic" if synthetic else "register"}
+    partition = store.write(
+        PartitionId("statistics", contract.name, delivery.month),
+        taken.frame,
+        facts=facts,
+        inputs={"delivery": delivery.content_hash},
+    )
+    write_receipt(home, delivery, "accepted", taken.facts)
+    return partition
+
+
+def publish_public(store: PartitionStore, statistic: Statistic, month: str) -> Partition:
+    """A public table from its typed rows."""
+    held = {source: _present(store, "statistics", source, month) for source in statistic.sources}
+    frames = {source: store.read(partition.id) for source, partition in held.items()}
+    table = compute_public(statistic, frames, month)
+    basis = {partition.facts.get("basis", "register") for partition in held.values()}
+    facts = {
+        "rows": table.height,
+        "published": table.height,
+        "suppressed": 0,
+        "content": content_digest(table),
+        "basis": "synthetic" if "synthetic" in basis else "register",
+    }
+    inputs = {f"statistics/{source}": partition.digest for source, partition in held.items()}
+    return store.write(PartitionId("published", statistic.name, month), table, facts=facts, inputs=inputs)
+
+
+def areas_of(store: PartitionStore, members: Sequence[Statistic], month: str) -> Hierarchy | None:
+    """City → ward → district of the month, where a member goes down to the district."""
+    if not any(member.by_district for member in members):
+        return None
+    return districts(store.read(in_force(store, REFERENCE, month).id), month)
+
+
+def _rows(store: PartitionStore, source: str, months: Sequence[str], members: Sequence[Statistic]) -> pl.DataFrame:
+    frames = []
+    for month in months:
+        partition = _present(store, "lake", source, month)
+        frames.append(store.read(partition.id, columns_needed(members, source, partition.columns)))
+    return frames[0] if len(frames) == 1 else pl.concat(frames)
+
+
+def _present(store: PartitionStore, stage: str, source: str, month: str) -> Partition:
+    partition = store.current(PartitionId(stage, source, month))
+    if partition is None:
+        store.read(PartitionId(stage, source, month))  # raises the store's own error
+    return partition
+
+
+def _tied_months(
+    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
+) -> list[tuple[Statistic, str]]:
+    """The published months that the yearly tables of a group are sums of."""
+    tables = sorted({tie.table for member in members for tie in member.ties} & set(statistics))
+    return [
+        (statistics[name], held)
+        for name in tables
+        for held in store.months("published", name)
+        if held[:4] == month[:4] and held <= month
+    ]
+
+
+def _tied(
+    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
+) -> list[TiedMonth]:
+    return [
+        TiedMonth(
+            statistic,
+            held,
+            store.read(PartitionId("statistics", statistic.name, held)),
+            store.read(PartitionId("published", statistic.name, held)),
+        )
+        for statistic, held in _tied_months(store, members, month, statistics)
+    ]
+
+
+def _tables(store: PartitionStore, members: Sequence[Statistic], month: str) -> dict[str, pl.DataFrame]:
+    """The published tables of a month, as far as there are any."""
+    identities = [PartitionId("published", member.name, month) for member in members]
+    return {identity.source: store.read(identity) for identity in identities if store.current(identity) is not None}
+
+
+def _period_before(statistic: Statistic, month: str) -> str:
+    return month_before(month) if statistic.period == "month" else f"{int(month[:4]) - 1}-{month[5:]}"
+
+
+def _definition(members: Sequence[Statistic]) -> str:
+    told = [member.model_dump(mode="json") for member in members]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _unchanged(
+    store: PartitionStore, stage: str, members: Sequence[Statistic], month: str, inputs: Mapping[str, str]
+) -> list[Partition] | None:
+    """The partitions in force, if all of them were made from exactly these inputs."""
+    held = [store.current(PartitionId(stage, member.name, month)) for member in members]
+    same = all(partition is not None and dict(partition.inputs) == dict(inputs) for partition in held)
+    return held if same else None

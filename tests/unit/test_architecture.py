@@ -1,0 +1,112 @@
+"""Who may name whom: the import rules of the house, read from the source."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DAGSTER_WINGS = {
+    "kobe_platform.definitions",
+    "kobe_platform.headless",
+    "kobe_platform.privacy",
+    "kobe_platform.web",
+    "assets",
+    "resources",
+    "checks",
+}
+# Lower rooms first; a room may import rooms of its own rank or below.
+RANKS = (
+    {"errors", "settings"},
+    {"vocabulary", "rules"},
+    {"contracts"},
+    {"deliveries", "custody", "disclosure"},
+    {"extracts", "leaks", "lake", "abstraction"},
+    {"reception", "statistics", "governance", "synthesis"},
+    {"lounge", "web"},
+    {"publication"},
+    {"tabulation"},
+    {"reconciliation"},
+    {"privacy"},
+    {"definitions", "headless"},
+    {"run", "demo", "bench"},
+    {"cli"},
+)
+LAYERS = {"resources": 0, "assets": 1, "checks": 1, "definitions": 2}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the application by dotted name."""
+    found = {}
+    for package in ("kobe_platform", "assets", "resources", "checks"):
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Modules that a file imports, wherever in it (or at its top level only)."""
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    named = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            named |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return named
+
+
+def room(module: str) -> str:
+    """The room of a module of the engine."""
+    return module.split(".")[1] if module.startswith("kobe_platform.") else ""
+
+
+def rank(name: str) -> int:
+    """Place of a room from the bottom."""
+    return next(number for number, rooms in enumerate(RANKS) if name in rooms)
+
+
+def below(module: str, prefixes: set[str]) -> bool:
+    return any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_only_the_wings_import_dagster(module):
+    uses = any(name.split(".")[0].startswith("dagster") for name in imports(modules()[module]))
+    assert not uses or below(module, DAGSTER_WINGS)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if room(name)))
+def test_no_room_names_a_room_above_it(module):
+    for name in imports(modules()[module]):
+        if room(name) and room(name) in set().union(*RANKS):
+            assert rank(room(name)) <= rank(own), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if name.split(".")[0] in LAYERS))
+def test_assets_and_checks_stand_on_resources_and_the_engine_alone(module):
+    own = LAYERS[module.split(".")[0]]
+    for name in imports(modules()[module]):
+        if name.split(".")[0] in LAYERS:
+            assert LAYERS[name.split(".")[0]] <= own, f"{module} imports {name}"
+        assert not below(name, {"kobe_platform.definitions", "kobe_platform.headless", "kobe_platform.run"})
+
+
+def test_every_room_has_a_rank():
+    rooms = {room(name) for name in modules() if room(name)}
+    assert rooms <= set().union(*RANKS), rooms - set().union(*RANKS)
+
+
+def test_polars_encryption_is_named_in_one_module_only():
+    named = [name for name, path in modules().items() if "ParquetEncryptionProperties" in path.read_text("utf-8")]
+    assert named == ["kobe_platform.custody.parquet"]
+
+
+def test_the_command_line_imports_no_heavy_library_at_its_top():
+    heavy = {"polars", "duckdb", "dagster", "pandas", "pyarrow", "great_expectations", "highspy", "mkdocs", "scipy"}
+    for module in ("cli", "run", "demo", "bench", "reception.commands"):
+        path = modules()[f"kobe_platform.{module}"]
+        named = {name.split(".")[0] for name in imports(path, top_level_only=True)}
+        assert not named & heavy, f"{module} imports {named & heavy}"
