@@ -1,6 +1,6 @@
 /*
 title = "小学校区別・国籍別外国人数"
-description = "月末現在の外国人住民。主な4つの国籍・地域とその他。"
+description = "月末現在の外国人住民。特に多い国籍・地域とその他。"
 owner = "企画調整局政策課"
 period = "month"
 group = "stocks"

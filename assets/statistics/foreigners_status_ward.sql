@@ -1,6 +1,6 @@
 /*
 title = "区別・在留資格別外国人数"
-description = "月末現在の外国人住民。主な在留資格とその他。"
+description = "月末現在の外国人住民。主な在留資格、または近い在留資格をまとめた区分。"
 owner = "企画調整局政策課"
 period = "month"
 group = "stocks"

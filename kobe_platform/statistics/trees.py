@@ -60,13 +60,19 @@ def gathers(fine: Hierarchy, coarse: Hierarchy) -> dict[str, tuple[str, ...]] | 
             )
             for code, start, end in zip(coarse.leaves, coarse.breaks, bounds, strict=True)
         }
-    if fine.mapping and coarse.mapping:
-        targets = {leaf: coarse.mapping.get(leaf, coarse.other) for leaf in fine.leaves}
-        strays = set(coarse.mapping) - set(fine.leaves)
-        if strays or fine.other is None:
+    return _gathered_by_source(fine, coarse) if fine.mapping and coarse.mapping else None
+
+
+def _gathered_by_source(fine: Hierarchy, coarse: Hierarchy) -> dict[str, tuple[str, ...]] | None:
+    """The same over lists that map the source's codes: every code in one fine leaf must come to one coarse leaf."""
+    if fine.other is None or coarse.other is None:
+        return None
+    found: dict[str, str] = {fine.other: coarse.other}
+    for code in sorted({*fine.mapping, *coarse.mapping}):
+        leaf, target = fine.mapping.get(code, fine.other), coarse.mapping.get(code, coarse.other)
+        if found.setdefault(leaf, target) != target:
             return None
-        return {code: tuple(leaf for leaf, to in targets.items() if to == code) for code in coarse.leaves}
-    return None
+    return {code: tuple(leaf for leaf in fine.leaves if found.get(leaf) == code) for code in coarse.leaves}
 
 
 def below(hierarchy: Hierarchy, code: str) -> tuple[str, ...]:
