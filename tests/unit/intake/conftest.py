@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ class Inbox:
     path: Path
     contracts: dict[str, Contract]
     planted: dict[tuple[str, str], dict[str, int]]
+    done: dict[tuple[str, str], Abstracted] = field(default_factory=dict)
 
     def deliveries(self) -> dict[tuple[str, str], Delivery]:
         return {(d.source, d.month): d for d in deliveries.find(self.path, self.contracts, "28100")}
@@ -45,6 +46,11 @@ class Inbox:
         return take_in(self.delivery(source, month), self.contracts[source])
 
     def abstract(self, source: str, month: str = MONTH) -> Abstracted:
+        if (source, month) not in self.done:
+            self.done[source, month] = self._abstract(source, month)
+        return self.done[source, month]
+
+    def _abstract(self, source: str, month: str) -> Abstracted:
         contract = self.contracts[source]
         return abstract(
             self.take(source, month).frame,
