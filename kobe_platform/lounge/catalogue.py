@@ -1,7 +1,7 @@
 """The portal's catalogue and notices: what there is, found by free words.
 
-Material's search returned nothing for 人口ピラミッド and 転入・転出 though present, so the lounge searches itself: both the
-catalogue and what is typed are folded (NFKC, katakana, no marks between words) and compared as substrings.
+Material's search returned nothing for 人口ピラミッド and 転入・転出 though present, so the lounge searches
+itself: the catalogue and what is typed are folded (NFKC, katakana, no marks between words) and compared as substrings.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _DROPPED = frozenset(" \t\n・･,、。.．/／-‐―−－()（）「」『�
 
 
 def fold(text: str) -> str:
-    """Text as the search compares it: ``５歳階級`` = ``5歳階級``, ``ぴらみっど`` = ``ピラミッド``, ``転入・転出`` = ``転入転出``."""
+    """Text as the search compares it: widths, kana and marks between words make no difference.
+
+    ``５歳階級`` = ``5歳階級``, ``ぴらみっど`` = ``ピラミッド``, ``転入・転出`` = ``転入転出``.
+    """
     wide = unicodedata.normalize("NFKC", text).lower()
     katakana = "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in wide)
     return "".join(c for c in katakana.translate(_SMALL) if c not in _DROPPED)
@@ -52,11 +55,10 @@ def load_notices(dashboards: Path) -> list[Notice]:
     path = dashboards / "notices.toml"
     if not path.exists():
         return []
-    number = 0
+    notices: list[Notice] = []
     try:
-        notices = []
-        for number, entry in enumerate(tomllib.loads(path.read_text(encoding="utf-8")).get("notice", []), start=1):
-            notice = Notice(**entry)
+        for told in tomllib.loads(path.read_text(encoding="utf-8")).get("notice", []):
+            notice = Notice(**told)
             if notice.kind not in NOTICE_KINDS or not isinstance(notice.date, date):
                 raise ValueError
             notices.append(notice)
@@ -64,7 +66,7 @@ def load_notices(dashboards: Path) -> list[Notice]:
         raise ConfigurationError(
             "a notice is incomplete",
             code="notices.entry",
-            at={"file": path.name, "notice": number},
+            at={"file": path.name, "notice": len(notices) + 1},
             remedy=f"give it date, kind ({', '.join(NOTICE_KINDS)}), title and text",
         ) from None
     return sorted(notices, key=lambda notice: notice.date, reverse=True)
@@ -126,7 +128,8 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
     usages = Counter(usage for page in listed for usage in page.meta.usage)
     search = (
         '<div class="lounge-search"><label for="catalogue-search">ダッシュボードを探す</label>'
-        '<input type="search" id="catalogue-search" placeholder="例：人口ピラミッド、転入・転出、外国人" autocomplete="off">'
+        '<input type="search" id="catalogue-search" autocomplete="off" '
+        'placeholder="例：人口ピラミッド、転入・転出、外国人">'
         '<p class="lounge-count" role="status" aria-live="polite"></p></div>'
     )
     facets = _facet("category", "分類", [(c, categories[c]) for c in CATEGORIES if categories[c]], len(listed))
@@ -134,7 +137,8 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
     cards = "".join(_card(page, latest.get(page.slug, ""), page.meta.published == newest) for page in listed)
     return (
         f'<div class="lounge-catalogue">{search}<div class="lounge-facets">{facets}</div>'
-        f'<ul class="lounge-cards">{cards}</ul><p class="lounge-empty" hidden>該当するダッシュボードはありません。</p></div>'
+        f'<ul class="lounge-cards">{cards}</ul>'
+        '<p class="lounge-empty" hidden>該当するダッシュボードはありません。</p></div>'
     )
 
 
@@ -145,7 +149,8 @@ def _facet(name: str, title: str, counts: Sequence[tuple[str, int]], total: int)
         f'<button type="button" data-{name}="" aria-pressed="true">すべて <b>{total}</b></button>' if total else ""
     )
     buttons = "".join(
-        f'<button type="button" data-{name}="{escape(word)}" aria-pressed="false">{escape(word)} <b>{count}</b></button>'
+        f'<button type="button" data-{name}="{escape(word)}" aria-pressed="false">'
+        f"{escape(word)} <b>{count}</b></button>"
         for word, count in counts
     )
     return f'<div role="group" aria-label="{title}"><span>{title}</span>{everything}{buttons}</div>'
@@ -158,6 +163,7 @@ def _card(page: Page, latest: str, is_new: bool) -> str:
     state = f"<span>{escape(latest)}まで</span>" if latest else ""
     return (
         f'<li class="lounge-entry" data-slug="{page.slug}"><a href="{page.slug}.html">{escape(meta.title)}</a>'
-        f'<p class="lounge-entry__tags"><span class="lounge-tag">{escape(meta.category)}</span>{new}</p><ul>{contents}</ul>'
+        f'<p class="lounge-entry__tags"><span class="lounge-tag">{escape(meta.category)}</span>{new}</p>'
+        f"<ul>{contents}</ul>"
         f'<p class="lounge-entry__state">{state}<span>{escape(meta.owner)}</span></p></li>'
     )

@@ -1,7 +1,7 @@
 """Components that show figures: their matrices, and the HTML that says the same without JavaScript.
 
-Every chart stands above a table of its figures for the chosen filters. A suppressed figure is 「X」 in the table, a gap in
-the chart, never zero.
+Every chart stands above a table of its figures for the chosen filters. A suppressed figure is 「X」 in the table, a
+gap in the chart, never zero.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.components import Bound, words
@@ -29,7 +30,10 @@ _KINDS = {
     "Pyramid": "人口ピラミッド",
     "Heatmap": "行列の表",
 }
-LEGEND = "「X」は、少数のため秘匿した値（またはそこから逆算されないよう併せて秘匿した値）です。グラフでは空白とし、0ではありません。"
+LEGEND = (
+    "「X」は、少数のため秘匿した値（またはそこから逆算されないよう併せて秘匿した値）です。"
+    "グラフでは空白とし、0ではありません。"
+)
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ def _big_value(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapp
 def _changes(values: Sequence[Cell]) -> list[Cell]:
     """Difference of each figure from the one a period before; X where either is suppressed, None where either lacks."""
     changes: list[Cell] = [None]
-    for before, now in zip(values, values[1:], strict=False):
+    for before, now in pairwise(values):
         if SUPPRESSED in (before, now):
             changes.append(SUPPRESSED)
         else:

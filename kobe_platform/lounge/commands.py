@@ -139,7 +139,7 @@ def build_sites() -> None:
 
 @pages_app.command("check")
 def check_pages(as_json: AsJson = False) -> None:
-    """Check every page; with a release in force also their queries and columns. Exit 1 on the first error of any page."""
+    """Check every page, with a release in force also its queries and columns; exit 1 where one has an error."""
     import tempfile
 
     from kobe_platform.lounge.compile import check_page, compile_page

@@ -136,6 +136,7 @@ class _Compilation:
 
     def write(self, out: Path) -> CompiledPage:
         """Write Markdown and slices; see :func:`compile_page`."""
+        out.mkdir(parents=True, exist_ok=True)
         body = self._markdown(self.page.nodes)
         data = out / "data" / self.page.slug
         spec, slices = self._slices(data)
@@ -284,7 +285,10 @@ def filter_html(chosen: Filter) -> str:
             f"<span>{escape(label)}</span></label>"
             for v, label, _ in chosen.options
         )
-        return f'<fieldset class="lounge-filter lounge-filter--buttons" data-filter="{name}"><legend>{title}</legend><div>{radios}</div></fieldset>'
+        return (
+            f'<fieldset class="lounge-filter lounge-filter--buttons" data-filter="{name}">'
+            f"<legend>{title}</legend><div>{radios}</div></fieldset>"
+        )
     groups: dict[str, list[str]] = {}
     for value, label, group in chosen.options:
         mark = " selected" if value == chosen.default else ""
@@ -295,7 +299,8 @@ def filter_html(chosen: Filter) -> str:
     )
     kind = "period" if chosen.is_period else "list"
     return (
-        f'<div class="lounge-filter lounge-filter--{kind}" data-filter="{name}"><label for="filter-{name}">{title}</label>'
+        f'<div class="lounge-filter lounge-filter--{kind}" data-filter="{name}">'
+        f'<label for="filter-{name}">{title}</label>'
         f'<select id="filter-{name}" name="{name}">{options}</select></div>'
     )
 

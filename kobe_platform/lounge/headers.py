@@ -10,6 +10,7 @@ from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.tables import TableFacts
 
 SYNTHETIC_BADGE = '<span class="lounge-badge lounge-badge--synthetic">合成データ</span>'
+SOURCE_HEADINGS = ("表", "単位", "収録期間", "秘匿の基準", "秘匿したセル")
 SYNTHETIC_TEXT = (
     "この画面の数値は、動作確認のために作った架空の都市の合成データです。実在の神戸市の統計ではありません。"
 )
@@ -33,7 +34,8 @@ def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str:
     head = (
         f'<header class="lounge-head"><p class="lounge-path"><a href="index.html">データラウンジ</a></p>'
         f'<h1 id="top">{escape(page.title)}{badge}</h1><ul class="lounge-contents">{contents}</ul>'
-        f'<dl class="lounge-state">{states}</dl><p class="lounge-actions"><a href="#manual">使い方・データの説明</a></p></header>'
+        f'<dl class="lounge-state">{states}</dl>'
+        '<p class="lounge-actions"><a href="#manual">使い方・データの説明</a></p></header>'
     )
     return head + (f"\n\n{_synthetic_notice()}" if synthetic else "")
 
@@ -41,21 +43,24 @@ def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str:
 def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str:
     """The manual as its author wrote it, then what the release itself knows: sources, dates, rule for X."""
     rows = "".join(_source_row(table, synthetic) for table in facts)
+    head = "".join(f'<th scope="col">{text}</th>' for text in SOURCE_HEADINGS)
     sources = (
-        '<div class="lounge-scroll" tabindex="0" role="region" aria-label="更新元の公表表"><table class="lounge-sources"><caption>更新元の公表表</caption><thead><tr><th scope="col">表</th>'
-        '<th scope="col">単位</th><th scope="col">収録期間</th><th scope="col">秘匿の基準</th><th scope="col">秘匿したセル</th>'
+        '<div class="lounge-scroll" tabindex="0" role="region" aria-label="更新元の公表表">'
+        '<table class="lounge-sources">'
+        f"<caption>更新元の公表表</caption><thead><tr>{head}"
         f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )
     law = page.meta.application or "不要（公表統計）"
     items = [("所管", page.meta.owner), ("データ利用申請書", law), ("最新のデータ", latest_period(facts) or "なし")]
     facts_list = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in items)
     rule = (
-        "<p><b>「X」の決まり。</b> 値が基準（上の表の「秘匿の基準」）に満たないセルは「X」とし、合計との差から逆算されないよう、"
-        "他のセルも併せて秘匿します。0はそのまま「0」、データがない月などは「…」と表示します。合計は秘匿前の値から計算した公表値で、"
+        "<p><b>「X」の決まり。</b> 値が基準（上の表の「秘匿の基準」）に満たないセルは「X」とし、"
+        "合計との差から逆算されないよう、他のセルも併せて秘匿します。0はそのまま「0」、データがない月などは「…」と表示します。合計は秘匿前の値から計算した公表値で、"
         "表示中の値の足し算ではありません。</p>"
     )
     return (
-        f'<section class="lounge-manual" id="manual" markdown="1">\n\n## 使い方\n\n{page.manual.strip()}\n\n### データについて\n\n'
+        f'<section class="lounge-manual" id="manual" markdown="1">\n\n## 使い方\n\n{page.manual.strip()}\n\n'
+        "### データについて\n\n"
         f'<dl class="lounge-state">{facts_list}</dl>\n\n{sources}\n\n{rule}\n\n</section>'
     )
 

@@ -1,6 +1,6 @@
 """The SQL fences of a page: one SELECT each over published tables, in a DuckDB that can reach nothing else.
 
-A fence is judged by its syntax tree, before any table exists (so a page's tables are known when the graph is built), and
+A fence is judged by its syntax tree before any table exists, so a page's tables are known when the graph is built; it
 runs later in a locked engine. Two walls on purpose: the engine alone would refuse ``COPY`` and files; the tree alone
 tells the author the line and what to write instead.
 """

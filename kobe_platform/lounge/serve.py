@@ -37,7 +37,7 @@ _TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/
 def find(releases: Path, audience: str, path: str) -> Path | None:
     """The file of the current release's site that a URL path names; None where there is none.
 
-    Only regular files below the audience's own site are found: no ``..``, no hidden name, no link out of it. An audience
+    Only regular files below the audience's own site are found: no ``..``, no hidden name, no link out. An audience
     that no site was built for finds nothing.
     """
     release = current(releases)

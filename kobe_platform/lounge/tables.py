@@ -1,7 +1,7 @@
 """The published tables of a release as files: what pages may read, and nothing beside it.
 
-``NAME.parquet`` holds ``period``, the dimension columns, ``value`` and ``status``; ``dim_HIERARCHY.parquet`` the codes of
-one hierarchy with Japanese labels; ``tables.json`` what each table is (title, unit, source, rule).
+``NAME.parquet`` holds ``period``, the dimension columns, ``value`` and ``status``; ``dim_HIERARCHY.parquet`` the codes
+of one hierarchy with Japanese labels; ``tables.json`` what each table is (title, unit, source, rule).
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Tag:
-    """A component: attribute values are text; ``{query}`` and ``word`` alike keep their inner text, a flag is ``""``."""
+    """A component; ``{query}``, ``"text"`` and ``word`` alike keep their inner text, a flag is ``""``."""
 
     name: str
     attributes: Mapping[str, str]
@@ -68,6 +68,12 @@ def walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
         yield node
         if isinstance(node, Tag):
             yield from walk(node.children)
+
+
+def _is_safe(match: re.Match) -> bool:
+    """Whether a token is one of the plain HTML elements, without attributes."""
+    name = (match["name"] or match["close_name"] or "").lower()
+    return name in SAFE_HTML and not (match["attributes"] or "").strip()
 
 
 class Body:
@@ -94,7 +100,7 @@ class Body:
             if match["code"]:
                 continue
             self._text(stack[-1][1], text[position : match.start()], first_line + text.count("\n", 0, position))
-            if (match["open"] and match["name"].lower() in SAFE_HTML and not match["attributes"].strip()) or (match["close"] and match["close_name"].lower() in SAFE_HTML):
+            if _is_safe(match):
                 stack[-1][1].append(Text(match[0], line))
             else:
                 self._node(stack, match, line)

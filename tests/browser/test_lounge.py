@@ -177,7 +177,8 @@ def test_suppressed_cells_are_x_and_gaps_never_zero(visit, release):
     row = figure.locator("tr", has=page.locator("th", has_text=label["label"][0]))
     assert row.locator("td").first.inner_text() == "X"
     assert figure.locator(".lounge-x").is_visible()
-    marks = figure.locator("svg text").all_inner_texts()
+    figure.locator("svg text").first.wait_for(state="attached")
+    marks = figure.locator("svg text").all_text_contents()
     assert marks.count("X") == figure.locator("td.is-x").count()
 
 

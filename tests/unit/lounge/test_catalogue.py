@@ -65,7 +65,8 @@ def test_the_browser_folds_and_formats_as_the_server_does():
     script = (
         f"import {{ fold }} from '{PROJECT}/dashboards/theme/src/folding.js';"
         f"import {{ figure }} from '{PROJECT}/dashboards/theme/src/formats.js';"
-        f"console.log(JSON.stringify([{json.dumps(WORDS)}.map(fold), {json.dumps(told)}.map(([f, v]) => figure(v, f))]))"
+        f"const figures = {json.dumps(told)}.map(([f, v]) => figure(v, f));"
+        f"console.log(JSON.stringify([{json.dumps(WORDS)}.map(fold), figures]))"
     )
     run = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
     folded, figures = json.loads(run.stdout)

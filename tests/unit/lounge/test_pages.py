@@ -21,7 +21,8 @@ def failure(folder) -> LoungeError:
 
 def test_a_page_names_the_published_tables_that_it_reads(write_page):
     body = (
-        "\n```sql a\nWITH w AS (SELECT * FROM dim_ward) SELECT p.* FROM population_ward p JOIN w ON w.code = p.area\n```\n"
+        "\n```sql a\nWITH w AS (SELECT * FROM dim_ward) "
+        "SELECT p.* FROM population_ward p JOIN w ON w.code = p.area\n```\n"
         "\n```sql b\nSELECT * FROM ${a} WHERE period IN (SELECT max(period) FROM mean_age)\n```\n"
     )
     page = load_pages(write_page(body))["people"]
@@ -30,7 +31,7 @@ def test_a_page_names_the_published_tables_that_it_reads(write_page):
 
 
 def test_the_portal_comes_first_and_pages_keep_their_order(write_page):
-    assert list(load_pages(write_page(QUERY)))[0] == "index"
+    assert next(iter(load_pages(write_page(QUERY)))) == "index"
 
 
 @pytest.mark.parametrize(

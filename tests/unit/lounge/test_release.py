@@ -15,7 +15,12 @@ from kobe_platform.lounge.serve import find
 from tests.serving import fetch, serving
 
 NAMES = ("population_ward", "mean_age")
-QUERY = "\n```sql people\nSELECT period, area_label AS 区, value AS 人口, status FROM population_ward WHERE age = 'total' AND sex = 'total'\n```\n\n"
+QUERY = """
+```sql people
+SELECT period, area_label AS 区, value AS 人口, status FROM population_ward WHERE age = 'total' AND sex = 'total'
+```
+
+"""
 CHART = '<LineChart data={people} x=period y=人口 series=区 title="人口の推移"/>\n'
 
 
@@ -171,9 +176,12 @@ def test_an_unknown_audience_is_shown_nothing(build):
 
 @pytest.mark.parametrize(
     "path",
-    ["../policy/index.html", "..%2f..", "a/../../../release.json", "/../../tables/mean_age.parquet", ".hidden", "//etc/passwd",
-     "..\\release.json", "index.html/x", "data", "assets/lounge", "release.json", "tables/mean_age.parquet"],
-)  # fmt: skip
+    [
+        *("../policy/index.html", "..%2f..", "a/../../../release.json", "/../../tables/mean_age.parquet"),
+        *("..\\release.json", ".hidden", "//etc/passwd", "index.html/x", "data", "assets/lounge"),
+        *("release.json", "tables/mean_age.parquet"),
+    ],
+)
 def test_the_server_finds_nothing_beside_the_site(build, path):
     release = build()
     (release.path / "sites/staff/.hidden").write_text("x")

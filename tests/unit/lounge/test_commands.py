@@ -1,0 +1,73 @@
+"""The commands of the lounge tell what is, and what to do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from kobe_platform.lounge.commands import pages_app, release_app, site_app
+from kobe_platform.lounge.release import assemble, current
+from tests.unit.lounge.conftest import PROJECT
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, dashboards):
+    """An installation with the small dashboards folder."""
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KOBE_DASHBOARDS", str(dashboards))
+    return tmp_path / "home"
+
+
+def run(app, *arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_releases_are_listed_shown_and_rolled_back(home, city, dashboards):
+    releases = home / "releases"
+    first = assemble(*city, dashboards, releases)
+    (dashboards / "pages/index.md").write_text((dashboards / "pages/index.md").read_text() + "\nもう一行。\n")
+    second = assemble(*city, dashboards, releases)
+    listed = json.loads(run(release_app, "list", "--json").stdout)
+    assert [(row["id"], row["current"]) for row in listed] == [(first.id, False), (second.id, True)]
+    assert f"* {second.id}" in run(release_app, "list").stdout
+    assert "population_ward" in run(release_app, "show").stdout
+    assert run(release_app, "rollback").exit_code == 0
+    assert current(releases).id == first.id
+    (first.path / "sites/staff/index.html").write_text("changed")
+    shown = run(release_app, "show", "--json")
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout)["changed_files"] == ["sites/staff/index.html"]
+
+
+def test_without_a_release_the_commands_say_so(home):
+    assert "no release yet" in run(release_app, "list").stdout
+    assert run(release_app, "show").exit_code == 1
+    assert run(site_app).exit_code == 1
+
+
+def test_a_new_page_compiles_as_it_is(home, city, dashboards):
+    assert run(pages_app, "new", "新しい「画面」", "--slug", "fresh").exit_code == 0
+    assemble(*city, dashboards, home / "releases")
+    assert run(pages_app, "check").exit_code == 0
+    assert run(pages_app, "new", "x", "--slug", "fresh").exit_code == 2
+    assert "新しい「画面」" in (home / "releases/current/sites/staff/fresh.html").read_text()
+
+
+def test_check_reports_file_line_and_suggestion(home, city, dashboards):
+    run(pages_app, "new", "画面", "--slug", "fresh")
+    assemble(*city, dashboards, home / "releases")
+    path = dashboards / "pages/fresh.md"
+    path.write_text(path.read_text().replace("y=人口", "y=人工"))
+    checked = run(pages_app, "check", "--json")
+    assert checked.exit_code == 1
+    [problem] = json.loads(checked.stdout)
+    assert problem["at"] == {"file": "fresh.md", "line": 27}
+    assert "人口" in problem["remedy"]
+
+
+def test_the_front_ends_lock_names_no_host():
+    lock = (PROJECT / "dashboards/theme/package-lock.json").read_text()
+    assert "http" not in lock.replace("https://opencollective", "").replace("https://github.com/sponsors", "")
+    assert '"resolved"' not in lock
