@@ -81,6 +81,52 @@ class Visit:
         )
 
 
+EVERYTHING = """---
+title: 部品の見本
+contents: [すべての部品]
+category: その他
+audience: staff
+owner: 政策課
+manual: portal.md
+---
+
+```sql people
+SELECT period, area_label AS 区, value AS 人口, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' AND area_level = 1 ORDER BY period, area_sort
+```
+
+<Notice kind=caution title="注意">
+**強調**も読める。
+</Notice>
+
+<Tabs>
+<Tab title="面">
+<AreaChart data={people} x=period y=人口 series=区 title="面グラフ" fmt=人/>
+</Tab>
+<Tab title="表">
+<DataTable data={people} columns="period 区 人口" title="一覧" fmt=人/>
+</Tab>
+</Tabs>
+"""
+
+
+def test_tabs_area_charts_tables_and_notices_work(browser, tmp_path):
+    shutil.copytree(PROJECT / "dashboards", tmp_path / "dashboards", ignore=shutil.ignore_patterns("node_modules"))
+    (tmp_path / "dashboards/pages/everything.md").write_text(EVERYTHING, encoding="utf-8")
+    made = assemble(*published(), tmp_path / "dashboards", tmp_path / "releases")
+    with serving(made.path.parent, "staff") as port:
+        tab = Visit(browser, f"http://127.0.0.1:{port}")
+        page = tab.open("everything.html")
+        assert page.locator(".lounge-notice strong").inner_text() == "強調"
+        page.locator("figure svg path").first.wait_for(state="attached")
+        assert page.get_by_text("一覧", exact=True).is_hidden()
+        page.get_by_role("tab", name="面").press("ArrowRight")
+        assert page.get_by_role("tab", name="表").get_attribute("aria-selected") == "true"
+        assert page.locator(".lounge-datatable tbody tr:visible").count() == 54
+        assert tab.faults == []
+        tab.context.close()
+
+
 @pytest.fixture
 def visit(browser, site) -> Iterator[Visit]:
     tab = Visit(browser, site)

@@ -113,11 +113,17 @@ function measure(component, narrow, extra = {}) {
   };
 }
 
+/** One step above and below figures that are all the same, which would else stand on an axis from half to double. */
+function levelRange(rows) {
+  const known = [...new Set(rows.flat().filter((value) => typeof value === 'number'))];
+  return known.length === 1 ? { min: known[0] - 1, max: known[0] + 1 } : {};
+}
+
 function lines(component, record, rows, narrow, place) {
   const area = component.kind === 'AreaChart';
   return {
     xAxis: { ...category(component, record, narrow, false, place.clientWidth), boundaryGap: record.x.length === 1 },
-    yAxis: measure(component, narrow, { scale: !area && !component.opts.zero }),
+    yAxis: measure(component, narrow, { scale: !area && !component.opts.zero, ...(area || component.opts.zero ? {} : levelRange(rows)) }),
     series: rows.map((row, i) => ({
       type: 'line',
       name: record.s[i],
