@@ -14,5 +14,5 @@ counterpart = "hyogo"
 */
 SELECT hyogo AS counterpart, count(*) AS events
 FROM resident_movements
-WHERE reason = 'in_domestic' AND counterpart = 'hyogo'
+WHERE reason IN ('in_domestic', 'in_abroad') AND counterpart = 'hyogo'
 GROUP BY ALL

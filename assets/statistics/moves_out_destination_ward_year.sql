@@ -12,6 +12,9 @@ minimum_frequency = 10
 [dimensions]
 area = "ward"
 counterpart = "counterpart"
+[[ties]]
+table = "moves_out_hyogo_month"
+at = { counterpart = "hyogo" }
 */
 SELECT ward_before AS area, counterpart, count(*) AS events
 FROM resident_movements

@@ -20,12 +20,16 @@ _SIDES = ("", "_before", "_after")
 
 
 class Tie(BaseModel):
-    """A monthly table whose months sum to this yearly one, cell by cell in the columns ``on`` (else in its total)."""
+    """A monthly table whose months sum to this yearly one, cell by cell in the columns ``on`` (else in its total).
+
+    ``at`` names codes of this table's other columns, where only a part of it is that sum.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str
     on: tuple[str, ...] = ()
+    at: dict[str, str] = Field(default_factory=dict)
 
 
 class Statistic(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from kobe_platform.disclosure import Costs, Dimension, Relation, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Costs, Dimension, Relation, Rule, Spec, Table, Term, audit, protect
 from kobe_platform.disclosure.protection import Report
 from kobe_platform.errors import DisclosureError
 from kobe_platform.statistics.definition import Statistic
@@ -17,6 +17,19 @@ from kobe_platform.vocabulary import Hierarchy, hierarchies
 
 TOTALS_LAST = Costs(totals=6)
 """Pages show totals first: hiding one costs as much as hiding six of the cells that it is the sum of."""
+
+INCLUSIONS = (
+    (("foreigners_district",), ("population_district",), ("area", "sex")),
+    (("foreigners_age_ward",), ("population_ward",), ("area", "sex")),
+    (("moves_in_month", "ward_moves_in_month"), ("moves_in_district_month",), ("area",)),
+    (("moves_in_district_month",), ("moves_in_month", "ward_moves_in_month", "within_ward_month"), ("area",)),
+    (("moves_out_month", "ward_moves_out_month"), ("moves_out_district_month",), ("area",)),
+    (("moves_out_district_month",), ("moves_out_month", "ward_moves_out_month", "within_ward_month"), ("area",)),
+    (("moves_in_hyogo_month",), ("moves_in_month",), ()),
+    (("moves_out_hyogo_month",), ("moves_out_month",), ()),
+)
+"""Sums of tables that cannot exceed sums of others, in the columns named (in each ward at most): foreigners are
+residents; whoever comes to a ward comes to one of its districts; arrivals in districts are those and moves within it."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +148,12 @@ def _add_dimension(
 
 
 def _inclusions(counts: Sequence[Statistic]) -> list[Relation]:
-    """Foreigners are residents: where two tables share area (and sex), the one cannot exceed the other."""
-    by_name = {statistic.name: statistic for statistic in counts}
-    pairs = [("foreigners_district", "population_district"), ("foreigners_age_ward", "population_ward")]
+    """The inclusions (:data:`INCLUSIONS`) whose tables are all in the group."""
+    names = {statistic.name for statistic in counts}
     return [
-        Relation(name=f"{part} within {whole}", on=("area", "sex"), left=(part,), right=(whole,), sense="<=")
-        for part, whole in pairs
-        if part in by_name and whole in by_name
+        Relation(name=f"{', '.join(parts)} within {', '.join(wholes)}", on=on, left=parts, right=wholes, sense="<=")
+        for parts, wholes, on in INCLUSIONS
+        if names.issuperset((*parts, *wholes))
     ]
 
 
@@ -153,7 +165,12 @@ def _sums(counts: Sequence[Statistic], tied: Sequence[TiedMonth]) -> list[Relati
             months = tuple(_name(month) for month in tied if month.statistic.name == tie.table)
             if months:
                 relations.append(
-                    Relation(name=f"{statistic.name} by month", on=tie.on, left=(statistic.name,), right=months)
+                    Relation(
+                        name=f"{statistic.name} is the sum of {tie.table}",
+                        on=tie.on,
+                        left=(Term(table=statistic.name, at=tie.at),),
+                        right=months,
+                    )
                 )
     return relations
 

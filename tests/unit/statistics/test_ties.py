@@ -1,0 +1,50 @@
+"""What one table says of another (a year of its months, arrivals of moves) is told to the engine and to the auditor."""
+
+import polars as pl
+
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import TiedMonth, compute_group, groups, load_statistics, protect_group
+from kobe_platform.statistics.protection import INCLUSIONS, specification
+from tests.unit.statistics.lake_frames import AREAS, movements
+
+STATISTICS = load_statistics(Settings().statistics)
+GROUPS = groups(STATISTICS.values())
+HYOGO = pl.col("counterpart").is_in(["28203", "28202"])
+
+
+def counted(group, frame):
+    return compute_group(GROUPS[group], {"resident_movements": frame}, AREAS).cells
+
+
+def test_a_year_by_origin_does_not_give_away_the_hidden_month_of_the_prefecture():
+    quiet = movements(seed=5)
+    came = pl.col("reason").is_in(["in_domestic", "in_abroad"]) & HYOGO
+    frames = {"2025-11": movements(seed=4), "2025-12": pl.concat([quiet.filter(~came), quiet.filter(came).head(5)])}
+    months = []
+    for month, frame in frames.items():
+        cells = counted("flows/month", frame)
+        tables = protect_group(GROUPS["flows/month"], cells, AREAS, period=month).tables
+        months += [TiedMonth(STATISTICS[name], month, cells[name], tables[name]) for name in cells]
+    hidden = next(m for m in months if (m.statistic.name, m.month) == ("moves_in_hyogo_month", "2025-12")).published
+    assert hidden.filter(pl.col("counterpart") == "total")["status"].item() == "suppressed"
+    cells = counted("flows/year", pl.concat(frames.values()))
+    year = protect_group(GROUPS["flows/year"], cells, AREAS, period="2025", months=months)
+    table = year.tables["moves_in_origin_ward_year"]
+    total = table.filter((pl.col("area") == "28100") & (pl.col("counterpart") == "hyogo"))
+    assert total["status"].item() == "suppressed"
+
+
+def test_every_inclusion_stands_in_the_specification_of_its_group():
+    told = [
+        relation
+        for members in GROUPS.values()
+        for relation in specification([s for s in members if s.kind == "frequency"], AREAS).relations
+    ]
+    assert {relation.sense for relation in told} == {"<="}
+    assert len(told) == len(INCLUSIONS)
+
+
+def test_inclusions_hold_over_the_counted_cells():
+    """The engine refuses a relation that the cells break: an untrue one would stop every release."""
+    for seed in range(3):
+        protect_group(GROUPS["flows/month"], counted("flows/month", movements(seed=seed)), AREAS, period="2025-07")
