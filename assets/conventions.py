@@ -61,6 +61,7 @@ def spec(
     partitions: dg.PartitionsDefinition | None = None,
     automation: dg.AutomationCondition | None = None,
     public: bool = False,
+    definition: str = "",
 ) -> dg.AssetSpec:
     """An asset's specification with all that the house asks for.
 
@@ -70,6 +71,7 @@ def spec(
         description: Japanese, for the UI.
         owner: the section that owns it; the platform's operators are added.
         public: whether the data was public before it came here.
+        definition: digest of the file that the asset is derived from: where it changes, the asset is made anew.
     """
     tags = {"sensitivity": SENSITIVITY["public" if public else stage], "stage": stage}
     return dg.AssetSpec(
@@ -83,6 +85,7 @@ def spec(
         partitions_def=partitions,
         automation_condition=automation,
         freshness_policy=_freshness(stage),
+        code_version=definition[:16] or None,
     )
 
 
@@ -101,10 +104,22 @@ def when_inputs_change() -> dg.AutomationCondition:
     ``all_deps_blocking_checks_passed`` asks that of the check, which nobody requests by itself.)
     """
     condition = dg.AutomationCondition
-    eager = condition.eager().without(condition.in_latest_time_window())
     green = condition.all_checks_match(condition.check_passed(), blocking_only=True)
     passed = condition.all_deps_match(green | condition.will_be_requested())
-    return eager & passed.with_label("all_deps_blocking_checks_passed")
+    return _eager() & passed.with_label("all_deps_blocking_checks_passed")
+
+
+def _eager() -> dg.AutomationCondition:
+    """``eager`` for every month, which also notices a changed definition and what was missing when it was first asked.
+
+    Dagster's own takes the first evaluation for handled: a statistic that is added today would never be counted for the
+    months that the lake holds already.
+    """
+    condition = dg.AutomationCondition
+    news = condition.newly_missing() | condition.any_deps_updated()
+    handled = condition.newly_requested() | condition.newly_updated()
+    eager = condition.eager().without(condition.in_latest_time_window())
+    return eager.replace(news.since_last_handled(), (news | condition.code_version_changed()).since(handled))
 
 
 def when_year_closes(needed: Sequence[dg.AssetKey]) -> dg.AutomationCondition:
@@ -113,7 +128,7 @@ def when_year_closes(needed: Sequence[dg.AssetKey]) -> dg.AutomationCondition:
     Months that were never delivered do not hinder; December itself must be there in every asset of ``needed``.
     """
     condition = dg.AutomationCondition
-    eager = condition.eager().without(condition.in_latest_time_window()).without(~condition.any_deps_missing())
+    eager = _eager().without(~condition.any_deps_missing())
     return eager & ClosesYear(needed=tuple(needed)) & _no_blocking_check_red()
 
 
@@ -158,7 +173,7 @@ def when_tables_change() -> dg.AutomationCondition:
     does not either; one that failed does.
     """
     condition = dg.AutomationCondition
-    eager = condition.eager().without(condition.in_latest_time_window()).without(~condition.any_deps_missing())
+    eager = _eager().without(~condition.any_deps_missing())
     return eager & _no_blocking_check_red()
 
 

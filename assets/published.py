@@ -9,7 +9,7 @@ from assets.reports import partition_result
 from assets.statistics import step_name
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
-from kobe_platform.tabulation import protect_counts, publish_public
+from kobe_platform.tabulation import definition_of, protect_counts, publish_public
 from resources import Lake
 
 
@@ -36,6 +36,7 @@ def _group(
             owner=member.owner,
             deps=upstream,
             partitions=months,
+            definition=definition_of(members),
             automation=when_year_closes(counted) if yearly else when_inputs_change(),
         )
         for member in members
@@ -65,6 +66,7 @@ def _public(statistic: Statistic, months: dg.PartitionsDefinition) -> dg.AssetsD
         deps=[dg.AssetDep(["statistics", source]) for source in statistic.sources],
         partitions=months,
         automation=when_inputs_change(),
+        definition=definition_of([statistic]),
         public=True,
     )
 

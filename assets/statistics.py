@@ -11,7 +11,7 @@ from kobe_platform.contracts import Contract
 from kobe_platform.errors import LakeError
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
-from kobe_platform.tabulation import count_group, take_in_public
+from kobe_platform.tabulation import count_group, definition_of, take_in_public
 from resources import Inbox, Lake
 
 
@@ -43,6 +43,7 @@ def _group(key: str, members: Sequence[Statistic], months: dg.PartitionsDefiniti
             owner=member.owner,
             deps=upstream,
             partitions=months,
+            definition=definition_of(members),
             automation=automation,
         )
         for member in members

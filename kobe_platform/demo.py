@@ -156,3 +156,57 @@ def partitions_table(settings: Settings) -> Table:
         months = sorted({path.parent.name for path in heads})
         table.add_row(stage, str(len(heads)), f"{months[0]} – {months[-1]}" if months else "–", f"{size / 1e6:.1f}")
     return table
+
+
+def cells_table(settings: Settings) -> Table:
+    """Published and suppressed cells by protection group, with the auditor's verdict as the manifests keep it."""
+    from rich.table import Table
+
+    from kobe_platform.publication import published_partitions
+    from kobe_platform.statistics import load_statistics
+
+    statistics = load_statistics(settings.statistics)
+    held = published_partitions(_store(settings), statistics)
+    counts: dict[str, Counter[str]] = {}
+    for name, partitions in held.items():
+        own = counts.setdefault(statistics[name].key if statistics[name].group else "public", Counter())
+        own["tables"] += 1
+        for partition in partitions:
+            facts = partition.facts
+            own.update({key: int(facts.get(key, 0)) for key in ("published", "suppressed")})
+            own["unsafe"] += not facts.get("audit_safe", statistics[name].kind == "public")
+    table = Table(
+        "群 group", "表 tables", "公表 published", "秘匿 suppressed", "割合 share", "監査 audit", title="公表値 cells"
+    )
+    for group, own in sorted(counts.items()):
+        share = own["published"] / max(own["published"] + own["suppressed"], 1)
+        verdict = "—" if group == "public" else "安全 safe" if not own["unsafe"] else f"{own['unsafe']} unsafe"
+        table.add_row(
+            group, str(own["tables"]), f"{own['published']:,}", f"{own['suppressed']:,}", f"{share:.1%}", verdict
+        )
+    return table
+
+
+def release_table(settings: Settings) -> list[Table]:
+    """The release in force, or nothing."""
+    from rich.table import Table
+
+    from kobe_platform.lounge.release import current
+
+    release = current(settings.releases)
+    if release is None:
+        return []
+    table = Table(
+        "公開 release", "ページ pages", "表 tables", "サイト sites", "場所 where", title="公開 release in force"
+    )
+    where = str(settings.releases / "current")
+    table.add_row(release.id, str(len(release.pages)), str(len(release.tables)), str(len(release.sites)), where)
+    return [table]
+
+
+def _store(settings: Settings):
+    from kobe_platform.custody.keys import LocalKeyStore
+    from kobe_platform.lake import PartitionStore
+
+    keys = LocalKeyStore.open(settings.keys, settings.passphrase, log=settings.key_log, principal=settings.principal)
+    return PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)

@@ -7,6 +7,7 @@ in this process or after a crash: a cursor is stored when what it requested has 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 import zlib
@@ -80,17 +81,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Headless:
-    """The graph on one instance; methods are to be called in the order :meth:`begin`, :meth:`take_in`, :meth:`automate`."""
+    """The graph on one instance; first :meth:`take_in`, then :meth:`automate`."""
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     progress: Progress = field(default=lambda what, number, total: None)
     _tried: set[str] = field(default_factory=set)
-
-    def begin(self) -> None:
-        """See to it that the automation has a state from before this call's deliveries, so that it notices them."""
-        if self._stored(_AUTOMATION_CURSOR) is None:
-            self._keep_automation(self._evaluate(None).cursor)
 
     def due(self, scope: Scope) -> list[dg.RunRequest]:
         """One tick of the sensor: the run requests inside ``scope``; those outside, and those that this call
@@ -129,7 +125,7 @@ class Headless:
     def automate(self) -> Iterator[Outcome]:
         """Execute what the automation conditions ask for, round by round, and first what failed in a former call."""
         yield from self._execute(self._unfinished(), round_name="again")
-        if self._stored(_SETTLED) == self._latest_run():
+        if self._stored(_SETTLED) == self._state():
             return
         for _ in range(MAX_ROUNDS):
             evaluation = self._evaluate(self._automation())
@@ -138,7 +134,7 @@ class Headless:
             self._keep_automation(evaluation.cursor)
             if self._nothing_can_follow(requested):
                 break
-        self._store(_SETTLED, self._latest_run())
+        self._store(_SETTLED, self._state())
 
     def _nothing_can_follow(self, requested: Mapping[str, Sequence[dg.AssetKey]]) -> bool:
         """Whether what was just executed has no downstream asset outside itself, so that another round is idle."""
@@ -219,8 +215,12 @@ class Headless:
         names = {month: [key.to_user_string() for key in keys] for month, keys in unfinished.items()}
         self._store(_UNFINISHED, json.dumps(names))
 
-    def _latest_run(self) -> str:
-        return next((run.run_id for run in self.instance.get_runs(limit=1)), "none")
+    def _state(self) -> str:
+        """The latest run and the versions of all definitions: while both stand, there is nothing to evaluate."""
+        graph = self.definitions.resolve_asset_graph()
+        versions = {key.to_user_string(): graph.get(key).code_version for key in graph.get_all_asset_keys()}
+        told = hashlib.sha256(json.dumps(versions, sort_keys=True).encode()).hexdigest()
+        return f"{told} {next((run.run_id for run in self.instance.get_runs(limit=1)), 'none')}"
 
     def _known(self, run_key: str) -> bool:
         return self.instance.get_runs_count(dg.RunsFilter(tags={"dagster/run_key": run_key})) > 0

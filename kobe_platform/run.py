@@ -89,7 +89,6 @@ def process(settings: Settings, scope: Scope | None = None, console: object = No
     started = time.perf_counter()
     with open_instance(settings) as instance:
         graph = Headless(build_definitions(settings), instance)
-        graph.begin()
         deliveries = _shown(graph, graph.take_in(scope or Everything()), "deliveries", console)
         automated = _shown(graph, graph.automate(), "statistics", console)
     return RunReport(tuple(deliveries), tuple(automated), time.perf_counter() - started)

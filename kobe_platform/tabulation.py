@@ -61,7 +61,7 @@ def count_group(store: PartitionStore, members: Sequence[Statistic], month: str)
     }
     reference = in_force(store, REFERENCE, month) if any(member.by_district for member in members) else None
     inputs = {name: partition.digest if partition else "absent" for name, partition in present.items()}
-    inputs |= {"definition": _definition(members), "reference": reference.digest if reference else "none"}
+    inputs |= {"definition": definition_of(members), "reference": reference.digest if reference else "none"}
     if unchanged := _unchanged(store, "statistics", members, month, inputs):
         return unchanged
     frames = {source: _rows(store, source, months, members) for source, months in read.items()}
@@ -89,7 +89,7 @@ def protect_counts(
     tied = _tied(store, members, month, statistics)
     inputs = {f"statistics/{name}": partition.digest for name, partition in counted.items()}
     inputs |= {f"published/{t.statistic.name}/{t.month}": content_digest(t.published) for t in tied}
-    inputs["definition"] = _definition(members)
+    inputs["definition"] = definition_of(members)
     if unchanged := _unchanged(store, "published", members, month, inputs):
         return unchanged
     cells = {name: store.read(partition.id) for name, partition in counted.items()}
@@ -234,7 +234,8 @@ def _period_before(statistic: Statistic, month: str) -> str:
     return month_before(month) if statistic.period == "month" else f"{int(month[:4]) - 1}-{month[5:]}"
 
 
-def _definition(members: Sequence[Statistic]) -> str:
+def definition_of(members: Sequence[Statistic]) -> str:
+    """SHA-256 over the definitions of a group: equal definitions, equal figures from equal rows."""
     told = [member.model_dump(mode="json") for member in members]
     return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

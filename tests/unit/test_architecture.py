@@ -29,7 +29,7 @@ RANKS = (
     {"reconciliation"},
     {"privacy"},
     {"definitions", "headless"},
-    {"run", "demo", "bench"},
+    {"run", "demo", "bench", "bench_plain"},
     {"cli"},
 )
 LAYERS = {"resources": 0, "assets": 1, "checks": 1, "definitions": 2}

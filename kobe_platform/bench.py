@@ -1,0 +1,139 @@
+"""`kobe bench …`: how long the platform takes, and how that compares with a plain script that keeps no secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure the platform.", add_completion=False)
+
+MONTH = "2025-07"
+STAGES = ("raw", "abstracted", "lake", "statistics", "published")
+CHECKS = (
+    "rows_accounted",
+    "no_identifiers",
+    "expectations",
+    "common_margins",
+    "stock_and_flow",
+    "moves_balance",
+    "disclosure",
+)
+Residents = Annotated[int, typer.Option(help="People of the synthetic city.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+
+@bench_app.callback()
+def bench() -> None:
+    """Measure the platform."""
+
+
+@bench_app.command()
+def month(residents: Residents = 1_500_000, as_json: AsJson = False) -> None:
+    """One month from the inbox to protected tables, stage by stage, against a plain Polars and DuckDB script."""
+    with tempfile.TemporaryDirectory(prefix="kobe-bench-") as scratch:
+        report = measure(Path(scratch), residents)
+    if as_json:
+        print(json.dumps(report, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("stage", "seconds", "share", title=f"{residents:,} residents, {MONTH}, CP932 delimited")
+    for name, seconds in report["seconds"].items():
+        share = f"{seconds / report['seconds']['total']:.0%}" if not name.startswith("plain") else ""
+        table.add_row(name, f"{seconds:.1f}", share)
+    console = Console()
+    console.print(table)
+    for name, ratio in report["ratios"].items():
+        console.print(f"{name}: {ratio:.2f} × the plain script")
+    console.print(f"peak {report['peak_mb']:,} MB (plain script {report['plain_peak_mb']:,} MB)")
+
+
+def measure(scratch: Path, residents: int) -> dict:
+    """Synthesize, then run the platform and the plain script, each in a process of its own.
+
+    Returns:
+        ``ratios`` (platform ÷ plain; protection and checks not in them), ``seconds`` by stage, ``peak_mb``.
+    """
+    inbox = scratch / "inbox"
+    _call("kobe_platform.cli", "synthesize", "--out", inbox, "--residents", residents, "--from", MONTH, "--to", MONTH)
+    platform = json.loads(_call("kobe_platform.bench", "platform", inbox, scratch / "var"))
+    plain = json.loads(_call("kobe_platform.bench", "plain", inbox, scratch))
+    seconds = {**platform["seconds"], **{f"plain_{name}": spent for name, spent in plain["seconds"].items()}}
+    to_lake = sum(seconds[stage] for stage in ("raw", "abstracted", "lake"))
+    return {
+        "residents": residents,
+        "ratios": {
+            "inbox_to_lake": round(to_lake / plain["seconds"]["inbox_to_lake"], 2),
+            "lake_to_tables": round(seconds["statistics"] / plain["seconds"]["lake_to_tables"], 2),
+        },
+        "seconds": {name: round(spent, 2) for name, spent in seconds.items()},
+        "peak_mb": platform["peak_mb"],
+        "plain_peak_mb": plain["peak_mb"],
+    }
+
+
+def _call(module: str, *arguments: object) -> str:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=os.environ)
+    return done.stdout.decode().strip().splitlines()[-1] if done.stdout.strip() else ""
+
+
+def run_platform(inbox: Path, home: Path) -> dict:
+    """The real graph up to the protected tables, with the seconds of its steps by stage; ``dagster`` is what is left."""
+    from kobe_platform.custody.keys import LocalKeyStore
+    from kobe_platform.definitions import build_definitions
+    from kobe_platform.headless import Headless, Scope
+    from kobe_platform.privacy.instance import open_instance
+    from kobe_platform.settings import Settings
+
+    settings = Settings(home=home, inbox=inbox)
+    LocalKeyStore.create(settings.keys, log=settings.key_log)
+    with open_instance(settings) as instance:
+        graph = Headless(build_definitions(settings), instance)
+        outcomes = list(graph.take_in(Scope()))
+        for outcome in graph.automate():
+            if not outcome.month:
+                break
+            outcomes.append(outcome)
+    failed = [fault.text for outcome in outcomes for fault in outcome.faults]
+    if failed or not all(outcome.success for outcome in outcomes):
+        raise SystemExit("\n".join(failed) or "a blocking check refused")
+    steps = [step for outcome in outcomes for step in outcome.steps]
+    seconds = {stage: _spent(steps, (stage,)) for stage in STAGES}
+    seconds["checks"] = _spent(steps, CHECKS)
+    seconds["total"] = sum(outcome.seconds for outcome in outcomes)
+    seconds["dagster"] = seconds["total"] - sum(seconds[name] for name in (*STAGES, "checks"))
+    return {"seconds": seconds, "peak_mb": _peak()}
+
+
+def _spent(steps: list[tuple[str, float]], prefixes: tuple[str, ...]) -> float:
+    return sum(seconds for name, seconds in steps if name.split("__")[0] in prefixes)
+
+
+def run_plain(inbox: Path, scratch: Path) -> dict:
+    """What an analyst would write: decode, parse, derive age and ward, write Parquet; then the statistics' own SQL.
+
+    It checks nothing, encrypts nothing and drops identifiers only because no column asks for them.
+    """
+    from kobe_platform.bench_plain import inbox_to_parquet, parquet_to_counts
+
+    spent = {"inbox_to_lake": inbox_to_parquet(inbox, scratch, MONTH), "lake_to_tables": parquet_to_counts(scratch)}
+    return {"seconds": spent, "peak_mb": _peak()}
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+if __name__ == "__main__":
+    _run = {"platform": run_platform, "plain": run_plain}[sys.argv[1]]
+    print(json.dumps(_run(Path(sys.argv[2]), Path(sys.argv[3]))))
