@@ -28,8 +28,9 @@ INCLUSIONS = (
     (("moves_in_hyogo_month",), ("moves_in_month",), ()),
     (("moves_out_hyogo_month",), ("moves_out_month",), ()),
 )
-"""Sums of tables that cannot exceed sums of others, in the columns named (in each ward at most): foreigners are
-residents; whoever comes to a ward comes to one of its districts; arrivals in districts are those and moves within it."""
+"""Sums of tables that cannot exceed sums of others, in the columns named (where areas differ in depth, by ward):
+foreigners are residents; whoever comes to a ward comes to one of its districts; arrivals in districts are those and
+moves within the ward."""
 
 
 @dataclass(frozen=True)
