@@ -38,7 +38,9 @@ def read_cells(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
     return cells
 
 
-def read_published(names: Iterable[str], dimensions: Mapping[str, Iterable[str]], folder: Path) -> dict[str, pl.DataFrame]:
+def read_published(
+    names: Iterable[str], dimensions: Mapping[str, Iterable[str]], folder: Path
+) -> dict[str, pl.DataFrame]:
     """Published ``TABLE.csv`` files: dimension columns and status as text, value as whole numbers or null.
 
     Raises:

@@ -301,9 +301,7 @@ def _block(rows: list, columns: list, coefficients: list) -> Rows:
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(coefficients)
 
 
-def _regrouped(
-    spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, Layout]
-) -> list[Rows]:
+def _regrouped(spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, Layout]) -> list[Rows]:
     """A regrouped code's cell = Σ the cells that it gathers, wherever other tables hold all of those."""
     blocks = []
     for base, classification in classes.items():
@@ -360,7 +358,9 @@ def _with_relations(spec: Spec, layouts: Mapping[str, Layout], attributes: dict,
             size += len(difference)
         blocks.append((number, variables, coefficients))
     extra = np.concatenate(slacks) if slacks else np.empty(0, np.int64)
-    attributes = {name: np.concatenate([array, np.zeros(len(extra), array.dtype)]) for name, array in attributes.items()}
+    attributes = {
+        name: np.concatenate([array, np.zeros(len(extra), array.dtype)]) for name, array in attributes.items()
+    }
     if len(extra):
         attributes["value"][-len(extra) :] = extra
         attributes["slack"][-len(extra) :] = True

@@ -80,6 +80,26 @@ class Neighbourhoods:
             parts.append(grid[free[grid]])
         return np.unique(np.concatenate(parts))
 
+    def grid(self, variable: int, free: np.ndarray, movable: np.ndarray, slack: np.ndarray, mates: int) -> np.ndarray:
+        """Like :meth:`hidden_mates`, but with cells that may yet be hidden: on each axis half of the mates of either kind."""
+        parts = [np.array([variable])]
+        for entry in range(self._starts[variable], self._starts[variable + 1]):
+            table, layout = int(self._table[entry]), self._layouts[self._table[entry]]
+            nodes = [int(node) for node in np.unravel_index(self._position[entry], layout.variables.shape)]
+            index = []
+            for axis, node in enumerate(nodes):
+                near = self._relatives(table, axis, node, NEAR)
+                line = layout.variables[tuple(near if a == axis else n for a, n in enumerate(nodes))]
+                usable = movable[line] & (near != node)
+                near, line = near[usable], line[usable]
+                wide = slack[line] >= self.model.width[line]
+                known = np.lexsort((-slack[line], ~free[line]))[: mates // 2]
+                cheap = np.lexsort((slack[line], ~wide, free[line]))[: mates - mates // 2]
+                index.append(np.concatenate([[node], near[np.union1d(known, cheap)]]).astype(np.int64))
+            block = layout.variables[np.ix_(*index)].ravel()
+            parts.append(block[movable[block]])
+        return np.unique(np.concatenate(parts))
+
     def _with_hidden(self, chosen: np.ndarray, free: np.ndarray) -> np.ndarray:
         front, known, goal = chosen[free[chosen]], chosen, max(len(chosen), LEAST_SCOPE)
         while len(front) and len(known) < goal:

@@ -12,7 +12,13 @@ POOR = 0.005
 
 
 def push(
-    solver: Solver, block: Block, slack: np.ndarray, missing: np.ndarray, down: np.ndarray, width: np.ndarray, number: int
+    solver: Solver,
+    block: Block,
+    slack: np.ndarray,
+    missing: np.ndarray,
+    down: np.ndarray,
+    width: np.ndarray,
+    number: int,
 ) -> np.ndarray | None:
     """Moves that lift (in odd rounds also lower) the missing cells of a part towards what they lack.
 

@@ -12,12 +12,12 @@ from scipy import sparse
 
 INTEGRALITY = 1e-6
 INFINITE = 1e30
-MOST_NODES = 2_000
+MOST_NODES = 50
 MOST_ITERATIONS = 2_000_000
 REPAIR_RINGS = (3, 2, 1)
 REPAIR_STEP = 5
-REPAIR_NODES = 300
-LARGEST_REPAIR = 3_000
+REPAIR_NODES = 30
+LARGEST_REPAIR = 1_200
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,7 @@ class Solver:
             len(cost), height, len(rows), 1, 1, 0.0, cost, lower, upper, sums, sums,
             np.ascontiguousarray(starts, np.int32), np.ascontiguousarray(rows, np.int32), values, kind,
         )  # fmt: skip
+        highs.setOptionValue("presolve", "on" if integer else "off")
         highs.setOptionValue("mip_max_nodes", nodes)
         highs.run()
         self.programs += 1

@@ -49,7 +49,9 @@ class Proofs:
 
     def withdraw(self, numbers: np.ndarray) -> np.ndarray:
         """Forget these tables; returns the variables whose proven width shrank."""
-        touched = np.unique(np.concatenate([self.tables[n][0] for n in numbers if self.tables[n]] or [np.empty(0, int)]))
+        touched = np.unique(
+            np.concatenate([self.tables[n][0] for n in numbers if self.tables[n]] or [np.empty(0, int)])
+        )
         before = self.spread[touched]
         for number in numbers:
             self.tables[number] = None

@@ -101,7 +101,8 @@ def protect(
     """
     began = time.perf_counter()
     parts = [
-        (part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive)) for part in independent(spec)
+        (part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive))
+        for part in independent(spec)
     ]
     if workers > 1 and len(parts) > 1:
         with ProcessPoolExecutor(min(workers, len(parts)), mp_context=get_context("spawn")) as pool:

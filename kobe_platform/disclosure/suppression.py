@@ -24,8 +24,10 @@ from kobe_platform.errors import DisclosureError
 Progress = Callable[[str, int, int], None]
 BULK_AFTER = 100
 """Cells opened one by one before many are tried at once again."""
-LARGEST_CERTIFIED = 6_000
+LARGEST_CERTIFIED = 400
 FEW_MATES = (6,)
+SOME_MATES = (4, 6)
+LARGE_SCOPE, SURE_SCOPE = 4_000, 1_000
 IDLE_COST = 0.01
 """Cost of moving a cell that is hidden already: short moves tend to be whole."""
 
@@ -71,7 +73,9 @@ class Suppressor:
         self.pattern = Pattern(primary | ratchet, primary.copy(), Proofs(model.size))
         self.may_hide = ~(model.known | model.residual | model.slack | immovable)
         if (primary & immovable).any():
-            raise _error("a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable)
+            raise _error(
+                "a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable
+            )
         # Who knows how residuals are made (privacy.md §1: never 1 … k−1 below the ward) knows one of k or more to stay so.
         lower = np.where(model.residual & (model.value >= model.k), model.k, model.lower)
         self.slackness = model.value - lower
@@ -164,8 +168,15 @@ class Suppressor:
             scope = self.near.hidden_mates(target, free, self.slackness, mates)
             if self._try(target, scope, free, certify=False):
                 return
+        movable = free | self.may_hide
+        near = self.near.around(target, NEAR, free, movable)
+        if len(near) > LARGE_SCOPE:
+            for mates in SOME_MATES:
+                scope = self.near.grid(target, free, movable, self.slackness, mates)
+                if len(scope) < LARGE_SCOPE and self._try(target, scope, free, certify=len(scope) < SURE_SCOPE):
+                    return
         for reach in (NEAR, WIDE, ALL):
-            if self._try(target, self.near.around(target, reach, free, free | self.may_hide), free):
+            if self._try(target, self.near.around(target, reach, free, movable), free):
                 return
         raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
 
@@ -177,7 +188,7 @@ class Suppressor:
             if moves is None:
                 continue
             moved = scope[np.abs(moves) > INTEGRALITY]
-            if certify or free[moved].all():
+            if certify or free[moved].all() or whole(moves * share) is not None:
                 self._hide(moved)
                 if self._count(block, moves, share) and self._open(target):
                     return True

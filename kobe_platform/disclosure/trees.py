@@ -181,7 +181,9 @@ def base_of(spec: Spec, dimension: str) -> str:
 
 
 def _classify(spec: Spec, base: str, base_tree: Tree, regroupings: Mapping[str, Tree]) -> Classification:
-    leaf_sets = {node: frozenset(np.flatnonzero(base_tree.below[node] & base_tree.leaf)) for node in range(len(base_tree))}
+    leaf_sets = {
+        node: frozenset(np.flatnonzero(base_tree.below[node] & base_tree.leaf)) for node in range(len(base_tree))
+    }
     known: dict[frozenset, int] = {}
     for node, leaves in leaf_sets.items():
         known.setdefault(leaves, node)

@@ -146,7 +146,9 @@ class Part:
         low = np.maximum(self.lower[region], np.floor(solution[region]) - 5).astype(float)
         program = self._program(region, right, sparse.csc_array(part[rows]), low, np.ceil(solution[region]) + 5)
         program.setOptionValue("mip_max_nodes", 300)
-        program.changeColsIntegrality(len(region), np.arange(len(region), dtype=np.int32), np.ones(len(region), np.uint8))
+        program.changeColsIntegrality(
+            len(region), np.arange(len(region), dtype=np.int32), np.ones(len(region), np.uint8)
+        )
         program.run()
         self.programs += 1
         if program.getModelStatus() != highspy.HighsModelStatus.kOptimal:

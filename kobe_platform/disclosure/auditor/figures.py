@@ -84,9 +84,7 @@ def read_figures(spec: Spec, tables: Mapping[str, pl.DataFrame]) -> Figures:
             else:
                 expressions.append(pl.lit("").alias(f"base {base}"))
         rule = table.rule(spec.rule)
-        residual = pl.any_horizontal(
-            [pl.col(c).is_in(sorted(codes[d].residual)) for c, d in table.dimensions.items()]
-        )
+        residual = pl.any_horizontal([pl.col(c).is_in(sorted(codes[d].residual)) for c, d in table.dimensions.items()])
         keyed.append(
             promised[table.name].select(
                 pl.lit(table.population).alias("population"),
@@ -120,7 +118,9 @@ def _gather(spec: Spec, promised: dict, codes: dict, everything: pl.DataFrame, b
         .with_row_index("cell")
         .with_columns(pl.col("cell").cast(pl.Int64))
     )
-    numbers = everything.select(*key, "table").join(cells.select(*key, "cell"), on=key, how="left", maintain_order="left")
+    numbers = everything.select(*key, "table").join(
+        cells.select(*key, "cell"), on=key, how="left", maintain_order="left"
+    )
     rows = {
         table.name: promised[table.name].with_columns(cell=numbers.filter(pl.col("table") == i)["cell"])
         for i, table in enumerate(spec.tables)
@@ -250,9 +250,7 @@ def _promised(spec: Spec, table: Table, codes: Mapping[str, Codes], clean: pl.Da
     columns = list(table.dimensions)
     if clean.select(columns).is_duplicated().any():
         raise _error("a published row is given twice", table.name)
-    shown = ~pl.any_horizontal(
-        [pl.col(c).is_in(sorted(codes[d].residual)) for c, d in table.dimensions.items()]
-    )
+    shown = ~pl.any_horizontal([pl.col(c).is_in(sorted(codes[d].residual)) for c, d in table.dimensions.items()])
     promised = grid.with_columns(shown=shown).join(
         clean.with_columns(found=True).drop("status"), on=columns, how="left", maintain_order="left"
     )

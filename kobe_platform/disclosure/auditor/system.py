@@ -145,7 +145,11 @@ def _matched(spec: Spec, figures: Figures, table, column: str, other, base: str,
     left = here.filter(
         pl.all_horizontal(
             [pl.lit(True)]
-            + [pl.col(c) == figures.codes[d].root for c, d in table.dimensions.items() if c != column and c not in shared]
+            + [
+                pl.col(c) == figures.codes[d].root
+                for c, d in table.dimensions.items()
+                if c != column and c not in shared
+            ]
         )
     )
     used = {oc for _, oc, _ in shared.values()}
@@ -194,7 +198,9 @@ def _relation_equations(relation: Relation, spec: Spec, figures: Figures) -> pl.
     ]
     if relation.sense == "<=":
         nothing = np.full(joined.height, -1)
-        parts.append(pl.DataFrame({"equation": numbers, "cell": nothing, "sign": np.ones(joined.height, dtype=np.int64)}))
+        parts.append(
+            pl.DataFrame({"equation": numbers, "cell": nothing, "sign": np.ones(joined.height, dtype=np.int64)})
+        )
     return pl.concat([part.cast(_SCHEMA) for part in parts])
 
 
@@ -210,7 +216,9 @@ def components(system: System) -> list[tuple[np.ndarray, np.ndarray]]:
     by_row, by_column = np.argsort(rows, kind="stable"), np.argsort(columns, kind="stable")
     result = []
     for part in np.unique(columns):
-        unknowns = by_column[np.searchsorted(columns[by_column], part) : np.searchsorted(columns[by_column], part, "right")]
+        unknowns = by_column[
+            np.searchsorted(columns[by_column], part) : np.searchsorted(columns[by_column], part, "right")
+        ]
         equations = by_row[np.searchsorted(rows[by_row], part) : np.searchsorted(rows[by_row], part, "right")]
         result.append((unknowns, equations))
     return result

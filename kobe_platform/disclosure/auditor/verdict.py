@@ -71,7 +71,9 @@ def audit(
     began = time.perf_counter()
     figures = read_figures(spec, tables)
     findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]
-    found: list[tuple[str, int]] = [("exact", c) for c in np.flatnonzero(figures.hidden & (figures.value >= 0)).tolist()]
+    found: list[tuple[str, int]] = [
+        ("exact", c) for c in np.flatnonzero(figures.hidden & (figures.value >= 0)).tolist()
+    ]
     shown = (figures.value > 0) & (figures.value < figures.k) & ~figures.residual
     found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]
     system = build_system(spec, figures)
@@ -109,7 +111,9 @@ def _attack(
     width, k = np.where(wanted, figures.width[cells], 0), np.where(wanted, figures.k[cells], 0)
     try:
         part = Part(system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], wanted)
-        settled = np.array([part.harmless(u, int(width[u]), int(k[u]), bool(figures.residual[cells[u]])) for u in range(part.size)])
+        settled = np.array(
+            [part.harmless(u, int(width[u]), int(k[u]), bool(figures.residual[cells[u]])) for u in range(part.size)]
+        )
         part.spread_out(width, settled)
     except Contradiction:
         return [("contradiction", int(cells[wanted][0]) if wanted.any() else 0)], 0

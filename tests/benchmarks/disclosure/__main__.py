@@ -56,7 +56,9 @@ def _show(name: str, record: dict) -> None:
         return
     peers, ours = record["peers_terms"], record["our_terms"]
     seconds, most = case.reach
-    print(f"  {peers['cells']:,} cells, {peers['primaries']:,} primaries; to reach {seconds} s, {most or '–'} secondaries")
+    print(
+        f"  {peers['cells']:,} cells, {peers['primaries']:,} primaries; to reach {seconds} s, {most or '–'} secondaries"
+    )
     ratio = f", ratio {peers['secondaries'] / most:.2f}" if most else ""
     print(f"  peers' terms: {peers['seconds']} s (ratio {peers['seconds'] / seconds:.2f}), "
           f"{peers['secondaries']:,} secondaries{ratio}, narrow {peers['narrow']}, not [0, k] {peers['not_0_to_k']}")  # fmt: skip

@@ -170,7 +170,9 @@ CASES: dict[str, Case] = {
     "district": Case("165 districts × 21 ages × sex", district_age_sex, (1.5, 441), "8.6–16 s, 442", 2.0),
     "small": Case("40 districts × 21 ages × sex", lambda: district_age_sex(40), (0.3, 131), "1.5 s, 133 (92 s, 130)"),
     "ward_nation": Case("ward × 40 nationalities × sex", ward_nationality_sex, (0.1, 41), "1.1 s, 41"),
-    "district_nation": Case("district × 40 nationalities × sex", district_nationality_sex, (10, 363), "killed at 330 s"),
+    "district_nation": Case(
+        "district × 40 nationalities × sex", district_nationality_sex, (10, 363), "killed at 330 s"
+    ),
     "linked": Case("two linked tables of foreigners", linked_foreigners, (1, None), "2 exact, 10 narrow"),
     "moves": Case("ward × ward × age × reason", ward_ward_age_reason, (60, None), "killed at 330 s"),
     "towns": Case("2,850 towns × 21 ages", towns_age, (60, None), "–", 10),

@@ -11,7 +11,10 @@ from kobe_platform.disclosure import Spec
 
 
 def hidden_ranges(
-    spec: Spec, cells: Mapping[str, pl.DataFrame], tables: Mapping[str, pl.DataFrame], trees: Mapping[str, Mapping[str, str | None]]
+    spec: Spec,
+    cells: Mapping[str, pl.DataFrame],
+    tables: Mapping[str, pl.DataFrame],
+    trees: Mapping[str, Mapping[str, str | None]],
 ) -> dict[tuple[str, tuple[str, ...]], tuple[int, int]]:
     """(table, codes) of every suppressed row → least and largest count over all consistent tables.
 
@@ -30,8 +33,11 @@ def hidden_ranges(
     for t in spec.tables:
         for row in tables[t.name].iter_rows(named=True):
             members = frozenset(
-                i for codes, i in index.items()
-                if all(_below(trees[c], code, row[c]) for c, code in zip(columns, codes, strict=True) if c in t.dimensions)
+                i
+                for codes, i in index.items()
+                if all(
+                    _below(trees[c], code, row[c]) for c, code in zip(columns, codes, strict=True) if c in t.dimensions
+                )
             )
             if row["status"] == "published":
                 constraints.append((members, row["value"], row["value"]))

@@ -21,7 +21,9 @@ AREAS = [
     {"city": None, "a": "city", "b": "city", "c": "city"},
     {"city": None, "w": "city", "v": "city", "a": "w", "b": "w", "c": "v"},
 ]
-CHECKED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+CHECKED = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
 
 
 @st.composite
@@ -117,9 +119,7 @@ def test_the_auditor_refuses_whatever_the_oracle_finds_narrow(problem, data):
     ).drop("row")  # fmt: skip
     assume(mutated.filter(pl.col("status") == "published", pl.col("area") == "city", pl.col("sex") == "T").height)
     ranges = hidden_ranges(spec, frames, {"t": mutated}, trees)
-    narrow = any(
-        high - low < spec.rule.width and low < spec.rule.minimum_frequency for low, high in ranges.values()
-    )
+    narrow = any(high - low < spec.rule.width and low < spec.rule.minimum_frequency for low, high in ranges.values())
     assert audit(spec, {"t": mutated}).safe == (not narrow)
 
 
