@@ -106,24 +106,27 @@ function measure(component, narrow, extra = {}) {
   return {
     type: 'value',
     splitNumber: narrow ? 3 : 5,
-    minInterval: component.digits ? 0 : 1,
+    minInterval: 10 ** -component.digits,
     axisLabel: label,
     splitLine: { lineStyle: { color: RULE } },
     ...extra,
   };
 }
 
-/** One step above and below figures that are all the same, which would else stand on an axis from half to double. */
-function levelRange(rows) {
-  const known = [...new Set(rows.flat().filter((value) => typeof value === 'number'))];
-  return known.length === 1 ? { min: known[0] - 1, max: known[0] + 1 } : {};
+/** Figures that hardly differ stand on an axis of ten of their smallest steps, lest rounding look like a trend. */
+function levelRange(rows, digits) {
+  const known = rows.flat().filter((value) => typeof value === 'number');
+  const [low, high, step] = [Math.min(...known), Math.max(...known), 10 ** -digits];
+  if (!known.length || high - low >= 4 * step) return {};
+  const round = (value) => Number(value.toFixed(digits));
+  return { min: Math.max(0, round(low - 5 * step)), max: round(high + 5 * step) };
 }
 
 function lines(component, record, rows, narrow, place) {
   const area = component.kind === 'AreaChart';
   return {
     xAxis: { ...category(component, record, narrow, false, place.clientWidth), boundaryGap: record.x.length === 1 },
-    yAxis: measure(component, narrow, { scale: !area && !component.opts.zero, ...(area || component.opts.zero ? {} : levelRange(rows)) }),
+    yAxis: measure(component, narrow, { scale: !area && !component.opts.zero, ...(area || component.opts.zero ? {} : levelRange(rows, component.digits)) }),
     series: rows.map((row, i) => ({
       type: 'line',
       name: record.s[i],
