@@ -80,9 +80,11 @@ def test_only_the_wings_import_dagster(module):
 
 @pytest.mark.parametrize("module", sorted(name for name in modules() if room(name)))
 def test_no_room_names_a_room_above_it(module):
+    # A room's commands are a face of the command line, and may name what the command line may.
+    own = rank("cli" if module.endswith(".commands") else room(module))
     for name in imports(modules()[module]):
         if room(name) and room(name) in set().union(*RANKS):
-            assert rank(room(name)) <= rank(own), f"{module} imports {name}"
+            assert rank(room(name)) <= own, f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("module", sorted(name for name in modules() if name.split(".")[0] in LAYERS))
