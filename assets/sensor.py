@@ -44,7 +44,7 @@ def job_name(source: str) -> str:
     return f"take_in_{source}"
 
 
-def delivery_jobs(contracts: Mapping[str, Contract], months: dg.PartitionsDefinition) -> list:
+def delivery_jobs(contracts: Mapping[str, Contract]) -> list:
     """One job a source: everything between the inbox and the lake (or, for public sources, statistics)."""
     jobs = []
     for contract in contracts.values():
@@ -54,7 +54,6 @@ def delivery_jobs(contracts: Mapping[str, Contract], months: dg.PartitionsDefini
             dg.define_asset_job(
                 job_name(contract.name),
                 selection=dg.AssetSelection.assets(*keys),
-                partitions_def=months,
                 description=f"{contract.title}:受信箱からレイクまで",
                 tags={"kobe/source": contract.name, ORDER_TAG: "delivery"},
             )

@@ -52,7 +52,7 @@ def build_definitions(
     statistics = load_statistics(settings.statistics)
     pages = load_pages(settings.dashboards)
     partitions = months(settings.start)
-    jobs = delivery_jobs(contracts, partitions)
+    jobs = delivery_jobs(contracts)
     return dg.Definitions(
         assets=[
             *raw_assets(contracts, partitions),

@@ -1,0 +1,75 @@
+"""The main job on a small synthetic city, through the real graph: a release, its reconciliation, and a second run."""
+
+import json
+
+import polars as pl
+import pytest
+
+from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.lounge.release import current
+from kobe_platform.reception.accounting import balance
+from kobe_platform.run import check_installation, process
+from kobe_platform.settings import Settings
+from kobe_platform.synthesis.deliveries import Plan, synthesize
+
+pytestmark = pytest.mark.slow
+FIRST, LAST = "2025-11", "2025-12"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Settings:
+    root = tmp_path_factory.mktemp("main_job")
+    settings = Settings(home=root / "var", inbox=root / "inbox")
+    LocalKeyStore.create(settings.keys, log=settings.key_log)
+    synthesize(Plan(settings.inbox, 20_000, FIRST, LAST, 0), lambda step: None)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def report(place):
+    return process(place)
+
+
+@pytest.fixture(scope="module")
+def store(place, report) -> PartitionStore:
+    keys = LocalKeyStore.open(place.keys, log=place.key_log)
+    return PartitionStore(place.store, keys, municipality=place.municipality, principal="test")
+
+
+def test_everything_is_taken_in_and_a_release_is_made(report, place):
+    assert report.exit_code == 0, [outcome.faults for outcome in report.automated if not outcome.success]
+    assert report.released and not report.refused
+    assert len(current(place.releases).pages) == 7
+
+
+def test_every_row_of_every_extract_is_accounted_for(report, place):
+    receipts = [json.loads(path.read_text("utf-8")) for path in place.receipts.rglob("*.accepted.json")]
+    assert len(receipts) == 2 * 3 + 1
+    for receipt in receipts:
+        assert balance(receipt["facts"]) == 0, receipt["source"]
+        assert receipt["facts"]["rows"] == sum(file["rows"] for file in receipt["files"])
+
+
+@pytest.mark.parametrize("month", [FIRST, LAST])
+def test_published_population_by_ward_is_that_of_the_lake(month, store):
+    lake = store.read(PartitionId("lake", "resident_register", month), ["ward"])
+    counted = dict(lake["ward"].cast(pl.String).value_counts().iter_rows())
+    table = store.read(PartitionId("published", "population_ward", month))
+    totals = table.filter(pl.col("age") == "total", pl.col("sex") == "total", pl.col("status") == "published")
+    published = dict(totals.select("area", "value").iter_rows())
+    assert published.pop("28100") == lake.height
+    assert published == counted
+
+
+def test_a_second_run_finds_nothing_new(report, place):
+    again = process(place)
+    assert again.nothing_new and again.exit_code == 0
+
+
+def test_an_inbox_inside_the_home_is_refused(place):
+    from kobe_platform.errors import ConfigurationError
+
+    inside = Settings(home=place.home, inbox=place.home / "inbox")
+    with pytest.raises(ConfigurationError):
+        check_installation(inside)

@@ -1,0 +1,87 @@
+"""Every asset says who owns it, what it is, how sensitive it is, and when it is late; one partitions definition for all."""
+
+import dagster as dg
+import pytest
+
+from assets.conventions import GROUPS, SENSITIVITY
+
+
+@pytest.fixture(scope="module")
+def specs(definitions):
+    return definitions.resolve_all_asset_specs()
+
+
+@pytest.fixture(scope="module")
+def graph(definitions):
+    return definitions.resolve_asset_graph()
+
+
+def test_every_asset_states_owner_description_kind_sensitivity_and_freshness(specs):
+    for spec in specs:
+        assert spec.owners and all(owner.startswith("team:") for owner in spec.owners), spec.key
+        assert spec.description and len(spec.description) > 8, spec.key
+        assert spec.kinds, spec.key
+        assert spec.tags["sensitivity"] in SENSITIVITY.values(), spec.key
+        assert isinstance(spec.freshness_policy, dg.FreshnessPolicy), spec.key
+
+
+def test_the_graph_has_the_five_groups_and_no_other(specs):
+    assert {spec.group_name for spec in specs} == set(GROUPS)
+
+
+def test_all_partitioned_assets_share_one_monthly_definition(graph):
+    found = {id(graph.get(key).partitions_def): graph.get(key).partitions_def for key in graph.get_all_asset_keys()}
+    partitioned = [definition for definition in found.values() if definition is not None]
+    assert {type(definition) for definition in partitioned} == {dg.MonthlyPartitionsDefinition}
+    assert len({definition.get_first_partition_key() for definition in partitioned}) == 1
+    assert partitioned[0].get_first_partition_key() == "2010-10"
+
+
+def test_only_pages_and_the_release_have_no_partitions(graph):
+    for key in graph.get_all_asset_keys():
+        assert (graph.get(key).partitions_def is None) == (key.path[0] == "dashboards"), key
+
+
+def test_sensitivity_falls_from_raw_to_published(graph):
+    tags = {key.to_user_string(): graph.get(key).tags["sensitivity"] for key in graph.get_all_asset_keys()}
+    assert tags["raw/resident_register"] == "personal"
+    assert tags["lake/resident_register"] == "pseudonymous"
+    assert tags["statistics/population_ward"] == "unprotected-counts"
+    assert tags["published/population_ward"] == "protected-counts"
+    assert tags["raw/town_districts"] == "public"
+
+
+def test_a_page_depends_on_exactly_the_tables_that_it_queries(graph, settings):
+    from kobe_platform.lounge.pages import load_pages
+
+    for page in load_pages(settings.dashboards).values():
+        parents = {parent.path[-1] for parent in graph.get(dg.AssetKey(["dashboards", page.slug])).parent_keys}
+        assert parents == set(page.tables), page.slug
+
+
+def test_every_published_table_has_blocking_disclosure_and_secrecy_checks(definitions, graph):
+    specs = {key: graph.get(key) for key in graph.asset_check_keys}
+    blocking = {(key.asset_key.path[-1], key.name) for key, node in specs.items() if node.blocking}
+    for key in graph.get_all_asset_keys():
+        if key.path[0] == "published":
+            assert (key.path[1], "no_identifiers") in blocking, key
+            if graph.get(key).tags["sensitivity"] != "public":
+                assert (key.path[1], "disclosure") in blocking, key
+
+
+def test_statistics_pages_and_release_are_automated_and_deliveries_are_not(graph):
+    for key in graph.get_all_asset_keys():
+        by_sensor = key.path[0] in ("raw", "abstracted", "lake") or key.path[1] == "estimated_population"
+        if key.path[0] != "published":
+            assert (graph.get(key).automation_condition is None) == by_sensor, key
+
+
+def test_sensor_schedule_and_automation_are_on(definitions):
+    repository = definitions.get_repository_def()
+    names = {sensor.name for sensor in repository.sensor_defs}
+    assert {"inbox", "automation"} <= names
+    assert [schedule.name for schedule in repository.schedule_defs] == ["nightly_verification"]
+
+
+def test_objects_are_refused_by_default(definitions):
+    assert type(definitions.resources["io_manager"]).__name__ == "RefusingIOManager"
