@@ -70,7 +70,7 @@ def parquet_to_counts(scratch: Path) -> float:
             frame = pl.read_parquet(scratch / f"{name}.parquet")
             connection.register(name, frame.to_arrow())
         for sql in COUNTS:
-            connection.execute(sql).pl()
+            connection.execute(sql).fetchall()
     return time.perf_counter() - started
 
 

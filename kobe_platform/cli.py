@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -68,6 +69,8 @@ def invoke(mounted: Mounted, arguments: list[str]) -> int:
     """
     from kobe_platform.errors import ConfigurationError, PlatformError
 
+    # A core dump would hold rows in the clear: none, whatever the command.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         command = typer.main.get_command(_typer_of(mounted))
         command(args=arguments, prog_name=f"kobe {mounted.name}")
