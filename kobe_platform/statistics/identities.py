@@ -1,7 +1,4 @@
-"""Identities that population figures obey (domain: wards sum to the city; what was, came and went is what is).
-
-Each function returns what does not hold, as coordinates and a difference in counts; nothing when all is well.
-"""
+"""Published totals against their published parts: wards sum to the city, ages and sexes to their total."""
 
 from __future__ import annotations
 
@@ -13,8 +10,6 @@ import polars as pl
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary import Hierarchy
-
-NOT_DEMOGRAPHIC = "non_demographic"
 
 
 @dataclass(frozen=True)
@@ -59,54 +54,3 @@ def totals_hold(statistic: Statistic, table: pl.DataFrame, areas: Hierarchy | No
             for row in wrong.with_columns(difference.alias("off")).iter_rows(named=True)
         ]
     return found
-
-
-def stock_and_flow(
-    before: pl.DataFrame, now: pl.DataFrame, movements: pl.DataFrame, *, tolerance: int = 0
-) -> list[Imbalance]:
-    """Residents now = residents before + came − went, by ward and for the city.
-
-    Args:
-        before, now: ``ward`` of every resident at the end of the former month and of this one.
-        movements: ``reason, ward_before, ward_after`` of this month's events.
-        tolerance: rows that were set aside or came late in the three partitions: a ward may be off by as many.
-    """
-    flows = ward_flows(movements)
-    frame = (
-        now.group_by("ward")
-        .len("now")
-        .join(before.group_by("ward").len("before"), on="ward", how="full", coalesce=True)
-        .join(flows, on="ward", how="full", coalesce=True)
-        .fill_null(0)
-        .with_columns(
-            (pl.col("now").cast(pl.Int64) - pl.col("before").cast(pl.Int64) - pl.col("net")).alias("difference")
-        )
-        .sort("ward")
-    )
-    found = [
-        Imbalance("stock and flow", {"ward": ward}, difference)
-        for ward, difference in frame.select("ward", "difference").iter_rows()
-        if abs(difference) > tolerance
-    ]
-    city = int(frame["difference"].sum())
-    return [*found, Imbalance("stock and flow", {"ward": "city"}, city)] if abs(city) > tolerance else found
-
-
-def ward_flows(movements: pl.DataFrame) -> pl.DataFrame:
-    """``ward, net``: arrivals less departures of every ward, moves within it counting nothing."""
-    counted = movements.filter(pl.col("reason") != NOT_DEMOGRAPHIC)
-    came = counted.select(pl.col("ward_after").alias("ward"), pl.lit(1, pl.Int64).alias("net"))
-    went = counted.select(pl.col("ward_before").alias("ward"), pl.lit(-1, pl.Int64).alias("net"))
-    return pl.concat([came, went]).drop_nulls("ward").group_by("ward").agg(pl.col("net").sum()).sort("ward")
-
-
-def ward_moves_balance(arrivals: pl.DataFrame, departures: pl.DataFrame, city: str) -> list[Imbalance]:
-    """Moves between wards: what all wards took in is what all gave (published tables ``area, value, status``)."""
-    sums = []
-    for table in (arrivals, departures):
-        total = table.filter((pl.col("area") == city) & (pl.col("status") == "published"))["value"]
-        if total.len() == 0:
-            return []
-        sums.append(int(total[0]))
-    difference = sums[0] - sums[1]
-    return [Imbalance("moves between wards", {"ward": "city"}, difference)] if difference else []

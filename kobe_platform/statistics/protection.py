@@ -11,6 +11,7 @@ from kobe_platform.disclosure import Costs, Dimension, Relation, Rule, Spec, Tab
 from kobe_platform.disclosure.protection import Report
 from kobe_platform.errors import DisclosureError
 from kobe_platform.statistics.definition import Statistic
+from kobe_platform.statistics.identities import totals_hold
 from kobe_platform.statistics.means import published_means
 from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.vocabulary import Hierarchy, hierarchies
@@ -87,6 +88,15 @@ def protect_group(
     if not verdict.safe:
         raise _unsafe(verdict, period)
     tables = {s.name: _dated(protected.tables[s.name], period) for s in counts}
+    wrong = [found for s in counts for found in totals_hold(s, tables[s.name], areas)]
+    if wrong:
+        raise DisclosureError(
+            "published totals and their parts contradict each other: nothing of this group is published",
+            code="disclosure.contradiction",
+            at={"period": period, "table": wrong[0].identity, "findings": len(wrong)},
+            remedy="report the finding: the engine ought to have kept the tables additive",
+            ja="公表値の合計と内訳が一致しないため公表しません",
+        )
     for statistic in chosen:
         if statistic.kind == "mean":
             table = published_means(statistic, cells[statistic.name], areas, _count_table(statistic, counts, tables))

@@ -7,7 +7,7 @@ from kobe_platform.errors import DisclosureError
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import TiedMonth, compute_group, groups, load_statistics, protect_group
 from kobe_platform.statistics import protection as room
-from kobe_platform.statistics.identities import stock_and_flow, totals_hold, ward_moves_balance
+from kobe_platform.statistics.identities import totals_hold
 from tests.unit.statistics.lake_frames import AREAS, movements, register
 
 STATISTICS = load_statistics(Settings().statistics)
@@ -143,27 +143,3 @@ def test_means_hide_where_too_few_stand_behind_them():
     assert 0 < shown.height < table.height
     city = shown.filter((pl.col("area") == "28100") & (pl.col("sex") == "total"))["value"].item()
     assert city == pytest.approx(frame["age"].mean(), abs=0.2)
-
-
-def test_stock_and_flow_agree_or_the_ward_is_named():
-    before = pl.DataFrame({"ward": ["28101"] * 5 + ["28102"] * 5})
-    events = pl.DataFrame(
-        {
-            "reason": ["birth", "ward_move", "within_ward", "non_demographic"],
-            "ward_before": [None, "28101", "28102", "28101"],
-            "ward_after": ["28101", "28102", "28102", "28101"],
-        }
-    )
-    now = pl.DataFrame({"ward": ["28101"] * 5 + ["28102"] * 6})
-    assert stock_and_flow(before, now, events) == []
-    missing = stock_and_flow(before, now.head(10), events)
-    assert [(found.at["ward"], found.difference) for found in missing] == [("28102", -1), ("city", -1)]
-    assert stock_and_flow(before, now.head(10), events, tolerance=1) == []
-
-
-def test_moves_between_wards_balance(flows):
-    tables = flows[1].tables
-    arrivals, departures = tables["ward_moves_in_month"], tables["ward_moves_out_month"]
-    assert ward_moves_balance(arrivals, departures, "28100") == []
-    more = arrivals.with_columns(pl.col("value") + 1)
-    assert ward_moves_balance(more, departures, "28100")[0].difference == 1
