@@ -128,13 +128,15 @@ class PartitionStore:
             CustodyError: the head or manifest does not authenticate (``custody.tampered_manifest``) or is older than
                 the last commit (``custody.rolled_back``).
         """
+        # First the log, then the head: a commit in between may put the head ahead of the log, never behind it.
+        committed = self.keys.log.committed(self._name(id))
         head_path = self._folder(id) / "head.json"
         if not head_path.exists():
-            if self.keys.log.committed(self._name(id)):
+            if committed:
                 raise self._fault("the head of a partition is missing", "custody.rolled_back", id)
             return None
         head = self._signed(head_path, id)
-        if head["generation"] < self.keys.log.committed(self._name(id)):
+        if head["generation"] < committed:
             raise self._fault("a partition was put back to an older generation", "custody.rolled_back", id)
         partition = self._manifest(id, head["generation"])
         if partition.digest != head["digest"]:

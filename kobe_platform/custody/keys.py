@@ -112,6 +112,7 @@ class LocalKeyStore:
         write_private(path / "root.json", json.dumps(record).encode())
         store = cls(path, root, principal=principal, log=log or path / "key_use.jsonl")
         store._save([])
+        store.log.begin(principal)
         return store
 
     @classmethod

@@ -1,11 +1,12 @@
 """Any edit, deletion, reordering or cut of the log of key use is found; a crash or a rival writer is not a fault."""
 
+import hashlib
 import json
 import multiprocessing
 
 import pytest
 
-from kobe_platform.custody.key_log import KeyLog
+from kobe_platform.custody.key_log import FIELDS, KeyLog
 from kobe_platform.errors import CustodyError
 
 SECRET = b"s" * 32
@@ -19,7 +20,8 @@ def entries(log, count, action="unwrap"):
 @pytest.fixture
 def log(tmp_path):
     log = KeyLog(tmp_path / "key_use.jsonl", SECRET)
-    entries(log, 6)
+    log.begin("p")
+    entries(log, 5)
     return log
 
 
@@ -56,6 +58,47 @@ def test_a_forged_entry_with_a_right_hash_chain_lacks_the_signed_head(log):
     assert not log.verify().sound
 
 
+def forged(log, entry):
+    """An entry that an attacker without the secret would make: well-formed, chained, hashed as best he can."""
+    record = json.loads(entry)
+    last = json.loads(log.path.read_text().splitlines()[-1])
+    record |= {"seq": last["seq"] + 1, "prev": last["hash"]}
+    record["hash"] = hashlib.sha256(json.dumps([record[name] for name in FIELDS]).encode()).hexdigest()
+    return json.dumps(record) + "\n"
+
+
+def test_an_entry_by_somebody_else_is_found_and_not_built_upon(log):
+    with log.path.open("a") as file:
+        file.write(forged(log, log.path.read_text().splitlines()[-1]))
+    assert not log.verify().sound
+    with pytest.raises(CustodyError):
+        entries(log, 1)
+
+
+def test_a_longer_log_of_another_history_is_found(log, tmp_path):
+    other = KeyLog(tmp_path / "other.jsonl", SECRET)
+    other.begin("p")
+    entries(other, 9, action="wrap")
+    log.path.write_bytes(other.path.read_bytes())
+    assert not log.verify().sound
+
+
+def test_a_log_that_is_gone_with_its_head_is_missed_and_not_begun_anew(log):
+    log.path.unlink()
+    log.path.with_suffix(".head").unlink()
+    assert not log.verify().sound
+    with pytest.raises(CustodyError):
+        entries(log, 1)
+
+
+def test_readers_do_not_trust_a_cut_or_forged_log(log):
+    other = KeyLog(log.path, SECRET)
+    entries(log, 1, action="commit")
+    rewrite(log, lambda lines: lines[:-1])
+    with pytest.raises(CustodyError):
+        other.committed("o")
+
+
 def test_nothing_is_appended_to_a_log_that_was_cut(log):
     rewrite(log, lambda lines: lines[:-1])
     before = log.path.read_bytes()
@@ -89,6 +132,7 @@ def _write(path):
 
 def test_concurrent_writers_do_not_fork_the_chain(tmp_path):
     path = tmp_path / "key_use.jsonl"
+    KeyLog(path, SECRET).begin("p")
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_write, args=(path,)) for _ in range(3)]
     for writer in writers:
@@ -97,7 +141,7 @@ def test_concurrent_writers_do_not_fork_the_chain(tmp_path):
         writer.join()
     verdict = KeyLog(path, SECRET).verify()
     assert verdict.sound
-    assert verdict.entries == 120
+    assert verdict.entries == 121
 
 
 def test_commits_are_known_also_when_another_process_wrote_them(log):
