@@ -15,55 +15,13 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from kobe_platform.disclosure.spec import SUPPRESSED, Relation, Spec, Table
+from kobe_platform.disclosure.equations import Rows, additive, regrouped, relation_rows, stacked
+from kobe_platform.disclosure.layout import Layout, refusal
+from kobe_platform.disclosure.spec import SUPPRESSED, Spec, Table
 from kobe_platform.disclosure.trees import Classification, Tree, base_of, classifications
 from kobe_platform.errors import DisclosureError
 
 MOST_CELLS = 20_000_000
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a table's cells stand: ``variables`` has one axis a column, one position a node of its tree."""
-
-    table: Table
-    columns: tuple[str, ...]
-    trees: tuple[Tree, ...]
-    variables: np.ndarray
-
-    def frame(self, positions: np.ndarray) -> pl.DataFrame:
-        """Codes of the flat ``positions`` (into the raveled array), one text column a dimension."""
-        indices = np.unravel_index(positions, self.variables.shape)
-        return pl.DataFrame(
-            {
-                column: pl.Series(values=list(tree.codes), dtype=pl.String).gather(index)
-                for column, tree, index in zip(self.columns, self.trees, indices, strict=True)
-            }
-        )
-
-    def shown(self) -> np.ndarray:
-        """Flat positions of the published rows, the first column varying slowest."""
-        grid = np.ix_(*(tree.shown for tree in self.trees))
-        return np.arange(self.variables.size).reshape(self.variables.shape)[grid].ravel()
-
-    def locate(self, rows: pl.DataFrame, subject: str) -> np.ndarray:
-        """Flat positions of rows given by their codes.
-
-        Raises:
-            DisclosureError: a column is missing or a code unknown (coordinates: table, column, row).
-        """
-        flat = np.zeros(rows.height, dtype=np.int64)
-        for column, tree in zip(self.columns, self.trees, strict=True):
-            if column not in rows.columns:
-                raise _error(f"{subject} lack a column", "disclosure.column", table=self.table.name, column=column)
-            codes = rows[column].cast(pl.String)
-            nodes = codes.replace_strict(list(tree.codes), list(range(len(tree))), default=None, return_dtype=pl.Int64)
-            unknown = nodes.is_null().arg_max() if nodes.null_count() else None
-            if unknown is not None:
-                at = {"table": self.table.name, "column": column, "row": unknown + 1}
-                raise _error(f"{subject} hold a code that is not in the hierarchy", "disclosure.code", **at)
-            flat = flat * len(tree) + nodes.to_numpy()
-        return flat
 
 
 @dataclass(frozen=True)
@@ -114,7 +72,7 @@ class Model:
         chosen = np.zeros(self.size, dtype=bool)
         for name, rows in (patterns or {}).items():
             if name not in self.layouts:
-                raise _error(f"{subject} name an unknown table", "disclosure.table", table=name)
+                raise refusal(f"{subject} name an unknown table", "disclosure.table", table=name)
             if "status" in rows.columns:
                 rows = rows.filter(pl.col("status") == SUPPRESSED)
             layout = self.layouts[name]
@@ -147,18 +105,18 @@ def build_model(spec: Spec, cells: Mapping[str, pl.DataFrame]) -> Model:
     }
     _check_shared(layouts, variables, arrays, np.concatenate([a.ravel() for a in arrays])[first])
     attributes = _attributes(spec, layouts, np.concatenate([a.ravel() for a in arrays])[first], count)
-    rows = [_additive(layout, attributes["known"]) for layout in layouts.values()]
-    rows += _regrouped(spec, classes, layouts)
+    rows = [additive(layout, attributes["known"]) for layout in layouts.values()]
+    rows += regrouped(spec, classes, layouts)
     return _with_relations(spec, layouts, attributes, rows)
 
 
 def _frame_of(table: Table, cells: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     if table.name not in cells:
-        raise _error("the cells of a table are missing", "disclosure.table", table=table.name)
+        raise refusal("the cells of a table are missing", "disclosure.table", table=table.name)
     frame = cells[table.name]
     for column in (*table.dimensions, table.measure):
         if column not in frame.columns:
-            raise _error("a table lacks a column", "disclosure.column", table=table.name, column=column)
+            raise refusal("a table lacks a column", "disclosure.column", table=table.name, column=column)
     return frame
 
 
@@ -170,7 +128,7 @@ def _aggregate(table: Table, trees: tuple[Tree, ...], frame: pl.DataFrame) -> np
     """Counts of every node combination, from the finest cells."""
     size = int(np.prod([len(tree) for tree in trees], dtype=np.float64))
     if size > MOST_CELLS:
-        raise _error("a table has too many cells", "disclosure.size", table=table.name, cells=size)
+        raise refusal("a table has too many cells", "disclosure.size", table=table.name, cells=size)
     shape = tuple(len(tree) for tree in trees)
     layout = Layout(table, tuple(table.dimensions), trees, np.empty(shape, dtype=np.int8))
     positions = layout.locate(frame, "the cells")
@@ -178,10 +136,10 @@ def _aggregate(table: Table, trees: tuple[Tree, ...], frame: pl.DataFrame) -> np
         inner = ~tree.leaf[np.unravel_index(positions, shape)[axis]]
         if inner.any() and len(tree) > 1:
             at = {"table": table.name, "column": column, "row": int(np.argmax(inner)) + 1}
-            raise _error("the finest cells hold a code that has children", "disclosure.code", **at)
+            raise refusal("the finest cells hold a code that has children", "disclosure.code", **at)
     counts = _counts(table, frame)
     if len(np.unique(positions)) != len(positions):
-        raise _error("a cell is given twice", "disclosure.duplicate", table=table.name)
+        raise refusal("a cell is given twice", "disclosure.duplicate", table=table.name)
     array = np.zeros(shape, dtype=np.int64)
     array.ravel()[positions] = counts
     for axis, tree in enumerate(trees):
@@ -194,13 +152,13 @@ def _aggregate(table: Table, trees: tuple[Tree, ...], frame: pl.DataFrame) -> np
 def _counts(table: Table, frame: pl.DataFrame) -> np.ndarray:
     measure = frame[table.measure]
     if not measure.dtype.is_numeric() or measure.null_count():
-        raise _error("a count is not a number", "disclosure.count", table=table.name, column=table.measure)
+        raise refusal("a count is not a number", "disclosure.count", table=table.name, column=table.measure)
     values = measure.to_numpy()
     if len(values) and not (np.isfinite(values).all() and (values == np.floor(values)).all()):
-        raise _error("a count is not a whole number", "disclosure.count", table=table.name, column=table.measure)
+        raise refusal("a count is not a whole number", "disclosure.count", table=table.name, column=table.measure)
     if (values < 0).any():
         at = {"table": table.name, "column": table.measure, "row": int(np.argmax(values < 0)) + 1}
-        raise _error("a count is negative", "disclosure.count", **at)
+        raise refusal("a count is negative", "disclosure.count", **at)
     return values.astype(np.int64)
 
 
@@ -272,73 +230,6 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
     }  # fmt: skip
 
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Row numbers (from 0 in each block), variables, coefficients."""
-
-
-def _additive(layout: Layout, known: np.ndarray) -> Rows:
-    """One equation for every inner node of an axis and every combination of the other axes."""
-    rows, columns, coefficients, done = [], [], [], 0
-    for axis, tree in enumerate(layout.trees):
-        moved = np.moveaxis(layout.variables, axis, 0).reshape(len(tree), -1)
-        for node in np.flatnonzero(~tree.leaf):
-            members = moved[np.concatenate([[node], tree.children[node]])]
-            members = members[:, ~known[members].all(axis=0)]
-            number = np.broadcast_to(done + np.arange(members.shape[1]), members.shape)
-            sign = np.ones(members.shape)
-            sign[0] = -1
-            keep = ~known[members]
-            rows.append(number[keep])
-            columns.append(members[keep])
-            coefficients.append(sign[keep])
-            done += members.shape[1]
-    return _block(rows, columns, coefficients)
-
-
-def _block(rows: list, columns: list, coefficients: list) -> Rows:
-    if not rows:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    return np.concatenate(rows), np.concatenate(columns), np.concatenate(coefficients)
-
-
-def _regrouped(spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, Layout]) -> list[Rows]:
-    """A regrouped code's cell = Σ the cells that it gathers, wherever other tables hold all of those."""
-    blocks = []
-    for base, classification in classes.items():
-        if not classification.sums:
-            continue
-        for population in sorted({table.population for table in spec.tables}):
-            group = [x for x in layouts.values() if x.table.population == population]
-            blocks += _regrouped_population(spec, base, classification, group)
-    return blocks
-
-
-def _regrouped_population(spec: Spec, base: str, classification: Classification, group: list[Layout]) -> list[Rows]:
-    by_cell: dict[tuple, dict[int, int]] = {}
-    for layout in group:
-        names = list(layout.table.dimensions.values())
-        bases = [base_of(spec, d) for d in names]
-        if base not in bases:
-            continue
-        axis = bases.index(base)
-        nodes = classification.nodes[names[axis]]
-        moved = np.moveaxis(layout.variables, axis, 0).reshape(len(nodes), -1)
-        # Columns of `moved` that are one combination of the other dimensions share the variable at the base's total.
-        for combination in range(moved.shape[1]):
-            cell = by_cell.setdefault((int(moved[0, combination]),), {})
-            cell.update(zip(nodes.tolist(), moved[:, combination].tolist(), strict=True))
-    rows, columns, coefficients, number = [], [], [], 0
-    for cell in by_cell.values():
-        for node, parts in classification.sums:
-            if node in cell and all(part in cell for part in parts):
-                members = [cell[node], *(cell[part] for part in parts)]
-                rows.append(np.full(len(members), number))
-                columns.append(np.array(members))
-                coefficients.append(np.array([-1.0] + [1.0] * len(parts)))
-                number += 1
-    return [_block(rows, columns, coefficients)]
-
-
 def _with_relations(spec: Spec, layouts: Mapping[str, Layout], attributes: dict, blocks: list[Rows]) -> Model:
     slacks: list[np.ndarray] = []
     size = len(attributes["value"])
@@ -346,9 +237,9 @@ def _with_relations(spec: Spec, layouts: Mapping[str, Layout], attributes: dict,
         number, variables, coefficients = relation_rows(relation, layouts)
         difference = np.zeros(number.max(initial=-1) + 1)
         np.add.at(difference, number, coefficients * attributes["value"][variables])
-        if relation.sense == "=" and difference.any() or (difference > 0).any():
+        if (relation.sense == "=" and difference.any()) or (difference > 0).any():
             wrong = int(np.count_nonzero(difference if relation.sense == "=" else difference > 0))
-            raise _error("a relation does not hold", "disclosure.relation", relation=relation.name, rows=wrong)
+            raise refusal("a relation does not hold", "disclosure.relation", relation=relation.name, rows=wrong)
         if relation.sense == "<=":
             ids = size + np.arange(len(difference))
             slacks.append(-difference.astype(np.int64))
@@ -365,74 +256,4 @@ def _with_relations(spec: Spec, layouts: Mapping[str, Layout], attributes: dict,
         attributes["value"][-len(extra) :] = extra
         attributes["slack"][-len(extra) :] = True
         attributes["k"][-len(extra) :] = attributes["width"][-len(extra) :] = 1
-    return Model(spec, layouts, **attributes, equations=_matrix(blocks, size, attributes["known"]))
-
-
-def relation_rows(relation: Relation, layouts: Mapping[str, Layout]) -> Rows:
-    """Rows of left − right for every combination of codes that all terms have."""
-    terms = [(t, t.sign) for t in relation.left] + [(t, -t.sign) for t in relation.right]
-    common: list[list[str]] = []
-    for column in relation.on:
-        sets = []
-        for term, _ in terms:
-            layout = layouts[term.table]
-            sets.append(layout.trees[layout.columns.index(column)])
-        common.append([c for c in sets[0].codes if all(c in other.node for other in sets[1:])])
-    rows, columns, coefficients = [], [], []
-    total = int(np.prod([len(codes) for codes in common], dtype=np.int64))
-    for term, sign in terms:
-        layout = layouts[term.table]
-        index: list[np.ndarray] = []
-        for column, tree in zip(layout.columns, layout.trees, strict=True):
-            if column in relation.on:
-                index.append(np.array([tree.node[c] for c in common[relation.on.index(column)]], dtype=np.int64))
-            elif column in term.at:
-                if term.at[column] not in tree.node:
-                    raise _error("a relation names an unknown code", "disclosure.code", relation=relation.name)
-                index.append(np.array([tree.node[term.at[column]]]))
-            else:
-                index.append(np.array([0]))
-        picked = layout.variables[np.ix_(*index)]
-        axes = [layout.columns.index(c) for c in relation.on]
-        rest = [a for a in range(picked.ndim) if a not in axes]
-        rows.append(np.arange(total))
-        columns.append(picked.transpose(axes + rest).ravel())
-        coefficients.append(np.full(total, float(sign)))
-    return _block(rows, columns, coefficients)
-
-
-def _matrix(blocks: list[Rows], size: int, known: np.ndarray) -> sparse.csr_array:
-    """All blocks stacked, known zeros left out, empty and repeated rows dropped."""
-    rows, offset = [], 0
-    for number, _, _ in blocks:
-        rows.append(number + offset)
-        offset += int(number.max(initial=-1)) + 1
-    row, column, coefficient = (
-        np.concatenate(rows) if rows else np.empty(0, np.int64),
-        np.concatenate([b[1] for b in blocks]),
-        np.concatenate([b[2] for b in blocks]),
-    )
-    keep = ~known[column]
-    matrix = sparse.csr_array((coefficient[keep], (row[keep], column[keep])), shape=(offset, size))
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    signature = _signatures(matrix)
-    _, first = np.unique(signature, axis=0, return_index=True)
-    first = np.sort(first)
-    return matrix[first[np.diff(matrix.indptr)[first] > 0]]
-
-
-def _signatures(matrix: sparse.csr_array) -> np.ndarray:
-    """Two 64-bit sums a row over mixed column numbers; equal rows have equal ones (an equation twice slows the solver)."""
-    generator = np.random.default_rng(20220524)
-    weights = generator.integers(1, 2**62, size=(matrix.shape[1], 2), dtype=np.int64)
-    signs = matrix.data.astype(np.int64)[:, None]
-    with np.errstate(over="ignore"):
-        products = signs * weights[matrix.indices]
-        total = np.zeros((matrix.shape[0], 2), dtype=np.int64)
-        np.add.at(total, np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), products)
-    return total
-
-
-def _error(message: str, code: str, **at: str | int) -> DisclosureError:
-    return DisclosureError(message, code=code, at=at, remedy="correct the specification or the cells")
+    return Model(spec, layouts, **attributes, equations=stacked(blocks, size, attributes["known"]))

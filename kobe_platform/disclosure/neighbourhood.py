@@ -1,4 +1,4 @@
-"""Which variables a local program looks at: relatives of a cell in every table that holds it, and what is hidden around."""
+"""Which variables a local program looks at: a cell's relatives in every table, and what is hidden around."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Neighbourhoods:
         return np.unique(np.concatenate(parts))
 
     def grid(self, variable: int, free: np.ndarray, movable: np.ndarray, slack: np.ndarray, mates: int) -> np.ndarray:
-        """Like :meth:`hidden_mates`, but with cells that may yet be hidden: on each axis half of the mates of either kind."""
+        """Like :meth:`hidden_mates` with cells that may yet be hidden: on each axis half the mates of either kind."""
         parts = [np.array([variable])]
         for entry in range(self._starts[variable], self._starts[variable + 1]):
             table, layout = int(self._table[entry]), self._layouts[self._table[entry]]

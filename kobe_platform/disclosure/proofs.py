@@ -74,6 +74,14 @@ class Proofs:
             self.down[variables[falls]], self.down_by[variables[falls]] = -moves[falls], number
         return touched[self.spread[touched] < before]
 
+    def snapshot(self) -> tuple:
+        """What :meth:`restore` needs to undo additions and withdrawals."""
+        return self.down.copy(), self.up.copy(), self.down_by.copy(), self.up_by.copy(), list(self.tables)
+
+    def restore(self, state: tuple) -> None:
+        """Back to a snapshot."""
+        self.down, self.up, self.down_by, self.up_by, self.tables = state
+
     def moving(self, variable: int) -> np.ndarray:
         """Numbers of the tables that move a variable."""
         return np.array(

@@ -131,7 +131,7 @@ class Table(_Strict):
 
 
 class Term(_Strict):
-    """One summand of a relation: a table's cells, added (sign 1) or taken away (−1), at given codes of its other columns."""
+    """A summand of a relation: a table's cells, added (sign 1) or taken away (−1), at given codes of other columns."""
 
     table: str
     sign: Literal[1, -1] = 1

@@ -1,10 +1,10 @@
 """Complementary suppression: the cells to hide besides the primary ones so that each of these stays open.
 
 For every primary cell that no known table opens yet, a linear program looks for the cheapest move that shifts it by its
-width, split into a rise and a fall around the true table (Fischetti & Salazar-González 2000 solve the same model exactly;
-here it is solved cell by cell, near first, then wide, then everywhere). What the move needs is hidden; the two tables that
-it gives are whole-numbered and are counted as proof for every other cell that they move. Where they are not whole, an
-integer program certifies the pattern or the search goes on. A cell that cannot be opened stops everything.
+width, split into a rise and a fall around the true table (Fischetti & Salazar-González 2001 solve the same model
+exactly; here it is solved cell by cell, near first, then wide, then everywhere). What the move needs is hidden; the two
+tables that it gives are whole-numbered and are counted as proof for every other cell that they move. Where they are not
+whole, an integer program certifies the pattern or the search goes on. A cell that cannot be opened stops everything.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ Progress = Callable[[str, int, int], None]
 BULK_AFTER = 100
 """Cells opened one by one before many are tried at once again."""
 LARGEST_CERTIFIED = 400
+MOST_TIDIED, FEW_LACKING = 1_000, 6
 FEW_MATES = (6,)
 SOME_MATES = (4, 6)
 LARGE_SCOPE, SURE_SCOPE = 4_000, 1_000
-IDLE_COST = 0.01
+IDLE_COST = 0.001
 """Cost of moving a cell that is hidden already: short moves tend to be whole."""
 
 
@@ -51,8 +52,8 @@ class Suppressor:
 
     Args:
         primary: cells that a rule hides; ratchet: cells that stay hidden because they were; preferred: cells that
-            cost less (last month's pattern); immovable: cells that must stay published; secondaries: whether complementary
-            suppressions must be open themselves (the audit demands it).
+            cost less (last month's pattern); immovable: cells that must stay published; secondaries: whether
+            complementary suppressions must be open themselves (the audit demands it).
     """
 
     def __init__(
@@ -70,13 +71,14 @@ class Suppressor:
         self.model, self.progress = model, progress
         self.near = Neighbourhoods(model)
         self.solver = Solver()
+        self.ratchet = ratchet
         self.pattern = Pattern(primary | ratchet, primary.copy(), Proofs(model.size))
         self.may_hide = ~(model.known | model.residual | model.slack | immovable)
         if (primary & immovable).any():
             raise _error(
                 "a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable
             )
-        # Who knows how residuals are made (privacy.md §1: never 1 … k−1 below the ward) knows one of k or more to stay so.
+        # How residuals are filled up is public (never 1 … k−1 below the ward), so one of k or more is known to stay so.
         lower = np.where(model.residual & (model.value >= model.k), model.k, model.lower)
         self.slackness = model.value - lower
         self.idle = model.residual & (model.value == 0)
@@ -115,6 +117,42 @@ class Suppressor:
                 break
         self.bulk(targets & (proofs.spread < model.width))
         self._open_each(targets, stage, bulk=True)
+        self.tidy(targets)
+
+    def tidy(self, targets: np.ndarray) -> None:
+        """Show again what others have made superfluous: dearest first, wherever every target can still be proven."""
+        pattern, proofs, model = self.pattern, self.pattern.proofs, self.model
+        extra = np.flatnonzero(pattern.hidden & ~pattern.primary & ~self.ratchet)
+        if len(extra) > MOST_TIDIED or len(proofs.tables) > MOST_TIDIED:
+            return
+        for cell in extra[np.lexsort((extra, -self.cost[extra]))].tolist():
+            if not self._superfluous(cell):
+                continue
+            state = proofs.snapshot()
+            pattern.hidden[cell] = False
+            shrunk = proofs.withdraw(proofs.moving(cell))
+            lacking = shrunk[targets[shrunk] & (proofs.spread[shrunk] < model.width[shrunk])]
+            if len(lacking) > FEW_LACKING:
+                pattern.hidden[cell] = True
+                proofs.restore(state)
+                continue
+            free = self.free
+            for target in lacking.tolist():
+                if not self._open(target):
+                    self._try(target, self.near.around(target, NEAR, free, free), free, certify=False)
+                if not self._open(target):
+                    pattern.hidden[cell] = True
+                    proofs.restore(state)
+                    break
+
+    def _superfluous(self, cell: int) -> bool:
+        """Whether every equation of a cell would have no hidden cell left without it, or two or more."""
+        columns, rows, free = self.near.by_column, self.near.by_row, self.free
+        for row in columns.indices[columns.indptr[cell] : columns.indptr[cell + 1]]:
+            others = rows.indices[rows.indptr[row] : rows.indptr[row + 1]]
+            if np.count_nonzero(free[others]) == 2:
+                return False
+        return True
 
     def _open_narrow(self, targets: np.ndarray) -> None:
         """Open those of the targets that one equation still shows to be narrow when their turn comes."""

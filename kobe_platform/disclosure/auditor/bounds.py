@@ -90,7 +90,8 @@ class Part:
             program.setOptionValue(option, value)
         program.passModel(
             len(columns), matrix.shape[0], matrix.nnz, 1, 1, 0.0, np.zeros(len(columns)), lower, upper, right, right,
-            matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data, np.zeros(len(columns), np.int32),
+            matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data,
+            np.zeros(len(columns), np.int32),
         )  # fmt: skip
         return program
 

@@ -18,7 +18,7 @@ from kobe_platform.errors import DisclosureError
 
 @dataclass(frozen=True)
 class Codes:
-    """One dimension as the auditor reads it: code → parent (None at the root), code → name of its set of finest codes."""
+    """A dimension as the auditor reads it: code → parent (None at the root), code → name of its finest codes' set."""
 
     parent: Mapping[str, str | None]
     canonical: Mapping[str, str]
