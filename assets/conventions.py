@@ -16,7 +16,8 @@ from dagster._core.definitions.declarative_automation.operands.subset_automation
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._record import record
 
-# Partitioned checks and lenient partition mappings are young in Dagster: they are used knowingly, and pinned by the lock.
+# Partitioned checks and lenient partition mappings are young in Dagster: they are used knowingly, and pinned
+# by the lock.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
@@ -99,9 +100,10 @@ def _freshness(stage: str) -> dg.FreshnessPolicy:
 def when_inputs_change() -> dg.AutomationCondition:
     """As soon as an upstream partition of whatever month is new and its blocking checks are green.
 
-    Plain ``eager`` looks at the latest month only, and extracts are late by nature. An upstream asset that is requested in
-    the same tick counts as green: it runs in the same run, in which its blocking checks stop what is downstream. (Dagster's own
-    ``all_deps_blocking_checks_passed`` asks that of the check, which nobody requests by itself.)
+    Plain ``eager`` looks at the latest month only, and extracts are late by nature. An upstream asset that is
+    requested in the same tick counts as green: it runs in the same run, in which its blocking checks stop what
+    is downstream. (Dagster's own ``all_deps_blocking_checks_passed`` asks that of the check, which nobody
+    requests by itself.)
     """
     condition = dg.AutomationCondition
     green = condition.all_checks_match(condition.check_passed(), blocking_only=True)
@@ -169,8 +171,8 @@ class ClosesYear(SubsetAutomationCondition[dg.AssetKey]):
 def when_tables_change() -> dg.AutomationCondition:
     """For pages and the release, which stand over all months: any table is new and no blocking check is red.
 
-    Months that never were delivered are missing for ever, so missing ones do not hinder, and a check that never ran on them
-    does not either; one that failed does.
+    Months that never were delivered are missing for ever, so missing ones do not hinder, and a check that
+    never ran on them does not either; one that failed does.
     """
     condition = dg.AutomationCondition
     eager = _eager().without(~condition.any_deps_missing())

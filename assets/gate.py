@@ -1,4 +1,4 @@
-"""The publication gate: every blocking check of every partition that a release shows is green, and of its present content.
+"""The publication gate: each blocking check of each partition that a release shows is green, and recent.
 
 Automation conditions see to this when they request a release; whoever asks for one by hand passes the same gate.
 """
@@ -25,7 +25,8 @@ def pass_gate(
         Counts: ``checks`` looked at.
 
     Raises:
-        DisclosureError: a check failed, never ran, or ran on a former generation (coordinates: the first, and how many).
+        DisclosureError: a check failed, never ran, or ran on a former generation (coordinates: the first, and
+        how many).
     """
     keys = [dg.AssetCheckKey(asset, name) for asset in shown for name in required]
     found = instance.event_log_storage.get_asset_check_partition_info(keys)

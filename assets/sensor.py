@@ -64,8 +64,8 @@ def delivery_jobs(contracts: Mapping[str, Contract]) -> list:
 def inbox_sensor(jobs: list, months: dg.PartitionsDefinition) -> dg.SensorDefinition:
     """The sensor; its run key is ``municipality:source:month:content-hash:attempt``.
 
-    A run key is never requested twice, so an attempt that ended without an outcome (a crash, a full disk) gets a new one,
-    up to :data:`MAX_ATTEMPTS`; a rejected or held delivery has its receipt and is not tried again.
+    A run key is never requested twice, so an attempt that ended without an outcome (a crash, a full disk) gets
+    a new one, up to :data:`MAX_ATTEMPTS`; a rejected or held delivery has its receipt and is not tried again.
     """
 
     @dg.sensor(

@@ -88,7 +88,7 @@ def _call(module: str, *arguments: object) -> str:
 
 
 def run_platform(inbox: Path, home: Path) -> dict:
-    """The real graph up to the protected tables, with the seconds of its steps by stage; ``dagster`` is what is left."""
+    """The real graph up to the protected tables, seconds by stage; ``dagster`` is what its steps leave over."""
     from kobe_platform.custody.keys import LocalKeyStore
     from kobe_platform.definitions import build_definitions
     from kobe_platform.headless import Headless, Scope

@@ -1,7 +1,8 @@
 """The plain script of `kobe bench month`: Polars and DuckDB without any of the platform's guarantees, on made-up data.
 
-It does the same work in the obvious way: one pass over the decoded file, the columns that statistics need, plain Parquet,
-one GROUP BY a table. Measured against it, the platform's encryption, accounting and checks have a price in seconds.
+It does the same work in the obvious way: one pass over the decoded file, the columns that statistics need,
+plain Parquet, one GROUP BY a table. Measured against it, the platform's encryption, accounting and checks have
+a price in seconds.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ def invoke(mounted: Mounted, arguments: list[str]) -> int:
     """Import the room and run its command; what it refuses becomes one line on stderr.
 
     Returns:
-        0 done; 1 the platform refused (a :class:`PlatformError`); 2 the city's files or the call are wrong. A command's own
-        exit code stands.
+        0 done; 1 the platform refused (a :class:`PlatformError`); 2 the city's files or the call are wrong. A
+        command's own exit code stands.
     """
     from kobe_platform.errors import ConfigurationError, PlatformError
 

@@ -42,7 +42,8 @@ def build_definitions(
 
     Args:
         settings: where things lie; from the environment by default.
-        overrides: resources by name (``inbox``, ``lake``, ``releases``, ``io_manager``) that replace the installation's.
+        overrides: resources by name (``inbox``, ``lake``, ``releases``, ``io_manager``) that replace the
+        installation's.
 
     Raises:
         ConfigurationError: a contract, statistic or page does not say what it must.

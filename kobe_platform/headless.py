@@ -1,7 +1,7 @@
 """Dagster without a daemon: the real sensor, jobs and automation conditions, evaluated and executed in this process.
 
-The sensor's and the automation's cursors are kept in the instance, so that an evaluation goes on where the former ended –
-in this process or after a crash: a cursor is stored when what it requested has been executed.
+The sensor's and the automation's cursors are kept in the instance, so that an evaluation goes on where the
+former ended – in this process or after a crash: a cursor is stored when what it requested has been executed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The identities that figures must fulfil (domain design §3), on unprotected counts: what is compared, and what differs.
+"""The identities that figures must fulfil (domain design §3): what is compared, and what differs.
 
 Results are counts of comparisons and of differing ones, never the figures.
 """
@@ -25,7 +25,8 @@ REGISTER, MOVEMENTS = "resident_register", "resident_movements"
 class Identity:
     """What came of comparing: ``compared`` figures, of which ``differing`` are not what they must be.
 
-    ``tolerated`` is how far stock and flow may be apart because rows were set aside by name; ``apart`` how far they are.
+    ``tolerated`` is how far stock and flow may be apart because rows were set aside by name; ``apart`` how far
+    they are.
     """
 
     compared: int

@@ -64,7 +64,7 @@ class RunReport:
 
 
 def _turned_away(outcome: Outcome) -> bool:
-    """Whether a run ended as a rejected or held delivery should: with a receipt, and the partition in force untouched."""
+    """Whether a run ended as a rejected or held delivery should: by a rule of intake, with a receipt."""
     from kobe_platform.rules import rules
 
     return bool(outcome.faults) and all(fault.code in rules() for fault in outcome.faults)

@@ -1,7 +1,7 @@
 """From the lake to protected tables: the steps that the assets call, month by month and group by group.
 
-A group's partitions remember what they were made from (digests of their inputs and of their definitions); asked again with
-the same inputs, a step leaves them as they are.
+A group's partitions remember what they were made from (digests of their inputs and of their definitions);
+asked again with the same inputs, a step leaves them as they are.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def protect_counts(
 def audit_published(
     store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
 ) -> AuditReport:
-    """The auditor on a group's tables as they are stored: it reads published files and the specification, nothing else."""
+    """The auditor on a group's tables as they are stored: it reads them and the specification, nothing else."""
     counts = [member for member in members if member.kind == "frequency"]
     tied = [
         TiedMonth(statistic, held, pl.DataFrame(), store.read(PartitionId("published", statistic.name, held)))

@@ -1,1 +1,1 @@
-"""What keeps values out of Dagster: the error border, the metadata allow-list, an IO manager that refuses, the instance."""
+"""What keeps values out of Dagster: error border, metadata allow-list, refusing IO manager, instance."""

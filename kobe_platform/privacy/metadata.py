@@ -21,8 +21,8 @@ class MetadataRefused(PlatformError):
 def allowed(facts: Mapping[str, object]) -> dict[str, dg.MetadataValue]:
     """Facts as Dagster metadata; nested mappings become ``outer/inner``.
 
-    Allowed are booleans, numbers, and short identifiers (months, digests, codes of rules, names of tables): no free text,
-    and no run of ten digits or more except in a hexadecimal digest or a count.
+    Allowed are booleans, numbers, and short identifiers (months, digests, codes of rules, names of tables): no
+    free text, and no run of ten digits or more except in a hexadecimal digest or a count.
 
     Raises:
         MetadataRefused: anything else (coordinates: the key and the type; never the value).

@@ -1,6 +1,7 @@
 """The three steps of a delivery: taken in (raw), abstracted, admitted to the lake.
 
-Each reads what the step before committed and commits its own partition; a step that refuses leaves the partition in force.
+Each reads what the step before committed and commits its own partition; a step that refuses leaves the
+partition in force.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def abstract_month(
     """Abstract the raw partition of a month and commit the result.
 
     Raises:
-        DeliveryRejected: a rule of abstraction refuses the whole delivery (its receipt is written where it still lies in
-            the inbox); LakeError where a companion or reference is not there.
+        DeliveryRejected: a rule of abstraction refuses the whole delivery (its receipt is written where it
+            still lies in the inbox); LakeError where a companion or reference is not there.
     """
     raw = _current(store, PartitionId("raw", contract.name, month))
     companions = {name: _current(store, PartitionId("raw", name, month)) for name in contract.needs}

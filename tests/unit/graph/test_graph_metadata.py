@@ -1,4 +1,4 @@
-"""Every asset says who owns it, what it is, how sensitive it is, and when it is late; one partitions definition for all."""
+"""Every asset says who owns it, what it is, how sensitive, and when it is late; all share one partitions definition."""
 
 import dagster as dg
 import pytest

@@ -8,8 +8,8 @@ import pytest
 
 from assets.sensor import MAX_ATTEMPTS, MAX_REMEMBERED, SENSOR, Cursor
 from kobe_platform.contracts import load_contracts
-from kobe_platform.deliveries import find, write_receipt
 from kobe_platform.definitions import build_definitions
+from kobe_platform.deliveries import find, write_receipt
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.settings import Settings
 
@@ -27,7 +27,9 @@ def deliver(inbox, source, month, *, content=b"x"):
         "sequence": 1,
         "created_at": "2025-08-01T00:00:00+09:00",
         "encoding": "cp932",
-        "files": [{"name": "data.csv", "rows": 1, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}],
+        "files": [
+            {"name": "data.csv", "rows": 1, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        ],
     }
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
