@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic"
 """Value of a release's ``basis`` whose figures are made up; every page then says 合成データ."""
 
+NOTHING_YET = "まだデータがありません"
+
 
 @dataclass(frozen=True)
 class CompiledPage:
@@ -206,9 +208,8 @@ class _Compilation:
         if bound.name == "Period":
             seen = {value: (value, period_label(value), "") for value in sorted(seen)}
         if not seen:
-            raise self.page.error(
-                "filter", f"<{bound.name}> has nothing to choose", "its query gives no row", bound.tag.line
-            )
+            # A table may have no period yet: yearly ones appear with their first December.
+            return Filter(bound, (("", NOTHING_YET, ""),), "")
         default = bound["default"] or (list(seen)[-1] if bound.name == "Period" else next(iter(seen)))
         if default not in seen:
             raise self.page.error(

@@ -26,7 +26,7 @@ from tests.secrecy.failing_run import STAGES
 from tests.secrecy.planting import NEEDLES, plant
 
 PROJECT = Path(__file__).resolve().parents[2]
-MONTH = "2025-12"
+MONTH = "2025-11"
 SEARCH = Search(NEEDLES.items())
 ABSTRACTION = ("abstracted",)
 HOLDS_TEXT = (pl.String, pl.Binary, pl.UInt64)

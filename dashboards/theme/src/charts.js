@@ -4,6 +4,7 @@ import { GridComponent, LegendComponent, MarkPointComponent, TooltipComponent } 
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { element } from './dom.js';
+import { EMPTY } from './tables.js';
 import { axisFigure, figure, periodLabel, shortPeriod, SUPPRESSED } from './formats.js';
 
 use([BarChart, LineChart, GridComponent, LegendComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
@@ -39,8 +40,10 @@ export class Chart {
 
   show(record, rows) {
     this.last = [record, rows];
-    if (!rows) {
+    this.place.querySelector('.lounge-empty')?.remove();
+    if (!rows?.length) {
       this.chart.clear();
+      this.place.append(element('p', { class: 'lounge-empty' }, EMPTY));
       return;
     }
     const make = { Pyramid: pyramid, BarChart: bars }[this.component.kind] ?? lines;

@@ -12,6 +12,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.lounge import release as releasing
 from kobe_platform.lounge.release import assemble, current, rebuild, releases_of, rollback, verify
 from kobe_platform.lounge.serve import find
+from kobe_platform.settings import Settings
 from tests.serving import fetch, serving
 
 NAMES = ("population_ward", "mean_age")
@@ -231,3 +232,14 @@ def test_a_site_without_its_front_end_says_how_to_build_it(build):
         build()
     assert caught.value.code == "site.front_end"
     assert "npm" in caught.value.remedy
+
+
+def test_a_table_without_a_period_yet_leaves_its_page_readable(city, tmp_path):
+    """Yearly tables appear with their first December; until then their pages say that there is nothing."""
+    frames, dims, facts = city
+    tables = {
+        name: frame.clear() if facts["tables"][name]["period"] == "year" else frame for name, frame in frames.items()
+    }
+    made = assemble(tables, dims, facts, Settings().dashboards, tmp_path / "releases")
+    page = next((made.path / "sites").rglob("ward_moves.html")).read_text(encoding="utf-8")
+    assert "まだデータがありません" in page
