@@ -12,11 +12,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary import UNKNOWN, Hierarchy, hierarchies
 
 _FRONT = re.compile(r"\A\s*/\*(?P<front>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
 _WORD = re.compile(r"\b[a-z_][a-z0-9_]*\b")
 _SIDES = ("", "_before", "_after")
+LINKS = frozenset(
+    {"person_id", "event_id", "household_id"}
+    | {f"{name}_{side}{end}" for name, end in (("household", "_id"), ("town", "")) for side in ("before", "after")}
+    | {"town"}
+)
+"""Lake columns that tell rows apart, or protected persons from others: no statistic may name them (privacy.md §4)."""
 
 
 class Tie(BaseModel):
@@ -75,6 +81,10 @@ class Statistic(BaseModel):
             raise ValueError("group, population and minimum_frequency are required")
         if set(self.roles) - set(self.dimensions):
             raise ValueError("a role names a column that is no dimension")
+        if LINKS & self.words:
+            raise ValueError(f"a statistic cannot select {sorted(LINKS & self.words)[0]}")
+        if f"'{UNKNOWN}'" in self.sql:
+            raise ValueError("a statistic cannot select who is unknown: they count in totals only")
         if self.by_district and self.kind == "frequency" and self.district_column is None:
             raise ValueError("a table by district selects a plain column as its area: `district AS area`")
         return self

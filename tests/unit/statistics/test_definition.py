@@ -48,8 +48,26 @@ def test_the_front_matter_and_the_select_are_read(tmp_path):
         FRONT.replace('"district"', '"parish"') + SQL,
         FRONT.replace("minimum_frequency = 10\n", "") + SQL,
         FRONT + SQL.replace("district AS area", "upper(district) AS area"),
+        FRONT + SQL.replace("GROUP BY", "WHERE household_id IS NULL GROUP BY"),
+        FRONT + SQL.replace("GROUP BY", "WHERE town = 'unknown' GROUP BY"),
+        FRONT + SQL.replace("GROUP BY", "WHERE sex = 'unknown' GROUP BY"),
     ],
-    ids=["no front", "no select", "two", "copy", "attach", "set", "no title", "not toml", "hierarchy", "no k", "area"],
+    ids=[
+        "no front",
+        "no select",
+        "two",
+        "copy",
+        "attach",
+        "set",
+        "no title",
+        "not toml",
+        "hierarchy",
+        "no k",
+        "area",
+        "household",
+        "town",
+        "unknown",
+    ],
 )
 def test_an_unsound_definition_is_refused_by_name(tmp_path, text):
     with pytest.raises(ConfigurationError) as refusal:
