@@ -66,7 +66,8 @@ def _show(name: str, record: dict) -> None:
     )
     ratio = f", ratio {peers['secondaries'] / most:.2f}" if most else ""
     print(f"  peers' terms: {peers['seconds']} s (ratio {peers['seconds'] / seconds:.2f}), "
-          f"{peers['secondaries']:,} secondaries{ratio}, narrow {peers['narrow']}, not [0, k] {peers['not_0_to_k']}")  # fmt: skip
+    count = f"{peers['cells']:,} cells, {peers['primaries']:,} primaries"
+    print(f"  {count}; to reach {seconds} s, {most or '–'} secondaries")
     print(f"  our terms:    {ours['seconds']} s, {ours['secondaries']:,} secondaries, audit {ours['audit_seconds']} s "
           f"{'safe' if ours['safe'] else 'NOT SAFE'}, peak {ours['peak_mb']} MB")  # fmt: skip
 
