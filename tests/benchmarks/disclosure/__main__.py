@@ -61,15 +61,17 @@ def _show(name: str, record: dict) -> None:
         return
     peers, ours = record["peers_terms"], record["our_terms"]
     seconds, most = case.reach
-    print(
-        f"  {peers['cells']:,} cells, {peers['primaries']:,} primaries; to reach {seconds} s, {most or '–'} secondaries"
-    )
-    ratio = f", ratio {peers['secondaries'] / most:.2f}" if most else ""
-    print(f"  peers' terms: {peers['seconds']} s (ratio {peers['seconds'] / seconds:.2f}), "
     count = f"{peers['cells']:,} cells, {peers['primaries']:,} primaries"
     print(f"  {count}; to reach {seconds} s, {most or '–'} secondaries")
-    print(f"  our terms:    {ours['seconds']} s, {ours['secondaries']:,} secondaries, audit {ours['audit_seconds']} s "
-          f"{'safe' if ours['safe'] else 'NOT SAFE'}, peak {ours['peak_mb']} MB")  # fmt: skip
+    ratio = f", ratio {peers['secondaries'] / most:.2f}" if most else ""
+    print(
+        f"  peers' terms: {peers['seconds']} s (ratio {peers['seconds'] / seconds:.2f}), "
+        f"{peers['secondaries']:,} secondaries{ratio}, narrow {peers['narrow']}, not [0, k] {peers['not_0_to_k']}"
+    )
+    print(
+        f"  our terms:    {ours['seconds']} s, {ours['secondaries']:,} secondaries, audit {ours['audit_seconds']} s "
+        f"{'safe' if ours['safe'] else 'NOT SAFE'}, peak {ours['peak_mb']} MB"
+    )
 
 
 if __name__ == "__main__":
