@@ -214,6 +214,7 @@ def test_suppressed_cells_are_x_and_gaps_never_zero(visit, release):
         (pl.col("status") == "suppressed") & (pl.col("period") == "2025-12") & (pl.col("area") != "28100")
     ).row(0, named=True)
     page = visit.open(f"ward_population.html?area={hidden['area']}")
+    visit.wait_for("area", hidden["area"])
     figure = page.locator("figure", has=page.locator("figcaption", has_text="国籍・地域別")).first
     figure.scroll_into_view_if_needed()
     figure.locator("summary").click()
