@@ -42,6 +42,8 @@ class View {
     this.isChart = CHARTS.has(component.kind);
     this.near = false;
     this.details = this.root.querySelector('details');
+    // A click draws before the table opens: `toggle` comes a task later and would show the former choices until then.
+    this.details?.querySelector('summary').addEventListener('click', () => this.table(true));
     this.details?.addEventListener('toggle', () => this.table());
   }
 
@@ -58,9 +60,9 @@ class View {
     if (this.near) this.draw();
   }
 
-  /** The table, when someone looks at it. */
-  table() {
-    const open = this.component.kind === 'Heatmap' || this.details?.open;
+  /** The table, when someone looks at it or is about to. */
+  table(asked = false) {
+    const open = asked || this.component.kind === 'Heatmap' || this.details?.open;
     if (!this.stale || !open) return;
     showMatrix(this.root, this.component, this.record, this.rows);
     this.stale = false;
