@@ -90,3 +90,11 @@ class DisclosureError(PlatformError):
 
 class LoungeError(PlatformError):
     """A page or a release cannot be built."""
+
+
+class GovernanceError(PlatformError):
+    """A step of an application, an account or a role is not allowed, or the governance database refuses."""
+
+
+class AccessDenied(PlatformError):
+    """Somebody asked for what is not theirs."""

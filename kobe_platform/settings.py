@@ -23,6 +23,8 @@ class Settings(BaseSettings):
         passphrase_file: file whose first line opens the key store, where it has a passphrase
             (``KOBE_PASSPHRASE_FILE``).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
+        database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
+        portal: the portal server's settings file (``KOBE_PORTAL``): sign-in, addresses, limits; may be absent.
         postgres_url: where Dagster keeps its records instead of SQLite (``KOBE_POSTGRES_URL``).
     """
 
@@ -36,6 +38,8 @@ class Settings(BaseSettings):
     dashboards: Path = PROJECT / "dashboards"
     principal: str = "platform"
     start: str = Field(default="2010-10", pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    database_url: str = ""
+    portal: Path | None = None
     postgres_url: str = ""
     passphrase_file: Path | None = None
 
@@ -73,6 +77,16 @@ class Settings(BaseSettings):
     def releases(self) -> Path:
         """Published tables and sites; ``current`` names the one in force."""
         return self.root / "releases"
+
+    @property
+    def governance(self) -> str:
+        """URL of the governance database."""
+        return self.database_url or f"sqlite:///{self.root / 'governance.sqlite'}"
+
+    @property
+    def portal_file(self) -> Path:
+        """The portal server's settings file."""
+        return self.portal or self.root / "portal.toml"
 
     @property
     def dagster_home(self) -> Path:

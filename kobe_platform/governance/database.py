@@ -1,0 +1,105 @@
+"""The governance database: SQLite by default, PostgreSQL by URL, brought up to date by Alembic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from kobe_platform.errors import ConfigurationError, GovernanceError
+
+UPGRADE_LOCK = 0x6B6F6265
+"""Advisory lock of PostgreSQL that two processes starting at once wait for."""
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+
+
+def open_database(url: str) -> Engine:
+    """The database at a URL, with the newest schema.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://user@host/name`` (the extra ``postgres`` is needed then).
+
+    Raises:
+        ConfigurationError: the URL is none, or its driver is not installed.
+        GovernanceError: the database cannot be reached or brought up to date. The URL, which may hold a password, is
+            never told.
+    """
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            engine = _sqlite(address)
+        else:
+            engine = create_engine(address, pool_pre_ping=True)
+    except (ArgumentError, ImportError, SQLAlchemyError):
+        raise ConfigurationError(
+            "the governance database cannot be opened by its URL",
+            code="governance.url",
+            remedy="give KOBE_DATABASE_URL as sqlite:///PATH or postgresql://USER@HOST/NAME, with the extra `postgres`",
+            ja="データベースのURL(KOBE_DATABASE_URL)が正しくありません",
+        ) from None
+    _upgrade(engine)
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: on SQLite it takes the write lock at once, so that two of them never deadlock."""
+    with engine.connect() as connection:
+        connection.execution_options(writing=True)
+        with connection.begin():
+            yield connection
+
+
+def _sqlite(address: URL) -> Engine:
+    """One file, readable by its owner only; writers wait for each other."""
+    if address.database and address.database != ":memory:":
+        path = Path(address.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
+    engine = create_engine(address, connect_args={"timeout": 30}, poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection, _record) -> None:
+        # The driver opens no transaction of its own: `begin` below does, and takes the write lock when it must.
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN")
+
+    return engine
+
+
+def _upgrade(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        with engine.connect() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+        if present == ScriptDirectory.from_config(config).get_current_head():
+            return
+        with writing(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except SQLAlchemyError:
+        raise GovernanceError(
+            "the governance database cannot be reached or brought up to date",
+            code="governance.database",
+            remedy="look whether it runs and whether the account may make tables, then try again",
+            ja="統制データベースに接続できません",
+        ) from None

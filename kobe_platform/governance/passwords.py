@@ -1,0 +1,103 @@
+"""Local accounts: Argon2id hashes, a lock after failures, and the same time and answer whoever is asked for."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Engine, delete, insert, select, update
+
+from kobe_platform.errors import GovernanceError
+from kobe_platform.governance.database import writing
+from kobe_platform.governance.people import Person, find_person, normal
+from kobe_platform.governance.schema import password
+from kobe_platform.governance.trail import DONE, REFUSED, note, record
+
+SHORTEST = 12
+MOST_FAILURES = 5
+LOCKED = timedelta(minutes=15)
+AT_ONCE = threading.BoundedSemaphore(2)
+"""Hashes computed at a time: each takes 64 MiB (RFC 9106, second recommended option)."""
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()
+
+
+@cache
+def _nobody() -> str:
+    """The hash of no password: what an unknown name is compared with, so that it takes as long."""
+    return _hasher().hash("nobody's password, never accepted")
+
+
+def set_password(engine: Engine, login: str, text: str, *, by: str) -> None:
+    """Give a person a password; former failures are forgotten.
+
+    Raises:
+        GovernanceError: there is no such person, or the password is shorter than twelve characters or the login.
+    """
+    login = normal(login)
+    person = find_person(engine, login)
+    if person is None or not person.active:
+        raise GovernanceError(
+            "there is no such person", code="people.unknown", at={"login": login}, remedy="see `kobe people list`"
+        )
+    if len(text) < SHORTEST or login in text.lower():
+        raise GovernanceError(
+            "a password has at least twelve characters and does not hold the login",
+            code="people.password",
+            remedy="choose a longer one; several words are good",
+            ja="パスワードは12文字以上で、ログイン名を含まないものにしてください",
+        )
+    with AT_ONCE:
+        hashed = _hasher().hash(text)
+    with writing(engine) as connection:
+        connection.execute(delete(password).where(password.c.login == login))
+        connection.execute(insert(password).values(login=login, hash=hashed, changed_at=datetime.now(UTC), failures=0))
+        record(connection, by, "people.password", login)
+
+
+def check_password(engine: Engine, login: str, text: str, now: datetime | None = None) -> Person | None:
+    """The person, if the password is theirs and the account neither locked nor removed; else None.
+
+    Five failures in a row lock the account for fifteen minutes. Unknown, locked, removed and wrong take one hash each
+    and give one answer.
+    """
+    moment = now or datetime.now(UTC)
+    try:
+        login = normal(login)
+    except GovernanceError:
+        login = ""
+    with engine.connect() as connection:
+        row = connection.execute(select(password).where(password.c.login == login)).first()
+    person = find_person(engine, login) if login else None
+    usable = bool(row and person and person.active and not (row.locked_until and row.locked_until > moment))
+    right = _matches(row.hash if usable else _nobody(), text) and usable
+    if row:
+        _count(engine, login, right, usable, moment)
+    note(engine, login or "?", "sign_in.password", outcome=DONE if right else REFUSED, now=moment)
+    return person if right else None
+
+
+def _matches(hashed: str, text: str) -> bool:
+    with AT_ONCE:
+        try:
+            return _hasher().verify(hashed, text[:1024])
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def _count(engine: Engine, login: str, right: bool, usable: bool, moment: datetime) -> None:
+    """Count a failure in the database itself, so that parallel guesses are all counted."""
+    own = update(password).where(password.c.login == login)
+    with writing(engine) as connection:
+        if right:
+            connection.execute(own.values(failures=0, locked_until=None))
+        elif usable:
+            connection.execute(own.values(failures=password.c.failures + 1))
+            due = own.where(password.c.failures >= MOST_FAILURES)
+            connection.execute(due.values(failures=0, locked_until=moment + LOCKED))
