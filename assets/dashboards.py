@@ -8,25 +8,30 @@ import dagster as dg
 
 from assets.conventions import spec, when_tables_change
 from assets.gate import pass_gate
+from kobe_platform.contracts import Contract
 from kobe_platform.errors import LoungeError
+from kobe_platform.governance.applications import expire, today
+from kobe_platform.governance.trail import PLATFORM, note
 from kobe_platform.leaks import scan_tree
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.release import Release, assemble
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
-from kobe_platform.publication import Collected, collect, staged_tables
+from kobe_platform.publication import Collected, collect, staged_tables, withheld_pages
 from kobe_platform.statistics import Statistic
-from resources import Lake, Releases
+from resources import Governance, Lake, Releases
 
 BLOCKING = ("disclosure", "no_identifiers")
 """The checks that every protected table of a release must have passed."""
 PUBLIC_BLOCKING = ("no_identifiers",)
 
 
-def dashboard_assets(pages: Mapping[str, Page], statistics: Mapping[str, Statistic]) -> list[dg.AssetsDefinition]:
+def dashboard_assets(
+    pages: Mapping[str, Page], statistics: Mapping[str, Statistic], contracts: Mapping[str, Contract]
+) -> list[dg.AssetsDefinition]:
     """One asset a page, which depends on exactly the tables that it queries, and the release."""
-    return [*(_page(page, statistics) for page in pages.values()), _release(pages, statistics)]
+    return [*(_page(page, statistics) for page in pages.values()), _release(pages, statistics, contracts)]
 
 
 def _page(page: Page, statistics: Mapping[str, Statistic]) -> dg.AssetsDefinition:
@@ -52,7 +57,9 @@ def _page(page: Page, statistics: Mapping[str, Statistic]) -> dg.AssetsDefinitio
     return compile_one
 
 
-def _release(pages: Mapping[str, Page], statistics: Mapping[str, Statistic]) -> dg.AssetsDefinition:
+def _release(
+    pages: Mapping[str, Page], statistics: Mapping[str, Statistic], contracts: Mapping[str, Contract]
+) -> dg.AssetsDefinition:
     described = spec(
         "dashboards",
         "release",
@@ -63,19 +70,27 @@ def _release(pages: Mapping[str, Page], statistics: Mapping[str, Statistic]) -> 
     )
 
     @dg.multi_asset(name="dashboards__release", specs=[described], pool="release")
-    def release(context: dg.AssetExecutionContext, lake: Lake, releases: Releases) -> dg.MaterializeResult:
+    def release(
+        context: dg.AssetExecutionContext, lake: Lake, releases: Releases, governance: Governance
+    ) -> dg.MaterializeResult:
         with border(stage="dashboards", release="assemble"):
             collected = collect(lake.store, statistics)
             gate = pass_publication_gate(context.instance, collected, statistics)
+            expire(governance.database, today())
+            basis = str(collected.facts["basis"])
+            held_back = withheld_pages(governance.database, pages, statistics, contracts, basis, today())
             made = assemble(
                 collected.tables,
                 collected.dims,
                 collected.facts,
                 releases.dashboards,
                 releases.path,
+                withheld=held_back,
                 inspect=refuse_identifiers,
             )
-            return dg.MaterializeResult(metadata=allowed({**release_facts(made), **gate}))
+            note(governance.database, PLATFORM, "release", made.id, detail={"pages": len(made.pages), **held_back})
+            counts = {**release_facts(made), **gate, "withheld": len(held_back)}
+            return dg.MaterializeResult(metadata=allowed(counts))
 
     return release
 

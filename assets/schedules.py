@@ -1,4 +1,4 @@
-"""What runs by the clock: every night the partitions and the log of key use are verified."""
+"""What runs by the clock: partitions are verified every night, and approvals looked at every morning."""
 
 import dagster as dg
 
@@ -36,4 +36,20 @@ nightly = dg.ScheduleDefinition(
     execution_timezone="Asia/Tokyo",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="毎夜2時30分に全区画を検証する。",
+)
+
+release_review = dg.define_asset_job(
+    "release_review",
+    selection=dg.AssetSelection.assets(["dashboards", "release"]),
+    description="承認の切れた画面を外して公開し直す。変わりがなければ何もしない。",
+    tags={"kobe/purpose": "review"},
+)
+
+review = dg.ScheduleDefinition(
+    name="release_review",
+    job=release_review,
+    cron_schedule="0 6 * * *",
+    execution_timezone="Asia/Tokyo",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="毎朝6時に、利用申請の期限を見て公開し直す。",
 )

@@ -15,7 +15,7 @@ from assets.dashboards import dashboard_assets
 from assets.lake import lake_assets
 from assets.published import published_assets
 from assets.raw import raw_assets
-from assets.schedules import nightly, nightly_verification
+from assets.schedules import nightly, nightly_verification, release_review, review
 from assets.sensor import delivery_jobs, inbox_sensor
 from assets.statistics import public_assets, statistics_assets
 from checks.delivery import delivery_checks
@@ -30,7 +30,7 @@ from kobe_platform.privacy.border import seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
-from resources import Inbox, Lake, Releases
+from resources import Governance, Inbox, Lake, Releases
 
 seal_process()
 
@@ -42,8 +42,7 @@ def build_definitions(
 
     Args:
         settings: where things lie; from the environment by default.
-        overrides: resources by name (``inbox``, ``lake``, ``releases``, ``io_manager``) that replace the
-        installation's.
+        overrides: resources by name (as :func:`installation_resources` gives them) that replace the installation's.
 
     Raises:
         ConfigurationError: a contract, statistic or page does not say what it must.
@@ -62,7 +61,7 @@ def build_definitions(
             *public_assets(contracts, partitions),
             *statistics_assets(statistics, partitions),
             *published_assets(statistics, partitions),
-            *dashboard_assets(pages, statistics),
+            *dashboard_assets(pages, statistics, contracts),
         ],
         asset_checks=[
             *delivery_checks(contracts, partitions),
@@ -72,8 +71,8 @@ def build_definitions(
             *disclosure_checks(statistics, partitions),
             *page_checks(pages),
         ],
-        jobs=[*jobs, nightly_verification],
-        schedules=[nightly],
+        jobs=[*jobs, nightly_verification, release_review],
+        schedules=[nightly, review],
         sensors=[
             inbox_sensor(jobs, partitions),
             dg.AutomationConditionSensorDefinition(
@@ -111,6 +110,7 @@ def installation_resources(settings: Settings) -> dict[str, object]:
             staging=str(settings.root / "staging"),
             dashboards_path=str(settings.dashboards),
         ),
+        "governance": Governance(url=settings.governance),
         "io_manager": RefusingIOManager(),
     }
 

@@ -136,6 +136,11 @@ class Headless:
                 break
         self._store(_SETTLED, self._state())
 
+    def remake(self, asset: str) -> Iterator[Outcome]:
+        """Execute one asset without partitions, whatever the automation says."""
+        yield from self._execute({"": [dg.AssetKey.from_user_string(asset)]}, round_name="review")
+        self._store(_SETTLED, self._state())
+
     def _nothing_can_follow(self, requested: Mapping[str, Sequence[dg.AssetKey]]) -> bool:
         """Whether what was just executed has no downstream asset outside itself, so that another round is idle."""
         graph = self.definitions.resolve_asset_graph()

@@ -7,14 +7,23 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from kobe_platform.contracts import Contract
+from kobe_platform.governance.applications import applications
+from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import write_tables
 from kobe_platform.statistics import Statistic
 from kobe_platform.vocabulary import districts, hierarchies
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 DISTRICT = "district"
 REFERENCE = "town_districts"
@@ -71,6 +80,36 @@ def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], sc
         write_tables(aside, collected.tables, collected.dims, collected.facts["tables"])
         aside.rename(target)
     return target, _basis(partitions)
+
+
+def uses(
+    pages: Mapping[str, Page], statistics: Mapping[str, Statistic], contracts: Mapping[str, Contract]
+) -> list[Use]:
+    """Each page's use of personal sources, over the statistics that its queries read."""
+    found = []
+    for page in pages.values():
+        named = {source for table in page.tables if table in statistics for source in statistics[table].sources}
+        personal = frozenset(s for s in named if s in contracts and contracts[s].sensitivity != "public")
+        found.append(Use(page.slug, page.meta.application, page.meta.audience, personal))
+    return found
+
+
+def withheld_pages(
+    engine: Engine,
+    pages: Mapping[str, Page],
+    statistics: Mapping[str, Statistic],
+    contracts: Mapping[str, Contract],
+    basis: str,
+    day: date,
+) -> dict[str, str]:
+    """Pages that may not be shown on a day, with the reason (:data:`kobe_platform.governance.approvals.REASONS`).
+
+    Figures of a made-up city (``basis`` "synthetic") are nobody's data and need no application.
+    """
+    if basis == "synthetic":
+        return {}
+    known = {app.number: app for app in applications(engine)}
+    return withheld(uses(pages, statistics, contracts), known, day)
 
 
 def content_digest(table: pl.DataFrame) -> str:

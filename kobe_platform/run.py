@@ -91,7 +91,28 @@ def process(settings: Settings, scope: Scope | None = None, console: object = No
         graph = Headless(build_definitions(settings), instance)
         deliveries = _shown(graph, graph.take_in(scope or Everything()), "deliveries", console)
         automated = _shown(graph, graph.automate(), "statistics", console)
+        if approvals_changed(settings):
+            automated += _shown(graph, graph.remake(RELEASE), "review", console)
     return RunReport(tuple(deliveries), tuple(automated), time.perf_counter() - started)
+
+
+def approvals_changed(settings: Settings) -> bool:
+    """Whether the release in force shows a page that may no longer be shown, or lacks one that now may."""
+    from kobe_platform.contracts import load_contracts
+    from kobe_platform.governance.applications import today
+    from kobe_platform.governance.database import open_database
+    from kobe_platform.lounge.pages import load_pages
+    from kobe_platform.lounge.release import current
+    from kobe_platform.publication import withheld_pages
+    from kobe_platform.statistics import load_statistics
+
+    release = current(settings.releases)
+    if release is None:
+        return False
+    files = load_pages(settings.dashboards), load_statistics(settings.statistics), load_contracts(settings.contracts)
+    basis = str(release.facts["basis"])
+    due = withheld_pages(open_database(settings.governance), *files, basis, today())
+    return sorted(due) != list(release.facts.get("withheld", []))
 
 
 def check_installation(settings: Settings) -> None:

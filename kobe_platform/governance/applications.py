@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 
@@ -23,7 +24,7 @@ from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import writing
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.schema import application, application_page, application_source, application_step
-from kobe_platform.governance.trail import record
+from kobe_platform.governance.trail import PLATFORM, record
 
 EDITABLE = ("draft", "returned")
 WITHDRAWABLE = (*EDITABLE, "submitted", "approved")
@@ -110,6 +111,11 @@ class Application:
         return frozenset(sections)
 
 
+def today() -> date:
+    """The day in Japan."""
+    return datetime.now(ZoneInfo("Asia/Tokyo")).date()
+
+
 def fiscal_number(day: date, running: int) -> str:
     """``R8-0001``: the fiscal year of the Reiwa era (from 1 April) and a running number in it."""
     year = day.year if day.month >= 4 else day.year - 1
@@ -117,7 +123,7 @@ def fiscal_number(day: date, running: int) -> str:
 
 
 def create(
-    engine: Engine, who: Person, draft: Draft, *, number: str | None = None, today: date | None = None
+    engine: Engine, who: Person, draft: Draft, *, number: str | None = None, day: date | None = None
 ) -> Application:
     """A new application, as a draft.
 
@@ -128,7 +134,7 @@ def create(
         GovernanceError: something is left out, or the number is taken.
     """
     _complete(draft)
-    day = today or datetime.now(UTC).date()
+    day = day or today()
     with writing(engine) as connection:
         chosen = number or _next_number(connection, day)
         if connection.execute(select(application.c.number).where(application.c.number == chosen)).first():
@@ -248,7 +254,7 @@ def owning_sections(app: Application, owners: Mapping[str, str]) -> frozenset[st
     return frozenset(owners[source] for source in app.draft.sources)
 
 
-def expire(engine: Engine, day: date, *, by: str = "platform") -> list[str]:
+def expire(engine: Engine, day: date, *, by: str = PLATFORM) -> list[str]:
     """Record which approvals ended before a day; returns their numbers."""
     ended = []
     with writing(engine) as connection:

@@ -17,6 +17,8 @@ from kobe_platform.governance.database import writing
 from kobe_platform.governance.schema import event
 
 DONE, REFUSED = "done", "refused"
+PLATFORM = "platform"
+"""Who acts where no person does."""
 
 
 @dataclass(frozen=True)

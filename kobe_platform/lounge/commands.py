@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from kobe_platform.errors import PlatformError
+from kobe_platform.governance.approvals import REASONS
 from kobe_platform.settings import Settings
 
 site_app = typer.Typer(help="Sites of the data lounge.", no_args_is_help=True)
@@ -131,10 +132,37 @@ def build_sites() -> None:
 
     settings = Settings()
     with _reported():
+        held_back = _withheld(settings)
         release = rebuild(
-            settings.dashboards, settings.releases, progress=lambda step: typer.echo(f"… {step}", err=True)
+            settings.dashboards,
+            settings.releases,
+            withheld=held_back,
+            progress=lambda step: typer.echo(f"… {step}", err=True),
         )
     typer.echo(f"{release.id} {'made' if release.made else 'unchanged'}: {', '.join(release.pages)}")
+    for slug, reason in held_back.items():
+        typer.echo(f"  left out: {slug} ({REASONS[reason]})")
+
+
+def _withheld(settings: Settings) -> dict[str, str]:
+    """Pages without a live approval, for the tables of the release in force."""
+    from kobe_platform.contracts import load_contracts
+    from kobe_platform.governance.applications import today
+    from kobe_platform.governance.database import open_database
+    from kobe_platform.lounge.pages import load_pages
+    from kobe_platform.lounge.release import current
+    from kobe_platform.publication import withheld_pages
+    from kobe_platform.statistics import load_statistics
+
+    release = current(settings.releases)
+    return withheld_pages(
+        open_database(settings.governance),
+        load_pages(settings.dashboards),
+        load_statistics(settings.statistics),
+        load_contracts(settings.contracts),
+        str(release.facts["basis"]) if release else "register",
+        today(),
+    )
 
 
 @pages_app.command("check")

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +74,7 @@ def assemble(
     dashboards: Path,
     releases: Path,
     *,
+    withheld: Collection[str] = (),
     inspect: Callable[[Path], None] | None = None,
     progress: Callable[[str], None] | None = None,
     now: datetime | None = None,
@@ -86,6 +87,7 @@ def assemble(
             tell; nothing that differs from run to run.
         dashboards: pages, manuals, theme.
         releases: where releases live.
+        withheld: slugs of pages that are left out (they have no approval).
         inspect: called with the finished release before the switch; what it raises refuses the release.
         progress: told each step's name.
         now: time of the release, for tests.
@@ -100,7 +102,9 @@ def assemble(
     tell = progress or (lambda step: None)
     releases.mkdir(parents=True, exist_ok=True)
     _sweep(releases)
-    pages, audiences = load_pages(dashboards), load_audiences(dashboards)
+    pages = {slug: page for slug, page in load_pages(dashboards).items() if slug not in withheld}
+    audiences = load_audiences(dashboards)
+    facts = {**facts, "withheld": sorted(withheld)}
     building = releases / f"{_BUILDING}{os.getpid()}"
     try:
         tell("tables")
@@ -173,7 +177,13 @@ def _unchanged(releases: Path, newest: Release) -> Release:
     return replace(newest, made=True)
 
 
-def rebuild(dashboards: Path, releases: Path, *, progress: Callable[[str], None] | None = None) -> Release:
+def rebuild(
+    dashboards: Path,
+    releases: Path,
+    *,
+    withheld: Collection[str] = (),
+    progress: Callable[[str], None] | None = None,
+) -> Release:
     """Build pages anew over the published tables of the release in force; same guarantees as :func:`assemble`.
 
     Raises:
@@ -188,7 +198,7 @@ def rebuild(dashboards: Path, releases: Path, *, progress: Callable[[str], None]
     tables = {name: pl.read_parquet(now.path / "tables" / f"{name}.parquet") for name in told}
     dims = {name: pl.read_parquet(now.path / "tables" / f"dim_{name}.parquet") for name in hierarchies}
     facts = {**now.facts, "tables": {name: one.as_facts() for name, one in told.items()}}
-    return assemble(tables, dims, facts, dashboards, releases, progress=progress)
+    return assemble(tables, dims, facts, dashboards, releases, withheld=withheld, progress=progress)
 
 
 def current(releases: Path) -> Release | None:

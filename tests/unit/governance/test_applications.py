@@ -24,7 +24,7 @@ DRAFT = Draft(
 
 
 def submitted(database, staff, draft=DRAFT):
-    app = book.create(database, staff["tanaka"], draft, today=date(2026, 5, 1))
+    app = book.create(database, staff["tanaka"], draft, day=date(2026, 5, 1))
     return book.submit(database, staff["tanaka"], app.number, app.version)
 
 
@@ -39,7 +39,7 @@ def refused(code):
 
 def test_numbers_run_within_the_fiscal_year(database, staff):
     numbers = [
-        book.create(database, staff["tanaka"], DRAFT, today=day).number
+        book.create(database, staff["tanaka"], DRAFT, day=day).number
         for day in (date(2026, 3, 31), date(2026, 4, 1), date(2026, 4, 2), date(2027, 3, 31))
     ]
     assert numbers == ["R7-0001", "R8-0001", "R8-0002", "R8-0003"]

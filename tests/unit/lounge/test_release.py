@@ -243,3 +243,13 @@ def test_a_table_without_a_period_yet_leaves_its_page_readable(city, tmp_path):
     made = assemble(tables, dims, facts, Settings().dashboards, tmp_path / "releases")
     page = next((made.path / "sites").rglob("ward_moves.html")).read_text(encoding="utf-8")
     assert "まだデータがありません" in page
+
+
+def test_a_withheld_page_is_in_no_byte_of_a_site_and_comes_back(build):
+    held = build(withheld=("people",))
+    title = next(page.title for page in releasing.load_pages(build.dashboards).values() if page.slug == "people")
+    assert held.sites["staff"] == ["index"] and held.facts["withheld"] == ["people"]
+    files = [path for path in (held.path / "sites").rglob("*") if path.is_file()]
+    assert files and not [path for path in files if title.encode() in path.read_bytes() or "people" in path.name]
+    assert rebuild(build.dashboards, build.releases).sites["staff"] == ["index", "people"]
+    assert rebuild(build.dashboards, build.releases, withheld=("people",)).sites["staff"] == ["index"]

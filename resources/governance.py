@@ -1,0 +1,30 @@
+"""The governance database: applications, approvals, the trail of what happened."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from kobe_platform.governance.database import open_database
+
+
+class Governance(dg.ConfigurableResource):
+    """The governance database of one installation.
+
+    Attributes:
+        url: SQLAlchemy URL.
+    """
+
+    url: str
+
+    @property
+    def database(self) -> Engine:
+        """The database, opened and brought up to date once a process."""
+        return _open(self.url)
+
+
+@cache
+def _open(url: str) -> Engine:
+    return open_database(url)
