@@ -1,0 +1,161 @@
+"""Plausible published tables without a lake: the project's statistics and hierarchies, figures by seed.
+
+For trials of pages, tests and benchmarks of the lounge. The cells that are hidden follow no protection: they only look
+like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from kobe_platform import vocabulary
+from kobe_platform.settings import Settings
+from kobe_platform.statistics.definition import Statistic, load_statistics
+
+STATISTICS = Settings.model_fields["statistics"].default
+FACTS = {"title", "description", "owner", "period", "kind", "population", "unit", "minimum_frequency", "dimensions"}
+MONTHS = ("2025-07", "2025-08", "2025-09", "2025-10", "2025-11", "2025-12")
+DISTRICTS_PER_WARD = {
+    "28101": 3,
+    "28102": 2,
+    "28110": 2,
+    "28105": 2,
+    "28109": 3,
+    "28106": 1,
+    "28107": 2,
+    "28108": 3,
+    "28111": 4,
+}
+NAMES = (
+    *("本山", "御影", "魚崎", "六甲", "灘", "雲中", "こうべ", "水木", "会下山", "有馬", "唐櫃"),
+    *("桂木", "名倉", "北須磨", "妙法寺", "垂水", "多聞台", "舞多聞", "枝吉", "伊川谷", "月が丘", "有瀬"),
+)
+
+PEOPLE = {
+    "population": 9_000,
+    "households": 4_300,
+    "foreigners": 320,
+    "births": 70,
+    "deaths": 90,
+    "immigration": 60,
+    "moves": 450,
+    "ward": 260,
+    "within": 240,
+}
+"""What a school district counts, by the first word of a statistic's name; a year's flow, a twelfth of it a month."""
+
+
+def district_hierarchy(per_ward: Mapping[str, int] = DISTRICTS_PER_WARD) -> vocabulary.Hierarchy:
+    """The school districts of the made-up city."""
+    codes = [
+        (ward, f"{i + 1:02d}{n + 1:02d}") for i, (ward, count) in enumerate(per_ward.items()) for n in range(count)
+    ]
+    label = [f"{NAMES[i % len(NAMES)]}{'' if i < len(NAMES) else i // len(NAMES) + 1}" for i in range(len(codes))]
+    reference = pl.DataFrame(
+        {
+            "ward_code": [ward for ward, _ in codes],
+            "district_code": [code for _, code in codes],
+            "district_name": label,
+            "valid_from": ["2010-04-01"] * len(codes),
+            "valid_to": [""] * len(codes),
+        }
+    )
+    return vocabulary.districts(reference, "2025-12")
+
+
+def published(
+    seed: int = 1, months: tuple[str, ...] = MONTHS, per_ward: Mapping[str, int] = DISTRICTS_PER_WARD
+) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame], dict]:
+    """Tables, hierarchies and facts as :func:`kobe_platform.lounge.release.assemble` takes them.
+
+    Args:
+        seed: decides every figure.
+        months: ``YYYY-MM`` in order; yearly tables hold the years that they touch.
+        per_ward: ward → how many school districts it has.
+    """
+    trees = {**vocabulary.hierarchies(), "district": district_hierarchy(per_ward)}
+    tables, told = {}, {}
+    for number, (name, statistic) in enumerate(load_statistics(STATISTICS).items()):
+        rng = np.random.default_rng([seed, number])
+        periods = months if statistic.period == "month" else tuple(sorted({month[:4] for month in months}))
+        tables[name] = (
+            _estimate(months, rng)
+            if statistic.kind == "public"
+            else _table(statistic, periods, trees, rng, sum(per_ward.values()))
+        )
+        told[name] = statistic.model_dump(include=FACTS)
+    needed = {hierarchy for facts in told.values() for hierarchy in facts["dimensions"].values()}
+    dims = {name: trees[name].frame() for name in sorted(needed)}
+    return tables, dims, {"basis": "synthetic", "municipality": "28100", "tables": told}
+
+
+def _table(
+    statistic: Statistic, periods: tuple[str, ...], trees: Mapping, rng: np.random.Generator, districts: int
+) -> pl.DataFrame:
+    frame = pl.DataFrame({"period": list(periods)})
+    weight = np.ones(frame.height)
+    for column, hierarchy in statistic.dimensions.items():
+        leaves = list(trees[hierarchy].leaves) or [trees[hierarchy].root]
+        skewed = column in ("nationality", "residence_status")
+        shares = rng.dirichlet(np.full(len(leaves), 0.5 if skewed else 4.0))
+        frame = frame.join(pl.DataFrame({column: leaves, "_share": shares}), how="cross")
+        weight = frame["_share"].to_numpy() * np.repeat(weight, len(leaves))
+        frame = frame.drop("_share")
+    total = PEOPLE.get(statistic.name.split("_")[0], 300) * districts
+    monthly_flow = statistic.period == "month" and statistic.name.split("_")[0] not in (
+        "population",
+        "households",
+        "foreigners",
+    )
+    drift = 1 + 0.004 * frame["period"].rank("dense").to_numpy()
+    value = rng.poisson(total / (12 if monthly_flow else 1) * weight * drift)
+    if "origin" in statistic.dimensions:
+        value[(frame["origin"] == frame["destination"]).to_numpy()] = 0
+    frame = frame.with_columns(pl.Series("value", value.astype("int64")))
+    for column, hierarchy in statistic.dimensions.items():
+        frame = _with_margins(frame, column, trees[hierarchy], statistic)
+    keys = ["period", *statistic.dimensions]
+    if statistic.kind == "mean":
+        place = frame.select(keys[1:]).hash_rows(seed=7).to_numpy() % 50
+        frame = frame.with_columns(pl.Series("value", np.round(47 + place / 10 + 0.05 * rng.random(frame.height), 1)))
+        hidden = pl.lit(pl.Series(rng.random(frame.height) < 0.02))
+    else:
+        lucky = pl.lit(pl.Series(rng.random(frame.height) < 0.01)) & (pl.col("value") < 60)
+        hidden = (pl.col("value") > 0) & ((pl.col("value") < 10) | lucky)
+    return frame.with_columns(
+        value=pl.when(~hidden).then(pl.col("value")),
+        status=pl.when(hidden).then(pl.lit("suppressed")).otherwise(pl.lit("published")),
+    ).select(*keys, "value", "status")
+
+
+def _with_margins(frame: pl.DataFrame, column: str, tree: vocabulary.Hierarchy, statistic: Statistic) -> pl.DataFrame:
+    parent = {code.code: code.parent for code in tree.codes}
+    pairs = []
+    for leaf in tree.leaves or (tree.root,):
+        code: str | None = leaf
+        while code is not None:
+            pairs.append((leaf, code))
+            code = parent[code]
+    lineage = pl.DataFrame(pairs, schema=[column, "upper"], orient="row")
+    keys = ["period", *statistic.dimensions]
+    return (
+        frame.join(lineage, on=column).drop(column).rename({"upper": column})
+        .group_by(keys, maintain_order=True).agg(pl.col("value").sum()).sort(keys)
+    )  # fmt: skip
+
+
+def _estimate(months: tuple[str, ...], rng: np.random.Generator) -> pl.DataFrame:
+    wards = vocabulary.wards()
+    people = dict(zip(wards, rng.integers(90_000, 240_000, len(wards)), strict=True))
+    rows = []
+    for month in months:
+        for ward in wards:
+            people[ward] += int(rng.normal(-150, 120))
+        for area, total in [("28100", sum(people.values())), *people.items()]:
+            male = int(total * 0.47)
+            counts = {"population": total, "households": int(total * 0.49), "male": male, "female": total - male}
+            rows += [(month, area, series, int(value), "published") for series, value in counts.items()]
+    return pl.DataFrame(rows, schema=["period", "area", "series", "value", "status"], orient="row")
