@@ -171,8 +171,8 @@ def check_pages(as_json: AsJson = False) -> None:
     import tempfile
 
     from kobe_platform.lounge.compile import check_page, compile_page
+    from kobe_platform.lounge.database import ReleaseDatabase
     from kobe_platform.lounge.pages import load_pages
-    from kobe_platform.lounge.queries import ReleaseDatabase
     from kobe_platform.lounge.release import current
 
     settings = Settings()

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.charts import Choice, Drawn, draw
 from kobe_platform.lounge.components import COMPONENTS, Bound, bind
+from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.formats import Format, period_label
 from kobe_platform.lounge.headers import manual_html, page_head
 from kobe_platform.lounge.pages import Page
-from kobe_platform.lounge.queries import ReleaseDatabase
 from kobe_platform.lounge.slices import SeveralRows, cells_of, write_slice
 from kobe_platform.lounge.tables import TableFacts
 from kobe_platform.lounge.tags import Node, Tag, Text, Value, walk

@@ -184,9 +184,10 @@ def _fences(file: str, text: str, start: int) -> tuple[str, tuple[Query, ...]]:
     queries: list[Query] = []
     pieces = ["\n" * text.count("\n", 0, start)]
     position = start
-    for match in _FENCE.finditer(text, start):
+    names = [match["name"].strip() for match in _FENCE.finditer(text, start)]
+    for number, match in enumerate(_FENCE.finditer(text, start)):
         line = text.count("\n", 0, match.start()) + 2
-        queries.append(parse_query(match["name"].strip(), match["sql"], file, line, [q.name for q in queries]))
+        queries.append(parse_query(names[number], match["sql"], file, line, names[:number], names[number + 1 :]))
         pieces += [text[position : match.start()], "\n" * match[0].count("\n")]
         position = match.end()
     rest = text[position:]

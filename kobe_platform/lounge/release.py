@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience, load_audiences
+from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import Page, load_pages
-from kobe_platform.lounge.queries import ReleaseDatabase
 from kobe_platform.lounge.site import build_site, pages_for
 from kobe_platform.lounge.tables import read_index, write_tables
 

@@ -13,9 +13,9 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience
 from kobe_platform.lounge.catalogue import catalogue_html, entry, load_notices, notices_html, write_catalogue
 from kobe_platform.lounge.compile import CompiledPage, compile_page
+from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.formats import period_label
 from kobe_platform.lounge.pages import PORTAL, Page
-from kobe_platform.lounge.queries import ReleaseDatabase
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
 DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.queries import ReleaseDatabase, parse_query
+from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.queries import parse_query
 
 
 def parse(sql: str, earlier=()):

@@ -1,0 +1,182 @@
+"""The published tables of a release in a DuckDB that can reach nothing else, and the running of a page's fences in it.
+
+Queries were judged before (:mod:`kobe_platform.lounge.queries`); here the engine itself is shut, and bounded: rows and
+bytes of a result, memory of its operators, seconds of one query.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.queries import PREFIX, SHUT, Query, lock, suggest
+from kobe_platform.lounge.tables import TableFacts, read_index
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+MOST_ROWS = 4_000_000
+"""Rows of one query's result."""
+MOST_BYTES = 1 << 30
+"""Bytes of one query's result."""
+MOST_MEMORY = "4GB"
+"""What the tables and the operators of running queries may hold."""
+MOST_SECONDS = 60.0
+"""How long one query may run; the slowest of the project's own takes a third of a second."""
+_BATCH = 100_000
+
+
+class ReleaseDatabase:
+    """The published tables of one directory in a locked in-memory DuckDB.
+
+    Every table is a view with readable columns beside its codes: ``period_label`` and, for each dimension ``d``,
+    ``d_label``, ``d_sort``, ``d_level``, ``d_parent`` and ``d_leaf`` (has no codes below it).
+    """
+
+    def __init__(self, directory: Path, names: Iterable[str] | None = None, *, seconds: float = MOST_SECONDS) -> None:
+        """Load the tables ``names`` (all by default) and every hierarchy, then shut the engine.
+
+        Args:
+            seconds: how long one query may run.
+
+        Raises:
+            LoungeError: the directory was not made by :func:`kobe_platform.lounge.tables.write_tables`.
+        """
+        import duckdb
+        import polars as pl
+
+        self.facts, hierarchies = read_index(directory)
+        self._seconds = seconds
+        wanted = set(self.facts) if names is None else set(names) & set(self.facts)
+        self._connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": MOST_MEMORY, **SHUT})
+        for hierarchy in hierarchies:
+            codes = pl.read_parquet(directory / f"dim_{hierarchy}.parquet")
+            self._load(f"dim_{hierarchy}", codes)
+            leaf = ~pl.col("code").is_in(codes["parent"].drop_nulls().implode())
+            self._load(f"codes__{hierarchy}", codes.with_columns(leaf=leaf))
+        for name in sorted(wanted):
+            self._load(f"cells__{name}", pl.read_parquet(directory / f"{name}.parquet"))
+            self._connection.execute(_view(self.facts[name]))
+        lock(self._connection)
+        self.names = (*sorted(wanted), *(f"dim_{hierarchy}" for hierarchy in hierarchies))
+
+    def _load(self, name: str, frame: pl.DataFrame) -> None:
+        self._connection.register("incoming", frame.to_arrow())
+        self._connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM incoming')
+        self._connection.unregister("incoming")
+
+    def run(self, queries: Sequence[Query]) -> dict[str, pl.DataFrame]:
+        """Run a page's fences in order, each once; each may use those above.
+
+        Raises:
+            LoungeError: a table or column does not exist (with the nearest name), or a result or its making is too
+                large or too long.
+        """
+        import polars as pl
+
+        used = {name for query in queries for name in query.uses}
+        results = {}
+        # A cursor is a connection of its own: what is registered in it, no other page sees, and it ends with it.
+        cursor = self._connection.cursor()
+        try:
+            for query in queries:
+                rows = self._rows(cursor, query)
+                if query.name in used:
+                    cursor.register(f"{PREFIX}{query.name}", rows)
+                frame = pl.from_arrow(rows)
+                results[query.name] = frame.with_columns(
+                    pl.col(pl.Decimal).cast(pl.Float64), pl.col(pl.Date).cast(pl.String)
+                )
+        finally:
+            cursor.close()
+        return results
+
+    def _rows(self, cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
+        import duckdb
+
+        for table in query.tables:
+            if table not in self.names:
+                raise query.error("table", f"there is no published table {table}", suggest(table, self.names))
+        limit = threading.Timer(self._seconds, cursor.interrupt)
+        limit.start()
+        try:
+            return _bounded(cursor, query)
+        except (duckdb.Error, OSError) as error:
+            raise _failed(query, _located(cursor, query, error), self._seconds) from None
+        finally:
+            limit.cancel()
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._connection.close()
+
+    def __enter__(self) -> ReleaseDatabase:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _bounded(cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
+    """A query's rows, fetched piece by piece, so that one without end is stopped and not stored."""
+    import pyarrow as pa
+
+    reader = cursor.sql(query.sql).to_arrow_reader(_BATCH)
+    batches, rows, size = [], 0, 0
+    for batch in reader:
+        batches.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows > MOST_ROWS:
+            remedy = f"narrow it with WHERE; a query may give {MOST_ROWS:,} rows"
+            raise query.error("rows", "the result has too many rows", remedy)
+        if size > MOST_BYTES:
+            remedy = f"select fewer columns; a query may give {MOST_BYTES >> 20:,} MB"
+            raise query.error("rows", "the result is too large", remedy)
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def _view(facts: TableFacts) -> str:
+    columns = ["t.*", _PERIOD_LABEL]
+    joins = []
+    for dimension, hierarchy in facts.dimensions.items():
+        alias = f"h_{dimension}"
+        joins.append(f'LEFT JOIN "codes__{hierarchy}" {alias} ON {alias}.code = t."{dimension}"')
+        columns += [f'{alias}.{c} AS "{dimension}_{c}"' for c in ("label", "sort", "level", "parent", "leaf")]
+    return f'CREATE VIEW "{facts.name}" AS SELECT {", ".join(columns)} FROM "cells__{facts.name}" t {" ".join(joins)}'
+
+
+_PERIOD_LABEL = (
+    "CASE WHEN length(t.period) = 7 THEN t.period[:4] || '年' || CAST(t.period[6:] AS INTEGER) || '月' "
+    "ELSE t.period || '年' END AS period_label"
+)
+
+
+def _located(cursor: duckdb.DuckDBPyConnection, query: Query, error: Exception) -> str:
+    """DuckDB's words with the line, which a relation leaves out where a name is wrong."""
+    import duckdb
+
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        try:
+            cursor.execute(f"EXPLAIN {query.sql}")
+        except duckdb.Error as told:
+            return str(told)
+    return str(error)
+
+
+def _failed(query: Query, message: str, seconds: float) -> LoungeError:
+    """DuckDB's words about the author's own text, at the line of the page."""
+    if "Interrupted" in message:
+        return query.error("time", f"the query takes longer than {seconds:g} seconds", "join fewer rows")
+    if message.startswith("Out of Memory"):
+        return query.error("memory", f"the query needs more than {MOST_MEMORY}", "join or sort fewer rows")
+    line = re.search(r"LINE (\d+):", message)
+    head = message.split("\n\nLINE")[0].split("\n")
+    candidates = next((part for part in head[1:] if "andidate" in part), "")
+    remedy = candidates.strip() or "columns: period, the dimensions, value, status, and <dimension>_label, _sort, _leaf"
+    return query.error("failed", head[0].strip(), remedy, line=int(line[1]) if line else 1)
