@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         return self.portal or self.root / "portal.toml"
 
     @property
+    def compiled(self) -> Path:
+        """Compiled pages by content, kept from one build to the next: published figures only."""
+        return self.root / "compiled"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage (``DAGSTER_HOME``)."""
         return self.root / "dagster"

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.components import Bound, words
@@ -106,7 +105,7 @@ def _chart(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[
     found = matrices(frame, x=x, y=y, series=series, sliced_by=choice.sliced_by, keys=choice.keys)
     opts = {name: True for name in ("horizontal", "stacked") if bound[name]}
     opts |= {"zero": True} if bound["base"] == "zero" else {}
-    opts |= {"periods": True} if found and all(is_period(t) for m in found.values() for t in m.x) else {}
+    opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
     corner = f"{_heading(x)}＼{_heading(series)}" if bound.name == "Heatmap" else _heading(x)
     headings = (corner, _heading(series or y), bound["title"])
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
@@ -164,33 +163,22 @@ def _big_value(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapp
 
     date = bound["date"]
     rows = frame if date else frame.with_columns(pl.lit("").alias("_once"))
-    found = matrices(rows, x=date or "_once", y=bound["value"], sliced_by=choice.sliced_by, keys=choice.keys)
     compares = bool(date) and bound["compare"] != "none"
-    records, cells = {}, 0
-    for value, matrix in found.items():
-        table = {key: [row[0], *([_changes(row[0])] if compares else [])] for key, row in matrix.cells.items()}
-        records[value] = {"x": matrix.x, "v": table}
-        cells += len(matrix.x) * len(table)
+    found = matrices(
+        rows, x=date or "_once", y=bound["value"], sliced_by=choice.sliced_by, keys=choice.keys, changes=compares
+    )
+    records = {value: {"x": matrix.x, "v": matrix.cells.text} for value, matrix in found.items()}
+    cells = sum(len(matrix.x) * len(matrix.cells) for matrix in found.values())
     part, key = _selected(choice, defaults)
-    shown = records.get(part, {"x": (), "v": {}})
-    lines = shown["v"].get(key, [])
-    at = shown["x"].index(defaults[choice.at]) if choice.at and defaults[choice.at] in shown["x"] else -1
+    matrix = found.get(part)
+    lines = matrix.cells.get(key, []) if matrix else []
+    periods = matrix.x if matrix else ()
+    at = periods.index(defaults[choice.at]) if choice.at and defaults[choice.at] in periods else -1
     value = lines[0][at] if lines else None
     change = lines[1][at] if len(lines) > 1 else None
     html = _figure(bound, identity, _big_value_html(bound.format, value, change if compares else "none"))
     spec = _spec(bound, choice, identity) | {"opts": {"compare": compares}}
     return Drawn(records, spec, html, cells, (bound["title"],))
-
-
-def _changes(values: Sequence[Cell]) -> list[Cell]:
-    """Difference of each figure from the one a period before; X where either is suppressed, None where either lacks."""
-    changes: list[Cell] = [None]
-    for before, now in pairwise(values):
-        if SUPPRESSED in (before, now):
-            changes.append(SUPPRESSED)
-        else:
-            changes.append(None if before is None or now is None else round(now - before, 6))
-    return changes[: len(values)]
 
 
 def _big_value_html(fmt: Format, value: Cell, change: Cell) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kobe_platform.lounge.bodies import Bodies, Body, body_key
 from kobe_platform.lounge.charts import Choice, Drawn, draw
 from kobe_platform.lounge.components import COMPONENTS, Bound, bind
 from kobe_platform.lounge.database import ReleaseDatabase
@@ -80,6 +83,8 @@ def compile_page(
     *,
     basis: str = "register",
     inserts: Mapping[str, str] | None = None,
+    bodies: Bodies | None = None,
+    data: Path | None = None,
 ) -> CompiledPage:
     """Compile one page into ``out/<slug>.md`` and ``out/data/<slug>/<hash>.json``.
 
@@ -87,16 +92,75 @@ def compile_page(
         tables: a directory of published tables, or one already open.
         basis: where the figures come from; :data:`SYNTHETIC` marks the page.
         inserts: ready HTML for the components that show the release rather than a query (``Notices``, ``Catalogue``).
+        bodies: where finished bodies are kept; a page whose text and tables are as before is not worked out again.
+        data: where slices go instead of ``out/data``.
 
     Raises:
         LoungeError: with file, line and a suggestion.
     """
     if isinstance(tables, Path):
         with ReleaseDatabase(tables, page.tables) as database:
-            return compile_page(page, database, out, basis=basis, inserts=inserts)
-    results = tables.run(page.queries)
+            return compile_page(page, database, out, basis=basis, inserts=inserts, bodies=bodies, data=data)
+    if bodies is None:
+        with tempfile.TemporaryDirectory(prefix="kobe-page-") as scratch:
+            bodies = Bodies(Path(scratch))
+            return compile_page(page, tables, out, basis=basis, inserts=inserts, bodies=bodies, data=data)
+    tags = {node.name for node in walk(page.nodes) if isinstance(node, Tag)}
+    shown = {name: html for name, html in (inserts or {}).items() if name in tags}
+    key = body_key(page.body, tables.digest({t for query in page.queries for t in query.tables}), shown)
+    with bodies.making(key):
+        body = bodies.find(key) or _made(page, tables, shown, bodies, key)
+    size = bodies.lay_out(key, body, (data or out / "data") / page.slug)
     facts = [tables.facts[name] for name in page.tables]
-    return _Compilation(page, results, facts, basis, inserts or {}).write(out)
+    return _written(page, body, facts, basis, out, size)
+
+
+def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str) -> Body:
+    """Work a body out: run the fences, draw the components, write the slices."""
+    scratch = bodies.scratch(key)
+    try:
+        body = _Compilation(page, tables.run(page.queries), inserts).body(scratch)
+        bodies.keep(key, body, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return body
+
+
+def _written(page: Page, body: Body, facts: list[TableFacts], basis: str, out: Path, size: int) -> CompiledPage:
+    """Write the page around its body: front matter, head, manual, the browser's spec."""
+    spec = {
+        "page": page.slug,
+        "data": f"data/{page.slug}/",
+        "filters": body.filters,
+        "components": body.components,
+        "slices": body.slices,
+    }
+    text = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    parts = [
+        f"---\ntitle: {json.dumps(page.title, ensure_ascii=False)}\n---\n",
+        page_head(page, facts, basis == SYNTHETIC),
+        body.markdown,
+        manual_html(page, facts, basis == SYNTHETIC),
+        f'<script type="application/json" id="lounge-spec">{text}</script>',
+    ]
+    markdown = re.sub(r"\n{3,}", "\n\n", "\n\n".join(parts)) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{page.slug}.md"
+    # An unchanged file keeps its time, so that an incremental rendering passes it by.
+    if not path.exists() or path.read_text(encoding="utf-8") != markdown:
+        path.write_text(markdown, encoding="utf-8")
+    known = [one.periods for one in facts if one.rows]
+    return CompiledPage(
+        slug=page.slug,
+        title=page.title,
+        tables=page.tables,
+        components=len(body.components),
+        slices=sum(len(values) for values in body.slices.values()),
+        bytes=len(markdown.encode()) + size,
+        cells=body.cells,
+        periods=(min(p[0] for p in known), max(p[1] for p in known)) if known else ("", ""),
+        words=tuple(body.words),
+    )
 
 
 def check_page(page: Page) -> None:
@@ -121,59 +185,29 @@ def _bind_all(page: Page, results: Mapping[str, pl.DataFrame] | None) -> dict[in
 class _Compilation:
     """One page on its way: filters first, then components in reading order."""
 
-    def __init__(
-        self,
-        page: Page,
-        results: Mapping[str, pl.DataFrame],
-        facts: list[TableFacts],
-        basis: str,
-        inserts: Mapping[str, str],
-    ) -> None:
-        self.page, self.results, self.facts, self.basis, self.inserts = page, results, facts, basis, inserts
+    def __init__(self, page: Page, results: Mapping[str, pl.DataFrame], inserts: Mapping[str, str]) -> None:
+        self.page, self.results, self.inserts = page, results, inserts
         self.bounds = _bind_all(page, results)
         filters = [self._filter(b) for b in self.bounds.values() if b.name in ("Dropdown", "Period")]
         self.filters = {f.name: f for f in filters}
         self.defaults = {f.name: f.default for f in filters}
         self.drawn: list[Drawn] = []
 
-    def write(self, out: Path) -> CompiledPage:
-        """Write Markdown and slices; see :func:`compile_page`."""
-        out.mkdir(parents=True, exist_ok=True)
-        body = self._markdown(self.page.nodes)
-        data = out / "data" / self.page.slug
-        spec, slices = self._slices(data)
-        text = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-        parts = [
-            f"---\ntitle: {json.dumps(self.page.title, ensure_ascii=False)}\n---\n",
-            page_head(self.page, self.facts, self.basis == SYNTHETIC),
-            body,
-            manual_html(self.page, self.facts, self.basis == SYNTHETIC),
-            f'<script type="application/json" id="lounge-spec">{text}</script>',
-        ]
-        markdown = re.sub(r"\n{3,}", "\n\n", "\n\n".join(parts)) + "\n"
-        (out / f"{self.page.slug}.md").write_text(markdown, encoding="utf-8")
-        size = len(markdown.encode()) + sum(path.stat().st_size for path in data.glob("*.json"))
-        headings = re.findall(
-            r"^#+\s+(.+)$", "".join(n.text for n in walk(self.page.nodes) if isinstance(n, Text)), re.M
-        )
-        return CompiledPage(
-            slug=self.page.slug,
-            title=self.page.title,
-            tables=self.page.tables,
-            components=len(self.drawn),
-            slices=slices,
-            bytes=size,
-            cells=sum(d.cells for d in self.drawn),
-            periods=self._periods(),
-            words=(*headings, *(word for d in self.drawn for word in d.words)),
+    def body(self, data: Path) -> Body:
+        """Draw the page's body and write its slices into ``data``; see :func:`compile_page`."""
+        markdown = self._markdown(self.page.nodes)
+        texts = "".join(node.text for node in walk(self.page.nodes) if isinstance(node, Text))
+        return Body(
+            markdown=markdown,
+            filters=[{"name": f.name, "default": f.default, "period": f.is_period} for f in self.filters.values()],
+            components=[dict(drawn.spec) for drawn in self.drawn],
+            slices=self._slices(data),
+            cells=sum(drawn.cells for drawn in self.drawn),
+            words=[*re.findall(r"^#+\s+(.+)$", texts, re.M), *(word for d in self.drawn for word in d.words)],
         )
 
-    def _periods(self) -> tuple[str, str]:
-        known = [facts.periods for facts in self.facts if facts.rows]
-        return (min(p[0] for p in known), max(p[1] for p in known)) if known else ("", "")
-
-    def _slices(self, data: Path) -> tuple[dict[str, Any], int]:
-        """Write every slice; return what the browser needs to find them, and how many there are."""
+    def _slices(self, data: Path) -> dict[str, dict[str, str]]:
+        """Write every slice; return what the browser needs to find them."""
         bundles: dict[str, dict[str, dict[str, Any]]] = {}
         for drawn in self.drawn:
             name = drawn.spec["slice"]
@@ -181,19 +215,10 @@ class _Compilation:
             for value in offered.intersection(drawn.records):
                 record = drawn.records[value]
                 bundles.setdefault(name, {}).setdefault(value, {})[drawn.spec["id"]] = record
-        files = {
+        return {
             name: {v: write_slice(data, r) for v, r in sorted(values.items())}
             for name, values in sorted(bundles.items())
         }
-        filters = [{"name": f.name, "default": f.default, "period": f.is_period} for f in self.filters.values()]
-        spec = {
-            "page": self.page.slug,
-            "data": f"data/{self.page.slug}/",
-            "filters": filters,
-            "components": [drawn.spec for drawn in self.drawn],
-            "slices": files,
-        }
-        return spec, sum(len(values) for values in files.values())
 
     def _filter(self, bound: Bound) -> Filter:
         frame = self.results[bound["data"]]

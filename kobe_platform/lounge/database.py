@@ -6,6 +6,7 @@ bytes of a result, memory of its operators, seconds of one query.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections.abc import Iterable, Sequence
@@ -65,11 +66,20 @@ class ReleaseDatabase:
             self._connection.execute(_view(self.facts[name]))
         lock(self._connection)
         self.names = (*sorted(wanted), *(f"dim_{hierarchy}" for hierarchy in hierarchies))
+        self._hashes = {name: _hash(directory / f"{name}.parquet") for name in self.names}
 
     def _load(self, name: str, frame: pl.DataFrame) -> None:
         self._connection.register("incoming", frame.to_arrow())
         self._connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM incoming')
         self._connection.unregister("incoming")
+
+    def digest(self, names: Iterable[str]) -> str:
+        """SHA-256 over some tables and the hierarchies that their labels come from; unknown names count as they are."""
+        all_of = set(names)
+        for name in names:
+            all_of |= {f"dim_{h}" for h in self.facts[name].dimensions.values()} if name in self.facts else set()
+        told = "\n".join(f"{name} {self._hashes.get(name, '')}" for name in sorted(all_of))
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def run(self, queries: Sequence[Query]) -> dict[str, pl.DataFrame]:
         """Run a page's fences in order, each once; each may use those above.
@@ -121,6 +131,10 @@ class ReleaseDatabase:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _bounded(cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:

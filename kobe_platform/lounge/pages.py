@@ -69,6 +69,7 @@ class Page:
         nodes: the body (:mod:`kobe_platform.lounge.tags`).
         queries: fences in order.
         manual: Markdown of the manual.
+        body: the file's text below the front matter.
     """
 
     slug: str
@@ -77,6 +78,7 @@ class Page:
     nodes: tuple[Node, ...]
     queries: tuple[Query, ...]
     manual: str
+    body: str = ""
 
     @property
     def title(self) -> str:
@@ -136,7 +138,8 @@ def load_page(path: Path, dashboards: Path, audiences: Mapping[str, object] | No
         raise _front_error(path.name, line, "audience", f"audiences are: {', '.join(audiences)}")
     body, queries = _fences(path.name, text, match.end())
     nodes = Body(path.name, holders()).parse(body)
-    page = Page(path.stem, path, meta, nodes, queries, _manual(path.name, match[1], meta.manual, dashboards))
+    manual = _manual(path.name, match[1], meta.manual, dashboards)
+    page = Page(path.stem, path, meta, nodes, queries, manual, text[match.end() :])
     if meta.updated_from is not None and set(meta.updated_from) != set(page.tables):
         remedy = f"the queries read: {', '.join(page.tables)}"
         raise _front_error(path.name, _line_of(match[1], "updated_from"), "updated_from", remedy)

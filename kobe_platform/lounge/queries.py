@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
@@ -118,8 +118,14 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET lock_configuration=true")
 
 
+@lru_cache(maxsize=4096)
+def _serialized(text: str) -> str:
+    """DuckDB's syntax tree of a statement, as JSON."""
+    return _parser().cursor().execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchall()[0][0]
+
+
 def _tree(query: Query, text: str) -> Mapping:
-    parsed = json.loads(_parser().cursor().execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchall()[0][0])
+    parsed = json.loads(_serialized(text))
     if parsed["error"]:
         line = _line(text, int(parsed["position"])) if "position" in parsed else 1
         if parsed.get("error_type") == "parser":

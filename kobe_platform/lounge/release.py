@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience, load_audiences
+from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.site import build_site, pages_for
@@ -78,6 +79,7 @@ def assemble(
     inspect: Callable[[Path], None] | None = None,
     progress: Callable[[str], None] | None = None,
     now: datetime | None = None,
+    bodies: Path | None = None,
 ) -> Release:
     """Build a release and put it in force, or find that nothing is new.
 
@@ -91,6 +93,8 @@ def assemble(
         inspect: called with the finished release before the switch; what it raises refuses the release.
         progress: told each step's name.
         now: time of the release, for tests.
+        bodies: folder that keeps compiled pages from one build to the next; without one, they are shared by the sites
+            of this build only.
 
     Returns:
         The release made or, with ``made`` False, the newest one, whose content is the same. A release that was rolled
@@ -113,9 +117,13 @@ def assemble(
         newest = releases_of(releases)[-1:]
         if newest and newest[0].content == content:
             return _unchanged(releases, newest[0])
-        sites, served_by = _build_sites(
-            building, pages, audiences, dashboards, str(facts.get("basis", "register")), tell
-        )
+        kept = Bodies(bodies or building / "bodies")
+        basis = str(facts.get("basis", "register"))
+        sites, served_by = _build_sites(building, pages, audiences, dashboards, basis, tell, kept)
+        if bodies is None:
+            shutil.rmtree(kept.folder)
+        else:
+            kept.drop_unused()
         number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
         record = {
             "id": f"{number:04d}-{content[:12]}",
@@ -148,6 +156,7 @@ def _build_sites(
     dashboards: Path,
     basis: str,
     tell: Callable,
+    bodies: Bodies,
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Build a site for every set of pages that some audience sees; return its pages, and audience → site."""
     sites: dict[str, list[str]] = {}
@@ -159,7 +168,7 @@ def _build_sites(
             if slugs and same is None:
                 tell(f"site {audience.name}")
                 work, out = building / "work" / audience.name, building / "sites" / audience.name
-                site = build_site(audience, pages, database, dashboards, work, out, basis=basis)
+                site = build_site(audience, pages, database, dashboards, work, out, basis=basis, bodies=bodies)
                 sites[audience.name] = [page.slug for page in site.pages]
             if slugs:
                 served_by[audience.name] = same or audience.name

@@ -6,11 +6,13 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience
+from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.catalogue import catalogue_html, entry, load_notices, notices_html, write_catalogue
 from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
@@ -65,6 +67,7 @@ def build_site(
     out: Path,
     *,
     basis: str,
+    bodies: Bodies | None = None,
 ) -> Site:
     """Compile an audience's pages and render them.
 
@@ -73,6 +76,7 @@ def build_site(
         dashboards: ``mkdocs.yml``, theme, manuals and notices.
         work: scratch directory for compiled Markdown; empty.
         out: where the site goes; absent.
+        bodies: where finished bodies are kept from one build to the next.
 
     Raises:
         LoungeError: a page does not compile, there is no portal page for the audience, or MkDocs fails.
@@ -85,16 +89,69 @@ def build_site(
             at={"audience": audience.name},
             remedy="write pages/index.md",
         )
-    work.mkdir(parents=True, exist_ok=True)
-    built, names = front_end(dashboards)
-    shutil.copytree(built, work / "assets" / "lounge", ignore=shutil.ignore_patterns("manifest.json", "meta.json"))
-    latest = {page.slug: _latest(page, tables) for page in shown}
-    inserts = {"Notices": notices_html(load_notices(dashboards)), "Catalogue": catalogue_html(shown, latest)}
-    compiled = [compile_page(page, tables, work, basis=basis, inserts=inserts) for page in shown]
-    titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in shown}
-    write_catalogue([entry(p, c, titles[p.slug]) for p, c in zip(shown, compiled, strict=True)], work)
-    _render(dashboards, work, out, shown, names, synthetic=basis == "synthetic")
+    names = lay_front_end(dashboards, work)
+    data = work.with_name(f"{work.name}-data")
+    compiled = compile_site(shown, tables, dashboards, work, data, basis=basis, bodies=bodies)
+    render(dashboards, work, out, shown, names, synthetic=basis == "synthetic")
+    if data.is_dir():
+        data.rename(out / "data")
     return Site(audience.name, tuple(compiled), sum(1 for path in out.rglob("*") if path.is_file()))
+
+
+def lay_front_end(dashboards: Path, work: Path) -> Mapping[str, str]:
+    """Put scripts and styles beside the compiled pages; gives the hashed name of each entry."""
+    built, names = front_end(dashboards)
+    place = work / "assets" / "lounge"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(built, place, ignore=shutil.ignore_patterns("manifest.json", "meta.json"))
+    return names
+
+
+def compile_site(
+    pages: Sequence[Page],
+    tables: ReleaseDatabase,
+    dashboards: Path,
+    work: Path,
+    data: Path,
+    *,
+    basis: str,
+    bodies: Bodies | None = None,
+) -> list[CompiledPage]:
+    """Compile the pages of one site and their catalogue into ``work``, slices into ``data``.
+
+    Raises:
+        LoungeError: of the first page, in order, that does not compile.
+    """
+    latest = {page.slug: _latest(page, tables) for page in pages}
+    inserts = {"Notices": notices_html(load_notices(dashboards)), "Catalogue": catalogue_html(pages, latest)}
+    compiled = compile_pages(pages, tables, work, data, basis=basis, inserts=inserts, bodies=bodies)
+    titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in pages}
+    write_catalogue([entry(p, c, titles[p.slug]) for p, c in zip(pages, compiled, strict=True)], work)
+    return compiled
+
+
+def compile_pages(
+    pages: Sequence[Page],
+    tables: ReleaseDatabase,
+    work: Path,
+    data: Path,
+    *,
+    basis: str,
+    inserts: Mapping[str, str],
+    bodies: Bodies | None = None,
+) -> list[CompiledPage]:
+    """Compile pages two at a time; pages know nothing of each other, so the result does not depend on the order.
+
+    Raises:
+        LoungeError: of the first page, in order, that does not compile.
+    """
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        options = {"basis": basis, "inserts": inserts, "bodies": bodies, "data": data}
+        tasks = [pool.submit(compile_page, page, tables, work, **options) for page in pages]
+        try:
+            return [task.result() for task in tasks]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _latest(page: Page, tables: ReleaseDatabase) -> str:
@@ -102,10 +159,23 @@ def _latest(page: Page, tables: ReleaseDatabase) -> str:
     return period_label(max(known)) if known else ""
 
 
-def _render(
-    dashboards: Path, work: Path, out: Path, pages: Sequence[Page], names: Mapping[str, str], *, synthetic: bool
+def render(
+    dashboards: Path,
+    work: Path,
+    out: Path,
+    pages: Sequence[Page],
+    names: Mapping[str, str],
+    *,
+    synthetic: bool,
+    only_changed: bool = False,
 ) -> None:
-    """Run MkDocs in this process on the compiled Markdown; its warnings are errors."""
+    """Run MkDocs in this process on the compiled Markdown; its warnings are errors.
+
+    Slices are thousands of files that it would only copy one by one: they are not in ``work``.
+
+    Args:
+        only_changed: render the pages that are newer than their HTML and leave the others as they are.
+    """
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException
@@ -122,8 +192,8 @@ def _render(
             strict=True,
         )
         config.extra |= {"lounge": {**names, "synthetic": synthetic}}
-        config.plugins.on_startup(command="build", dirty=False)
-        build(config)
+        config.plugins.on_startup(command="build", dirty=only_changed)
+        build(config, dirty=only_changed)
         config.plugins.on_shutdown()
     except (MkDocsException, SystemExit) as error:
         raise LoungeError("MkDocs could not render the site", code="site.mkdocs", remedy=str(error)[:300]) from None

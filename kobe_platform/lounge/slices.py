@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from kobe_platform.lounge.formats import SUPPRESSED, Cell, is_period, months_bet
 from kobe_platform.lounge.tables import SUPPRESSED_STATUS
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
 KEY = "|"
@@ -25,6 +27,37 @@ KEY = "|"
 
 class SeveralRows(Exception):
     """Two rows of a query fall on one cell: a filter or a series is missing."""
+
+
+class Written(str):
+    """JSON that is ready to stand in a slice as it is."""
+
+    __slots__ = ()
+
+
+class WrittenCells(Mapping[str, list[list[Cell]]]):
+    """Key → series × x figures, kept as JSON and read only where somebody looks: of a page's matrices that is one."""
+
+    def __init__(self, keys: Sequence[str], text: Written) -> None:
+        """Take the keys, in order, and the JSON object that holds them."""
+        self._keys = dict.fromkeys(keys)
+        self.text = text
+
+    @cached_property
+    def _read(self) -> dict[str, list[list[Cell]]]:
+        return json.loads(self.text)
+
+    def __getitem__(self, key: str) -> list[list[Cell]]:
+        return self._read[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 @dataclass(frozen=True)
@@ -39,11 +72,11 @@ class Matrix:
 
     x: tuple[str, ...]
     series: tuple[str, ...]
-    cells: Mapping[str, list[list[Cell]]]
+    cells: WrittenCells
 
     def as_record(self) -> dict[str, Any]:
         """As the slice file holds it."""
-        return {"x": self.x, "s": self.series, "v": self.cells}
+        return {"x": self.x, "s": self.series, "v": self.cells.text}
 
 
 def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
@@ -53,7 +86,7 @@ def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
     come through as they are.
     """
     values = frame[column].to_list()
-    status = next((name for name in (f"{column}_status", "status") if name in frame.columns), None)
+    status = _status(frame, column)
     if status is None or not frame[column].dtype.is_numeric():
         return values
     hidden = (frame[status] == SUPPRESSED_STATUS).to_list()
@@ -61,7 +94,14 @@ def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
 
 
 def matrices(
-    frame: pl.DataFrame, *, x: str, y: str, series: str = "", sliced_by: str = "", keys: Sequence[str] = ()
+    frame: pl.DataFrame,
+    *,
+    x: str,
+    y: str,
+    series: str = "",
+    sliced_by: str = "",
+    keys: Sequence[str] = (),
+    changes: bool = False,
 ) -> dict[str, Matrix]:
     """Cut rows into matrices, one per value of ``sliced_by`` (one under ``""`` where that is empty).
 
@@ -71,41 +111,155 @@ def matrices(
     Args:
         frame: a query's rows.
         x, series, sliced_by, keys: its text columns; ``y`` its figures.
+        changes: put after each series' figures their differences from the one before along x: X where either is
+            suppressed, not available where either lacks.
 
     Raises:
         SeveralRows: a cell has more than one row.
     """
-    import numpy as np
-
     if not frame.height:
         return {}
-    x_texts, x_index = _coded(frame, x)
-    x_texts, x_index = _without_holes(x_texts, x_index)
-    s_texts, s_index = _coded(frame, series) if series else ([""], np.zeros(frame.height, dtype=np.int64))
-    slice_texts, slice_index = _coded(frame, sliced_by) if sliced_by else ([""], np.zeros(frame.height, dtype=np.int64))
-    key_texts, key_index = _joined(frame, keys)
-    cells = np.array(cells_of(frame, y), dtype=object)
-    order = np.argsort(slice_index, kind="stable")
-    bounds = np.searchsorted(slice_index[order], np.arange(len(slice_texts) + 1))
-    timeline = all(is_period(text) for text in x_texts)
-    found = {}
-    for number, text in enumerate(slice_texts):
-        rows = order[bounds[number] : bounds[number + 1]]
-        xs = np.arange(len(x_texts)) if timeline else np.unique(x_index[rows])
-        ss, ks = np.unique(s_index[rows]), np.unique(key_index[rows])
-        shape = (len(ks), len(ss), len(xs))
-        at = (
-            np.searchsorted(ks, key_index[rows]),
-            np.searchsorted(ss, s_index[rows]),
-            np.searchsorted(xs, x_index[rows]),
+    return dict(_Cut(frame, x, series, sliced_by, keys).matrices(frame, y, changes))
+
+
+class _Cut:
+    """Where each row of a frame goes: slice, key, series and x as numbers, and their texts.
+
+    Millions of cells pass here, so nothing is done cell by cell: rows are put into their places in one flat array per
+    shape (key × series × x), and the array is joined into JSON by columns.
+    """
+
+    def __init__(self, frame: pl.DataFrame, x: str, series: str, sliced_by: str, keys: Sequence[str]) -> None:
+        import numpy as np
+
+        nowhere = [""], np.zeros(frame.height, dtype=np.int64)
+        x_texts, x_index = _without_holes(*_coded(frame, x))
+        axes = (
+            _joined(frame, keys) if keys else nowhere,
+            _coded(frame, series) if series else nowhere,
+            (x_texts, x_index),
         )
-        if len(np.unique(np.ravel_multi_index(at, shape))) != len(rows):
+        self.texts = [texts for texts, _ in axes]
+        self.slices, self.slice = _coded(frame, sliced_by) if sliced_by else nowhere
+        self.present = [self._present(len(texts), index) for texts, index in axes]
+        if all(is_period(text) for text in x_texts):
+            self.present[2][:] = True
+        self.shape = np.stack([present.sum(axis=1) for present in self.present])
+        # Place of a code among those that its slice has.
+        self.place = [
+            (present.cumsum(axis=1) - 1)[self.slice, index]
+            for present, (_, index) in zip(self.present, axes, strict=True)
+        ]
+
+    def _present(self, codes: int, index: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        present = np.zeros((len(self.slices), codes), dtype=bool)
+        present[self.slice, index] = True
+        return present
+
+    def matrices(self, frame: pl.DataFrame, y: str, changes: bool) -> Iterator[tuple[str, Matrix]]:
+        """Each slice's matrix, in the order of the slices."""
+        import numpy as np
+
+        found: dict[int, Matrix] = {}
+        figures = _figures(frame, y)
+        shapes, kind = np.unique(self.shape, axis=1, return_inverse=True)
+        for number, shape in enumerate(shapes.T):
+            members = np.flatnonzero(kind == number)
+            texts = self._texts(figures, members, tuple(int(n) for n in shape), changes)
+            for position, text in zip(members, texts, strict=True):
+                k, s, x = ([self.texts[a][i] for i in np.flatnonzero(self.present[a][position])] for a in range(3))
+                found[int(position)] = Matrix(tuple(x), tuple(s), WrittenCells(k, Written(text)))
+        return ((self.slices[position], found[position]) for position in sorted(found))
+
+    def _texts(
+        self, figures: pl.DataFrame, members: np.ndarray, shape: tuple[int, int, int], changes: bool
+    ) -> Iterable[str]:
+        """JSON of every slice of one shape (keys, series, x)."""
+        import numpy as np
+        import polars as pl
+
+        n_keys, n_series, n_x = shape
+        rank = np.full(len(self.slices), -1)
+        rank[members] = np.arange(len(members))
+        rows = np.flatnonzero(rank[self.slice] >= 0)
+        k, s, x = (place[rows] for place in self.place)
+        flat = ((rank[self.slice[rows]] * n_keys + k) * n_series + s) * n_x + x
+        source = np.full(len(members) * n_keys * n_series * n_x, -1)
+        source[flat] = rows
+        if np.count_nonzero(source >= 0) != len(rows):
             raise SeveralRows
-        block = np.full(shape, None, dtype=object)
-        block[at] = cells[rows]
-        table = {key_texts[k]: block[i].tolist() for i, k in enumerate(ks)}
-        found[text] = Matrix(tuple(x_texts[i] for i in xs), tuple(s_texts[i] for i in ss), table)
-    return found
+        index = pl.Series(source, dtype=pl.Int64).replace(-1, None).cast(pl.UInt32)
+        dense = figures.select(pl.all().gather(index))
+        lines = _lines(dense["text"], n_x)
+        if changes:
+            lines = "[" + lines + "," + _lines(_changes(dense, n_x), n_x) + "]"
+            return _objects(lines.reshape((-1, n_series)).arr.join(","), self._heads(members), n_keys)
+        blocks = "[" + lines.reshape((-1, n_series)).arr.join(",") + "]"
+        return _objects(blocks, self._heads(members), n_keys)
+
+    def _heads(self, members: np.ndarray) -> pl.Series:
+        """The keys of every matrix as JSON, slice after slice."""
+        import numpy as np
+        import polars as pl
+
+        known = pl.Series([json.dumps(text, ensure_ascii=False) for text in self.texts[0]])
+        return known.gather(np.nonzero(self.present[0][members])[1])
+
+
+def _lines(texts: pl.Series, length: int) -> pl.Series:
+    """JSON lists of ``length`` texts each."""
+    return "[" + texts.fill_null("null").reshape((-1, length)).arr.join(",") + "]"
+
+
+def _objects(blocks: pl.Series, heads: pl.Series, length: int) -> pl.Series:
+    """JSON objects of ``length`` blocks each, under their heads."""
+    return "{" + (heads + ":" + blocks).reshape((-1, length)).arr.join(",") + "}"
+
+
+def _figures(frame: pl.DataFrame, y: str) -> pl.DataFrame:
+    """``text`` (JSON of each figure), ``value`` (null where there is no number) and ``hidden``."""
+    import polars as pl
+
+    column = frame[y]
+    if not column.dtype.is_numeric():
+        text = pl.Series([json.dumps(value, ensure_ascii=False) for value in column.to_list()], dtype=pl.String)
+        return pl.DataFrame(
+            {"text": text, "value": pl.Series([None] * frame.height, dtype=pl.Float64), "hidden": False}
+        )
+    known = column.is_not_null() & (column.is_finite() if column.dtype.is_float() else True)
+    status = _status(frame, y)
+    hidden = (
+        (frame[status] == SUPPRESSED_STATUS).fill_null(False) if status else pl.repeat(False, frame.height, eager=True)
+    )
+    told = pl.DataFrame({"value": column, "hidden": hidden, "known": known})
+    shown = pl.col("known") & ~pl.col("hidden")
+    return told.select(
+        text=pl.when("hidden").then(pl.lit(_X)).when("known").then(pl.col("value").cast(pl.String)),
+        value=pl.when(shown).then("value"),
+        hidden="hidden",
+    )
+
+
+_X = json.dumps(SUPPRESSED)
+
+
+def _changes(dense: pl.DataFrame, length: int) -> pl.Series:
+    """JSON of the differences along x, line by line."""
+    import polars as pl
+
+    first = pl.int_range(pl.len()) % length == 0
+    before, after = (pl.col("value").shift(1), pl.col("value"))
+    hidden = (pl.col("hidden") | pl.col("hidden").shift(1)).fill_null(False)
+    return dense.select(
+        pl.when(first).then(None).when(hidden).then(pl.lit(_X)).otherwise((after - before).round(6).cast(pl.String))
+    ).to_series()
+
+
+def _status(frame: pl.DataFrame, column: str) -> str | None:
+    """The column that tells whether a figure is suppressed: ``<column>_status`` or, failing that, ``status``."""
+    return next((name for name in (f"{column}_status", "status") if name in frame.columns), None)
 
 
 def _coded(frame: pl.DataFrame, column: str):
@@ -123,6 +277,8 @@ def _joined(frame: pl.DataFrame, columns: Sequence[str]):
 
     if not columns:
         return [""], np.zeros(frame.height, dtype=np.int64)
+    if len(columns) == 1:
+        return _coded(frame, columns[0])
     joined = frame.select(pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator=KEY).alias("key"))
     return _coded(joined, "key")
 
@@ -151,13 +307,22 @@ def rows_of(
     return found
 
 
+def as_json(value: Any) -> str:
+    """Compact JSON with sorted keys; what is :class:`Written` goes in as it is."""
+    if isinstance(value, Written):
+        return value
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{as_json(value[k])}" for k in sorted(value)) + "}"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
 def write_slice(directory: Path, record: Mapping[str, Any]) -> str:
     """Write one slice under a name that its content decides, so that browsers may keep it for ever.
 
     Returns:
         The file's name.
     """
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    text = as_json(record)
     name = f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     directory.mkdir(parents=True, exist_ok=True)
     (directory / name).write_text(text, encoding="utf-8")

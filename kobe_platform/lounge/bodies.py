@@ -1,0 +1,138 @@
+"""Compiled bodies of pages, kept by what they were made of, so that nothing is worked out twice.
+
+A body is what a page's fences and components became: Markdown, the browser's spec, hashed slices. It depends on the
+page's text below its front matter, on the published tables that it reads, on ready inserts and on the engine, and on
+nothing else: title, audience, manual and file name stay out, so they may change, and a body may serve several sites.
+Bodies hold published figures only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_RECORD = "body.json"
+_ENGINE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a page's body became.
+
+    Attributes:
+        markdown: text with components drawn.
+        filters, components, slices: what the browser must know; ``slices``: filter → value → file name.
+        cells: figures shipped.
+        words: titles of sections and charts, for the catalogue.
+    """
+
+    markdown: str
+    filters: list[dict[str, Any]]
+    components: list[dict[str, Any]]
+    slices: dict[str, dict[str, str]]
+    cells: int
+    words: list[str]
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the slices."""
+        return sorted({name for values in self.slices.values() for name in values.values()})
+
+
+@cache
+def engine_digest() -> str:
+    """SHA-256 over the code that compiles and the engines below it."""
+    digest = hashlib.sha256(f"duckdb {version('duckdb')} polars {version('polars')}".encode())
+    for path in sorted(p for p in _ENGINE.iterdir() if p.suffix in (".py", ".toml")):
+        digest.update(f"\n{path.name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def body_key(text: str, tables: str, inserts: Mapping[str, str]) -> str:
+    """The name of a body: SHA-256 over all that it is made of.
+
+    Args:
+        text: the page below its front matter.
+        tables: digest of the published tables that it reads.
+        inserts: ready HTML that it shows.
+    """
+    made_of = json.dumps([engine_digest(), tables, text, sorted(inserts.items())], ensure_ascii=False)
+    return hashlib.sha256(made_of.encode()).hexdigest()[:32]
+
+
+class Bodies:
+    """A folder of compiled bodies; several threads and processes may use it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep bodies in ``folder``, which is created where absent."""
+        self.folder = folder
+        self._used: set[str] = set()
+        self._making: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def making(self, key: str) -> threading.Lock:
+        """Held while a body is made, so that two pages with one and the same body wait rather than make it twice."""
+        return self._making[key]
+
+    def find(self, key: str) -> Body | None:
+        """The body of that name, or None where it was not made yet or its files are not whole."""
+        self._used.add(key)
+        try:
+            record = json.loads((self.folder / key / _RECORD).read_text(encoding="utf-8"))
+            body = Body(**record)
+        except (OSError, ValueError, TypeError):
+            return None
+        return body if all((self.folder / key / name).is_file() for name in body.files) else None
+
+    def scratch(self, key: str) -> Path:
+        """An empty folder to write a new body's slices into; :meth:`keep` puts it in its place."""
+        folder = self.folder / f".{key}-{os.getpid()}-{threading.get_ident()}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def keep(self, key: str, body: Body, scratch: Path) -> None:
+        """Take a finished body in; the record is written last and the folder named by one rename."""
+        (scratch / _RECORD).write_text(json.dumps(asdict(body), ensure_ascii=False), encoding="utf-8")
+        shutil.rmtree(self.folder / key, ignore_errors=True)
+        try:
+            scratch.rename(self.folder / key)
+        except OSError:
+            # Another process made the same body meanwhile.
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def lay_out(self, key: str, body: Body, target: Path) -> int:
+        """Put a body's slices into ``target`` (links where the file system has them); gives their bytes."""
+        if not body.files:
+            return 0
+        target.mkdir(parents=True, exist_ok=True)
+        size = 0
+        for name in body.files:
+            source, place = self.folder / key / name, target / name
+            size += source.stat().st_size
+            if not place.exists():
+                _link(source, place)
+        return size
+
+    def drop_unused(self) -> None:
+        """Remove what was not asked for since this object was made."""
+        for path in self.folder.iterdir():
+            if path.name not in self._used and not path.name.startswith("."):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _link(source: Path, place: Path) -> None:
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)
