@@ -13,6 +13,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.governance.applications import expire, today
 from kobe_platform.governance.trail import PLATFORM, note
 from kobe_platform.leaks import scan_tree
+from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.release import Release, assemble
@@ -50,7 +51,8 @@ def _page(page: Page, statistics: Mapping[str, Statistic]) -> dg.AssetsDefinitio
     def compile_one(context: dg.AssetExecutionContext, lake: Lake, releases: Releases) -> dg.MaterializeResult:
         with border(stage="dashboards", page=page.slug):
             directory, basis = staged_tables(lake.store, statistics, releases.scratch)
-            compiled = compile_page(page, directory, page_directory(releases, page.slug), basis=basis)
+            out, bodies = page_directory(releases, page.slug), Bodies(releases.bodies)
+            compiled = compile_page(page, directory, out, basis=basis, bodies=bodies)
             facts = {"components": compiled.components, "slices": compiled.slices, "bytes": compiled.bytes}
             return dg.MaterializeResult(metadata=allowed({**facts, "cells": compiled.cells}))
 
@@ -87,6 +89,7 @@ def _release(
                 releases.path,
                 withheld=held_back,
                 inspect=refuse_identifiers,
+                bodies=releases.bodies,
             )
             note(governance.database, PLATFORM, "release", made.id, detail={"pages": len(made.pages), **held_back})
             counts = {**release_facts(made), **gate, "withheld": len(held_back)}

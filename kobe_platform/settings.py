@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     @property
     def compiled(self) -> Path:
         """Compiled pages by content, kept from one build to the next: published figures only."""
-        return self.root / "compiled"
+        return self.root / "staging" / "bodies"
 
     @property
     def dagster_home(self) -> Path:

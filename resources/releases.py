@@ -31,6 +31,11 @@ class Releases(dg.ConfigurableResource):
         return Path(self.staging)
 
     @property
+    def bodies(self) -> Path:
+        """Compiled pages by content: what a page's asset worked out, the release takes over."""
+        return self.scratch / "bodies"
+
+    @property
     def dashboards(self) -> Path:
         """The pages' directory."""
         return Path(self.dashboards_path)

@@ -194,8 +194,7 @@ class _Cut:
         dense = figures.select(pl.all().gather(index))
         lines = _lines(dense["text"], n_x)
         if changes:
-            lines = "[" + lines + "," + _lines(_changes(dense, n_x), n_x) + "]"
-            return _objects(lines.reshape((-1, n_series)).arr.join(","), self._heads(members), n_keys)
+            lines = lines + "," + _lines(_changes(dense, n_x), n_x)
         blocks = "[" + lines.reshape((-1, n_series)).arr.join(",") + "]"
         return _objects(blocks, self._heads(members), n_keys)
 
