@@ -1,4 +1,4 @@
-"""The portal's catalogue and notices: what there is, found by free words.
+"""The portal's catalogue: what there is, found by free words, filed by category and purpose, newest first on request.
 
 Material's search returned nothing for 人口ピラミッド and 転入・転出 though present, so the lounge searches
 itself: the catalogue and what is typed are folded (NFKC, katakana, no marks between words) and compared as substrings.
@@ -7,21 +7,22 @@ itself: the catalogue and what is typed are folded (NFKC, katakana, no marks bet
 from __future__ import annotations
 
 import json
-import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from datetime import timedelta
 from html import escape
 from pathlib import Path
 
-from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge.compile import CompiledPage
 from kobe_platform.lounge.formats import period_label
+from kobe_platform.lounge.notices import time_html
 from kobe_platform.lounge.pages import CATEGORIES, PORTAL, USAGES, Page
 
-NOTICE_KINDS = {"news": "お知らせ", "defect": "既知の不具合", "maintenance": "停止予定"}
+NEW_DAYS = 90
+"""How long before the newest page another one still counts as new."""
+NEWEST = 5
+"""Pages that the list of new ones names."""
 _SMALL = str.maketrans("ァィゥェォッャュョヮヵヶ", "アイウエオツヤユヨワカケ")
 _DROPPED = frozenset(" \t\n・･,、。.．/／-‐―−－()（）「」『』【】:：")
 
@@ -34,53 +35,6 @@ def fold(text: str) -> str:
     wide = unicodedata.normalize("NFKC", text).lower()
     katakana = "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in wide)
     return "".join(c for c in katakana.translate(_SMALL) if c not in _DROPPED)
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A dated notice of the portal; ``kind`` is a key of :data:`NOTICE_KINDS`."""
-
-    date: date
-    kind: str
-    title: str
-    text: str
-
-
-def load_notices(dashboards: Path) -> list[Notice]:
-    """Notices of ``notices.toml``, newest first; none where the file is absent.
-
-    Raises:
-        ConfigurationError: the file is no TOML or an entry is incomplete (coordinates: its number).
-    """
-    path = dashboards / "notices.toml"
-    if not path.exists():
-        return []
-    notices: list[Notice] = []
-    try:
-        for told in tomllib.loads(path.read_text(encoding="utf-8")).get("notice", []):
-            notice = Notice(**told)
-            if notice.kind not in NOTICE_KINDS or not isinstance(notice.date, date):
-                raise ValueError
-            notices.append(notice)
-    except (TypeError, ValueError, tomllib.TOMLDecodeError):
-        raise ConfigurationError(
-            "a notice is incomplete",
-            code="notices.entry",
-            at={"file": path.name, "notice": len(notices) + 1},
-            remedy=f"give it date, kind ({', '.join(NOTICE_KINDS)}), title and text",
-        ) from None
-    return sorted(notices, key=lambda notice: notice.date, reverse=True)
-
-
-def notices_html(notices: Sequence[Notice]) -> str:
-    """The notices as a list, on one line."""
-    items = "".join(
-        f'<li><time datetime="{n.date.isoformat()}">{n.date.year}年{n.date.month}月{n.date.day}日</time>'
-        f'<span class="lounge-tag lounge-tag--{n.kind}">{NOTICE_KINDS[n.kind]}</span>'
-        f"<div><b>{escape(n.title)}</b><p>{escape(n.text)}</p></div></li>"
-        for n in notices
-    )
-    return f'<ul class="lounge-notices">{items}</ul>' if items else '<p class="lounge-empty">お知らせはありません。</p>'
 
 
 def entry(page: Page, compiled: CompiledPage, table_titles: Iterable[str]) -> dict[str, object]:
@@ -116,14 +70,14 @@ def write_catalogue(entries: Sequence[dict[str, object]], out: Path) -> None:
 
 
 def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
-    """The catalogue as a page shows it without JavaScript: search box, categories and usages with counts, cards.
+    """The catalogue as a page shows it without JavaScript: search box, categories and purposes with counts, cards.
 
     Args:
         pages: those of the audience, in order.
         latest: slug → last period of its data.
     """
     listed = [page for page in pages if page.slug != PORTAL]
-    newest = max((p.meta.published for p in listed if p.meta.published), default=None)
+    new = new_pages(listed)
     categories = Counter(page.meta.category for page in listed)
     usages = Counter(usage for page in listed for usage in page.meta.usage)
     search = (
@@ -133,12 +87,70 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
         '<p class="lounge-count" role="status" aria-live="polite"></p></div>'
     )
     facets = _facet("category", "分類", [(c, categories[c]) for c in CATEGORIES if categories[c]], len(listed))
-    facets += _facet("usage", "使い方の例", [(u, usages[u]) for u in USAGES if usages[u]], 0)
-    cards = "".join(_card(page, latest.get(page.slug, ""), page.meta.published == newest) for page in listed)
+    facets += _facet("usage", "目的", [(u, usages[u]) for u in USAGES if usages[u]], 0)
+    facets += (
+        '<div role="group" aria-label="しぼり込み"><span>しぼり込み</span>'
+        '<button type="button" data-only="favourite" aria-pressed="false">★ お気に入り <b>0</b></button>'
+        f'<button type="button" data-only="new" aria-pressed="false">新着 <b>{len(new)}</b></button></div>'
+    )
+    cards = "".join(_card(page, latest.get(page.slug, ""), page.slug in new) for page in listed)
     return (
         f'<div class="lounge-catalogue">{search}<div class="lounge-facets">{facets}</div>'
         f'<ul class="lounge-cards">{cards}</ul>'
-        '<p class="lounge-empty" hidden>該当するダッシュボードはありません。</p></div>'
+        '<p class="lounge-empty" hidden>該当するダッシュボードはありません。'
+        "言葉を短くするか、しぼり込みを外してください。</p></div>"
+    )
+
+
+def new_pages(pages: Sequence[Page]) -> frozenset[str]:
+    """Slugs of the pages that count as new (新着): released within :data:`NEW_DAYS` of the newest one.
+
+    Pages without a day of release are never new, and neither are those of the very first day, when all were new.
+    """
+    days = [page.meta.published for page in pages if page.meta.published]
+    if not days:
+        return frozenset()
+    first, newest = min(days), max(days)
+    since = max(newest - timedelta(days=NEW_DAYS), first + timedelta(days=1))
+    return frozenset(page.slug for page in pages if page.meta.published and page.meta.published >= since)
+
+
+def newest_html(pages: Sequence[Page]) -> str:
+    """The last pages by day of release, on one line; empty where none has a day."""
+    dated = [page for page in pages if page.slug != PORTAL and page.meta.published]
+    dated.sort(key=lambda page: page.meta.published, reverse=True)
+    items = "".join(
+        f'<li>{time_html(page.meta.published)}<a href="{page.slug}.html">{escape(page.title)}</a></li>'
+        for page in dated[:NEWEST]
+    )
+    return f'<ul class="lounge-newest">{items}</ul>' if items else '<p class="lounge-empty">ありません。</p>'
+
+
+def favourites_html() -> str:
+    """The place of the reader's own favourites; the browser fills it, and it stays hidden while there are none."""
+    return '<nav class="lounge-favourites" aria-label="お気に入り" hidden><b>お気に入り</b><ul></ul></nav>'
+
+
+def star_html(page: Page) -> str:
+    """The button that makes a page a favourite of this browser; hidden without JavaScript."""
+    return (
+        f'<button type="button" class="lounge-star" data-star="{page.slug}" aria-pressed="false" '
+        f'aria-label="お気に入り：{escape(page.title)}" title="お気に入りに入れる・外す"></button>'
+    )
+
+
+def related_html(page: Page, shown: Sequence[Page]) -> str:
+    """Links to the pages that a page calls related, as far as the audience may see them; choices go along."""
+    titles = {one.slug: one.title for one in shown}
+    items = "".join(
+        f'<li><a href="{slug}.html" data-carry>{escape(titles[slug])}</a></li>'
+        for slug in page.meta.related
+        if slug in titles
+    )
+    return (
+        f'<nav class="lounge-related" aria-label="関連する画面"><span>関連する画面</span><ul>{items}</ul></nav>'
+        if items
+        else ""
     )
 
 
@@ -158,12 +170,14 @@ def _facet(name: str, title: str, counts: Sequence[tuple[str, int]], total: int)
 
 def _card(page: Page, latest: str, is_new: bool) -> str:
     meta = page.meta
-    new = '<span class="lounge-tag lounge-tag--new">新着</span>' if is_new and meta.published else ""
+    new = '<span class="lounge-tag lounge-tag--new">新着</span>' if is_new else ""
     contents = "".join(f"<li>{escape(text)}</li>" for text in meta.contents)
-    state = f"<span>{escape(latest)}まで</span>" if latest else ""
+    state = f"<span>データ：{escape(latest)}まで</span>" if latest else "<span>データ：まだありません</span>"
+    released = f"<span>公開：{time_html(meta.published)}</span>" if meta.published else ""
     return (
-        f'<li class="lounge-entry" data-slug="{page.slug}"><a href="{page.slug}.html">{escape(meta.title)}</a>'
+        f'<li class="lounge-entry" data-slug="{page.slug}"{" data-new" if is_new else ""}>'
+        f'<a href="{page.slug}.html">{escape(meta.title)}</a>{star_html(page)}'
         f'<p class="lounge-entry__tags"><span class="lounge-tag">{escape(meta.category)}</span>{new}</p>'
         f"<ul>{contents}</ul>"
-        f'<p class="lounge-entry__state">{state}<span>{escape(meta.owner)}</span></p></li>'
+        f'<p class="lounge-entry__state">{state}{released}<span>所管：{escape(meta.owner)}</span></p></li>'
     )

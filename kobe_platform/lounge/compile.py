@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SYNTHETIC = "synthetic"
 """Value of a release's ``basis`` whose figures are made up; every page then says 合成データ."""
+
+INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related")
+"""Components whose HTML the site gives ready-made."""
 
 NOTHING_YET = "まだデータがありません"
 
@@ -91,7 +94,8 @@ def compile_page(
     Args:
         tables: a directory of published tables, or one already open.
         basis: where the figures come from; :data:`SYNTHETIC` marks the page.
-        inserts: ready HTML for the components that show the release rather than a query (``Notices``, ``Catalogue``).
+        inserts: ready HTML for what shows the site rather than a query: the components :data:`INSERTED`, and in the
+            page's head ``Links``, ``Star`` and ``Related``.
         bodies: where finished bodies are kept; a page whose text and tables are as before is not worked out again.
         data: where slices go instead of ``out/data``.
 
@@ -112,7 +116,7 @@ def compile_page(
         body = bodies.find(key) or _made(page, tables, shown, bodies, key)
     size = bodies.lay_out(key, body, (data or out / "data") / page.slug)
     facts = [tables.facts[name] for name in page.tables]
-    return _written(page, body, facts, basis, out, size)
+    return _written(page, body, facts, basis, inserts or {}, out, size)
 
 
 def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str) -> Body:
@@ -126,7 +130,9 @@ def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodie
     return body
 
 
-def _written(page: Page, body: Body, facts: list[TableFacts], basis: str, out: Path, size: int) -> CompiledPage:
+def _written(
+    page: Page, body: Body, facts: list[TableFacts], basis: str, inserts: Mapping[str, str], out: Path, size: int
+) -> CompiledPage:
     """Write the page around its body: front matter, head, manual, the browser's spec."""
     spec = {
         "page": page.slug,
@@ -138,7 +144,7 @@ def _written(page: Page, body: Body, facts: list[TableFacts], basis: str, out: P
     text = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = [
         f"---\ntitle: {json.dumps(page.title, ensure_ascii=False)}\n---\n",
-        page_head(page, facts, basis == SYNTHETIC),
+        page_head(page, facts, basis == SYNTHETIC, inserts),
         body.markdown,
         manual_html(page, facts, basis == SYNTHETIC),
         f'<script type="application/json" id="lounge-spec">{text}</script>',
@@ -188,7 +194,8 @@ class _Compilation:
     def __init__(self, page: Page, results: Mapping[str, pl.DataFrame], inserts: Mapping[str, str]) -> None:
         self.page, self.results, self.inserts = page, results, inserts
         self.bounds = _bind_all(page, results)
-        filters = [self._filter(b) for b in self.bounds.values() if b.name in ("Dropdown", "Period")]
+        standing = [self.bounds[id(tag)] for tag in self._standing(page.nodes)]
+        filters = [self._filter(b) for b in standing if b.name in ("Dropdown", "Period")]
         self.filters = {f.name: f for f in filters}
         self.defaults = {f.name: f.default for f in filters}
         self.drawn: list[Drawn] = []
@@ -205,6 +212,16 @@ class _Compilation:
             cells=sum(drawn.cells for drawn in self.drawn),
             words=[*re.findall(r"^#+\s+(.+)$", texts, re.M), *(word for d in self.drawn for word in d.words)],
         )
+
+    def _standing(self, nodes: tuple[Node, ...]) -> Iterator[Tag]:
+        """Every tag but those inside a ``<When>`` whose query is not as it asks."""
+        for node in nodes:
+            if isinstance(node, Tag) and self._stands(self.bounds[id(node)]):
+                yield node
+                yield from self._standing(node.children)
+
+    def _stands(self, bound: Bound) -> bool:
+        return bound.name != "When" or bool(self.results[bound["data"]].height) == (bound["rows"] == "some")
 
     def _slices(self, data: Path) -> dict[str, dict[str, str]]:
         """Write every slice; return what the browser needs to find them."""
@@ -258,8 +275,10 @@ class _Compilation:
             return self._drawn(bound)
         if bound.name in ("Dropdown", "Period"):
             return filter_html(self.filters[bound["name"]])
-        if bound.name in ("Notices", "Catalogue"):
+        if bound.name in INSERTED:
             return self.inserts.get(bound.name, f'<div class="lounge-{bound.name.lower()}"></div>')
+        if not self._stands(bound):
+            return ""
         inside = self._markdown(bound.tag.children)
         return _HOLDERS[bound.name](bound, inside)
 
@@ -351,4 +370,5 @@ _HOLDERS = {
     "Tabs": lambda bound, inside: _div("tabs", inside),
     "Tab": _tab,
     "Notice": _notice,
+    "When": lambda bound, inside: inside,
 }

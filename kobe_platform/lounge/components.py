@@ -121,8 +121,13 @@ COMPONENTS: dict[str, Component] = {
             },
             draws=True,
         ),
+        Component("When", {"data": Attribute("query", True), "rows": _choice("some", "none")}, holds=True),
         Component("Notices", {}),
+        Component("Newest", {}),
         Component("Catalogue", {}),
+        Component("Favourites", {}),
+        Component("Links", {}),
+        Component("Related", {}),
     )
 }
 

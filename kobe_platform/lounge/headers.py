@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from kobe_platform.lounge.formats import period_label
@@ -22,22 +22,43 @@ def latest_period(facts: Sequence[TableFacts]) -> str:
     return period_label(max(known)) if known else ""
 
 
-def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str:
-    """Title, contents, state of the data and the way to the manual, on one line."""
+def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool, inserts: Mapping[str, str]) -> str:
+    """Title, contents, state of the data and the way to the manual, on one line.
+
+    Args:
+        inserts: ready HTML of the site: ``Links`` (manual, chat, survey), ``Star``, ``Related``.
+    """
     if page.slug == PORTAL:
         return _synthetic_notice() if synthetic else ""
     badge = SYNTHETIC_BADGE if synthetic else ""
     contents = "".join(f"<li>{escape(text)}</li>" for text in page.meta.contents)
-    latest = latest_period(facts)
-    state = [("最新のデータ", latest), ("所管", page.meta.owner), ("分類", page.meta.category)]
+    rule = _short_rule(facts)
+    state = [
+        ("最新のデータ", latest_period(facts) or "まだありません"),
+        ("出典", page.meta.source),
+        ("所管", page.meta.owner),
+        ("分類", page.meta.category),
+    ]
     states = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in state if v)
+    links = inserts.get("Links", '<ul class="lounge-actions"><li><a href="#manual">使い方・データの説明</a></li></ul>')
     head = (
-        f'<header class="lounge-head"><p class="lounge-path"><a href="index.html">データラウンジ</a></p>'
-        f'<h1 id="top">{escape(page.title)}{badge}</h1><ul class="lounge-contents">{contents}</ul>'
-        f'<dl class="lounge-state">{states}</dl>'
-        '<p class="lounge-actions"><a href="#manual">使い方・データの説明</a></p></header>'
+        f'<header class="lounge-head"><p class="lounge-path"><a href="index.html" data-carry>データラウンジ</a></p>'
+        f'<h1 id="top">{escape(page.title)}{badge}{inserts.get("Star", "")}</h1>'
+        f'<ul class="lounge-contents">{contents}</ul>'
+        f'<dl class="lounge-state">{states}</dl>{rule}{links}{inserts.get("Related", "")}</header>'
     )
     return head + (f"\n\n{_synthetic_notice()}" if synthetic else "")
+
+
+def _short_rule(facts: Sequence[TableFacts]) -> str:
+    """The rule for 「X」 in one sentence; empty where nothing of the page is protected."""
+    counted = [table.minimum_frequency for table in facts if table.minimum_frequency and table.kind != "mean"]
+    if not counted:
+        return ""
+    least, most = min(counted), max(counted)
+    below = f"{most}未満" if least == most else f"{least}未満（表により{most}未満）"
+    text = f"「X」は、{below}の値と、そこから逆算されないよう併せて秘匿した値です。0ではありません。"
+    return f'<p class="lounge-rule">{text}</p>'
 
 
 def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str:
@@ -51,7 +72,11 @@ def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str
         f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )
     law = page.meta.application or "不要（公表統計）"
-    items = [("所管", page.meta.owner), ("データ利用申請書", law), ("最新のデータ", latest_period(facts) or "なし")]
+    items = [
+        ("所管", page.meta.owner),
+        ("データ利用申請書", law),
+        ("最新のデータ", latest_period(facts) or "まだありません"),
+    ]
     facts_list = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in items)
     rule = (
         "<p><b>「X」の決まり。</b> 値が基準（上の表の「秘匿の基準」）に満たないセルは「X」とし、"

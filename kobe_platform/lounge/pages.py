@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,8 @@ class FrontMatter(BaseModel):
         published: day on which the page first appeared (新着).
         updated_from: tables it is updated from; optional, and checked against the queries where given.
         keywords: further words that the catalogue finds it by.
+        source: where the figures come from, in a word or two (出典).
+        related: slugs of pages to go on to; readers' choices go along.
         order: place in lists, smaller first.
     """
 
@@ -57,6 +60,8 @@ class FrontMatter(BaseModel):
     published: date | None = None
     updated_from: tuple[Words, ...] | None = None
     keywords: tuple[Words, ...] = ()
+    source: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")] = ""
+    related: tuple[Words, ...] = ()
     order: int = 100
 
 
@@ -121,6 +126,14 @@ def load_pages(dashboards: Path) -> dict[str, Page]:
             remedy = f"{titles[page.title]} has the same title; change one"
             raise page.error("title", "two pages share a title", remedy, 1)
         titles[page.title] = page.file
+    slugs = [page.slug for page in pages]
+    for page in pages:
+        strange = [slug for slug in page.meta.related if slug not in slugs]
+        if strange:
+            line = _line_of(page.path.read_text(encoding="utf-8"), "related") - 1
+            close = get_close_matches(strange[0], slugs, n=1, cutoff=0.5)
+            remedy = f"did you mean {close[0]}?" if close else f"pages are: {', '.join(slugs)}"
+            raise _front_error(page.file, line, "related", remedy)
     return {page.slug: page for page in pages}
 
 

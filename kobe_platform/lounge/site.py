@@ -13,10 +13,19 @@ from pathlib import Path
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience
 from kobe_platform.lounge.bodies import Bodies
-from kobe_platform.lounge.catalogue import catalogue_html, entry, load_notices, notices_html, write_catalogue
+from kobe_platform.lounge.catalogue import (
+    catalogue_html,
+    entry,
+    favourites_html,
+    newest_html,
+    related_html,
+    star_html,
+    write_catalogue,
+)
 from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.formats import period_label
+from kobe_platform.lounge.notices import links_html, load_links, load_notices, notices_html
 from kobe_platform.lounge.pages import PORTAL, Page
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
@@ -123,7 +132,7 @@ def compile_site(
         LoungeError: of the first page, in order, that does not compile.
     """
     latest = {page.slug: _latest(page, tables) for page in pages}
-    inserts = {"Notices": notices_html(load_notices(dashboards)), "Catalogue": catalogue_html(pages, latest)}
+    inserts = _inserts(pages, latest, dashboards)
     compiled = compile_pages(pages, tables, work, data, basis=basis, inserts=inserts, bodies=bodies)
     titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in pages}
     write_catalogue([entry(p, c, titles[p.slug]) for p, c in zip(pages, compiled, strict=True)], work)
@@ -137,7 +146,7 @@ def compile_pages(
     data: Path,
     *,
     basis: str,
-    inserts: Mapping[str, str],
+    inserts: Mapping[str, Mapping[str, str]],
     bodies: Bodies | None = None,
 ) -> list[CompiledPage]:
     """Compile pages two at a time; pages know nothing of each other, so the result does not depend on the order.
@@ -146,12 +155,34 @@ def compile_pages(
         LoungeError: of the first page, in order, that does not compile.
     """
     with ThreadPoolExecutor(max_workers=2) as pool:
-        options = {"basis": basis, "inserts": inserts, "bodies": bodies, "data": data}
-        tasks = [pool.submit(compile_page, page, tables, work, **options) for page in pages]
+        options = {"basis": basis, "bodies": bodies, "data": data}
+        tasks = [
+            pool.submit(compile_page, page, tables, work, inserts=inserts.get(page.slug), **options) for page in pages
+        ]
         try:
             return [task.result() for task in tasks]
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _inserts(shown: Sequence[Page], latest: dict[str, str], dashboards: Path) -> dict[str, dict[str, str]]:
+    """Slug → the HTML that the site gives a page; nothing in it names a page that the audience may not see."""
+    common = {
+        "Notices": notices_html(load_notices(dashboards)),
+        "Newest": newest_html(shown),
+        "Catalogue": catalogue_html(shown, latest),
+        "Favourites": favourites_html(),
+    }
+    links = load_links(dashboards)
+    own = {
+        page.slug: {
+            "Links": links_html(links, page.slug),
+            "Star": star_html(page),
+            "Related": related_html(page, shown),
+        }
+        for page in shown
+    }
+    return {slug: ({**common, **given} if slug == PORTAL else given) for slug, given in own.items()}
 
 
 def _latest(page: Page, tables: ReleaseDatabase) -> str:

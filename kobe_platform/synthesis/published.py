@@ -81,15 +81,22 @@ def published(
     for number, (name, statistic) in enumerate(load_statistics(STATISTICS).items()):
         rng = np.random.default_rng([seed, number])
         periods = months if statistic.period == "month" else tuple(sorted({month[:4] for month in months}))
-        tables[name] = (
-            _estimate(months, rng)
-            if statistic.kind == "public"
-            else _table(statistic, periods, trees, rng, sum(per_ward.values()))
-        )
+        if name == "estimated_population":
+            tables[name] = _estimate(months, rng)
+        elif statistic.kind == "public":
+            tables[name] = _nothing(statistic)
+        else:
+            tables[name] = _table(statistic, periods, trees, rng, sum(per_ward.values()))
         told[name] = statistic.model_dump(include=FACTS)
     needed = {hierarchy for facts in told.values() for hierarchy in facts["dimensions"].values()}
     dims = {name: trees[name].frame() for name in sorted(needed)}
     return tables, dims, {"basis": "synthetic", "municipality": "28100", "tables": told}
+
+
+def _nothing(statistic: Statistic) -> pl.DataFrame:
+    """A public table that nobody has delivered anything for."""
+    columns = {"period": pl.String, **dict.fromkeys(statistic.dimensions, pl.String)}
+    return pl.DataFrame(schema={**columns, "value": pl.Int64, "status": pl.String})
 
 
 def _table(

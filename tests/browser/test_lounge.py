@@ -24,6 +24,7 @@ PAGES = (
     "district_moves",
     "monthly_moves",
     "district_foreigners",
+    "city_comparison",
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
@@ -236,35 +237,6 @@ def test_districts_are_chosen_by_ward_in_the_citys_order(visit):
     page.locator("#filter-area").select_option("0401")
     visit.wait_for("area", "0401")
     assert visit.faults == []
-
-
-@pytest.mark.parametrize(
-    ("typed", "found"),
-    [
-        ("人口ピラミッド", 2),
-        ("区別の人口", 2),
-        ("転入・転出", 3),
-        ("５歳階級", 2),
-        ("ぴらみっど", 2),
-        ("外国人　在留資格", 2),
-        ("存在しない言葉", 0),
-    ],
-)
-def test_the_catalogue_finds_what_staff_type(visit, typed, found):
-    page = visit.open("index.html")
-    page.get_by_label("ダッシュボードを探す").fill(typed)
-    page.wait_for_function("document.querySelector('.lounge-count').textContent !== '6件中 6件'")
-    assert page.locator(".lounge-entry:visible").count() >= found
-    assert (page.locator(".lounge-entry:visible").count() == 0) == (found == 0)
-    assert page.locator(".lounge-count").inner_text().startswith("6件中")
-
-
-def test_categories_narrow_the_catalogue(visit):
-    page = visit.open("index.html")
-    button = page.get_by_role("button", name="地域の特徴")
-    button.click()
-    assert button.get_attribute("aria-pressed") == "true"
-    assert page.locator(".lounge-entry:visible").count() == 6
 
 
 def test_pages_read_without_javascript(browser, site):

@@ -1,24 +1,29 @@
-// The portal's catalogue: free words (all must be found), category and usage.
+// The portal's catalogue: free words (all must be found), category, purpose, favourites and new pages.
+import { isFavourite, startFavourites } from './favourites.js';
 import { fold } from './folding.js';
 
 export async function startCatalogue(root) {
   const input = root.querySelector('input');
   const count = root.querySelector('.lounge-count');
   const cards = [...root.querySelectorAll('.lounge-entry')];
+  const list = root.querySelector('.lounge-cards');
   const none = root.querySelector(':scope > .lounge-empty');
-  const entries = new Map((await (await fetch('catalogue.json')).json()).map((entry) => [entry.slug, entry]));
-  const chosen = { category: '', usage: '' };
+  const chosen = { category: '', usage: '', only: '' };
+  let entries = new Map();
   input.value = new URLSearchParams(location.search).get('q') ?? '';
 
   function show() {
     const words = input.value.split(/[\s　]+/).map(fold).filter(Boolean);
     let found = 0;
     for (const card of cards) {
-      const entry = entries.get(card.dataset.slug);
+      const { slug } = card.dataset;
+      const entry = entries.get(slug);
       const hit =
-        words.every((word) => entry.text.includes(word)) &&
-        (!chosen.category || entry.category === chosen.category) &&
-        (!chosen.usage || entry.usage.includes(chosen.usage));
+        (!entry || words.every((word) => entry.text.includes(word))) &&
+        (!chosen.category || entry?.category === chosen.category) &&
+        (!chosen.usage || entry?.usage.includes(chosen.usage)) &&
+        (chosen.only !== 'favourite' || isFavourite(slug)) &&
+        (chosen.only !== 'new' || 'new' in card.dataset);
       card.hidden = !hit;
       found += hit ? 1 : 0;
     }
@@ -26,12 +31,27 @@ export async function startCatalogue(root) {
     count.textContent = `${cards.length}件中 ${found}件`;
   }
 
-  for (const button of root.querySelectorAll('button')) {
+  startFavourites(() => {
+    showFavourites(cards);
+    root.querySelector('[data-only="favourite"] b').textContent = cards.filter((c) => isFavourite(c.dataset.slug)).length;
+    // Favourites first, the others in their order. A card that holds the focus is never moved itself.
+    const first = cards.filter((card) => isFavourite(card.dataset.slug));
+    const order = [...first, ...cards.filter((card) => !first.includes(card))];
+    const held = cards.find((card) => card.contains(document.activeElement));
+    const at = order.indexOf(held);
+    if (at < 0) list.append(...order);
+    else {
+      held.before(...order.slice(0, at));
+      held.after(...order.slice(at + 1));
+    }
+    show();
+  });
+  for (const button of root.querySelectorAll('.lounge-facets button')) {
     button.addEventListener('click', () => {
-      const name = 'category' in button.dataset ? 'category' : 'usage';
+      const name = ['category', 'usage', 'only'].find((one) => one in button.dataset);
       const value = button.dataset[name];
       chosen[name] = chosen[name] === value ? '' : value;
-      for (const other of root.querySelectorAll(`button[data-${name}]`)) {
+      for (const other of root.querySelectorAll(`.lounge-facets button[data-${name}]`)) {
         other.setAttribute('aria-pressed', String(other.dataset[name] === chosen[name]));
       }
       show();
@@ -44,5 +64,21 @@ export async function startCatalogue(root) {
     history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}${location.hash}`);
     show();
   });
+  entries = new Map((await (await fetch('catalogue.json')).json()).map((entry) => [entry.slug, entry]));
   show();
+}
+
+/** The strip at the top of the portal: the favourites as links. */
+function showFavourites(cards) {
+  const strip = document.querySelector('.lounge-favourites');
+  if (!strip) return;
+  const links = cards
+    .filter((card) => isFavourite(card.dataset.slug))
+    .map((card) => {
+      const item = document.createElement('li');
+      item.append(card.querySelector('a').cloneNode(true));
+      return item;
+    });
+  strip.querySelector('ul').replaceChildren(...links);
+  strip.hidden = links.length === 0;
 }

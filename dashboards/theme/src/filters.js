@@ -11,8 +11,7 @@ export class Filters {
     for (const spec of specs) {
       const control = new Control(document.querySelector(`[data-filter="${CSS.escape(spec.name)}"]`), spec);
       this.controls.set(spec.name, control);
-      const wanted = query.get(spec.name);
-      this.state[spec.name] = (wanted && control.find(wanted)) || spec.default;
+      this.state[spec.name] = control.asked(query);
       control.show(this.state[spec.name]);
       control.onInput = (value) => this.set(spec.name, value);
     }
@@ -32,7 +31,7 @@ export class Filters {
     const query = new URLSearchParams(location.search);
     const changed = [];
     for (const [name, control] of this.controls) {
-      const value = control.find(query.get(name) ?? '') ?? control.spec.default;
+      const value = control.asked(query);
       if (value !== this.state[name]) {
         this.state[name] = value;
         control.show(value);
@@ -45,6 +44,7 @@ export class Filters {
   address() {
     const query = new URLSearchParams(location.search);
     for (const [name, control] of this.controls) {
+      query.delete(`${name}_in`);
       if (this.state[name] === control.spec.default) query.delete(name);
       else query.set(name, control.word(this.state[name]));
     }
@@ -64,7 +64,7 @@ class Control {
     this.spec = spec;
     this.select = root.querySelector('select');
     this.options = this.select
-      ? [...this.select.options].map((o) => ({ value: o.value, label: o.label }))
+      ? [...this.select.options].map((o) => ({ value: o.value, label: o.label, group: o.parentElement.label }))
       : [...root.querySelectorAll('input')].map((i) => ({ value: i.value, label: i.nextElementSibling.textContent }));
     root.addEventListener('change', (event) => {
       if (event.target !== this.slider) this.onInput(event.target.value);
@@ -116,7 +116,21 @@ class Control {
     return this.spec.period || this.options.filter((o) => o.label === label).length > 1 ? value : label;
   }
 
+  /** Heading that the option stands under (the ward of a school district); empty without one. */
+  group(value) {
+    return this.options[this.index(value)]?.group ?? '';
+  }
+
+  /** What an address asks for: its word, else the group that it names beside, else the default. */
+  asked(query) {
+    const words = [query.get(this.spec.name), query.get(`${this.spec.name}_in`)].filter(Boolean);
+    return words.map((word) => this.find(word)).find(Boolean) ?? this.spec.default;
+  }
+
+  /** The option of this code or label; of a period also the year of a month, or the last month of a year. */
   find(word) {
-    return this.options.find((o) => o.value === word)?.value ?? this.options.find((o) => o.label === word)?.value;
+    const exact = this.options.find((o) => o.value === word) ?? this.options.find((o) => o.label === word);
+    if (exact || !this.spec.period || !/^\d{4}(-\d{2})?$/.test(word)) return exact?.value;
+    return this.options.findLast((o) => o.value.startsWith(`${word}-`) || word.startsWith(`${o.value}-`))?.value;
   }
 }

@@ -1,6 +1,8 @@
 // One page at work: choices → slices → figures. The HTML came complete for the first choices; this redraws the rest.
 import { showBigValue } from './bigvalue.js';
+import { carryChoices } from './carry.js';
 import { startCatalogue } from './catalogue.js';
+import { startFavourites } from './favourites.js';
 import { Filters } from './filters.js';
 import { rowsOf, Slices } from './slices.js';
 import { hasSuppressed, showMatrix, showRows } from './tables.js';
@@ -23,6 +25,7 @@ class Page {
 
   async show() {
     const turn = ++this.turn;
+    carryChoices(this.filters);
     const state = { ...this.filters.state };
     try {
       const records = await this.slices.load(state);
@@ -97,6 +100,7 @@ if (source) {
 for (const root of document.querySelectorAll('.lounge-tabs')) startTabs(root, () => {});
 const catalogue = document.querySelector('.lounge-catalogue');
 if (catalogue) startCatalogue(catalogue);
+else startFavourites(() => {});
 const menu = document.querySelector('.site-menu');
 document.addEventListener('click', (event) => {
   if (menu?.open && !menu.contains(event.target)) menu.open = false;

@@ -4,6 +4,14 @@ import dagster as dg
 import pytest
 
 from assets.conventions import GROUPS, SENSITIVITY
+from kobe_platform.contracts import load_contracts
+from kobe_platform.settings import Settings
+
+PUBLIC_SOURCES = {
+    contract.name
+    for contract in load_contracts(Settings.model_fields["contracts"].default).values()
+    if contract.use == "statistics"
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +79,9 @@ def test_every_published_table_has_blocking_disclosure_and_secrecy_checks(defini
 
 def test_statistics_pages_and_release_are_automated_and_deliveries_are_not(graph):
     for key in graph.get_all_asset_keys():
-        by_sensor = key.path[0] in ("raw", "abstracted", "lake") or key.path[1] == "estimated_population"
+        by_sensor = key.path[0] in ("raw", "abstracted", "lake") or (
+            key.path[0] == "statistics" and key.path[1] in PUBLIC_SOURCES
+        )
         if key.path[0] != "published":
             assert (graph.get(key).automation_condition is None) == by_sensor, key
 

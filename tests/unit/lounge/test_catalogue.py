@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+from dataclasses import replace
+from datetime import date
 
+import polars as pl
 import pytest
 
-from kobe_platform.errors import ConfigurationError
-from kobe_platform.lounge.catalogue import entry, fold, load_notices, notices_html
+from kobe_platform.contracts import load_contracts
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.catalogue import catalogue_html, entry, fold, new_pages, newest_html, related_html
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.formats import Format
 from kobe_platform.lounge.pages import load_pages
+from kobe_platform.lounge.tables import write_tables
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import load_statistics
+from kobe_platform.vocabulary import hierarchies
 from tests.unit.lounge.conftest import PROJECT
 
+STATISTICS = Settings.model_fields["statistics"].default
 WORDS = (
     "人口ピラミッド",
     "区別の人口",
@@ -74,23 +84,127 @@ def test_the_browser_folds_and_formats_as_the_server_does():
     assert figures == [f.text(v) for f, (_, v) in zip(formats, cases, strict=True)]
 
 
-def test_notices_are_dated_newest_first_and_escaped(tmp_path):
-    (tmp_path / "notices.toml").write_text(
-        '[[notice]]\ndate = 2026-01-01\nkind = "news"\ntitle = "<b>"\ntext = "a"\n'
-        '[[notice]]\ndate = 2026-02-01\nkind = "defect"\ntitle = "c"\ntext = "d"\n'
-    )
-    notices = load_notices(tmp_path)
-    assert [n.date.month for n in notices] == [2, 1]
-    html = notices_html(notices)
-    assert "&lt;b&gt;" in html
-    assert "2026年2月1日" in html
-    assert "既知の不具合" in html
+def pages_of(*days: str | None):
+    """Pages that only differ in slug and day of release."""
+    page = load_pages(PROJECT / "dashboards")["ward_population"]
+    return [
+        replace(
+            page,
+            slug=f"page{number}",
+            meta=page.meta.model_copy(update={"published": day and date.fromisoformat(day), "related": ("page1",)}),
+        )
+        for number, day in enumerate(days)
+    ]
 
 
-def test_an_incomplete_notice_is_named_by_its_number(tmp_path):
-    (tmp_path / "notices.toml").write_text(
-        '[[notice]]\ndate = 2026-01-01\nkind = "news"\ntitle = "a"\ntext = "b"\n[[notice]]\nkind = "news"\n'
-    )
-    with pytest.raises(ConfigurationError) as caught:
-        load_notices(tmp_path)
-    assert caught.value.at["notice"] == 2
+def test_pages_of_the_last_ninety_days_are_new_but_not_those_of_the_first_day():
+    pages = pages_of("2025-01-01", "2025-10-31", "2025-11-02", "2026-01-31", None)
+    assert new_pages(pages) == {"page2", "page3"}
+    assert new_pages(pages_of("2026-01-09", "2026-01-09")) == frozenset()
+    assert new_pages(pages_of(None)) == frozenset()
+
+
+def test_the_list_of_new_pages_goes_by_day_of_release():
+    html = newest_html(pages_of("2025-01-01", "2026-01-31", "2025-11-02"))
+    assert re.findall(r"page\d", html) == ["page1", "page2", "page0"]
+    assert "2026年1月31日" in html
+
+
+def test_every_card_says_what_a_reader_chooses_by():
+    html = catalogue_html(pages_of("2026-01-09"), {"page0": "2025年12月"})
+    for words in (
+        "データ：2025年12月まで",
+        "公開：",
+        "所管：企画調整局政策課",
+        'data-star="page0"',
+        'aria-pressed="false"',
+    ):
+        assert words in html
+    assert "まだありません" in catalogue_html(pages_of("2026-01-09"), {})
+
+
+def test_related_pages_are_named_only_to_those_who_may_see_them():
+    page, other = pages_of(None, None)
+    assert 'href="page1.html" data-carry' in related_html(page, [page, other])
+    assert related_html(page, [page]) == ""
+
+
+def test_a_related_page_that_is_not_there_is_refused_with_its_line(dashboards, write_page):
+    folder = write_page("\n人口\n")
+    path = folder / "pages/people.md"
+    path.write_text(path.read_text().replace("application: R7-1\n", "application: R7-1\nrelated: [indeks]\n"))
+    with pytest.raises(LoungeError) as caught:
+        load_pages(folder)
+    assert caught.value.at == {"file": "people.md", "line": 9, "key": "related"}
+    assert "index" in caught.value.remedy
+
+
+def test_the_portal_reads_public_figures_only():
+    """A portal over personal data would be withheld without an application, and every site with it."""
+    portal = load_pages(PROJECT / "dashboards")["index"]
+    statistics = load_statistics(STATISTICS)
+    assert portal.tables
+    assert {statistics[table].kind for table in portal.tables} == {"public"}
+
+
+def test_other_cities_are_the_same_in_contract_and_hierarchy():
+    columns = {column.id: column for column in load_contracts(PROJECT / "assets/contracts")["city_comparison"].columns}
+    for column, hierarchy in (("city_code", "compared_city"), ("figure", "compared_figure")):
+        assert columns[column].pattern[2:-2].split("|") == list(hierarchies()[hierarchy].leaves)
+
+
+BODY = """
+```sql cities
+SELECT DISTINCT period FROM city_comparison ORDER BY period
+```
+
+```sql areas
+SELECT code AS area, label FROM dim_ward ORDER BY sort
+```
+
+<When data={cities} rows=none>
+まだない
+</When>
+
+<When data={cities}>
+<Dropdown name=area data={areas} value=area label=label title="区"/>
+もうある
+</When>
+
+<When data={areas}>
+区はある
+</When>
+"""
+
+
+def test_a_part_stands_only_while_its_query_gives_rows(write_page, tables, tmp_path):
+    page = load_pages(write_page(BODY))["people"]
+    compile_page(page, tables, tmp_path)
+    text = (tmp_path / "people.md").read_text()
+    assert "まだない" in text
+    assert "区はある" in text
+    assert "もうある" not in text
+    assert '"filters":[]' in text
+
+
+def test_the_comparison_says_how_to_bring_figures_until_there_are_some(city, tmp_path):
+    frames, dims, facts = city
+    page = load_pages(PROJECT / "dashboards")["city_comparison"]
+    write_tables(tmp_path / "empty", frames, dims, facts["tables"])
+    compile_page(page, tmp_path / "empty", tmp_path)
+    assert "取り込まれていません" in (tmp_path / "city_comparison.md").read_text()
+    rows = [
+        ("2025-10", city_code, figure, value, "published")
+        for city_code, figure, value in (
+            ("28100", "population", 1_000_000),
+            ("28100", "elderly", 291_000),
+            ("28202", "population", 450_000),
+        )
+    ]
+    told = pl.DataFrame(rows, schema=["period", "city", "figure", "value", "status"], orient="row")
+    write_tables(tmp_path / "filled", {**frames, "city_comparison": told}, dims, facts["tables"])
+    compile_page(page, tmp_path / "filled", tmp_path)
+    text = (tmp_path / "city_comparison.md").read_text()
+    assert "取り込まれていません" not in text
+    assert "29.1" in text
+    assert "尼崎市" in text

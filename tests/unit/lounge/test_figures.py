@@ -225,4 +225,4 @@ def test_published_tables_are_the_same_bytes_each_time(city, tmp_path):
 def test_every_page_of_the_project_compiles_over_the_statistics(tables, tmp_path):
     for page in load_pages(PROJECT / "dashboards").values():
         result = compile_page(page, tables, tmp_path)
-        assert result.components
+        assert result.components or not any(result.periods), "only a page without any figure may be empty"

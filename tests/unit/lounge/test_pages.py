@@ -110,4 +110,5 @@ def test_the_projects_own_pages_are_well_formed():
         "district_moves",
         "monthly_moves",
         "district_foreigners",
+        "city_comparison",
     }

@@ -1,0 +1,174 @@
+"""What the portal tells its readers beside figures: dated notices and known defects, and where to ask or answer.
+
+Both are data files of the dashboards folder (``notices.toml``, ``links.toml``): the city changes them without code.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from kobe_platform.errors import ConfigurationError
+
+NOTICE_KINDS = {"news": "お知らせ", "defect": "既知の不具合", "maintenance": "停止予定"}
+SHOWN = 4
+"""Notices of a list that stand open; older ones are folded away."""
+
+_MAIL = re.compile(r"^[\w.+-]+@[\w-]+(\.[\w-]+)+$", re.ASCII)
+_ADDRESS = re.compile(r"^(https?://[^\s<>\"']+|/[^\s<>\"'/][^\s<>\"']*)$")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A dated notice of the portal.
+
+    Attributes:
+        kind: a key of :data:`NOTICE_KINDS`.
+        resolved: day on which a defect was mended; None while it is open.
+    """
+
+    date: date
+    kind: str
+    title: str
+    text: str
+    resolved: date | None = None
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where readers ask and answer; an empty text is not shown.
+
+    Attributes:
+        survey: mail address, or address of a form (``/survey`` is the portal server's).
+        chat: address of the chat room.
+    """
+
+    survey: str = ""
+    chat: str = ""
+
+
+def load_notices(dashboards: Path) -> list[Notice]:
+    """Notices of ``notices.toml``, newest first; none where the file is absent.
+
+    Raises:
+        ConfigurationError: the file is no TOML or an entry is incomplete (coordinates: its number).
+    """
+    path = dashboards / "notices.toml"
+    if not path.exists():
+        return []
+    notices: list[Notice] = []
+    try:
+        for told in tomllib.loads(path.read_text(encoding="utf-8")).get("notice", []):
+            notice = Notice(**told)
+            dates = [notice.date, *([notice.resolved] if notice.resolved else [])]
+            if notice.kind not in NOTICE_KINDS or not all(isinstance(day, date) for day in dates):
+                raise ValueError
+            notices.append(notice)
+    except (TypeError, ValueError, tomllib.TOMLDecodeError):
+        raise ConfigurationError(
+            "a notice is incomplete",
+            code="notices.entry",
+            at={"file": path.name, "notice": len(notices) + 1},
+            remedy=f"give it date, kind ({', '.join(NOTICE_KINDS)}), title and text; resolved only as a date",
+        ) from None
+    return sorted(notices, key=lambda notice: notice.date, reverse=True)
+
+
+def load_links(dashboards: Path) -> Links:
+    """Addresses of ``links.toml``; none where the file is absent.
+
+    Raises:
+        ConfigurationError: the file is no TOML, names something else, or an address is none.
+    """
+    path = dashboards / "links.toml"
+    if not path.exists():
+        return Links()
+    key = ""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        links = Links(**told)
+        for key in ("survey", "chat"):
+            given = getattr(links, key)
+            if given and not (_ADDRESS.match(given) or (key == "survey" and _MAIL.match(given))):
+                raise ValueError
+    except (TypeError, ValueError, tomllib.TOMLDecodeError):
+        raise ConfigurationError(
+            "an address of the portal is not as it must be",
+            code="links.entry",
+            at={"file": path.name, "key": key or "survey, chat"},
+            remedy="survey: a mail address, /survey or https://…; chat: https://…; leave out what there is not",
+        ) from None
+    return links
+
+
+def notices_html(notices: Sequence[Notice]) -> str:
+    """Notices, and known defects below a heading of their own, on one line."""
+    news = [notice for notice in notices if notice.kind != "defect"]
+    defects = sorted((n for n in notices if n.kind == "defect"), key=lambda notice: notice.resolved is not None)
+    return (
+        '<div class="lounge-news"><section aria-labelledby="news"><h3 id="news">お知らせ</h3>'
+        f"{_list(news, 'お知らせはありません。')}</section>"
+        '<section aria-labelledby="defects"><h3 id="defects">既知の不具合</h3>'
+        f"{_list(defects, '現在わかっている不具合はありません。')}</section></div>"
+    )
+
+
+def links_html(links: Links, slug: str) -> str:
+    """使い方, チャット and アンケート as links, on one line; what is not configured is not shown."""
+    shown = [("#manual", "使い方・データの説明")]
+    if links.chat:
+        shown.append((links.chat, "チャットで質問する"))
+    if links.survey:
+        shown.append((_survey(links.survey, slug), "アンケートに答える"))
+    items = "".join(f'<li><a href="{escape(address)}">{text}</a></li>' for address, text in shown)
+    return f'<ul class="lounge-actions">{items}</ul>'
+
+
+def _survey(address: str, slug: str) -> str:
+    if _MAIL.match(address):
+        return f"mailto:{address}?subject={quote(f'データラウンジ アンケート {slug}')}"
+    return f"{address}?page={slug}" if address.startswith("/") else address
+
+
+def japanese_date(day: date) -> str:
+    """``2026年1月9日``."""
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def time_html(day: date) -> str:
+    """A day as ``<time>``."""
+    return f'<time datetime="{day.isoformat()}">{japanese_date(day)}</time>'
+
+
+def _list(notices: Sequence[Notice], none: str) -> str:
+    if not notices:
+        return f'<p class="lounge-empty">{none}</p>'
+    items = [_item(notice) for notice in notices]
+    older = "".join(items[SHOWN:])
+    folded = (
+        f'<details class="lounge-older"><summary>以前のもの（{len(items) - SHOWN}件）</summary>'
+        f'<ul class="lounge-notices">{older}</ul></details>'
+        if older
+        else ""
+    )
+    return f'<ul class="lounge-notices">{"".join(items[:SHOWN])}</ul>{folded}'
+
+
+def _item(notice: Notice) -> str:
+    mark = f'<span class="lounge-tag lounge-tag--{notice.kind}">{NOTICE_KINDS[notice.kind]}</span>'
+    if notice.kind == "defect":
+        state = f"解消（{japanese_date(notice.resolved)}）" if notice.resolved else "対応中"
+        kind = "done" if notice.resolved else "defect"
+        mark = f'<span class="lounge-tag lounge-tag--{kind}">{state}</span>'
+    elif notice.kind == "news":
+        mark = ""
+    return (
+        f"<li><p>{time_html(notice.date)}{mark}</p>"
+        f"<div><b>{escape(notice.title)}</b><p>{escape(notice.text)}</p></div></li>"
+    )
