@@ -35,7 +35,7 @@ COMMANDS = (
     Mounted("synthesize", "kobe_platform.synthesis.commands:synthesize", "Write a synthetic city's extracts.", "Work"),
     Mounted("protect", "kobe_platform.disclosure.commands:protect", "Protect tables of counts (CSV).", "Disclosure"),
     Mounted("audit", "kobe_platform.disclosure.commands:audit", "Audit protected tables (CSV).", "Disclosure"),
-    Mounted("pages", "kobe_platform.lounge.commands:pages_app", "Check and start dashboard pages.", "Lounge"),
+    Mounted("pages", "kobe_platform.lounge.workshop.commands:pages_app", "Write, check and see pages.", "Lounge"),
     Mounted("site", "kobe_platform.lounge.commands:site_app", "Build the site.", "Lounge"),
     Mounted("release", "kobe_platform.lounge.commands:release_app", "List, show and roll back releases.", "Lounge"),
     Mounted("serve", "kobe_platform.lounge.commands:serve", "Serve the current release.", "Lounge"),

@@ -6,18 +6,24 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from kobe_platform.lounge.serve import build_app
 
 
+def serving(releases: Path, audience: str) -> AbstractContextManager[int]:
+    """Serve a release's site until the block ends; gives the port."""
+    return serving_app(build_app(releases, audience))
+
+
 @contextmanager
-def serving(releases: Path, audience: str) -> Iterator[int]:
-    """Serve until the block ends; gives the port."""
-    server = uvicorn.Server(uvicorn.Config(build_app(releases, audience), port=0, log_level="error"))
+def serving_app(app: Starlette) -> Iterator[int]:
+    """Serve any application until the block ends; gives the port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not (server.started and server.servers):
@@ -34,6 +40,6 @@ def fetch(port: int, path: str, method: str = "GET") -> http.client.HTTPResponse
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request(method, path)
     answer = connection.getresponse()
-    answer.read()
+    answer.text = answer.read().decode("utf-8", errors="replace")
     connection.close()
     return answer

@@ -1,11 +1,10 @@
-"""``kobe site``, ``kobe release``, ``kobe pages`` and ``kobe serve``."""
+"""``kobe site``, ``kobe release`` and ``kobe serve``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,46 +15,12 @@ from kobe_platform.settings import Settings
 
 site_app = typer.Typer(help="Sites of the data lounge.", no_args_is_help=True)
 release_app = typer.Typer(help="Releases: what is published, and the way back.", no_args_is_help=True)
-pages_app = typer.Typer(help="Pages (dashboards): check them, begin a new one.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 
-_NEW_PAGE = """---
-title: {title}
-contents: [ここに内容を書く]
-category: その他
-usage: []
-audience: staff
-owner: 所管課
-application: ""
-manual: {slug}.md
----
-
-```sql areas
-SELECT code AS area, label FROM dim_ward ORDER BY sort
-```
-
-```sql people
-SELECT period, area, value AS 人口, status FROM population_ward
-WHERE age = 'total' AND sex = 'total' ORDER BY period
-```
-
-<Filters>
-<Dropdown name=area data={{areas}} value=area label=label title="区" look=buttons/>
-</Filters>
-
-## 人口
-
-<LineChart data={{people}} x=period y=人口 filter="area" title="人口の推移" fmt=人/>
-"""
-_NEW_MANUAL = """ここに、数値の定義・出典・更新日・読み方を書きます。
-
-- **更新**: 毎月、前月末の抽出が届いた後に更新します。
-"""
-
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
     """A platform error as one readable line and exit code 1."""
     try:
         yield
@@ -94,7 +59,7 @@ def show_release(
     from kobe_platform.lounge.release import current, releases_of, verify
 
     releases = Settings().releases
-    with _reported():
+    with reported():
         found = [r for r in releases_of(releases) if r.id == release_id] if release_id else [current(releases)]
         if not found or found[0] is None:
             raise LoungeError("there is no such release", code="release.unknown", remedy="kobe release list")
@@ -120,7 +85,7 @@ def roll_back(release_id: Annotated[str, typer.Argument(help="Default: the one b
     """Put a former release in force again."""
     from kobe_platform.lounge.release import rollback
 
-    with _reported():
+    with reported():
         release = rollback(Settings().releases, release_id or None)
     typer.echo(f"{release.id} is in force")
 
@@ -131,7 +96,7 @@ def build_sites() -> None:
     from kobe_platform.lounge.release import rebuild
 
     settings = Settings()
-    with _reported():
+    with reported():
         held_back = _withheld(settings)
         release = rebuild(
             settings.dashboards,
@@ -165,58 +130,6 @@ def _withheld(settings: Settings) -> dict[str, str]:
     )
 
 
-@pages_app.command("check")
-def check_pages(as_json: AsJson = False) -> None:
-    """Check every page, with a release in force also its queries and columns; exit 1 where one has an error."""
-    import tempfile
-
-    from kobe_platform.lounge.compile import check_page, compile_page
-    from kobe_platform.lounge.database import ReleaseDatabase
-    from kobe_platform.lounge.pages import load_pages
-    from kobe_platform.lounge.release import current
-
-    settings = Settings()
-    with _reported():
-        pages = load_pages(settings.dashboards)
-    release = current(settings.releases)
-    problems = []
-    with tempfile.TemporaryDirectory() as scratch:
-        database = ReleaseDatabase(release.path / "tables") if release else None
-        for page in pages.values():
-            try:
-                check_page(page)
-                if database:
-                    compile_page(page, database, Path(scratch))
-            except PlatformError as error:
-                problems.append(error)
-    if as_json:
-        typer.echo(json.dumps([problem.as_record() for problem in problems], ensure_ascii=False, indent=1))
-    else:
-        for problem in problems:
-            typer.echo(str(problem), err=True)
-        depth = "with queries" if release else "without queries (no release yet)"
-        typer.echo(f"{len(pages)} pages checked {depth}, {len(problems)} with errors")
-    if problems:
-        raise typer.Exit(1)
-
-
-@pages_app.command("new")
-def new_page(
-    title: str, slug: Annotated[str, typer.Option(help="File name: small letters and _.")] = "new_page"
-) -> None:
-    """Begin a page: writes pages/SLUG.md and manuals/SLUG.md, which compile as they are."""
-    import re
-
-    dashboards = Settings().dashboards
-    page, manual = dashboards / "pages" / f"{slug}.md", dashboards / "manuals" / f"{slug}.md"
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", slug) or page.exists() or manual.exists():
-        typer.echo("take another --slug: small letters, digits and _, not in use", err=True)
-        raise typer.Exit(2)
-    page.write_text(_NEW_PAGE.format(title=json.dumps(title, ensure_ascii=False), slug=slug), encoding="utf-8")
-    manual.write_text(_NEW_MANUAL, encoding="utf-8")
-    typer.echo(f"{page}\n{manual}")
-
-
 def serve(
     port: Annotated[int, typer.Option(help="TCP port.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -225,6 +138,6 @@ def serve(
     """Serve the release in force to one audience."""
     from kobe_platform.lounge.serve import run
 
-    with _reported():
+    with reported():
         typer.echo(f"http://{host}:{port}/  (audience: {audience})")
         run(Settings().releases, audience=audience, host=host, port=port)

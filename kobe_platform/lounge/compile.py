@@ -20,6 +20,7 @@ from kobe_platform.lounge.bodies import Bodies, Body, body_key
 from kobe_platform.lounge.charts import Choice, Drawn, draw
 from kobe_platform.lounge.components import COMPONENTS, Bound, bind
 from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.formats import Format, period_label
 from kobe_platform.lounge.headers import manual_html, page_head
 from kobe_platform.lounge.pages import Page
@@ -169,23 +170,29 @@ def _written(
     )
 
 
-def check_page(page: Page) -> None:
-    """Check a page's tags as far as that goes without data.
+def check_page(page: Page, results: Mapping[str, pl.DataFrame] | None = None, faults: Faults | None = None) -> None:
+    """Check a page's tags as far as that goes without drawing them.
+
+    Args:
+        results: query → rows, to check columns as well; may lack queries that failed.
+        faults: collects what is wrong; without it the first fault is raised.
 
     Raises:
-        LoungeError: an unknown attribute, query or filter.
+        LoungeError: an unknown attribute, query, filter or column.
     """
-    _bind_all(page, None)
+    _bind_all(page, results, faults or Faults())
 
 
-def _bind_all(page: Page, results: Mapping[str, pl.DataFrame] | None) -> dict[int, Bound]:
+def _bind_all(page: Page, results: Mapping[str, pl.DataFrame] | None, faults: Faults) -> dict[int, Bound]:
     tags = [node for node in walk(page.nodes) if isinstance(node, Tag)]
     names = [tag.attributes.get("name", "") for tag in tags if tag.name in ("Dropdown", "Period")]
     twice = next((tag for tag in tags if "name" in tag.attributes and names.count(tag.attributes["name"]) > 1), None)
     if twice:
-        raise page.error("filter", "two filters share a name", "rename one", twice.line)
-    queries = [query.name for query in page.queries]
-    return {id(tag): bind(tag, page.error, queries=queries, filters=names, results=results) for tag in tags}
+        faults.add(page.error("filter", "two filters share a name", "rename one", twice.line))
+    queries = [*(query.name for query in page.queries), *page.broken]
+    return {
+        id(tag): bind(tag, page.error, queries=queries, filters=names, results=results, faults=faults) for tag in tags
+    }
 
 
 class _Compilation:
@@ -193,7 +200,7 @@ class _Compilation:
 
     def __init__(self, page: Page, results: Mapping[str, pl.DataFrame], inserts: Mapping[str, str]) -> None:
         self.page, self.results, self.inserts = page, results, inserts
-        self.bounds = _bind_all(page, results)
+        self.bounds = _bind_all(page, results, Faults())
         standing = [self.bounds[id(tag)] for tag in self._standing(page.nodes)]
         filters = [self._filter(b) for b in standing if b.name in ("Dropdown", "Period")]
         self.filters = {f.name: f for f in filters}

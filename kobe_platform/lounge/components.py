@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.formats import Format
 from kobe_platform.lounge.tags import Tag
 
@@ -179,6 +180,7 @@ def bind(
     queries: Sequence[str],
     filters: Sequence[str],
     results: Mapping[str, pl.DataFrame] | None = None,
+    faults: Faults | None = None,
 ) -> Bound:
     """Check one tag.
 
@@ -186,30 +188,33 @@ def bind(
         fail: makes the page's error from code, message, remedy and line.
         queries, filters: names that the page defines.
         results: query → rows; columns are checked where given.
+        faults: collects what is wrong; without it the first fault is raised.
 
     Raises:
         LoungeError: an attribute is unknown, missing or not what its kind asks for.
     """
     component = COMPONENTS[tag.name]
+    faults = faults or Faults()
     for attribute in tag.attributes:
         if attribute not in component.attributes:
             remedy = _nearest(attribute, component.attributes)
-            raise fail("attribute", f"<{tag.name}> has no attribute {attribute}", remedy, tag.line)
+            faults.add(fail("attribute", f"<{tag.name}> has no attribute {attribute}", remedy, tag.line))
     values = {}
     for name, attribute in component.attributes.items():
         given = tag.attributes.get(name)
         if attribute.required and not given:
-            raise fail("attribute", f"<{tag.name}> lacks {name}", f"add {name}=…", tag.line)
+            faults.add(fail("attribute", f"<{tag.name}> lacks {name}", f"add {name}=…", tag.line))
         if attribute.kind == "flag":
             values[name] = "" if given in (None, "false") else "true"
             continue
         values[name] = given if given is not None else attribute.default
         problem = _problem(attribute, values[name], queries, filters)
         if problem:
-            raise fail("attribute", f"{name} of <{tag.name}> is not as it must be", problem, tag.line)
+            message = f"{name} of <{tag.name}> is not as it must be: {values[name]}"
+            faults.add(fail("attribute", message, problem, tag.line))
     bound = Bound(tag, component, values)
     if results is not None:
-        _check_columns(bound, fail, results)
+        _check_columns(bound, fail, results, faults)
     return bound
 
 
@@ -229,8 +234,8 @@ def _problem(attribute: Attribute, value: str, queries: Sequence[str], filters: 
     return ""
 
 
-def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame]) -> None:
-    if "data" not in bound.values:
+def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame], faults: Faults) -> None:
+    if bound["data"] not in results:
         return
     columns = results[bound["data"]].columns
     for name, attribute in bound.component.attributes.items():
@@ -239,7 +244,7 @@ def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame]
             if column not in columns:
                 what = "its filter needs" if attribute.kind == "filters" else f"{name} names"
                 message = f"{what} column {column}, which query {bound['data']} does not give"
-                raise fail("column", message, _nearest(column, columns), bound.tag.line)
+                faults.add(fail("column", message, _nearest(column, columns), bound.tag.line))
 
 
 def _nearest(word: str, among: Sequence[str] | Mapping[str, object]) -> str:

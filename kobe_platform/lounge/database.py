@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.queries import PREFIX, SHUT, Query, lock, suggest
 from kobe_platform.lounge.tables import TableFacts, read_index
 
@@ -40,11 +42,14 @@ class ReleaseDatabase:
     ``d_label``, ``d_sort``, ``d_level``, ``d_parent`` and ``d_leaf`` (has no codes below it).
     """
 
-    def __init__(self, directory: Path, names: Iterable[str] | None = None, *, seconds: float = MOST_SECONDS) -> None:
+    def __init__(
+        self, directory: Path, names: Iterable[str] | None = None, *, seconds: float = MOST_SECONDS, keep: bool = False
+    ) -> None:
         """Load the tables ``names`` (all by default) and every hierarchy, then shut the engine.
 
         Args:
             seconds: how long one query may run.
+            keep: remember results, for an author who changes a page's text again and again.
 
         Raises:
             LoungeError: the directory was not made by :func:`kobe_platform.lounge.tables.write_tables`.
@@ -54,6 +59,7 @@ class ReleaseDatabase:
 
         self.facts, hierarchies = read_index(directory)
         self._seconds = seconds
+        self._kept = _Results() if keep else None
         wanted = set(self.facts) if names is None else set(names) & set(self.facts)
         self._connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": MOST_MEMORY, **SHUT})
         for hierarchy in hierarchies:
@@ -81,8 +87,11 @@ class ReleaseDatabase:
         told = "\n".join(f"{name} {self._hashes.get(name, '')}" for name in sorted(all_of))
         return hashlib.sha256(told.encode()).hexdigest()
 
-    def run(self, queries: Sequence[Query]) -> dict[str, pl.DataFrame]:
+    def run(self, queries: Sequence[Query], faults: Faults | None = None) -> dict[str, pl.DataFrame]:
         """Run a page's fences in order, each once; each may use those above.
+
+        Args:
+            faults: collects what is wrong; a query that fails, and those that build on it, are then left out.
 
         Raises:
             LoungeError: a table or column does not exist (with the nearest name), or a result or its making is too
@@ -91,12 +100,21 @@ class ReleaseDatabase:
         import polars as pl
 
         used = {name for query in queries for name in query.uses}
-        results = {}
+        results: dict[str, pl.DataFrame] = {}
+        faults, failed = faults or Faults(), set()
         # A cursor is a connection of its own: what is registered in it, no other page sees, and it ends with it.
         cursor = self._connection.cursor()
         try:
             for query in queries:
-                rows = self._rows(cursor, query)
+                if failed.intersection(query.uses):
+                    failed.add(query.name)
+                    continue
+                try:
+                    rows = self._remembered(cursor, query, queries)
+                except LoungeError as error:
+                    faults.add(error)
+                    failed.add(query.name)
+                    continue
                 if query.name in used:
                     cursor.register(f"{PREFIX}{query.name}", rows)
                 frame = pl.from_arrow(rows)
@@ -106,6 +124,18 @@ class ReleaseDatabase:
         finally:
             cursor.close()
         return results
+
+    def _remembered(self, cursor: duckdb.DuckDBPyConnection, query: Query, queries: Sequence[Query]) -> pa.Table:
+        """A query's rows, kept by its own text and that of all fences above it where results are kept."""
+        if self._kept is None:
+            return self._rows(cursor, query)
+        above = [one.sql for one in queries[: queries.index(query)]] if query.uses else []
+        key = (query.sql, *above)
+        rows = self._kept.find(key)
+        if rows is None:
+            rows = self._rows(cursor, query)
+            self._kept.keep(key, rows)
+        return rows
 
     def _rows(self, cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
         import duckdb
@@ -131,6 +161,29 @@ class ReleaseDatabase:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class _Results:
+    """Results of queries, the last used ones up to :data:`MOST_BYTES`; for several threads."""
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[tuple[str, ...], pa.Table] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def find(self, key: tuple[str, ...]) -> pa.Table | None:
+        with self._lock:
+            if key in self._rows:
+                self._rows.move_to_end(key)
+            return self._rows.get(key)
+
+    def keep(self, key: tuple[str, ...], rows: pa.Table) -> None:
+        with self._lock:
+            if key not in self._rows:
+                self._rows[key] = rows
+                self._bytes += rows.nbytes
+            while self._bytes > MOST_BYTES and len(self._rows) > 1:
+                self._bytes -= self._rows.popitem(last=False)[1].nbytes
 
 
 def _hash(path: Path) -> str:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.components import holders
-from kobe_platform.lounge.queries import Query, parse_query
+from kobe_platform.lounge.faults import Faults
+from kobe_platform.lounge.queries import Query, parse_query, suggest
 from kobe_platform.lounge.tags import Body, Node, Text
 
 PORTAL = "index"
@@ -75,6 +76,7 @@ class Page:
         queries: fences in order.
         manual: Markdown of the manual.
         body: the file's text below the front matter.
+        broken: names of the fences that were refused, where faults are collected.
     """
 
     slug: str
@@ -84,6 +86,7 @@ class Page:
     queries: tuple[Query, ...]
     manual: str
     body: str = ""
+    broken: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -118,8 +121,16 @@ def load_pages(dashboards: Path) -> dict[str, Page]:
         ConfigurationError: ``audiences.toml`` is not as it must be.
     """
     audiences = load_audiences(dashboards)
-    pages = [load_page(path, dashboards, audiences) for path in sorted((dashboards / "pages").glob("*.md"))]
-    pages.sort(key=lambda page: (page.slug != PORTAL, page.meta.order, page.title))
+    return arrange([load_page(path, dashboards, audiences) for path in sorted((dashboards / "pages").glob("*.md"))])
+
+
+def arrange(pages: list[Page]) -> dict[str, Page]:
+    """Pages in the order of lists, by slug.
+
+    Raises:
+        LoungeError: pages do not fit together (two share a title).
+    """
+    pages = sorted(pages, key=lambda page: (page.slug != PORTAL, page.meta.order, page.title))
     titles: dict[str, str] = {}
     for page in pages:
         if page.title in titles:
@@ -137,56 +148,72 @@ def load_pages(dashboards: Path) -> dict[str, Page]:
     return {page.slug: page for page in pages}
 
 
-def load_page(path: Path, dashboards: Path, audiences: Mapping[str, object] | None = None) -> Page:
-    """One page; see :func:`load_pages`."""
+def load_page(
+    path: Path, dashboards: Path, audiences: Mapping[str, object] | None = None, faults: Faults | None = None
+) -> Page:
+    """One page; see :func:`load_pages`.
+
+    Args:
+        faults: collects what is wrong instead of raising the first fault; the page is then as good as it could be read.
+
+    Raises:
+        LoungeError: the file is no page at all, or (without ``faults``) it has a fault.
+    """
+    faults = faults or Faults()
     audiences = load_audiences(dashboards) if audiences is None else audiences
-    text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
     match = _FRONT.match(text)
     if not match or not _SLUG.match(path.stem):
         remedy = "name the file like ward_population.md and begin it with --- front matter ---"
         raise LoungeError("not a page", code="page.front_matter", at={"file": path.name, "line": 1}, remedy=remedy)
-    meta = _front_matter(path.name, match[1])
-    line = _line_of(match[1], "audience")
-    if meta.audience not in audiences:
-        raise _front_error(path.name, line, "audience", f"audiences are: {', '.join(audiences)}")
-    body, queries = _fences(path.name, text, match.end())
-    nodes = Body(path.name, holders()).parse(body)
-    manual = _manual(path.name, match[1], meta.manual, dashboards)
-    page = Page(path.stem, path, meta, nodes, queries, manual, text[match.end() :])
-    if meta.updated_from is not None and set(meta.updated_from) != set(page.tables):
+    meta = _front_matter(path.name, match[1], faults)
+    if getattr(meta, "audience", None) is not None and meta.audience not in audiences:
+        line = _line_of(match[1], "audience")
+        faults.add(_front_error(path.name, line, "audience", suggest(str(meta.audience), audiences)))
+    body, queries, broken = _fences(path.name, text, match.end(), faults)
+    nodes = Body(path.name, holders(), faults).parse(body)
+    manual = _manual(path.name, match[1], getattr(meta, "manual", None), dashboards, faults)
+    page = Page(path.stem, path, meta, nodes, queries, manual, text[match.end() :], broken)
+    told = getattr(meta, "updated_from", None)
+    if told is not None and not broken and set(told) != set(page.tables):
         remedy = f"the queries read: {', '.join(page.tables)}"
-        raise _front_error(path.name, _line_of(match[1], "updated_from"), "updated_from", remedy)
+        faults.add(_front_error(path.name, _line_of(match[1], "updated_from"), "updated_from", remedy))
     return page
 
 
-def _front_matter(file: str, text: str) -> FrontMatter:
+def _front_matter(file: str, text: str, faults: Faults) -> FrontMatter:
+    """The front matter; where it has faults and they are collected, with what could be read of it."""
     import yaml
 
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise _front_error(file, 2 + (mark.line if mark else 0), "syntax", "write key: value lines") from None
+        faults.add(_front_error(file, 2 + (mark.line if mark else 0), "syntax", "write key: value lines"))
+        return FrontMatter.model_construct()
     if not isinstance(values, dict):
-        raise _front_error(file, 2, "syntax", "write key: value lines")
+        faults.add(_front_error(file, 2, "syntax", "write key: value lines"))
+        return FrontMatter.model_construct()
     try:
-        meta = FrontMatter(**values)
+        meta = FrontMatter(**{str(key): value for key, value in values.items()})
     except ValidationError as error:
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        key = str(first["loc"][0])
-        allowed = ", ".join(FrontMatter.model_fields)
-        remedy = f"keys are: {allowed}" if first["type"] == "extra_forbidden" else first["msg"]
-        raise _front_error(file, _line_of(text, key), key, remedy) from None
+        for one in sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden"):
+            key = str(one["loc"][0])
+            unknown = suggest(key, FrontMatter.model_fields) if one["type"] == "extra_forbidden" else one["msg"]
+            faults.add(_front_error(file, _line_of(text, key), key, unknown))
+        wrong = {str(one["loc"][0]) for one in error.errors()}
+        return FrontMatter.model_construct(**{key: value for key, value in values.items() if key not in wrong})
     if meta.category not in CATEGORIES:
-        raise _front_error(file, _line_of(text, "category"), "category", f"one of {', '.join(CATEGORIES)}")
-    if not set(meta.usage) <= set(USAGES):
-        raise _front_error(file, _line_of(text, "usage"), "usage", f"of {', '.join(USAGES)}")
+        faults.add(_front_error(file, _line_of(text, "category"), "category", suggest(meta.category, CATEGORIES)))
+    for usage in meta.usage:
+        if usage not in USAGES:
+            faults.add(_front_error(file, _line_of(text, "usage"), "usage", suggest(usage, USAGES)))
     return meta
 
 
 def _front_error(file: str, line: int, key: str, remedy: str) -> LoungeError:
     at = {"file": file, "line": line, "key": key}
-    return LoungeError("front matter is not as it must be", code="page.front_matter", at=at, remedy=remedy)
+    return LoungeError(f"front matter: {key} is not as it must be", code="page.front_matter", at=at, remedy=remedy)
 
 
 def _line_of(front: str, key: str) -> int:
@@ -195,32 +222,43 @@ def _line_of(front: str, key: str) -> int:
     return 2 + front.count("\n", 0, found.start()) if found else 1
 
 
-def _fences(file: str, text: str, start: int) -> tuple[str, tuple[Query, ...]]:
-    """The body with front matter and fences blanked line by line, and the queries."""
+def _fences(file: str, text: str, start: int, faults: Faults) -> tuple[str, tuple[Query, ...], tuple[str, ...]]:
+    """The body with front matter and fences blanked line by line, the queries, and the names of those refused."""
     queries: list[Query] = []
+    broken: list[str] = []
     pieces = ["\n" * text.count("\n", 0, start)]
     position = start
     names = [match["name"].strip() for match in _FENCE.finditer(text, start)]
     for number, match in enumerate(_FENCE.finditer(text, start)):
         line = text.count("\n", 0, match.start()) + 2
-        queries.append(parse_query(names[number], match["sql"], file, line, names[:number], names[number + 1 :]))
+        try:
+            query = parse_query(names[number], match["sql"], file, line, names[:number], names[number + 1 :])
+            queries.append(query)
+        except LoungeError as error:
+            faults.add(error)
+            broken.append(names[number])
         pieces += [text[position : match.start()], "\n" * match[0].count("\n")]
         position = match.end()
     rest = text[position:]
     if re.search(r"^```sql\b", rest, re.MULTILINE):
         line = text.count("\n", 0, position + rest.index("```sql")) + 1
         at = {"file": file, "line": line}
-        raise LoungeError("a fence is never closed", code="page.fence", at=at, remedy="end it with ``` on its own line")
-    return "".join([*pieces, rest]), tuple(queries)
+        remedy = "end it with ``` on its own line"
+        faults.add(LoungeError("a fence is never closed", code="page.fence", at=at, remedy=remedy))
+        rest = rest[: rest.index("```sql")]
+    return "".join([*pieces, rest]), tuple(queries), tuple(broken)
 
 
-def _manual(file: str, front: str, name: str, dashboards: Path) -> str:
+def _manual(file: str, front: str, name: str | None, dashboards: Path, faults: Faults) -> str:
     """The manual's text; it must lie in ``manuals/`` and may hold Markdown only."""
-    path = dashboards / "manuals" / name
-    inside = path.resolve().is_relative_to((dashboards / "manuals").resolve())
-    if not inside or not path.is_file():
-        raise _front_error(
-            file, _line_of(front, "manual"), "manual", "write a Markdown file under manuals/ and name it"
-        )
-    nodes = Body(name, {}).parse(path.read_text(encoding="utf-8"))
+    if name is None:
+        return ""
+    folder = dashboards / "manuals"
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        close = get_close_matches(name, [p.name for p in folder.glob("*.md")], n=1, cutoff=0.6)
+        remedy = f"did you mean {close[0]}?" if close else "write a Markdown file under manuals/ and name it"
+        faults.add(_front_error(file, _line_of(front, "manual"), "manual", remedy))
+        return ""
+    nodes = Body(name, {}, faults).parse(path.read_text(encoding="utf-8"))
     return "".join(node.text for node in nodes if isinstance(node, Text))

@@ -31,7 +31,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _HASHED = re.compile(r"(?:^|-)[0-9A-Za-z]{8,16}\.(?:js|css|svg|json)$")
-_TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml", ".html": "text/html"}
+TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml", ".html": "text/html"}
 
 
 def find(releases: Path, audience: str, path: str) -> Path | None:
@@ -44,10 +44,15 @@ def find(releases: Path, audience: str, path: str) -> Path | None:
     site = release.audiences.get(audience) if release else None
     if site is None:
         return None
-    parts = PurePosixPath(path.lstrip("/") or "index.html").parts
+    return inside(release.path / "sites" / site, path.lstrip("/") or "index.html")
+
+
+def inside(root: Path, path: str) -> Path | None:
+    """The regular file below ``root`` that a URL path names: no ``..``, no hidden name, no link out; else None."""
+    parts = PurePosixPath(path).parts
     if any(part.startswith(".") or "\\" in part or "\x00" in part for part in parts):
         return None
-    root = (release.path / "sites" / site).resolve()
+    root = root.resolve()
     found = root.joinpath(*parts).resolve()
     return found if found.is_relative_to(root) and found.is_file() else None
 
@@ -71,7 +76,7 @@ def build_app(releases: Path, audience: str) -> Starlette:
         if found is None:
             return PlainTextResponse("ページがありません。", status_code=404, headers=HEADERS)
         kept = "public, max-age=31536000, immutable" if _HASHED.search(found.name) else "no-cache"
-        kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+        kind = TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
         return FileResponse(found, media_type=kind, headers={**HEADERS, "Cache-Control": kept})
 
     return Starlette(

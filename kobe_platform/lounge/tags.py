@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.faults import Faults
 
 SAFE_HTML = frozenset({"br", "hr", "sub", "sup", "ruby", "rt", "rp", "kbd", "wbr", "small", "strong", "em", "b", "i"})
 
@@ -79,9 +80,10 @@ def _is_safe(match: re.Match) -> bool:
 class Body:
     """Parses one page's body; ``known`` says which tags exist, and whether they hold others."""
 
-    def __init__(self, file: str, known: Mapping[str, bool]) -> None:
+    def __init__(self, file: str, known: Mapping[str, bool], faults: Faults | None = None) -> None:
         self._file = file
         self._known = known
+        self._faults = faults or Faults()
 
     def parse(self, text: str, first_line: int = 1) -> tuple[Node, ...]:
         """The body as a tree.
@@ -106,9 +108,10 @@ class Body:
                 self._node(stack, match, line)
             position = match.end()
         self._text(stack[-1][1], text[position:], first_line + text.count("\n", 0, position))
-        if len(stack) > 1:
-            tag = stack[-1][0]
-            raise self._error("unclosed", f"<{tag.name}> is never closed", tag.line, f"add </{tag.name}>")
+        while len(stack) > 1:
+            tag, children = stack.pop()
+            self._fault("unclosed", f"<{tag.name}> is never closed", tag.line, f"add </{tag.name}>")
+            stack[-1][1].append(Tag(tag.name, tag.attributes, tag.line, tuple(children)))
         return tuple(stack[0][1])
 
     def _node(self, stack: list[tuple[Tag | None, list[Node]]], match: re.Match, line: int) -> None:
@@ -118,16 +121,18 @@ class Body:
             stack[-1][1].append(Value(match["query"], match["column"], match["fmt"] or "", line))
             return
         if match["broken"]:
-            raise self._error(
-                "malformed", "a tag does not end, or holds a stray < or >", line, "write &lt; for a bare <"
-            )
+            self._fault("malformed", "a tag does not end, or holds a stray < or >", line, "write &lt; for a bare <")
+            return
         name = match["name"] or match["close_name"]
         if name not in self._known:
-            raise self._unknown(name, line)
+            self._unknown(name, line)
+            return
         if match["close"]:
-            tag, children = stack.pop() if len(stack) > 1 else (None, [])
+            tag, children = stack[-1]
             if tag is None or tag.name != name:
-                raise self._error("nesting", f"</{name}> closes nothing that is open", line, "check the nesting")
+                self._fault("nesting", f"</{name}> closes nothing that is open", line, "check the nesting")
+                return
+            stack.pop()
             stack[-1][1].append(Tag(tag.name, tag.attributes, tag.line, tuple(children)))
             return
         tag = Tag(name, self._attributes(name, match["attributes"], line), line)
@@ -142,9 +147,10 @@ class Body:
         while text[position:].strip():
             match = _ATTRIBUTE.match(text, position)
             if not match or match.end() == position:
-                raise self._error("attribute", f"an attribute of <{name}> is malformed", line, 'write name="text"')
+                self._fault("attribute", f"an attribute of <{name}> is malformed", line, 'write name="text"')
+                return found
             if match["name"] in found:
-                raise self._error("attribute", f"<{name}> has {match['name']} twice", line, "keep one")
+                self._fault("attribute", f"<{name}> has {match['name']} twice", line, "keep one")
             values = (match["text"], match["single"], match["query"], match["word"])
             found[match["name"]] = next((v for v in values if v is not None), "").strip()
             position = match.end()
@@ -157,17 +163,19 @@ class Body:
             target = match["target"] or match["reference"]
             if _SCHEME.match(target) and not target.lower().startswith("mailto:"):
                 at = line + text.count("\n", 0, match.start())
-                raise self._error("link", "a link leaves the site", at, "link to a page or a file of the lounge only")
+                self._fault("link", "a link leaves the site", at, "link to a page or a file of the lounge only")
         nodes.append(Text(text, line))
 
-    def _unknown(self, name: str, line: int) -> LoungeError:
+    def _unknown(self, name: str, line: int) -> None:
         from difflib import get_close_matches
 
-        close = get_close_matches(name, self._known, n=1, cutoff=0.5)
+        close = get_close_matches(name, self._known, n=1, cutoff=0.5 if name[0].isupper() else 0.8)
         if name[0].islower() and not close:
-            return self._error("html", f"raw HTML <{name}> is not allowed", line, "use Markdown or a component")
+            self._fault("html", f"raw HTML <{name}> is not allowed", line, "use Markdown or a component")
+            return
         remedy = f"did you mean <{close[0]}>?" if close else f"components: {', '.join(sorted(self._known))}"
-        return self._error("unknown_tag", f"there is no component <{name}>", line, remedy)
+        self._fault("unknown_tag", f"there is no component <{name}>", line, remedy)
 
-    def _error(self, code: str, message: str, line: int, remedy: str) -> LoungeError:
-        return LoungeError(message, code=f"page.{code}", at={"file": self._file, "line": line}, remedy=remedy)
+    def _fault(self, code: str, message: str, line: int, remedy: str) -> None:
+        at = {"file": self._file, "line": line}
+        self._faults.add(LoungeError(message, code=f"page.{code}", at=at, remedy=remedy))

@@ -7,6 +7,7 @@ like it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -67,7 +68,10 @@ def district_hierarchy(per_ward: Mapping[str, int] = DISTRICTS_PER_WARD) -> voca
 
 
 def published(
-    seed: int = 1, months: tuple[str, ...] = MONTHS, per_ward: Mapping[str, int] = DISTRICTS_PER_WARD
+    seed: int = 1,
+    months: tuple[str, ...] = MONTHS,
+    per_ward: Mapping[str, int] = DISTRICTS_PER_WARD,
+    statistics: Path = STATISTICS,
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame], dict]:
     """Tables, hierarchies and facts as :func:`kobe_platform.lounge.release.assemble` takes them.
 
@@ -75,10 +79,11 @@ def published(
         seed: decides every figure.
         months: ``YYYY-MM`` in order; yearly tables hold the years that they touch.
         per_ward: ward → how many school districts it has.
+        statistics: folder of the statistics to make up figures of.
     """
     trees = {**vocabulary.hierarchies(), "district": district_hierarchy(per_ward)}
     tables, told = {}, {}
-    for number, (name, statistic) in enumerate(load_statistics(STATISTICS).items()):
+    for number, (name, statistic) in enumerate(load_statistics(statistics).items()):
         rng = np.random.default_rng([seed, number])
         periods = months if statistic.period == "month" else tuple(sorted({month[:4] for month in months}))
         if name == "estimated_population":

@@ -7,8 +7,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from kobe_platform.lounge.commands import pages_app, release_app, site_app
+from kobe_platform.lounge.commands import release_app, site_app
 from kobe_platform.lounge.release import assemble, current
+from kobe_platform.lounge.workshop.commands import pages_app
 from tests.unit.lounge.conftest import PROJECT
 
 
@@ -63,7 +64,7 @@ def test_check_reports_file_line_and_suggestion(home, city, dashboards):
     checked = run(pages_app, "check", "--json")
     assert checked.exit_code == 1
     [problem] = json.loads(checked.stdout)
-    assert problem["at"] == {"file": "fresh.md", "line": 27}
+    assert problem["at"] == {"file": "fresh.md", "line": 30}
     assert "人口" in problem["remedy"]
 
 

@@ -1,0 +1,92 @@
+"""Everything that is wrong with the pages of a folder, all at once: for an author, in a terminal or a browser."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kobe_platform.errors import LoungeError, PlatformError
+from kobe_platform.lounge.audiences import load_audiences
+from kobe_platform.lounge.bodies import Bodies
+from kobe_platform.lounge.compile import check_page, compile_page
+from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.faults import Faults
+from kobe_platform.lounge.pages import Page, load_page, load_pages
+from kobe_platform.lounge.queries import suggest
+
+PUBLIC = "public"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        pages: pages looked at.
+        faults: in the order of files and lines.
+        with_queries: whether queries ran and columns were checked.
+    """
+
+    pages: int
+    faults: tuple[PlatformError, ...]
+    with_queries: bool
+
+
+def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDatabase | None = None) -> Checked:
+    """Check every page of a folder.
+
+    Args:
+        kinds: every statistic's table → its kind; pages over anything but public ones need an application number.
+        database: a release's tables, to run the queries and check their columns.
+
+    Raises:
+        ConfigurationError: ``audiences.toml`` is not as it must be.
+    """
+    audiences = load_audiences(dashboards)
+    faults = Faults(collect=True)
+    paths = sorted((dashboards / "pages").glob("*.md"))
+    with tempfile.TemporaryDirectory(prefix="kobe-check-") as scratch:
+        bodies = Bodies(Path(scratch) / "bodies")
+        for path in paths:
+            try:
+                page = load_page(path, dashboards, audiences, faults)
+            except LoungeError as error:
+                faults.add(error)
+                continue
+            _check_tables(page, kinds, database, faults)
+            _check_body(page, database, Path(scratch), bodies, faults)
+    if not faults.found:
+        try:
+            load_pages(dashboards)
+        except LoungeError as error:
+            faults.add(error)
+    order = sorted(faults.found, key=lambda one: (str(one.at.get("file", "")), int(one.at.get("line", 0))))
+    return Checked(len(paths), tuple(order), database is not None)
+
+
+def _check_tables(page: Page, kinds: Mapping[str, str], database: ReleaseDatabase | None, faults: Faults) -> None:
+    """Tables must exist, and a page over personal data needs the number of its data-use application."""
+    for query in page.queries if database is None else ():
+        for table in query.tables:
+            if table not in kinds and not table.startswith("dim_"):
+                faults.add(query.error("table", f"there is no published table {table}", suggest(table, kinds)))
+    personal = [table for table in page.tables if kinds.get(table, PUBLIC) != PUBLIC]
+    if personal and not getattr(page.meta, "application", ""):
+        remedy = "write the number of its データ利用申請書: application: R7-0001"
+        faults.add(page.error("application", f"a page over {personal[0]} needs an application number", remedy, 1))
+
+
+def _check_body(page: Page, database: ReleaseDatabase | None, scratch: Path, bodies: Bodies, faults: Faults) -> None:
+    """Tags without data first; then, where there is a release, queries, columns and what only drawing shows."""
+    before = len(faults.found)
+    if database is None:
+        check_page(page, faults=faults)
+        return
+    check_page(page, database.run(page.queries, faults), faults)
+    if len(faults.found) == before and not page.broken:
+        try:
+            compile_page(page, database, scratch / "pages", bodies=bodies)
+        except LoungeError as error:
+            faults.add(error)

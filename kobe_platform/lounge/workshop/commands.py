@@ -1,0 +1,131 @@
+"""``kobe pages``: write a page, check pages, see them while they are written."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kobe_platform.lounge.commands import AsJson, reported
+from kobe_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from kobe_platform.lounge.checking import Checked
+    from kobe_platform.lounge.workshop.site import WorkshopSite
+
+pages_app = typer.Typer(help="Pages (dashboards): write, check and see them.", no_args_is_help=True)
+
+Sample = Annotated[
+    bool, typer.Option("--sample", help="Made-up figures of every statistic instead of the release in force.")
+]
+
+
+@pages_app.command("check")
+def check_pages(as_json: AsJson = False, sample: Sample = False) -> None:
+    """Tell everything that is wrong with any page, with file, line and what to do; exit 1 where something is."""
+    from kobe_platform.lounge.checking import check_folder
+    from kobe_platform.lounge.database import ReleaseDatabase
+    from kobe_platform.lounge.workshop.tables import kinds_of, tables_at_hand
+
+    settings = Settings()
+    with reported(), tables_at_hand(settings, sample=sample) as (tables, _, words), ReleaseDatabase(tables) as database:
+        checked = check_folder(settings.dashboards, kinds_of(settings), database)
+    if as_json:
+        typer.echo(json.dumps([fault.as_record() for fault in checked.faults], ensure_ascii=False, indent=1))
+    else:
+        _tell(checked, words)
+    if checked.faults:
+        raise typer.Exit(1)
+
+
+def _tell(checked: Checked, words: str) -> None:
+    from kobe_platform.lounge.explanations import explain, place
+
+    for fault in checked.faults:
+        remedy = f" – {fault.remedy}" if fault.remedy else ""
+        typer.echo(f"{place(fault)}: {explain(fault)}\n    [{fault.code}] {fault.message}{remedy}", err=True)
+    faults = f"{len(checked.faults)} fault{'' if len(checked.faults) == 1 else 's'}"
+    typer.echo(f"{checked.pages} pages checked over {words}: {faults}")
+
+
+@pages_app.command("new")
+def new_page(
+    title: Annotated[str, typer.Argument(help="The page's title, in Japanese.")],
+    slug: Annotated[
+        str, typer.Option(help="File name: small letters, digits and _. Made from the title if absent.")
+    ] = "",
+    owner: Annotated[str, typer.Option(help="Section that answers for the page.")] = "所管課",
+    application: Annotated[str, typer.Option(help="Number of the データ利用申請書.")] = "",
+) -> None:
+    """Begin a page: writes pages/SLUG.md and manuals/SLUG.md, which pass every check as they are."""
+    from kobe_platform.errors import ConfigurationError
+    from kobe_platform.lounge.workshop.new import write_new
+
+    dashboards = Settings().dashboards
+    try:
+        written = write_new(dashboards, title, slug, owner=owner, application=application, today=date.today())
+    except ConfigurationError as error:
+        typer.echo(f"{error.ja}\n  {error}", err=True)
+        raise typer.Exit(2) from None
+    for path in written:
+        typer.echo(path)
+    typer.echo("Next: kobe pages serve, write, then kobe pages check.", err=True)
+
+
+@pages_app.command("serve")
+def serve_pages(
+    port: Annotated[int, typer.Option(help="TCP port.")] = 8010,
+    audience: Annotated[str, typer.Option(help="Show only what this audience sees; every page if absent.")] = "",
+    sample: Sample = False,
+) -> None:
+    """Show the pages while they are written: what is saved is there within two seconds, or what is wrong with it."""
+    import tempfile
+
+    from kobe_platform.lounge.database import ReleaseDatabase
+    from kobe_platform.lounge.workshop.site import WorkshopSite
+    from kobe_platform.lounge.workshop.tables import tables_at_hand
+
+    settings = Settings()
+    with (
+        reported(),
+        tables_at_hand(settings, sample=sample) as (tables, basis, words),
+        ReleaseDatabase(tables, keep=True) as database,
+        tempfile.TemporaryDirectory(prefix="kobe-pages-") as scratch,
+    ):
+        site = WorkshopSite(settings.dashboards, database, Path(scratch), basis, audience or None)
+        started = time.monotonic()
+        site.refresh()
+        tell(site)
+        typer.echo(f"http://127.0.0.1:{port}/  ({words}; {time.monotonic() - started:.1f} s; Ctrl-C ends it)")
+        run(site, port)
+
+
+def tell(site: WorkshopSite) -> None:
+    """One line per fault in the terminal, or that all is well."""
+    from kobe_platform.lounge.explanations import explain, place
+
+    for fault in site.faults:
+        typer.echo(f"{place(fault)}: {explain(fault)}", err=True)
+    typer.echo(f"{len(site.faults)} faults" if site.faults else f"version {site.version} is up", err=True)
+
+
+def run(site: WorkshopSite, port: int) -> None:
+    """Serve and watch until interrupted."""
+    import threading
+
+    import uvicorn
+
+    from kobe_platform.lounge.workshop.server import build_app, watch
+
+    stop = threading.Event()
+    watcher = threading.Thread(target=watch, args=(site, stop, tell), daemon=True)
+    watcher.start()
+    try:
+        uvicorn.run(build_app(site), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
+    finally:
+        stop.set()
+        watcher.join()
