@@ -24,17 +24,20 @@ def read_cells(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
     """
     cells = {}
     for table in spec.tables:
-        frame = _read(folder, table.name, [*table.dimensions, table.measure])
-        counts = frame[table.measure].str.strip_chars().cast(pl.Int64, strict=False)
-        wrong = counts.is_null()
-        if wrong.any():
-            raise DisclosureError(
-                "a count is not a whole number",
-                code="disclosure.count",
-                at={"table": table.name, "column": table.measure, "row": int(wrong.arg_max() or 0) + 1},
-                remedy="give counts as digits only; leave out cells that are zero or write 0",
-            )
-        cells[table.name] = frame.with_columns(counts)
+        columns = (table.measure, *table.further_columns)
+        frame = _read(folder, table.name, [*table.dimensions, *columns])
+        for column in columns:
+            counts = frame[column].str.strip_chars().cast(pl.Int64, strict=False)
+            wrong = counts.is_null()
+            if wrong.any():
+                raise DisclosureError(
+                    "a count is not a whole number",
+                    code="disclosure.count",
+                    at={"table": table.name, "column": column, "row": int(wrong.arg_max() or 0) + 1},
+                    remedy="give counts as digits only; leave out cells that are zero or write 0",
+                )
+            frame = frame.with_columns(counts)
+        cells[table.name] = frame
     return cells
 
 

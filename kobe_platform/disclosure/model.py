@@ -39,6 +39,7 @@ class Model:
         fixed: shown by a table that is already released.
         depth: in how many dimensions the cell is a total.
         equations: rows × variables, ``equations @ value == offset``.
+        fall, rise: most of a variable's fall and rise that counts towards its width (None: all of it).
     """
 
     spec: Spec
@@ -53,6 +54,8 @@ class Model:
     fixed: np.ndarray
     depth: np.ndarray
     equations: sparse.csr_array
+    fall: np.ndarray | None = None
+    rise: np.ndarray | None = None
 
     @property
     def size(self) -> int:

@@ -15,12 +15,16 @@ class Proofs:
     """The farthest proven moves of each variable, and the tables that prove them.
 
     Attributes:
+        fall, rise: most of a variable's fall and rise that counts towards its width (None: all of it). Where they add
+            up to the width, a cell is open only when it can fall *and* rise by its share.
         down, up: largest proven fall and rise of each variable (both ≥ 0).
         down_by, up_by: number of the table that proves it, −1 for the true one.
         tables: number → (variables, moves); None where it was withdrawn.
     """
 
     size: int
+    fall: np.ndarray | None = None
+    rise: np.ndarray | None = None
     down: np.ndarray = field(init=False)
     up: np.ndarray = field(init=False)
     down_by: np.ndarray = field(init=False)
@@ -44,8 +48,10 @@ class Proofs:
 
     @property
     def spread(self) -> np.ndarray:
-        """Proven width of each variable's interval."""
-        return self.up + self.down
+        """Proven width of each variable's interval, as far as it counts."""
+        if self.fall is None or self.rise is None:
+            return self.up + self.down
+        return np.minimum(self.up, self.rise) + np.minimum(self.down, self.fall)
 
     def withdraw(self, numbers: np.ndarray) -> np.ndarray:
         """Forget these tables; returns the variables whose proven width shrank."""

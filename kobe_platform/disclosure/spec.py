@@ -15,6 +15,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from kobe_platform.disclosure.methods import Dominance, Options
 from kobe_platform.errors import DisclosureError
 
 RESERVED_COLUMNS = ("value", "status")
@@ -35,11 +36,14 @@ class Rule(_Strict):
         minimum_frequency: k; counts of 1 … k−1 are primary.
         interval_width: least distance between two tables that agree with all that is published; default k.
         zeros: ``published`` (the attacker then knows that a hidden cell is ≥ 1) or ``hidden``.
+        dominance, p_percent: rules for magnitude tables that have none of their own.
     """
 
     minimum_frequency: int = Field(10, ge=1)
     interval_width: int | None = Field(None, ge=1)
     zeros: Literal["published", "hidden"] = "published"
+    dominance: Dominance | None = None
+    p_percent: float | None = Field(None, gt=0, lt=100)
 
     @property
     def width(self) -> int:
@@ -79,8 +83,8 @@ class Dimension(_Strict):
     consists_of: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
-class Table(_Strict):
-    """One published table.
+class Table(Options):
+    """One published table; :class:`~kobe_platform.disclosure.methods.Options` are its optional rules and method.
 
     Attributes:
         name: its file name and key.
@@ -119,6 +123,12 @@ class Table(_Strict):
             raise ValueError("a dimension is named value or status")
         if len(set(self.dimensions.values())) != len(self.dimensions):
             raise ValueError("two columns have one dimension: define a second dimension with the same hierarchy")
+        steps = [step.column for step in self.coarsen.steps] if self.coarsen else []
+        for column in (*self.homogeneity, *steps):
+            if column not in self.dimensions:
+                raise ValueError(f"the table has no column {column}")
+        if self.fixed and (self.method != "suppression" or self.coarsen):
+            raise ValueError("a fixed table is neither perturbed nor coarsened")
         return self
 
     def rule(self, default: Rule) -> Rule:
@@ -127,7 +137,11 @@ class Table(_Strict):
         width = self.interval_width
         if width is None:
             width = default.interval_width if self.minimum_frequency is None else None
-        return Rule(minimum_frequency=k, interval_width=width, zeros=self.zeros or default.zeros)
+        return Rule(
+            minimum_frequency=k, interval_width=width, zeros=self.zeros or default.zeros,
+            dominance=(self.dominance or default.dominance) if self.largest else None,
+            p_percent=(self.p_percent or default.p_percent) if self.largest else None,
+        )  # fmt: skip
 
 
 class Term(_Strict):
@@ -180,6 +194,7 @@ class Spec(_Strict):
                 missing = [c for c in (*relation.on, *term.at) if c not in columns]
                 if missing:
                     raise ValueError(f"relation {relation.name}: table {term.table} has no column {missing[0]}")
+        check_methods(self)
         for name, dimension in self.dimensions.items():
             if dimension.of is not None and dimension.of not in self.dimensions:
                 raise ValueError(f"dimension {name} regroups an unknown dimension {dimension.of}")
@@ -227,6 +242,30 @@ class Spec(_Strict):
     def dimension(self, name: str) -> Dimension:
         """The dimension of this name; one that the specification does not describe is flat."""
         return self.dimensions.get(name, Dimension())
+
+
+def check_methods(spec: Spec) -> None:
+    """Refuse what no method can promise (ValueError): a mixture within one population, a rule that cannot hold."""
+    kinds: dict[str, tuple] = {}
+    for table in spec.tables:
+        kind = (table.method, table.base, table.noise, table.magnitude)
+        if kinds.setdefault(table.population, kind) != kind:
+            raise ValueError(f"tables of one population need one method and one kind of measure: {table.name}")
+        rule = table.rule(spec.rule)
+        if table.base is not None and table.base < rule.minimum_frequency:
+            raise ValueError(f"the base of {table.name} is less than its minimum frequency")
+        if table.base is not None and (rule.interval_width or 0) >= table.base:
+            raise ValueError(f"rounding {table.name} to {table.base} leaves intervals of {table.base - 1}")
+        if table.homogeneity and rule.zeros != "hidden":
+            raise ValueError(f'homogeneity of {table.name} needs zeros = "hidden": shown zeros tell it')
+        if table.magnitude and not (rule.dominance or rule.p_percent or table.contributors):
+            raise ValueError(f"the magnitude table {table.name} has no rule")
+        if max(rule.dominance.n if rule.dominance else 0, 2 if rule.p_percent else 0) > len(table.largest):
+            raise ValueError(f"{table.name} lacks columns of largest contributions for its rule")
+    for relation in spec.relations:
+        tied = [spec.table(term.table) for term in (*relation.left, *relation.right)]
+        if any(table.method != "suppression" or table.magnitude for table in tied):
+            raise ValueError(f"relation {relation.name} ties a table that is perturbed or holds magnitudes")
 
 
 def read_hierarchy_file(path: Path, dimension: str) -> pl.DataFrame:

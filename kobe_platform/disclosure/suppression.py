@@ -72,7 +72,7 @@ class Suppressor:
         self.near = Neighbourhoods(model)
         self.solver = Solver()
         self.ratchet = ratchet
-        self.pattern = Pattern(primary | ratchet, primary.copy(), Proofs(model.size))
+        self.pattern = Pattern(primary | ratchet, primary.copy(), Proofs(model.size, model.fall, model.rise))
         self.may_hide = ~(model.known | model.residual | model.slack | immovable)
         if (primary & immovable).any():
             raise _error(
@@ -184,7 +184,7 @@ class Suppressor:
         order = order[np.lexsort((order, -model.depth[order], model.value[order]))]
         since, patience = 0, BULK_AFTER
         for done, target in enumerate(order.tolist()):
-            if proofs.up[target] + proofs.down[target] < model.width[target]:
+            if not self._open(target):
                 self.open(target)
                 since += 1
             if bulk and since >= patience:
@@ -243,6 +243,8 @@ class Suppressor:
         """Shares of the move that are a rise: what cannot fall must rise."""
         width = int(self.model.width[target])
         fall = int(self.slackness[target])
+        if self.model.rise is not None and self.model.rise[target] < width:
+            return [int(self.model.rise[target]) / width]
         first = (width - fall) / width if fall < width else (width - width // 2) / width
         return [first, 1.0] if first < 1 else [1.0]
 

@@ -1,0 +1,152 @@
+"""What is told of protected tables: their rows, and what was done to each in counts and shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.disclosure.layout import Layout
+from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Rule, Spec, Table
+
+ENGINE_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What was done to one table, in counts.
+
+    Attributes:
+        method: ``suppression``, ``rounding`` or ``cell_key``; rule: what is sensitive, in words; parameters: of the
+            method (base, noise, steps of coarsening), all of them public.
+        cells: published rows, totals included; nonzero: those with a count; suppressed; primary: suppressed by a rule.
+        share_published: finest non-zero cells that are shown; share_of_total: what the hidden finest cells count
+            together, as a share of the table's total.
+        quality: how far shown figures lie from the counts; for the operator only.
+    """
+
+    table: str
+    method: str
+    minimum_frequency: int
+    interval_width: int
+    cells: int
+    nonzero: int
+    primary: int
+    suppressed: int
+    share_published: float
+    share_of_total: float
+    rule: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    quality: Mapping[str, float] = field(default_factory=dict)
+    zeros: str = "published"
+
+    def public(self) -> dict[str, object]:
+        """What may stand beside the table: never how many cells were primary, nor, where zeros are hidden, how many
+        cells are not zero (that would tell zeros from counts), nor how far changed figures lie from the counts."""
+        secret = {"primary", "quality"} | ({"nonzero", "share_published"} if self.zeros == "hidden" else set())
+        return {name: value for name, value in asdict(self).items() if name not in secret}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tables, engine version, number of programs solved and seconds taken."""
+
+    tables: tuple[TableReport, ...]
+    engine_version: str
+    programs: int
+    seconds: float
+
+    def as_record(self) -> dict[str, object]:
+        """JSON-ready."""
+        return asdict(self)
+
+    def published_record(self, audit_counts: Mapping[str, int]) -> dict[str, object]:
+        """What is told of each table beside it (:meth:`TableReport.public`), and the audit's verdict."""
+        tables = [table.public() for table in self.tables]
+        audit = {"safe": True, **{name: audit_counts[name] for name in ("cells", "hidden")}}
+        return {"engine_version": self.engine_version, "tables": tables, "audit": audit}
+
+
+@dataclass(frozen=True)
+class Protected:
+    """Published tables by name (dimension columns, ``value``, ``status``) and the report.
+
+    Attributes:
+        spec: the specification that the tables follow: the one given, with what was coarsened.
+        coarsening: table → what was merged (:mod:`~kobe_platform.disclosure.coarsening`), for the audit and next month.
+    """
+
+    tables: dict[str, pl.DataFrame]
+    report: Report
+    spec: Spec
+    coarsening: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """One part of a protection: tables, their reports, programs solved."""
+
+    tables: dict[str, pl.DataFrame]
+    reports: list[TableReport]
+    programs: int
+
+
+def published(layout: Layout, value: np.ndarray, hidden: np.ndarray) -> pl.DataFrame:
+    """The rows of a table as they are published: every margin, residual codes left out."""
+    positions = layout.shown()
+    ids = layout.variables.ravel()[positions]
+    suppressed = pl.Series(values=hidden[ids], dtype=pl.Boolean)
+    return layout.frame(positions).with_columns(
+        value=pl.when(suppressed).then(None).otherwise(pl.Series(values=value[ids], dtype=pl.Int64)),
+        status=pl.when(suppressed).then(pl.lit(SUPPRESSED)).otherwise(pl.lit(PUBLISHED)),
+    )
+
+
+def table_report(
+    model: Model,
+    layout: Layout,
+    hidden: np.ndarray,
+    primary: np.ndarray,
+    parameters: Mapping[str, object] | None = None,
+    quality: Mapping[str, float] | None = None,
+) -> TableReport:
+    """Counts and shares of one table, given which variables are hidden and which of them a rule named."""
+    positions = layout.shown()
+    ids = layout.variables.ravel()[positions]
+    finest = np.ones(layout.variables.shape, dtype=bool)
+    for axis, tree in enumerate(layout.trees):
+        shape = [1] * layout.variables.ndim
+        shape[axis] = -1
+        finest &= tree.leaf.reshape(shape)
+    leaves = layout.variables.ravel()[positions[finest.ravel()[positions]]]
+    nonzero = model.value[leaves] > 0
+    total = int(model.value[layout.variables.ravel()[0]])
+    rule = layout.table.rule(model.spec.rule)
+    return TableReport(
+        layout.table.name, layout.table.method, rule.minimum_frequency, rule.width,
+        cells=len(ids), nonzero=int((model.value[ids] > 0).sum()),
+        primary=int(primary[ids].sum()), suppressed=int(hidden[ids].sum()),
+        share_published=round(1 - float(hidden[leaves][nonzero].mean()), 6) if nonzero.any() else 1.0,
+        share_of_total=round(float(model.value[leaves][hidden[leaves]].sum()) / total, 6) if total else 0.0,
+        rule=rule_in_words(layout.table, rule), parameters=dict(parameters or {}),
+        quality=dict(quality or {}), zeros=rule.zeros,
+    )  # fmt: skip
+
+
+def rule_in_words(table: Table, rule: Rule) -> str:
+    """What is sensitive in a table, as the field writes it: ``0 < n < 10``, ``(1, 75 %) dominance`` …"""
+    words = []
+    if not table.magnitude:
+        words.append(f"0 {'<=' if rule.zeros == 'hidden' else '<'} n < {rule.minimum_frequency}")
+    if table.contributors:
+        words.append(f"fewer than {rule.minimum_frequency} contributors")
+    if rule.dominance:
+        words.append(f"({rule.dominance.n}, {rule.dominance.percent:g} %) dominance")
+    if rule.p_percent:
+        words.append(f"p {rule.p_percent:g} %")
+    if table.homogeneity:
+        words.append("homogeneity of " + ", ".join(table.homogeneity))
+    return "; ".join(words)
