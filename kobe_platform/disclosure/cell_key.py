@@ -1,11 +1,11 @@
 """The cell-key method: a count's noise follows from a key of its cell, so the same cell always shows the same figure.
 
-Fraser & Wooton (2005), Marley & Leaver (2011). Best, every person has a random key, a cell's key is the sum of the keys of
-those in it (``noise.keys`` names the column of the finest cells that holds these sums modulo 2³²), and equal groups of people
-have equal noise wherever they are counted. Where only counts are given, a cell's key is an HMAC-SHA256 of its
-coordinates and count under the operator's secret: equal cells still agree over tables, releases and months, but other
-persons in an unchanged count go unnoticed, and a total with a single non-empty part is recognised as the same group only
-within one specification.
+Fraser & Wooton (2005), Marley & Leaver (2011). Best, every person has a random key, a cell's key is the sum of the
+keys of those in it (``noise.keys`` names the column of the finest cells that holds these sums modulo 2³²), and
+equal groups of people have equal noise wherever they are counted. Where only counts are given, a cell's key is an
+HMAC-SHA256 of its coordinates and count under the operator's secret: equal cells still agree over tables, releases
+and months, but other persons in an unchanged count go unnoticed, and a total with a single non-empty part is
+recognised as the same group only within one specification.
 """
 
 from __future__ import annotations

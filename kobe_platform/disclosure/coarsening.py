@@ -1,8 +1,9 @@
 """Coarsening by rule: merge codes, step by step, until enough of a sparse table can be shown.
 
-The steps and their order stand in the specification; which of them were taken is found by protecting the table and looking at
-what is left, and is public (the merged table shows it anyway). A choice made before is never taken back: codes that were
-merged stay merged, so that no month can be split by another (the same rule as for areas, privacy.md §3).
+The steps and their order stand in the specification; which of them were taken is found by protecting the table and
+looking at what is left, and is public (the merged table shows it anyway). A choice made before is never taken back:
+codes that were merged stay merged, so that no month can be split by another (the same rule as for areas, privacy.md
+§3).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Choice(TypedDict):
-    """What was merged in one table: how many steps, and for each of them the codes that were kept (None: one level up)."""
+    """What was merged in one table: how many steps, and for each the codes that were kept (None: one level up)."""
 
     steps: int
     kept: list[list[str] | None]
@@ -167,7 +168,7 @@ def _merged(part: Part, choices: Mapping[str, Choice]) -> Part:
 def _summed(table: Table, cells: pl.DataFrame, column: str, target: Mapping[str, str]) -> pl.DataFrame:
     if table.magnitude:
         raise refusal("a table of magnitudes cannot be coarsened by rule", "disclosure.coarsening", table=table.name)
-    if cells.select(table.dimensions).is_duplicated().any():
+    if cells.select(list(table.dimensions)).is_duplicated().any():
         raise refusal("a cell is given twice", "disclosure.duplicate", table=table.name)
     codes = pl.col(column).cast(pl.String)
     return (
@@ -251,23 +252,11 @@ def _step(spec: Spec, name: str, column: str, into: str | None, kept: list[str] 
     )
     if shared and links is None:
         at = {"table": name, "column": column}
-        raise refusal("a column that other tables share needs a hierarchy to be coarsened", "disclosure.coarsening", **at)
-    if into is not None and kept is not None:
-        total = dimension.total if links is None else next(code for code, parent in links.items() if parent is None)
-        old = [] if links is None else [code for code, parent in links.items() if parent is not None]
-        if links is not None and any(links[code] != total for code in old):
-            raise refusal("only flat columns can be gathered", "disclosure.coarsening", table=name, column=column)
-        new: dict[str, str | None] = {total: None, **dict.fromkeys((*kept, into, *dimension.residual), total)}
-        gone = {into: [code for code in old if code not in new or code == into]}
-        residual = dimension.residual
-    else:
-        target = _target(spec, name, column, None, None, [])
-        assert links is not None
-        new = {code: parent for code, parent in links.items() if code not in target}
-        gone = {}
-        for code, parent in target.items():
-            gone.setdefault(parent, []).append(code)
-        residual = tuple(code for code in dimension.residual if code in new)
+        raise refusal(
+            "a column that other tables share needs a hierarchy to be coarsened", "disclosure.coarsening", **at
+        )
+    new, gone = _links_after(spec, name, column, into, kept)
+    residual = tuple(code for code in dimension.residual if code in new)
     consists_of: dict[str, tuple[str, ...]] = {}
     if shared:
         finer = dict(dimension.consists_of)
@@ -280,3 +269,24 @@ def _step(spec: Spec, name: str, column: str, into: str | None, kept: list[str] 
         t.model_copy(update={"dimensions": {**t.dimensions, column: own}}) if t.name == name else t for t in spec.tables
     )
     return spec.model_copy(update={"dimensions": {**spec.dimensions, own: merged}, "tables": tables})
+
+
+def _links_after(
+    spec: Spec, name: str, column: str, into: str | None, kept: list[str] | None
+) -> tuple[dict[str, str | None], dict[str, list[str]]]:
+    """The coarser hierarchy of a column, and which codes each merged code of it stands for."""
+    dimension = spec.dimension(spec.table(name).dimensions[column])
+    links = _links(dimension)
+    gone: dict[str, list[str]] = {}
+    if into is None or kept is None:
+        for code, parent in _target(spec, name, column, None, None, []).items():
+            gone.setdefault(parent, []).append(code)
+        merged = {code for codes in gone.values() for code in codes}
+        return {code: parent for code, parent in (links or {}).items() if code not in merged}, gone
+    total = dimension.total if links is None else next(code for code, parent in links.items() if parent is None)
+    old = [] if links is None else [code for code, parent in links.items() if parent is not None]
+    if links is not None and any(links[code] != total for code in old):
+        raise refusal("only flat columns can be gathered", "disclosure.coarsening", table=name, column=column)
+    new: dict[str, str | None] = {total: None, **dict.fromkeys((*kept, into, *dimension.residual), total)}
+    gone[into] = [code for code in old if code not in new or code == into]
+    return new, gone

@@ -30,12 +30,19 @@ def protect(
         Path | None, typer.Option("--hidden", help="Former release of the same date: what it hides stays hidden.")
     ] = None,
     start_dir: Annotated[
-        Path | None, typer.Option("--start", help="Last month's release: its pattern is preferred.")
+        Path | None, typer.Option("--start", help="Last month's release: its pattern is preferred, its merging kept.")
+    ] = None,
+    sensitive_dir: Annotated[
+        Path | None, typer.Option("--sensitive", help="TABLE.csv of rows that are sensitive whatever their count.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key", help="Secret of the cell-key method: a file of 32 random bytes or more.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Suppress what must be hidden in all tables together, audit the result, and write it only if it is safe."""
-    from kobe_platform.disclosure.files import read_cells, write_published
+    """Protect all tables together, each by its method, audit the result, and write it only if it is safe."""
+    from kobe_platform.disclosure.cell_key import read_secret
+    from kobe_platform.disclosure.files import read_cells, read_coarsening, read_rows, write_published
     from kobe_platform.disclosure.protection import protect as run
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
@@ -44,10 +51,17 @@ def protect(
         spec = Spec.load(spec_file)
         cells = read_cells(spec, cells_dir)
         hidden, start = _former(spec, hidden_dir), _former(spec, start_dir)
+        sensitive = read_rows(spec, sensitive_dir) if sensitive_dir else None
+        secret = read_secret(key_file) if key_file else None
+        former = start_dir or hidden_dir
+        coarsening = read_coarsening(former) if former else None
         with _progress() as show:
-            protected = run(spec, cells, hidden=hidden, start=start, workers=workers, progress=show)
-            verdict = _audited(spec, protected.tables, show)
-        record = protected.report.published_record(verdict.counts)
+            protected = run(
+                spec, cells, hidden=hidden, start=start, sensitive=sensitive, secret=secret, coarsening=coarsening,
+                workers=workers, progress=show,
+            )  # fmt: skip
+            verdict = _audited(protected.spec, protected.tables, show)
+        record = protected.report.published_record(verdict.counts) | {"coarsening": dict(protected.coarsening)}
         write_published(protected.tables, record, out_dir)
     except DisclosureError as error:
         _fail(error, as_json)
@@ -62,12 +76,15 @@ def audit(
 ) -> None:
     """Attack published tables: exit 1 when a hidden cell is not open, or anything stays undecided."""
     from kobe_platform.disclosure.auditor import audit as run
-    from kobe_platform.disclosure.files import read_published
+    from kobe_platform.disclosure.coarsening import coarsened_spec
+    from kobe_platform.disclosure.files import read_coarsening, read_published
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
 
     try:
         spec = Spec.load(spec_file)
+        if any(table.coarsen for table in spec.tables):
+            spec = coarsened_spec(spec, read_coarsening(out_dir))
         tables = read_published([t.name for t in spec.tables], {t.name: t.dimensions for t in spec.tables}, out_dir)
         with _progress() as show:
             verdict = run(spec, tables, progress=show)

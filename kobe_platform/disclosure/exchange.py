@@ -1,8 +1,8 @@
-"""Controlled rounding by exchange: for one table of so many dimensions that linear programs have mostly fractional vertices.
+"""Controlled rounding by exchange, for one table of many dimensions, where linear programs have fractional vertices.
 
 Only the finest cells are chosen, down or up, so sums hold by construction; a margin that ends further than one base
-from its count has a weight that grows while it stays so (the breakout method, Morris 1993), and each step turns the cell
-that mends most. The start rounds the running sum, which keeps every run of cells right already.
+from its count has a weight that grows while it stays so (the breakout method, Morris 1993), and each step turns the
+cell that mends most. The start rounds the running sum, which keeps every run of cells right already.
 """
 
 from __future__ import annotations

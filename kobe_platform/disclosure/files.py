@@ -66,6 +66,45 @@ def read_published(
     return tables
 
 
+def read_rows(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
+    """``TABLE.csv`` of the tables that have one: rows named by their dimension columns, as text.
+
+    Raises:
+        DisclosureError: no table of the specification has a file there, or a column is missing.
+    """
+    named = [table for table in spec.tables if (folder / f"{table.name}.csv").exists()]
+    if not named:
+        raise DisclosureError(
+            "no table has a file of sensitive rows",
+            code="disclosure.file",
+            at={"folder": folder.name},
+            remedy="give TABLE.csv with the dimension columns of the table",
+        )
+    return {table.name: _read(folder, table.name, list(table.dimensions)) for table in named}
+
+
+def read_coarsening(folder: Path) -> dict[str, dict[str, object]]:
+    """What was merged in the tables of a folder, from the record beside them; none where there is no record.
+
+    Raises:
+        DisclosureError: the record is not what it must be.
+    """
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        merged = record.get("coarsening", {})
+        if isinstance(merged, dict) and all(isinstance(choice, dict) for choice in merged.values()):
+            return merged
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise DisclosureError(
+        "the record beside the tables cannot be read",
+        code="disclosure.file",
+        at={"file": RECORD},
+        remedy="keep the disclosure.json that kobe protect wrote with its tables",
+    )
+
+
 def write_published(tables: Mapping[str, pl.DataFrame], record: Mapping[str, object], folder: Path) -> None:
     """All tables and the record; every file is complete when it appears under its name."""
     folder.mkdir(parents=True, exist_ok=True)

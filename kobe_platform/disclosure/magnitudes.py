@@ -1,16 +1,18 @@
 """Magnitude tables: which sums let a contributor be estimated too closely, and how far they must be able to lie.
 
-The rules and their protection levels are those of Hundepool et al., Statistical Disclosure Control (2012), chapter 4:
+The rules and their protection levels are those of Hundepool et al., Statistical Disclosure Control (2012), chapter
+4:
 
-- (n, k %) dominance: sensitive when the n largest contributions exceed k % of the total X; upper level 100/k · (their sum) − X.
+- (n, k %) dominance: sensitive when the n largest contributions exceed k % of the total X; upper level 100/k ·
+  (their sum) − X.
 - p %: sensitive when the rest without the two largest, R = X − x₁ − x₂, is less than p % of x₁, for then the second
   contributor estimates the largest too well; upper level p/100 · x₁ − R.
 - fewer than k contributors: upper level p % (10 % where no p is given) of X.
 
-A sensitive cell must be able to rise by its upper level and to fall by as much (as far as it can fall at all), each shown by a
-consistent table: sliding protection alone would leave the true total at the end of an interval that starts where the rule
-is broken. Largest contributions are carried up the hierarchies exactly: the largest of a total are the largest of its parts',
-which holds where no contributor stands in two finest cells.
+A sensitive cell must be able to rise by its upper level and to fall by as much (as far as it can fall at all), each
+shown by a consistent table: sliding protection alone would leave the true total at the end of an interval that
+starts where the rule is broken. Largest contributions are carried up the hierarchies exactly: the largest of a
+total are the largest of its parts', which holds where no contributor stands in two finest cells.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Step(_Strict):
     """One step of coarsening one column.
 
     Without ``keep`` the deepest level of the column's hierarchy goes up into its parents (districts into their ward,
-    ages into their group). With ``keep`` the codes of a flat column beyond its ``keep`` largest are gathered ``into`` one.
+    ages into their group). With ``keep`` the codes of a flat column but its ``keep`` largest are gathered ``into`` one.
     """
 
     column: str

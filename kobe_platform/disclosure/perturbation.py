@@ -1,10 +1,10 @@
 """The perturbation table of the cell-key method: for each count, the chances of its changes.
 
-Marley & Leaver (2011) and Giessing (2016): among all distributions on whole changes of at most D that keep the count on
-average and have variance V, take the one with the greatest entropy; no result is negative or one of the small counts
-that are never shown, and zero stays zero. It is proportional to exp(a·v + b·v²) on the allowed changes; a and b
-are found by Newton's method. Counts that cannot have variance V (the allowed results lie too near or too far) get the
-nearest variance that they can have.
+Marley & Leaver (2011) and Giessing (2016): among all distributions on whole changes of at most D that keep the
+count on average and have variance V, take the one with the greatest entropy; no result is negative or one of the
+small counts that are never shown, and zero stays zero. It is proportional to exp(a·v + b·v²) on the allowed
+changes; a and b are found by Newton's method. Counts that cannot have variance V (the allowed results lie too near
+or too far) get the nearest variance that they can have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kobe_platform.errors import DisclosureError
 NEWTON_STEPS = 200
 EXACT = 1e-10
 NEAREST, FARTHEST = 1.02, 0.98
-"""Variances that are asked for stay this much inside what is possible: at its ends a distribution has two values only."""
+"""Variances stay this much inside what is possible: at its ends a distribution has two values only."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _two_values(support: np.ndarray, below: int, above: int) -> np.ndarray:
 
 
 def _newton(support: np.ndarray, variance: float) -> np.ndarray:
-    """Maximum entropy with mean 0 and second moment ``variance``: Newton on the convex dual, steps halved where needed."""
+    """Greatest entropy with mean 0 and second moment ``variance``: Newton on the convex dual, steps halved at need."""
     scale = np.abs(support).max()
     features = np.stack([support / scale, (support / scale) ** 2])
     goal = np.array([0.0, variance / scale**2])
@@ -154,5 +154,8 @@ def _newton(support: np.ndarray, variance: float) -> np.ndarray:
             size /= 2
         weight, value, chances = weight - size * direction, tried, candidate
     raise DisclosureError(
-        "the perturbation table was not found", code="disclosure.spec", at={"key": "noise"}, remedy="take a variance that is neither tiny nor near its greatest value"
+        "the perturbation table was not found",
+        code="disclosure.spec",
+        at={"key": "noise"},
+        remedy="take a variance that is neither tiny nor near its greatest value",
     )

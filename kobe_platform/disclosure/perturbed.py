@@ -1,4 +1,4 @@
-"""Tables that are changed rather than blanked: controlled rounding and the cell-key method, as one part of a protection."""
+"""Tables that are changed rather than blanked: controlled rounding and the cell-key method, one population a call."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def refuse_patterns(*given: Mapping[str, pl.DataFrame]) -> None:
     """A pattern (former, sensitive) for a table that shows every row cannot be kept: refuse it."""
     for frames in given:
         for name in frames:
-            raise refusal("a perturbed table hides no cells, so it cannot keep a pattern", "disclosure.method", table=name)
+            raise refusal(
+                "a perturbed table hides no cells, so it cannot keep a pattern", "disclosure.method", table=name
+            )
 
 
 def _shown(model: Model, value: np.ndarray, parameters: Mapping, quality: Mapping, programs: int) -> PartResult:

@@ -11,9 +11,7 @@ from kobe_platform.disclosure.layout import Layout
 from kobe_platform.disclosure.model import Model
 
 
-def sensitive_cells(
-    model: Model, cells: Mapping[str, pl.DataFrame], by_hand: np.ndarray
-) -> tuple[Model, np.ndarray]:
+def sensitive_cells(model: Model, cells: Mapping[str, pl.DataFrame], by_hand: np.ndarray) -> tuple[Model, np.ndarray]:
     """The model with the widths that its rules ask for, and the cells to hide by rule.
 
     Args:

@@ -126,7 +126,7 @@ def table_report(
     total = int(model.value[layout.variables.ravel()[0]])
     rule = layout.table.rule(model.spec.rule)
     return TableReport(
-        layout.table.name, layout.table.method, rule.minimum_frequency, rule.width,
+        layout.table.name, layout.table.method, rule.minimum_frequency, promised_width(layout.table, rule),
         cells=len(ids), nonzero=int((model.value[ids] > 0).sum()),
         primary=int(primary[ids].sum()), suppressed=int(hidden[ids].sum()),
         share_published=round(1 - float(hidden[leaves][nonzero].mean()), 6) if nonzero.any() else 1.0,
@@ -134,6 +134,15 @@ def table_report(
         rule=rule_in_words(layout.table, rule), parameters=dict(parameters or {}),
         quality=dict(quality or {}), zeros=rule.zeros,
     )  # fmt: skip
+
+
+def promised_width(table: Table, rule: Rule) -> int:
+    """How wide every interval is at least by a table's method (magnitudes: see the rule, each cell has its own)."""
+    if table.base is not None:
+        return table.base - 1
+    if table.noise is not None or table.magnitude:
+        return table.interval_width or 1
+    return rule.width
 
 
 def rule_in_words(table: Table, rule: Rule) -> str:

@@ -1,9 +1,10 @@
 """Controlled rounding: every figure becomes a neighbouring multiple of a base, and the tables still add up.
 
-Zero-restricted controlled rounding (Cox 1987; Salazar-González 2006; Hundepool et al. 2012, chapter 5): a multiple of the base
-stays, everything else goes down or up to the next one. For one hierarchy beside a flat column such a rounding always
-exists and a linear program finds it; in three and more dimensions it may not, and is hard to find. Then figures
-go up to one further step (less than two bases from the count), as few as the search finds, and their number is told.
+Zero-restricted controlled rounding (Cox 1987; Salazar-González 2006; Hundepool et al. 2012, chapter 5): a multiple
+of the base stays, everything else goes down or up to the next one. For one hierarchy beside a flat column such a
+rounding always exists and a linear program finds it; in three and more dimensions it may not, and is hard to find.
+Then figures go up to one further step (less than two bases from the count), as few as the search finds, and their
+number is told.
 """
 
 from __future__ import annotations

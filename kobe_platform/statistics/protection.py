@@ -84,7 +84,7 @@ def protect_group(
     all_cells = {s.name: cells[s.name] for s in counts} | {_name(m): m.cells for m in tied}
     hidden = _patterns(former or {}, counts) | {_name(m): _hidden_rows(m.published) for m in tied}
     protected = protect(spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts))
-    verdict = audit(spec, protected.tables)
+    verdict = audit(protected.spec, protected.tables)
     if not verdict.safe:
         raise _unsafe(verdict, period)
     tables = {s.name: _dated(protected.tables[s.name], period) for s in counts}
@@ -232,6 +232,7 @@ def _facts(chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], repo
                 "interval_width": entry.interval_width,
                 "share_of_cells": round(entry.share_published, 4),
                 "share_of_total": round(1 - entry.share_of_total, 4),
+                "rule": entry.rule,
                 "engine_version": report.engine_version,
             }
     return facts

@@ -1,11 +1,12 @@
-"""The audit of tables under the cell-key method: no small figure, and room around every one although true counts add up.
+"""The audit of tables under the cell-key method: no small figure, and room around every one.
 
-An outsider knows the largest change D: a count lies within D of its figure, is at least 1 where a figure is shown and
-at most D where 0 is. The figures do not add up, but the true counts do, and that narrows them. The auditor looks
-for a table of counts that stands in all these bounds with room for W above each: then adding up to W persons to any finest
-cell, and to all figures that count it, is consistent too (:mod:`unit_moves` shows that such moves keep the equations), so
-every figure's interval is at least W wide. W is the table's own ``interval_width``, else 1: never exact. What a
-single figure tells by itself, the perturbation table bounds (``most_certain``), computed here from the parameters.
+An outsider knows the largest change D: a count lies within D of its figure, is at least 1 where a figure is shown
+and at most D where 0 is. The figures do not add up, but the true counts do, and that narrows them. The auditor
+looks for a table of counts that stands in all these bounds with room for W above each: then adding up to W persons
+to any finest cell, and to all figures that count it, is consistent too (:mod:`unit_moves` shows that such moves
+keep the equations), so every figure's interval is at least W wide. W is the table's own ``interval_width``, else 1:
+never exact. What a single figure tells by itself, the perturbation table bounds (``most_certain``), computed here
+from the parameters.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-
 from scipy import sparse
 from scipy.sparse.linalg import lsqr
 

@@ -1,10 +1,11 @@
 """The audit of rounded tables: multiples of the base that add up, and room of at least base − 1 around every one.
 
-An outsider knows that every count lies less than the base from its figure (where the publisher had to go further, his belief is
-false and leads him astray) and that counts add up. Then the interval that follows for a figure v is exactly
-[max(0, v − base + 1), v + base − 1]: taking v itself as the table of counts, base − 1 persons may be added to any finest
-cell and to all that count it, and as many taken from one that shows something; no figure is passed by a whole base. That the
-figures add up, and that such moves keep all equations, is computed here from the specification, not assumed.
+An outsider knows that every count lies less than the base from its figure (where the publisher had to go further,
+his belief is false and leads him astray) and that counts add up. Then the interval that follows for a figure v is
+exactly [max(0, v − base + 1), v + base − 1]: taking v itself as the table of counts, base − 1 persons may be added
+to any finest cell and to all that count it, and as many taken from one that shows something; no figure is passed by
+a whole base. That the figures add up, and that such moves keep all equations, is computed here from the
+specification, not assumed.
 """
 
 from __future__ import annotations

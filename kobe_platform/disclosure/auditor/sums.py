@@ -1,9 +1,9 @@
 """The audit of magnitude tables: no hidden sum follows exactly.
 
-Whoever reads published sums only cannot know how much room a hidden one needs, for that follows from contributions; the
-publisher proves each protection level by two whole-numbered tables before anything is written. What can be checked from outside is
-checked here: published sums do not contradict each other, and every hidden one can take two values at least one unit apart
-(linear programs; sums are large, so what is between whole numbers does not matter).
+Whoever reads published sums only cannot know how much room a hidden one needs, for that follows from contributions;
+the publisher proves each protection level by two whole-numbered tables before anything is written. What can be
+checked from outside is checked here: published sums do not contradict each other, and every hidden one can take two
+values at least one unit apart (linear programs; sums are large, so what is between whole numbers does not matter).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What one person more or less changes in all tables at once: the auditor's proof that figures leave room.
 
-Where every figure may be off by up to r (rounding, noise), adding one finest cell's persons to all figures that count it
-gives another consistent table. So each figure's true count can be shown to vary without a program being solved.
+Where every figure may be off by up to r (rounding, noise), adding one finest cell's persons to all figures that
+count it gives another consistent table. So each figure's true count can be shown to vary without a program being
+solved.
 """
 
 from __future__ import annotations
