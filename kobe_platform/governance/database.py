@@ -8,7 +8,6 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from kobe_platform.errors import ConfigurationError, GovernanceError
 
@@ -61,7 +60,7 @@ def _sqlite(address: URL) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.touch(mode=0o600)
-    engine = create_engine(address, connect_args={"timeout": 30}, poolclass=NullPool)
+    engine = create_engine(address, connect_args={"timeout": 30}, pool_size=20)
 
     @event.listens_for(engine, "connect")
     def prepare(connection, _record) -> None:

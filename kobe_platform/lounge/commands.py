@@ -128,16 +128,3 @@ def _withheld(settings: Settings) -> dict[str, str]:
         str(release.facts["basis"]) if release else "register",
         today(),
     )
-
-
-def serve(
-    port: Annotated[int, typer.Option(help="TCP port.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    audience: Annotated[str, typer.Option(help="Whose site.")] = "staff",
-) -> None:
-    """Serve the release in force to one audience."""
-    from kobe_platform.lounge.serve import run
-
-    with reported():
-        typer.echo(f"http://{host}:{port}/  (audience: {audience})")
-        run(Settings().releases, audience=audience, host=host, port=port)

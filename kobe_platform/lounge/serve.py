@@ -25,7 +25,7 @@ POLICY = "; ".join(
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with `no-referrer` browsers send forms with `Origin: null`
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -52,9 +52,12 @@ def inside(root: Path, path: str) -> Path | None:
     parts = PurePosixPath(path).parts
     if any(part.startswith(".") or "\\" in part or "\x00" in part for part in parts):
         return None
-    root = root.resolve()
-    found = root.joinpath(*parts).resolve()
-    return found if found.is_relative_to(root) and found.is_file() else None
+    try:
+        root = root.resolve()
+        found = root.joinpath(*parts).resolve()
+        return found if found.is_relative_to(root) and found.is_file() else None
+    except OSError:  # a name longer than the file system knows
+        return None
 
 
 def build_app(releases: Path, audience: str) -> Starlette:

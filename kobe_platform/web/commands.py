@@ -1,0 +1,106 @@
+"""``kobe serve``: the portal, or one audience's site without sign-in on this machine alone."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    open_audience: Annotated[
+        str, typer.Option("--open", metavar="AUDIENCE", help="This audience's site without sign-in, on this machine.")
+    ] = "",
+) -> None:
+    """Serve the release in force behind sign-in (`kobe people add` registers the first account).
+
+    A made-up city on a machine without portal settings or accounts is served to this machine without sign-in.
+    """
+    settings = Settings()
+    if not open_audience and host in LOOPBACK and _only_a_trial(settings):
+        open_audience = "staff"
+    if open_audience:
+        if host not in LOOPBACK:
+            raise ConfigurationError(
+                "a site without sign-in is served to this machine only",
+                code="serve.open",
+                at={"host": host},
+                remedy="leave --host out, or leave --open out",
+                ja="サインインなしの公開は、この端末に対してだけできます",
+            )
+        from kobe_platform.lounge.serve import run
+
+        typer.echo(f"http://{host}:{port}/  (audience: {open_audience}, no sign-in)")
+        run(settings.releases, audience=open_audience, host=host, port=port)
+        return
+    _portal(settings, host, port)
+
+
+def _only_a_trial(settings: Settings) -> bool:
+    """Whether this is a made-up city without portal settings or accounts: its figures are nobody's secret."""
+    from kobe_platform.governance.database import open_database
+    from kobe_platform.governance.people import people
+    from kobe_platform.lounge.release import current
+
+    release = current(settings.releases)
+    made_up = release is not None and release.facts.get("basis") == "synthetic"
+    return made_up and not settings.portal_file.exists() and not people(open_database(settings.governance))
+
+
+def _portal(settings: Settings, host: str, port: int) -> None:
+    import uvicorn
+
+    from kobe_platform.web.config import load_config
+    from kobe_platform.web.portal import build_portal
+
+    config = load_config(settings.portal_file)
+    with ExitStack() as stack:
+        dagster = dagster_app(settings, config.dagster.workspace, stack) if config.dagster.enabled else None
+        app = build_portal(settings, config, dagster=dagster)
+        door = f", Dagster: http://{host}:{port}/dagster" if dagster is not None else ""
+        typer.echo(f"http://{host}:{port}/{door}")
+        # The peer's own address decides whether a proxy is trusted, so no header may replace it.
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            ws="websockets-sansio",
+        )
+
+
+@asynccontextmanager
+async def _nothing_to_start(app: Starlette):
+    yield
+
+
+def dagster_app(settings: Settings, workspace: Path, stack: ExitStack) -> Starlette:
+    """Dagster's web application over an installation's instance; it lives as long as ``stack``."""
+    import os
+
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from dagster_webserver.app import create_app_from_workspace_process_context
+
+    from kobe_platform.privacy.instance import open_instance
+    from kobe_platform.web.dagster_gate import PREFIX
+
+    os.environ.setdefault("DAGSTER_REDACT_USER_CODE_ERRORS", "1")
+    instance = stack.enter_context(open_instance(settings))
+    target = WorkspaceFileTarget([str(workspace)])
+    context = stack.enter_context(WorkspaceProcessContext(instance, target))
+    return create_app_from_workspace_process_context(context, PREFIX, lifespan=_nothing_to_start)

@@ -1,0 +1,118 @@
+"""Settings of the portal server: one TOML file that the operator writes; without it, local accounts only."""
+
+from __future__ import annotations
+
+import tomllib
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from kobe_platform.errors import ConfigurationError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Oidc(_Strict):
+    """An OpenID Connect provider.
+
+    Attributes:
+        issuer: its issuer URL, whose discovery document is read.
+        client_id, client_secret_file: what the provider registered; the secret's file has it on its first line.
+        claim: claim of the ID token that names the login.
+        label: text of the button.
+    """
+
+    issuer: str = Field(pattern=r"^https?://")
+    client_id: str
+    client_secret_file: Path
+    claim: str = "preferred_username"
+    label: str = "市の共通認証でサインイン"
+
+
+class Proxy(_Strict):
+    """A proxy that authenticates and names the person in a header; believed from these peers only."""
+
+    header: str = Field("X-Remote-User", pattern=r"^[A-Za-z0-9-]+$")
+    peers: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+
+
+class SignIn(_Strict):
+    """Ways in: local accounts, OIDC, a trusted proxy. ``attempts`` a minute from one address."""
+
+    local: bool = True
+    oidc: Oidc | None = None
+    proxy: Proxy | None = None
+    attempts: int = Field(20, ge=1)
+
+
+class DagsterDoor(_Strict):
+    """Whether Dagster's UI is offered at ``/dagster``, and from which workspace file."""
+
+    enabled: bool = False
+    workspace: Path = Path("workspace.yaml")
+
+
+class PortalConfig(_Strict):
+    """The whole file.
+
+    Attributes:
+        origin: the address that readers type, ``https://lounge.example``; cookies are Secure when it is https, and
+            requests for another host are refused. Empty: whatever host is asked for, for a workstation.
+        contact: mail address for questions, shown on screens.
+    """
+
+    origin: Annotated[str, Field(pattern=r"^(https?://[^/\s]+)?$")] = ""
+    contact: str = ""
+    sign_in: SignIn = SignIn()
+    dagster: DagsterDoor = DagsterDoor()
+
+    @field_validator("origin")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.username or parts.password:
+            raise ValueError("an origin holds no account")
+        return value
+
+    @property
+    def secure(self) -> bool:
+        """Whether readers come by TLS."""
+        return self.origin.startswith("https://")
+
+    @property
+    def host(self) -> str:
+        """Host (and port) of the origin; empty when any is taken."""
+        return urlsplit(self.origin).netloc
+
+    @property
+    def cookie(self) -> str:
+        """Name of the session cookie; the prefix makes browsers insist on Secure, no Domain and path /."""
+        return "__Host-kobe" if self.secure else "kobe"
+
+
+def load_config(path: Path) -> PortalConfig:
+    """Read the file; defaults where there is none.
+
+    Raises:
+        ConfigurationError: it is no TOML or says something unknown (coordinates: file, key).
+    """
+    try:
+        return PortalConfig.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return PortalConfig()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        problem: dict[Literal["key"], str] = {}
+    except ValidationError as error:
+        problem = {"key": ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])}
+    raise ConfigurationError(
+        "the portal's settings are not as they must be",
+        code="portal.settings",
+        at={"file": path.name, **problem},
+        remedy="see docs/security.md, Settings of the portal",
+        ja="ポータルの設定に誤りがあります",
+    )

@@ -1,0 +1,238 @@
+"""What stands before Dagster's web server: who may take which of its routes, and what they may ask of GraphQL.
+
+Dagster runs inside this process, so there is no second port that somebody could go to instead. The rule is looked up by
+the route that Dagster itself would take; one without a rule is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from kobe_platform.governance.people import Person
+from kobe_platform.governance.trail import REFUSED, note
+from kobe_platform.web.access import Rule, known_host, only, same_origin
+from kobe_platform.web.graphql_policy import MOST_BYTES, Operation, Refused, examined
+from kobe_platform.web.state import Portal
+
+PREFIX = "/dagster"
+READERS = only("operator", "analyst", "auditor")
+OPERATORS = only("operator")
+NOBODY = Rule()
+RULES: dict[str, Rule] = {
+    "/server_info": READERS,
+    "/dagit_info": READERS,
+    "/graphql": READERS,
+    "/logs/{path:path}": OPERATORS,
+    "/notebook": NOBODY,
+    "/dagit/notebook": NOBODY,
+    "/download_debug/{run_id:str}": OPERATORS,
+    "/report_asset_materialization/{asset_key:path}": NOBODY,
+    "/report_asset_check/{asset_key:path}": NOBODY,
+    "/report_asset_observation/{asset_key:path}": NOBODY,
+    "/{path:path}": READERS,
+    "/": READERS,
+}
+"""Rule by the pattern of Dagster's route. Its static files, which are everybody's on the internet, are for readers."""
+
+
+def rule_of(route: BaseRoute) -> Rule:
+    """The rule of one of Dagster's routes; nobody's, where it is not listed."""
+    pattern = getattr(route, "path", "")
+    if pattern in RULES:
+        return RULES[pattern]
+    static = isinstance(route, Mount) or getattr(route, "methods", None) == {"GET", "HEAD"}
+    return READERS if static and not _sensitive(pattern) else NOBODY
+
+
+def _sensitive(pattern: str) -> bool:
+    """Whether a route that is not listed takes a parameter: then it is no static file."""
+    return "{" in pattern
+
+
+def routes_of(dagster: ASGIApp) -> Iterator[BaseRoute]:
+    """Dagster's routes below the prefix."""
+    for route in dagster.routes:
+        if isinstance(route, Mount) and route.path == PREFIX:
+            yield from route.routes
+
+
+class DagsterGate:
+    """An ASGI application around Dagster's.
+
+    Args:
+        dagster: Dagster's application, built with the path prefix ``/dagster``.
+        portal: who is asking, and the trail.
+    """
+
+    def __init__(self, dagster: ASGIApp, portal: Portal) -> None:
+        self.dagster, self.portal = dagster, portal
+        self.routes = tuple(routes_of(dagster))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or hand on to Dagster."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+
+    def _rule(self, scope: Scope) -> Rule:
+        below = {**scope, "path": scope["path"][len(PREFIX) :] or "/", "root_path": ""}
+        for route in self.routes:
+            match, _ = route.matches(below)
+            if match is not Match.NONE:
+                return rule_of(route)
+        return NOBODY
+
+    async def _person(self, connection: Request | WebSocket) -> Person | None:
+        session = await run_in_threadpool(self.portal.identify, connection)
+        return session.person if session else None
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        person = await self._person(request)
+        if not known_host(request, self.portal):
+            await PlainTextResponse("このアドレスでは利用できません。", 421)(scope, receive, send)
+        elif person is None:
+            page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+            answer = RedirectResponse("/sign-in?next=%2Fdagster", 303) if page else PlainTextResponse("", 401)
+            await answer(scope, receive, send)
+        elif not self._rule(scope).admits(person):
+            await self._refuse(person, request.url.path, "route")
+            await PlainTextResponse("この画面を見る権限がありません。", 403)(scope, receive, send)
+        elif scope["path"].rstrip("/") == f"{PREFIX}/graphql":
+            await self._graphql(request, person, scope, receive, send)
+        elif request.method not in ("GET", "HEAD"):
+            await PlainTextResponse("この操作はできません。", 405)(scope, receive, send)
+        else:
+            await self.dagster(scope, receive, send)
+
+    async def _graphql(self, request: Request, person: Person, scope: Scope, receive: Receive, send: Send) -> None:
+        """Only POST, only JSON, only from our own pages, only what the role may ask."""
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if request.method != "POST" or kind != "application/json":
+            await PlainTextResponse("POSTとJSONだけを受け付けます。", 405)(scope, receive, send)
+            return
+        if not same_origin(request, self.portal):
+            await self._refuse(person, request.url.path, "origin")
+            await PlainTextResponse("画面から操作してください。", 403)(scope, receive, send)
+            return
+        body = await _body(request)
+        if body is None:
+            await PlainTextResponse("送信内容が大きすぎます。", 413)(scope, receive, send)
+            return
+        try:
+            operation = examined(_decoded(body), person, kinds=("query", "mutation"))
+        except Refused as refusal:
+            await self._refuse(person, request.url.path, str(refusal))
+            answer = JSONResponse({"data": None, "errors": [{"message": f"許可されていません: {refusal}"}]}, 403)
+            await answer(scope, receive, send)
+            return
+        await self._record(person, operation)
+        await self.dagster(_resized(scope, operation), _replayed(operation), send)
+
+    async def _record(self, person: Person, operation: Operation) -> None:
+        for name in operation.mutations:
+            if name not in ("logTelemetry", "setNuxSeen"):
+                await run_in_threadpool(note, self.portal.database, person.login, "dagster", name)
+
+    async def _refuse(self, person: Person, place: str, rule: str) -> None:
+        told = {"rule": rule}
+        await run_in_threadpool(
+            note, self.portal.database, person.login, "dagster", place, outcome=REFUSED, detail=told
+        )
+
+    # -- websockets -----------------------------------------------------------------------------------------------
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        person = await self._person(socket)
+        graphql = scope["path"].rstrip("/") == f"{PREFIX}/graphql"
+        ours = known_host(socket, self.portal) and same_origin(socket, self.portal)
+        if person is None or not graphql or not ours or not READERS.admits(person):
+            if person is not None:
+                await self._refuse(person, scope["path"], "websocket")
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        ended: list[int] = []
+        await self.dagster(scope, self._watched(receive, person, socket, ended), send)
+        if ended:  # Dagster takes the connection for closed: close it
+            await send({"type": "websocket.close", "code": ended[0]})
+
+    def _watched(self, receive: Receive, person: Person, socket: WebSocket, ended: list[int]) -> Receive:
+        """Messages as they come; one that may not be asked, or whose person has left, ends the connection."""
+
+        def end() -> Message:
+            ended.append(1008)
+            return {"type": "websocket.disconnect", "code": 1008}
+
+        async def next_message() -> Message:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
+            present = await self._person(socket)
+            if present is None or not READERS.admits(present):
+                return end()
+            try:
+                told = _decoded((message.get("text") or "").encode() or message.get("bytes") or b"")
+                if not isinstance(told, dict):
+                    raise Refused("not a message")
+                if told.get("type") == "start":
+                    examined(told.get("payload"), present, kinds=("subscription",))
+            except Refused as refusal:
+                await self._refuse(person, PREFIX, str(refusal))
+                return end()
+            return message
+
+        return next_message
+
+
+async def _body(request: Request) -> bytes | None:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MOST_BYTES:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+
+
+def _resized(scope: Scope, operation: Operation) -> Scope:
+    length = str(len(_encoded(operation))).encode()
+    kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
+    return {**scope, "query_string": b"", "headers": [*kept, (b"content-length", length)]}
+
+
+def _encoded(operation: Operation) -> bytes:
+    return json.dumps(dict(operation.payload)).encode()
+
+
+def _replayed(operation: Operation) -> Receive:
+    """The request's body as it was examined, so that Dagster reads the very same."""
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": _encoded(operation), "more_body": False}
+
+    return receive

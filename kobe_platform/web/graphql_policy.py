@@ -1,0 +1,209 @@
+"""What may be asked of Dagster's GraphQL, by role: operations are parsed here, before Dagster sees them.
+
+Dagster has no notion of people. So: queries and subscriptions for every role that may open Dagster; introspection for
+operators; mutations by list; one operation a request, never a batch; a launch takes its parameters as one variable,
+into which the person's name is stamped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    parse,
+    visit,
+)
+from graphql.language import Visitor
+
+from kobe_platform.governance.people import Person
+
+MOST_BYTES = 512 * 1024
+MOST_TOKENS = 20_000
+STAMP = "kobe/launched_by"
+ON_DEMAND = "on_demand_statistics"
+LAUNCHES = frozenset(
+    {"launchRun", "launchMultipleRuns", "launchPipelineExecution", "launchPartitionBackfill", "launchRunReexecution"}
+)
+"""Mutations that start something."""
+PARAMETERS = {
+    "executionParams": ("executionMetadata", "tags"),
+    "executionParamsList": ("executionMetadata", "tags"),
+    "reexecutionParams": ("", "extraTags"),
+    "backfillParams": ("", "tags"),
+}
+"""Arguments that hold a launch's parameters: the part and the key in which the run's tags stand."""
+OPERATOR = frozenset(
+    {
+        *LAUNCHES,
+        "terminateRun",
+        "terminateRuns",
+        "terminatePipelineExecution",
+        "cancelPartitionBackfill",
+        "resumePartitionBackfill",
+        "startSchedule",
+        "stopRunningSchedule",
+        "resetSchedule",
+        "startSensor",
+        "stopSensor",
+        "resetSensor",
+        "setSensorCursor",
+        "setAutoMaterializePaused",
+        "reloadRepositoryLocation",
+        "reloadWorkspace",
+        "scheduleDryRun",
+        "sensorDryRun",
+        "freeConcurrencySlots",
+        "setConcurrencyLimit",
+        "logTelemetry",
+        "setNuxSeen",
+    }
+)
+"""What operators may change. Runs, assets and their history are never deleted from here, nor servers shut down."""
+READERS = frozenset({"logTelemetry", "setNuxSeen"})
+ANALYST = frozenset({*READERS, "launchRun"})
+
+
+class Refused(Exception):
+    """An operation that this person may not ask for; the text names the rule, never the query."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a request asks for: ``query``, ``mutation`` or ``subscription``; names of mutations; data to send on."""
+
+    kind: str
+    mutations: tuple[str, ...]
+    payload: Mapping[str, Any]
+
+    @property
+    def launches(self) -> bool:
+        """Whether it starts a run."""
+        return any(name in LAUNCHES for name in self.mutations)
+
+
+def examined(payload: object, person: Person, *, kinds: tuple[str, ...]) -> Operation:
+    """The operation of a request, if the person may ask for it.
+
+    Args:
+        payload: the decoded JSON body.
+        kinds: operations that this transport carries.
+
+    Raises:
+        Refused: with the rule that it breaks.
+    """
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+        raise Refused("one operation a request")
+    try:
+        document = parse(payload["query"], no_location=True, max_tokens=MOST_TOKENS)
+    except (GraphQLError, RecursionError):
+        raise Refused("not GraphQL") from None
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if len(operations) != 1:
+        raise Refused("one operation a request")
+    kind = operations[0].operation.value
+    if kind not in kinds:
+        raise Refused("not by this transport")
+    if not person.has("operator") and _introspects(document):
+        raise Refused("no introspection")
+    if operations[0].operation is not OperationType.MUTATION:
+        return Operation(kind, (), payload)
+    fields = _fields(operations[0], document)
+    for field in fields:
+        if field.name.value not in _allowed(person):
+            raise Refused("not a change that this role may make")
+    variables = _stamped(fields, payload, person)
+    return Operation(kind, tuple(f.name.value for f in fields), {**payload, "variables": variables})
+
+
+def _allowed(person: Person) -> frozenset[str]:
+    if person.has("operator"):
+        return OPERATOR
+    return ANALYST if person.has("analyst") else READERS
+
+
+def _introspects(document: DocumentNode) -> bool:
+    class Search(Visitor):
+        found = False
+
+        def enter_field(self, node: FieldNode, *_) -> None:
+            self.found |= node.name.value in ("__schema", "__type")
+
+    search = Search()
+    visit(document, search)
+    return search.found
+
+
+def _fields(operation: OperationDefinitionNode, document: DocumentNode) -> list[FieldNode]:
+    """The fields of a mutation's root; fragments there are looked into."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    found: list[FieldNode] = []
+    waiting, seen = [operation.selection_set], set()
+    while waiting:
+        for node in waiting.pop().selections:
+            if isinstance(node, FieldNode):
+                if node.name.value != "__typename":
+                    found.append(node)
+                continue
+            name = node.name.value if node.kind == "fragment_spread" else None
+            if name is None:
+                waiting.append(node.selection_set)
+            elif name in fragments and name not in seen:
+                seen.add(name)
+                waiting.append(fragments[name].selection_set)
+    return found
+
+
+def _stamped(fields: list[FieldNode], payload: Mapping[str, Any], person: Person) -> dict[str, Any]:
+    """The variables with the person's name in every launch, and the analyst's launches looked at."""
+    variables = payload.get("variables")
+    variables = json.loads(variables) if isinstance(variables, str) else variables
+    variables = dict(variables) if isinstance(variables, dict) else {}
+    for field in fields:
+        if field.name.value not in LAUNCHES:
+            continue
+        argument, name = _variable(field)
+        given = variables.get(name)
+        several = given if argument.endswith("List") else [given]
+        if not isinstance(several, list) or not all(isinstance(parameters, dict) for parameters in several):
+            raise Refused("a launch takes its parameters as one variable")
+        if not person.has("operator"):
+            for parameters in several:
+                _only_on_demand(parameters)
+        stamped = [_with_stamp(parameters, *PARAMETERS[argument], person) for parameters in several]
+        variables[name] = stamped if argument.endswith("List") else stamped[0]
+    return variables
+
+
+def _variable(field: FieldNode) -> tuple[str, str]:
+    """The argument of a launch and the variable that it takes."""
+    if len(field.arguments) == 1:
+        argument = field.arguments[0]
+        if argument.name.value in PARAMETERS and isinstance(argument.value, VariableNode):
+            return argument.name.value, argument.value.name.value
+    raise Refused("a launch takes its parameters as one variable")
+
+
+def _only_on_demand(parameters: Mapping[str, Any]) -> None:
+    selector = parameters.get("selector")
+    selector = selector if isinstance(selector, dict) else {}
+    named = [selector.get("jobName"), selector.get("pipelineName")]
+    if [name for name in named if name is not None] != [ON_DEMAND]:
+        raise Refused("analysts launch the on-demand statistics only")
+
+
+def _with_stamp(parameters: Mapping[str, Any], part: str, key: str, person: Person) -> dict[str, Any]:
+    holder = parameters.get(part) if part else parameters
+    holder = dict(holder) if isinstance(holder, dict) else {}
+    kept = [tag for tag in holder.get(key) or [] if isinstance(tag, dict) and tag.get("key") != STAMP]
+    holder[key] = [*kept, {"key": STAMP, "value": person.login}]
+    return {**parameters, part: holder} if part else holder

@@ -1,0 +1,121 @@
+"""The portal as one ASGI application: its own screens, the lounge, and Dagster behind the gate."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kobe_platform.governance.database import open_database
+from kobe_platform.lounge.serve import HEADERS
+from kobe_platform.settings import Settings
+from kobe_platform.web import applications, audit, oidc, signin, survey
+from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
+from kobe_platform.web.config import PortalConfig
+from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
+from kobe_platform.web.sites import lounge
+from kobe_platform.web.state import Portal
+from kobe_platform.web.templates import STATIC
+
+
+async def health(request: Request) -> Response:
+    """Whether the server answers; says nothing else."""
+    return PlainTextResponse("ok")
+
+
+async def style(request: Request) -> Response:
+    """The look of the portal's own screens."""
+    return FileResponse(STATIC / "portal.css", headers={"Cache-Control": "public, max-age=3600"})
+
+
+APPLICATION = "/applications/{number}"
+ROUTES = (
+    GuardedRoute("/-/health", health, ANYBODY),
+    GuardedRoute("/-/portal.css", style, ANYBODY),
+    GuardedRoute("/sign-in", signin.sign_in_page, ANYBODY),
+    GuardedRoute("/sign-in", signin.sign_in, SIGN_IN, methods=("POST",)),
+    GuardedRoute("/sign-in/oidc", oidc.oidc_start, ANYBODY),
+    GuardedRoute("/sign-in/oidc/callback", oidc.oidc_callback, SIGN_IN),
+    GuardedRoute("/sign-out", signin.sign_out, STAFF, methods=("POST",)),
+    GuardedRoute("/applications", applications.application_list, STAFF),
+    GuardedRoute("/applications", applications.application_save, STAFF, methods=("POST",)),
+    GuardedRoute("/applications/new", applications.application_form, STAFF),
+    GuardedRoute(APPLICATION, applications.application_page, STAFF),
+    GuardedRoute(APPLICATION, applications.application_save, STAFF, methods=("POST",)),
+    GuardedRoute(f"{APPLICATION}/edit", applications.application_form, STAFF),
+    GuardedRoute(f"{APPLICATION}/print", applications.application_print, STAFF),
+    GuardedRoute(f"{APPLICATION}/{{action}}", applications.application_act, STAFF, methods=("POST",)),
+    GuardedRoute("/survey", survey.survey_form, STAFF),
+    GuardedRoute("/survey", survey.survey_save, STAFF, methods=("POST",)),
+    GuardedRoute("/audit-report", audit.audit_report, only("auditor")),
+    GuardedRoute("/{path:path}", lounge, STAFF),
+)
+"""Every route of the portal with its rule; what is not here is not there."""
+
+
+class SecureHeaders:
+    """Strict headers on every answer; Dagster's pages keep their own content policy, which carries a nonce."""
+
+    def __init__(self, app: ASGIApp, secure: bool) -> None:
+        self.app = app
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+        if secure:
+            self.headers.append((b"strict-transport-security", b"max-age=31536000"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add what the answer does not have."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(h for h in self.headers if h[0] not in present)]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class Doors:
+    """Dagster's door and the portal's, told apart by the path alone."""
+
+    def __init__(self, app: ASGIApp, gate: DagsterGate | None) -> None:
+        self.app, self.gate = app, gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on to one of them."""
+        path = scope.get("path", "")
+        if self.gate is not None and (path == PREFIX or path.startswith(f"{PREFIX}/")):
+            await self.gate(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self.app(scope, receive, send)
+
+
+def build_portal(settings: Settings, config: PortalConfig, *, dagster: ASGIApp | None = None) -> Starlette:
+    """The portal.
+
+    Args:
+        dagster: Dagster's web application with the path prefix ``/dagster``; None leaves that door out.
+
+    Raises:
+        GovernanceError, ConfigurationError: the governance database cannot be opened.
+    """
+    portal = Portal(settings, config, open_database(settings.governance))
+    gate = DagsterGate(dagster, portal) if dagster is not None else None
+    app = Starlette(
+        routes=list(ROUTES),
+        middleware=[
+            Middleware(SecureHeaders, secure=config.secure),
+            Middleware(GZipMiddleware, minimum_size=1000),
+            Middleware(Doors, gate=gate),
+        ],
+    )
+    app.state.portal = portal
+    app.state.gate = gate
+    origin = config.origin or "http://127.0.0.1:8000"
+    app.state.provider = oidc.Provider(config.sign_in.oidc, origin) if config.sign_in.oidc else None
+    return app

@@ -1,0 +1,149 @@
+"""The audit report: what happened between two days, from the records that the platform keeps anyway.
+
+Counts and coordinates of deliveries, key use, applications, releases, sign-ins and refusals; no figure of a resident.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+
+from kobe_platform.governance.applications import ACTIONS_JA
+from kobe_platform.governance.trail import REFUSED, Event, events
+from kobe_platform.lounge.release import releases_of
+from kobe_platform.settings import Settings
+
+JAPAN = ZoneInfo("Asia/Tokyo")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of the report: heading, column heads, rows of text and counts, and what it was read from."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str | int, ...], ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """All sections for the days ``first`` to ``last``, both included, in Japan's time."""
+
+    first: date
+    last: date
+    sections: tuple[Section, ...]
+
+    def as_record(self) -> dict[str, object]:
+        """JSON-ready."""
+        return {**asdict(self), "first": self.first.isoformat(), "last": self.last.isoformat()}
+
+
+def audit_report(settings: Settings, database: Engine, first: date, last: date) -> AuditReport:
+    """Collect the report.
+
+    Args:
+        first, last: days, both included.
+    """
+    since = datetime.combine(first, time(), JAPAN)
+    until = datetime.combine(last + timedelta(days=1), time(), JAPAN)
+    happened = events(database, since, until)
+    sections = (
+        _deliveries(settings.receipts, since, until),
+        _key_use(settings.key_log, since, until),
+        _applications(happened),
+        _releases(settings.releases, since, until),
+        _sign_ins(happened),
+        _dagster(happened),
+        _refusals(happened),
+    )
+    return AuditReport(first, last, sections)
+
+
+def _deliveries(folder: Path, since: datetime, until: datetime) -> Section:
+    names = {"accepted": "受理", "rejected": "却下", "held": "保留"}
+    rows = []
+    for path in sorted(folder.rglob("*.json")):
+        receipt = json.loads(path.read_text("utf-8"))
+        if receipt.get("status") not in names or not since <= _moment(receipt, path) < until:
+            continue
+        error = receipt.get("error") or {}
+        count = receipt.get("facts", {}).get("rows", "")
+        rows.append((receipt["source"], receipt["month"], names[receipt["status"]], count, error.get("code", "")))
+    return Section("提供データの受入れ", ("データ", "月", "結果", "行数", "理由"), tuple(rows), "受領書")
+
+
+def _moment(receipt: dict, path: Path) -> datetime:
+    told = receipt.get("at")
+    return datetime.fromisoformat(told) if told else datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _key_use(log: Path, since: datetime, until: datetime) -> Section:
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for entry in _entries(log):
+        if since <= datetime.fromisoformat(entry["time"]) < until:
+            counted[entry["principal"], entry["action"], entry["purpose"]] += 1
+    rows = tuple((*key, count) for key, count in sorted(counted.items()))
+    return Section("鍵の使用", ("主体", "操作", "目的", "回数"), rows, "鍵使用記録（kobe log verify で検証できます）")
+
+
+def _entries(log: Path) -> Iterator[dict]:
+    if log.exists():
+        with log.open(encoding="utf-8") as file:
+            yield from (json.loads(line) for line in file if line.endswith("\n"))
+
+
+def _applications(happened: list[Event]) -> Section:
+    rows = tuple(
+        (_local(event.at), event.object, ACTIONS_JA.get(event.action.split(".")[1], event.action), event.who)
+        for event in happened
+        if event.action.startswith("application.")
+    )
+    return Section("データ利用申請", ("日時", "申請番号", "操作", "行った人"), rows, "利用申請の記録")
+
+
+def _releases(folder: Path, since: datetime, until: datetime) -> Section:
+    rows = []
+    for release in releases_of(folder):
+        if since <= datetime.fromisoformat(release.created_at) < until:
+            held = ", ".join(release.facts.get("withheld", ()))
+            suppressed = sum(int(table["suppressed"]) for table in release.tables.values())
+            counts = (len(release.pages), len(release.tables), suppressed)
+            rows.append((release.id, _local(datetime.fromisoformat(release.created_at)), *counts, held))
+    heads = ("公開番号", "日時", "画面", "表", "秘匿したセル", "承認がなく外した画面")
+    return Section("公開", heads, tuple(rows), "公開の記録")
+
+
+def _sign_ins(happened: list[Event]) -> Section:
+    counted: Counter[tuple[str, str]] = Counter()
+    for event in happened:
+        if event.action == "sign_in":
+            counted[event.who, {"password": "パスワード", "oidc": "共通認証", "proxy": "プロキシ"}[event.object]] += 1
+    rows = tuple((*key, count) for key, count in sorted(counted.items()))
+    return Section("サインイン", ("利用者", "方法", "回数"), rows, "操作の記録")
+
+
+def _dagster(happened: list[Event]) -> Section:
+    chosen = [e for e in happened if e.action in ("dagster", "people.add", "people.remove") and e.outcome != REFUSED]
+    rows = tuple((_local(e.at), e.who, e.action, e.object) for e in chosen)
+    return Section("実行・利用者の変更", ("日時", "行った人", "操作", "対象"), rows, "操作の記録")
+
+
+def _refusals(happened: list[Event]) -> Section:
+    refused: Counter[tuple[str, str, str]] = Counter()
+    for event in happened:
+        if event.outcome == REFUSED:
+            refused[event.who, event.action, event.object] += 1
+    rows = tuple((*key, count) for key, count in sorted(refused.items()))
+    return Section("拒否したもの", ("利用者", "操作", "対象", "回数"), rows, "操作の記録")
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(JAPAN).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,51 @@
+"""The portal's own screens: Jinja templates with everything escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from kobe_platform.governance.applications import ACTIONS_JA, STATES_JA
+from kobe_platform.governance.schema import ROLES
+
+FOLDER = Path(__file__).resolve().parent / "html"
+STATIC = Path(__file__).resolve().parent / "static"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    japan = ZoneInfo("Asia/Tokyo")
+    environment.filters["moment"] = lambda value: value.astimezone(japan).strftime("%Y年%-m月%-d日 %H:%M")
+    environment.filters["day"] = lambda value: f"{value.year}年{value.month}月{value.day}日"
+    environment.globals.update(states=STATES_JA, actions=ACTIONS_JA, role_names=ROLES)
+    return environment
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+    """A screen for whoever asks."""
+    session = request.state.session
+    shared = {
+        "config": request.app.state.portal.config,
+        "person": session.person if session else None,
+        "csrf": session.csrf if session else "",
+        "oidc": request.app.state.provider,
+    }
+    text = _environment().get_template(template).render(**shared, **values)
+    return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+def standalone(template: str, **values: object) -> str:
+    """A page for a file: nobody is signed in, nothing is linked."""
+    return _environment().get_template(template).render(style=(STATIC / "portal.css").read_text("utf-8"), **values)

@@ -1,0 +1,78 @@
+"""Every route for everybody: generated from the route tables, so a route without a rule fails here."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.routing import Route
+
+from kobe_platform.web.access import GuardedRoute
+from kobe_platform.web.portal import ROUTES
+from tests.unit.web.conftest import FILES, KINDS, ORIGIN, post, visitor
+
+STAFF = set(KINDS) - {"nobody", "removed"}
+EVERYBODY = set(KINDS)
+EXPECTED = {
+    ("/-/health", "GET"): EVERYBODY,
+    ("/-/portal.css", "GET"): EVERYBODY,
+    ("/sign-in", "GET"): EVERYBODY,
+    ("/sign-in", "POST"): EVERYBODY,
+    ("/sign-in/oidc", "GET"): EVERYBODY,
+    ("/sign-in/oidc/callback", "GET"): EVERYBODY,
+    ("/sign-out", "POST"): STAFF,
+    ("/applications", "GET"): STAFF,
+    ("/applications", "POST"): STAFF,
+    ("/applications/new", "GET"): STAFF,
+    ("/applications/{number}", "GET"): STAFF,
+    ("/applications/{number}", "POST"): STAFF,
+    ("/applications/{number}/edit", "GET"): STAFF,
+    ("/applications/{number}/print", "GET"): STAFF,
+    ("/applications/{number}/{action}", "POST"): STAFF,
+    ("/survey", "GET"): STAFF,
+    ("/survey", "POST"): STAFF,
+    ("/audit-report", "GET"): {"auditor"},
+    ("/{path:path}", "GET"): STAFF,
+}
+"""Who may take each route: written here a second time, by hand."""
+CELLS = [(r.path, m, who) for r in ROUTES for m in sorted(r.methods - {"HEAD"}) for who in KINDS]
+
+
+def test_every_route_has_a_rule_and_an_expectation(app):
+    assert all(isinstance(route, GuardedRoute) for route in app.routes if isinstance(route, Route))
+    assert len(app.routes) == len(ROUTES)
+    assert {(route.path, m) for route in ROUTES for m in route.methods - {"HEAD"}} == set(EXPECTED)
+
+
+@pytest.mark.parametrize(("path", "method", "who"), CELLS)
+def test_a_route_admits_exactly_whom_it_should(path, method, who, app):
+    browser = visitor(app, who)
+    place = path.replace("{number}", "R8-0001").replace("{action}", "submit").replace("{path:path}", "people.html")
+    if method == "GET":
+        answer = browser.get(place, headers={"accept": "text/html"})
+    elif who in STAFF:
+        answer = post(app, browser, place)
+    else:
+        answer = browser.post(place, headers={"origin": ORIGIN})
+    sent_to_sign_in = answer.headers.get("location", "").startswith("/sign-in?")
+    turned_away = sent_to_sign_in or (answer.status_code in (401, 403) and place != "/sign-in" and "oidc" not in place)
+    assert turned_away != (who in EXPECTED[path, method]), answer.status_code
+    if sent_to_sign_in:
+        assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("who", KINDS)
+@pytest.mark.parametrize(
+    "path", ["people.html", "search.json", "secret.html", "data/secret.json", "sites/policy/secret.html"]
+)
+def test_pages_data_and_search_go_to_those_who_may_see_them(path, who, app):
+    answer = visitor(app, who).get(f"/{path}")
+    if who in ("nobody", "removed"):
+        assert answer.status_code == 401 and "people" not in answer.text
+        return
+    site = FILES["policy" if who == "member" else "staff"]
+    assert (answer.status_code, answer.text) == ((200, site[path]) if path in site else (404, "ページがありません。"))
+
+
+def test_nobody_learns_which_pages_exist(app):
+    browser = visitor(app)
+    answers = [browser.get(f"/{path}") for path in ("people.html", "secret.html", "not-there.html")]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(401, "サインインが必要です。")}

@@ -1,0 +1,41 @@
+"""The audit report: what the records say, by days, and on paper."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from kobe_platform.governance.applications import today
+from kobe_platform.web.report import audit_report
+from kobe_platform.web.templates import standalone
+from tests.unit.web.conftest import ORIGIN, visitor
+
+
+def rows(report, title):
+    return next(section.rows for section in report.sections if section.title == title)
+
+
+def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
+    settings, database = app.state.portal.settings, app.state.portal.database
+    folder = settings.receipts / "28100/resident_register/2026-10"
+    folder.mkdir(parents=True)
+    told = {"source": "resident_register", "month": "2026-10", "status": "rejected", "error": {"code": "delivery.hash"}}
+    (folder / "1.rejected.json").write_text(json.dumps(told))
+    settings.key_log.parent.mkdir(parents=True)
+    entry = {"time": f"{today()}T00:30:00+00:00", "principal": "platform", "action": "unwrap", "purpose": "lake"}
+    settings.key_log.write_text((json.dumps(entry) + "\n") * 3)
+    visitor(app, "clerk").get("/audit-report")
+    visitor(app).post("/sign-in", data={"login": "clerk", "password": "x"}, headers={"origin": ORIGIN})
+    report = audit_report(settings, database, today() - timedelta(days=1), today())
+    assert rows(report, "提供データの受入れ") == (("resident_register", "2026-10", "却下", "", "delivery.hash"),)
+    assert rows(report, "鍵の使用") == (("platform", "unwrap", "lake", 3),)
+    assert [row[0] for row in rows(report, "公開")] == ["0001-0123456789ab"]
+    assert {("clerk", "access", "/audit-report", 1), ("clerk", "sign_in.password", "", 1)} <= set(
+        rows(report, "拒否したもの")
+    )
+    assert not any(
+        section.rows for section in audit_report(settings, database, *[today() - timedelta(days=9)] * 2).sections
+    )
+    paper = standalone("audit_report_paper.html", report=report)
+    assert "delivery.hash" in paper and "http" not in paper.replace("https://", "")
+    assert json.loads(json.dumps(report.as_record()))["sections"]
