@@ -10,7 +10,12 @@ measure = "value"
 area = "ward"
 series = "series"
 */
-SELECT ward_code AS area, 'population' AS series, population AS value FROM estimated_population
-UNION ALL SELECT ward_code, 'households', households FROM estimated_population
-UNION ALL SELECT ward_code, 'male', male FROM estimated_population
-UNION ALL SELECT ward_code, 'female', female FROM estimated_population
+WITH latest AS (
+    -- A month may be delivered as first published and as revised after a census: the revised one counts.
+    SELECT * FROM estimated_population
+    QUALIFY row_number() OVER (PARTITION BY ward_code ORDER BY basis = 'revised' DESC) = 1
+)
+SELECT ward_code AS area, 'population' AS series, population AS value FROM latest
+UNION ALL SELECT ward_code, 'households', households FROM latest
+UNION ALL SELECT ward_code, 'male', male FROM latest
+UNION ALL SELECT ward_code, 'female', female FROM latest

@@ -40,7 +40,7 @@ def store(place, report) -> PartitionStore:
 def test_everything_is_taken_in_and_a_release_is_made(report, place):
     assert report.exit_code == 0, [outcome.faults for outcome in report.automated if not outcome.success]
     assert report.released and not report.refused
-    assert len(current(place.releases).pages) == 7
+    assert len(current(place.releases).pages) == 8
 
 
 def test_every_row_of_every_extract_is_accounted_for(report, place):
