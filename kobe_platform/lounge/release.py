@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ CURRENT = "current"
 RECORD = "release.json"
 HELD = "held"
 """Names the newest release at the last rollback: an unchanged build does not put it back in force."""
+JAPAN = timezone(timedelta(hours=9))
 _BUILDING = ".building-"
 _ID = re.compile(r"^\d{4,}-[0-9a-f]{12}$")
 _ENGINE = Path(__file__).resolve().parent
@@ -117,9 +118,12 @@ def assemble(
         newest = releases_of(releases)[-1:]
         if newest and newest[0].content == content:
             return _unchanged(releases, newest[0])
+        made = now or datetime.now(UTC)
         kept = Bodies(bodies or building / "bodies")
         basis = str(facts.get("basis", "register"))
-        sites, served_by = _build_sites(building, pages, audiences, dashboards, basis, tell, kept)
+        sites, served_by = _build_sites(
+            building, pages, audiences, dashboards, basis, tell, kept, made.astimezone(JAPAN).date()
+        )
         if bodies is None:
             shutil.rmtree(kept.folder)
         else:
@@ -127,7 +131,7 @@ def assemble(
         number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
         record = {
             "id": f"{number:04d}-{content[:12]}",
-            "created_at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+            "created_at": made.isoformat(timespec="seconds"),
             "content": content,
             "tables": {name: told.as_record() for name, told in index.items()},
             "sites": sites,
@@ -157,6 +161,7 @@ def _build_sites(
     basis: str,
     tell: Callable,
     bodies: Bodies,
+    day: date,
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Build a site for every set of pages that some audience sees; return its pages, and audience → site."""
     sites: dict[str, list[str]] = {}
@@ -168,7 +173,9 @@ def _build_sites(
             if slugs and same is None:
                 tell(f"site {audience.name}")
                 work, out = building / "work" / audience.name, building / "sites" / audience.name
-                site = build_site(audience, pages, database, dashboards, work, out, basis=basis, bodies=bodies)
+                site = build_site(
+                    audience, pages, database, dashboards, work, out, basis=basis, bodies=bodies, updated=day
+                )
                 sites[audience.name] = [page.slug for page in site.pages]
             if slugs:
                 served_by[audience.name] = same or audience.name

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from kobe_platform.errors import LoungeError
@@ -25,7 +26,7 @@ from kobe_platform.lounge.catalogue import (
 from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.formats import period_label
-from kobe_platform.lounge.notices import links_html, load_links, load_notices, notices_html
+from kobe_platform.lounge.notices import links_html, load_links, load_notices, notices_html, time_html
 from kobe_platform.lounge.pages import PORTAL, Page
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
@@ -77,6 +78,7 @@ def build_site(
     *,
     basis: str,
     bodies: Bodies | None = None,
+    updated: date | None = None,
 ) -> Site:
     """Compile an audience's pages and render them.
 
@@ -86,6 +88,7 @@ def build_site(
         work: scratch directory for compiled Markdown; empty.
         out: where the site goes; absent.
         bodies: where finished bodies are kept from one build to the next.
+        updated: day of the release, which every page shows (更新日).
 
     Raises:
         LoungeError: a page does not compile, there is no portal page for the audience, or MkDocs fails.
@@ -101,7 +104,7 @@ def build_site(
     names = lay_front_end(dashboards, work)
     data = work.with_name(f"{work.name}-data")
     compiled = compile_site(shown, tables, dashboards, work, data, basis=basis, bodies=bodies)
-    render(dashboards, work, out, shown, names, synthetic=basis == "synthetic")
+    render(dashboards, work, out, shown, names, synthetic=basis == "synthetic", updated=updated)
     if data.is_dir():
         data.rename(out / "data")
     return Site(audience.name, tuple(compiled), sum(1 for path in out.rglob("*") if path.is_file()))
@@ -199,6 +202,7 @@ def render(
     *,
     synthetic: bool,
     only_changed: bool = False,
+    updated: date | None = None,
 ) -> None:
     """Run MkDocs in this process on the compiled Markdown; its warnings are errors.
 
@@ -206,6 +210,7 @@ def render(
 
     Args:
         only_changed: render the pages that are newer than their HTML and leave the others as they are.
+        updated: the day that pages show as 更新日; none where absent.
     """
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
@@ -222,7 +227,7 @@ def render(
             nav=nav,
             strict=True,
         )
-        config.extra |= {"lounge": {**names, "synthetic": synthetic}}
+        config.extra |= {"lounge": {**names, "synthetic": synthetic, "updated": time_html(updated) if updated else ""}}
         config.plugins.on_startup(command="build", dirty=only_changed)
         build(config, dirty=only_changed)
         config.plugins.on_shutdown()

@@ -9,6 +9,7 @@ import { axisFigure, figure, periodLabel, shortPeriod, SUPPRESSED } from './form
 
 use([BarChart, LineChart, GridComponent, LegendComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
 
+const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
 const css = getComputedStyle(document.documentElement);
 const token = (name) => css.getPropertyValue(`--color-${name}`).trim();
 const INK = token('neutral-solid-gray-800');
@@ -99,13 +100,18 @@ function category(component, record, narrow, upright, width = 0) {
   const periods = component.opts.periods;
   const label = { color: INK, fontSize: narrow ? 11 : 12, hideOverlap: true };
   if (periods) label.formatter = (code, index) => shortPeriod(code, index);
+  if (periods && record.x.length > YEARLY_LABELS && record.x[0].length === 7) {
+    // A long series is read by its years: a label at each January.
+    label.interval = (index, code) => code.endsWith('-01');
+    label.formatter = (code) => periodLabel(code.slice(0, 4));
+  }
   if (upright) Object.assign(label, { width: narrow ? 92 : 150, overflow: 'break', interval: 0, hideOverlap: false });
   else if (!periods) Object.assign(label, { interval: 0, width: Math.max(36, Math.floor((width - 56) / record.x.length)), overflow: 'break', hideOverlap: false });
   return { type: 'category', data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: MUTED } }, axisLabel: label };
 }
 
 function measure(component, narrow, extra = {}) {
-  const label = { color: MUTED, fontSize: narrow ? 11 : 12, formatter: axisFigure, hideOverlap: true };
+  const label = { color: MUTED, fontSize: narrow ? 11 : 12, formatter: (value) => axisFigure(value, { unsigned: component.kind === 'Pyramid' }), hideOverlap: true };
   return {
     type: 'value',
     splitNumber: narrow ? 3 : 5,

@@ -30,9 +30,10 @@ export function shortPeriod(code, index) {
   return index === 0 || match[2] === '01' ? `${month}\n${match[1]}年` : month;
 }
 
-/** Axis numbers in 万 where they are long: 215,000 → 21.5万. */
-export function axisFigure(value) {
+/** Axis numbers in 万 where they are long: 215,000 → 21.5万; both sides of a pyramid count upwards (`unsigned`). */
+export function axisFigure(value, { unsigned = false } = {}) {
   const size = Math.abs(value);
-  if (size >= 10000) return `${(size / 10000).toLocaleString('en-US', { maximumFractionDigits: 2 })}万`;
-  return size.toLocaleString('en-US');
+  const sign = value < 0 && !unsigned ? '\u2212' : '';
+  if (size >= 10000) return `${sign}${(size / 10000).toLocaleString('en-US', { maximumFractionDigits: 2 })}万`;
+  return sign + size.toLocaleString('en-US');
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -253,3 +254,10 @@ def test_a_withheld_page_is_in_no_byte_of_a_site_and_comes_back(build):
     assert files and not [path for path in files if title.encode() in path.read_bytes() or "people" in path.name]
     assert rebuild(build.dashboards, build.releases).sites["staff"] == ["index", "people"]
     assert rebuild(build.dashboards, build.releases, withheld=("people",)).sites["staff"] == ["index"]
+
+
+def test_every_page_shows_the_day_of_its_release_in_japan(build):
+    release = build(now=datetime(2026, 1, 9, 20, 0, tzinfo=UTC))
+    for slug in ("index", "people"):
+        html = (release.path / f"sites/staff/{slug}.html").read_text(encoding="utf-8")
+        assert '更新日 <time datetime="2026-01-10">2026年1月10日</time>' in html
