@@ -57,6 +57,51 @@ def month(residents: Residents = 1_500_000, as_json: AsJson = False) -> None:
     console.print(f"peak {report['peak_mb']:,} MB (plain script {report['plain_peak_mb']:,} MB)")
 
 
+TARGETS = {
+    "site": 15.0,
+    "changed_text": 2.0,
+    "changed_query": 2.0,
+    "first_chart_cold": 0.8,
+    "first_chart_next_page": 0.4,
+    "filter_district_known": 0.05,
+    "filter_period": 0.05,
+    "first_load": 400,
+    "next_page": 100,
+    "external_requests": 0,
+    "console_errors": 0,
+    "axe_serious": 0,
+}
+"""What the lounge is to reach: seconds, kilobytes, counts."""
+
+
+@bench_app.command()
+def lounge(
+    as_json: AsJson = False,
+    pages: Annotated[int, typer.Option(help="Pages of the site.")] = 90,
+    browser: Annotated[bool, typer.Option(help="Measure in Chromium as well.")] = True,
+) -> None:
+    """Compile ninety pages over twelve years and 165 districts; open them in Chromium."""
+    from kobe_platform import bench_lounge
+
+    with tempfile.TemporaryDirectory(prefix="kobe-bench-") as scratch:
+        tell = lambda step: typer.echo(f"… {step}", err=True)  # noqa: E731
+        report = bench_lounge.measure(Path(scratch), tell, pages=pages, browser=browser)
+    if as_json:
+        print(json.dumps(report, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("figure", "measured", "to reach", title=f"{pages} pages, 12 years, 165 districts")
+    for kind, unit in (("seconds", "s"), ("kilobytes", "KB"), ("counts", "")):
+        for name, value in report.get(kind, {}).items():
+            target = f"≤ {TARGETS[name]:g} {unit}" if name in TARGETS else ""
+            table.add_row(name, f"{value:g} {unit}", target)
+    console = Console()
+    console.print(table)
+    console.print(f"site: {report['ratios']['site_to_plain_mkdocs']:.2f} × plain MkDocs over the same words")
+
+
 def measure(scratch: Path, residents: int) -> dict:
     """Synthesize, then run the platform and the plain script, each in a process of its own.
 
