@@ -39,6 +39,10 @@ def _measure(name: str) -> dict:
     from tests.benchmarks.disclosure.engine import on_our_terms, on_peers_terms
 
     spec, cells = CASES[name].build()
+    if CASES[name].other_methods:
+        from tests.benchmarks.disclosure.methods import by_methods
+
+        return {"methods": by_methods(spec, cells)}
     return {"peers_terms": on_peers_terms(spec, cells), "our_terms": on_our_terms(spec, cells)}
 
 
@@ -58,6 +62,11 @@ def _show(name: str, record: dict) -> None:
     print(f"\n{case.title}   (τ-ARGUS as the issue measured: {case.argus})")
     if "error" in record:
         print(f"  failed: {record['error']}")
+        return
+    if "methods" in record:
+        from tests.benchmarks.disclosure.methods import show
+
+        show(record["methods"], case.reach[0])
         return
     peers, ours = record["peers_terms"], record["our_terms"]
     seconds, most = case.reach
