@@ -119,17 +119,20 @@ def test_choices_travel_to_related_pages_and_up_from_a_district(visit):  # noqa:
     page = visit.open("index.html?area=西区&period=2025-09")
     related = page.get_by_role("navigation", name="関連する画面")
     related.get_by_role("link", name="小学校区別の人口").click()
+    page.wait_for_url("**/district_population.html?*")
     visit.wait_for("area", "28111")
     assert visit.shown() == {"area": "28111", "period": "2025-09"}
     page.locator("#filter-area").select_option("0902")
     visit.wait_for("area", "0902")
     page.get_by_role("link", name="住基人口 区別の人口").last.click()
+    page.wait_for_url("**/ward_population.html?*")
     visit.wait_for("area", "28111")
     assert visit.shown() == {"area": "28111", "period": "2025-09"}
     page.get_by_role("radio", name="灘区", exact=True).check()
     visit.wait_for("area", "28102")
     assert "area_in" not in page.url
     page.get_by_role("link", name="住基人口 区別の異動").last.click()
+    page.wait_for_url("**/ward_moves.html?*")
     visit.wait_for("area", "28102")
     assert visit.shown()["period"] == "2025"
 
