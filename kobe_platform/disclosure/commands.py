@@ -53,8 +53,12 @@ def protect(
         hidden, start = _former(spec, hidden_dir), _former(spec, start_dir)
         sensitive = read_rows(spec, sensitive_dir) if sensitive_dir else None
         secret = read_secret(key_file) if key_file else None
-        former = start_dir or hidden_dir
-        coarsening = read_coarsening(former) if former else None
+        coarsening = {
+            table: choice
+            for former in (start_dir, hidden_dir)
+            if former
+            for table, choice in read_coarsening(former).items()
+        }
         with _progress() as show:
             protected = run(
                 spec, cells, hidden=hidden, start=start, sensitive=sensitive, secret=secret, coarsening=coarsening,
