@@ -32,6 +32,7 @@ class Body:
     Attributes:
         markdown: text with components drawn.
         filters, components, slices: what the browser must know; ``slices``: filter → value → file name.
+        bytes: size of the slices.
         cells: figures shipped.
         words: titles of sections and charts, for the catalogue.
     """
@@ -40,6 +41,7 @@ class Body:
     filters: list[dict[str, Any]]
     components: list[dict[str, Any]]
     slices: dict[str, dict[str, str]]
+    bytes: int
     cells: int
     words: list[str]
 
@@ -92,7 +94,7 @@ class Bodies:
             body = Body(**record)
         except (OSError, ValueError, TypeError):
             return None
-        return body if all((self.folder / key / name).is_file() for name in body.files) else None
+        return body if set(body.files) <= set(os.listdir(self.folder / key)) else None
 
     def scratch(self, key: str) -> Path:
         """An empty folder to write a new body's slices into; :meth:`keep` puts it in its place."""
@@ -116,13 +118,11 @@ class Bodies:
         if not body.files:
             return 0
         target.mkdir(parents=True, exist_ok=True)
-        size = 0
+        there = set(os.listdir(target))
         for name in body.files:
-            source, place = self.folder / key / name, target / name
-            size += source.stat().st_size
-            if not place.exists():
-                _link(source, place)
-        return size
+            if name not in there:
+                _link(self.folder / key / name, target / name)
+        return body.bytes
 
     def drop_unused(self) -> None:
         """Remove what was not asked for since this object was made."""

@@ -210,12 +210,14 @@ class _Compilation:
     def body(self, data: Path) -> Body:
         """Draw the page's body and write its slices into ``data``; see :func:`compile_page`."""
         markdown = self._markdown(self.page.nodes)
+        slices = self._slices(data)
         texts = "".join(node.text for node in walk(self.page.nodes) if isinstance(node, Text))
         return Body(
             markdown=markdown,
             filters=[{"name": f.name, "default": f.default, "period": f.is_period} for f in self.filters.values()],
             components=[dict(drawn.spec) for drawn in self.drawn],
-            slices=self._slices(data),
+            slices=slices,
+            bytes=sum(path.stat().st_size for path in data.iterdir()),
             cells=sum(drawn.cells for drawn in self.drawn),
             words=[*re.findall(r"^#+\s+(.+)$", texts, re.M), *(word for d in self.drawn for word in d.words)],
         )
