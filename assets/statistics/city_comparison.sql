@@ -10,5 +10,5 @@ measure = "value"
 city = "compared_city"
 figure = "compared_figure"
 */
-SELECT city_code AS city, figure, value
+SELECT DISTINCT city_code AS city, figure, value
 FROM city_comparison
