@@ -12,7 +12,7 @@ import sys
 
 from tests.benchmarks.disclosure.cases import CASES
 
-LONGEST = 300
+LONGEST = 400
 
 
 def main() -> None:
@@ -21,13 +21,16 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=list(CASES))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", help="run this case here and print its record")
+    parser.add_argument("--peers", metavar="DIR", help="also run the peer, from an environment in DIR (made if absent)")
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(_measure(arguments.one)))
         return
     records = {}
     for name in arguments.cases:
-        records[name] = _apart(name)
+        records[name] = _apart("--one", name)
+        if arguments.peers and not CASES[name].other_methods:
+            records[name]["tau_argus"] = _apart(name, "modular", arguments.peers, module=".peers")
         if not arguments.json:
             _show(name, records[name])
     if arguments.json:
@@ -46,8 +49,9 @@ def _measure(name: str) -> dict:
     return {"peers_terms": on_peers_terms(spec, cells), "our_terms": on_our_terms(spec, cells)}
 
 
-def _apart(name: str) -> dict:
-    command = [sys.executable, "-m", "tests.benchmarks.disclosure", "--one", name]
+def _apart(*arguments: str, module: str = "") -> dict:
+    """The record of a process of its own."""
+    command = [sys.executable, "-m", f"tests.benchmarks.disclosure{module}", *arguments]
     try:
         finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
     except subprocess.TimeoutExpired:
@@ -68,6 +72,8 @@ def _show(name: str, record: dict) -> None:
 
         show(record["methods"], case.reach[0])
         return
+    if "tau_argus" in record:
+        print(f"  τ-ARGUS here: {record['tau_argus']}")
     peers, ours = record["peers_terms"], record["our_terms"]
     seconds, most = case.reach
     count = f"{peers['cells']:,} cells, {peers['primaries']:,} primaries"
