@@ -264,3 +264,39 @@ def test_synthetic_figures_say_so_on_every_page(visit):
         page = visit.open(f"{name}.html")
         assert page.locator(".lounge-synthetic").is_visible()
         assert page.locator("#manual h2").inner_text() == "使い方"
+
+
+def test_what_is_on_the_screen_is_saved_as_a_table(visit, release):
+    import polars as pl
+
+    table = pl.read_parquet(release.path / "tables/foreigners_nationality_ward.parquet")
+    now = table.filter(
+        (pl.col("period") == "2025-12") & (pl.col("status") == "suppressed") & (pl.col("area") != "28100")
+    )
+    area = now["area"][0]
+    page = visit.open(f"ward_population.html?area={area}")
+    visit.wait_for("area", area)
+    figure = page.locator("figure", has=page.locator("figcaption", has_text="国籍・地域別")).first
+    with page.expect_download() as saving:
+        figure.get_by_role("button", name="CSVで保存").click()
+    saved = Path(saving.value.path()).read_bytes()
+    assert saved.startswith(b"\xef\xbb\xbf") and saving.value.suggested_filename.endswith(".csv")
+    frame = pl.read_csv(saved, infer_schema=False)
+    labels = pl.read_parquet(release.path / "tables/dim_nationality.parquet").select("code", "label")
+    expected = table.filter((pl.col("period") == "2025-12") & (pl.col("area") == area)).join(
+        labels, left_on="nationality", right_on="code"
+    )
+    shown = {row["label"]: "X" if row["status"] == "suppressed" else str(row["value"]) for row in expected.to_dicts()}
+    found = dict(frame.select(frame.columns[:2]).iter_rows())
+    assert found and found.items() <= shown.items() and "X" in found.values()
+
+
+def test_a_chart_is_saved_as_a_picture(visit):
+    page = visit.open("ward_population.html")
+    figure = page.locator("figure", has=page.locator(".lounge-canvas")).first
+    figure.scroll_into_view_if_needed()
+    with page.expect_download() as saving:
+        figure.get_by_role("button", name="画像で保存").click()
+    picture = Path(saving.value.path()).read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 20_000
+    assert int.from_bytes(picture[16:20], "big") == 2400

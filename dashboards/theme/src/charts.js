@@ -47,9 +47,13 @@ export class Chart {
       this.place.append(element('p', { class: 'lounge-empty' }, EMPTY));
       return;
     }
+    this.chart.setOption(this.option(record, rows, this.place.clientWidth), true);
+  }
+
+  /** What the chart draws at a width. */
+  option(record, rows, width) {
     const make = { Pyramid: pyramid, BarChart: bars }[this.component.kind] ?? lines;
-    const narrow = this.place.clientWidth < 480;
-    this.chart.setOption({ ...frame(this.component, record, rows, this.place.clientWidth), ...make(this.component, record, rows, narrow, this.place) }, true);
+    return { ...frame(this.component, record, rows, width), ...make(this.component, record, rows, width < 480, this.place) };
   }
 }
 

@@ -34,6 +34,6 @@ export function shortPeriod(code, index) {
 export function axisFigure(value, { unsigned = false } = {}) {
   const size = Math.abs(value);
   const sign = value < 0 && !unsigned ? '\u2212' : '';
-  if (size >= 10000) return `${sign}${(size / 10000).toLocaleString('en-US', { maximumFractionDigits: 2 })}万`;
+  if (size >= 10000) return `${sign}${(size / 10000).toLocaleString('en-US', { maximumFractionDigits: 4 })}万`;
   return sign + size.toLocaleString('en-US');
 }

@@ -4,11 +4,13 @@ import { carryChoices } from './carry.js';
 import { startCatalogue } from './catalogue.js';
 import { startFavourites } from './favourites.js';
 import { Filters } from './filters.js';
+import { addSaving } from './saving.js';
 import { rowsOf, Slices } from './slices.js';
 import { hasSuppressed, showMatrix, showRows } from './tables.js';
 import { startTabs } from './tabs.js';
 
 const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid']);
+const SAVED = new Set([...CHARTS, 'Heatmap', 'DataTable']);
 
 class Page {
   constructor(spec) {
@@ -30,7 +32,8 @@ class Page {
     try {
       const records = await this.slices.load(state);
       if (turn !== this.turn) return;
-      for (const view of this.views) view.show(records[view.component.id], state);
+      const choices = Object.keys(state).map((name) => this.filters.label(name));
+      for (const view of this.views) view.show(records[view.component.id], state, choices);
       document.documentElement.dataset.shown = JSON.stringify(state);
     } catch {
       document.documentElement.dataset.failed = 'true';
@@ -48,10 +51,12 @@ class View {
     // A click draws before the table opens: `toggle` comes a task later and would show the former choices until then.
     this.details?.querySelector('summary').addEventListener('click', () => this.table(true));
     this.details?.addEventListener('toggle', () => this.table());
+    if (SAVED.has(component.kind)) addSaving(this);
   }
 
-  show(record, state) {
+  show(record, state, choices) {
     this.record = record;
+    this.choices = choices;
     this.state = state;
     this.rows = rowsOf(this.component, record, state);
     if (this.component.kind === 'BigValue') showBigValue(this.root, this.component, record, this.rows, state);

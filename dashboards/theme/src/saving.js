@@ -1,0 +1,70 @@
+// What is on the screen, as a file: CSV for spreadsheets, the chart as a picture. Nothing leaves the browser.
+import { element } from './dom.js';
+import { periodLabel, SUPPRESSED } from './formats.js';
+
+const MARK = '\ufeff'; // spreadsheets take a file that begins with it for UTF-8
+const WIDTH = 1200;
+const HEIGHT = 640;
+const HEAD = 72;
+
+/** Buttons below a figure; `view` knows what it shows. */
+export function addSaving(view) {
+  const csv = element('button', { type: 'button', class: 'lounge-save' }, 'CSVで保存');
+  csv.addEventListener('click', () => view.rows && save(csvOf(view), `${nameOf(view)}.csv`));
+  const bar = element('p', { class: 'lounge-saving' }, csv);
+  if (view.isChart) {
+    const png = element('button', { type: 'button', class: 'lounge-save' }, '画像で保存');
+    png.addEventListener('click', async () => view.rows && save(await pictureOf(view), `${nameOf(view)}.png`));
+    bar.append(png);
+  }
+  view.root.append(bar);
+}
+
+/** The figure's title and the choices that it belongs to. */
+function nameOf({ component, choices }) {
+  return [component.title || 'データ', ...choices].join('_').replace(/[^\p{L}\p{N}_-]+/gu, '_');
+}
+
+function csvOf({ component, record, rows }) {
+  const flat = component.kind === 'DataTable';
+  const alone = !flat && record.s.length === 1 && record.s[0] === '';
+  const heads = flat ? component.heads : [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
+  const lines = flat ? rows : record.x.map((x, at) => [periodLabel(x), ...rows.map((row) => row[at])]);
+  return new Blob([MARK, ...[heads, ...lines].map((line) => `${line.map(field).join(',')}\r\n`)], { type: 'text/csv' });
+}
+
+/** Figures as digits, 「X」 as X, what is not there as nothing; a text never begins what a spreadsheet would compute. */
+function field(value) {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'number') return String(value);
+  const text = value === SUPPRESSED ? 'X' : String(value);
+  const plain = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+}
+
+/** The chart on white ground with its title, drawn anew on a canvas. */
+async function pictureOf(view) {
+  const { Chart, canvasOf } = await import('./picture.js');
+  view.chart ??= new Chart(view.root, view.component);
+  const drawn = canvasOf(view.chart.option(view.record, view.rows, WIDTH), WIDTH, HEIGHT);
+  const sheet = element('canvas', { width: drawn.width, height: drawn.height + 2 * HEAD });
+  const pen = sheet.getContext('2d');
+  pen.fillStyle = '#fff';
+  pen.fillRect(0, 0, sheet.width, sheet.height);
+  pen.fillStyle = '#1a1a1c';
+  pen.font = `bold 40px ${getComputedStyle(document.body).fontFamily}`;
+  const unit = view.component.unit ? `（単位：${view.component.unit}）` : '';
+  const made = document.querySelector('.lounge-badge--synthetic') ? '【合成データ】' : '';
+  pen.fillText(`${made}${view.component.title ?? ''}${unit}`, 32, 56, sheet.width - 64);
+  pen.font = pen.font.replace('bold 40px', '28px');
+  pen.fillText([document.title, ...view.choices].join('  '), 32, sheet.height - 24, sheet.width - 64);
+  pen.drawImage(drawn, 0, HEAD);
+  return new Promise((done) => sheet.toBlob(done, 'image/png'));
+}
+
+function save(blob, name) {
+  const address = URL.createObjectURL(blob);
+  const link = element('a', { href: address, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
