@@ -232,7 +232,7 @@ def _facts(chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], repo
                 "interval_width": entry.interval_width,
                 "share_of_cells": round(entry.share_published, 4),
                 "share_of_total": round(1 - entry.share_of_total, 4),
-                "rule": entry.rule,
+                "rule": "minimum_frequency",
                 "engine_version": report.engine_version,
             }
     return facts
