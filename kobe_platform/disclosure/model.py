@@ -38,6 +38,7 @@ class Model:
         slack: difference of an inequality: never published, no cell.
         fixed: shown by a table that is already released.
         depth: in how many dimensions the cell is a total.
+        height: levels below it, summed over its dimensions (a ward's total over districts 1, the city's 2).
         equations: rows × variables, ``equations @ value == offset``.
         fall, rise: most of a variable's fall and rise that counts towards its width (None: all of it).
     """
@@ -53,6 +54,7 @@ class Model:
     slack: np.ndarray
     fixed: np.ndarray
     depth: np.ndarray
+    height: np.ndarray
     equations: sparse.csr_array
     fall: np.ndarray | None = None
     rise: np.ndarray | None = None
@@ -212,9 +214,10 @@ def _check_shared(layouts: Mapping[str, Layout], variables: list, arrays: list, 
 
 def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, count: int) -> dict[str, np.ndarray]:
     k, width = np.ones(count, dtype=np.int64), np.ones(count, dtype=np.int64)
-    depth = np.zeros(count, dtype=np.int64)
+    depth, height = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     hides_zeros, residual, fixed = (np.zeros(count, dtype=bool) for _ in range(3))
     for layout in layouts.values():
+        levels = np.zeros(layout.variables.shape, dtype=np.int64)
         rule, ids = layout.table.rule(spec.rule), layout.variables
         k[ids] = np.maximum(k[ids], rule.minimum_frequency)
         width[ids] = np.maximum(width[ids], rule.width)
@@ -225,11 +228,13 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
             shape[axis] = -1
             residual[ids] |= tree.residual.reshape(shape)
             depth[ids] += (~tree.leaf).reshape(shape)
+            levels = levels + tree.heights.reshape(shape)
+        height[ids] = np.maximum(height[ids], levels)
     known = (value == 0) & ~hides_zeros & ~residual
     lower = np.where(hides_zeros | residual, 0, 1)
     return {
         "value": value, "k": k, "width": width, "lower": lower, "known": known, "residual": residual,
-        "slack": np.zeros(count, dtype=bool), "fixed": fixed, "depth": depth,
+        "slack": np.zeros(count, dtype=bool), "fixed": fixed, "depth": depth, "height": height,
     }  # fmt: skip
 
 

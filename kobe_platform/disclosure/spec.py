@@ -56,7 +56,7 @@ class Costs(_Strict):
 
     Attributes:
         by: ``count`` – every cell costs the same (its value breaks ties); ``value`` – what its logarithm says.
-        totals: factor for every dimension in which the cell is a total of other cells.
+        totals: factor for every level below a cell, in every dimension (a ward's total once, the city's twice).
         keep: cost of a cell of the pattern given as ``start``, as a share of its ordinary cost.
     """
 

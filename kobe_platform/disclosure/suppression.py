@@ -29,6 +29,8 @@ MOST_TIDIED, FEW_LACKING = 1_000, 6
 FEW_MATES = (6,)
 SOME_MATES = (4, 6)
 LARGE_SCOPE, SURE_SCOPE = 4_000, 1_000
+REWEIGHTINGS, LARGEST_REWEIGHTED, EVENNESS = 2, 1_000, 0.3
+"""Rounds of :meth:`Suppressor._sparser`, in programs of up to so many columns, and what softens its weights."""
 IDLE_COST = 0.001
 """Cost of moving a cell that is hidden already: short moves tend to be whole."""
 
@@ -257,7 +259,31 @@ class Suppressor:
         lower[at] = upper[at] = self.model.width[target]
         cost = np.where(free[scope], IDLE_COST, self.cost[scope])
         cost[at] = 0.0
-        return self.solver.least_moves(block, lower, upper, cost)
+        moves = self.solver.least_moves(block, lower, upper, cost)
+        if moves is None:
+            return None
+        return self._sparser(block, (lower, upper), cost, moves, free[scope])
+
+    def _sparser(
+        self, block: Block, bounds: tuple[np.ndarray, np.ndarray], cost: np.ndarray, moves: np.ndarray, free: np.ndarray
+    ) -> np.ndarray:
+        """Moves of fewer or cheaper cells: what moved far costs less a unit (Candès, Wakin & Boyd 2008).
+
+        A cell is hidden at its whole cost however little it moves; the linear program pays by the unit.
+        """
+        paid = ~free & (cost > 0)
+        best = cost[paid & (np.abs(moves) > INTEGRALITY)].sum()
+        for _ in range(REWEIGHTINGS if len(cost) <= LARGEST_REWEIGHTED else 0):
+            far = np.abs(moves)
+            if np.count_nonzero(far[paid] > INTEGRALITY) < 2:
+                break
+            weighted = np.where(paid, cost / (far / far.max() + EVENNESS), cost)
+            other = self.solver.least_moves(block, *bounds, weighted)
+            price = np.inf if other is None else cost[paid & (np.abs(other) > INTEGRALITY)].sum()
+            if price >= best - INTEGRALITY:
+                break
+            moves, best = other, price
+        return moves
 
     def _hide(self, variables: np.ndarray) -> None:
         self.pattern.hidden[variables[self.may_hide[variables]]] = True
@@ -387,7 +413,7 @@ def _costs(model: Model, preferred: np.ndarray) -> np.ndarray:
     costs = model.spec.costs
     size = np.log1p(model.value.astype(float))
     base = 1.0 + 0.02 * size if costs.by == "count" else size + 0.01
-    return base * costs.totals ** model.depth.astype(float) * np.where(preferred, costs.keep, 1.0)
+    return base * costs.totals ** model.height.astype(float) * np.where(preferred, costs.keep, 1.0)
 
 
 def _error(message: str, code: str, model: Model, cells: np.ndarray) -> DisclosureError:

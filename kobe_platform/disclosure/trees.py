@@ -48,6 +48,14 @@ class Tree:
         return np.array([len(children) == 0 for children in self.children])
 
     @cached_property
+    def heights(self) -> np.ndarray:
+        """node → levels below it (0: finest)."""
+        levels = np.zeros(len(self), dtype=np.int64)
+        for node in range(len(self) - 1, 0, -1):
+            levels[self.parents[node]] = max(levels[self.parents[node]], levels[node] + 1)
+        return levels
+
+    @cached_property
     def shown(self) -> np.ndarray:
         """The nodes that are published, in order."""
         return np.flatnonzero(~self.residual)
