@@ -53,9 +53,10 @@ class Suppressor:
     """Searches one model's pattern.
 
     Args:
-        primary: cells that a rule hides; ratchet: cells that stay hidden because they were; preferred: cells that
-            cost less (last month's pattern); immovable: cells that must stay published; secondaries: whether
-            complementary suppressions must be open themselves (the audit demands it).
+        primary: cells that a rule hides; ratchet: cells that stay hidden because they were.
+        preferred: cells that cost less (last month's pattern), hidden from the start where few enough to be tidied up.
+        immovable: cells that must stay published.
+        secondaries: whether complementary suppressions must be open themselves (the audit demands it).
     """
 
     def __init__(
@@ -80,6 +81,9 @@ class Suppressor:
             raise _error(
                 "a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable
             )
+        start = preferred & self.may_hide & (model.value > 0) & ~self.pattern.hidden
+        if np.count_nonzero(start) <= MOST_TIDIED:
+            self.pattern.hidden |= start
         # How residuals are filled up is public (never 1 … k−1 below the ward), so one of k or more is known to stay so.
         lower = np.where(model.residual & (model.value >= model.k), model.k, model.lower)
         self.slackness = model.value - lower

@@ -1,4 +1,4 @@
-"""What it costs to hide a total: more the more levels lie below it."""
+"""What a pattern costs: totals by the levels below them, and last month's pattern as the place to begin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 
 import polars as pl
 
-from kobe_platform.disclosure import Dimension, Rule, Spec, Table
+from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
 from kobe_platform.disclosure.model import build_model
 
 AREAS = {"T": None, "w0": "T", "w1": "T", "d0": "w0", "d1": "w0", "d2": "w1", "d3": "w1"}
@@ -20,7 +20,23 @@ def test_a_city_total_counts_one_level_more_than_a_wards():
     model = build_model(spec, {"t": cells})
     layout = model.layouts["t"]
     frame = layout.frame(layout.shown())
-    heights = dict(zip(frame.select("area", "sex").rows(), model.height[layout.variables.ravel()[layout.shown()]]))
+    levels = model.height[layout.variables.ravel()[layout.shown()]]
+    heights = dict(zip(frame.select("area", "sex").rows(), levels, strict=True))
     expected = {"T": 2, "w0": 1, "w1": 1, "d0": 0, "d3": 0}
-    assert all(heights[area, "m"] == levels for area, levels in expected.items())
-    assert all(heights[area, "T"] == levels + 1 for area, levels in expected.items())
+    assert all(heights[area, "m"] == height for area, height in expected.items())
+    assert all(heights[area, "T"] == height + 1 for area, height in expected.items())
+
+
+def test_last_months_pattern_saves_programs_and_stays_as_it_is():
+    dimensions = {"area": Dimension(hierarchy=AREAS), "age": Dimension(total="T"), "sex": Dimension(total="T")}
+    table = Table(name="t", dimensions=["area", "age", "sex"])
+    spec = Spec(rule=Rule(minimum_frequency=10), dimensions=dimensions, tables=(table,))
+    rows = list(itertools.product(["d0", "d1", "d2", "d3"], ["a", "b", "c", "d"], ["m", "f"]))
+    counts = [3 if i % 11 == 0 else 20 + i for i in range(len(rows))]
+    cells = pl.DataFrame(rows, schema=["area", "age", "sex"], orient="row").with_columns(persons=pl.Series(counts))
+    first = protect(spec, {"t": cells})
+    later = {"t": cells.with_columns(pl.col("persons") + (pl.col("persons") > 20).cast(pl.Int64))}
+    again = protect(spec, later, start=first.tables)
+    assert again.report.programs < protect(spec, later).report.programs
+    assert audit(spec, again.tables).safe
+    assert again.tables["t"]["status"].to_list() == first.tables["t"]["status"].to_list()
