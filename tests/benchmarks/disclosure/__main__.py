@@ -63,7 +63,7 @@ def _apart(*arguments: str, module: str = "") -> dict:
 
 def _show(name: str, record: dict) -> None:
     case = CASES[name]
-    print(f"\n{case.title}   (τ-ARGUS as the issue measured: {case.argus})")
+    print(f"\n{case.title}   (τ-ARGUS on such a table, measured elsewhere: {case.argus})")
     if "error" in record:
         print(f"  failed: {record['error']}")
         return

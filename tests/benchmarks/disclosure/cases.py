@@ -32,9 +32,9 @@ class Case:
     """A row of the benchmark's table.
 
     Attributes:
-        title: as the issue names it; reach: seconds and secondaries to reach (None: no number given).
+        title: of the table; reach: seconds and secondaries to reach (None: no number given).
         other_methods: measured by rounding, cell keys and coarsening instead of suppression alone.
-        prototype: seconds and secondaries of the greedy prototype on the issue's machine, for the ratio.
+        prototype: seconds and secondaries of the greedy prototype on another machine, for the ratio.
     """
 
     title: str

@@ -163,7 +163,11 @@ def main() -> None:
     from tests.benchmarks.disclosure.cases import CASES
 
     name, method, folder = sys.argv[1:]
-    print(json.dumps(tau_argus(*CASES[name].build(), method, environment(Path(folder)))))
+    try:
+        told = tau_argus(*CASES[name].build(), method, environment(Path(folder)))
+    except subprocess.TimeoutExpired:
+        told = {"error": f"no result in {LONGEST} s"}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":
