@@ -5,9 +5,20 @@
 
 from kobe_platform.disclosure.auditor import AuditReport, Finding, audit
 from kobe_platform.disclosure.protection import Protected, Report, TableReport, protect
-from kobe_platform.disclosure.spec import Costs, Dimension, Relation, Rule, Spec, Table, Term
+from kobe_platform.disclosure.spec import (
+    Costs,
+    Dimension,
+    FormerRelease,
+    Mean,
+    Previous,
+    Relation,
+    Rule,
+    Spec,
+    Table,
+    Term,
+)
 
 __all__ = [
-    "AuditReport", "Costs", "Dimension", "Finding", "Protected", "Relation", "Report", "Rule", "Spec", "Table",
-    "TableReport", "Term", "audit", "protect",
+    "AuditReport", "Costs", "Dimension", "Finding", "FormerRelease", "Mean", "Previous", "Protected", "Relation",
+    "Report", "Rule", "Spec", "Table", "TableReport", "Term", "audit", "protect",
 ]  # fmt: skip

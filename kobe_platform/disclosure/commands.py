@@ -18,6 +18,10 @@ REFUSED, UNUSABLE = 1, 2
 _REFUSALS = ("disclosure.unprotected", "disclosure.fixed", "disclosure.unsafe", "disclosure.undecided")
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.toml", help="Rules, dimensions, tables (docs/disclosure.md).")]
+PreviousDirs = Annotated[
+    list[Path] | None,
+    typer.Option("--previous", help="Earlier release of the same date (repeat, oldest first): the attacker has it."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on standard output.")]
 
 
@@ -38,11 +42,12 @@ def protect(
     key_file: Annotated[
         Path | None, typer.Option("--key", help="Secret of the cell-key method: a file of 32 random bytes or more.")
     ] = None,
+    previous: PreviousDirs = None,
     as_json: Json = False,
 ) -> None:
     """Protect all tables together, each by its method, audit the result, and write it only if it is safe."""
     from kobe_platform.disclosure.cell_key import read_secret
-    from kobe_platform.disclosure.files import read_cells, read_coarsening, read_rows, write_published
+    from kobe_platform.disclosure.files import read_cells, read_coarsening, read_previous, read_rows, write_published
     from kobe_platform.disclosure.protection import protect as run
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
@@ -59,12 +64,13 @@ def protect(
             if former
             for table, choice in read_coarsening(former).items()
         }
+        earlier = read_previous(spec, previous or ())
         with _progress() as show:
             protected = run(
                 spec, cells, hidden=hidden, start=start, sensitive=sensitive, secret=secret, coarsening=coarsening,
-                workers=workers, progress=show,
+                previous=earlier, workers=workers, progress=show,
             )  # fmt: skip
-            verdict = _audited(protected.spec, protected.tables, show)
+            verdict = _audited(protected.spec, protected.tables, earlier, show)
         record = protected.report.published_record(verdict.counts) | {"coarsening": dict(protected.coarsening)}
         write_published(protected.tables, record, out_dir)
     except DisclosureError as error:
@@ -76,12 +82,13 @@ def protect(
 def audit(
     spec_file: SpecFile,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Published TABLE.csv files.")],
+    previous: PreviousDirs = None,
     as_json: Json = False,
 ) -> None:
     """Attack published tables: exit 1 when a hidden cell is not open, or anything stays undecided."""
     from kobe_platform.disclosure.auditor import audit as run
     from kobe_platform.disclosure.coarsening import coarsened_spec
-    from kobe_platform.disclosure.files import read_coarsening, read_published
+    from kobe_platform.disclosure.files import read_coarsening, read_previous, read_release
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
 
@@ -89,9 +96,9 @@ def audit(
         spec = Spec.load(spec_file)
         if any(table.coarsen for table in spec.tables):
             spec = coarsened_spec(spec, read_coarsening(out_dir))
-        tables = read_published([t.name for t in spec.tables], {t.name: t.dimensions for t in spec.tables}, out_dir)
+        tables, earlier = read_release(spec, out_dir), read_previous(spec, previous or ())
         with _progress() as show:
-            verdict = run(spec, tables, progress=show)
+            verdict = run(spec, tables, previous=earlier, progress=show)
     except DisclosureError as error:
         _fail(error, as_json)
     else:
@@ -110,11 +117,12 @@ def _former(spec, folder: Path | None):
     return read_published(names, {table.name: table.dimensions for table in spec.tables}, folder)
 
 
-def _audited(spec, tables, show):
+def _audited(spec, tables, previous, show):
     from kobe_platform.disclosure.auditor import audit as run
     from kobe_platform.errors import DisclosureError
 
-    verdict = run(spec, tables, progress=show)
+    # Means are published by others, from the counts; `kobe audit` reads them where they lie beside these tables.
+    verdict = run(spec.model_copy(update={"means": ()}), tables, previous=previous, progress=show)
     if not verdict.safe:
         first = verdict.findings[0]
         raise DisclosureError(

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from kobe_platform.disclosure.spec import Spec
+from kobe_platform.disclosure.spec import FormerRelease, Spec
 from kobe_platform.errors import DisclosureError
 
+SPECIFICATION = "spec.toml"
 RECORD = "disclosure.json"
 """File beside the published tables: rule, method, k, number suppressed, share hidden, audit, engine version."""
 
@@ -49,21 +50,59 @@ def read_published(
     Raises:
         DisclosureError: a file or column is missing, or a value is neither empty nor a whole number.
     """
-    tables = {}
-    for name in names:
-        frame = _read(folder, name, [*dimensions[name], "value", "status"])
-        text = frame["value"].fill_null("").str.strip_chars()
-        value = text.cast(pl.Int64, strict=False)
-        wrong = value.is_null() & (text != "")
-        if wrong.any():
+    return {name: _published(folder, name, [*dimensions[name]], pl.Int64) for name in names}
+
+
+def read_release(spec: Spec, folder: Path, *, partial: bool = False) -> dict[str, pl.DataFrame]:
+    """All published tables of a specification, means (decimal numbers) included.
+
+    Args:
+        partial: leave out tables that have no file (an earlier release may not have had them).
+    """
+    wanted = [(t.name, list(t.dimensions), pl.Int64) for t in spec.tables]
+    for mean in spec.means:
+        others = [c for c in spec.table(mean.of).dimensions if c != mean.dimension]
+        wanted.append((mean.table, list(mean.on) or others, pl.Float64))
+    present = [w for w in wanted if not partial or (folder / f"{w[0]}.csv").exists()]
+    return {name: _published(folder, name, columns, kind) for name, columns, kind in present}
+
+
+def read_previous(spec: Spec, folders: Iterable[Path] = ()) -> list[FormerRelease]:
+    """The earlier releases that the specification names, then those in ``folders``, oldest first.
+
+    A release that stood under another specification has it beside its tables as ``spec.toml``.
+    """
+    entries = [(Path(p.directory), p.specification and Path(p.specification)) for p in spec.previous]
+    entries += [(folder, None) for folder in folders]
+    releases = []
+    for folder, own in entries:
+        beside = own or (folder / SPECIFICATION)
+        former = Spec.load(beside) if own or beside.exists() else None
+        tables = read_release(former or spec, folder, partial=True)
+        if not tables:
             raise DisclosureError(
-                "a published value is neither empty nor a whole number",
-                code="disclosure.published",
-                at={"table": name, "row": int(wrong.arg_max() or 0) + 1},
-                remedy="publish counts as digits, suppressed cells as empty",
+                "an earlier release has none of the tables",
+                code="disclosure.file",
+                at={"folder": folder.name},
+                remedy="give a folder of published TABLE.csv files",
             )
-        tables[name] = frame.with_columns(value)
-    return tables
+        releases.append(FormerRelease(tables, former))
+    return releases
+
+
+def _published(folder: Path, name: str, columns: list[str], kind: type[pl.DataType]) -> pl.DataFrame:
+    frame = _read(folder, name, [*columns, "value", "status"])
+    text = frame["value"].fill_null("").str.strip_chars()
+    value = text.cast(kind, strict=False)
+    wrong = value.is_null() & (text != "")
+    if wrong.any():
+        raise DisclosureError(
+            f"a published value is neither empty nor a {'whole ' if kind == pl.Int64 else ''}number",
+            code="disclosure.published",
+            at={"table": name, "row": int(wrong.arg_max() or 0) + 1},
+            remedy="publish counts as digits, suppressed cells as empty",
+        )
+    return frame.with_columns(value)
 
 
 def read_rows(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:

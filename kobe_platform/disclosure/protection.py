@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -15,6 +15,7 @@ from kobe_platform.disclosure.coarsening import Choice, coarsened, coarsened_spe
 from kobe_platform.disclosure.model import Model, build_model
 from kobe_platform.disclosure.perturbed import noise_part, refuse_patterns, round_part
 from kobe_platform.disclosure.primary import sensitive_cells
+from kobe_platform.disclosure.released import read_released
 from kobe_platform.disclosure.reports import (
     ENGINE_VERSION,
     PartResult,
@@ -24,7 +25,7 @@ from kobe_platform.disclosure.reports import (
     published,
     table_report,
 )
-from kobe_platform.disclosure.spec import Spec
+from kobe_platform.disclosure.spec import FormerRelease, Spec
 from kobe_platform.disclosure.suppression import Progress, Suppressor
 from kobe_platform.errors import DisclosureError
 
@@ -41,6 +42,7 @@ class Part:
     start: Mapping[str, pl.DataFrame]
     sensitive: Mapping[str, pl.DataFrame]
     secret: bytes | None
+    previous: tuple[FormerRelease, ...] = ()
 
 
 def protect(
@@ -52,6 +54,7 @@ def protect(
     sensitive: Mapping[str, pl.DataFrame] | None = None,
     secret: bytes | None = None,
     coarsening: Mapping[str, Mapping[str, object]] | None = None,
+    previous: Sequence[FormerRelease] = (),
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Protected:
@@ -66,6 +69,8 @@ def protect(
         sensitive: table → rows that are sensitive whatever their count.
         secret: the operator's key of the cell-key method.
         coarsening: table → what was merged last month; it stays merged.
+        previous: former releases of the same reference date: what they hid stays hidden, what they showed is no
+            shield (see :mod:`released`).
         workers: processes for parts that share no population and no relation (the result does not depend on it).
         progress: called with (stage, done, of).
 
@@ -77,7 +82,7 @@ def protect(
     """
     began = time.perf_counter()
     parts = [
-        Part(part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive), secret)
+        Part(part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive), secret, tuple(previous))
         for part in independent(spec)
     ]
     earlier = coarsening or {}
@@ -139,10 +144,13 @@ def _protect_part(
 
 def _suppress_part(part: Part, progress: Progress | None = None) -> PartResult:
     model = build_model(part.spec, part.cells)
-    ratchet = model.mask(part.hidden, "the former patterns") & ~(model.known | model.residual | model.slack)
+    released = read_released(model, part.previous)
+    ratchet = model.mask(part.hidden, "the former patterns") | released.hidden
+    ratchet &= ~(model.known | model.residual | model.slack)
     model, primary = sensitive_cells(model, part.cells, model.mask(part.sensitive, "the sensitive cells"))
-    immovable = model.fixed & ~ratchet
-    search = Suppressor(model, primary, ratchet, model.mask(part.start, "the starting pattern"), immovable, progress)
+    immovable = (model.fixed & ~ratchet) | (released.told & ~primary & ~ratchet)
+    begin = model.mask(part.start, "the starting pattern")
+    search = Suppressor(model, primary, ratchet, begin | released.unshown, immovable, progress, begin=begin)
     pattern = search.run()
     _assert_open(model, pattern.primary, pattern.proofs.spread)
     tables = {name: published(layout, model.value, pattern.hidden) for name, layout in model.layouts.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -172,6 +173,48 @@ class Relation(_Strict):
         return [{"table": term} if isinstance(term, str) else term for term in value]
 
 
+class Mean(_Strict):
+    """Published means over the persons of a table: what follows from them enters the audit as inequalities.
+
+    A mean m of persons whose counts by class are x, the values of a class lying between ``least`` and ``most``, says
+    Σ least·x ≤ (m + h)·Σ x and Σ most·x ≥ (m − h)·Σ x, with h half a unit of the last decimal.
+
+    Attributes:
+        table: name of the published means (the ``on`` columns, ``value``, ``status``).
+        of: the count table behind it.
+        dimension: column of ``of`` whose values are averaged; codes without values are not averaged (age unknown).
+        values: code → (least, most) whole value of one person of that code.
+        decimals: to which the means are rounded.
+        on: columns of the means; default: all others of ``of``.
+    """
+
+    table: str
+    of: str
+    dimension: str
+    values: dict[str, tuple[int, int]] = Field(min_length=1)
+    decimals: int = Field(1, ge=0, le=4)
+    on: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Mean:
+        if any(least > most for least, most in self.values.values()):
+            raise ValueError("a class's least value lies above its most")
+        return self
+
+
+class Previous(_Strict):
+    """An earlier release of the same reference date.
+
+    Attributes:
+        directory: where its published files lie (:meth:`Spec.load`: beside the specification).
+        specification: the file that it stood under; default: ``spec.toml`` in its directory where there is one, else
+            the present specification.
+    """
+
+    directory: str
+    specification: str | None = None
+
+
 class Spec(_Strict):
     """The whole specification; :meth:`load` reads one from TOML."""
 
@@ -180,6 +223,13 @@ class Spec(_Strict):
     dimensions: dict[str, Dimension] = Field(default_factory=dict)
     tables: tuple[Table, ...] = Field(min_length=1)
     relations: tuple[Relation, ...] = ()
+    means: tuple[Mean, ...] = ()
+    previous: tuple[Previous, ...] = ()
+
+    @field_validator("previous", mode="before")
+    @classmethod
+    def _directories(cls, value: Any) -> Any:
+        return [{"directory": entry} if isinstance(entry, str) else entry for entry in value]
 
     @model_validator(mode="after")
     def _names(self) -> Spec:
@@ -195,6 +245,12 @@ class Spec(_Strict):
                 if missing:
                     raise ValueError(f"relation {relation.name}: table {term.table} has no column {missing[0]}")
         check_methods(self)
+        for mean in self.means:
+            if mean.of not in names or mean.table in names:
+                raise ValueError(f"the means {mean.table} name an unknown count table, or have its name")
+            columns = set(self.table(mean.of).dimensions)
+            if mean.dimension not in columns or not set(mean.on) <= columns - {mean.dimension}:
+                raise ValueError(f"the means {mean.table} name a column that {mean.of} does not have")
         for name, dimension in self.dimensions.items():
             if dimension.of is not None and dimension.of not in self.dimensions:
                 raise ValueError(f"dimension {name} regroups an unknown dimension {dimension.of}")
@@ -221,6 +277,7 @@ class Spec(_Strict):
         for name, dimension in dimensions.items() if isinstance(dimensions, dict) else ():
             if isinstance(dimension, dict) and isinstance(dimension.get("hierarchy"), str):
                 dimension["hierarchy"] = read_hierarchy_file(path.parent / dimension["hierarchy"], name)
+        _beside(document, path.parent)
         try:
             return cls.model_validate(document)
         except ValidationError as error:
@@ -266,6 +323,31 @@ def check_methods(spec: Spec) -> None:
         tied = [spec.table(term.table) for term in (*relation.left, *relation.right)]
         if any(table.method != "suppression" or table.magnitude for table in tied):
             raise ValueError(f"relation {relation.name} ties a table that is perturbed or holds magnitudes")
+
+
+@dataclass(frozen=True)
+class FormerRelease:
+    """The published tables of an earlier release of the same reference date.
+
+    Attributes:
+        tables: table → dimension columns, ``value``, ``status``; tables that it did not have are absent.
+        spec: the specification that it stood under; None: the present one, whose codes it may lack.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    spec: Spec | None = None
+
+
+def _beside(document: dict, folder: Path) -> None:
+    """Make the paths of earlier releases those of files beside the specification."""
+    entries = document.get("previous")
+    if not isinstance(entries, list):
+        return
+    document["previous"] = [{"directory": e} if isinstance(e, str) else e for e in entries]
+    for entry in document["previous"]:
+        for key in ("directory", "specification"):
+            if isinstance(entry, dict) and isinstance(entry.get(key), str):
+                entry[key] = str(folder / entry[key])
 
 
 def read_hierarchy_file(path: Path, dimension: str) -> pl.DataFrame:

@@ -54,7 +54,8 @@ class Suppressor:
 
     Args:
         primary: cells that a rule hides; ratchet: cells that stay hidden because they were.
-        preferred: cells that cost less (last month's pattern), hidden from the start where few enough to be tidied up.
+        preferred: cells that cost less (last month's pattern); begin: those of them that are hidden from the start
+            where few enough to be tidied up (default: all).
         immovable: cells that must stay published.
         secondaries: whether complementary suppressions must be open themselves (the audit demands it).
     """
@@ -68,6 +69,7 @@ class Suppressor:
         immovable: np.ndarray,
         progress: Progress | None = None,
         *,
+        begin: np.ndarray | None = None,
         secondaries: bool = True,
     ) -> None:
         self.secondaries = secondaries
@@ -81,7 +83,7 @@ class Suppressor:
             raise _error(
                 "a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable
             )
-        start = preferred & self.may_hide & (model.value > 0) & ~self.pattern.hidden
+        start = (preferred if begin is None else begin) & self.may_hide & (model.value > 0) & ~self.pattern.hidden
         if np.count_nonzero(start) <= MOST_TIDIED:
             self.pattern.hidden |= start
         # How residuals are filled up is public (never 1 … k−1 below the ward), so one of k or more is known to stay so.

@@ -39,9 +39,11 @@ class Undecided(Exception):
 
 
 class Part:
-    """One connected part: ``matrix @ x == right``, ``x >= lower``, x whole.
+    """One connected part: ``matrix @ x == right``, ``x >= lower``, x whole; coefficients are whole numbers.
 
     Attributes:
+        wanted: unknowns that are cells; every other one is the difference of an inequality (its row's alone, with
+            coefficient 1), so it follows exactly from the cells.
         least, most: smallest and largest value of each unknown over the whole-numbered tables found so far.
         floor, ceiling: proven bounds (from solved programs).
     """
@@ -53,6 +55,8 @@ class Part:
         self.size = len(lower)
         self.floor, self.ceiling = lower.astype(float), np.full(self.size, INFINITE)
         self.programs = 0
+        self.slacks = np.flatnonzero(~wanted)
+        self.slack_rows = self.matrix[:, self.slacks].indices if len(self.slacks) else np.empty(0, np.int64)
         self._tighten()
         self.table = self._first_table()
         self.least, self.most = self.table.copy(), self.table.copy()
@@ -65,17 +69,17 @@ class Part:
         column = self.by_row.indices
         for _ in range(20):
             before = self.floor.sum(), np.minimum(self.ceiling, 1e12).sum()
-            for sign, right in ((self.by_row.data, self.right), (-self.by_row.data, -self.right)):
-                # sign·x ≤ right − the least that the others add up to
-                least = np.where(sign > 0, self.floor[column], -self.ceiling[column])
-                endless = least <= -INFINITE
-                finite = np.where(endless, 0.0, least)
+            for weight, right in ((self.by_row.data, self.right), (-self.by_row.data, -self.right)):
+                # weight·x ≤ right − the least that the others add up to
+                least = np.where(weight > 0, self.floor[column], self.ceiling[column])
+                endless = least >= INFINITE
+                finite = np.where(endless, 0.0, least * weight)
                 total = np.bincount(row, finite, minlength=len(right))[row] - finite
                 number = np.bincount(row, endless, minlength=len(right))[row] - endless
-                room = right[row] - total
-                rising, falling = (number == 0) & (sign > 0), (number == 0) & (sign < 0)
-                np.minimum.at(self.ceiling, column[rising], room[rising])
-                np.maximum.at(self.floor, column[falling], -room[falling])
+                bound = (right[row] - total) / weight
+                rising, falling = (number == 0) & (weight > 0), (number == 0) & (weight < 0)
+                np.minimum.at(self.ceiling, column[rising], np.floor(bound[rising] + TOLERANCE))
+                np.maximum.at(self.floor, column[falling], np.ceil(bound[falling] - TOLERANCE))
             if (self.floor > self.ceiling + TOLERANCE).any():
                 raise Contradiction
             if before == (self.floor.sum(), np.minimum(self.ceiling, 1e12).sum()):
@@ -126,11 +130,11 @@ class Part:
         table = self._whole(solution)
         if table is not None:
             return table
-        region = np.flatnonzero(np.abs(solution - np.rint(solution)) > TOLERANCE)
+        region = np.flatnonzero((np.abs(solution - np.rint(solution)) > TOLERANCE) & self.wanted)
         for ties in (3, 2, 1):
             rows = np.unique(self.matrix[:, region].indices)
             ties_of = np.bincount(self.by_row[rows].indices, minlength=self.size)
-            region = np.union1d(region, np.flatnonzero(ties_of >= ties))
+            region = self._with_slacks(np.union1d(region, np.flatnonzero((ties_of >= ties) & self.wanted)))
             if len(region) > MENDED:
                 return None
             table = self._mended(solution, region)
@@ -138,14 +142,23 @@ class Part:
                 return table
         return None
 
+    def _with_slacks(self, columns: np.ndarray) -> np.ndarray:
+        """Columns, and the differences of the inequalities that they stand in."""
+        if not len(self.slacks):
+            return columns
+        rows = self.matrix[:, columns].indices
+        return np.union1d(columns, self.slacks[np.isin(self.slack_rows, rows)])
+
     def _mended(self, solution: np.ndarray, region: np.ndarray) -> np.ndarray | None:
         still = np.rint(solution)
         still[region] = 0
         part = sparse.csr_array(self.matrix[:, region])
         rows = np.unique(self.matrix[:, region].indices)
         right = (self.right - self.matrix @ still)[rows].astype(float)
-        low = np.maximum(self.lower[region], np.floor(solution[region]) - 5).astype(float)
-        program = self._program(region, right, sparse.csc_array(part[rows]), low, np.ceil(solution[region]) + 5)
+        cell = self.wanted[region]
+        low = np.where(cell, np.maximum(self.lower[region], np.floor(solution[region]) - 5), 0.0)
+        high = np.where(cell, np.ceil(solution[region]) + 5, INFINITE)
+        program = self._program(region, right, sparse.csc_array(part[rows]), low, high)
         program.setOptionValue("mip_max_nodes", 300)
         program.changeColsIntegrality(
             len(region), np.arange(len(region), dtype=np.int32), np.ones(len(region), np.uint8)
@@ -159,9 +172,15 @@ class Part:
 
     def _whole(self, solution: np.ndarray | None) -> np.ndarray | None:
         """A solution as an exactly fitting whole-numbered table, or None."""
-        if solution is None or np.abs(solution - np.rint(solution)).max(initial=0) > TOLERANCE:
+        if solution is None:
+            return None
+        apart = np.abs(solution - np.rint(solution))
+        if apart[self.wanted].max(initial=0) > TOLERANCE:
             return None
         table = np.rint(solution).astype(np.int64)
+        if len(self.slacks):
+            table[self.slacks] = 0
+            table[self.slacks] = (self.right - self.matrix @ table)[self.slack_rows]
         fits = (self.matrix @ table == self.right).all() and (table >= self.lower).all()
         return table if fits else None
 
@@ -226,7 +245,7 @@ class Part:
         """Whether an unknown is open: its interval spans ``width``, or lies at k or above, or (residual) is only 0."""
         if self.harmless(unknown, width, k, residual):
             return State.OPEN
-        if self._narrow(unknown, width):
+        if self._narrow(unknown, width, k, residual):
             return State.NARROW
         for size in NEARBY:
             self._nearby(unknown, width, size)
@@ -241,13 +260,15 @@ class Part:
                 self._extreme(unknown, sign, integer)
                 if self.harmless(unknown, width, k, residual):
                     return State.OPEN
-            if self._narrow(unknown, width):
+            if self._narrow(unknown, width, k, residual):
                 return State.NARROW
         return State.UNDECIDED
 
-    def _narrow(self, unknown: int, width: int) -> bool:
+    def _narrow(self, unknown: int, width: int, k: int, residual: bool) -> bool:
+        """Whether the interval is surely shorter than the width and reaches below k (a residual: not only 0)."""
         high, low = np.floor(self.ceiling[unknown] + TOLERANCE), np.ceil(self.floor[unknown] - TOLERANCE)
-        return bool(high - low < width)
+        below = self.least[unknown] < k and (not residual or self.most[unknown] > 0)
+        return bool(high - low < width and below)
 
     def harmless(self, unknown: int, width: int, k: int, residual: bool) -> bool:
         """Whether what is known so far settles an unknown as open."""
@@ -259,7 +280,7 @@ class Part:
 
     def _nearby(self, unknown: int, width: int, size: int) -> None:
         """Rise and fall of one unknown with everything but its surroundings held still."""
-        scope = self._surroundings(unknown, size)
+        scope = self._with_slacks(self._surroundings(unknown, size))
         block = self.matrix[:, scope]
         rows = np.unique(block.indices)
         block = sparse.csc_array(block.tocsr()[rows])

@@ -15,6 +15,14 @@ import polars as pl
 from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Spec, Table
 from kobe_platform.errors import DisclosureError
 
+FORMER = " (previous "
+"""Part of the name of a former release's table or dimension."""
+
+
+def is_former(name: str) -> bool:
+    """Whether a table or dimension is that of a former release."""
+    return FORMER in name
+
 
 @dataclass(frozen=True)
 class Codes:
@@ -33,24 +41,33 @@ class Figures:
     Attributes:
         rows: table → every promised row (codes, residual ones included) with ``cell`` (its number), ``shown``.
         codes: dimension → its codes.
-        value: cell → published figure (−1 where unknown).
+        value: cell → published figure (−1 where unknown); where the present is silent, a former release's.
+        now: the same by the present tables alone.
         lower: cell → least value that an outsider must assume of an unknown cell.
-        k, width: the rule in force; residual: never published; hidden: shown as suppressed.
-        contradictions: (table, coordinates) of rows that cannot be: two figures for one cell.
+        k, width: the rule in force; residual: never published.
+        hidden: the present tables show it as suppressed; hidden_before: those of a former release do.
+        changed: shown with two figures, by the present and by a former release or by two of these.
+        population: cell → its population; former: names of the tables that are former releases'.
+        contradictions: (table, coordinates) of rows that cannot be: two present figures for one cell.
     """
 
     rows: dict[str, pl.DataFrame]
     codes: dict[str, Codes]
     value: np.ndarray
+    now: np.ndarray
     lower: np.ndarray
     k: np.ndarray
     width: np.ndarray
     residual: np.ndarray
     hidden: np.ndarray
+    hidden_before: np.ndarray
+    changed: np.ndarray
+    population: np.ndarray
+    former: frozenset[str] = frozenset()
     contradictions: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def where(self, cell: int) -> tuple[str, dict[str, str]]:
-        """The first table that holds a cell, and its codes there."""
+        """The first table that holds a cell, and its codes there (nothing where ``cell`` is −1)."""
         for name, rows in self.rows.items():
             found = rows.filter(pl.col("cell") == cell)
             if found.height:
@@ -58,11 +75,12 @@ class Figures:
         return "", {}
 
 
-def read_figures(spec: Spec, tables: Mapping[str, pl.DataFrame]) -> Figures:
+def read_figures(spec: Spec, tables: Mapping[str, pl.DataFrame], former: frozenset[str] = frozenset()) -> Figures:
     """Arrange published tables.
 
     Args:
         tables: table → dimension columns, ``value`` (null when suppressed), ``status``.
+        former: names of the tables that are those of former releases.
 
     Raises:
         DisclosureError: a table, column or promised row is missing, a row is given twice or was not promised, a status
@@ -96,23 +114,31 @@ def read_figures(spec: Spec, tables: Mapping[str, pl.DataFrame]) -> Figures:
                 pl.lit(rule.minimum_frequency).alias("k"),
                 pl.lit(rule.width).alias("width"),
                 pl.lit(rule.zeros == "hidden").alias("zeros_hidden"),
+                pl.lit(table.name in former).alias("before"),
             )
         )
-    return _gather(spec, promised, codes, pl.concat(keyed), [f"base {b}" for b in bases])
+    keys = [f"base {b}" for b in bases]
+    return _gather(spec, promised, codes, pl.concat(keyed), keys, former)
 
 
-def _gather(spec: Spec, promised: dict, codes: dict, everything: pl.DataFrame, bases: list[str]) -> Figures:
+def _gather(
+    spec: Spec, promised: dict, codes: dict, everything: pl.DataFrame, bases: list[str], former: frozenset[str]
+) -> Figures:
     key = ["population", *bases]
+    value, suppressed = pl.col("value"), pl.col("shown") & pl.col("value").is_null()
+    present = pl.when(~pl.col("before")).then(value)
+    ruled = {name: pl.when(~pl.col("before")).then(pl.col(name)).max() for name in ("k", "width")}
     cells = (
         everything.group_by(key, maintain_order=True)
         .agg(
-            pl.col("value").max().fill_null(-1).alias("value"),
-            (pl.col("value").n_unique() > 1).alias("mixed"),
-            (pl.col("value").drop_nulls().n_unique() > 1).alias("contradicted"),
+            value.min().alias("least"),
+            value.max().alias("most"),
+            present.min().alias("least now"),
+            present.max().alias("now"),
             pl.col("residual").any(),
-            (pl.col("shown") & pl.col("value").is_null()).any().alias("hidden"),
-            pl.col("k").max(),
-            pl.col("width").max(),
+            (suppressed & ~pl.col("before")).any().alias("hidden"),
+            (suppressed & pl.col("before")).any().alias("hidden_before"),
+            *(rule.fill_null(pl.col(name).max()).alias(name) for name, rule in ruled.items()),
             pl.col("zeros_hidden").any(),
         )
         .with_row_index("cell")
@@ -127,17 +153,23 @@ def _gather(spec: Spec, promised: dict, codes: dict, everything: pl.DataFrame, b
     }
     residual = cells["residual"].to_numpy()
     lower = np.where(residual | cells["zeros_hidden"].to_numpy(), 0, 1)
+    now = cells["now"].fill_null(-1).to_numpy().astype(np.int64)
     figures = Figures(
         rows,
         codes,
-        cells["value"].to_numpy().astype(np.int64),
+        np.where(now >= 0, now, cells["most"].fill_null(-1).to_numpy()).astype(np.int64),
+        now,
         lower.astype(np.int64),
         cells["k"].to_numpy().astype(np.int64),
         cells["width"].to_numpy().astype(np.int64),
         residual.copy(),
         cells["hidden"].to_numpy().copy(),
+        cells["hidden_before"].to_numpy().copy(),
+        (cells["least"] != cells["most"]).fill_null(False).to_numpy().copy(),
+        cells["population"].to_numpy(),
+        former,
     )
-    for cell in cells.filter(pl.col("contradicted"))["cell"]:
+    for cell in cells.filter(pl.col("least now") != pl.col("now"))["cell"]:
         figures.contradictions.append(figures.where(cell))
     return figures
 
@@ -174,7 +206,9 @@ def _codes(spec: Spec, clean: Mapping[str, pl.DataFrame]) -> dict[str, Codes]:
     seen: dict[str, set[str]] = {}
     for table in spec.tables:
         for column, dimension in table.dimensions.items():
-            for name in {dimension, _base(spec, dimension)}:
+            base = _base(spec, dimension)
+            seen.setdefault(base, set())
+            for name in {dimension} if is_former(dimension) else {dimension, base}:
                 seen.setdefault(name, set()).update(clean[table.name][column].drop_nulls().to_list())
     parents = {name: _parents(spec, name, codes) for name, codes in seen.items()}
     return {name: _canonical(spec, name, parents) for name in parents}
@@ -233,13 +267,21 @@ def _canonical(spec: Spec, name: str, parents: Mapping[str, Mapping[str, str | N
     for code in own:
         leaves: set[str] = set()
         for leaf in [code] if code in gathered or code in base_sets else sets[code]:
-            leaves |= set().union(*(base_sets[part] for part in gathered.get(leaf, (leaf,))))
+            for part in gathered.get(leaf, (leaf,)):
+                leaves |= base_sets.get(part) or {_unlinked(name, base, part)}
         if code in base_sets and code not in gathered:
             name_of = code
         else:
             name_of = of_set.get(frozenset(leaves), "{" + ",".join(sorted(leaves)) + "}")
         canonical[code] = "" if name_of == base_root else name_of
     return Codes(own, canonical, residual, root)
+
+
+def _unlinked(name: str, base: str, code: str) -> str:
+    """A code that the base does not know: a former release may have one; in the present it is an error."""
+    if not is_former(name):
+        raise _error("a regrouping has a code that is not in its base", "", dimension=name)
+    return f"{code}{FORMER}{base})"
 
 
 def _promised(spec: Spec, table: Table, codes: Mapping[str, Codes], clean: pl.DataFrame) -> pl.DataFrame:

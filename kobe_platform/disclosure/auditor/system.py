@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.auditor.figures import Figures
+from kobe_platform.disclosure.auditor.means import mean_inequalities
 from kobe_platform.disclosure.spec import Relation, Spec
 
 
@@ -20,6 +22,7 @@ class System:
     Attributes:
         cells: unknown → cell number of the figures; −1 for the difference of an inequality.
         impossible: number of equations among published figures alone that do not hold.
+        involved: (equation, cell) of every cell of every equation as it was written down, published cells included.
     """
 
     matrix: sparse.csr_array
@@ -27,13 +30,28 @@ class System:
     cells: np.ndarray
     lower: np.ndarray
     impossible: int
+    involved: tuple[np.ndarray, np.ndarray]
+
+    def around(self, cells: np.ndarray) -> np.ndarray:
+        """All cells, published ones included, that share an equation with one of these."""
+        equation, cell = self.involved
+        chosen = np.zeros(int(equation.max(initial=-1)) + 1, dtype=bool)
+        chosen[equation[np.isin(cell, cells)]] = True
+        return np.unique(cell[chosen[equation]])
 
 
-def build_system(spec: Spec, figures: Figures) -> System:
-    """All equations of all tables and relations, published figures moved to the right side."""
+def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame] | None = None) -> System:
+    """All equations of all tables and relations, published figures moved to the right side.
+
+    Args:
+        means: published means by table (see :mod:`means`); those that are not given say nothing.
+    """
     equations = [_table_equations(spec, table.name, figures) for table in spec.tables]
     equations.append(_regrouping_equations(spec, figures))
     equations += [_relation_equations(relation, spec, figures) for relation in spec.relations]
+    equations += [
+        mean_inequalities(mean, spec, figures, means[mean.table]) for mean in spec.means if mean.table in (means or {})
+    ]
     parts, offset = [], 0
     for frame in equations:
         parts.append(frame.with_columns(pl.col("equation") + offset))
@@ -60,7 +78,7 @@ def build_system(spec: Spec, figures: Figures) -> System:
     impossible = int(np.count_nonzero(right[empty]))
     cells = np.where(numbers < len(figures.value), numbers, -1)
     kept = _distinct(matrix, right, empty)
-    return System(matrix[kept], right[kept], cells, lower[numbers], impossible)
+    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell))
 
 
 def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) -> np.ndarray:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
+from kobe_platform.disclosure.auditor.former import apart, corrected_findings, join, ratchet
+from kobe_platform.disclosure.auditor.means import read_means
 from kobe_platform.disclosure.auditor.system import System, build_system, components
-from kobe_platform.disclosure.spec import Spec
+from kobe_platform.disclosure.spec import FormerRelease, Spec
 
 MOST_FINDINGS = 10_000
 
@@ -22,6 +24,7 @@ _MESSAGES = {
     "small": "a published figure is below the minimum frequency",
     "undecided": "no proof was found within the budget",
     "contradiction": "published figures contradict each other",
+    "ratchet": "a former release hid what is shown now",
     "residual": "the residual that follows is narrower than the width and reaches below k",
 }
 
@@ -32,7 +35,7 @@ class Finding:
 
     rule: str
     table: str
-    coordinates: dict[str, str]
+    coordinates: dict[str, str] = field(hash=False)
     message: str
 
 
@@ -58,25 +61,91 @@ class AuditReport:
 
 
 def audit(
-    spec: Spec, tables: Mapping[str, pl.DataFrame], *, progress: Callable[[str, int, int], None] | None = None
+    spec: Spec,
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    previous: Sequence[FormerRelease | Mapping[str, pl.DataFrame]] = (),
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> AuditReport:
     """Attack published tables.
 
     Args:
-        tables: table → dimension columns, ``value`` (null when suppressed), ``status``.
+        tables: table → dimension columns, ``value`` (null when suppressed), ``status``; published means among them.
+        previous: former releases of the same reference date, oldest first (see :mod:`former`).
 
     Raises:
         DisclosureError: the files are not what the specification promises.
     """
     began = time.perf_counter()
-    figures = read_figures(spec, tables)
+    means = read_means(spec, tables)
+    attack = _attack(spec, {t.name: tables[t.name] for t in spec.tables if t.name in tables}, means, progress)
+    corrected: tuple = ()
+    if previous and not attack.contradicted:
+        releases = [r if isinstance(r, FormerRelease) else FormerRelease(r) for r in previous]
+        attack, corrected = _with_former(spec, tables, means, releases, progress)
+    findings = list(attack.findings)
+    for pair in corrected:
+        findings += [_finding(rule, table, where) for rule, table, where in corrected_findings(spec, pair)]
+    findings = list(dict.fromkeys(findings))[:MOST_FINDINGS]
+    counts = {**attack.counts, "former": len(previous), "corrected": len(corrected)}
+    for rule in sorted({finding.rule for finding in findings}):
+        counts[rule] = sum(finding.rule == rule for finding in findings)
+    return AuditReport(not findings, tuple(findings), counts, round(time.perf_counter() - began, 3))
+
+
+@dataclass(frozen=True)
+class _Attack:
+    """What one attack found; ``contradicted``: no table agrees with all the figures."""
+
+    findings: tuple[Finding, ...]
+    counts: dict[str, int]
+    contradicted: bool
+
+
+def _with_former(
+    spec: Spec,
+    tables: Mapping[str, pl.DataFrame],
+    means: Mapping[str, pl.DataFrame],
+    releases: Sequence[FormerRelease],
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[_Attack, tuple]:
+    """The attack with all former releases that one truth explains together with the present; the others apart.
+
+    A release that shows no differing figure may still contradict the present in its sums. Then releases are taken one
+    by one, newest first, and those that contradict what is there already count as corrected.
+    """
+    counts = {t.name: tables[t.name] for t in spec.tables}
+    joined = join(spec, counts, releases)
+    attack = _attack(joined.spec, joined.tables, means, progress, joined.former)
+    if not attack.contradicted:
+        return attack, joined.corrected
+    kept: list[FormerRelease] = []
+    corrected: list = []
+    for release in reversed(releases):
+        joined = join(spec, counts, [release, *kept])
+        tried = _attack(joined.spec, joined.tables, means, progress, joined.former)
+        if tried.contradicted:
+            corrected.append(apart(spec, counts, release))
+        else:
+            kept.insert(0, release)
+    joined = join(spec, counts, kept)
+    return _attack(joined.spec, joined.tables, means, progress, joined.former), (*joined.corrected, *corrected)
+
+
+def _attack(
+    spec: Spec,
+    tables: Mapping[str, pl.DataFrame],
+    means: Mapping[str, pl.DataFrame],
+    progress: Callable[[str, int, int], None] | None,
+    former: frozenset[str] = frozenset(),
+) -> _Attack:
+    figures = read_figures(spec, tables, former)
     findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]
-    found: list[tuple[str, int]] = [
-        ("exact", c) for c in np.flatnonzero(figures.hidden & (figures.value >= 0)).tolist()
-    ]
-    shown = (figures.value > 0) & (figures.value < figures.k) & ~figures.residual
-    found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]
-    system = build_system(spec, figures)
+    found: list[tuple[str, int]] = [("exact", c) for c in np.flatnonzero(figures.hidden & (figures.value >= 0))]
+    shown = (figures.now > 0) & (figures.now < figures.k) & ~figures.residual
+    found += [("small", cell) for cell in np.flatnonzero(shown)]
+    found += [("ratchet", cell) for cell in ratchet(figures)]
+    system = build_system(spec, figures, means)
     if system.impossible:
         findings.append(_finding("contradiction", "", {"equations": str(system.impossible)}))
     programs, parts = 0, []
@@ -85,10 +154,10 @@ def audit(
         for number, (unknowns, equations) in enumerate(parts):
             if progress and number % 20 == 0:
                 progress("audit", number, len(parts))
-            rules, solved = _attack(system, figures, unknowns, equations)
+            rules, solved = _attack_part(system, figures, unknowns, equations)
             found += rules
             programs += solved
-    findings += [_finding(rule, *figures.where(cell)) for rule, cell in found[:MOST_FINDINGS]]
+    findings += [_finding(rule, *figures.where(int(cell))) for rule, cell in found[:MOST_FINDINGS]]
     counts = {
         "cells": len(figures.value),
         "hidden": int(figures.hidden.sum()),
@@ -96,12 +165,10 @@ def audit(
         "parts": len(parts),
         "programs": programs,
     }
-    for rule in sorted({finding.rule for finding in findings}):
-        counts[rule] = sum(finding.rule == rule for finding in findings)
-    return AuditReport(not findings, tuple(findings), counts, round(time.perf_counter() - began, 3))
+    return _Attack(tuple(findings), counts, any(f.rule == "contradiction" for f in findings))
 
 
-def _attack(
+def _attack_part(
     system: System, figures: Figures, unknowns: np.ndarray, equations: np.ndarray
 ) -> tuple[list[tuple[str, int]], int]:
     cells = system.cells[unknowns]
@@ -109,6 +176,7 @@ def _attack(
     if not len(equations):
         return [], 0
     width, k = np.where(wanted, figures.width[cells], 0), np.where(wanted, figures.k[cells], 0)
+    first = int(cells[wanted][0]) if wanted.any() else -1
     try:
         part = Part(system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], wanted)
         settled = np.array(
@@ -116,7 +184,7 @@ def _attack(
         )
         part.spread_out(width, settled)
     except Contradiction:
-        return [("contradiction", int(cells[wanted][0]) if wanted.any() else 0)], 0
+        return [("contradiction", first)], 0
     except Undecided:
         return [("undecided", int(cell)) for cell in cells[wanted]], 0
     found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
@@ -15,14 +15,18 @@ def hidden_ranges(
     cells: Mapping[str, pl.DataFrame],
     tables: Mapping[str, pl.DataFrame],
     trees: Mapping[str, Mapping[str, str | None]],
+    previous: Sequence[Mapping[str, pl.DataFrame]] = (),
+    holds: Callable[[Mapping[tuple[str, ...], int]], bool] | None = None,
 ) -> dict[tuple[str, tuple[str, ...]], tuple[int, int]]:
-    """(table, codes) of every suppressed row → least and largest count over all consistent tables.
+    """(table, codes) of every suppressed row → least and largest count over all consistent tables (empty: none).
 
     Written for tables over the same dimensions' finest cells: the finest joint cells are enumerated by depth-first
     search with the published totals as limits, so it is exact, and slow beyond a dozen cells.
 
     Args:
         trees: dimension → {code: parent}, residual codes included.
+        previous: tables of former releases under the same specification that count the same.
+        holds: what else is known of the finest cells, such as a published mean.
     """
     (table,) = [t for t in spec.tables if len(t.dimensions) == max(len(u.dimensions) for u in spec.tables)][:1]
     columns = list(table.dimensions)
@@ -31,7 +35,8 @@ def hidden_ranges(
     index = {codes: i for i, codes in enumerate(finest)}
     constraints, unknown = [], {}
     for t in spec.tables:
-        for row in tables[t.name].iter_rows(named=True):
+        rows = [(row, release is tables) for release in (tables, *previous) for row in release[t.name].rows(named=True)]
+        for row, present in rows:
             members = frozenset(
                 i
                 for codes, i in index.items()
@@ -44,8 +49,10 @@ def hidden_ranges(
             else:
                 low = 0 if t.rule(spec.rule).zeros == "hidden" else 1
                 constraints.append((members, low, None))
-                unknown[(t.name, tuple(row[c] for c in t.dimensions))] = members
-    return _ranges(len(finest), constraints, unknown)
+                if present:
+                    unknown[(t.name, tuple(row[c] for c in t.dimensions))] = members
+    check = None if holds is None else lambda values: holds(dict(zip(finest, values, strict=True)))
+    return _ranges(len(finest), constraints, unknown, check)
 
 
 def _below(tree: Mapping[str, str | None], code: str, ancestor: str) -> bool:
@@ -57,7 +64,7 @@ def _below(tree: Mapping[str, str | None], code: str, ancestor: str) -> bool:
     return False
 
 
-def _ranges(count: int, constraints: list, unknown: dict) -> dict:
+def _ranges(count: int, constraints: list, unknown: dict, holds: Callable[[list[int]], bool] | None) -> dict:
     closing: dict[int, list] = {i: [] for i in range(count)}
     for members, low, high in constraints:
         closing[max(members)].append((members, low, high))
@@ -70,6 +77,8 @@ def _ranges(count: int, constraints: list, unknown: dict) -> dict:
 
     def visit(i: int) -> None:
         if i == count:
+            if holds is not None and not holds(values):
+                return
             for key, members in unknown.items():
                 total = sum(values[j] for j in members)
                 low, high = ranges.get(key, (total, total))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import polars as pl
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Dimension, FormerRelease, Mean, Rule, Spec, Table, audit, protect
 from kobe_platform.errors import DisclosureError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -132,3 +133,105 @@ def test_the_same_input_gives_the_same_rows(problem):
     except DisclosureError:
         return
     assert first.equals(protect(spec, {"t": frames["t"].reverse()}).tables["t"])
+
+
+def hide_at_random(data, frames, trees, k):
+    """Every row of the table with a pattern drawn at random that hides what is small; the grand total is shown."""
+    rows = []
+    for area, sex in itertools.product(trees["area"], trees["sex"]):
+        count = true_count(frames["t"], trees, (area, sex))
+        small = 0 < count < k
+        away = (area, sex) != ("city", "T") and count > 0 and (small or data.draw(st.booleans(), label=f"{area} {sex}"))
+        rows.append((area, sex, None if away else count, "suppressed" if away else "published"))
+    return pl.DataFrame(rows, schema=["area", "sex", "value", "status"], orient="row")
+
+
+def narrow_cells(spec, ranges):
+    k, width = spec.rule.minimum_frequency, spec.rule.width
+    return {codes for (_, codes), (low, high) in ranges.items() if high - low < width and low < k}
+
+
+def refused_cells(report, *, rules=("exact", "narrow")):
+    return {tuple(f.coordinates.values()) for f in report.findings if f.rule in rules}
+
+
+@CHECKED
+@given(small_problems(), st.data())
+def test_with_former_releases_the_auditor_refuses_exactly_what_the_oracle_finds_narrow(problem, data):
+    spec, frames, trees = problem
+    k = spec.rule.minimum_frequency
+    assume(true_count(frames["t"], trees, ("city", "T")) >= k)
+    now = {"t": hide_at_random(data, frames, trees, k)}
+    previous = [{"t": hide_at_random(data, frames, trees, k)} for _ in range(data.draw(st.integers(1, 2)))]
+    narrow = narrow_cells(spec, hidden_ranges(spec, frames, now, trees, previous))
+    hidden = set(now["t"].filter(status="suppressed").select("area", "sex").rows())
+    before = {c for p in previous for c in p["t"].filter(status="suppressed").select("area", "sex").rows()}
+    told = {c for p in previous for c in p["t"].filter(status="published").select("area", "sex").rows()}
+    report = audit(spec, now, previous=previous)
+    assert refused_cells(report) & hidden == narrow | (hidden & told)
+    assert refused_cells(report, rules=("ratchet",)) == before - hidden
+    assert not report.counts["corrected"] and "undecided" not in {f.rule for f in report.findings}
+
+
+@CHECKED
+@given(small_problems(), st.data())
+def test_what_is_protected_after_a_former_release_is_safe_with_it(problem, data):
+    """The former release was safe; the same counts again are protected so that both together are."""
+    spec, frames, _ = problem
+    try:
+        before = protect(spec, frames).tables
+    except DisclosureError:
+        return
+    extra = data.draw(st.sampled_from(frames["t"].rows()))
+    sensitive = {"t": pl.DataFrame([extra[:2]], schema=["area", "sex"], orient="row")}
+    try:
+        now = protect(spec, frames, sensitive=sensitive, previous=[FormerRelease(before)]).tables
+    except DisclosureError:
+        return
+    report = audit(spec, now, previous=[before])
+    shown_before = before["t"].filter(status="published", area=extra[0], sex=extra[1]).height
+    assert report.safe or (shown_before and now["t"].filter(status="suppressed", area=extra[0], sex=extra[1]).height)
+
+
+AGES = {"a": (0, 4), "b": (5, 14), "c": (15, 15)}
+
+
+@CHECKED
+@given(small_problems(), st.data())
+def test_with_means_the_auditor_refuses_exactly_what_the_oracle_finds_narrow(problem, data):
+    """Areas a, b, c stand for classes of age: the mean by sex says how the hidden ones can be shared out."""
+    spec, frames, _ = problem
+    trees = {"area": AREAS[0], "sex": FLAT}
+    spec = spec.model_copy(update={
+        "dimensions": {"area": Dimension(hierarchy=AREAS[0]), "sex": Dimension(hierarchy=FLAT)},
+        "means": (Mean(table="mean", of="t", dimension="area", values=AGES),),
+    })  # fmt: skip
+    k = spec.rule.minimum_frequency
+    assume(true_count(frames["t"], trees, ("city", "T")) >= k)
+    now = hide_at_random(data, frames, trees, k)
+    persons = {(r["area"], r["sex"]): r["persons"] for r in frames["t"].rows(named=True)}
+    told = {}
+    for sex in ("T", "m", "f"):
+        groups = [(AGES[a], n) for (a, s), n in persons.items() if sex in ("T", s)]
+        number = sum(n for _, n in groups)
+        if number and data.draw(st.booleans(), label=f"mean of {sex}"):
+            age = sum(data.draw(st.integers(low * n, high * n)) for (low, high), n in groups)
+            told[sex] = round(Fraction(age, number), 1) if number else None
+    means = pl.DataFrame(
+        [(sex, float(mean), "published") for sex, mean in told.items()],
+        schema={"sex": pl.String, "value": pl.Float64, "status": pl.String}, orient="row",
+    )  # fmt: skip
+
+    def holds(values):
+        return all(_mean_fits([(AGES[a], n) for (a, s), n in values.items() if sex in ("T", s)], mean)
+                   for sex, mean in told.items())  # fmt: skip
+
+    narrow = narrow_cells(spec, hidden_ranges(spec, frames, {"t": now}, trees, holds=holds))
+    report = audit(spec, {"t": now, "mean": means})
+    assert refused_cells(report) == narrow and {f.rule for f in report.findings} <= {"exact", "narrow"}
+
+
+def _mean_fits(groups, mean):
+    number, half = sum(n for _, n in groups), Fraction(1, 20)
+    least, most = (sum(ends[i] * n for ends, n in groups) for i in (0, 1))
+    return least <= (mean + half) * number and most >= (mean - half) * number
