@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +23,17 @@ def _binary(name: str) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL server of its own on a socket of its own, where the machine has one."""
     initdb, server = _binary("initdb"), _binary("postgres")
     if not (initdb and server):
         pytest.skip("PostgreSQL is not installed")
-    folder = tmp_path_factory.mktemp("postgres")
+    # A folder of its own: that of pytest is closed to the account that the server runs as.
+    with tempfile.TemporaryDirectory(prefix="kobe-postgres-") as place:
+        yield from _served(Path(place), initdb, server)
+
+
+def _served(folder: Path, initdb: str, server: str) -> Iterator[str]:
     data, sockets = folder / "data", folder / "s"
     sockets.mkdir()
     as_other = []
@@ -36,8 +42,6 @@ def postgres(tmp_path_factory) -> Iterator[str]:
             pytest.skip("PostgreSQL cannot run as root here")
         shutil.chown(folder, "postgres")
         shutil.chown(sockets, "postgres")
-        for parent in folder.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
         as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     subprocess.run(
         [*as_other, initdb, "-D", data, "-A", "trust", "-U", "kobe", "-E", "UTF8"], check=True, capture_output=True
