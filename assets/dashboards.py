@@ -137,7 +137,8 @@ def refuse_identifiers(building: Path) -> None:
 def release_facts(release: Release) -> dict[str, object]:
     """A release in counts and identifiers."""
     return {
-        "release": release.id,
+        "release": int(release.id.split("-")[0]),
+        "content": release.content,
         "made": release.made,
         "pages": len(release.pages),
         "tables": len(release.tables),
