@@ -1,8 +1,11 @@
-"""What runs by the clock: partitions are verified every night, and approvals looked at every morning."""
+"""What runs by the clock: partitions verified and raw rows destroyed by night, approvals looked at every morning."""
+
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from kobe_platform.errors import CustodyError
+from kobe_platform.lake.maintenance import destroy, due_for_destruction
 from kobe_platform.privacy.border import border
 from resources import Lake
 
@@ -12,12 +15,12 @@ def verify_lake(context: dg.OpExecutionContext, lake: Lake) -> None:
     """Open every partition in force and check it against its authenticated manifest; fail when one differs."""
     with border(job="nightly_verification"):
         report = lake.store.verify()
-        context.log.info(f"{report.checked} partitions verified")
-        if not report.ok:
+        context.log.info(f"{report.partitions} partitions verified")
+        if report.faults:
             raise CustodyError(
                 "partitions are not what their manifests say",
                 code="lake.verify",
-                at={"failed": len(report.failures)},
+                at={"failed": len(report.faults)},
                 remedy="run `kobe lake verify`",
                 ja="区画の検証に失敗しました",
             )
@@ -36,6 +39,33 @@ nightly = dg.ScheduleDefinition(
     execution_timezone="Asia/Tokyo",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="毎夜2時30分に全区画を検証する。",
+)
+
+
+@dg.op(name="destroy_raw", description="保存期間の過ぎた原データの廃棄(鍵を先に消す)", pool="month")
+def destroy_raw(context: dg.OpExecutionContext, lake: Lake) -> None:
+    """Destroy raw partitions whose month the lake has held for ``raw_days`` days; the log of key use records each."""
+    with border(job="raw_destruction"):
+        due = due_for_destruction(lake.store, lake.raw_days, datetime.now(UTC))
+        for id in due:
+            generations = destroy(lake.store, id)
+            context.log.info(f"{id}: {generations} generations destroyed")
+        context.log.info(f"{len(due)} raw partitions destroyed")
+
+
+@dg.job(name="raw_destruction", description="原データの廃棄", tags={"kobe/purpose": "destruction"})
+def raw_destruction() -> None:
+    """Destroy what is due."""
+    destroy_raw()
+
+
+destruction = dg.ScheduleDefinition(
+    name="raw_destruction",
+    job=raw_destruction,
+    cron_schedule="30 3 * * *",
+    execution_timezone="Asia/Tokyo",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="毎夜3時30分に、レイクに取り込まれて所定の日数が過ぎた原データを廃棄する。",
 )
 
 release_review = dg.define_asset_job(

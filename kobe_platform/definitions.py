@@ -15,7 +15,7 @@ from assets.dashboards import dashboard_assets
 from assets.lake import lake_assets
 from assets.published import published_assets
 from assets.raw import raw_assets
-from assets.schedules import nightly, nightly_verification, release_review, review
+from assets.schedules import destruction, nightly, nightly_verification, raw_destruction, release_review, review
 from assets.sensor import delivery_jobs, inbox_sensor
 from assets.statistics import public_assets, statistics_assets
 from checks.delivery import delivery_checks
@@ -71,8 +71,8 @@ def build_definitions(
             *disclosure_checks(statistics, partitions),
             *page_checks(pages),
         ],
-        jobs=[*jobs, nightly_verification, release_review],
-        schedules=[nightly, review],
+        jobs=[*jobs, nightly_verification, raw_destruction, release_review],
+        schedules=[nightly, destruction, review],
         sensors=[
             inbox_sensor(jobs, partitions),
             dg.AutomationConditionSensorDefinition(
@@ -104,6 +104,10 @@ def installation_resources(settings: Settings) -> dict[str, object]:
             principal=settings.principal,
             log_path=str(settings.key_log),
             passphrase_file=str(settings.passphrase_file or ""),
+            service=settings.key_service,
+            kms_region=settings.kms_region,
+            kms_endpoint=settings.kms_endpoint,
+            raw_days=settings.raw_days,
         ),
         "releases": Releases(
             root=str(settings.releases),

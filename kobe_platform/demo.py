@@ -43,12 +43,12 @@ def demo(
 
 def prepare(settings: Settings, residents: int, first: str, last: str, seed: int, console: Console) -> None:
     """Make the key store and the synthetic deliveries, unless they are there."""
-    from kobe_platform.custody.keys import LocalKeyStore
+    from kobe_platform.custody.opening import KeyPlace, create_key_service
     from kobe_platform.synthesis.deliveries import Plan, synthesize
 
     console.rule("1 合成都市と鍵  synthetic city and keys")
     if not (settings.keys / "root.json").exists():
-        LocalKeyStore.create(settings.keys, log=settings.key_log, principal=settings.principal)
+        create_key_service(KeyPlace.of(settings))
         console.print("made a key store")
     if (settings.inbox / settings.municipality).exists():
         console.print(f"the inbox {settings.inbox} holds deliveries already: nothing is synthesized")
@@ -205,8 +205,8 @@ def release_table(settings: Settings) -> list[Table]:
 
 
 def _store(settings: Settings):
-    from kobe_platform.custody.keys import LocalKeyStore
+    from kobe_platform.custody.opening import KeyPlace, open_key_service
     from kobe_platform.lake import PartitionStore
 
-    keys = LocalKeyStore.open(settings.keys, settings.passphrase, log=settings.key_log, principal=settings.principal)
+    keys = open_key_service(KeyPlace.of(settings))
     return PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)

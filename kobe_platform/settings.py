@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,9 @@ class Settings(BaseSettings):
         principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
         passphrase_file: file whose first line opens the key store, where it has a passphrase
             (``KOBE_PASSPHRASE_FILE``).
+        key_service: who keeps the keys (``KOBE_KEY_SERVICE``): ``local`` or ``aws-kms``; docs/custody.md.
+        kms_region, kms_endpoint: of AWS KMS (``KOBE_KMS_REGION``, ``KOBE_KMS_ENDPOINT``: a VPC endpoint's URL).
+        raw_days: days after which the raw partition of a month that the lake holds is destroyed (``KOBE_RAW_DAYS``).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
         database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
         portal: the portal server's settings file (``KOBE_PORTAL``): sign-in, addresses, limits; may be absent.
@@ -42,16 +46,15 @@ class Settings(BaseSettings):
     portal: Path | None = None
     postgres_url: str = ""
     passphrase_file: Path | None = None
+    key_service: Literal["local", "aws-kms"] = "local"
+    kms_region: str = ""
+    kms_endpoint: str = ""
+    raw_days: int = Field(default=30, ge=0)
 
     @cached_property
     def root(self) -> Path:
         """``home`` as an absolute path."""
         return self.home.resolve()
-
-    @property
-    def passphrase(self) -> str | None:
-        """The passphrase of the key store; None where a key file opens it."""
-        return self.passphrase_file.read_text(encoding="utf-8").splitlines()[0] if self.passphrase_file else None
 
     @property
     def keys(self) -> Path:

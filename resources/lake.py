@@ -7,7 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from kobe_platform.custody.keys import KeyService, LocalKeyStore
+from kobe_platform.custody.opening import KeyPlace, open_key_service
+from kobe_platform.custody.service import KeyService
 from kobe_platform.lake import PartitionStore
 
 
@@ -21,6 +22,8 @@ class Lake(dg.ConfigurableResource):
         principal: who is acting, as the log of key use records it.
         log_path: the log of key use.
         passphrase_file: file whose first line opens the key store; empty for a key file.
+        service: who keeps the keys: ``local`` or ``aws-kms``; with ``kms_region`` and ``kms_endpoint``.
+        raw_days: days after which the raw partition of a month that the lake holds is destroyed.
     """
 
     root: str
@@ -29,11 +32,26 @@ class Lake(dg.ConfigurableResource):
     principal: str
     log_path: str
     passphrase_file: str = ""
+    service: str = "local"
+    kms_region: str = ""
+    kms_endpoint: str = ""
+    raw_days: int = 30
 
     @property
     def key_service(self) -> KeyService:
         """The key service, opened once a process."""
-        return _keys(self.keys_path, self.log_path, self.passphrase_file, self.principal)
+        return _keys(
+            KeyPlace(
+                Path(self.keys_path),
+                Path(self.log_path),
+                self.municipality,
+                self.principal,
+                Path(self.passphrase_file) if self.passphrase_file else None,
+                self.service,
+                self.kms_region,
+                self.kms_endpoint,
+            )
+        )
 
     @property
     def store(self) -> PartitionStore:
@@ -42,9 +60,8 @@ class Lake(dg.ConfigurableResource):
 
 
 @cache
-def _keys(path: str, log: str, passphrase_file: str, principal: str) -> KeyService:
-    passphrase = Path(passphrase_file).read_text("utf-8").splitlines()[0] if passphrase_file else None
-    return LocalKeyStore.open(Path(path), passphrase, log=Path(log), principal=principal)
+def _keys(place: KeyPlace) -> KeyService:
+    return open_key_service(place)
 
 
 @cache

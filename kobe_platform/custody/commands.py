@@ -12,7 +12,6 @@ lake_app = typer.Typer(no_args_is_help=True, help="The encrypted partitions.", a
 log_app = typer.Typer(no_args_is_help=True, help="The log of key use.", add_completion=False)
 
 
-@lake_app.callback()
 @log_app.callback()
 def _family() -> None:
     """Keeps `verify` a command of its own although it is the only one."""
@@ -23,12 +22,11 @@ Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passph
 
 
 def open_keys():
-    """The key store of the settings; the passphrase, where it has one, is the first line of KOBE_PASSPHRASE_FILE."""
-    from kobe_platform.custody.keys import LocalKeyStore
+    """The key service of the settings."""
+    from kobe_platform.custody.opening import KeyPlace, open_key_service
     from kobe_platform.settings import Settings
 
-    settings = Settings()
-    return LocalKeyStore.open(settings.keys, settings.passphrase, log=settings.key_log, principal=settings.principal)
+    return open_key_service(KeyPlace.of(Settings()))
 
 
 def open_store():
@@ -42,15 +40,17 @@ def open_store():
 
 @keys_app.command()
 def init(passphrase: Passphrase = False, as_json: AsJson = False) -> None:
-    """Make the key store of this installation: a key file, or a passphrase on request; nothing when there is one."""
-    from kobe_platform.custody.keys import LocalKeyStore
+    """Make the keys of this installation: a key file, or a passphrase on request; nothing when there are some."""
+    from kobe_platform.custody.opening import KeyPlace, create_key_service, passphrase_of
     from kobe_platform.settings import Settings
 
     settings = Settings()
     made = not (settings.keys / "root.json").exists()
     if made:
-        secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else None
-        LocalKeyStore.create(settings.keys, secret, log=settings.key_log, principal=settings.principal)
+        secret = passphrase_of(settings.passphrase_file)
+        if passphrase and secret is None:
+            secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
+        create_key_service(KeyPlace.of(settings), secret)
     else:
         open_keys()
     _say({"made": made, "folder": settings.keys.name}, as_json, "made a key store" if made else "there is a key store")
@@ -77,25 +77,60 @@ def rotate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put new keys of data in force and rewrap what they protect (manifests only; run again after an interruption)."""
+    """Put new keys of data in force and rewrap what they protect (manifests only).
+
+    A rotation that was interrupted is finished first; where that was asked for, no other is begun.
+    """
     store = open_store()
     known = {record.purpose for record in store.keys.versions() if record.purpose.startswith("data/")}
-    purposes = sorted(known) if purpose is None else [purpose]
-    if not set(purposes) <= known:
+    wanted = sorted(known) if purpose is None else [purpose]
+    if not set(wanted) <= known:
         raise typer.BadParameter("there is no such purpose: see `kobe keys list`")
+    resumed = store.keys.pending()
+    rewritten = _rewrapped(store, wanted, as_json)
+    if resumed and purpose is not None and purpose not in resumed:
+        rewritten += _rewrapped(store, wanted, as_json)
+    text = f"{rewritten} manifests rewrapped{'; an interrupted rotation was finished' if resumed else ''}"
+    _say({"purposes": len(wanted), "manifests": rewritten, "resumed": bool(resumed)}, as_json, text)
+
+
+def _rewrapped(store, purposes: list[str], quiet: bool) -> int:
     rewritten = 0
-    with typer.progressbar(purposes, label="rotating", hidden=as_json) as bar:
+    with typer.progressbar(store.keys.begin_rotation(purposes), label="rotating", hidden=quiet) as bar:
         for name in bar:
-            store.keys.rotate(name)
             rewritten += store.rewrap(name)
-    _say({"purposes": len(purposes), "manifests": rewritten}, as_json, f"{rewritten} manifests rewrapped")
+            store.keys.rewrapped(name)
+    return rewritten
 
 
 @keys_app.command()
-def revoke(key_id: str, as_json: AsJson = False) -> None:
-    """Destroy one version of a key: what only it wraps can never be read again."""
-    record = open_keys().revoke(key_id)
-    _say({"key": record.key_id, "state": record.state}, as_json, f"{record.key_id} is revoked")
+def revoke(
+    key_id: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what it would do.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Destroy one version of a key for ever. Says what nobody can read then, and asks for --yes."""
+    from kobe_platform.lake.maintenance import wrapped_by
+
+    store = open_store()
+    record = next((record for record in store.keys.versions() if record.key_id == key_id), None)
+    if record is None:
+        raise typer.BadParameter("there is no such key: see `kobe keys list`")
+    lost = [f"{partition.id} (generation {partition.generation})" for partition in wrapped_by(store, key_id)]
+    if not as_json:
+        for line in _consequences(record.purpose, lost):
+            typer.echo(line)
+    state = store.keys.revoke(key_id).state if yes else record.state
+    text = f"{key_id} is revoked" if yes else f"nothing was done: `kobe keys revoke {key_id} --yes` destroys the key"
+    _say({"key": key_id, "state": state, "unreadable": lost}, as_json, text)
+    if not yes:
+        raise typer.Exit(1)
+
+
+def _consequences(purpose: str, lost: list[str]) -> list[str]:
+    if purpose.startswith("pseudonym/"):
+        return ["new months can no longer be linked with those already in the lake, and are refused"]
+    return [*(f"unreadable for ever: {name}" for name in lost)] or ["nothing in the store depends on it"]
 
 
 @lake_app.command("verify")
@@ -113,14 +148,47 @@ def verify_lake(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@lake_app.command("destroy-raw")
+def destroy_raw(as_json: AsJson = False) -> None:
+    """Destroy raw partitions whose month the lake has held for KOBE_RAW_DAYS days, as the nightly job does."""
+    from datetime import UTC, datetime
+
+    from kobe_platform.lake.maintenance import destroy, due_for_destruction
+    from kobe_platform.settings import Settings
+
+    store = open_store()
+    due = due_for_destruction(store, Settings().raw_days, datetime.now(UTC))
+    for id in due:
+        destroy(store, id)
+    names = [str(id) for id in due]
+    _say({"destroyed": names}, as_json, "\n".join((*names, f"{len(names)} raw partitions destroyed")))
+
+
 @log_app.command("verify")
-def verify_log(as_json: AsJson = False) -> None:
+def verify_log(
+    anchor: Annotated[str, typer.Option(help="SEQ:HASH, as an earlier call printed it: must still be there.")] = "",
+    as_json: AsJson = False,
+) -> None:
     """Walk the log of key use from its start to its signed end; exit 1 at the first fault."""
-    verdict = open_keys().log.verify()
-    text = f"{verdict.entries} entries, sound" if verdict.sound else f"line {verdict.line}: {verdict.fault}"
-    _say({"entries": verdict.entries, "fault": verdict.fault, "line": verdict.line}, as_json, text)
+    verdict = open_keys().log.verify(_anchor(anchor))
+    said = {"entries": verdict.entries, "fault": verdict.fault, "line": verdict.line, "unsigned": verdict.unsigned}
+    if verdict.sound:
+        said["anchor"] = f"{verdict.entries}:{verdict.last}"
+        text = f"{verdict.entries} entries, sound\nanchor {said['anchor']}"
+    else:
+        text = f"line {verdict.line}: {verdict.fault}"
+    _say(said, as_json, text)
     if not verdict.sound:
         raise typer.Exit(1)
+
+
+def _anchor(text: str) -> tuple[int, str] | None:
+    if not text:
+        return None
+    number, _, last = text.partition(":")
+    if not number.isdigit() or len(last) != 64:
+        raise typer.BadParameter("an anchor is written SEQ:HASH, as `kobe log verify` prints it")
+    return int(number), last
 
 
 def _say(record: dict, as_json: bool, text: str) -> None:

@@ -2,30 +2,133 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kobe_platform.errors import CustodyError
+
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+
+_KINDS = {
+    "custody.absent": (
+        {errno.ENOENT, errno.ENOTDIR},
+        "a file is missing",
+        "restore it from backup, or process its delivery again",
+        "ファイルがありません",
+    ),
+    "custody.permission": (
+        {errno.EACCES, errno.EPERM, errno.EROFS},
+        "the system does not let the platform use a file",
+        "check owner and mode of KOBE_HOME, and who runs the platform",
+        "ファイルを使う権限がありません",
+    ),
+    "custody.disk_full": (
+        {errno.ENOSPC, errno.EDQUOT, errno.EFBIG},
+        "there is no space left for a file: what was in force before still is",
+        "make room, then run the step again",
+        "ディスクの空きがありません",
+    ),
+    "custody.symlink": (
+        {errno.ELOOP},
+        "a file is a symbolic link",
+        "put the file itself there",
+        "シンボリックリンクは使えません",
+    ),
+}
+
+
+@contextmanager
+def storage_errors(object: str) -> Iterator[None]:
+    """Tell errors of the file system apart, by code, from anything that looks like tampering.
+
+    Args:
+        object: what the files belong to, as the error's coordinate.
+
+    Raises:
+        CustodyError: ``custody.absent``, ``custody.permission``, ``custody.disk_full``, ``custody.symlink`` or, for
+            all other errors of the disk, ``custody.io`` (coordinates: the object and the system's error number).
+    """
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, object) from None
+
+
+def storage_error(error: OSError, object: str) -> CustodyError:
+    """See :func:`storage_errors`; the error of one ``OSError``, whose message (it names paths) is left out."""
+    at = {"object": object, "errno": errno.errorcode.get(error.errno or 0, "unknown")}
+    for code, (numbers, message, remedy, ja) in _KINDS.items():
+        if error.errno in numbers:
+            return CustodyError(message, code=code, at=at, remedy=remedy, ja=ja)
+    return CustodyError(
+        "the disk does not do what it was asked",
+        code="custody.io",
+        at=at,
+        remedy="look into the machine's log, then run the step again",
+        ja="ディスクの読み書きに失敗しました",
+    )
 
 
 def write_private(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` in one step (0600): written aside, synced, renamed, the folder synced."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(aside, data)
         os.replace(aside, path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` (0600) and force it onto the disk; never through a symbolic link."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
+    try:
+        write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write all of ``data``: on a nearly full disk one call takes only a part."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def check_private(path: Path) -> None:
+    """Refuse a file or folder that somebody else owns or may use, or that only points elsewhere.
+
+    Raises:
+        CustodyError: ``custody.permissions`` (mode), ``custody.owner`` or ``custody.symlink``.
+    """
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise storage_error(OSError(errno.ELOOP, ""), path.name)
+    if found.st_uid != os.geteuid():
+        raise CustodyError(
+            "a file of the key store belongs to another user",
+            code="custody.owner",
+            at={"file": path.name},
+            remedy="run the platform as the owner of its key store; if others wrote it, restore it from backup",
+            ja="鍵ストアの所有者が違います",
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise CustodyError(
+            "others than the owner may read the key store",
+            code="custody.permissions",
+            at={"file": path.name},
+            remedy="chmod 700 the folder and 600 its files, then rotate the keys",
+            ja="鍵ストアの権限がゆるすぎます",
+        )
 
 
 def sync_file(path: Path) -> None:
@@ -46,7 +149,7 @@ def sync_folder(path: Path) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on the file ``path`` (made when absent) among all processes of this machine."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

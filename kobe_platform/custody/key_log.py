@@ -2,8 +2,11 @@
 
 One JSON line an entry: ``seq, time, principal, action, purpose, key, object, prev, hash``. ``hash`` is an HMAC of the
 entry and the former hash, so an edit, a deletion, a change of order or an entry by somebody else breaks the chain; the
-head (``.head`` beside the log) signs the last hash and the length, so a cut-off end shows too. A log begins with its
-key store: one that is gone, head and all, is not begun anew.
+head (``.head`` beside the log) signs the last hash and the length, so a cut-off end shows too. An entry counts from
+the moment the head signs it. What a crash left behind the head is either a whole entry of this installation, which
+the next writer signs, or a torn line, which it drops. A log begins with its key store: one that is gone, head and all,
+is not begun anew. Putting back log and head together, as they once were, is seen by whoever wrote down a later head
+(:meth:`KeyLog.verify` with an anchor).
 """
 
 from __future__ import annotations
@@ -17,7 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from kobe_platform.custody.durable import PRIVATE_FILE, PRIVATE_FOLDER, locked, write_private
+from kobe_platform.custody.durable import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    locked,
+    storage_errors,
+    write_all,
+    write_private,
+)
+from kobe_platform.custody.log_index import LogIndex
 from kobe_platform.errors import CustodyError
 
 START = "0" * 64
@@ -27,11 +38,20 @@ FIELDS = ("seq", "time", "principal", "action", "purpose", "key", "object", "pre
 
 @dataclass(frozen=True)
 class LogVerdict:
-    """What :meth:`KeyLog.verify` found: ``entries`` that chain from the start, and the first fault or None."""
+    """What :meth:`KeyLog.verify` found.
+
+    Attributes:
+        entries: how many chain from the start.
+        fault, line: the first fault and where it is, or None.
+        last: hash of the last entry: with ``entries``, an anchor to write down elsewhere.
+        unsigned: bytes behind the signed end that a crash left; the next entry settles them.
+    """
 
     entries: int
     fault: str | None = None
     line: int | None = None
+    last: str = START
+    unsigned: int = 0
 
     @property
     def sound(self) -> bool:
@@ -44,7 +64,7 @@ class KeyLog:
 
     Args:
         path: the log file; its head and lock stand beside it.
-        secret: key that signs the head (32 bytes, from the key store).
+        secret: key that signs entries and head (32 bytes, from the key store).
     """
 
     def __init__(self, path: Path, secret: bytes) -> None:
@@ -54,18 +74,23 @@ class KeyLog:
         self._lock = path.with_suffix(".lock")
         self._reading = Lock()
         self._read_until, self._read_entries, self._read_hash = 0, 0, START
-        self._committed: dict[str, int] = {}
-        path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        self._index = LogIndex()
+        with storage_errors(path.name):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
 
     def begin(self, principal: str) -> None:
         """Write the first entry of a new installation's log.
 
+        A log with that entry alone, left by a key store that was never finished, is written over.
+
         Raises:
             CustodyError: there is a log already (``custody.log_broken``).
         """
-        with locked(self._lock):
-            if self.path.exists() or self._head_path.exists():
+        with storage_errors(self.path.name), locked(self._lock):
+            if self.path.exists() and self.path.read_bytes().count(b"\n") > 1:
                 raise _broken(self.path)
+            self._head_path.unlink(missing_ok=True)
+            write_private(self.path, b"")
             head = {"seq": 0, "hash": START, "size": 0}
             self._write(head, principal=principal, action=BEGIN, purpose="", key="", object=self.path.name)
 
@@ -73,24 +98,23 @@ class KeyLog:
         """Record one use; returns when it is on the disk.
 
         Raises:
-            CustodyError: the log does not end where its head says (``custody.log_broken``): nothing is appended.
+            CustodyError: the log does not end where its head says (``custody.log_broken``), or it cannot be written
+                (``custody.disk_full`` …): nothing is appended.
         """
-        with locked(self._lock):
+        with storage_errors(self.path.name), locked(self._lock):
             head = self._head()
             self._write(head, principal=principal, action=action, purpose=purpose, key=key, object=object)
 
-    def _write(self, head: dict, **told: str) -> None:
-        entry = {"seq": head["seq"] + 1, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **told}
-        entry["prev"] = head["hash"]
-        entry["hash"] = self._hash(entry)
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
-        try:
-            os.write(handle, line)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        self._sign(entry["seq"], entry["hash"], head["size"] + len(line))
+    def settle(self) -> None:
+        """Sign, or drop, what a crash left behind the signed end.
+
+        Raises:
+            CustodyError: what stands there was not written by this installation (``custody.log_broken``).
+        """
+        with storage_errors(self.path.name), locked(self._lock):
+            stored, head = self._stored_head(), self._head()
+            if head != stored:
+                self._sign(head)
 
     def committed(self, object: str) -> int:
         """The highest generation of ``object`` (a partition) that the log saw committed; 0 for none.
@@ -99,31 +123,77 @@ class KeyLog:
             CustodyError: what was added since the last call does not continue the log (``custody.log_broken``).
         """
         with self._reading:
-            self._read_on()
-            return self._committed.get(object, 0)
+            return self._read_on().committed.get(object, 0)
 
-    def verify(self) -> LogVerdict:
-        """Walk the whole log: every hash, every link, the signed end."""
-        with locked(self._lock):
-            lines = self.path.read_bytes().split(b"\n") if self.path.exists() else [b""]
-            head, former, count = self._stored_head(), START, 0
-            if head is None:
-                return LogVerdict(count, "the head is missing or not signed by this installation")
-            for number, line in enumerate(lines[:-1], 1):
-                entry = _parsed(line)
-                if entry is None or entry["hash"] != self._hash(entry):
-                    return LogVerdict(count, "an entry was edited or forged", number)
-                if entry["prev"] != former or entry["seq"] != number:
-                    return LogVerdict(count, "an entry was removed, inserted or moved", number)
-                former, count = entry["hash"], number
-                if number == head["seq"] and former != head["hash"]:
-                    return LogVerdict(count, "the log is not the one that its head signs", number)
-            if lines[-1]:
-                return LogVerdict(count, "the last entry is incomplete", len(lines))
-            return LogVerdict(count, "the end was cut off", count + 1) if head["seq"] > count else LogVerdict(count)
+    def destroyed(self, object: str) -> bool:
+        """Whether the log saw the destruction of a generation (``partition/number``); errors as :meth:`committed`."""
+        with self._reading:
+            return object in self._read_on().destroyed
+
+    def created(self, key_id: str) -> bool:
+        """Whether the log saw a version of a key being made; errors as :meth:`committed`."""
+        with self._reading:
+            return key_id in self._read_on().created
+
+    def verify(self, anchor: tuple[int, str] | None = None) -> LogVerdict:
+        """Walk the whole log: every hash, every link, the signed end, and an entry that somebody wrote down.
+
+        Args:
+            anchor: sequence number and hash of an entry that must still be there.
+        """
+        with storage_errors(self.path.name), locked(self._lock):
+            data = self.path.read_bytes() if self.path.exists() else b""
+            head = self._stored_head()
+        if head is None:
+            return LogVerdict(0, "the head is missing or not signed by this installation")
+        verdict = self._walked(data, head, anchor)
+        if verdict.sound and anchor and verdict.entries < anchor[0]:
+            return LogVerdict(verdict.entries, "the log ends before the entry that was written down", verdict.entries)
+        return verdict
+
+    def _walked(self, data: bytes, head: dict, anchor: tuple[int, str] | None) -> LogVerdict:
+        former, count = START, 0
+        lines = data.split(b"\n")[:-1]
+        for number, line in enumerate(lines, 1):
+            entry = _parsed(line)
+            if entry is None or entry["hash"] != self._hash(entry):
+                return LogVerdict(count, "an entry was edited or forged", number, former)
+            if entry["prev"] != former or entry["seq"] != number:
+                return LogVerdict(count, "an entry was removed, inserted or moved", number, former)
+            former, count = entry["hash"], number
+            if number == head["seq"] and former != head["hash"]:
+                return LogVerdict(count, "the log is not the one that its head signs", number, former)
+            if anchor and number == anchor[0] and former != anchor[1]:
+                return LogVerdict(count, "an entry is not the one that was written down", number, former)
+        if head["seq"] > count:
+            return LogVerdict(count, "the end was cut off", count + 1, former)
+        return LogVerdict(count, last=former, unsigned=len(data) - head["size"])
+
+    def _write(self, head: dict, **told: str) -> None:
+        entry = {"seq": head["seq"] + 1, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **told}
+        entry["prev"] = head["hash"]
+        entry["hash"] = self._hash(entry)
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, PRIVATE_FILE)
+        try:
+            if os.fstat(handle).st_size != head["size"]:
+                os.ftruncate(handle, head["size"])  # a torn line, after which nothing may follow
+            write_all(handle, line)
+            os.fsync(handle)
+            self._sign({"seq": entry["seq"], "hash": entry["hash"], "size": head["size"] + len(line)})
+        except OSError:
+            self._undo(handle, head)
+            raise
+        finally:
+            os.close(handle)
+
+    def _undo(self, handle: int, head: dict) -> None:
+        """Take back an entry that could not be completed, so that it does not count later (best effort)."""
+        if (self._stored_head() or head)["seq"] <= head["seq"]:
+            os.ftruncate(handle, head["size"])
 
     def _head(self) -> dict:
-        """The signed head, advanced over entries that a crash left without one."""
+        """The signed head, advanced over whole entries that a crash left without one."""
         head = self._stored_head()
         size = self.path.stat().st_size if self.path.exists() else 0
         if head is None or size < head["size"]:
@@ -131,55 +201,50 @@ class KeyLog:
         return head if size == head["size"] else self._recovered(head)
 
     def _recovered(self, head: dict) -> dict:
-        with self.path.open("r+b") as file:
+        with self.path.open("rb") as file:
             file.seek(head["size"])
-            tail = file.read()
-            whole, _, torn = tail.rpartition(b"\n")
-            for line in whole.split(b"\n") if whole else []:
-                entry = _parsed(line)
-                if entry is None or entry["prev"] != head["hash"] or entry["hash"] != self._hash(entry):
-                    raise _broken(self.path)
-                head = {"seq": entry["seq"], "hash": entry["hash"], "size": head["size"] + len(line) + 1}
-            if torn:
-                file.truncate(head["size"])
+            whole, _, _ = file.read().rpartition(b"\n")
+        for line in whole.split(b"\n") if whole else []:
+            entry = _parsed(line)
+            if entry is None or entry["prev"] != head["hash"] or entry["hash"] != self._hash(entry):
+                raise _broken(self.path)
+            head = {"seq": entry["seq"], "hash": entry["hash"], "size": head["size"] + len(line) + 1}
         return head
 
     def _stored_head(self) -> dict | None:
-        if not self._head_path.exists():
-            return None
         try:
             head = json.loads(self._head_path.read_bytes())
             signed = hmac.compare_digest(head.pop("mac"), self._mac(head))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return head if signed else None
 
-    def _sign(self, seq: int, last: str, size: int) -> None:
-        head = {"seq": seq, "hash": last, "size": size}
+    def _sign(self, head: dict) -> None:
         write_private(self._head_path, json.dumps({**head, "mac": self._mac(head)}).encode())
 
     def _mac(self, head: dict) -> str:
         return hmac.new(self._secret, json.dumps(head, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
-    def _read_on(self) -> None:
-        """Read what was added, entry by entry along the chain, and at least up to the signed head."""
+    def _read_on(self) -> LogIndex:
+        """Read what was added and signed, entry by entry along the chain."""
         head = self._stored_head()
-        if head is None:
+        if head is None or head["size"] < self._read_until:
             raise _broken(self.path)
-        with self.path.open("rb") as file:
+        with storage_errors(self.path.name), self.path.open("rb") as file:
             file.seek(self._read_until)
-            whole, newline, _ = file.read().rpartition(b"\n")
-        for line in whole.split(b"\n") if whole else []:
+            added = file.read(head["size"] - self._read_until)
+        if len(added) < head["size"] - self._read_until:
+            raise _broken(self.path)
+        for line in added.split(b"\n")[:-1]:
             entry = _parsed(line)
             if entry is None or entry["prev"] != self._read_hash or entry["hash"] != self._hash(entry):
                 raise _broken(self.path)
             self._read_hash, self._read_entries = entry["hash"], entry["seq"]
-            if entry["action"] == "commit":
-                name, _, generation = entry["object"].rpartition("/")
-                self._committed[name] = max(int(generation), self._committed.get(name, 0))
-        self._read_until += len(whole) + len(newline)
-        if self._read_entries < head["seq"] or self.path.stat().st_size < self._read_until:
+            self._index.take(entry)
+        if self._read_hash != head["hash"]:
             raise _broken(self.path)
+        self._read_until = head["size"]
+        return self._index
 
     def _hash(self, entry: dict) -> str:
         text = json.dumps([entry[name] for name in FIELDS], ensure_ascii=False, separators=(",", ":"))

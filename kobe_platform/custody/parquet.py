@@ -6,14 +6,14 @@ identity and is not stored in the file: who opens it must know which file it oug
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
-from kobe_platform.errors import CustodyError
-
-KEY_BYTES = 32
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def write_encrypted(frame: pl.DataFrame | pl.LazyFrame, path: Path, *, key: bytes, identity: str) -> None:
@@ -22,51 +22,64 @@ def write_encrypted(frame: pl.DataFrame | pl.LazyFrame, path: Path, *, key: byte
     Args:
         key: the file's own data key, 32 bytes.
         identity: what the file is (bound as additional authenticated data).
-    """
-    properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=identity.encode())
-    if isinstance(frame, pl.LazyFrame):
-        frame.sink_parquet(path, encryption=properties, compression="zstd", compression_level=1)
-    else:
-        frame.write_parquet(path, encryption=properties, compression="zstd", compression_level=1)
-
-
-def scan_encrypted(path: Path, *, key: bytes, identity: str) -> pl.LazyFrame:
-    """A lazy frame over ``path`` that reads and decrypts only the columns asked for."""
-    properties = pl.ParquetDecryptionProperties(footer_key=key, aad_prefix=identity.encode())
-    return pl.scan_parquet(path, decryption=properties, glob=False)
-
-
-def read_encrypted(path: Path, *, key: bytes, identity: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """The file's rows, or its columns named in ``columns``.
 
     Raises:
-        CustodyError: the file is absent (``custody.absent``), or it does not authenticate: another key, another
-            file in its place, or a changed byte (``custody.not_authentic``; coordinates: the identity).
+        OSError: the disk refuses. PolarsError: the frame cannot be computed or written.
     """
-    if not path.is_file():
-        raise CustodyError(
-            "a data file is missing",
-            code="custody.absent",
-            at={"object": identity},
-            remedy="restore the partition from backup, or process its delivery again",
-            ja="データファイルがありません",
-        )
+    properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=identity.encode())
+    with _system_errors():
+        if isinstance(frame, pl.LazyFrame):
+            frame.sink_parquet(path, encryption=properties, compression="zstd", compression_level=1)
+        else:
+            frame.write_parquet(path, encryption=properties, compression="zstd", compression_level=1)
+
+
+def read_encrypted(
+    path: Path,
+    *,
+    key: bytes,
+    identity: str,
+    build: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda frame: frame,
+) -> pl.DataFrame:
+    """What ``build`` asks of the file's rows; only the columns that it needs are read and decrypted.
+
+    Raises:
+        OSError: the file cannot be opened. PolarsError: another key, another file in its place, a changed byte, or
+            a query that fails; its message may carry values.
+    """
+    path.open("rb").close()
+    with _system_errors():
+        return build(_scan(path, key, identity)).collect()
+
+
+def schema_encrypted(path: Path, *, key: bytes, identity: str) -> tuple[dict[str, str], int]:
+    """Columns (name → Polars type) and rows of the file, from its footer; errors as :func:`read_encrypted`."""
+    frame = _scan(path, key, identity)
+    columns = {name: str(kind) for name, kind in frame.collect_schema().items()}
+    return columns, frame.select(pl.len()).collect().item()
+
+
+def opens(path: Path, *, key: bytes, identity: str) -> bool:
+    """Whether the key opens the file's footer."""
     try:
-        frame = scan_encrypted(path, key=key, identity=identity)
-        return (frame if columns is None else frame.select(list(columns))).collect()
-    except pl.exceptions.ColumnNotFoundError:
-        raise CustodyError(
-            "a data file lacks a column that was asked for",
-            code="custody.column",
-            at={"object": identity},
-            remedy="process the partition again with the contract in force",
-            ja="求められた列がデータファイルにありません",
-        ) from None
-    except (pl.exceptions.PolarsError, OSError, ValueError):
-        raise CustodyError(
-            "a data file does not authenticate: its key, its place or its bytes are not what the manifest says",
-            code="custody.not_authentic",
-            at={"object": identity},
-            remedy="run `kobe lake verify`, then restore the partition from backup or process its delivery again",
-            ja="データファイルの真正性を確認できません",
-        ) from None
+        schema_encrypted(path, key=key, identity=identity)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """Polars tells errors of the system in the text of its own: raise them as what they are."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        number = _SYSTEM_ERROR.search(str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), "") from None
+
+
+def _scan(path: Path, key: bytes, identity: str) -> pl.LazyFrame:
+    properties = pl.ParquetDecryptionProperties(footer_key=key, aad_prefix=identity.encode())
+    return pl.scan_parquet(path, decryption=properties, glob=False)

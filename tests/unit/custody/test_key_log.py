@@ -1,15 +1,21 @@
 """Any edit, deletion, reordering or cut of the log of key use is found; a crash or a rival writer is not a fault."""
 
+import errno
 import hashlib
 import json
 import multiprocessing
+import os
+import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kobe_platform.custody.key_log import FIELDS, KeyLog
 from kobe_platform.errors import CustodyError
 
 SECRET = b"s" * 32
+FLIPS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def entries(log, count, action="unwrap"):
@@ -20,6 +26,14 @@ def entries(log, count, action="unwrap"):
 @pytest.fixture
 def log(tmp_path):
     log = KeyLog(tmp_path / "key_use.jsonl", SECRET)
+    log.begin("p")
+    entries(log, 5)
+    return log
+
+
+@pytest.fixture(scope="module")
+def module_log(tmp_path_factory):
+    log = KeyLog(tmp_path_factory.mktemp("log") / "key_use.jsonl", SECRET)
     log.begin("p")
     entries(log, 5)
     return log
@@ -117,9 +131,11 @@ def test_a_crash_between_entry_and_head_is_healed(log):
     assert log.verify().entries == 8
 
 
-def test_a_torn_last_line_is_dropped_by_the_next_entry(log):
+def test_a_torn_last_line_is_a_crash_and_dropped_by_the_next_entry(log):
     with log.path.open("ab") as file:
         file.write(b'{"seq": 7, "ti')
+    assert log.verify().sound
+    assert log.verify().unsigned == 14
     entries(log, 1)
     verdict = log.verify()
     assert verdict.sound
@@ -149,3 +165,114 @@ def test_commits_are_known_also_when_another_process_wrote_them(log):
     assert log.committed("28100/lake/x/2025-07") == 0
     other.append(principal="p", action="commit", purpose="data/x", key="", object="28100/lake/x/2025-07/3")
     assert log.committed("28100/lake/x/2025-07") == 3
+
+
+@FLIPS
+@given(st.data())
+def test_no_byte_of_the_log_can_be_changed_or_cut_unnoticed(module_log, data):
+    log, sound = module_log, module_log.path.read_bytes()
+    place = data.draw(st.integers(0, len(sound) - 1))
+    if data.draw(st.booleans()):
+        changed = bytearray(sound)
+        changed[place] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        changed = sound[:place]
+    log.path.write_bytes(changed)
+    try:
+        assert not log.verify().sound
+        with pytest.raises(CustodyError):
+            KeyLog(log.path, SECRET).committed("o")
+    finally:
+        log.path.write_bytes(sound)
+    assert log.verify().sound
+
+
+@FLIPS
+@given(st.permutations(range(6)), st.sets(st.integers(0, 5), max_size=3))
+def test_no_entry_can_be_moved_or_removed_unnoticed(module_log, order, removed):
+    log, sound = module_log, module_log.path.read_bytes()
+    lines = sound.splitlines(keepends=True)
+    changed = b"".join(lines[number] for number in order if number not in removed)
+    log.path.write_bytes(changed)
+    try:
+        assert log.verify().sound == (changed == sound)
+    finally:
+        log.path.write_bytes(sound)
+
+
+def test_a_head_of_another_time_or_key_is_refused(log):
+    head = log.path.with_suffix(".head")
+    entries(log, 1)
+    for text in ("", "{}", "null", head.read_text().replace('"seq": 7', '"seq": 8')):
+        kept = head.read_text()
+        head.write_text(text)
+        assert not log.verify().sound
+        head.write_text(kept)
+    assert not KeyLog(log.path, b"t" * 32).verify().sound
+
+
+def test_log_and_head_put_back_together_are_seen_against_an_anchor(log):
+    former = [(path, path.read_bytes()) for path in (log.path, log.path.with_suffix(".head"))]
+    entries(log, 3)
+    verdict = log.verify()
+    anchor = (verdict.entries, verdict.last)
+    for path, data in former:
+        path.write_bytes(data)
+    assert log.verify().sound, "log and head agree: nothing in the folder can tell"
+    assert not log.verify(anchor).sound
+
+
+def test_an_entry_counts_from_its_signature_on(log):
+    """A reader never believes an entry that a failed write may still take back."""
+    reader, head = KeyLog(log.path, SECRET), log.path.with_suffix(".head")
+    former = head.read_bytes()
+    entries(log, 1, action="commit")
+    head.write_bytes(former)
+    assert reader.committed("o") == 0
+    reader.settle()
+    assert KeyLog(log.path, SECRET).verify().unsigned == 0
+    entries(log, 1, action="commit")
+    assert reader.committed("o") == 0 and log.verify().entries == 8
+
+
+def test_a_disk_that_takes_a_part_of_an_entry_leaves_none_of_it(log, monkeypatch):
+    size = log.path.stat().st_size
+    originals = os.write
+
+    def nearly_full(handle, data):
+        if len(data) > 20:
+            return originals(handle, bytes(data)[:20])
+        raise OSError(errno.ENOSPC, "made up")
+
+    monkeypatch.setattr(os, "write", nearly_full)
+    with pytest.raises(CustodyError) as refusal:
+        entries(log, 1)
+    monkeypatch.undo()
+    assert refusal.value.code == "custody.disk_full"
+    assert log.path.stat().st_size == size
+    entries(log, 1)
+    assert log.verify().entries == 7
+
+
+def test_a_writer_killed_among_others_does_not_break_the_chain(tmp_path):
+    path = tmp_path / "key_use.jsonl"
+    KeyLog(path, SECRET).begin("p")
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(path,)) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    while path.read_bytes().count(b"\n") < 15:
+        time.sleep(0.005)
+    writers[0].kill()
+    for writer in writers:
+        writer.join()
+    log = KeyLog(path, SECRET)
+    entries(log, 1)
+    verdict = log.verify()
+    assert verdict.sound and 82 <= verdict.entries <= 122
+
+
+def test_a_log_with_entries_is_not_begun_anew(log):
+    with pytest.raises(CustodyError):
+        log.begin("p")
+    assert log.verify().entries == 6

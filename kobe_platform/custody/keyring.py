@@ -1,0 +1,118 @@
+"""The key ring: every version of every key, signed, in one private file that is replaced in one step.
+
+It also remembers a rotation that is under way, so that one that was interrupted is gone on with and not begun anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from kobe_platform.custody.durable import locked, storage_errors, write_private
+from kobe_platform.errors import CustodyError
+
+ACTIVE, RETIRED, REVOKED = "active", "retired", "revoked"
+
+
+@dataclass(frozen=True)
+class KeyRecord:
+    """One version of a purpose key. ``state``: active (wraps), retired (only unwraps) or revoked (neither).
+
+    ``wrapped`` is what the back end needs to use it: the wrapped key in hex, or the name of a key of AWS KMS; None once
+    it is revoked. The states are those of NIST SP 800-57 part 1, 7.2: active, deactivated, destroyed.
+    """
+
+    key_id: str
+    purpose: str
+    state: str
+    created_at: str
+    wrapped: str | None
+
+
+@dataclass(frozen=True)
+class RingState:
+    """What the ring file says: all versions, and the purposes that a rotation has still to rewrap."""
+
+    records: tuple[KeyRecord, ...] = ()
+    pending: tuple[str, ...] = ()
+
+    def active(self, purpose: str) -> KeyRecord | None:
+        """The version that wraps for ``purpose``, or None."""
+        return next((r for r in self.records if r.purpose == purpose and r.state == ACTIVE), None)
+
+    def find(self, key_id: str) -> KeyRecord | None:
+        """One version by its name."""
+        return next((record for record in self.records if record.key_id == key_id), None)
+
+    def next_id(self, purpose: str) -> str:
+        """Name of a further version of a purpose's key."""
+        return f"{purpose}#{1 + sum(record.purpose == purpose for record in self.records)}"
+
+    def adding(self, record: KeyRecord) -> RingState:
+        """With a new version in force: the former one of its purpose only unwraps."""
+        former = self.active(record.purpose)
+        kept = [replace(r, state=RETIRED) if r is former else r for r in self.records]
+        return replace(self, records=(*kept, record))
+
+    def revoking(self, key_id: str) -> RingState:
+        """With one version gone: its material is no longer in the ring."""
+        gone = [replace(r, state=REVOKED, wrapped=None) if r.key_id == key_id else r for r in self.records]
+        return replace(self, records=tuple(gone))
+
+
+class KeyRing:
+    """The ring file of one installation.
+
+    Args:
+        path: ``keyring.json`` in the key store's folder.
+        secret: key that signs it (32 bytes).
+    """
+
+    def __init__(self, path: Path, secret: bytes) -> None:
+        self.path = path
+        self._secret = secret
+
+    def read(self) -> RingState:
+        """The ring as it stands.
+
+        Raises:
+            CustodyError: it does not authenticate (``custody.keyring``), or cannot be read (see
+                :func:`~kobe_platform.custody.durable.storage_errors`).
+        """
+        with storage_errors(self.path.name):
+            data = self.path.read_bytes()
+        try:
+            ring = json.loads(data)
+            body = {"keys": ring["keys"], "pending": ring["pending"]}
+            sound = hmac.compare_digest(ring["mac"], self._mac(body))
+        except (ValueError, KeyError, TypeError):
+            sound, body = False, {}
+        if not sound:
+            raise CustodyError(
+                "the key ring is damaged, or was written by another installation",
+                code="custody.keyring",
+                at={"file": self.path.name},
+                remedy="restore the key store from its backup",
+                ja="鍵束が壊れているか、別の環境のものです",
+            )
+        return RingState(tuple(KeyRecord(**record) for record in body["keys"]), tuple(body["pending"]))
+
+    def save(self, state: RingState) -> None:
+        """Replace the ring file."""
+        body = {"keys": [asdict(record) for record in state.records], "pending": list(state.pending)}
+        with storage_errors(self.path.name):
+            write_private(self.path, json.dumps({"version": 1, **body, "mac": self._mac(body)}, indent=1).encode())
+
+    @contextmanager
+    def held(self) -> Iterator[RingState]:
+        """The ring as it stands, while no other process changes it."""
+        with locked(self.path.with_name(".lock")):
+            yield self.read()
+
+    def _mac(self, body: dict) -> str:
+        return hmac.new(self._secret, json.dumps(body, sort_keys=True).encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,32 @@
+"""What the log of key use says about partitions and keys: commits, destructions, keys that were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+COMMIT, DESTROYED, MADE = "commit", "destroyed", ("create", "rotate")
+
+
+@dataclass
+class LogIndex:
+    """Facts of all entries so far.
+
+    Attributes:
+        committed: partition → the highest generation that was committed.
+        destroyed: generations (``partition/number``) whose rows were destroyed.
+        created: names of the keys that were made.
+    """
+
+    committed: dict[str, int] = field(default_factory=dict)
+    destroyed: set[str] = field(default_factory=set)
+    created: set[str] = field(default_factory=set)
+
+    def take(self, entry: dict) -> None:
+        """Take in one authenticated entry."""
+        if entry["action"] == COMMIT:
+            name, _, generation = entry["object"].rpartition("/")
+            self.committed[name] = max(int(generation), self.committed.get(name, 0))
+        elif entry["action"] == DESTROYED:
+            self.destroyed.add(entry["object"])
+        elif entry["action"] in MADE:
+            self.created.add(entry["key"])

@@ -1,0 +1,141 @@
+"""Work over the whole store: verifying it, wrapping its data keys anew, destroying rows whose time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kobe_platform.custody.durable import storage_errors, sync_folder
+from kobe_platform.custody.keyring import REVOKED
+from kobe_platform.custody.service import WrappedKey
+from kobe_platform.errors import PlatformError
+from kobe_platform.lake.manifests import fault
+from kobe_platform.lake.partitions import Partition, PartitionId, VerifyReport, digest, generation_folder
+
+if TYPE_CHECKING:
+    from kobe_platform.lake.store import PartitionStore
+
+
+def verify(store: PartitionStore) -> VerifyReport:
+    """Check every kept generation: signatures, digest of the file, its key, and that all of it decrypts."""
+    faults: list[tuple[str, str]] = []
+    count = 0
+    for id in store.ids():
+        count += 1
+        try:
+            store.current(id)
+            for partition in store.history(id):
+                with storage_errors(str(id)):
+                    _verify_generation(store, partition)
+        except PlatformError as error:
+            faults.append((str(id), error.code))
+    return VerifyReport(count, tuple(faults))
+
+
+def _verify_generation(store: PartitionStore, partition: Partition) -> None:
+    path = store.data_file(partition)
+    if partition.destroyed_at:
+        if path.exists():
+            raise fault("rows that were to be destroyed lie there still", "custody.not_destroyed", partition.id)
+        return
+    store.collected(partition)
+    if digest(path) != partition.digest:
+        raise fault("a data file was changed", "custody.not_authentic", partition.id)
+
+
+def rewrap(store: PartitionStore, purpose: str) -> int:
+    """Wrap the data keys of a purpose anew by its active key: manifests only; the number rewritten.
+
+    Manifests that the active key wraps already, that were destroyed or whose key is revoked are left alone, so an
+    interrupted call is gone on with by the next. Readers find the former manifest or the new one: both open.
+    """
+    records = {record.key_id: record for record in store.keys.versions()}
+    rewritten = 0
+    for id in store.ids():
+        if id.purpose != purpose:
+            continue
+        with store.holding(id):
+            for partition in store.history(id):
+                record = records.get(partition.key.key_id)
+                if not partition.key.wrapped or (record and record.state in ("active", REVOKED)):
+                    continue
+                _rewrap_generation(store, partition)
+                rewritten += 1
+    return rewritten
+
+
+def _rewrap_generation(store: PartitionStore, partition: Partition) -> None:
+    id = partition.id
+    identity = store.manifests.identity(id, partition.generation)
+    key = store.keys.unwrap(id.purpose, partition.key, identity)
+    fresh = store.keys.wrap(id.purpose, key, identity)
+    folder = generation_folder(store.manifests.folder(id), partition.generation)
+    store.manifests.write_manifest(replace(partition, key=fresh), folder)
+
+
+def wrapped_by(store: PartitionStore, key_id: str) -> Iterator[Partition]:
+    """Kept generations whose rows nothing can read once the key ``key_id`` is revoked."""
+    for id in store.ids():
+        for partition in store.history(id):
+            if partition.key.wrapped and partition.key.key_id == key_id:
+                yield partition
+
+
+def due_for_destruction(store: PartitionStore, days: int, now: datetime) -> list[PartitionId]:
+    """Raw partitions whose month the lake has held, in its present generation, for ``days`` days.
+
+    A raw partition that is newer than the lake's (delivered again, not yet admitted) is not due, nor is one that the
+    lake has no partition of (references).
+    """
+    due = []
+    for source in store.sources("raw"):
+        for month in store.months("raw", source):
+            id = PartitionId("raw", source, month)
+            held = store.current(PartitionId("lake", source, month))
+            raw = store.current(id)
+            if held is None or raw is None or raw.created_at > held.created_at:
+                continue
+            old = datetime.fromisoformat(held.created_at) + timedelta(days=days) <= now
+            if old and not _is_destroyed(store, id):
+                due.append(id)
+    return due
+
+
+def _is_destroyed(store: PartitionStore, id: PartitionId) -> bool:
+    return all(
+        partition.destroyed_at
+        and not store.data_file(partition).exists()
+        and store.keys.log.destroyed(store.manifests.identity(id, partition.generation))
+        for partition in store.history(id)
+    )
+
+
+def destroy(store: PartitionStore, id: PartitionId, now: datetime | None = None) -> int:
+    """Destroy the rows of every kept generation of a partition; the number of generations.
+
+    In this order, each step on the disk before the next: an entry ``destroy`` in the log, the manifest without its
+    wrapped key (from here nothing decrypts the rows), the data file, an entry ``destroyed``. Interrupted anywhere,
+    another call goes on. The manifest with its counts stays, as the record of what there was.
+    """
+    at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    with store.holding(id):
+        history = store.history(id)
+        for partition in history:
+            _destroy_generation(store, partition, at)
+    return len(history)
+
+
+def _destroy_generation(store: PartitionStore, partition: Partition, at: str) -> None:
+    id, folder = partition.id, generation_folder(store.manifests.folder(partition.id), partition.generation)
+    identity = store.manifests.identity(id, partition.generation)
+    if store.keys.log.destroyed(identity):
+        return
+    if not partition.destroyed_at:
+        store.keys.record("destroy", id.purpose, identity)
+        gone = replace(partition, key=WrappedKey(partition.key.key_id, ""), destroyed_at=at)
+        store.manifests.write_manifest(gone, folder)
+    store.data_file(partition).unlink(missing_ok=True)
+    sync_folder(folder)
+    store.keys.record("destroyed", id.purpose, identity)

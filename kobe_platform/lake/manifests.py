@@ -1,0 +1,151 @@
+"""Signed heads and manifests: reading, writing, and deciding with the log of key use which generation is in force."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kobe_platform.custody.durable import storage_error, storage_errors, write_private
+from kobe_platform.custody.service import KeyService
+from kobe_platform.errors import CustodyError
+from kobe_platform.lake.partitions import HEAD, MANIFEST, NEXT_HEAD, Partition, PartitionId, generation_folder
+
+ATTEMPTS = 8
+"""Looks at log and heads before a difference between them counts: a commit may happen in between."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Which generation is in force, and the digest of its data file."""
+
+    generation: int
+    digest: str
+
+
+class Manifests:
+    """The signed files of all partitions.
+
+    Args:
+        root: the folder ``store``.
+        keys: who signs, and whose log says what was committed.
+        municipality: part of every object's name.
+    """
+
+    def __init__(self, root: Path, keys: KeyService, municipality: str) -> None:
+        self.root = root
+        self.keys = keys
+        self.municipality = municipality
+
+    def folder(self, id: PartitionId) -> Path:
+        """Where a partition lies."""
+        return self.root / id.stage / id.source / id.month
+
+    def name(self, id: PartitionId) -> str:
+        """A partition as the log and its own files name it."""
+        return f"{self.municipality}/{id}"
+
+    def identity(self, id: PartitionId, generation: int) -> str:
+        """What one data file is: bound to its key and its contents."""
+        return f"{self.name(id)}/{generation}"
+
+    def in_force(self, id: PartitionId) -> Partition | None:
+        """The manifest of the generation in force, or None.
+
+        Raises:
+            CustodyError: it does not authenticate (``custody.tampered_manifest``), is older than the log
+                (``custody.rolled_back``), or newer (``custody.unlogged``).
+        """
+        head = self.head(id)
+        if head is None:
+            return None
+        partition = self.manifest(id, head.generation)
+        if partition.digest != head.digest:
+            raise fault("the manifest is not the one that was put in force", "custody.tampered_manifest", id)
+        return partition
+
+    def head(self, id: PartitionId) -> Head | None:
+        """The head whose generation the log saw committed last; errors as :meth:`in_force`."""
+        committed, found = 0, None
+        for _ in range(ATTEMPTS):
+            committed = self.keys.log.committed(self.name(id))
+            found, following = self.stored_head(id, HEAD), self.stored_head(id, NEXT_HEAD)
+            if not committed and found is None:
+                return None
+            for head in (found, following):
+                if head is not None and head.generation == committed:
+                    return head
+        if found is not None and found.generation > committed:
+            raise fault("the log does not know the partition in force: it was put back", "custody.unlogged", id)
+        raise fault("a partition was put back to an older generation, or its head is gone", "custody.rolled_back", id)
+
+    def stored_head(self, id: PartitionId, name: str) -> Head | None:
+        """A head file of a partition, in force or about to be; None where there is none."""
+        path = self.folder(id) / name
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, self.name(id)) from None
+        record = self._authentic(data, id)
+        return Head(record["generation"], record["digest"])
+
+    def write_head(self, partition: Partition, name: str) -> None:
+        """Write a head file for a generation."""
+        record = {"generation": partition.generation, "digest": partition.digest}
+        self._write(self.folder(partition.id) / name, {"object": self.name(partition.id), **record})
+
+    def manifest(self, id: PartitionId, generation: int) -> Partition:
+        """The manifest of one generation.
+
+        Raises:
+            CustodyError: it is absent (``custody.absent``), does not authenticate (``custody.tampered_manifest``), or
+                gives a key to rows that the log saw destroyed (``custody.rolled_back``).
+        """
+        path = generation_folder(self.folder(id), generation) / MANIFEST
+        with storage_errors(self.identity(id, generation)):
+            data = path.read_bytes()
+        record = self._authentic(data, id)
+        if record["generation"] != generation:
+            raise fault("a manifest belongs to another generation", "custody.tampered_manifest", id)
+        partition = Partition.of(id, record)
+        if partition.key.wrapped and self.keys.log.destroyed(self.identity(id, generation)):
+            raise fault("a destroyed partition was put back", "custody.rolled_back", id)
+        return partition
+
+    def write_manifest(self, partition: Partition, folder: Path) -> None:
+        """Write the manifest of a generation into its folder."""
+        self._write(folder / MANIFEST, partition.record(self.name(partition.id)))
+
+    def _write(self, path: Path, record: dict) -> None:
+        record = {**record, "mac": self._mac(record)}
+        write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
+
+    def _authentic(self, data: bytes, id: PartitionId) -> dict:
+        try:
+            record = json.loads(data)
+            sound = hmac.compare_digest(record.pop("mac"), self._mac(record))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            sound, record = False, {}
+        if not sound or record["object"] != self.name(id):
+            raise fault("a manifest does not authenticate", "custody.tampered_manifest", id)
+        return record
+
+    def _mac(self, record: Mapping) -> str:
+        text = json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
+        return hmac.new(self.keys.manifest_key(), text, hashlib.sha256).hexdigest()
+
+
+def fault(message: str, code: str, id: PartitionId, **more: str | int) -> CustodyError:
+    """An error about one partition."""
+    return CustodyError(
+        message,
+        code=code,
+        at={**id.at, **more},
+        remedy="run `kobe lake verify`, then restore the partition from backup or process its delivery again",
+        ja="区画の記録が真正ではありません",
+    )

@@ -1,0 +1,119 @@
+"""What a partition is: its name, one generation of it, and where these lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kobe_platform.custody.service import WrappedKey
+
+STAGES = ("raw", "abstracted", "lake", "statistics", "published")
+DATA_FILE, MANIFEST, HEAD, NEXT_HEAD = "data.parquet", "manifest.json", "head.json", "head.next"
+
+
+@dataclass(frozen=True)
+class PartitionId:
+    """Names one partition: ``month`` is YYYY-MM (a yearly statistic stands under the month that closes its year)."""
+
+    stage: str
+    source: str
+    month: str
+
+    def __str__(self) -> str:
+        return f"{self.stage}/{self.source}/{self.month}"
+
+    @property
+    def purpose(self) -> str:
+        """The purpose of the keys that wrap its data keys: one for each stage and source."""
+        return f"data/{self.stage}/{self.source}"
+
+    @property
+    def at(self) -> dict[str, str | int]:
+        """Coordinates for errors."""
+        return {"stage": self.stage, "source": self.source, "month": self.month}
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One committed generation, as its authenticated manifest describes it.
+
+    Attributes:
+        columns: name → Polars type.
+        digest, size: SHA-256 and bytes of the encrypted file.
+        facts: counts about how it came to be (never values).
+        inputs: what it was made from, name → digest; a re-run with the same inputs may skip.
+        created_at: UTC, ISO 8601.
+        key: the wrapped data key; its ``wrapped`` is empty once the rows were destroyed.
+        destroyed_at: UTC, ISO 8601, when its rows were destroyed; empty while they are there.
+    """
+
+    id: PartitionId
+    generation: int
+    rows: int
+    columns: Mapping[str, str]
+    digest: str
+    size: int
+    facts: Mapping
+    inputs: Mapping[str, str]
+    created_at: str
+    key: WrappedKey
+    destroyed_at: str = ""
+
+    def record(self, object: str) -> dict:
+        """As its manifest says it, without the signature."""
+        return {
+            "object": object,
+            "generation": self.generation,
+            "rows": self.rows,
+            "columns": dict(self.columns),
+            "digest": self.digest,
+            "size": self.size,
+            "facts": self.facts,
+            "inputs": dict(self.inputs),
+            "created_at": self.created_at,
+            "key": asdict(self.key),
+            "destroyed_at": self.destroyed_at,
+        }
+
+    @classmethod
+    def of(cls, id: PartitionId, record: Mapping) -> Partition:
+        """From an authenticated manifest."""
+        return cls(
+            id=id,
+            generation=record["generation"],
+            rows=record["rows"],
+            columns=record["columns"],
+            digest=record["digest"],
+            size=record["size"],
+            facts=record["facts"],
+            inputs=record["inputs"],
+            created_at=record["created_at"],
+            key=WrappedKey(**record["key"]),
+            destroyed_at=record["destroyed_at"],
+        )
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """Partitions looked at, and what is wrong: (partition, code of the error)."""
+
+    partitions: int
+    faults: tuple[tuple[str, str], ...]
+
+
+def generation_folder(folder: Path, generation: int) -> Path:
+    """Where a generation of the partition in ``folder`` lies."""
+    return folder / f"g{generation:06d}"
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def generations(folder: Path) -> list[int]:
+    """Generations that lie in a partition's folder, in force or not, ascending."""
+    return sorted(int(path.name[1:]) for path in folder.glob("g[0-9]*"))

@@ -1,0 +1,255 @@
+"""The partition store: committing generations, and reading the one in force."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from kobe_platform.custody.durable import PRIVATE_FILE, PRIVATE_FOLDER, locked, storage_errors, sync_file, sync_folder
+from kobe_platform.custody.parquet import read_encrypted, schema_encrypted, write_encrypted
+from kobe_platform.custody.service import KEY_BYTES, KeyService
+from kobe_platform.errors import CustodyError, LakeError, PlatformError
+from kobe_platform.lake import maintenance
+from kobe_platform.lake.diagnosis import diagnosed
+from kobe_platform.lake.manifests import Manifests
+from kobe_platform.lake.partitions import (
+    DATA_FILE,
+    HEAD,
+    NEXT_HEAD,
+    STAGES,
+    Partition,
+    PartitionId,
+    VerifyReport,
+    digest,
+    generation_folder,
+    generations,
+)
+
+KEPT_GENERATIONS = 2
+READ_ATTEMPTS = 4
+"""Tries of a reader whose generation was taken away under it by newer commits."""
+
+
+class PartitionStore:
+    """All partitions of one installation.
+
+    Args:
+        root: the folder ``store``.
+        keys: who wraps the data keys and signs manifests.
+        municipality: part of every file's identity.
+        principal: who is acting (kept for callers; the key service logs its own).
+    """
+
+    def __init__(self, root: Path, keys: KeyService, *, municipality: str, principal: str = "platform") -> None:
+        self.root = root
+        self.keys = keys
+        self.municipality = municipality
+        self.principal = principal
+        self.manifests = Manifests(root, keys, municipality)
+
+    def write(
+        self,
+        id: PartitionId,
+        frame: pl.DataFrame | pl.LazyFrame,
+        *,
+        facts: Mapping | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> Partition:
+        """Commit ``frame`` as the partition's next generation and put it in force.
+
+        Raises:
+            LakeError: an unknown stage (``lake.stage``). CustodyError: a full disk (``custody.disk_full``), no
+                permission …: the former generation stays in force.
+        """
+        if id.stage not in STAGES:
+            raise LakeError("there is no such stage", code="lake.stage", at={"stage": id.stage}, remedy="see STAGES")
+        with self.holding(id):
+            try:
+                return self._committed(id, frame, facts or {}, inputs or {})
+            except BaseException:
+                with contextlib.suppress(PlatformError, OSError):
+                    self._settle(id)
+                raise
+
+    @contextlib.contextmanager
+    def holding(self, id: PartitionId) -> Iterator[None]:
+        """Keep other writers from a partition, after finishing or undoing what a crash left of a former one."""
+        with storage_errors(self.manifests.name(id)), locked(self.manifests.folder(id) / ".lock"):
+            self._settle(id)
+            yield
+
+    def current(self, id: PartitionId) -> Partition | None:
+        """The generation in force, or None.
+
+        Raises:
+            CustodyError: the head or manifest does not authenticate (``custody.tampered_manifest``), is older than
+                the last commit (``custody.rolled_back``), or the log is older (``custody.unlogged``).
+        """
+        return self.manifests.in_force(id)
+
+    def read(self, id: PartitionId, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows of the partition in force; with ``columns``, nothing else is read or decrypted (else as `query`)."""
+        return self.query(id, lambda frame: frame if columns is None else frame.select(list(columns)))
+
+    def query(self, id: PartitionId, build: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+        """What ``build`` asks of the rows in force; only the columns that it needs are read and decrypted.
+
+        Raises:
+            LakeError: there is none (``lake.absent``), its rows were destroyed (``lake.destroyed``), or the query
+                itself fails (``lake.query``). CustodyError: what is wrong with the file, see
+                :func:`~kobe_platform.lake.diagnosis.diagnosed`.
+        """
+        partition = self._present(id)
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                return self.collected(partition, build)
+            except CustodyError:
+                now = self._present(id)
+                if now == partition or attempt == READ_ATTEMPTS - 1:
+                    raise
+                partition = now
+        raise AssertionError("unreachable")
+
+    def months(self, stage: str, source: str) -> list[str]:
+        """Months that have a partition in force, ascending."""
+        return [id.month for id in self._found(f"{stage}/{source}/*")]
+
+    def sources(self, stage: str) -> list[str]:
+        """Sources of a stage that have any partition."""
+        return sorted({id.source for id in self._found(f"{stage}/*/*")})
+
+    def ids(self) -> Iterator[PartitionId]:
+        """Every partition of every stage."""
+        yield from self._found("*/*/*")
+
+    def history(self, id: PartitionId) -> list[Partition]:
+        """The kept generations, oldest first, the one in force last; none that never came into force."""
+        head = self.manifests.head(id)
+        held = generations(self.manifests.folder(id)) if head else []
+        return [self.manifests.manifest(id, number) for number in held if number <= head.generation]
+
+    def verify(self) -> VerifyReport:
+        """Check every kept generation: signatures, digest of the file, its key, and that all of it decrypts."""
+        return maintenance.verify(self)
+
+    def rewrap(self, purpose: str) -> int:
+        """Wrap the data keys of a purpose anew by its active key: manifests only, resumable; the number rewritten."""
+        return maintenance.rewrap(self, purpose)
+
+    def collected(
+        self, partition: Partition, build: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda frame: frame
+    ) -> pl.DataFrame:
+        """What ``build`` asks of the rows of one generation; errors as :meth:`query`."""
+        if partition.destroyed_at:
+            raise LakeError(
+                "the rows of this partition were destroyed when their time was over",
+                code="lake.destroyed",
+                at=partition.id.at,
+                remedy="deliver the month again, if it must be processed anew",
+                ja="保存期間が過ぎたため、この区画のデータは廃棄されています",
+            )
+        path = self.data_file(partition)
+        identity = self.manifests.identity(partition.id, partition.generation)
+        key = self.keys.unwrap(partition.id.purpose, partition.key, identity)
+        try:
+            with storage_errors(identity):
+                return read_encrypted(path, key=key, identity=identity, build=build)
+        except pl.exceptions.PolarsError as error:
+            raise diagnosed(self, partition, key, error) from None
+
+    def data_file(self, partition: Partition) -> Path:
+        """Where the encrypted rows of a generation lie."""
+        return generation_folder(self.manifests.folder(partition.id), partition.generation) / DATA_FILE
+
+    def _committed(self, id: PartitionId, frame, facts: Mapping, inputs: Mapping[str, str]) -> Partition:
+        folder = self.manifests.folder(id)
+        generation = self.keys.log.committed(self.manifests.name(id)) + 1
+        aside = folder / f".g{generation:06d}.new"
+        aside.mkdir(mode=PRIVATE_FOLDER)
+        partition = self._written(id, generation, frame, aside, facts, inputs)
+        sync_folder(aside)
+        os.rename(aside, generation_folder(folder, generation))
+        sync_folder(folder)
+        self.manifests.write_head(partition, NEXT_HEAD)
+        self.keys.record("commit", id.purpose, self.manifests.identity(id, generation))
+        self._put_in_force(folder)
+        self._prune(folder)
+        return partition
+
+    def _written(
+        self, id: PartitionId, generation: int, frame, folder: Path, facts: Mapping, inputs: Mapping[str, str]
+    ) -> Partition:
+        key = secrets.token_bytes(KEY_BYTES)
+        identity = self.manifests.identity(id, generation)
+        path = folder / DATA_FILE
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
+        write_encrypted(frame, path, key=key, identity=identity)
+        sync_file(path)
+        columns, rows = schema_encrypted(path, key=key, identity=identity)
+        partition = Partition(
+            id=id,
+            generation=generation,
+            rows=rows,
+            columns=columns,
+            digest=digest(path),
+            size=path.stat().st_size,
+            facts=json.loads(json.dumps(facts)),
+            inputs=dict(inputs),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            key=self.keys.wrap(id.purpose, key, identity),
+        )
+        self.manifests.write_manifest(partition, folder)
+        return partition
+
+    def _settle(self, id: PartitionId) -> None:
+        """Finish a commit that the log knows, and take away what never came into force."""
+        folder = self.manifests.folder(id)
+        self.keys.log.settle()
+        head = self.manifests.head(id)
+        following = self.manifests.stored_head(id, NEXT_HEAD)
+        if following is not None and following == head != self.manifests.stored_head(id, HEAD):
+            self._put_in_force(folder)
+        (folder / NEXT_HEAD).unlink(missing_ok=True)
+        committed = head.generation if head else 0
+        unfinished = [generation_folder(folder, number) for number in generations(folder) if number > committed]
+        for leftover in (*unfinished, *folder.glob(".g*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def _put_in_force(self, folder: Path) -> None:
+        os.replace(folder / NEXT_HEAD, folder / HEAD)
+        sync_folder(folder)
+
+    def _prune(self, folder: Path) -> None:
+        for old in generations(folder)[:-KEPT_GENERATIONS]:
+            gone = folder / f".g{old:06d}.gone"
+            os.rename(generation_folder(folder, old), gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def _present(self, id: PartitionId) -> Partition:
+        partition = self.current(id)
+        if partition is None:
+            raise LakeError(
+                "there is no such partition",
+                code="lake.absent",
+                at=id.at,
+                remedy="materialize the asset of this stage for this month first",
+                ja="その月の区画はまだありません",
+            )
+        return partition
+
+    def _found(self, pattern: str) -> Iterator[PartitionId]:
+        """Partitions in force below ``pattern``, ascending; a first commit whose heads a crash left counts too."""
+        begun = {path.parent for path in self.root.glob(f"{pattern}/{NEXT_HEAD}")}
+        held = {path.parent for path in self.root.glob(f"{pattern}/{HEAD}")}
+        for folder in sorted(begun | held):
+            id = PartitionId(folder.parent.parent.name, folder.parent.name, folder.name)
+            if folder in held or self.manifests.head(id) is not None:
+                yield id

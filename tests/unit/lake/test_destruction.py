@@ -1,0 +1,149 @@
+"""Raw rows go when their time is over, the wrapped key first, and stay gone; the log says when."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.schedules import destruction, raw_destruction
+from kobe_platform.errors import CustodyError, LakeError
+from kobe_platform.lake import PartitionId
+from kobe_platform.lake.maintenance import destroy, due_for_destruction
+from resources import Lake
+
+RAW = PartitionId("raw", "resident_register", "2025-07")
+LAKE = PartitionId("lake", "resident_register", "2025-07")
+TOWNS = PartitionId("raw", "town_districts", "2025-07")
+ROWS = pl.DataFrame({"atena_no": ["990077553311008"] * 10})
+
+
+def later(days: float) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+def entries(store) -> list[tuple[str, str]]:
+    told = [json.loads(line) for line in store.keys.log.path.read_text().splitlines()]
+    return [(entry["action"], entry["object"]) for entry in told]
+
+
+def test_a_raw_partition_is_due_so_many_days_after_the_lake_has_its_month(store):
+    store.write(RAW, ROWS)
+    store.write(TOWNS, ROWS)
+    assert due_for_destruction(store, 0, later(1000)) == [], "the lake does not have the month"
+    store.write(LAKE, ROWS)
+    assert due_for_destruction(store, 30, later(29)) == []
+    assert due_for_destruction(store, 30, later(31)) == [RAW]
+    destroy(store, RAW)
+    assert due_for_destruction(store, 30, later(31)) == []
+
+
+def test_a_delivery_that_the_lake_has_not_admitted_yet_is_not_destroyed(store, monkeypatch):
+    store.write(RAW, ROWS)
+    store.write(LAKE, ROWS)
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=1)
+
+    monkeypatch.setattr("kobe_platform.lake.store.datetime", Tomorrow)
+    store.write(RAW, ROWS)
+    assert due_for_destruction(store, 30, later(31)) == []
+
+
+def test_all_kept_generations_are_destroyed_with_key_file_and_record(store):
+    for _ in range(3):
+        store.write(RAW, ROWS)
+    kept = store.history(RAW)
+    assert destroy(store, RAW) == len(kept) == 2
+    for partition in store.history(RAW):
+        assert partition.key.wrapped == "" and partition.destroyed_at and partition.rows == 10
+        assert not store.data_file(partition).exists()
+        identity = f"28100/{RAW}/{partition.generation}"
+        assert [action for action, object in entries(store) if object == identity][-2:] == ["destroy", "destroyed"]
+    for ask in (lambda: store.read(RAW), lambda: store.query(RAW, lambda rows: rows)):
+        with pytest.raises(LakeError) as refusal:
+            ask()
+        assert refusal.value.code == "lake.destroyed"
+    assert store.verify().faults == ()
+
+
+def test_the_wrapped_key_goes_before_the_rows(store, monkeypatch):
+    store.write(RAW, ROWS)
+    path = store.data_file(store.current(RAW))
+
+    original = type(path).unlink
+
+    def interrupted(self, *arguments, **options):
+        if self == path:
+            raise KeyboardInterrupt
+        original(self, *arguments, **options)
+
+    monkeypatch.setattr(type(path), "unlink", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        destroy(store, RAW)
+    monkeypatch.undo()
+    assert path.exists() and store.current(RAW).key.wrapped == ""
+    assert store.verify().faults == ((str(RAW), "custody.not_destroyed"),)
+    destroy(store, RAW)
+    assert store.verify().faults == ()
+
+
+def test_what_was_destroyed_and_is_put_back_from_a_backup_is_refused(store):
+    partition = store.write(RAW, ROWS)
+    path = store.data_file(partition)
+    kept = {file: file.read_bytes() for file in path.parent.iterdir()}
+    destroy(store, RAW)
+    for file, data in kept.items():
+        file.write_bytes(data)
+    with pytest.raises(CustodyError) as refusal:
+        store.read(RAW)
+    assert refusal.value.code == "custody.rolled_back"
+
+
+def test_a_month_delivered_again_after_destruction_is_read_again(store):
+    store.write(RAW, ROWS)
+    destroy(store, RAW)
+    store.write(RAW, ROWS.head(3))
+    assert store.read(RAW).height == 3
+    assert store.verify().faults == ()
+
+
+def test_rotation_leaves_destroyed_partitions_alone(store):
+    store.write(RAW, ROWS)
+    destroy(store, RAW)
+    store.keys.begin_rotation([RAW.purpose])
+    assert store.rewrap(RAW.purpose) == 0
+
+
+def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store, tmp_path):
+    store.write(RAW, ROWS)
+    store.write(TOWNS, ROWS)
+    store.write(LAKE, ROWS)
+    lake = Lake(
+        root=str(store.root),
+        keys_path=str(store.keys.path),
+        municipality="28100",
+        principal="platform",
+        log_path=str(store.keys.log.path),
+        raw_days=0,
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert raw_destruction.execute_in_process(resources={"lake": lake}, instance=instance).success
+    assert store.current(RAW).destroyed_at and not store.current(LAKE).destroyed_at
+    assert store.read(TOWNS).height == store.read(LAKE).height == 10
+    assert destruction.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_no_byte_of_the_destroyed_rows_lies_in_the_store(store):
+    """Canary: decrypted with the key that an attacker kept, nothing is left to decrypt."""
+    partition = store.write(RAW, ROWS)
+    sealed = store.data_file(partition).read_bytes()
+    wrapped = partition.key.wrapped
+    destroy(store, RAW)
+    for path in store.root.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert sealed[64:128] not in data and wrapped.encode() not in data, path.name
