@@ -102,6 +102,36 @@ def lounge(
     console.print(f"site: {report['ratios']['site_to_plain_mkdocs']:.2f} × plain MkDocs over the same words")
 
 
+@bench_app.command()
+def lake(
+    residents: Residents = 1_500_000,
+    rounds: Annotated[int, typer.Option(help="How often each way is measured; medians are told.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Write and read a month as encrypted partitions and as plain Parquet, in turn."""
+    from kobe_platform import bench_lake
+
+    report = bench_lake.measure(residents, rounds)
+    if as_json:
+        print(json.dumps(report, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("step", "lake s", "plain s", "ratio (processor s)", title=f"{residents:,} rows × 20 columns")
+    for step in bench_lake.STEPS:
+        elapsed = [f"{report['seconds'][way][step]:.3f}" for way in ("lake", "plain")]
+        table.add_row(step, *elapsed, f"{report['ratios'][step]:.2f}")
+    console = Console()
+    console.print(table)
+    for way in ("lake", "plain"):
+        speed = report["mb_per_second"][way]
+        console.print(
+            f"{way}: {report['mb'][way]} MB, written at {speed['write']:.0f} MB/s, read at {speed['read']:.0f} MB/s, "
+            f"peak {report['peak_mb'][way]:,} MB"
+        )
+
+
 def measure(scratch: Path, residents: int) -> dict:
     """Synthesize, then run the platform and the plain script, each in a process of its own.
 

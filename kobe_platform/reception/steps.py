@@ -140,7 +140,8 @@ def _hold_revision(
         hold_revision(home, delivery)
     except DeliveryHeld as error:
         identity = PartitionId("raw", contract.name, delivery.month)
-        if store.current(identity) is not None:
+        held = store.current(identity)
+        if held is not None and not held.destroyed_at:
             error.at.update(difference(store.read(identity), frame, contract.key))
         raise
 

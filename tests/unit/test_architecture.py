@@ -29,7 +29,7 @@ RANKS = (
     {"reconciliation"},
     {"privacy"},
     {"definitions", "headless"},
-    {"run", "demo", "bench", "bench_plain", "bench_lounge", "bench_browser"},
+    {"run", "demo", "bench", "bench_plain", "bench_lake", "bench_lounge", "bench_browser"},
     {"cli"},
 )
 LAYERS = {"resources": 0, "assets": 1, "checks": 1, "definitions": 2}

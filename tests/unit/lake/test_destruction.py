@@ -2,15 +2,17 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import dagster as dg
 import polars as pl
 import pytest
 
 from assets.schedules import destruction, raw_destruction
-from kobe_platform.errors import CustodyError, LakeError
+from kobe_platform.errors import CustodyError, DeliveryHeld, LakeError
 from kobe_platform.lake import PartitionId
 from kobe_platform.lake.maintenance import destroy, due_for_destruction
+from kobe_platform.reception import steps
 from resources import Lake
 
 RAW = PartitionId("raw", "resident_register", "2025-07")
@@ -147,3 +149,18 @@ def test_no_byte_of_the_destroyed_rows_lies_in_the_store(store):
         if path.is_file():
             data = path.read_bytes()
             assert sealed[64:128] not in data and wrapped.encode() not in data, path.name
+
+
+def test_a_revised_delivery_of_a_destroyed_month_is_held_without_a_comparison(store, tmp_path, monkeypatch):
+    """There is nothing left to compare it with; an operator still decides."""
+    store.write(RAW, ROWS)
+    destroy(store, RAW)
+
+    def held(home, delivery):
+        raise DeliveryHeld("revised", code="delivery.revised", at={"month": delivery.month})
+
+    monkeypatch.setattr(steps, "hold_revision", held)
+    delivery, contract = SimpleNamespace(month=RAW.month), SimpleNamespace(name=RAW.source, key=("atena_no",))
+    with pytest.raises(DeliveryHeld) as refusal:
+        steps._hold_revision(delivery, contract, store, tmp_path, ROWS)
+    assert refusal.value.at == {"month": RAW.month}
