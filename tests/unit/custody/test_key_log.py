@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import time
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -142,19 +143,29 @@ def test_a_torn_last_line_is_a_crash_and_dropped_by_the_next_entry(log):
     assert verdict.entries == 7
 
 
-def _write(path):
+def _write(path, together):
+    together.wait(60)
     entries(KeyLog(path, SECRET), 40)
+
+
+@contextmanager
+def writing(path, count=3):
+    """Processes that begin to write at the same moment; on leaving, they are done."""
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(count)
+    writers = [context.Process(target=_write, args=(path, together)) for _ in range(count)]
+    for writer in writers:
+        writer.start()
+    yield writers
+    for writer in writers:
+        writer.join()
 
 
 def test_concurrent_writers_do_not_fork_the_chain(tmp_path):
     path = tmp_path / "key_use.jsonl"
     KeyLog(path, SECRET).begin("p")
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(path,)) for _ in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    with writing(path):
+        pass
     verdict = KeyLog(path, SECRET).verify()
     assert verdict.sound
     assert verdict.entries == 121
@@ -257,15 +268,10 @@ def test_a_disk_that_takes_a_part_of_an_entry_leaves_none_of_it(log, monkeypatch
 def test_a_writer_killed_among_others_does_not_break_the_chain(tmp_path):
     path = tmp_path / "key_use.jsonl"
     KeyLog(path, SECRET).begin("p")
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(path,)) for _ in range(3)]
-    for writer in writers:
-        writer.start()
-    while path.read_bytes().count(b"\n") < 15:
-        time.sleep(0.005)
-    writers[0].kill()
-    for writer in writers:
-        writer.join()
+    with writing(path) as writers:
+        while path.read_bytes().count(b"\n") < 15:
+            time.sleep(0.005)
+        writers[0].kill()
     log = KeyLog(path, SECRET)
     entries(log, 1)
     verdict = log.verify()
