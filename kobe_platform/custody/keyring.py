@@ -24,7 +24,7 @@ class KeyRecord:
     """One version of a purpose key. ``state``: active (wraps), retired (only unwraps) or revoked (neither).
 
     ``wrapped`` is what the back end needs to use it: the wrapped key in hex, or the name of a key of AWS KMS; None once
-    it is revoked. The states are those of NIST SP 800-57 part 1, 7.2: active, deactivated, destroyed.
+    it is revoked. The states are those of NIST SP 800-57 part 1, section 7: active, deactivated, destroyed.
     """
 
     key_id: str

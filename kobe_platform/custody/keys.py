@@ -35,7 +35,7 @@ __all__ = ["KEY_BYTES", "KeyRecord", "KeyService", "LocalKeyStore", "WrappedKey"
 ARGON2ID = {"iterations": 3, "lanes": 4, "memory_cost": 64 * 1024}
 """RFC 9106, second recommended option: 64 MiB, three passes, four lanes."""
 LEAST_PASSPHRASE = 12
-"""Characters; NIST SP 800-63B asks for 8 of a password that is also rate-limited, which an offline guess is not."""
+"""Characters; the 8 of NIST SP 800-63B (revision 3) assume that guesses are throttled, which offline ones are not."""
 
 
 class LocalKeyStore(RingKeyService):
