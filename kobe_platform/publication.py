@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from kobe_platform.contracts import Contract
-from kobe_platform.governance.applications import applications
+from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lounge.pages import Page

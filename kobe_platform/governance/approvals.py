@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from kobe_platform.governance.applications import Application
+from kobe_platform.governance.application import Application
 
 REASONS = {
     "application.none": "データ利用申請書がありません",

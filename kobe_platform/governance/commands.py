@@ -99,18 +99,21 @@ def new(
 ) -> None:
     """File an application from a TOML file."""
     from kobe_platform.governance import applications as book
+    from kobe_platform.governance.application import STATES_JA
+    from kobe_platform.governance.people import active_person
 
     database = _database()
-    app = book.create(database, _person(database, by), _draft(file), number=number or None)
+    person = active_person(database, by)
+    app = book.create(database, person, _draft(file), number=number or None)
     if hand_in:
-        app = book.submit(database, _person(database, by), app.number, app.version)
-    typer.echo(f"{app.number}: {book.STATES_JA[app.state]}")
+        app = book.submit(database, person, app.number, app.version)
+    typer.echo(f"{app.number}: {STATES_JA[app.state]}")
 
 
 def _draft(file: Path):
     import tomllib
 
-    from kobe_platform.governance.applications import Draft
+    from kobe_platform.governance.application import Draft
 
     try:
         told = tomllib.loads(file.read_text("utf-8"))
@@ -132,37 +135,23 @@ def _date(value: object) -> date:
     return value if isinstance(value, date) else date.fromisoformat(str(value))
 
 
-def _person(database, login: str):
-    from kobe_platform.governance.people import find_person, normal
-
-    person = find_person(database, normal(login))
-    if person is None or not person.active:
-        raise GovernanceError(
-            "there is no such person",
-            code="people.unknown",
-            at={"login": login},
-            remedy="see `kobe people list`",
-            ja="登録されていない利用者です",
-        )
-    return person
-
-
 @apply_app.command("list")
 def list_applications(as_json: AsJson = False) -> None:
     """List applications, newest first."""
-    from kobe_platform.governance import applications as book
+    from kobe_platform.governance.application import STATES_JA, today
+    from kobe_platform.governance.application_records import applications
 
-    found = book.applications(_database())
+    found = applications(_database())
     if as_json:
         typer.echo(json.dumps([_record(app) for app in found], ensure_ascii=False, indent=1))
         return
     for app in found:
-        state = book.STATES_JA[app.state_on(book.today())]
+        state = STATES_JA[app.state_on(today())]
         typer.echo(f"{app.number}  {state}  {app.draft.first}〜{app.draft.last}  {app.draft.title}")
 
 
 def _record(app) -> dict[str, object]:
-    from kobe_platform.governance.applications import today
+    from kobe_platform.governance.application import today
 
     draft = app.draft
     return {
@@ -180,9 +169,9 @@ def _record(app) -> dict[str, object]:
 @apply_app.command("show")
 def show(number: Number) -> None:
     """Show one application with its history, as JSON."""
-    from kobe_platform.governance import applications as book
+    from kobe_platform.governance.application_records import get
 
-    typer.echo(json.dumps(_record(book.get(_database(), number)), ensure_ascii=False, indent=1))
+    typer.echo(json.dumps(_record(get(_database(), number)), ensure_ascii=False, indent=1))
 
 
 @apply_app.command("act")
@@ -195,15 +184,18 @@ def act(
     """Hand in, withdraw or decide on an application."""
     from kobe_platform.contracts import load_contracts
     from kobe_platform.governance import applications as book
+    from kobe_platform.governance.application import STATES_JA
+    from kobe_platform.governance.application_records import get
+    from kobe_platform.governance.people import active_person
 
     database = _database()
-    person, version = _person(database, by), book.get(database, number).version
+    person, version = active_person(database, by), get(database, number).version
     if action in ("submit", "withdraw"):
         app = getattr(book, action)(database, person, number, version)
     else:
         owners = {name: c.legal.owner_section for name, c in load_contracts(Settings().contracts).items()}
         app = book.decide(database, person, number, action, owners, version, note)
-    typer.echo(f"{app.number}: {book.STATES_JA[app.state]}")
+    typer.echo(f"{app.number}: {STATES_JA[app.state]}")
 
 
 def audit_report(
@@ -213,7 +205,7 @@ def audit_report(
     as_json: AsJson = False,
 ) -> None:
     """What happened between two days: deliveries, key use, applications, releases, sign-ins, refusals."""
-    from kobe_platform.governance.applications import today
+    from kobe_platform.governance.application import today
     from kobe_platform.web.report import audit_report as collect
     from kobe_platform.web.templates import standalone
 

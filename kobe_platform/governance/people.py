@@ -128,6 +128,18 @@ def find_person(engine: Engine, login: str) -> Person | None:
         return read_person(connection, login)
 
 
+def active_person(engine: Engine, login: str) -> Person:
+    """A person in force, by login.
+
+    Raises:
+        GovernanceError: there is none, or they left.
+    """
+    found = find_person(engine, normal(login))
+    if found is None or not found.active:
+        raise _unknown(login)
+    return found
+
+
 def people(engine: Engine) -> list[Person]:
     """Everybody, by login."""
     with engine.connect() as connection:
@@ -149,11 +161,15 @@ def read_person(connection: Connection, login: str) -> Person | None:
 def _read(connection: Connection, login: str) -> Person:
     found = read_person(connection, login)
     if found is None:
-        raise GovernanceError(
-            "there is no such person",
-            code="people.unknown",
-            at={"login": login},
-            remedy="see `kobe people list`",
-            ja="登録されていない利用者です",
-        )
+        raise _unknown(login)
     return found
+
+
+def _unknown(login: str) -> GovernanceError:
+    return GovernanceError(
+        "there is no such person",
+        code="people.unknown",
+        at={"login": login},
+        remedy="see `kobe people list`",
+        ja="登録されていない利用者です",
+    )

@@ -13,7 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from kobe_platform.contracts import load_contracts
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance import applications as book
-from kobe_platform.governance.applications import Application, Draft, today
+from kobe_platform.governance.application import EDITABLE, WITHDRAWABLE, Application, Draft, today
+from kobe_platform.governance.application_records import applications, get
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.pages import load_pages
@@ -39,7 +40,7 @@ async def application_list(request: Request) -> Response:
     """One's own applications, and those that wait for one's section; auditors see all."""
     portal, person = _context(request)
     choices = await run_in_threadpool(Choices, portal)
-    found = await run_in_threadpool(book.applications, portal.database)
+    found = await run_in_threadpool(applications, portal.database)
     seen = [app for app in found if _may_see(app, person, choices.owners)]
     return page(request, "applications.html", applications=seen, choices=choices, today=today())
 
@@ -50,7 +51,7 @@ async def application_form(request: Request) -> Response:
     choices = await run_in_threadpool(Choices, portal)
     number = request.path_params.get("number")
     app = await _visible(request, choices.owners) if number else None
-    if number and (app is None or app.applicant != person.login or app.state not in book.EDITABLE):
+    if number and (app is None or app.applicant != person.login or app.state not in EDITABLE):
         return _nothing(request)
     return page(request, "application_form.html", app=app, choices=choices, message="", given=None)
 
@@ -127,7 +128,7 @@ async def _shown(request: Request, template: str, *, status: int = 200, message:
     return page(
         request, template, status=status, app=app, choices=choices, message=message, today=today(), sections=sections,
         own=app.applicant == person.login, decides=decides and app.applicant != person.login,
-        can_edit=app.state in book.EDITABLE, can_withdraw=app.state in book.WITHDRAWABLE,
+        can_edit=app.state in EDITABLE, can_withdraw=app.state in WITHDRAWABLE,
     )  # fmt: skip
 
 
@@ -135,7 +136,7 @@ async def _visible(request: Request, owners: Mapping[str, str]) -> Application |
     """The application of the path, if the person may see it; what may not be seen is as if it were not there."""
     portal, person = _context(request)
     try:
-        app = await run_in_threadpool(book.get, portal.database, request.path_params["number"])
+        app = await run_in_threadpool(get, portal.database, request.path_params["number"])
     except GovernanceError:
         return None
     return app if _may_see(app, person, owners) else None

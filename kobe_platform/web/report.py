@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
-from kobe_platform.governance.applications import ACTIONS_JA
+from kobe_platform.governance.application import ACTIONS_JA
 from kobe_platform.governance.trail import REFUSED, Event, events
 from kobe_platform.lounge.release import releases_of
 from kobe_platform.settings import Settings

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from kobe_platform.governance.applications import ACTIONS_JA, STATES_JA
+from kobe_platform.governance.application import ACTIONS_JA, STATES_JA
 from kobe_platform.governance.schema import ROLES
 
 FOLDER = Path(__file__).resolve().parent / "html"

@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance import applications as book
-from kobe_platform.governance.applications import Draft, fiscal_number
+from kobe_platform.governance.application import Draft, fiscal_number
+from kobe_platform.governance.application_records import get
 from kobe_platform.governance.approvals import Use, reason_against, withheld
 from kobe_platform.governance.database import writing
 from kobe_platform.governance.people import add_person
@@ -46,6 +47,12 @@ def test_numbers_run_within_the_fiscal_year(database, staff):
     assert fiscal_number(date(2019, 5, 1), 7) == "R1-0007"
     with refused("number"):
         book.create(database, staff["tanaka"], DRAFT, number="R8-0001")
+
+
+def test_numbers_of_a_register_of_its_own_do_not_stop_the_counting(database, staff):
+    for own in ("R8-市民", "R8-00x1", "R8-12345"):
+        book.create(database, staff["tanaka"], DRAFT, number=own)
+    assert book.create(database, staff["tanaka"], DRAFT, day=date(2026, 5, 1)).number == "R8-12346"
 
 
 def test_an_application_goes_its_way_and_keeps_its_history(database, staff):
@@ -104,7 +111,7 @@ def _brought_to(state, database, staff):
     if state == "expired":
         app = approved(database, staff)
         book.expire(database, DRAFT.last + timedelta(days=1))
-        return book.get(database, app.number)
+        return get(database, app.number)
     app = submitted(database, staff)
     if state in ("returned", "rejected"):
         decision = {"returned": "return", "rejected": "reject"}[state]
@@ -133,7 +140,7 @@ def test_exactly_the_allowed_moves_are_possible(state, database, staff):
         else:
             with refused("state"):
                 move(app)
-            assert book.get(database, app.number) == app
+            assert get(database, app.number) == app
 
 
 def test_two_editors_do_not_overwrite_each_other(database, staff):

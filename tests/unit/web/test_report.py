@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from kobe_platform.governance.applications import today
+from kobe_platform.governance.application import today
 from kobe_platform.web.report import audit_report
 from kobe_platform.web.templates import standalone
 from tests.unit.web.conftest import ORIGIN, visitor
