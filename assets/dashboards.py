@@ -8,9 +8,9 @@ import dagster as dg
 
 from assets.conventions import spec, when_tables_change
 from assets.gate import pass_gate
+from kobe_platform.clock import today
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import LoungeError
-from kobe_platform.governance.application import today
 from kobe_platform.governance.applications import expire
 from kobe_platform.governance.trail import PLATFORM, note
 from kobe_platform.leaks import scan_tree

@@ -1,12 +1,16 @@
-"""What runs by the clock: partitions verified and raw rows destroyed by night, approvals looked at every morning."""
+"""What runs by the clock: partitions verified, rows past their time destroyed, approvals looked at."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from kobe_platform.contracts import Contract
 from kobe_platform.errors import CustodyError
-from kobe_platform.lake.maintenance import destroy, due_for_destruction
+from kobe_platform.lake.maintenance import destroy
 from kobe_platform.privacy.border import border
+from kobe_platform.retention import due_for_destruction
+from kobe_platform.statistics import Statistic
 from resources import Lake
 
 
@@ -42,31 +46,31 @@ nightly = dg.ScheduleDefinition(
 )
 
 
-@dg.op(name="destroy_raw", description="保存期間の過ぎた原データの廃棄(鍵を先に消す)", pool="month")
-def destroy_raw(context: dg.OpExecutionContext, lake: Lake) -> None:
-    """Destroy raw partitions whose month the lake has held for ``raw_days`` days; the log of key use records each."""
-    with border(job="raw_destruction"):
-        due = due_for_destruction(lake.store, lake.raw_days, datetime.now(UTC))
-        for id in due:
-            generations = destroy(lake.store, id)
-            context.log.info(f"{id}: {generations} generations destroyed")
-        context.log.info(f"{len(due)} raw partitions destroyed")
+def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[str, Statistic]) -> dg.ScheduleDefinition:
+    """The job ``retention`` and its hour."""
 
+    @dg.op(name="destroy_due", description="保存期間の過ぎたデータの廃棄(鍵を先に消す)", pool="month")
+    def destroy_due(context: dg.OpExecutionContext, lake: Lake) -> None:
+        with border(job="retention"):
+            due = due_for_destruction(lake.store, contracts, statistics, lake.raw_days, datetime.now(UTC))
+            for id in due:
+                generations = destroy(lake.store, id)
+                context.log.info(f"{id}: {generations} generations destroyed")
+            context.log.info(f"{len(due)} partitions destroyed")
 
-@dg.job(name="raw_destruction", description="原データの廃棄", tags={"kobe/purpose": "destruction"})
-def raw_destruction() -> None:
-    """Destroy what is due."""
-    destroy_raw()
+    @dg.job(name="retention", description="保存期間の過ぎたデータの廃棄", tags={"kobe/purpose": "destruction"})
+    def retention() -> None:
+        destroy_due()
 
+    return dg.ScheduleDefinition(
+        job=retention,
+        name="retention",
+        cron_schedule="30 3 * * *",
+        execution_timezone="Asia/Tokyo",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="毎夜3時30分に、役目を終えた原データと、保存期間の過ぎたデータを廃棄する。",
+    )
 
-destruction = dg.ScheduleDefinition(
-    name="raw_destruction",
-    job=raw_destruction,
-    cron_schedule="30 3 * * *",
-    execution_timezone="Asia/Tokyo",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="毎夜3時30分に、レイクに取り込まれて所定の日数が過ぎた原データを廃棄する。",
-)
 
 release_review = dg.define_asset_job(
     "release_review",

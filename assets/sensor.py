@@ -83,7 +83,7 @@ def inbox_sensor(jobs: list, months: dg.PartitionsDefinition) -> dg.SensorDefini
             for entry in due:
                 tried = max(cursor.attempts.get(entry.id, 0), _runs(context.instance, entry))
                 attempts[entry.id] = tried
-                if entry.waits_for or tried >= MAX_ATTEMPTS or _in_flight(context.instance, entry):
+                if entry.lapsed or entry.waits_for or tried >= MAX_ATTEMPTS or _in_flight(context.instance, entry):
                     continue
                 if not months.has_partition_key(entry.delivery.month):
                     continue
@@ -120,6 +120,9 @@ def _in_flight(instance: dg.DagsterInstance, entry: Due) -> bool:
 
 
 def _why(due: list[Due]) -> str:
+    lapsed = sum(entry.lapsed for entry in due)
+    if lapsed:
+        return f"{lapsed} deliveries are of sources whose legal basis is not in force"
     waiting = sum(bool(entry.waits_for) for entry in due)
     if waiting:
         return f"{waiting} deliveries wait for another source of their month"

@@ -15,7 +15,7 @@ from assets.dashboards import dashboard_assets
 from assets.lake import lake_assets
 from assets.published import published_assets
 from assets.raw import raw_assets
-from assets.schedules import destruction, nightly, nightly_verification, raw_destruction, release_review, review
+from assets.schedules import nightly, nightly_verification, release_review, retention_schedule, review
 from assets.sensor import delivery_jobs, inbox_sensor
 from assets.statistics import public_assets, statistics_assets
 from checks.delivery import delivery_checks
@@ -71,8 +71,8 @@ def build_definitions(
             *disclosure_checks(statistics, partitions),
             *page_checks(pages),
         ],
-        jobs=[*jobs, nightly_verification, raw_destruction, release_review],
-        schedules=[nightly, destruction, review],
+        jobs=[*jobs, nightly_verification, release_review],
+        schedules=[nightly, retention_schedule(contracts, statistics), review],
         sensors=[
             inbox_sensor(jobs, partitions),
             dg.AutomationConditionSensorDefinition(

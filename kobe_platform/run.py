@@ -98,8 +98,8 @@ def process(settings: Settings, scope: Scope | None = None, console: object = No
 
 def approvals_changed(settings: Settings) -> bool:
     """Whether the release in force shows a page that may no longer be shown, or lacks one that now may."""
+    from kobe_platform.clock import today
     from kobe_platform.contracts import load_contracts
-    from kobe_platform.governance.application import today
     from kobe_platform.governance.database import open_database
     from kobe_platform.lounge.pages import load_pages
     from kobe_platform.lounge.release import current

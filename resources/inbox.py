@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from kobe_platform.clock import today
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.deliveries import Delivery, find
 from kobe_platform.reception.queue import Due, due_deliveries
@@ -40,4 +41,4 @@ class Inbox(dg.ConfigurableResource):
 
     def due(self) -> list[Due]:
         """Deliveries without an outcome, in the order in which they are taken."""
-        return due_deliveries(self.deliveries(), self.contracts(), Path(self.home))
+        return due_deliveries(self.deliveries(), self.contracts(), Path(self.home), today())

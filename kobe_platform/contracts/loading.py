@@ -84,6 +84,10 @@ def _legal(contract: Contract, path: Path) -> None:
         raise _refused(path, "the legal basis or another law is not in the register of legal bases")
     if (legal.basis == "public") != (contract.sensitivity == "public"):
         raise _refused(path, "the basis `public` belongs to public sources, and to them only")
+    if register["bases"][legal.basis].get("consultation", False) != (legal.consultation is not None):
+        raise _refused(path, "a basis that is a consultation names it, and no other does")
+    if contract.sensitivity == "personal" and not (legal.purpose.strip() and legal.retention_months):
+        raise _refused(path, "`purpose` and `retention_months` are left out")
     forbidding = [name for name in legal.other_law if register["laws"][name]["forbids"]]
     if forbidding and not legal.lifted_by:
         raise _refused(path, f"{forbidding[0]} forbids the use and `lifted_by` names nothing that allows it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,20 +20,42 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Consultation(_Part):
+    """A consultation of the city's council: the number of its answer and the day on which it was given."""
+
+    number: str = Field(min_length=1)
+    on: date
+
+
 class Legal(_Part):
     """Why the platform may hold the data: every field is a choice that somebody must make.
 
     Attributes:
         basis: identifier in the register of legal bases (``assets/vocabulary/legal_bases.toml``).
+        consultation: the council's answer, where the register says that the basis is one.
+        purpose: what the data is held for, in Japanese; personal sources say it.
+        retention_months: months after the reference month at whose end the rows are destroyed; personal sources say it.
+        valid_from, valid_until: days between which the basis holds, both included (None: no limit).
         other_law: laws that bind beside the act (empty list: none, and somebody said so).
         lifted_by: what allows the use where a law of ``other_law`` forbids it.
         owner_section: the section that owns the data and decides on applications for its use.
     """
 
     basis: str
+    consultation: Consultation | None = None
+    purpose: str = ""
+    retention_months: int | None = Field(default=None, ge=1)
+    valid_from: date | None = None
+    valid_until: date | None = None
     other_law: tuple[str, ...]
     lifted_by: str | None = None
     owner_section: str = Field(min_length=1)
+
+    def holds(self, day: date) -> bool:
+        """Whether the basis is in force on a day."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day <= self.valid_until
+        )
 
 
 class Dates(_Part):

@@ -148,20 +148,24 @@ def verify_lake(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@lake_app.command("destroy-raw")
-def destroy_raw(as_json: AsJson = False) -> None:
-    """Destroy raw partitions whose month the lake has held for KOBE_RAW_DAYS days, as the nightly job does."""
+@lake_app.command("destroy-due")
+def destroy_due(as_json: AsJson = False) -> None:
+    """Destroy raw rows after KOBE_RAW_DAYS days, and rows and counts past their retention, as the nightly job does."""
     from datetime import UTC, datetime
 
-    from kobe_platform.lake.maintenance import destroy, due_for_destruction
+    from kobe_platform.contracts import load_contracts
+    from kobe_platform.lake.maintenance import destroy
+    from kobe_platform.retention import due_for_destruction
     from kobe_platform.settings import Settings
+    from kobe_platform.statistics import load_statistics
 
-    store = open_store()
-    due = due_for_destruction(store, Settings().raw_days, datetime.now(UTC))
+    store, settings = open_store(), Settings()
+    files = load_contracts(settings.contracts), load_statistics(settings.statistics)
+    due = due_for_destruction(store, *files, settings.raw_days, datetime.now(UTC))
     for id in due:
         destroy(store, id)
     names = [str(id) for id in due]
-    _say({"destroyed": names}, as_json, "\n".join((*names, f"{len(names)} raw partitions destroyed")))
+    _say({"destroyed": names}, as_json, "\n".join((*names, f"{len(names)} partitions destroyed")))
 
 
 @log_app.command("verify")

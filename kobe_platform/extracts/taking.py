@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from kobe_platform.clock import today
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.deliveries import Delivery, Manifest, ManifestFile, read_verified, verify_manifest
 from kobe_platform.errors import ConfigurationError
@@ -60,8 +61,17 @@ def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | 
     Codes that identify by law, names and whatever else no rule reads exist in this call's memory only.
 
     Raises:
+        ConfigurationError: the contract's legal basis is not in force today (``contract.lapsed``); no row is read.
         DeliveryRejected: any rule of severity R; the error names delivery, file, line, column, rule and counts.
     """
+    if not contract.legal.holds(today()):
+        raise ConfigurationError(
+            "the legal basis of this source is not in force: its delivery stays where it is",
+            code="contract.lapsed",
+            at={"source": contract.name, "month": delivery.month},
+            remedy="renew the basis and its days in the contract, with the section that owns the data",
+            ja="このデータの法的根拠の期間外です。取り込みません",
+        )
     manifest = verify_manifest(delivery, contract, previous_sequence=previous_sequence)
     layout = _layout(contract, manifest)
     normalised: dict[str, int] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.people import Person
@@ -93,11 +92,6 @@ class Application:
                 set() if step.action == "submit" else sections | ({step.section} if step.action == "approve" else set())
             )
         return frozenset(sections)
-
-
-def today() -> date:
-    """The day in Japan."""
-    return datetime.now(ZoneInfo("Asia/Tokyo")).date()
 
 
 def fiscal_number(day: date, running: int) -> str:

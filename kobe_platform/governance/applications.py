@@ -18,6 +18,7 @@ from datetime import date
 
 from sqlalchemy import Engine
 
+from kobe_platform.clock import today
 from kobe_platform.governance.application import (
     EDITABLE,
     WITHDRAWABLE,
@@ -28,7 +29,6 @@ from kobe_platform.governance.application import (
     own,
     owning_sections,
     refusal,
-    today,
 )
 from kobe_platform.governance.application_records import add, ended_before, move, next_number, read, rewrite
 from kobe_platform.governance.database import writing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kobe_platform.custody.durable import storage_errors, sync_folder
@@ -83,27 +83,8 @@ def wrapped_by(store: PartitionStore, key_id: str) -> Iterator[Partition]:
                 yield partition
 
 
-def due_for_destruction(store: PartitionStore, days: int, now: datetime) -> list[PartitionId]:
-    """Raw partitions whose month the lake has held, in its present generation, for ``days`` days.
-
-    A raw partition that is newer than the lake's (delivered again, not yet admitted) is not due, nor is one that the
-    lake has no partition of (references).
-    """
-    due = []
-    for source in store.sources("raw"):
-        for month in store.months("raw", source):
-            id = PartitionId("raw", source, month)
-            held = store.current(PartitionId("lake", source, month))
-            raw = store.current(id)
-            if held is None or raw is None or raw.created_at > held.created_at:
-                continue
-            old = datetime.fromisoformat(held.created_at) + timedelta(days=days) <= now
-            if old and not _is_destroyed(store, id):
-                due.append(id)
-    return due
-
-
-def _is_destroyed(store: PartitionStore, id: PartitionId) -> bool:
+def is_destroyed(store: PartitionStore, id: PartitionId) -> bool:
+    """Whether the rows of every kept generation are gone, and the log says so."""
     return all(
         partition.destroyed_at
         and not store.data_file(partition).exists()

@@ -153,7 +153,7 @@ class PartitionStore:
                 "the rows of this partition were destroyed when their time was over",
                 code="lake.destroyed",
                 at=partition.id.at,
-                remedy="deliver the month again, if it must be processed anew",
+                remedy="materialize its raw asset again while the delivery lies in the inbox, or ask for it again",
                 ja="保存期間が過ぎたため、この区画のデータは廃棄されています",
             )
         path = self.data_file(partition)

@@ -111,8 +111,8 @@ def build_sites() -> None:
 
 def _withheld(settings: Settings) -> dict[str, str]:
     """Pages without a live approval, for the tables of the release in force."""
+    from kobe_platform.clock import today
     from kobe_platform.contracts import load_contracts
-    from kobe_platform.governance.application import today
     from kobe_platform.governance.database import open_database
     from kobe_platform.lounge.pages import load_pages
     from kobe_platform.lounge.release import current

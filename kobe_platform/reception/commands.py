@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kobe_platform.contracts import Contract
     from kobe_platform.deliveries import Delivery
 
 deliveries_app = typer.Typer(no_args_is_help=True, help="Deliveries and their receipts.", add_completion=False)
 
 Source = Annotated[str, typer.Argument(help="The source, as its folder is named.")]
 Month = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
+LAPSED = "[contract.lapsed] このデータの法的根拠の期間外です"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
 @deliveries_app.command("list")
 def list_deliveries(as_json: AsJson = False) -> None:
     """Every delivery in the inbox with its outcome and, where it was refused or held, why."""
-    rows = [_row(delivery) for delivery in _inbox()]
+    contracts, found = _inbox()
+    rows = [_row(delivery, contracts) for delivery in found]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
@@ -61,34 +66,37 @@ def retry(source: Source, month: Month) -> None:
     typer.echo(f"{source} {month} will be tried again by `kobe run`")
 
 
-def _inbox() -> list[Delivery]:
+def _inbox() -> tuple[Mapping[str, Contract], list[Delivery]]:
     from kobe_platform.contracts import load_contracts
     from kobe_platform.deliveries import find
     from kobe_platform.settings import Settings
 
     settings = Settings()
-    return find(settings.inbox, load_contracts(settings.contracts), settings.municipality)
+    contracts = load_contracts(settings.contracts)
+    return contracts, find(settings.inbox, contracts, settings.municipality)
 
 
 def _one(source: str, month: str) -> Delivery:
-    for delivery in _inbox():
+    for delivery in _inbox()[1]:
         if (delivery.source, delivery.month) == (source, month):
             return delivery
     raise typer.BadParameter("there is no such delivery in the inbox", param_hint=f"{source} {month}")
 
 
-def _row(delivery: Delivery) -> dict[str, str]:
+def _row(delivery: Delivery, contracts: Mapping[str, Contract]) -> dict[str, str]:
+    from kobe_platform.clock import today
     from kobe_platform.reception.queue import receipt_status
     from kobe_platform.settings import Settings
 
     home = Settings().root
     outcome = receipt_status(home, delivery)
+    lapsed = outcome == "none" and not contracts[delivery.source].legal.holds(today())
     return {
         "month": delivery.month,
         "source": delivery.source,
         "content_hash": delivery.content_hash,
         "outcome": "due" if outcome == "none" else outcome,
-        "reason": reason(home, delivery, outcome),
+        "reason": LAPSED if lapsed else reason(home, delivery, outcome),
     }
 
 

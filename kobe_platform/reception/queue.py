@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -20,10 +21,12 @@ class Due:
     Attributes:
         delivery: as it lies in the inbox.
         waits_for: sources whose delivery of the same month has to be in the platform before (empty: ready).
+        lapsed: whether its source has no legal basis in force; it stays where it is.
     """
 
     delivery: Delivery
     waits_for: tuple[str, ...] = ()
+    lapsed: bool = False
 
     @property
     def id(self) -> str:
@@ -47,10 +50,15 @@ def receipt_status(home: Path, delivery: Delivery) -> Outcome:
     return "none"
 
 
-def due_deliveries(deliveries: Sequence[Delivery], contracts: Mapping[str, Contract], home: Path) -> list[Due]:
+def due_deliveries(
+    deliveries: Sequence[Delivery], contracts: Mapping[str, Contract], home: Path, day: date
+) -> list[Due]:
     """The deliveries without an outcome, public ones first, then by month, each after those that it needs.
 
     Reads receipts only: a delivery costs a few ``stat`` calls, whatever its size.
+
+    Args:
+        day: the day on which legal bases have to be in force.
     """
     outcome = {(d.source, d.month): receipt_status(home, d) for d in deliveries}
     due = []
@@ -59,7 +67,7 @@ def due_deliveries(deliveries: Sequence[Delivery], contracts: Mapping[str, Contr
             continue
         needs = contracts[delivery.source].needs
         missing = tuple(name for name in needs if not _in_force(home, delivery, name))
-        due.append(Due(delivery, missing))
+        due.append(Due(delivery, missing, not contracts[delivery.source].legal.holds(day)))
     return sorted(due, key=lambda entry: _order(entry, contracts))
 
 

@@ -10,10 +10,11 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from kobe_platform.clock import today
 from kobe_platform.contracts import load_contracts
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance import applications as book
-from kobe_platform.governance.application import EDITABLE, WITHDRAWABLE, Application, Draft, today
+from kobe_platform.governance.application import EDITABLE, WITHDRAWABLE, Application, Draft
 from kobe_platform.governance.application_records import applications, get
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.audiences import load_audiences

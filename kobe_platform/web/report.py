@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from kobe_platform.clock import JAPAN
+from kobe_platform.contracts import legal_register, load_contracts
 from kobe_platform.governance.application import ACTIONS_JA
 from kobe_platform.governance.trail import REFUSED, Event, events
 from kobe_platform.lounge.release import releases_of
 from kobe_platform.settings import Settings
-
-JAPAN = ZoneInfo("Asia/Tokyo")
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ def audit_report(settings: Settings, database: Engine, first: date, last: date) 
     until = datetime.combine(last + timedelta(days=1), time(), JAPAN)
     happened = events(database, since, until)
     sections = (
+        _legal_bases(settings.contracts, last),
         _deliveries(settings.receipts, since, until),
         _key_use(settings.key_log, since, until),
         _applications(happened),
@@ -65,6 +65,20 @@ def audit_report(settings: Settings, database: Engine, first: date, last: date) 
         _refusals(happened),
     )
     return AuditReport(first, last, sections)
+
+
+def _legal_bases(folder: Path, day: date) -> Section:
+    bases = legal_register()["bases"]
+    rows = []
+    for contract in load_contracts(folder).values():
+        legal = contract.legal
+        answer = f"（{legal.consultation.number}、{legal.consultation.on}）" if legal.consultation else ""
+        kept = f"{legal.retention_months}か月" if legal.retention_months else ""
+        state = "有効" if legal.holds(day) else "期間外（取り込みません）"
+        basis = f"{bases[legal.basis]['ja']}{answer}"
+        rows.append((contract.title, basis, legal.purpose, kept, legal.owner_section, state))
+    heads = ("データ", "法的根拠", "目的", "保存期間", "所管課", f"{day}の状態")
+    return Section("データの法的根拠", heads, tuple(rows), "データの契約")
 
 
 def _deliveries(folder: Path, since: datetime, until: datetime) -> Section:

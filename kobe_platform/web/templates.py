@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from kobe_platform.clock import JAPAN
 from kobe_platform.governance.application import ACTIONS_JA, STATES_JA
 from kobe_platform.governance.schema import ROLES
 
@@ -26,8 +26,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    japan = ZoneInfo("Asia/Tokyo")
-    environment.filters["moment"] = lambda value: value.astimezone(japan).strftime("%Y年%-m月%-d日 %H:%M")
+    environment.filters["moment"] = lambda value: value.astimezone(JAPAN).strftime("%Y年%-m月%-d日 %H:%M")
     environment.filters["day"] = lambda value: f"{value.year}年{value.month}月{value.day}日"
     environment.globals.update(states=STATES_JA, actions=ACTIONS_JA, role_names=ROLES)
     return environment

@@ -17,14 +17,14 @@ DAGSTER_WINGS = {
 }
 # Lower rooms first; a room may import rooms of its own rank or below.
 RANKS = (
-    {"errors", "settings"},
+    {"errors", "settings", "clock"},
     {"vocabulary", "rules"},
     {"contracts"},
     {"deliveries", "custody", "disclosure"},
     {"extracts", "leaks", "lake", "abstraction"},
     {"reception", "statistics", "governance", "synthesis"},
     {"lounge", "web"},
-    {"publication"},
+    {"publication", "retention"},
     {"tabulation"},
     {"reconciliation"},
     {"privacy"},

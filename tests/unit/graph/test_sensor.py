@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import shutil
+from datetime import timedelta
 
 import dagster as dg
 import pytest
 
 from assets.sensor import MAX_ATTEMPTS, MAX_REMEMBERED, SENSOR, Cursor
+from kobe_platform.clock import today
 from kobe_platform.contracts import load_contracts
 from kobe_platform.definitions import build_definitions
 from kobe_platform.deliveries import find, write_receipt
-from kobe_platform.errors import DeliveryRejected
+from kobe_platform.errors import ConfigurationError, DeliveryRejected
+from kobe_platform.extracts import take_in
 from kobe_platform.settings import Settings
 
 
@@ -134,6 +138,38 @@ def test_a_held_delivery_waits_for_approval(tick, place):
     assert not tick().run_requests
     approve(place.root, find(place.inbox, load_contracts(place.contracts), "28100")[0], "operator")
     assert len(tick().run_requests) == 1
+
+
+def test_a_source_whose_legal_basis_is_over_is_not_taken_in(place, ephemeral, tmp_path):
+    contracts = tmp_path / "contracts"
+    shutil.copytree(place.contracts, contracts)
+    file = contracts / "resident_register.toml"
+    day = today()
+
+    def ticked(first, last):
+        text = (place.contracts / file.name).read_text("utf-8")
+        days = f"retention_months = 120\nvalid_from = {first}\nvalid_until = {last}\n"
+        file.write_text(text.replace("retention_months = 120", days), "utf-8")
+        definitions = build_definitions(place.model_copy(update={"contracts": contracts}))
+        context = dg.build_sensor_context(
+            instance=ephemeral,
+            repository_def=definitions.get_repository_def(),
+            resources=dict(definitions.resources),
+            sensor_name=SENSOR,
+        )
+        return definitions.resolve_sensor_def(SENSOR).evaluate_tick(context)
+
+    deliver(place.inbox, "resident_register", "2025-07")
+    one = timedelta(days=1)
+    for first, last, taken in ((day - 9 * one, day - one, 0), (day + one, day + 9 * one, 0), (day, day, 1)):
+        data = ticked(first, last)
+        assert len(data.run_requests or []) == taken
+        assert taken or "legal basis" in data.skip_message
+    ticked(day - 9 * one, day - one)
+    delivery = find(place.inbox, load_contracts(contracts), "28100")[0]
+    with pytest.raises(ConfigurationError) as refusal:
+        take_in(delivery, load_contracts(contracts)["resident_register"])
+    assert refusal.value.code == "contract.lapsed" and not place.receipts.exists()
 
 
 def test_a_delivery_under_way_is_not_requested_again(tick, place, ephemeral):

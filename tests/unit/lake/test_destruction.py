@@ -1,4 +1,4 @@
-"""Raw rows go when their time is over, the wrapped key first, and stay gone; the log says when."""
+"""Rows go when their time is over, the wrapped key first, and stay gone; the log says when."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,16 +8,22 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.schedules import destruction, raw_destruction
+from assets.schedules import retention_schedule
+from kobe_platform.clock import JAPAN
+from kobe_platform.contracts import load_contracts
 from kobe_platform.errors import CustodyError, DeliveryHeld, LakeError
 from kobe_platform.lake import PartitionId
-from kobe_platform.lake.maintenance import destroy, due_for_destruction
+from kobe_platform.lake.maintenance import destroy
 from kobe_platform.reception import steps
+from kobe_platform.retention import due_for_destruction
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import load_statistics
 from resources import Lake
 
 RAW = PartitionId("raw", "resident_register", "2025-07")
 LAKE = PartitionId("lake", "resident_register", "2025-07")
 TOWNS = PartitionId("raw", "town_districts", "2025-07")
+CONTRACTS, STATISTICS = load_contracts(Settings().contracts), load_statistics(Settings().statistics)
 ROWS = pl.DataFrame({"atena_no": ["990077553311008"] * 10})
 
 
@@ -30,29 +36,59 @@ def entries(store) -> list[tuple[str, str]]:
     return [(entry["action"], entry["object"]) for entry in told]
 
 
-def test_a_raw_partition_is_due_so_many_days_after_the_lake_has_its_month(store):
+def due(store, raw_days, now):
+    return due_for_destruction(store, CONTRACTS, STATISTICS, raw_days, now)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets how many days from now commits take place."""
+
+    def at(days):
+        class Then(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.now(tz) + timedelta(days=days)
+
+        monkeypatch.setattr("kobe_platform.lake.store.datetime", Then)
+
+    return at
+
+
+def test_a_raw_partition_is_due_so_many_days_after_the_lake_has_its_month(store, clock):
     store.write(RAW, ROWS)
     store.write(TOWNS, ROWS)
-    assert due_for_destruction(store, 0, later(1000)) == [], "the lake does not have the month"
+    clock(5)
     store.write(LAKE, ROWS)
-    assert due_for_destruction(store, 30, later(29)) == []
-    assert due_for_destruction(store, 30, later(31)) == [RAW]
+    assert due(store, 30, later(34)) == []
+    assert due(store, 30, later(36)) == [RAW]
     destroy(store, RAW)
-    assert due_for_destruction(store, 30, later(31)) == []
+    assert due(store, 30, later(36)) == []
 
 
-def test_a_delivery_that_the_lake_has_not_admitted_yet_is_not_destroyed(store, monkeypatch):
+def test_what_the_lake_never_took_is_due_so_many_days_after_it_came(store, clock):
     store.write(RAW, ROWS)
     store.write(LAKE, ROWS)
-
-    class Tomorrow(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime.now(tz) + timedelta(days=1)
-
-    monkeypatch.setattr("kobe_platform.lake.store.datetime", Tomorrow)
+    clock(10)
     store.write(RAW, ROWS)
-    assert due_for_destruction(store, 30, later(31)) == []
+    refused = PartitionId("raw", "resident_movements", "2025-07")
+    store.write(refused, ROWS)
+    assert due(store, 30, later(39)) == [], "delivered again and not admitted: its own days count"
+    assert due(store, 30, later(41)) == [refused, RAW]
+
+
+def test_rows_and_counts_go_with_their_retention_and_published_tables_stay(store):
+    kept = CONTRACTS["resident_register"].legal.retention_months
+    table = next(name for name, s in STATISTICS.items() if s.sources == ("resident_register",) and s.period == "month")
+    stages = [PartitionId(stage, "resident_register", RAW.month) for stage in ("raw", "abstracted", "lake")]
+    counted, published = (PartitionId(stage, table, RAW.month) for stage in ("statistics", "published"))
+    public = PartitionId("statistics", "estimated_population", "2010-10")
+    for id in (*stages, counted, published, TOWNS, public):
+        store.write(id, ROWS)
+    year, month = divmod(2025 * 12 + 6 + kept + 1, 12)
+    over = datetime(year, month + 1, 1, tzinfo=JAPAN)
+    assert due(store, 10**5, over - timedelta(seconds=1)) == []
+    assert set(due(store, 10**5, over)) == {*stages, counted}
 
 
 def test_all_kept_generations_are_destroyed_with_key_file_and_record(store):
@@ -120,10 +156,11 @@ def test_rotation_leaves_destroyed_partitions_alone(store):
     assert store.rewrap(RAW.purpose) == 0
 
 
-def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store, tmp_path):
+def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store):
     store.write(RAW, ROWS)
     store.write(TOWNS, ROWS)
     store.write(LAKE, ROWS)
+    schedule = retention_schedule(CONTRACTS, STATISTICS)
     lake = Lake(
         root=str(store.root),
         keys_path=str(store.keys.path),
@@ -133,10 +170,11 @@ def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store, tmp_path
         raw_days=0,
     )
     with dg.DagsterInstance.ephemeral() as instance:
-        assert raw_destruction.execute_in_process(resources={"lake": lake}, instance=instance).success
+        job = schedule.job
+        assert job.execute_in_process(resources={"lake": lake}, instance=instance).success
     assert store.current(RAW).destroyed_at and not store.current(LAKE).destroyed_at
     assert store.read(TOWNS).height == store.read(LAKE).height == 10
-    assert destruction.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def test_no_byte_of_the_destroyed_rows_lies_in_the_store(store):

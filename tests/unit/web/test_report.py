@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from kobe_platform.governance.application import today
+from kobe_platform.clock import today
+from kobe_platform.contracts import load_contracts
 from kobe_platform.web.report import audit_report
 from kobe_platform.web.templates import standalone
 from tests.unit.web.conftest import ORIGIN, visitor
@@ -33,9 +34,11 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     assert {("clerk", "access", "/audit-report", 1), ("clerk", "sign_in.password", "", 1)} <= set(
         rows(report, "拒否したもの")
     )
-    assert not any(
-        section.rows for section in audit_report(settings, database, *[today() - timedelta(days=9)] * 2).sections
-    )
+    held = rows(report, "データの法的根拠")
+    assert {row[0] for row in held} == {c.title for c in load_contracts(settings.contracts).values()}
+    assert all(row[3].endswith("か月") and row[4] and row[5] == "有効" for row in held if row[2])
+    before = audit_report(settings, database, *[today() - timedelta(days=9)] * 2).sections
+    assert not any(section.rows for section in before if section.title != "データの法的根拠")
     paper = standalone("audit_report_paper.html", report=report)
     assert "delivery.hash" in paper and "http" not in paper.replace("https://", "")
     assert json.loads(json.dumps(report.as_record()))["sections"]
