@@ -22,6 +22,7 @@ from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
 from kobe_platform.publication import Collected, collect, staged_tables, withheld_pages
 from kobe_platform.statistics import Statistic
+from kobe_platform.tabulation import record_released
 from resources import Governance, Lake, Releases
 
 BLOCKING = ("disclosure", "no_identifiers")
@@ -82,6 +83,11 @@ def _release(
             expire(governance.database, today())
             basis = str(collected.facts["basis"])
             held_back = withheld_pages(governance.database, pages, statistics, contracts, basis, today())
+
+            def inspected(building: Path) -> None:
+                refuse_identifiers(building)
+                record_released(lake.store, collected, statistics)
+
             made = assemble(
                 collected.tables,
                 collected.dims,
@@ -89,7 +95,7 @@ def _release(
                 releases.dashboards,
                 releases.path,
                 withheld=held_back,
-                inspect=refuse_identifiers,
+                inspect=inspected,
                 bodies=releases.bodies,
             )
             note(governance.database, PLATFORM, "release", made.id, detail={"pages": len(made.pages), **held_back})

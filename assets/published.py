@@ -50,7 +50,7 @@ def _group(
     )
     def protect(context: dg.AssetExecutionContext, lake: Lake):
         with border(stage="published", group=key, month=context.partition_key):
-            partitions = protect_counts(lake.store, members, context.partition_key, statistics)
+            partitions = protect_counts(lake.store, members, context.partition_key, statistics, lake.history_months)
         for partition in partitions:
             yield partition_result(partition)
 

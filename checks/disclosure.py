@@ -33,7 +33,7 @@ def _audited(
         absent = [a.name for a in assets if lake.store.current(PartitionId("published", a.name, month)) is None]
         if absent:
             return {asset: Verdict(False, {"absent": len(absent)}) for asset in assets}
-        report = audit_published(lake.store, members, month, statistics)
+        report = audit_published(lake.store, members, month, statistics, lake.history_months)
         facts = {"findings": len(report.findings), "seconds": round(report.seconds, 2), **dict(report.counts)}
         return {asset: Verdict(report.safe, facts) for asset in assets}
 

@@ -108,6 +108,7 @@ def installation_resources(settings: Settings) -> dict[str, object]:
             kms_region=settings.kms_region,
             kms_endpoint=settings.kms_endpoint,
             raw_days=settings.raw_days,
+            history_months=settings.history_months,
         ),
         "releases": Releases(
             root=str(settings.releases),

@@ -38,6 +38,7 @@ class Collected:
         dims: hierarchy → ``code, label, parent, level, sort``.
         facts: as :func:`kobe_platform.lounge.release.assemble` takes them.
         months: table → months whose partitions it was made of.
+        contents: table → month → digest of the rows that it has of it.
         digest: SHA-256 over the partitions' digests: equal digests, equal tables.
     """
 
@@ -45,6 +46,7 @@ class Collected:
     dims: Mapping[str, pl.DataFrame]
     facts: Mapping[str, object]
     months: Mapping[str, tuple[str, ...]]
+    contents: Mapping[str, Mapping[str, str]]
     digest: str
 
 
@@ -134,15 +136,19 @@ def _collected(
         "tables": {name: statistics[name].facts() for name in tables},
     }
     months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
-    return Collected(tables, dims, facts, months, _digest(partitions))
+    contents = {name: {p.id.month: _content(p) for p in held} for name, held in partitions.items()}
+    return Collected(tables, dims, facts, months, contents, _digest(partitions))
 
 
 def _digest(partitions: Mapping[str, list[Partition]]) -> str:
     contents = {
-        name: [(partition.id.month, partition.facts.get("content", partition.digest)) for partition in held]
-        for name, held in partitions.items()
+        name: [(partition.id.month, _content(partition)) for partition in held] for name, held in partitions.items()
     }
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def _content(partition: Partition) -> str:
+    return partition.facts.get("content", partition.digest)
 
 
 def _empty(statistic: Statistic) -> pl.DataFrame:

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
         key_service: who keeps the keys (``KOBE_KEY_SERVICE``): ``local`` or ``aws-kms``; docs/custody.md.
         kms_region, kms_endpoint: of AWS KMS (``KOBE_KMS_REGION``, ``KOBE_KMS_ENDPOINT``: a VPC endpoint's URL).
         raw_days: days after which the raw partition of a month that the lake holds is destroyed (``KOBE_RAW_DAYS``).
+        history_months: months of former releases of a month that take part in its protection and audit
+            (``KOBE_HISTORY_MONTHS``; docs/statistics.md).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
         database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
         portal: the portal server's settings file (``KOBE_PORTAL``): sign-in, addresses, limits; may be absent.
@@ -50,6 +52,7 @@ class Settings(BaseSettings):
     kms_region: str = ""
     kms_endpoint: str = ""
     raw_days: int = Field(default=30, ge=0)
+    history_months: int = Field(default=24, ge=0)
 
     @cached_property
     def root(self) -> Path:

@@ -14,11 +14,11 @@ import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.deliveries import Delivery, hold_revision, write_receipt
-from kobe_platform.disclosure import AuditReport, audit
+from kobe_platform.disclosure import AuditReport, FormerRelease, audit
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
-from kobe_platform.publication import content_digest
+from kobe_platform.publication import Collected, content_digest
 from kobe_platform.reception.steps import in_force, month_before
 from kobe_platform.statistics import (
     Statistic,
@@ -26,8 +26,10 @@ from kobe_platform.statistics import (
     columns_needed,
     compute_group,
     compute_public,
+    groups,
     protect_group,
 )
+from kobe_platform.statistics.history import WINDOW, former_releases, is_recorded, record_release, under
 from kobe_platform.statistics.protection import specification
 from kobe_platform.vocabulary import Hierarchy, districts
 
@@ -78,9 +80,16 @@ def count_group(store: PartitionStore, members: Sequence[Statistic], month: str)
 
 
 def protect_counts(
-    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
+    store: PartitionStore,
+    members: Sequence[Statistic],
+    month: str,
+    statistics: Mapping[str, Statistic],
+    window: int = WINDOW,
 ) -> list[Partition]:
-    """Protect a group's tables jointly, audit them, and commit them; what was hidden before stays hidden.
+    """Protect a group's tables jointly, audit them, and commit them; what a former release hid stays hidden.
+
+    Args:
+        window: months of former releases that take part (:func:`history.former_releases`).
 
     Raises:
         DisclosureError: nothing is committed; the tables in force stay.
@@ -98,7 +107,7 @@ def protect_counts(
         cells,
         areas_of(store, members, month),
         period=period_of(members[0], month),
-        former=_tables(store, members, month),
+        previous=former_releases(store, members[0].key, month, window),
         start=_tables(store, members, _period_before(members[0], month)),
         months=tied,
     )
@@ -118,9 +127,13 @@ def protect_counts(
 
 
 def audit_published(
-    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
+    store: PartitionStore,
+    members: Sequence[Statistic],
+    month: str,
+    statistics: Mapping[str, Statistic],
+    window: int = WINDOW,
 ) -> AuditReport:
-    """The auditor on a group's tables as they are stored: it reads them and the specification, nothing else."""
+    """The auditor on a group's tables as they are stored: it reads them, former releases and the specification."""
     counts = [member for member in members if member.kind == "frequency"]
     tied = [
         TiedMonth(statistic, held, pl.DataFrame(), store.read(PartitionId("published", statistic.name, held)))
@@ -128,7 +141,33 @@ def audit_published(
     ]
     tables = {member.name: store.read(PartitionId("published", member.name, month)).drop("period") for member in counts}
     tables |= {f"{t.statistic.name}@{t.month}": t.published.drop("period") for t in tied}
-    return audit(specification(counts, areas_of(store, members, month), tied), tables)
+    spec = specification(counts, areas_of(store, members, month), tied)
+    return audit(spec, tables, previous=under(spec, former_releases(store, members[0].key, month, window)))
+
+
+def record_released(store: PartitionStore, collected: Collected, statistics: Mapping[str, Statistic]) -> int:
+    """Enter what a release is about to show into the record of releases; the number of new versions.
+
+    Call it when nothing but the switch is left to do: who may have seen a version is taken to have it.
+    """
+    entered = 0
+    for key, members in groups(statistics.values()).items():
+        months = sorted({month for member in members for month in collected.months.get(member.name, ())})
+        for month in months:
+            shown = [member for member in members if month in collected.months.get(member.name, ())]
+            told = sorted((member.name, collected.contents[member.name][month]) for member in shown)
+            content = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+            if is_recorded(store, key, month, [member.name for member in shown], content):
+                continue
+            counts = [member for member in shown if member.kind == "frequency"]
+            spec = specification(counts, areas_of(store, members, month))
+            tables = {member.name: _of_period(collected.tables[member.name], member, month) for member in shown}
+            entered += record_release(store, key, month, FormerRelease(tables, spec), content=content)
+    return entered
+
+
+def _of_period(table: pl.DataFrame, statistic: Statistic, month: str) -> pl.DataFrame:
+    return table.filter(pl.col("period") == period_of(statistic, month)).drop("period")
 
 
 def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore, home) -> Partition:

@@ -24,6 +24,7 @@ class Lake(dg.ConfigurableResource):
         passphrase_file: file whose first line opens the key store; empty for a key file.
         service: who keeps the keys: ``local`` or ``aws-kms``; with ``kms_region`` and ``kms_endpoint``.
         raw_days: days after which the raw partition of a month that the lake holds is destroyed.
+        history_months: months of former releases that take part in protection and audit.
     """
 
     root: str
@@ -36,6 +37,7 @@ class Lake(dg.ConfigurableResource):
     kms_region: str = ""
     kms_endpoint: str = ""
     raw_days: int = 30
+    history_months: int = 24
 
     @property
     def key_service(self) -> KeyService:

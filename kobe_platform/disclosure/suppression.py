@@ -28,6 +28,7 @@ LARGEST_CERTIFIED = 400
 MOST_TIDIED, FEW_LACKING = 1_000, 6
 FEW_MATES = (6,)
 SOME_MATES = (4, 6)
+LAST_MATES = (3, 6, 12)
 LARGE_SCOPE, SURE_SCOPE = 4_000, 1_000
 REWEIGHTINGS, LARGEST_REWEIGHTED, EVENNESS = 2, 1_000, 0.3
 """Rounds of :meth:`Suppressor._sparser`, in programs of up to so many columns, and what softens its weights."""
@@ -224,7 +225,17 @@ class Suppressor:
         for reach in (NEAR, WIDE, ALL):
             if self._try(target, self.near.around(target, reach, free, movable), free):
                 return
+        if self._open_already(target, free):
+            return
         raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
+
+    def _open_already(self, target: int, free: np.ndarray) -> bool:
+        """Whether hidden cells around a cell open it by another rise and fall than :meth:`_splits` asks for.
+
+        So it is where much is shown by former releases: the move of the whole width may be in no one's reach.
+        """
+        scopes = [self.near.hidden_mates(target, free, self.slackness, mates) for mates in LAST_MATES]
+        return any(self.certify(target, scope, idle=bool(self.idle[target])) for scope in scopes)
 
     def _try(self, target: int, scope: np.ndarray, free: np.ndarray, *, certify: bool = True) -> bool:
         """Look for the cheapest move within a scope, hide what it needs and count it."""

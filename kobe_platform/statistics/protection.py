@@ -7,10 +7,22 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from kobe_platform.disclosure import Costs, Dimension, Relation, Rule, Spec, Table, Term, audit, protect
+from kobe_platform.disclosure import (
+    Costs,
+    Dimension,
+    FormerRelease,
+    Relation,
+    Rule,
+    Spec,
+    Table,
+    Term,
+    audit,
+    protect,
+)
 from kobe_platform.disclosure.protection import Report
 from kobe_platform.errors import DisclosureError
 from kobe_platform.statistics.definition import Statistic
+from kobe_platform.statistics.history import under
 from kobe_platform.statistics.identities import totals_hold
 from kobe_platform.statistics.means import published_means
 from kobe_platform.statistics.trees import dimension, regrouped
@@ -59,7 +71,7 @@ def protect_group(
     areas: Hierarchy | None,
     *,
     period: str,
-    former: Mapping[str, pl.DataFrame] | None = None,
+    previous: Sequence[FormerRelease] = (),
     start: Mapping[str, pl.DataFrame] | None = None,
     months: Sequence[TiedMonth] = (),
 ) -> GroupResult:
@@ -70,7 +82,8 @@ def protect_group(
         cells: finest cells of each (see :func:`compute.compute_group`).
         areas: city → ward → district of the month; None where no table needs it.
         period: ``2025-07`` or ``2025``.
-        former: published tables of the same period in former releases: what they hid stays hidden.
+        previous: former releases of the same period (:func:`history.former_releases`): what they hid stays hidden, and
+            they are part of the attack.
         start: published tables of the period before: their pattern is preferred where there is a choice.
         months: the released months that yearly tables are sums of (:class:`definition.Tie`).
 
@@ -82,9 +95,10 @@ def protect_group(
     tied = [month for month in months if any(t.table == month.statistic.name for s in counts for t in s.ties)]
     spec = specification(counts, areas, tied)
     all_cells = {s.name: cells[s.name] for s in counts} | {_name(m): m.cells for m in tied}
-    hidden = _patterns(former or {}, counts) | {_name(m): _hidden_rows(m.published) for m in tied}
-    protected = protect(spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts))
-    verdict = audit(protected.spec, protected.tables)
+    hidden = {_name(m): _hidden_rows(m.published) for m in tied}
+    former = under(spec, previous)
+    protected = protect(spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts), previous=former)
+    verdict = audit(protected.spec, protected.tables, previous=former)
     if not verdict.safe:
         raise _unsafe(verdict, period)
     tables = {s.name: _dated(protected.tables[s.name], period) for s in counts}

@@ -22,7 +22,8 @@ class System:
     Attributes:
         cells: unknown → cell number of the figures; −1 for the difference of an inequality.
         impossible: number of equations among published figures alone that do not hold.
-        involved: (equation, cell) of every cell of every equation as it was written down, published cells included.
+        involved: (equation, cell) of every cell of every equation as it was written down, published cells included;
+            numbers from ``differences`` on are the differences of inequalities.
     """
 
     matrix: sparse.csr_array
@@ -31,13 +32,14 @@ class System:
     lower: np.ndarray
     impossible: int
     involved: tuple[np.ndarray, np.ndarray]
+    differences: int
 
     def around(self, cells: np.ndarray) -> np.ndarray:
-        """All cells, published ones included, that share an equation with one of these."""
+        """All cells, published ones included and differences of inequalities not, that share an equation with these."""
         equation, cell = self.involved
         chosen = np.zeros(int(equation.max(initial=-1)) + 1, dtype=bool)
         chosen[equation[np.isin(cell, cells)]] = True
-        return np.unique(cell[chosen[equation]])
+        return np.unique(cell[chosen[equation] & (cell < self.differences)])
 
 
 def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame] | None = None) -> System:
@@ -78,7 +80,7 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     impossible = int(np.count_nonzero(right[empty]))
     cells = np.where(numbers < len(figures.value), numbers, -1)
     kept = _distinct(matrix, right, empty)
-    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell))
+    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), len(figures.value))
 
 
 def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) -> np.ndarray:

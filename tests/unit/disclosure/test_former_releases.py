@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from kobe_platform.disclosure import Dimension, FormerRelease, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Dimension, FormerRelease, Relation, Rule, Spec, Table, audit, protect
 
 WARDS = ["w1", "w2", "w3", "w4"]
 AREA = {"city": None, **dict.fromkeys(WARDS, "city")}
@@ -73,6 +73,18 @@ def test_protection_leans_on_no_cell_that_was_shown_before():
     tables = protect(spec_of(), {"t": cells()}, previous=[FormerRelease({"t": before})]).tables
     assert tables["t"].sort("area", "sex").equals(before.sort("area", "sex"))
     assert audit(spec_of(), tables, previous=[{"t": before}]).safe
+
+
+def test_a_correction_beside_an_inequality_is_audited_too():
+    """What tables say of one another has differences that no table shows: they are no cells that could have changed."""
+    both = ["area", "sex"]
+    part, whole = Table(name="t", dimensions=both, population="part"), Table(name="u", dimensions=both)
+    relation = Relation(name="within", on=("area", "sex"), left=("t",), right=("u",), sense="<=")
+    spec = spec_of(part, whole, relations=(relation,))
+    residents = published(cells().with_columns(persons=pl.lit(500)))
+    now, before = published(cells(), *SQUARE, ("w3", "m"), ("w3", "f")), published(cells(shift=1), *SQUARE)
+    report = audit(spec, {"t": now, "u": residents}, previous=[{"t": before, "u": residents}])
+    assert report.counts["corrected"] == 1 and report.safe
 
 
 def test_a_correction_is_another_truth_and_no_contradiction():
