@@ -134,14 +134,14 @@ def audit_published(
     window: int = WINDOW,
 ) -> AuditReport:
     """The auditor on a group's tables as they are stored: it reads them, former releases and the specification."""
-    counts = [member for member in members if member.kind == "frequency"]
     tied = [
         TiedMonth(statistic, held, pl.DataFrame(), store.read(PartitionId("published", statistic.name, held)))
         for statistic, held in _tied_months(store, members, month, statistics)
     ]
-    tables = {member.name: store.read(PartitionId("published", member.name, month)).drop("period") for member in counts}
+    held = {member.name: store.read(PartitionId("published", member.name, month)) for member in members}
+    tables = {name: table.drop("period") for name, table in held.items()}
     tables |= {f"{t.statistic.name}@{t.month}": t.published.drop("period") for t in tied}
-    spec = specification(counts, areas_of(store, members, month), tied)
+    spec = specification(members, areas_of(store, members, month), tied)
     return audit(spec, tables, previous=under(spec, former_releases(store, members[0].key, month, window)))
 
 
@@ -159,8 +159,7 @@ def record_released(store: PartitionStore, collected: Collected, statistics: Map
             content = hashlib.sha256(json.dumps(told).encode()).hexdigest()
             if is_recorded(store, key, month, [member.name for member in shown], content):
                 continue
-            counts = [member for member in shown if member.kind == "frequency"]
-            spec = specification(counts, areas_of(store, members, month))
+            spec = specification(shown, areas_of(store, members, month))
             tables = {member.name: _of_period(collected.tables[member.name], member, month) for member in shown}
             entered += record_release(store, key, month, FormerRelease(tables, spec), content=content)
     return entered

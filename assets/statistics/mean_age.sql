@@ -12,6 +12,10 @@ minimum_frequency = 100
 [dimensions]
 area = "district"
 sex = "sex"
+[averages]
+table = "population_district"
+column = "age"
+most = 90
 */
 SELECT district AS area, sex, sum(age) AS total, count(age) AS persons
 FROM resident_register

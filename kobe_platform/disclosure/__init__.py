@@ -6,6 +6,8 @@
 from kobe_platform.disclosure.auditor import AuditReport, Finding, audit
 from kobe_platform.disclosure.protection import Protected, Report, TableReport, protect
 from kobe_platform.disclosure.spec import (
+    PUBLISHED,
+    SUPPRESSED,
     Costs,
     Dimension,
     FormerRelease,
@@ -19,6 +21,6 @@ from kobe_platform.disclosure.spec import (
 )
 
 __all__ = [
-    "AuditReport", "Costs", "Dimension", "Finding", "FormerRelease", "Mean", "Previous", "Protected", "Relation",
-    "Report", "Rule", "Spec", "Table", "TableReport", "Term", "audit", "protect",
+    "PUBLISHED", "SUPPRESSED", "AuditReport", "Costs", "Dimension", "Finding", "FormerRelease", "Mean", "Previous",
+    "Protected", "Relation", "Report", "Rule", "Spec", "Table", "TableReport", "Term", "audit", "protect",
 ]  # fmt: skip

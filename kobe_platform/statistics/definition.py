@@ -38,6 +38,20 @@ class Tie(BaseModel):
     at: dict[str, str] = Field(default_factory=dict)
 
 
+class Averaged(BaseModel):
+    """Whose mean a table of means is: the numbers in bands that the column ``column`` of ``table`` counts.
+
+    ``most`` is the largest number of one person (the open band ends there). So the auditor knows what a mean says of
+    the counts behind it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    column: str
+    most: int
+
+
 class Statistic(BaseModel):
     """One published table.
 
@@ -52,6 +66,7 @@ class Statistic(BaseModel):
         dimensions: output column → hierarchy of the vocabulary.
         roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).
         ties: monthly tables that sum to this yearly one.
+        averages: of a mean: the counts by band of what is averaged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,6 +86,7 @@ class Statistic(BaseModel):
     dimensions: dict[str, str]
     roles: dict[str, str] = Field(default_factory=dict)
     ties: tuple[Tie, ...] = ()
+    averages: Averaged | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Statistic:
@@ -79,6 +95,8 @@ class Statistic(BaseModel):
             raise ValueError(f"there is no hierarchy {sorted(unknown)[0]}")
         if self.kind != "public" and not (self.group and self.population and self.minimum_frequency):
             raise ValueError("group, population and minimum_frequency are required")
+        if (self.kind == "mean") != (self.averages is not None):
+            raise ValueError("a mean, and nothing else, says what it averages")
         if set(self.roles) - set(self.dimensions):
             raise ValueError("a role names a column that is no dimension")
         if LINKS & self.words:

@@ -6,14 +6,15 @@ cell is shown; it is rounded to one decimal. With 100 persons or more, one perso
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import polars as pl
 
+from kobe_platform.disclosure import PUBLISHED, SUPPRESSED, Mean
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.trees import tree
-from kobe_platform.vocabulary import Hierarchy
+from kobe_platform.vocabulary import Hierarchy, hierarchies
 
 DECIMALS = 1
 
@@ -46,6 +47,48 @@ def published_means(
         pl.when(enough).then(mean).otherwise(None).cast(pl.Float64).alias("value"),
         pl.when(enough).then(pl.lit("published")).otherwise(pl.lit("suppressed")).alias("status"),
     )
+
+
+def mean_rule(statistic: Statistic, counts: Sequence[Statistic]) -> Mean | None:
+    """What the published means say of the counts behind them, for the audit; None where these are not in the group.
+
+    Every band of the averaged column reaches from its lower bound to the next one's, the last to the largest number.
+    """
+    told = statistic.averages
+    counted = next((s for s in counts if told is not None and s.name == told.table), None)
+    if told is None or counted is None:
+        return None
+    bands = hierarchies()[counted.dimensions[told.column]]
+    ends = [*(low - 1 for low in bands.breaks[1:]), told.most]
+    return Mean(
+        table=statistic.name,
+        of=counted.name,
+        dimension=told.column,
+        values=dict(zip(bands.leaves, zip(bands.breaks, ends, strict=True), strict=True)),
+        decimals=DECIMALS,
+        on=tuple(statistic.dimensions),
+    )
+
+
+def telling_means(mean: Mean, table: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
+    """Codes of the published means that have a hidden count among their bands: the others say nothing new.
+
+    Args:
+        table, counts: the published tables.
+    """
+    bands = counts.filter(pl.col(mean.dimension).is_in(list(mean.values)), pl.col("status") == SUPPRESSED)
+    shown = table.filter(pl.col("status") == PUBLISHED)
+    return shown.join(bands.select(mean.on).unique(), on=list(mean.on), how="semi").select(mean.on)
+
+
+def without(table: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """A published table with these rows suppressed."""
+    marked = table.join(rows.with_columns(gone=True), on=rows.columns, how="left", maintain_order="left")
+    gone = pl.col("gone").fill_null(False)
+    return marked.with_columns(
+        pl.when(~gone).then("value").alias("value"),
+        pl.when(gone).then(pl.lit(SUPPRESSED)).otherwise("status").alias("status"),
+    ).drop("gone")
 
 
 def with_margins(cells: pl.DataFrame, trees: Mapping[str, Hierarchy], measures: list[str]) -> pl.DataFrame:

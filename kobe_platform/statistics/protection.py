@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from kobe_platform.disclosure import (
+    AuditReport,
     Costs,
     Dimension,
     FormerRelease,
@@ -24,7 +25,7 @@ from kobe_platform.errors import DisclosureError
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.history import under
 from kobe_platform.statistics.identities import totals_hold
-from kobe_platform.statistics.means import published_means
+from kobe_platform.statistics.means import mean_rule, published_means, telling_means, without
 from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.vocabulary import Hierarchy, hierarchies
 
@@ -93,15 +94,23 @@ def protect_group(
     chosen = list(statistics)
     counts = [statistic for statistic in chosen if statistic.kind == "frequency"]
     tied = [month for month in months if any(t.table == month.statistic.name for s in counts for t in s.ties)]
-    spec = specification(counts, areas, tied)
+    spec = specification(chosen, areas, tied)
     all_cells = {s.name: cells[s.name] for s in counts} | {_name(m): m.cells for m in tied}
     hidden = {_name(m): _hidden_rows(m.published) for m in tied}
     former = under(spec, previous)
     protected = protect(spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts), previous=former)
-    verdict = audit(protected.spec, protected.tables, previous=former)
+    means = {
+        statistic.name: published_means(
+            statistic, cells[statistic.name], areas, _count_table(statistic, counts, protected.tables)
+        )
+        for statistic in chosen
+        if statistic.kind == "mean"
+    }
+    verdict, means = audited(protected.spec, protected.tables, means, former)
     if not verdict.safe:
         raise _unsafe(verdict, period)
-    tables = {s.name: _dated(protected.tables[s.name], period) for s in counts}
+    tables = {name: _dated(table, period) for name, table in {**protected.tables, **means}.items()}
+    tables = {statistic.name: tables[statistic.name] for statistic in chosen}
     wrong = [found for s in counts for found in totals_hold(s, tables[s.name], areas)]
     if wrong:
         raise DisclosureError(
@@ -111,16 +120,40 @@ def protect_group(
             remedy="report the finding: the engine ought to have kept the tables additive",
             ja="公表値の合計と内訳が一致しないため公表しません",
         )
-    for statistic in chosen:
-        if statistic.kind == "mean":
-            table = published_means(statistic, cells[statistic.name], areas, _count_table(statistic, counts, tables))
-            tables[statistic.name] = _dated(table, period)
     facts = _facts(chosen, tables, protected.report)
     return GroupResult(tables, facts, {"safe": True, "seconds": round(verdict.seconds, 2), **dict(verdict.counts)})
 
 
-def specification(counts: Sequence[Statistic], areas: Hierarchy | None, tied: Sequence[TiedMonth] = ()) -> Spec:
-    """The disclosure specification of a group: dimensions, tables, and what ties them."""
+def audited(
+    spec: Spec,
+    counts: Mapping[str, pl.DataFrame],
+    means: Mapping[str, pl.DataFrame],
+    previous: Sequence[FormerRelease] = (),
+) -> tuple[AuditReport, dict[str, pl.DataFrame]]:
+    """The auditor's verdict, and the means that may stay: where they tell too much, they give way and not the counts.
+
+    First those at the findings' codes of their first column (the area) are hidden, then all that have a hidden count
+    behind them; what is found even then is the counts' own.
+    """
+    shown = dict(means)
+    verdict = audit(spec, {**counts, **shown}, previous=previous)
+    for everywhere in (False, True):
+        if verdict.safe or not shown:
+            break
+        for mean in spec.means:
+            column = mean.on[0]
+            found = {finding.coordinates.get(column) for finding in verdict.findings}
+            rows = telling_means(mean, shown[mean.table], counts[mean.of])
+            rows = rows if everywhere else rows.filter(pl.col(column).is_in(sorted(found - {None})))
+            shown[mean.table] = without(shown[mean.table], rows)
+        verdict = audit(spec, {**counts, **shown}, previous=previous)
+    return verdict, shown
+
+
+def specification(statistics: Sequence[Statistic], areas: Hierarchy | None, tied: Sequence[TiedMonth] = ()) -> Spec:
+    """The disclosure specification of a group: dimensions, tables, means, and what ties them."""
+    counts = [statistic for statistic in statistics if statistic.kind == "frequency"]
+    rules = [mean_rule(statistic, counts) for statistic in statistics if statistic.kind == "mean"]
     dimensions: dict[str, Dimension] = {}
     tables = []
     for statistic in counts:
@@ -154,7 +187,11 @@ def specification(counts: Sequence[Statistic], areas: Hierarchy | None, tied: Se
         )
     relations = [*_inclusions(counts), *_sums(counts, tied)]
     return Spec(
-        rule=Rule(minimum_frequency=10), dimensions=dimensions, tables=tuple(tables), relations=tuple(relations)
+        rule=Rule(minimum_frequency=10),
+        dimensions=dimensions,
+        tables=tuple(tables),
+        relations=tuple(relations),
+        means=tuple(rule for rule in rules if rule is not None),
     )
 
 
