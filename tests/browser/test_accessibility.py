@@ -2,103 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from kobe_platform.lounge.database import ReleaseDatabase
-from kobe_platform.lounge.release import assemble
 from kobe_platform.lounge.serve import POLICY
 from kobe_platform.lounge.workshop.server import build_app
 from kobe_platform.lounge.workshop.site import WorkshopSite
-from tests.lounge_tables import published
-from tests.serving import fetch, serving, serving_app
-
-PROJECT = Path(__file__).resolve().parents[2]
-PAGES = sorted(path.stem for path in (PROJECT / "dashboards/pages").glob("*.md"))
-AXE = PROJECT / "dashboards/theme/node_modules/axe-core/axe.min.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SERIOUS = ("serious", "critical")
-
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+from tests.browser.tabs import PAGES, PROJECT, Visit
+from tests.serving import fetch, serving_app
 
 
-@pytest.fixture(scope="module")
-def release(tmp_path_factory):
-    return assemble(*published(), PROJECT / "dashboards", tmp_path_factory.mktemp("axe") / "releases")
-
-
-@pytest.fixture(scope="module")
-def site(release) -> Iterator[str]:
-    with serving(release.path.parent, "staff") as port:
-        assert fetch(port, "/").headers["content-security-policy"] == POLICY
-        yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
-
-
-class Tab:
-    """A page that notes console messages and requests to elsewhere."""
-
-    def __init__(self, browser, site: str, width: int = 1280) -> None:
-        self.site = site
-        self.page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
-        self.faults: list[str] = []
-        self.page.on("console", lambda m: self.faults.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda r: None if r.url.startswith(site) else self.faults.append(r.url))
-
-    def open(self, path: str):
-        self.page.goto(f"{self.site}/{path}")
-        self.page.wait_for_load_state("networkidle")
-        return self.page
-
-    def violations(self) -> list[str]:
-        """What axe-core calls serious or critical, with the elements."""
-        self.page.evaluate(AXE.read_text("utf-8") + "; undefined")
-        found = self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-        return [f"{v['id']}: {node['target']}" for v in found if v["impact"] in SERIOUS for node in v["nodes"]]
-
-
-@pytest.fixture
-def tab(browser, site) -> Iterator[Tab]:
-    one = Tab(browser, site)
-    yield one
-    one.page.close()
+def test_the_policy_is_the_one_of_the_portal(site):
+    assert fetch(int(site.rsplit(":", 1)[1]), "/").headers["content-security-policy"] == POLICY
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_has_a_serious_violation_a_console_message_or_a_request_to_elsewhere(tab, name):
-    page = tab.open(f"{name}.html")
+def test_no_page_has_a_serious_violation_a_console_message_or_a_request_to_elsewhere(visit, name):
+    page = visit.open(f"{name}.html")
     for details in page.query_selector_all("details:not([open]) > summary"):
         details.evaluate("summary => summary.click()")
     page.mouse.wheel(0, 100_000)
     page.wait_for_load_state("networkidle")
-    assert tab.violations() == []
-    assert tab.faults == []
+    assert visit.violations() == []
+    assert visit.faults == []
 
 
-def test_a_violation_would_be_seen(tab):
-    page = tab.open("index.html")
+def test_a_violation_would_be_seen(visit):
+    page = visit.open("index.html")
     page.evaluate("document.querySelector('.lounge').append(document.createElement('button'))")
-    assert any(text.startswith("button-name") for text in tab.violations())
+    assert any(text.startswith("button-name") for text in visit.violations())
 
 
-def test_the_policy_stops_inline_scripts_styles_and_other_hosts(tab):
+def test_the_policy_stops_inline_scripts_styles_and_other_hosts(visit):
     """A canary for the test above: what a page must not do is refused, and noted."""
-    page = tab.open("index.html")
+    page = visit.open("index.html")
     page.evaluate(
         """() => {
           const script = document.createElement('script');
@@ -110,7 +49,7 @@ def test_the_policy_stops_inline_scripts_styles_and_other_hosts(tab):
     )
     page.wait_for_timeout(100)
     assert page.evaluate("() => window.ran") is None
-    assert sum("Content Security Policy" in text for text in tab.faults) >= 2
+    assert sum("Content Security Policy" in text for text in visit.faults) >= 2
 
 
 def test_the_workshop_follows_a_save_and_shows_a_fault_in_plain_japanese(browser, release, tmp_path):
@@ -126,7 +65,7 @@ def test_the_workshop_follows_a_save_and_shows_a_fault_in_plain_japanese(browser
         site.refresh()
         assert site.faults == []
         with serving_app(build_app(site)) as port:
-            one = Tab(browser, f"http://127.0.0.1:{port}")
+            one = Visit(browser, f"http://127.0.0.1:{port}")
             page = one.page
             page.goto(f"{one.site}/small.html")
             page.locator("figure svg path").first.wait_for(state="attached")
@@ -140,7 +79,7 @@ def test_the_workshop_follows_a_save_and_shows_a_fault_in_plain_japanese(browser
             site.refresh()
             page.get_by_role("heading", name="直した見出し").wait_for()
             assert one.faults == []
-            page.close()
+            one.context.close()
 
 
 _SMALL = """---

@@ -2,85 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kobe_platform.lounge.release import assemble
+from tests.browser.tabs import PAGES, PROJECT, Visit
 from tests.lounge_tables import published
 from tests.serving import serving
-
-PROJECT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PAGES = (
-    "index",
-    "ward_population",
-    "ward_moves",
-    "district_population",
-    "district_moves",
-    "monthly_moves",
-    "district_foreigners",
-    "city_comparison",
-)
-
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory):
-    """A release of the project's own pages over made-up tables."""
-    tables, dims, facts = published()
-    return assemble(tables, dims, facts, PROJECT / "dashboards", tmp_path_factory.mktemp("lounge") / "releases")
-
-
-@pytest.fixture(scope="module")
-def site(release) -> Iterator[str]:
-    with serving(release.path.parent, "staff") as port:
-        yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """A tab that writes down what must not happen."""
-
-    def __init__(self, browser, site: str, width: int = 1280, **options) -> None:
-        self.site = site
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **options)
-        self.page = self.context.new_page()
-        self.faults: list[str] = []
-        self.page.on("console", lambda m: self.faults.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda r: None if r.url.startswith(site) else self.faults.append(r.url))
-        self.page.on("response", lambda r: None if r.status < 400 else self.faults.append(r.url))
-
-    def open(self, path: str):
-        self.page.goto(f"{self.site}/{path}")
-        self.page.wait_for_load_state("networkidle")
-        return self.page
-
-    def shown(self) -> dict:
-        """The choices that the figures on the screen belong to."""
-        return json.loads(self.page.evaluate("document.documentElement.dataset.shown"))
-
-    def wait_for(self, name: str, value: str) -> None:
-        self.page.wait_for_function(
-            "([n, v]) => JSON.parse(document.documentElement.dataset.shown ?? '{}')[n] === v", arg=[name, value]
-        )
-
 
 EVERYTHING = """---
 title: 部品の見本
@@ -126,13 +56,6 @@ def test_tabs_area_charts_tables_and_notices_work(browser, tmp_path):
         assert page.locator(".lounge-datatable tbody tr:visible").count() == 54
         assert tab.faults == []
         tab.context.close()
-
-
-@pytest.fixture
-def visit(browser, site) -> Iterator[Visit]:
-    tab = Visit(browser, site)
-    yield tab
-    tab.context.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

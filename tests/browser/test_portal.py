@@ -7,10 +7,8 @@ import pytest
 
 from kobe_platform.lounge.release import assemble
 from kobe_platform.synthesis.published import published
-from tests.browser.test_lounge import CHROMIUM, PROJECT, Visit, browser, release, site, visit  # noqa: F401
+from tests.browser.tabs import PROJECT, Visit
 from tests.serving import serving
-
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 WARDS = ["神戸市", "東灘区", "灘区", "中央区", "兵庫区", "北区", "長田区", "須磨区", "垂水区", "西区"]
 
@@ -33,7 +31,7 @@ def cards(page) -> list[str]:
         ("存在しない言葉", set()),
     ],
 )
-def test_the_catalogue_finds_what_staff_type(visit, typed, found):  # noqa: F811
+def test_the_catalogue_finds_what_staff_type(visit, typed, found):
     page = visit.open("index.html")
     page.get_by_label("ダッシュボードを探す").fill(typed)
     page.wait_for_function("document.querySelector('.lounge-count').textContent !== '7件中 7件'")
@@ -43,13 +41,13 @@ def test_the_catalogue_finds_what_staff_type(visit, typed, found):  # noqa: F811
     assert page.locator(".lounge-catalogue > .lounge-empty").is_visible() == (not found)
 
 
-def test_a_search_is_an_address(visit):  # noqa: F811
+def test_a_search_is_an_address(visit):
     page = visit.open("index.html?q=ぴらみっど")
     assert "ward_population" in cards(page)
     assert "monthly_moves" not in cards(page)
 
 
-def test_categories_and_purposes_narrow_the_catalogue(visit):  # noqa: F811
+def test_categories_and_purposes_narrow_the_catalogue(visit):
     page = visit.open("index.html")
     purpose = page.get_by_role("button", name="他都市比較 1")
     purpose.click()
@@ -63,7 +61,7 @@ def test_categories_and_purposes_narrow_the_catalogue(visit):  # noqa: F811
     assert cards(page) == ["city_comparison"]
 
 
-def test_favourites_come_first_and_stay(visit):  # noqa: F811
+def test_favourites_come_first_and_stay(visit):
     page = visit.open("index.html")
     assert page.locator(".lounge-favourites").is_hidden()
     star = page.get_by_role("button", name="お気に入り：住基人口 月別の移動推移")
@@ -85,7 +83,7 @@ def test_favourites_come_first_and_stay(visit):  # noqa: F811
     assert visit.faults == []
 
 
-def test_favourites_do_no_harm_where_storage_is_blocked(visit):  # noqa: F811
+def test_favourites_do_no_harm_where_storage_is_blocked(visit):
     visit.page.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })"
     )
@@ -95,13 +93,13 @@ def test_favourites_do_no_harm_where_storage_is_blocked(visit):  # noqa: F811
     assert visit.faults == []
 
 
-def test_wards_stand_in_the_citys_order(visit):  # noqa: F811
+def test_wards_stand_in_the_citys_order(visit):
     page = visit.open("index.html")
     assert page.locator('[data-filter="area"] label').all_inner_texts() == WARDS
     assert page.locator("table").nth(2).locator("tbody tr td:first-child").all_inner_texts() == WARDS[1:]
 
 
-def test_the_headline_follows_ward_and_period(visit, release):  # noqa: F811
+def test_the_headline_follows_ward_and_period(visit, release):
     table = pl.read_parquet(release.path / "tables/estimated_population.parquet")
     page = visit.open("index.html")
     page.get_by_role("radio", name="北区").check()
@@ -115,7 +113,7 @@ def test_the_headline_follows_ward_and_period(visit, release):  # noqa: F811
     assert page.locator("#c1 .lounge-change b").inner_text().replace("−", "-").replace(",", "") == f"{change:+}人"
 
 
-def test_choices_travel_to_related_pages_and_up_from_a_district(visit):  # noqa: F811
+def test_choices_travel_to_related_pages_and_up_from_a_district(visit):
     page = visit.open("index.html?area=西区&period=2025-09")
     related = page.get_by_role("navigation", name="関連する画面")
     related.get_by_role("link", name="小学校区別の人口").click()
@@ -137,7 +135,7 @@ def test_choices_travel_to_related_pages_and_up_from_a_district(visit):  # noqa:
     assert visit.shown()["period"] == "2025"
 
 
-def test_a_month_without_a_figure_is_a_gap(browser, tmp_path):  # noqa: F811
+def test_a_month_without_a_figure_is_a_gap(browser, tmp_path):
     tables, dims, facts = published()
     estimate = tables["estimated_population"]
     tables["estimated_population"] = estimate.filter(pl.col("period") != "2025-09")
@@ -154,7 +152,7 @@ def test_a_month_without_a_figure_is_a_gap(browser, tmp_path):  # noqa: F811
         tab.context.close()
 
 
-def test_the_comparison_explains_itself_until_figures_are_brought(visit, browser, tmp_path):  # noqa: F811
+def test_the_comparison_explains_itself_until_figures_are_brought(visit, browser, tmp_path):
     page = visit.open("city_comparison.html")
     assert page.get_by_text("比べる数値がまだ取り込まれていません").is_visible()
     assert page.locator("figure").count() == 0
