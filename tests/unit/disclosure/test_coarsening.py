@@ -8,8 +8,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-import typer
-from typer.testing import CliRunner
+from command_trials import SPEC, call, write_trial
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
 from kobe_platform.disclosure.coarsening import coarsened_spec
@@ -139,31 +138,14 @@ def test_all_of_one_kind_is_hidden_where_zeros_are():
         Spec(tables=(table.model_copy(update={"zeros": None}),))
 
 
-SPEC = """
-[rule]
-minimum_frequency = 5
-[dimensions.area]
-hierarchy = "area.csv"
-[dimensions.sex]
-total = "T"
-[[tables]]
-name = "t"
-dimensions = ["area", "sex"]
-measure = "persons"
-"""
-
-
 @pytest.fixture
 def trial(tmp_path):
-    links = "\n".join(f"{code},{parent or ''}" for code, parent in AREA.items() if code != "w?")
-    (tmp_path / "area.csv").write_text(f"code,parent\n{links}\n", encoding="utf-8")
-    (tmp_path / "cells").mkdir()
+    links = [f"{code},{parent or ''}" for code, parent in AREA.items() if code != "w?"]
     leaves = [code for code in AREA if code not in set(AREA.values()) and code != "w?"]
     rows = [f"{area},{sex},{20 + 3 * i}" for i, (area, sex) in enumerate(itertools.product(leaves, "mf"))]
     rows[0] = "w0,m,2"
     rows[5] = "w2,f,1"
-    (tmp_path / "cells" / "t.csv").write_text("\n".join(["area,sex,persons", *rows]) + "\n", encoding="utf-8")
-    return tmp_path
+    return write_trial(tmp_path, links, rows)
 
 
 def run(trial, extra, *options):
@@ -173,12 +155,6 @@ def run(trial, extra, *options):
     return call(audit_command, trial / "spec.toml", trial / "out", "--json"), json.loads(
         (trial / "out" / "disclosure.json").read_text(encoding="utf-8")
     )
-
-
-def call(command, *arguments):
-    app = typer.Typer()
-    app.command()(command)
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def test_the_audit_command_follows_what_was_coarsened(trial):

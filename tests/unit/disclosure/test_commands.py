@@ -5,39 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from command_trials import call, write_trial
 
 from kobe_platform.disclosure.commands import audit, protect
-
-SPEC = """
-[rule]
-minimum_frequency = 5
-[dimensions.area]
-hierarchy = "area.csv"
-[dimensions.sex]
-total = "T"
-[[tables]]
-name = "t"
-dimensions = ["area", "sex"]
-measure = "persons"
-"""
 
 
 @pytest.fixture
 def trial(tmp_path):
-    (tmp_path / "spec.toml").write_text(SPEC, encoding="utf-8")
-    (tmp_path / "area.csv").write_text("code,parent\ncity,\nw1,city\nw2,city\nw3,city\n", encoding="utf-8")
-    (tmp_path / "cells").mkdir()
-    rows = ["area,sex,persons", "w1,m,2", "w1,f,20", "w2,m,21", "w2,f,22", "w3,m,23"]
-    (tmp_path / "cells" / "t.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return tmp_path
-
-
-def call(command, *arguments):
-    app = typer.Typer()
-    app.command()(command)
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    rows = ["w1,m,2", "w1,f,20", "w2,m,21", "w2,f,22", "w3,m,23"]
+    return write_trial(tmp_path, ["city,", "w1,city", "w2,city", "w3,city"], rows)
 
 
 def test_protect_writes_every_row_and_audit_finds_it_safe(trial):
