@@ -1,7 +1,10 @@
 """What one table says of another (a year of its months, arrivals of moves) is told to the engine and to the auditor."""
 
+import re
+
 import polars as pl
 
+from kobe_platform.reconciliation import ARRIVALS, DEPARTURES
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import TiedMonth, compute_group, groups, load_statistics, protect_group
 from kobe_platform.statistics.protection import INCLUSIONS, specification
@@ -48,3 +51,15 @@ def test_inclusions_hold_over_the_counted_cells():
     """The engine refuses a relation that the cells break: an untrue one would stop every release."""
     for seed in range(3):
         protect_group(GROUPS["flows/month"], counted("flows/month", movements(seed=seed)), AREAS, period="2025-07")
+
+
+def test_no_period_publishes_every_term_of_stock_and_flow():
+    """Else stocks of two months and the flows between them must be tied in the audit (docs/statistics.md)."""
+    needed = {*ARRIVALS, *DEPARTURES}
+    for key in ("flows/month", "flows/year"):
+        all_of_a_reason = [s for s in GROUPS[key] if "immigration_notice" not in s.sql]
+        named = {word for s in all_of_a_reason for word in re.findall(r"'([a-z_]+)'", s.sql)}
+        assert named & needed, key
+        assert {"admin_in", "admin_out"} <= needed - named, key
+        whole = [s.name for s in all_of_a_reason if "reason" not in s.sql]
+        assert not whole, f"{whole} count movements of every reason"
