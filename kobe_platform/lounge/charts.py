@@ -10,10 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kobe_platform.lounge.boundaries import load_boundaries
 from kobe_platform.lounge.components import Bound, words
 from kobe_platform.lounge.formats import ABSENT, SUPPRESSED, Cell, Format, is_period, period_label
+from kobe_platform.lounge.maps import map_html
 from kobe_platform.lounge.slices import KEY, Matrix, matrices, rows_of
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ _KINDS = {
     "Pyramid": "人口ピラミッド",
     "Heatmap": "行列の表",
 }
+NO_SHAPES = "境界データがないため、地図の代わりに表で示します。"
 LEGEND = (
     "「X」は、少数のため秘匿した値（またはそこから逆算されないよう併せて秘匿した値）です。"
     "グラフでは空白とし、0ではありません。"
@@ -62,7 +66,9 @@ class Drawn:
     words: tuple[str, ...] = field(default=())
 
 
-def draw(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
+def draw(
+    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, boundaries: Path
+) -> Drawn:
     """Turn one component and its rows into slices and HTML.
 
     Args:
@@ -70,10 +76,13 @@ def draw(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[st
         choice: how its filters cut the rows.
         defaults: chosen value of every filter of the page when it opens.
         identity: the component's id in the page.
+        boundaries: folder of the shapes that maps draw.
 
     Raises:
-        SeveralRows: more than one row falls on one cell.
+        SeveralRows: more than one row falls on one cell. LoungeError: boundaries that cannot be drawn.
     """
+    if bound.name == "Map":
+        return _map(bound, frame, choice, defaults, identity, boundaries)
     makers = {"BigValue": _big_value, "DataTable": _data_table}
     return makers.get(bound.name, _chart)(bound, frame, choice, defaults, identity)
 
@@ -123,6 +132,31 @@ def _chart(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[
     records = {value: one.as_record() for value, one in found.items()}
     cells = sum(len(m.x) * len(m.series) * len(m.cells) for m in found.values())
     return Drawn(records, spec, html, cells, (bound["title"],))
+
+
+def _map(
+    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, folder: Path
+) -> Drawn:
+    found = matrices(frame, x=bound["x"], y=bound["y"], sliced_by=choice.sliced_by, keys=choice.keys)
+    names = list(dict.fromkeys(name for matrix in found.values() for name in matrix.x))
+    shapes = load_boundaries(folder, bound["shapes"], names)
+    headings = (_heading(bound["x"]), _heading(bound["y"]), bound["title"])
+    part, key = _selected(choice, defaults)
+    matrix = found.get(part)
+    rows = matrix.cells.get(key) if matrix else None
+    table = matrix_table(matrix, key, headings, bound.format)
+    shown = _scroll(table, bound["title"])
+    if shapes is None:
+        shown = f'<p class="lounge-note">{NO_SHAPES}</p>{shown}'
+    else:
+        names, values = (matrix.x, rows[0]) if rows else ((), ())
+        drawn = map_html(shapes, names, values, bound.format, bound, identity)
+        shown = f'<div class="lounge-map__box lounge-map__box--{bound["height"]}">{drawn}</div>{_details(table)}'
+    html = _figure(bound, identity, shown + _legend(bool(rows) and SUPPRESSED in rows[0]))
+    opts = {"free": bound["base"] == "free", "select": bound["select"], "drawn": shapes is not None}
+    spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
+    records = {value: one.as_record() for value, one in found.items()}
+    return Drawn(records, spec, html, sum(len(m.x) * len(m.cells) for m in found.values()), (bound["title"],))
 
 
 def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: Format, *, shaded: bool = False) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.bodies import Bodies, Body, body_key
+from kobe_platform.lounge.boundaries import boundaries_files
 from kobe_platform.lounge.charts import Choice, Drawn, draw
 from kobe_platform.lounge.components import COMPONENTS, Bound, bind
 from kobe_platform.lounge.database import ReleaseDatabase
@@ -112,12 +113,19 @@ def compile_page(
             return compile_page(page, tables, out, basis=basis, inserts=inserts, bodies=bodies, data=data)
     tags = {node.name for node in walk(page.nodes) if isinstance(node, Tag)}
     shown = {name: html for name, html in (inserts or {}).items() if name in tags}
-    key = body_key(page.body, tables.digest({t for query in page.queries for t in query.tables}), shown)
+    maps = {path.name: path.read_text("utf-8", "replace") for path in _map_files(page)}
+    key = body_key(page.body, tables.digest({t for query in page.queries for t in query.tables}), shown | maps)
     with bodies.making(key):
         body = bodies.find(key) or _made(page, tables, shown, bodies, key)
     size = bodies.lay_out(key, body, (data or out / "data") / page.slug)
     facts = [tables.facts[name] for name in page.tables]
     return _written(page, body, facts, basis, inserts or {}, out, size)
+
+
+def _map_files(page: Page) -> list[Path]:
+    """The files of boundaries that the page's maps are drawn from."""
+    kinds = {n.attributes.get("shapes", "wards") for n in walk(page.nodes) if isinstance(n, Tag) and n.name == "Map"}
+    return [path for kind in sorted(kinds) for path in boundaries_files(page.boundaries, kind)]
 
 
 def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str) -> Body:
@@ -294,7 +302,8 @@ class _Compilation:
     def _drawn(self, bound: Bound) -> str:
         frame = self.results[bound["data"]]
         try:
-            drawn = draw(bound, frame, self._choice(bound), self.defaults, f"c{len(self.drawn) + 1}")
+            identity = f"c{len(self.drawn) + 1}"
+            drawn = draw(bound, frame, self._choice(bound), self.defaults, identity, self.page.boundaries)
         except SeveralRows:
             message = f"query {bound['data']} gives several rows for one cell of <{bound.name}>"
             remedy = "narrow it with WHERE (totals are rows of their own), name a series, or list the column in filter="

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute: ``kind`` is text, query, column, columns, filters, format, flag, or a choice of words."""
+    """One attribute: ``kind`` is text, query, column, columns, filter, filters, format, flag, or a choice of words."""
 
     kind: str = "text"
     required: bool = False
@@ -108,6 +108,18 @@ COMPONENTS: dict[str, Component] = {
                 "x": Attribute("column", True),
                 "y": Attribute("column", True),
                 "value": Attribute("column", True),
+            },
+            draws=True,
+        ),
+        Component(
+            "Map",
+            {
+                **_CHART,
+                "x": Attribute("column", True),
+                "y": Attribute("column", True),
+                "shapes": _choice("wards", "districts"),
+                "base": _choice("zero", "free"),
+                "select": Attribute("filter"),
             },
             draws=True,
         ),
@@ -228,6 +240,8 @@ def _problem(attribute: Attribute, value: str, queries: Sequence[str], filters: 
         return _nearest(value, attribute.choices)
     if attribute.kind == "format" and Format.parse(value) is None:
         return "write a unit such as 人, ±人 or 0.0歳"
+    if attribute.kind == "filter" and value not in filters:
+        return _nearest(value, filters)
     if attribute.kind == "filters":
         strange = [word for word in words(value) if word not in filters]
         return _nearest(strange[0], filters) if strange else ""

@@ -103,6 +103,11 @@ class Page:
         """Published tables that the queries read, hierarchies left out."""
         return tuple(sorted({t for q in self.queries for t in q.tables if not t.startswith("dim_")}))
 
+    @property
+    def boundaries(self) -> Path:
+        """Folder of the shapes that its maps draw."""
+        return self.path.parent.parent / "boundaries"
+
     def error(self, code: str, message: str, remedy: str, line: int) -> LoungeError:
         """An error at a line of this page."""
         return LoungeError(message, code=f"page.{code}", at={"file": self.file, "line": line}, remedy=remedy)

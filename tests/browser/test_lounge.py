@@ -96,6 +96,23 @@ def expected_population(release, area: str, period: str) -> str:
     return f"{cell['value'][0]:,}"
 
 
+def test_a_ward_is_chosen_on_the_map_by_click_and_by_key(visit, release):
+    page = visit.open("ward_population.html")
+    west = page.get_by_role("button", name="西区")
+    west.click()
+    visit.wait_for("area", "28111")
+    assert west.get_attribute("aria-pressed") == "true"
+    figure = expected_population(release, "28111", "2025-12")
+    assert figure in west.get_attribute("aria-label") and figure in page.locator(".lounge-map__svg").text_content()
+    page.get_by_role("button", name="垂水区").press("Enter")
+    visit.wait_for("area", "28108")
+    page.get_by_label("年月", exact=True).select_option("2025-08")
+    visit.wait_for("period", "2025-08")
+    before = expected_population(release, "28111", "2025-08")
+    page.wait_for_function("t => document.querySelector('[data-area=西区]').ariaLabel.includes(t)", arg=before)
+    assert visit.faults == []
+
+
 def test_the_address_restores_the_choices(visit, release):
     page = visit.open("ward_population.html?area=灘区&period=2025-08")
     assert visit.shown() == {"area": "28102", "period": "2025-08"}

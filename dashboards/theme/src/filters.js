@@ -26,6 +26,12 @@ export class Filters {
     this.onChange([name]);
   }
 
+  /** Take the option of this label, where there is one. */
+  choose(name, label) {
+    const value = this.controls.get(name)?.find(label);
+    if (value !== undefined) this.set(name, value);
+  }
+
   /** Follow the address after back or forward. */
   restore() {
     const query = new URLSearchParams(location.search);

@@ -10,13 +10,13 @@ import { hasSuppressed, showMatrix, showRows } from './tables.js';
 import { startTabs } from './tabs.js';
 
 const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid']);
-const SAVED = new Set([...CHARTS, 'Heatmap', 'DataTable']);
+const SAVED = new Set([...CHARTS, 'Map', 'Heatmap', 'DataTable']);
 
 class Page {
   constructor(spec) {
     this.slices = new Slices(spec);
-    this.views = spec.components.map((component) => new View(component));
     this.filters = new Filters(spec.filters, () => this.show());
+    this.views = spec.components.map((component) => new View(component, this.filters));
     this.turn = 0;
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) if (isIntersecting) this.views.find((v) => v.root === target).draw();
@@ -42,8 +42,9 @@ class Page {
 }
 
 class View {
-  constructor(component) {
+  constructor(component, filters) {
     this.component = component;
+    this.filters = filters;
     this.root = document.getElementById(component.id);
     this.isChart = CHARTS.has(component.kind);
     this.near = false;
@@ -61,6 +62,7 @@ class View {
     this.rows = rowsOf(this.component, record, state);
     if (this.component.kind === 'BigValue') showBigValue(this.root, this.component, record, this.rows, state);
     else if (this.component.kind === 'DataTable') showRows(this.root, this.component, this.rows);
+    else if (this.component.kind === 'Map' && this.component.opts.drawn) this.map();
     const legend = this.root.querySelector('.lounge-x');
     if (legend) legend.hidden = !hasSuppressed(this.rows);
     this.stale = true;
@@ -68,9 +70,18 @@ class View {
     if (this.near) this.draw();
   }
 
+  /** The areas of a map, of which one may be a choice. */
+  async map() {
+    const { select } = this.component.opts;
+    const { showMap, startMap } = await import('./map.js');
+    this.started ??= startMap(this.root, this.component, (name) => this.filters.choose(select, name)) ?? true;
+    showMap(this.root, this.component, this.record, this.rows, select && this.filters.label(select));
+  }
+
   /** The table, when someone looks at it or is about to. */
   table(asked = false) {
-    const open = asked || this.component.kind === 'Heatmap' || this.details?.open;
+    const alone = this.component.kind === 'Heatmap' || (this.component.kind === 'Map' && !this.component.opts.drawn);
+    const open = asked || alone || this.details?.open;
     if (!this.stale || !open) return;
     showMatrix(this.root, this.component, this.record, this.rows);
     this.stale = false;

@@ -1,0 +1,67 @@
+// A map stands in the page as SVG; this gives it the figures of the moment, as kobe_platform/lounge/maps.py did first.
+import { figure, SUPPRESSED } from './formats.js';
+
+const STEPS = 7;
+const DARK = 5;
+
+/** Follow the reader's finger and choice; `choose` is called with an area's name. */
+export function startMap(root, component, choose) {
+  const words = root.querySelector('.lounge-map__told');
+  const areas = [...root.querySelectorAll('[data-area]')];
+  for (const area of areas) {
+    const tell = () => (words.textContent = area.querySelector('title').textContent);
+    area.addEventListener('pointerenter', tell);
+    area.addEventListener('focus', tell);
+    area.addEventListener('pointerdown', tell);
+    if (!component.opts.select) continue;
+    area.classList.add('is-choice');
+    area.addEventListener('click', () => choose(area.dataset.area));
+    area.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' && event.key !== ' ') return;
+      event.preventDefault();
+      choose(area.dataset.area);
+    });
+  }
+}
+
+/** Colour every area and name its figure. */
+export function showMap(root, component, record, rows, chosen) {
+  const values = new Map((record?.x ?? []).map((name, i) => [name, rows?.[0][i]]));
+  const known = [...values.values()].filter((value) => typeof value === 'number');
+  const least = Math.min(...known);
+  const low = known.length && (component.opts.free || least < 0) ? least : 0;
+  const high = known.length ? Math.max(...known) : 0;
+  for (const area of root.querySelectorAll('[data-area]')) {
+    const name = area.dataset.area;
+    const value = values.get(name);
+    const text = `${name}：${value === SUPPRESSED ? 'X（秘匿）' : figure(value, component)}`;
+    area.setAttribute('class', `lounge-map__area ${look(value, low, high)}`);
+    area.classList.toggle('is-choice', Boolean(component.opts.select));
+    area.classList.toggle('is-chosen', name === chosen);
+    if (value === SUPPRESSED) area.setAttribute('fill', `url(#${component.id}-x)`);
+    else area.removeAttribute('fill');
+    area.querySelector('title').textContent = text;
+    if (area.hasAttribute('aria-label')) area.setAttribute('aria-label', text);
+    if (area.hasAttribute('role')) area.setAttribute('aria-pressed', String(name === chosen));
+  }
+  for (const label of root.querySelectorAll('[data-area-label]')) {
+    const value = values.get(label.dataset.areaLabel);
+    label.classList.toggle('is-dark', typeof value === 'number' && step(value, low, high) >= DARK);
+    const told = label.querySelector('tspan');
+    if (told) told.textContent = figure(value, { ...component, unit: '' });
+  }
+  root.querySelector('.lounge-map__low').textContent = figure(low, component);
+  root.querySelector('.lounge-map__high').textContent = figure(high, component);
+  root.querySelector('.lounge-map__told').textContent = '';
+}
+
+function look(value, low, high) {
+  if (value === SUPPRESSED) return 'is-x';
+  return typeof value === 'number' ? `lounge-f${step(value, low, high)}` : 'is-absent';
+}
+
+function step(value, low, high) {
+  if (high <= low) return value ? STEPS : 0;
+  if (low === 0) return Math.ceil((value / high) * STEPS);
+  return Math.min(STEPS, 1 + Math.floor(((value - low) / (high - low)) * STEPS));
+}
