@@ -31,6 +31,7 @@ _KINDS = {
     "BarChart": "棒グラフ",
     "Pyramid": "人口ピラミッド",
     "Heatmap": "行列の表",
+    "Sankey": "流れの図",
 }
 NO_SHAPES = "境界データがないため、地図の代わりに表で示します。"
 LEGEND = (
@@ -109,13 +110,14 @@ def _spec(bound: Bound, choice: Choice, identity: str) -> dict[str, Any]:
 
 def _chart(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
     x, y, series = bound["x"], bound["y"], bound["series"] or bound["side"]
-    if bound.name == "Heatmap":
-        x, y, series = bound["y"], bound["value"], bound["x"]
+    across = {"Heatmap": ("y", "x"), "Sankey": ("source", "target")}.get(bound.name)
+    if across:
+        x, y, series = bound[across[0]], bound["value"], bound[across[1]]
     found = matrices(frame, x=x, y=y, series=series, sliced_by=choice.sliced_by, keys=choice.keys)
     opts = {name: True for name in ("horizontal", "stacked") if bound[name]}
     opts |= {"zero": True} if bound["base"] == "zero" else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
-    corner = f"{_heading(x)}＼{_heading(series)}" if bound.name == "Heatmap" else _heading(x)
+    corner = f"{_heading(x)}＼{_heading(series)}" if across else _heading(x)
     headings = (corner, _heading(series or y), bound["title"])
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     part, key = _selected(choice, defaults)

@@ -112,6 +112,16 @@ COMPONENTS: dict[str, Component] = {
             draws=True,
         ),
         Component(
+            "Sankey",
+            {
+                **_CHART,
+                "source": Attribute("column", True),
+                "target": Attribute("column", True),
+                "value": Attribute("column", True),
+            },
+            draws=True,
+        ),
+        Component(
             "Map",
             {
                 **_CHART,

@@ -113,6 +113,29 @@ def test_a_ward_is_chosen_on_the_map_by_click_and_by_key(visit, release):
     assert visit.faults == []
 
 
+def test_flows_are_bands_whose_hidden_ones_are_counted_in_words(visit, release):
+    import polars as pl
+
+    page = visit.open("ward_moves.html")
+    figure = page.locator("figure.lounge-sankey")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector("figure.lounge-sankey svg text")
+    period = visit.shown()["period"]
+    table = pl.read_parquet(release.path / "tables/ward_moves_od_year.parquet").filter(
+        (pl.col("period") == period)
+        & (pl.col("origin") != pl.col("destination"))
+        & (pl.col("origin") != "28100")
+        & (pl.col("destination") != "28100")
+    )
+    hidden = table.filter(pl.col("status") == "suppressed").height
+    texts = figure.locator("svg text").all_text_contents()
+    assert texts.count("東灘区") == 2, "once as an origin, once as a destination"
+    assert any(f"秘匿のため描いていない流れ {hidden}本" in text for text in texts) == (hidden > 0)
+    figure.locator("summary").click()
+    assert figure.locator("td.is-x").count() == hidden
+    assert visit.faults == []
+
+
 def test_the_address_restores_the_choices(visit, release):
     page = visit.open("ward_population.html?area=灘区&period=2025-08")
     assert visit.shown() == {"area": "28102", "period": "2025-08"}

@@ -1,5 +1,7 @@
 // Charts by Apache ECharts, trimmed to what pages use, drawn as SVG. Loaded only where a page has one.
-import { BarChart, LineChart } from 'echarts/charts';
+// Each chart from its own module: through the package's list, a page with bars would load what flows need as well.
+import { install as BarChart } from 'echarts/lib/chart/bar/install.js';
+import { install as LineChart } from 'echarts/lib/chart/line/install.js';
 import { GridComponent, LegendComponent, MarkPointComponent, TooltipComponent } from 'echarts/components';
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
@@ -11,15 +13,15 @@ use([BarChart, LineChart, GridComponent, LegendComponent, MarkPointComponent, To
 
 const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
 const css = getComputedStyle(document.documentElement);
-const token = (name) => css.getPropertyValue(`--color-${name}`).trim();
-const INK = token('neutral-solid-gray-800');
-const MUTED = token('neutral-solid-gray-600');
+export const token = (name) => css.getPropertyValue(`--color-${name}`).trim();
+export const INK = token('neutral-solid-gray-800');
+export const MUTED = token('neutral-solid-gray-600');
 const RULE = token('neutral-solid-gray-100');
 // One hue in as many lightnesses as there are series, dark to light.
 const RAMPS = [[900], [900, 500], [1100, 700, 300], [1200, 900, 500, 300], [1200, 1000, 800, 500, 300], [1200, 1000, 800, 600, 400, 200], [1200, 1100, 900, 700, 500, 300, 100]];
 const ramp = (count) => RAMPS[Math.min(Math.max(count, 1), RAMPS.length) - 1].map((step) => token(`primitive-light-blue-${step}`));
 const DASHES = ['solid', [6, 4], [2, 3], [10, 4, 2, 4]];
-const FONT = getComputedStyle(document.body).fontFamily;
+export const FONT = getComputedStyle(document.body).fontFamily;
 const CALM = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 const drawable = (value) => (typeof value === 'number' ? value : null);
@@ -52,10 +54,13 @@ export class Chart {
 
   /** What the chart draws at a width. */
   option(record, rows, width) {
-    const make = { Pyramid: pyramid, BarChart: bars }[this.component.kind] ?? lines;
+    const make = MAKERS[this.component.kind] ?? lines;
     return { ...frame(this.component, record, rows, width), ...make(this.component, record, rows, width < 480, this.place) };
   }
 }
+
+/** Kind → what is drawn beside the frame; kinds that are loaded later enter themselves. */
+export const MAKERS = { Pyramid: pyramid, BarChart: bars };
 
 /** Lines that the legend takes: one word is its text at 13 px and a mark of 40 px. */
 function legendLines(names, width) {

@@ -9,7 +9,7 @@ import { rowsOf, Slices } from './slices.js';
 import { hasSuppressed, showMatrix, showRows } from './tables.js';
 import { startTabs } from './tabs.js';
 
-const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid']);
+const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey']);
 const SAVED = new Set([...CHARTS, 'Map', 'Heatmap', 'DataTable']);
 
 class Page {
@@ -91,9 +91,14 @@ class View {
   async draw() {
     this.near = true;
     if (!this.isChart || !this.state) return;
-    const { Chart } = await import('./charts.js');
+    (await this.ready()).show(this.record, this.rows);
+  }
+
+  /** The chart object, its code loaded. */
+  async ready() {
+    const { Chart } = await (this.component.kind === 'Sankey' ? import('./sankey.js') : import('./charts.js'));
     this.chart ??= new Chart(this.root, this.component);
-    this.chart.show(this.record, this.rows);
+    return this.chart;
   }
 
   /** Everything, for paper. */

@@ -2,8 +2,6 @@
 import { init, use } from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
 
-export { Chart } from './charts.js';
-
 use([CanvasRenderer]);
 
 /** A canvas with a chart, twice as fine as the screen. */

@@ -44,9 +44,8 @@ function field(value) {
 
 /** The chart on white ground with its title, drawn anew on a canvas. */
 async function pictureOf(view) {
-  const { Chart, canvasOf } = await import('./picture.js');
-  view.chart ??= new Chart(view.root, view.component);
-  const drawn = canvasOf(view.chart.option(view.record, view.rows, WIDTH), WIDTH, HEIGHT);
+  const [{ canvasOf }, chart] = await Promise.all([import('./picture.js'), view.ready()]);
+  const drawn = canvasOf(chart.option(view.record, view.rows, WIDTH), WIDTH, HEIGHT);
   const sheet = element('canvas', { width: drawn.width, height: drawn.height + 2 * HEAD });
   const pen = sheet.getContext('2d');
   pen.fillStyle = '#fff';
