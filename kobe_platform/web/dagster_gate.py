@@ -23,13 +23,14 @@ from kobe_platform.web.graphql_policy import MOST_BYTES, Operation, Refused, exa
 from kobe_platform.web.state import Portal
 
 PREFIX = "/dagster"
+GRAPHQL = "/graphql"
 READERS = only("operator", "analyst", "auditor")
 OPERATORS = only("operator")
 NOBODY = Rule()
 RULES: dict[str, Rule] = {
     "/server_info": READERS,
     "/dagit_info": READERS,
-    "/graphql": READERS,
+    GRAPHQL: READERS,
     "/logs/{path:path}": OPERATORS,
     "/notebook": NOBODY,
     "/dagit/notebook": NOBODY,
@@ -57,11 +58,15 @@ def _sensitive(pattern: str) -> bool:
     return "{" in pattern
 
 
+def mount_of(dagster: ASGIApp) -> Mount:
+    """Where all of Dagster's routes hang, below the prefix."""
+    (mount,) = (route for route in dagster.routes if isinstance(route, Mount) and route.path == PREFIX)
+    return mount
+
+
 def routes_of(dagster: ASGIApp) -> Iterator[BaseRoute]:
     """Dagster's routes below the prefix."""
-    for route in dagster.routes:
-        if isinstance(route, Mount) and route.path == PREFIX:
-            yield from route.routes
+    yield from mount_of(dagster).routes
 
 
 class DagsterGate:
@@ -74,7 +79,7 @@ class DagsterGate:
 
     def __init__(self, dagster: ASGIApp, portal: Portal) -> None:
         self.dagster, self.portal = dagster, portal
-        self.routes = tuple(routes_of(dagster))
+        self.mount = mount_of(dagster)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on to Dagster."""
@@ -83,13 +88,14 @@ class DagsterGate:
         elif scope["type"] == "http":
             await self._request(scope, receive, send)
 
-    def _rule(self, scope: Scope) -> Rule:
-        below = {**scope, "path": scope["path"][len(PREFIX) :] or "/", "root_path": ""}
-        for route in self.routes:
-            match, _ = route.matches(below)
-            if match is not Match.NONE:
-                return rule_of(route)
-        return NOBODY
+    def route(self, scope: Scope) -> BaseRoute | None:
+        """The route that Dagster will take, by the very steps in which its own router finds it."""
+        match, below = self.mount.matches(scope)
+        if match is Match.NONE:
+            return None
+        matched = [(route, route.matches({**scope, **below})[0]) for route in self.mount.routes]
+        full = (route for route, match in matched if match is Match.FULL)
+        return next(full, next((route for route, match in matched if match is Match.PARTIAL), None))
 
     async def _person(self, connection: Request | WebSocket) -> Person | None:
         session = await run_in_threadpool(self.portal.identify, connection)
@@ -100,16 +106,17 @@ class DagsterGate:
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         person = await self._person(request)
+        route = self.route(scope)
         if not known_host(request, self.portal):
             await PlainTextResponse("このアドレスでは利用できません。", 421)(scope, receive, send)
         elif person is None:
             page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
             answer = RedirectResponse("/sign-in?next=%2Fdagster", 303) if page else PlainTextResponse("", 401)
             await answer(scope, receive, send)
-        elif not self._rule(scope).admits(person):
+        elif route is None or not rule_of(route).admits(person):
             await self._refuse(person, request.url.path, "route")
             await PlainTextResponse("この画面を見る権限がありません。", 403)(scope, receive, send)
-        elif scope["path"].rstrip("/") == f"{PREFIX}/graphql":
+        elif getattr(route, "path", "") == GRAPHQL:
             await self._graphql(request, person, scope, receive, send)
         elif request.method not in ("GET", "HEAD"):
             await PlainTextResponse("この操作はできません。", 405)(scope, receive, send)
@@ -156,7 +163,7 @@ class DagsterGate:
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
         person = await self._person(socket)
-        graphql = scope["path"].rstrip("/") == f"{PREFIX}/graphql"
+        graphql = getattr(self.route(scope), "path", "") == GRAPHQL
         ours = known_host(socket, self.portal) and same_origin(socket, self.portal)
         if person is None or not graphql or not ours or not READERS.admits(person):
             if person is not None:

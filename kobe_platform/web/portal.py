@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -77,6 +79,18 @@ class SecureHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
+_DISGUISED = re.compile(r"[\x00-\x1f\x7f\\]|//")
+"""What no address of ours holds, and routers differ about: control characters, backslashes, empty parts."""
+
+
+async def _refused(scope: Scope, receive: Receive, send: Send, status: int) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await PlainTextResponse("このアドレスは使えません。", status)(scope, receive, send)
+
+
 class Doors:
     """Dagster's door and the portal's, told apart by the path alone."""
 
@@ -86,11 +100,12 @@ class Doors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on to one of them."""
         path = scope.get("path", "")
-        if self.gate is not None and (path == PREFIX or path.startswith(f"{PREFIX}/")):
+        if scope["type"] != "lifespan" and _DISGUISED.search(path):
+            await _refused(scope, receive, send, 400)
+        elif self.gate is not None and (path == PREFIX or path.startswith(f"{PREFIX}/")):
             await self.gate(scope, receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await _refused(scope, receive, send, 403)
         else:
             await self.app(scope, receive, send)
 

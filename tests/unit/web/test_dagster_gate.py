@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import anyio
 import pytest
 from dagster_graphql.schema import create_schema
 from starlette.routing import Route
@@ -103,10 +104,60 @@ def test_nobody_reports_events_from_outside(place, who, app):
 def test_disguised_paths_lead_an_auditor_nowhere(place, app):
     answer = visitor(app, "auditor").get(f"{PREFIX}{place}")
     assert (
-        answer.status_code in (403, 404)
+        answer.status_code in (400, 403, 404)
         or "<!DOCTYPE html>" in answer.text[:200]
         or "<!doctype html>" in answer.text[:200]
     )
+
+
+MUTATION = 'mutation { deleteRun(runId: "x") { __typename } }'
+DISGUISES = (
+    "//graphql%0A",
+    "/graphql%0A",
+    "/%0Agraphql",
+    "//graphql",
+    "/graphql%00",
+    "/%5Cgraphql",
+    "/graphql%0D",
+    "/graphql%09",
+)
+
+
+@pytest.mark.parametrize("place", DISGUISES)
+@pytest.mark.parametrize("who", ["operator", "auditor"])
+def test_addresses_that_routers_differ_about_are_refused_at_the_door(place, who, app):
+    answer = visitor(app, who).get(f"{PREFIX}{place}", params={"query": MUTATION})
+    assert answer.status_code == 400
+    assert "__typename" not in answer.text and "DeletePipelineRun" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "place", ["//graphql\n", "/graphql\n", "/graphql/", "/graphql", "/logs/x\n", "//logs/x", "/x\n"]
+)
+def test_the_gate_finds_the_very_route_that_dagster_takes(place, app, dagster, monkeypatch):
+    """Without the door before it: whatever Starlette makes of an odd path, both read it alike."""
+    taken = []
+    for route in routes_of(dagster):
+        if isinstance(route, Route):
+            monkeypatch.setattr(route, "handle", _noted(taken, route))
+    scope = {
+        "type": "http", "method": "GET", "path": f"{PREFIX}{place}", "raw_path": b"", "root_path": "",
+        "query_string": b"", "headers": [], "app": dagster,
+    }  # fmt: skip
+    anyio.run(dagster.router, dict(scope), None, _ignored)
+    found = app.state.gate.route(scope)
+    assert taken == [found] or (not taken and not isinstance(found, Route))
+
+
+def _noted(taken, route):
+    async def handle(scope, receive, send):
+        taken.append(route)
+
+    return handle
+
+
+async def _ignored(message):
+    """Nobody reads the answer."""
 
 
 # -- GraphQL -------------------------------------------------------------------------------------------------------
