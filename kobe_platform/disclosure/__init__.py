@@ -8,6 +8,7 @@ from kobe_platform.disclosure.protection import Protected, Report, TableReport, 
 from kobe_platform.disclosure.spec import (
     PUBLISHED,
     SUPPRESSED,
+    Attack,
     Costs,
     Dimension,
     FormerRelease,
@@ -21,6 +22,6 @@ from kobe_platform.disclosure.spec import (
 )
 
 __all__ = [
-    "PUBLISHED", "SUPPRESSED", "AuditReport", "Costs", "Dimension", "Finding", "FormerRelease", "Mean", "Previous",
-    "Protected", "Relation", "Report", "Rule", "Spec", "Table", "TableReport", "Term", "audit", "protect",
+    "PUBLISHED", "SUPPRESSED", "Attack", "AuditReport", "Costs", "Dimension", "Finding", "FormerRelease", "Mean",
+    "Previous", "Protected", "Relation", "Report", "Rule", "Spec", "Table", "TableReport", "Term", "audit", "protect",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.coarsening import Choice, coarsened, coarsened_spec
+from kobe_platform.disclosure.members import part_members
 from kobe_platform.disclosure.model import Model, build_model
 from kobe_platform.disclosure.perturbed import noise_part, refuse_patterns, round_part
 from kobe_platform.disclosure.primary import sensitive_cells
@@ -152,6 +153,8 @@ def _suppress_part(part: Part, progress: Progress | None = None) -> PartResult:
     begin = model.mask(part.start, "the starting pattern")
     search = Suppressor(model, primary, ratchet, begin | released.unshown, immovable, progress, begin=begin)
     pattern = search.run()
+    if part.spec.attack.member:
+        part_members(search)
     _assert_open(model, pattern.primary, pattern.proofs.spread)
     tables = {name: published(layout, model.value, pattern.hidden) for name, layout in model.layouts.items()}
     reports = [table_report(model, layout, pattern.hidden, primary) for layout in model.layouts.values()]

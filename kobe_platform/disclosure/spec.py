@@ -66,6 +66,16 @@ class Costs(_Strict):
     keep: float = Field(0.5, gt=0, le=1)
 
 
+class Attack(_Strict):
+    """What the attacker may know besides what is published.
+
+    Attributes:
+        member: he may be the one person of a hidden cell and know it (:mod:`auditor.members`).
+    """
+
+    member: bool = False
+
+
 class Dimension(_Strict):
     """A classification.
 
@@ -220,6 +230,7 @@ class Spec(_Strict):
 
     rule: Rule = Rule()
     costs: Costs = Costs()
+    attack: Attack = Attack()
     dimensions: dict[str, Dimension] = Field(default_factory=dict)
     tables: tuple[Table, ...] = Field(min_length=1)
     relations: tuple[Relation, ...] = ()

@@ -13,6 +13,7 @@ from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, 
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.former import apart, corrected_findings, join, ratchet
 from kobe_platform.disclosure.auditor.means import read_means
+from kobe_platform.disclosure.auditor.members import told_to_members
 from kobe_platform.disclosure.auditor.system import System, build_system, components
 from kobe_platform.disclosure.spec import FormerRelease, Spec
 
@@ -25,6 +26,7 @@ _MESSAGES = {
     "undecided": "no proof was found within the budget",
     "contradiction": "published figures contradict each other",
     "ratchet": "a former release hid what is shown now",
+    "singleton": "the only person of another hidden cell can work the figure out",
     "residual": "the residual that follows is narrower than the width and reaches below k",
 }
 
@@ -154,7 +156,7 @@ def _attack(
         for number, (unknowns, equations) in enumerate(parts):
             if progress and number % 20 == 0:
                 progress("audit", number, len(parts))
-            rules, solved = _attack_part(system, figures, unknowns, equations)
+            rules, solved = _attack_part(system, figures, unknowns, equations, member=spec.attack.member)
             found += rules
             programs += solved
     findings += [_finding(rule, *figures.where(int(cell))) for rule, cell in found[:MOST_FINDINGS]]
@@ -169,7 +171,7 @@ def _attack(
 
 
 def _attack_part(
-    system: System, figures: Figures, unknowns: np.ndarray, equations: np.ndarray
+    system: System, figures: Figures, unknowns: np.ndarray, equations: np.ndarray, *, member: bool = False
 ) -> tuple[list[tuple[str, int]], int]:
     cells = system.cells[unknowns]
     wanted = cells >= 0
@@ -200,6 +202,9 @@ def _attack_part(
         elif state is State.NARROW:
             exact = np.floor(part.ceiling[unknown] + 1e-6) == np.ceil(part.floor[unknown] - 1e-6)
             found.append(("exact" if exact else "residual" if residual else "narrow", cell))
+    if member:
+        hidden = wanted & figures.hidden[cells]
+        found += [("singleton", int(cells[unknown])) for unknown in told_to_members(part, hidden, k)]
     return found, part.programs
 
 
