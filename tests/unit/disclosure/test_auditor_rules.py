@@ -1,0 +1,188 @@
+"""Every rule of the auditor has a case that only it refuses: broken on purpose, it is missed.
+
+A mutant is the auditor with one line of its source changed; each must say something else of its case.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import sys
+import types
+
+import polars as pl
+import pytest
+
+from kobe_platform.disclosure import Attack, Dimension, Mean, Relation, Rule, Spec, Table
+from kobe_platform.disclosure.auditor import verdict
+from kobe_platform.disclosure.auditor.bounds import Part, State, Undecided
+
+AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
+SEX = {"T": None, "m": "T", "f": "T"}
+SQUARE = (("a", "m"), ("a", "f"), ("b", "m"), ("b", "f"))
+OTHER = (("a", "m"), ("a", "f"), ("c", "m"), ("c", "f"))
+COUNTS = (3, 40, 50, 60, 70, 80)
+TABLE = Table(name="t", dimensions=["area", "sex"])
+
+
+def spec_of(*tables, k=10, residual=(), **more):
+    described = {
+        "area": Dimension(hierarchy=AREA, residual=residual),
+        "sex": Dimension(hierarchy=SEX),
+        "quarter": Dimension(hierarchy={"city": None, **dict.fromkeys("pqrs", "city")}),
+        "half": Dimension(hierarchy={"city": None, "n": "city", "o": "city"}, of="quarter",
+                          consists_of={"n": ("p", "q"), "o": ("r", "s")}),
+    }  # fmt: skip
+    return Spec(rule=Rule(minimum_frequency=k), dimensions=described, tables=tables or (TABLE,), **more)
+
+
+def rows(hidden=(), counts=COUNTS, **wrong):
+    """All rows of the table; ``wrong`` replaces figures by code of area and sex."""
+    cells = dict(zip(itertools.product("abc", "mf"), counts, strict=True))
+    found = []
+    for area, sex in itertools.product(AREA, SEX):
+        value = sum(n for (a, s), n in cells.items() if area in (a, "city") and sex in (s, "T"))
+        value = wrong.get(area + sex, value)
+        away = (area, sex) in hidden
+        found.append((area, sex, None if away else value, "suppressed" if away else "published"))
+    return pl.DataFrame(found, schema=["area", "sex", "value", "status"], orient="row")
+
+
+def areas(**values):
+    found = [(code, n, "published" if n is not None else "suppressed") for code, n in values.items()]
+    return pl.DataFrame(found, schema={"area": pl.String, "value": pl.Int64, "status": pl.String}, orient="row")
+
+
+def means(**values):
+    found = [(area, values.get(area), "published" if area in values else "suppressed") for area in AREA]
+    return pl.DataFrame(found, schema={"area": pl.String, "value": pl.Float64, "status": pl.String}, orient="row")
+
+
+PLAIN = Table(name="v", dimensions=["area"])
+QUARTERS, HALVES = Table(name="q", dimensions={"area": "quarter"}), Table(name="h", dimensions={"area": "half"})
+WHOLE = Table(name="u", dimensions=["area"], population="other")
+WITHIN = Relation(name="within", on=("area",), left=("v",), right=("u",), sense="<=")
+MEAN = Mean(table="mean", of="t", dimension="sex", values={"m": (0, 4), "f": (5, 90)}, on=("area",))
+LARGE = (30, 40, 50, 60, 70, 80)
+
+# name: (specification, tables, former releases, rules that are found)
+CASES = {
+    "nothing": (spec_of(), {"t": rows(SQUARE)}, (), set()),
+    "small": (spec_of(), {"t": rows()}, (), {"small"}),
+    "exact": (spec_of(), {"t": rows([("a", "m")])}, (), {"exact"}),
+    "open by its width": (spec_of(), {"t": rows(SQUARE, counts=(3, 9, 50, 60, 70, 80))}, (), set()),
+    "narrow by one": (spec_of(), {"t": rows(SQUARE, counts=(3, 8, 50, 60, 70, 80))}, (), {"narrow"}),
+    "narrow above k": (spec_of(PLAIN, WHOLE, relations=(WITHIN,)),
+                       {"v": areas(city=145, a=None, b=100, c=None), "u": areas(city=200, a=25, b=150, c=25)}, (),
+                       set()),
+    "part of a whole": (spec_of(PLAIN, WHOLE, relations=(WITHIN,)),
+                        {"v": areas(city=130, a=None, b=100, c=None), "u": areas(city=187, a=12, b=150, c=25)}, (),
+                        {"narrow"}),
+    "residual": (spec_of(PLAIN, residual=("c",)), {"v": areas(city=58, a=None, b=50)}, (), {"narrow", "residual"}),
+    "residual of nothing": (spec_of(PLAIN, residual=("c",)), {"v": areas(city=90, a=40, b=50)}, (), set()),
+    "told before": (spec_of(), {"t": rows(SQUARE)}, ({"t": rows(OTHER)},), {"exact", "ratchet"}),
+    "told, though large": (spec_of(), {"t": rows(SQUARE, counts=LARGE)}, ({"t": rows(counts=LARGE)},), {"exact"}),
+    "shown now": (spec_of(), {"t": rows(counts=LARGE)}, ({"t": rows(SQUARE, counts=LARGE)},), {"ratchet"}),
+    "shown after a correction": (spec_of(), {"t": rows(counts=(*LARGE[:5], 81))},
+                                 ({"t": rows(SQUARE, counts=LARGE)},), {"ratchet"}),
+    "two figures": (spec_of(TABLE, PLAIN), {"t": rows(SQUARE), "v": areas(city=303, a=43, b=110, c=149)}, (),
+                    {"contradiction"}),
+    "sums of figures": (spec_of(), {"t": rows(SQUARE, cT=151)}, (), {"contradiction"}),
+    "no table": (spec_of(PLAIN), {"v": areas(city=31, a=None, b=30, c=None)}, (), {"contradiction"}),
+    "regrouped": (spec_of(QUARTERS, HALVES), {"q": areas(city=100, p=None, q=30, r=None, s=20),
+                                             "h": areas(city=100, n=37, o=63)}, (), {"exact"}),
+    "mean": (spec_of(means=(MEAN,)), {"t": rows(SQUARE, counts=(95, 5, 5, 95, 70, 80)), "mean": means(a=0.3)}, (),
+             {"narrow"}),
+    "lone member": (spec_of(attack=Attack(member=True)), {"t": rows(SQUARE, counts=(1, 40, 50, 3, 70, 80))}, (),
+                    {"singleton"}),
+    "oneself in a total": (spec_of(attack=Attack(member=True)),
+                           {"t": rows([("a", "m"), ("a", "T"), ("b", "m"), ("b", "T")],
+                                      counts=(1, 0, 50, 40, 70, 80))}, (), set()),
+}  # fmt: skip
+
+# module, line, what stands there in the mutant, a case on which it errs
+MUTANTS = (
+    ("verdict", '("exact", c) for c in np.flatnonzero(figures.hidden & (figures.value >= 0))', "",
+     "told, though large"),
+    ("verdict", 'found += [("small", cell) for cell in np.flatnonzero(shown)]', "", "small"),
+    ("verdict", 'found += [("ratchet", cell) for cell in ratchet(figures)]', "", "shown now"),
+    ("verdict", "for table, where in figures.contradictions]", "for table, where in ()]", "two figures"),
+    ("verdict", "if system.impossible:", "if False:", "sums of figures"),
+    ("verdict", 'return [("contradiction", first)], 0', "return [], 0", "no table"),
+    ("verdict", "elif state is State.NARROW:", "elif False:", "narrow by one"),
+    ("verdict", "for pair in corrected:", "for pair in ():", "shown after a correction"),
+    ("verdict", "    if member:", "    if False:", "lone member"),
+    ("former", 'found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]', "found = []",
+     "shown after a correction"),
+    ("former", "again = figures.hidden_before", "again = figures.hidden", "shown now"),
+    ("bounds", "return bool(high - low < width and below)", "return bool(high - low < width - 1 and below)",
+     "narrow by one"),
+    ("bounds", "below = self.least[unknown] < k and", "below = self.least[unknown] < 1 and", "narrow by one"),
+    ("bounds", "if np.ceil(self.floor[unknown] - TOLERANCE) >= k:", "if False:", "narrow above k"),
+    ("bounds", "return residual and self.ceiling[unknown] < 1 - TOLERANCE", "return residual", "residual"),
+    ("figures", 'lower = np.where(residual | cells["zeros_hidden"].to_numpy(), 0, 1)',
+     'lower = np.where(residual | cells["zeros_hidden"].to_numpy(), 0, 0)', "narrow by one"),
+    ("figures", 'residual | cells["zeros_hidden"]', 'cells["zeros_hidden"]', "residual of nothing"),
+    ("system", "for relation in spec.relations]", "for relation in ()]", "part of a whole"),
+    ("system", "equations.append(_regrouping_equations(spec, figures))", "", "regrouped"),
+    ("system", "for mean in spec.means if", "for mean in () if", "mean"),
+    ("means", "enumerate(((least, 1), (most, -1)))", "enumerate(())", "mean"),
+    ("members", "(value < k[group] - ALIKE)", "(value < 2)", "lone member"),
+    ("members", "& (persons[group] != persons[lone])", "& (group != lone)", "oneself in a total"),
+)  # fmt: skip
+
+
+def found(audit, name):
+    spec, tables, previous, _ = CASES[name]
+    return {finding.rule for finding in audit(spec, tables, previous=previous).findings}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_auditor_says_what_is_wrong(name):
+    assert found(verdict.audit, name) == CASES[name][3]
+
+
+@pytest.mark.parametrize("room, line, instead, name", MUTANTS)
+def test_a_rule_broken_on_purpose_is_missed(room, line, instead, name, monkeypatch):
+    mutate(room, line, instead, monkeypatch)
+    assert found(verdict.audit, name) != CASES[name][3]
+
+
+@pytest.mark.parametrize("patch", ["judge", "_first_table"])
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_the_auditor_cannot_decide_is_unsafe(patch, broken, monkeypatch):
+    def undecided(self, *_):
+        if patch == "judge":
+            return State.UNDECIDED
+        raise Undecided
+
+    if broken:
+        line = "if state is State.UNDECIDED:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in'
+        instead = "if False:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in () and'
+        mutate("verdict", line, instead, monkeypatch)
+    monkeypatch.setattr(Part, patch, undecided)
+    assert (found(verdict.audit, "narrow by one") == {"undecided"}) == (not broken)
+
+
+def test_every_rule_has_its_case():
+    assert {rule for *_, rules in CASES.values() for rule in rules} | {"undecided"} == set(verdict._MESSAGES)
+
+
+def mutate(room, line, instead, monkeypatch):
+    """Put a changed module's functions and classes wherever the auditor names those of the original."""
+    package = verdict.__name__.rpartition(".")[0]
+    module = importlib.import_module(f"{package}.{room}")
+    source = inspect.getsource(module)
+    assert source.count(line) == 1, "the mutant's line is not in the source once"
+    mutant = types.ModuleType(module.__name__)
+    monkeypatch.setitem(sys.modules, module.__name__, mutant)
+    exec(compile(source.replace(line, instead), module.__file__, "exec"), mutant.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    users = [found for name, found in list(sys.modules.items()) if name.startswith(f"{package}.")]
+    for name, original in list(vars(module).items()):
+        if getattr(original, "__module__", "") != module.__name__:
+            continue
+        for user in users:
+            if vars(user).get(name) is original:
+                monkeypatch.setattr(user, name, mutant.__dict__[name])
