@@ -177,8 +177,7 @@ def _stamped(fields: list[FieldNode], payload: Mapping[str, Any], person: Person
         if not isinstance(several, list) or not all(isinstance(parameters, dict) for parameters in several):
             raise Refused("a launch takes its parameters as one variable")
         if not person.has("operator"):
-            for parameters in several:
-                _only_on_demand(parameters)
+            several = [_only_a_question(parameters) for parameters in several]
         stamped = [_with_stamp(parameters, *PARAMETERS[argument], person) for parameters in several]
         variables[name] = stamped if argument.endswith("List") else stamped[0]
     return variables
@@ -193,12 +192,40 @@ def _variable(field: FieldNode) -> tuple[str, str]:
     raise Refused("a launch takes its parameters as one variable")
 
 
-def _only_on_demand(parameters: Mapping[str, Any]) -> None:
+def _only_a_question(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """An analyst's launch, made anew of what it may consist of: the job, and its steps' configuration.
+
+    Run configuration may replace every resource of a job (Dagster takes an installation's own for defaults), so it
+    could name another governance database, and with it another quota and record. Tags steer Dagster.
+    """
     selector = parameters.get("selector")
-    selector = selector if isinstance(selector, dict) else {}
+    selector = {key: value for key, value in selector.items() if value} if isinstance(selector, dict) else {}
     named = [selector.get("jobName"), selector.get("pipelineName")]
     if [name for name in named if name is not None] != [ON_DEMAND]:
         raise Refused("analysts launch the on-demand statistics only")
+    if set(selector) - {"repositoryName", "repositoryLocationName", "jobName", "pipelineName"}:
+        raise Refused("analysts launch the whole job")
+    config = _decoded_config(parameters.get("runConfigData") or {})
+    steps = config.get("ops", {}) if isinstance(config, dict) and set(config) <= {"ops"} else None
+    if not isinstance(steps, dict) or not all(isinstance(s, dict) and set(s) <= {"config"} for s in steps.values()):
+        raise Refused("analysts configure the question only")
+    return {"selector": selector, "runConfigData": config, "mode": "default"}
+
+
+def _decoded_config(given: object) -> object:
+    """Run configuration as data; Dagster's own form sends YAML. References in it, which could grow, are refused."""
+    if not isinstance(given, str):
+        return given
+    import yaml
+
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(given, Loader=yaml.SafeLoader)):
+            raise Refused("no references in YAML")
+        decoded = yaml.safe_load(given)
+        json.dumps(decoded)
+    except (yaml.YAMLError, RecursionError, TypeError, ValueError):
+        raise Refused("not a run configuration") from None
+    return {} if decoded is None else decoded
 
 
 def _with_stamp(parameters: Mapping[str, Any], part: str, key: str, person: Person) -> dict[str, Any]:

@@ -351,3 +351,47 @@ def test_who_is_removed_loses_the_open_websocket(app):
         socket.send_json({"type": "connection_init"})
         with pytest.raises(WebSocketDisconnect):
             socket.receive_json()
+
+
+CONFIG = {"ops": {"answer_question": {"config": {"month": "2025-12", "dimensions": ["ward"]}}}}
+SPOOFS = {
+    "another governance database": {"resources": {"governance": {"config": {"url": "sqlite:///elsewhere"}}}, **CONFIG},
+    "another lake": {"resources": {"lake": {"config": {"root": "/elsewhere"}}}},
+    "an executor": {"execution": {"config": {}}},
+    "loggers": {"loggers": {"console": {"config": {"log_level": "DEBUG"}}}},
+    "inputs of a step": {"ops": {"answer_question": {"inputs": {"x": {"value": 1}}}}},
+    "resources in YAML": "resources:\n  lake:\n    config: {root: /elsewhere}\n",
+    "references in YAML": "ops:\n  a: &x {config: {}}\n  b: *x\n",
+    "no YAML": "ops: [",
+    "a day that is no text": "ops: {a: {config: {month: 2025-12-01}}}",
+    "a list": [1],
+}
+
+
+@pytest.mark.parametrize("case", SPOOFS)
+def test_an_analyst_configures_nothing_but_the_question(case):
+    payload = {"query": LAUNCH, "variables": parameters(ON_DEMAND, runConfigData=SPOOFS[case])}
+    with pytest.raises(Refused):
+        examined(payload, person("analyst"), kinds=("mutation",))
+    examined(payload, person("operator"), kinds=("mutation",))
+
+
+@pytest.mark.parametrize(
+    "given", [CONFIG, "ops:\n  answer_question:\n    config: {month: 2025-12, dimensions: [ward]}\n"]
+)
+def test_an_analysts_question_arrives_as_it_was_looked_at(given):
+    metadata = {
+        "parentRunId": "x",
+        "tags": [{"key": "dagster/priority", "value": "9"}, {"key": STAMP, "value": "boss"}],
+    }
+    payload = {"query": LAUNCH, "variables": parameters(ON_DEMAND, runConfigData=given, executionMetadata=metadata)}
+    sent = examined(payload, person("analyst"), kinds=("mutation",)).payload["variables"]["p"]
+    assert sent["runConfigData"] == CONFIG
+    assert sent["executionMetadata"] == {"tags": [{"key": STAMP, "value": "someone"}]}
+
+
+def test_an_analyst_launches_the_whole_job():
+    given = parameters(ON_DEMAND)
+    given["p"]["selector"]["solidSelection"] = ["answer_question"]
+    with pytest.raises(Refused):
+        examined({"query": LAUNCH, "variables": given}, person("analyst"), kinds=("mutation",))
