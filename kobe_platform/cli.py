@@ -41,6 +41,7 @@ COMMANDS = (
     Mounted("serve", "kobe_platform.web.commands:serve", "Serve the portal.", "Lounge"),
     Mounted("people", "kobe_platform.governance.commands:people_app", "Accounts, roles, audiences.", "Governance"),
     Mounted("apply", "kobe_platform.governance.commands:apply_app", "データ利用申請書: file and decide.", "Governance"),
+    Mounted("ask", "kobe_platform.ondemand.commands:ask", "Ask for a statistic on demand.", "Governance"),
     Mounted("audit-report", "kobe_platform.governance.commands:audit_report", "What happened, by days.", "Governance"),
     Mounted("keys", "kobe_platform.custody.commands:keys_app", "Make, list, rotate and revoke keys.", "Custody"),
     Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify the encrypted partitions.", "Custody"),

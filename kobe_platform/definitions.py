@@ -13,6 +13,7 @@ from assets.abstracted import abstracted_assets
 from assets.conventions import months
 from assets.dashboards import dashboard_assets
 from assets.lake import lake_assets
+from assets.ondemand import on_demand_job
 from assets.published import published_assets
 from assets.raw import raw_assets
 from assets.schedules import nightly, nightly_verification, release_review, retention_schedule, review
@@ -26,6 +27,7 @@ from checks.quality import quality_checks
 from checks.secrecy import secrecy_checks
 from kobe_platform.contracts import load_contracts
 from kobe_platform.lounge.pages import load_pages
+from kobe_platform.ondemand import load_menu
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
 from kobe_platform.settings import Settings
@@ -51,6 +53,7 @@ def build_definitions(
     contracts = load_contracts(settings.contracts)
     statistics = load_statistics(settings.statistics)
     pages = load_pages(settings.dashboards)
+    menu = load_menu(settings.ondemand, statistics)
     partitions = months(settings.start)
     jobs = delivery_jobs(contracts)
     return dg.Definitions(
@@ -71,7 +74,7 @@ def build_definitions(
             *disclosure_checks(statistics, partitions),
             *page_checks(pages),
         ],
-        jobs=[*jobs, nightly_verification, release_review],
+        jobs=[*jobs, nightly_verification, release_review, on_demand_job(menu, statistics, settings.history_months)],
         schedules=[nightly, retention_schedule(contracts, statistics), review],
         sensors=[
             inbox_sensor(jobs, partitions),

@@ -72,6 +72,10 @@ class DeliveryHeld(PlatformError):
     """A delivery is plausible but out of the ordinary: an operator decides."""
 
 
+class QuestionError(PlatformError):
+    """An on-demand question that cannot be asked, or cannot be answered without telling of somebody."""
+
+
 class CustodyError(PlatformError):
     """A key is missing or wrong, or a stored file is not what its manifest says."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ class Settings(BaseSettings):
         home: everything that the platform writes (``KOBE_HOME``).
         inbox: the core systems' share, which the platform only reads (``KOBE_INBOX``); never inside ``home``.
         municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``).
-        contracts, statistics, dashboards: the declarative files that the graph is derived from.
+        contracts, statistics, dashboards, ondemand: the declarative files that the graph is derived from.
         principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
         passphrase_file: file whose first line opens the key store, where it has a passphrase
             (``KOBE_PASSPHRASE_FILE``).
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     contracts: Path = PROJECT / "assets" / "contracts"
     statistics: Path = PROJECT / "assets" / "statistics"
     dashboards: Path = PROJECT / "dashboards"
+    ondemand: Path = PROJECT / "assets" / "ondemand.toml"
     principal: str = "platform"
     start: str = Field(default="2010-10", pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
     database_url: str = ""
@@ -53,6 +55,12 @@ class Settings(BaseSettings):
     kms_endpoint: str = ""
     raw_days: int = Field(default=30, ge=0)
     history_months: int = Field(default=24, ge=0)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that works on this installation: this one's, with the settings as they are."""
+        told = {f"KOBE_{name.upper()}": str(value) for name, value in self.model_dump(exclude_none=True).items()}
+        paths = {f"KOBE_{name.upper()}": str(value.resolve()) for name, value in self if isinstance(value, Path)}
+        return {**os.environ, **told, **paths}
 
     @cached_property
     def root(self) -> Path:

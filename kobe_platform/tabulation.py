@@ -15,7 +15,7 @@ import polars as pl
 from kobe_platform.contracts import Contract
 from kobe_platform.deliveries import Delivery, hold_revision, write_receipt
 from kobe_platform.disclosure import AuditReport, FormerRelease, audit
-from kobe_platform.errors import DeliveryHeld, DeliveryRejected
+from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.publication import Collected, content_digest
@@ -77,6 +77,30 @@ def count_group(store: PartitionStore, members: Sequence[Statistic], month: str)
         )
         for member in members
     ]
+
+
+def counted_beside(
+    store: PartitionStore, members: Sequence[Statistic], beside: Sequence[Statistic], month: str
+) -> dict[str, pl.DataFrame]:
+    """The finest cells of a group's month as they were counted, and those of further tables over the very rows.
+
+    Raises:
+        LakeError: a source or a count is not there (``lake.absent``), or the lake has moved on since the group was
+            counted (``lake.changed``).
+    """
+    sources = sorted({source for member in members for source in member.sources})
+    frames = {source: _rows(store, source, [month], [*members, *beside]) for source in sources}
+    counted = compute_group(members, frames, areas_of(store, [*members, *beside], month), beside=beside).cells
+    for member in members:
+        if not counted[member.name].equals(store.read(PartitionId("statistics", member.name, month))):
+            raise LakeError(
+                "the lake has another state of this month than the one that its statistics were counted from",
+                code="lake.changed",
+                at={"month": month, "table": member.name},
+                remedy="materialize the month's statistics and published tables first",
+                ja="この月のデータが更新中です。統計が作り直されてから、もう一度お試しください",
+            )
+    return dict(counted)
 
 
 def protect_counts(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from kobe_platform.lounge.release import current
+
 
 class Releases(dg.ConfigurableResource):
     """The release store.
@@ -24,6 +26,12 @@ class Releases(dg.ConfigurableResource):
     def path(self) -> Path:
         """Directory of releases."""
         return Path(self.root)
+
+    @property
+    def basis(self) -> str:
+        """Where the figures of the release in force come from; ``register`` before the first."""
+        release = current(self.path)
+        return str(release.facts.get("basis", "register")) if release else "register"
 
     @property
     def scratch(self) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.model import Layout, Model
-from kobe_platform.disclosure.spec import PUBLISHED, FormerRelease
+from kobe_platform.disclosure.spec import PUBLISHED, FormerRelease, Spec
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,15 @@ class Released:
 
 
 def read_released(model: Model, releases: Sequence[FormerRelease]) -> Released:
-    """Former releases' rows at the cells that the model has; tables and codes that it lacks are left to the audit."""
+    """Former releases' rows at the cells that the model has, be it as a margin; what it lacks is left to the audit."""
     hidden, told, unchanged = (np.zeros(model.size, dtype=bool) for _ in range(3))
     corrected = False
     for release in releases:
         shown: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         for name, frame in release.tables.items():
             layout = model.layouts.get(name)
+            if layout is None and release.spec is not None:
+                layout, frame = _as_margin(model, release.spec, name, frame)
             if layout is None or not set(layout.columns) <= set(frame.columns):
                 continue
             rows = _known(layout, frame)
@@ -51,6 +53,25 @@ def read_released(model: Model, releases: Sequence[FormerRelease]) -> Released:
             (told if same.all() else unchanged)[cells[same]] = True
             corrected |= not same.all()
     return Released(hidden, told, ~unchanged if corrected else np.zeros(model.size, dtype=bool))
+
+
+def _as_margin(model: Model, spec: Spec, name: str, frame: pl.DataFrame) -> tuple[Layout | None, pl.DataFrame]:
+    """A former table that the model lacks as a margin of one that it has, in the columns of that one."""
+    former = spec.table(name)
+    wanted = set(former.dimensions.values())
+    for layout in sorted(model.layouts.values(), key=lambda layout: (len(layout.columns), layout.table.name)):
+        here = layout.table.dimensions
+        if layout.table.population != former.population or not wanted <= set(here.values()):
+            continue
+        source = {dimension: column for column, dimension in former.dimensions.items()}
+        columns = [
+            pl.col(source[here[column]]).alias(column)
+            if here[column] in source
+            else pl.lit(tree.codes[0]).alias(column)
+            for column, tree in zip(layout.columns, layout.trees, strict=True)
+        ]
+        return layout, frame.select(*columns, "value", "status")
+    return None, frame
 
 
 def _known(layout: Layout, frame: pl.DataFrame) -> pl.DataFrame:

@@ -62,12 +62,21 @@ def note(engine: Engine, who: str, action: str, object: str = "", **told) -> Non
         record(connection, who, action, object, **told)
 
 
+def events_of(engine: Engine, who: str, action: str, since: datetime) -> list[Event]:
+    """One person's entries of one action from ``since`` on, newest first."""
+    wanted = (event.c.who == who) & (event.c.action == action) & (event.c.at >= since)
+    with engine.connect() as connection:
+        rows = connection.execute(select(event).where(wanted).order_by(event.c.at.desc(), event.c.id.desc())).all()
+    return [_entry(row) for row in rows]
+
+
 def events(engine: Engine, since: datetime, until: datetime) -> list[Event]:
     """Entries from ``since`` up to before ``until``, oldest first."""
     query = select(event).where(event.c.at >= since, event.c.at < until).order_by(event.c.at, event.c.id)
     with engine.connect() as connection:
         rows = connection.execute(query).all()
-    return [
-        Event(row.at, row.who, row.action, row.object, row.outcome, json.loads(row.detail) if row.detail else {})
-        for row in rows
-    ]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row) -> Event:
+    return Event(row.at, row.who, row.action, row.object, row.outcome, json.loads(row.detail) if row.detail else {})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kobe_platform.custody.service import WrappedKey
 
-STAGES = ("raw", "abstracted", "lake", "statistics", "published", "released")
+STAGES = ("raw", "abstracted", "lake", "statistics", "published", "released", "answers")
 DATA_FILE, MANIFEST, HEAD, NEXT_HEAD = "data.parquet", "manifest.json", "head.json", "head.next"
 
 

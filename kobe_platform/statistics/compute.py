@@ -29,7 +29,11 @@ class Computed:
 
 
 def compute_group(
-    statistics: Iterable[Statistic], frames: Mapping[str, pl.DataFrame], areas: Hierarchy | None
+    statistics: Iterable[Statistic],
+    frames: Mapping[str, pl.DataFrame],
+    areas: Hierarchy | None,
+    *,
+    beside: Iterable[Statistic] = (),
 ) -> Computed:
     """Count all tables of one group over the same rows.
 
@@ -38,6 +42,7 @@ def compute_group(
         frames: lake source → the rows of the month (or of the year's months), at least the columns that
             :func:`definition.columns_needed` names.
         areas: city → ward → district of the month; None where no table goes down to the district.
+        beside: counted over the same rows after the cover of the group, in which they take no part.
 
     Returns:
         For each statistic its dimension columns (finest codes, residual ones included) and its measure (Int64; for a
@@ -46,15 +51,15 @@ def compute_group(
     Raises:
         StatisticsError: a SELECT fails, or gives other columns or codes than its front matter says (file, column).
     """
-    chosen = list(statistics)
-    words = {word for statistic in chosen for word in statistic.words}
+    chosen, further = list(statistics), list(beside)
+    words = {word for statistic in (*chosen, *further) for word in statistic.words}
     prepared = {source: without_small_districts(prepare(frame, words)) for source, frame in frames.items()}
     columns = {source: frame.columns for source, frame in prepared.items()}
     rows = sum(frame.height for frame in prepared.values())
     cells = {}
     with engine(prepared) as connection:
         covered = cover_unknown(connection, chosen, columns, counted=_counted)
-        for statistic in chosen:
+        for statistic in (*chosen, *further):
             cells[statistic.name] = _checked(statistic, run(connection, statistic, statistic.sql), areas)
     return Computed(cells, {"rows": rows, **{f"covered_{name}": count for name, count in sorted(covered.items())}})
 

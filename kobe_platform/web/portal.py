@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kobe_platform.governance.database import open_database
 from kobe_platform.lounge.serve import HEADERS
 from kobe_platform.settings import Settings
-from kobe_platform.web import applications, audit, oidc, signin, survey
+from kobe_platform.web import applications, audit, oidc, ondemand, signin, survey
 from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
@@ -34,6 +34,7 @@ async def style(request: Request) -> Response:
 
 
 APPLICATION = "/applications/{number}"
+ANALYSTS = only("analyst", "operator")
 ROUTES = (
     GuardedRoute("/-/health", health, ANYBODY),
     GuardedRoute("/-/portal.css", style, ANYBODY),
@@ -52,6 +53,9 @@ ROUTES = (
     GuardedRoute(f"{APPLICATION}/{{action}}", applications.application_act, STAFF, methods=("POST",)),
     GuardedRoute("/survey", survey.survey_form, STAFF),
     GuardedRoute("/survey", survey.survey_save, STAFF, methods=("POST",)),
+    GuardedRoute("/ondemand", ondemand.ondemand_form, ANALYSTS),
+    GuardedRoute("/ondemand", ondemand.ondemand_ask, ANALYSTS, methods=("POST",)),
+    GuardedRoute("/ondemand/{name}/{month}", ondemand.ondemand_answer, ANALYSTS),
     GuardedRoute("/audit-report", audit.audit_report, only("auditor")),
     GuardedRoute("/{path:path}", lounge, STAFF),
 )

@@ -60,6 +60,7 @@ def audit_report(settings: Settings, database: Engine, first: date, last: date) 
         _key_use(settings.key_log, since, until),
         _applications(happened),
         _releases(settings.releases, since, until),
+        _questions(happened),
         _sign_ins(happened),
         _dagster(happened),
         _refusals(happened),
@@ -133,6 +134,17 @@ def _releases(folder: Path, since: datetime, until: datetime) -> Section:
             rows.append((release.id, _local(datetime.fromisoformat(release.created_at)), *counts, held))
     heads = ("公開番号", "日時", "画面", "表", "秘匿したセル", "承認がなく外した画面")
     return Section("公開", heads, tuple(rows), "公開の記録")
+
+
+def _questions(happened: list[Event]) -> Section:
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for event in happened:
+        if event.action == "ondemand":
+            refused = event.outcome == REFUSED
+            what = str(event.detail.get("code" if refused else "measure", ""))
+            counted[event.who, "拒否" if refused else "回答", what] += 1
+    rows = tuple((*key, count) for key, count in sorted(counted.items()))
+    return Section("オンデマンド集計", ("利用者", "結果", "対象・理由", "回数"), rows, "操作の記録")
 
 
 def _sign_ins(happened: list[Event]) -> Section:

@@ -29,6 +29,9 @@ EXPECTED = {
     ("/applications/{number}/{action}", "POST"): STAFF,
     ("/survey", "GET"): STAFF,
     ("/survey", "POST"): STAFF,
+    ("/ondemand", "GET"): {"analyst", "operator"},
+    ("/ondemand", "POST"): {"analyst", "operator"},
+    ("/ondemand/{name}/{month}", "GET"): {"analyst", "operator"},
     ("/audit-report", "GET"): {"auditor"},
     ("/{path:path}", "GET"): STAFF,
 }
@@ -45,7 +48,10 @@ def test_every_route_has_a_rule_and_an_expectation(app):
 @pytest.mark.parametrize(("path", "method", "who"), CELLS)
 def test_a_route_admits_exactly_whom_it_should(path, method, who, app):
     browser = visitor(app, who)
-    place = path.replace("{number}", "R8-0001").replace("{action}", "submit").replace("{path:path}", "people.html")
+    parts = {"{number}": "R8-0001", "{action}": "submit", "{path:path}": "people.html", "{name}": "x", "{month}": "y"}
+    place = path
+    for part, word in parts.items():
+        place = place.replace(part, word)
     if method == "GET":
         answer = browser.get(place, headers={"accept": "text/html"})
     elif who in STAFF:

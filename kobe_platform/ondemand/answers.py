@@ -1,0 +1,153 @@
+"""Answering: counted like a statistic, protected with all that was published of the same people, recorded, handed out.
+
+The whole table of a question is protected, audited and recorded, whatever its filters show of it: what is then handed
+out is part of something that was safe. Published tables of the month are fixed; former releases and answers are part
+of the attack. What cannot be protected beside them is refused, and nothing is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from kobe_platform.custody.durable import locked
+from kobe_platform.disclosure import FormerRelease, audit, protect
+from kobe_platform.errors import DisclosureError, QuestionError
+from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.ondemand.question import Question
+from kobe_platform.publication import content_digest
+from kobe_platform.statistics import Statistic, groups
+from kobe_platform.statistics.history import WINDOW, former_releases, record_release, under
+from kobe_platform.statistics.protection import specification
+from kobe_platform.tabulation import areas_of, counted_beside
+
+STAGE = "answers"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The whole protected table: dimension columns, ``value``, ``status``; ``kept``: whether it was there already."""
+
+    table: pl.DataFrame
+    kept: bool
+    facts: Mapping[str, object]
+
+
+def answer(
+    store: PartitionStore, statistics: Mapping[str, Statistic], question: Question, window: int = WINDOW
+) -> Answer:
+    """Answer a question, or give the answer that it had before where nothing has changed since.
+
+    Raises:
+        QuestionError: tables of the month are not published as the lake now is (``ondemand.unready``),
+            or the answer cannot be protected (``ondemand.unsafe``: which cell stands in its way is not told, for that
+            would tell that it is small); then nothing was recorded.
+    """
+    members = groups(statistics.values())[question.statistic.key]
+    with locked(store.root / f".{STAGE}.lock"):
+        published = _published(store, members, question.month)
+        inputs = {name: content_digest(table) for name, table in published.items()}
+        id = PartitionId(STAGE, question.statistic.name, question.month)
+        held = store.current(id)
+        if held is not None and dict(held.inputs) == inputs:
+            return Answer(store.read(id), True, held.facts)
+        table, facts, spec = _protected(store, members, question, published, window)
+        record_release(
+            store, question.statistic.key, question.month, FormerRelease({question.statistic.name: table}, spec)
+        )
+        store.write(id, table, facts=facts, inputs=inputs)
+        return Answer(table, False, facts)
+
+
+def _protected(
+    store: PartitionStore,
+    members: Sequence[Statistic],
+    question: Question,
+    published: Mapping[str, pl.DataFrame],
+    window: int,
+) -> tuple[pl.DataFrame, dict[str, object], object]:
+    asked, month = question.statistic, question.month
+    answered = _answered(store, asked, month, {name: content_digest(table) for name, table in published.items()})
+    areas = areas_of(store, [*members, *answered.statistics, asked], month)
+    cells = counted_beside(store, members, [*answered.statistics, asked], month)
+    spec = specification([*members, *answered.statistics, asked], areas)
+    published = {**published, **answered.tables}
+    fixed = {member.name for member in (*members, *answered.statistics) if member.kind == "frequency"}
+    spec = spec.model_copy(
+        update={"tables": tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)}
+    )
+    former = under(spec, former_releases(store, asked.key, month, window))
+    hidden = {name: published[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
+    wanted = {name: cells[name] for name in (*fixed, asked.name)}
+    try:
+        table = protect(spec, wanted, hidden=hidden, previous=former).tables[asked.name]
+        safe = audit(spec, {**published, asked.name: table}, previous=former).safe
+    except DisclosureError:
+        safe = False
+    if not safe:
+        raise _unsafe(month)
+    suppressed = table.filter(pl.col("status") == "suppressed").height
+    facts = {
+        "rows": table.height,
+        "suppressed": suppressed,
+        "minimum_frequency": asked.minimum_frequency,
+        "audit_safe": True,
+        "statistic": asked.model_dump(mode="json"),
+    }
+    return table, facts, specification([asked], areas)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """Answers that stand beside the present tables: what they count, and how they were given."""
+
+    statistics: tuple[Statistic, ...]
+    tables: Mapping[str, pl.DataFrame]
+
+
+def _answered(store: PartitionStore, asked: Statistic, month: str, inputs: Mapping[str, str]) -> _Answered:
+    """Answers of the month over the published tables as they are; older ones take part as former releases alone."""
+    ids = [PartitionId(STAGE, name, month) for name in store.sources(STAGE) if name != asked.name]
+    held = [(id, store.current(id)) for id in ids]
+    present = [
+        (id, Statistic.model_validate(partition.facts["statistic"]))
+        for id, partition in held
+        if partition is not None and dict(partition.inputs) == dict(inputs)
+    ]
+    present = [(id, statistic) for id, statistic in present if statistic.key == asked.key]
+    return _Answered(tuple(statistic for _, statistic in present), {id.source: store.read(id) for id, _ in present})
+
+
+def _published(store: PartitionStore, members: Sequence[Statistic], month: str) -> dict[str, pl.DataFrame]:
+    """The month's published tables of the group, without their period.
+
+    Raises:
+        QuestionError: one of them is not there.
+    """
+    ids = [PartitionId("published", member.name, month) for member in members]
+    if any(store.current(id) is None for id in ids):
+        raise unready(month)
+    return {id.source: store.read(id).drop("period") for id in ids}
+
+
+def unready(month: str) -> QuestionError:
+    """The month's statistics are not published yet, or the lake has moved on since."""
+    return QuestionError(
+        "the month's tables are not published as the lake now is",
+        code="ondemand.unready",
+        at={"month": month},
+        remedy="wait for the month's statistics and ask again",
+        ja="この月の統計はまだ準備中です。あとでもう一度お試しください",
+    )
+
+
+def _unsafe(month: str) -> QuestionError:
+    return QuestionError(
+        "the answer could tell hidden figures beside what is published: it is not given",
+        code="ondemand.unsafe",
+        at={"month": month},
+        remedy="ask for coarser dimensions",
+        ja="公表済みの統計と合わせると推定できる値があるため、回答できません。区分を粗くしてください",
+    )

@@ -1,0 +1,140 @@
+"""Asking as a person: role, quota, approval, answer, and a record of each question whatever became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kobe_platform.clock import JAPAN, today
+from kobe_platform.errors import ConfigurationError, PlatformError, QuestionError
+from kobe_platform.governance.application_records import applications
+from kobe_platform.governance.people import Person
+from kobe_platform.governance.trail import REFUSED, events_of, note
+from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.ondemand.answers import STAGE, Answer, answer
+from kobe_platform.ondemand.menu import Menu
+from kobe_platform.ondemand.question import Question, understood
+from kobe_platform.reception.steps import in_force
+from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.history import WINDOW
+from kobe_platform.tabulation import REFERENCE
+from kobe_platform.vocabulary import Hierarchy, districts
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+ACTION = "ondemand"
+"""The trail's word for a question; its object is the answer's name and month."""
+ROLES = ("analyst", "operator")
+
+
+def month_begins() -> datetime:
+    """The beginning of this calendar month in Japan, from which questions are counted."""
+    return datetime.now(JAPAN).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What is needed to answer: the rows, the published tables, the menu, and who may ask.
+
+    Attributes:
+        basis: of the release in force: ``synthetic`` for a made-up city, whose figures are nobody's data.
+        window: months of former releases that are part of the attack.
+    """
+
+    store: PartitionStore
+    statistics: Mapping[str, Statistic]
+    menu: Menu
+    governance: Engine
+    basis: str = "register"
+    window: int = WINDOW
+
+    def months(self) -> list[str]:
+        """Months that can be asked for, newest first: those with published tables."""
+        found = {month for table in self.statistics for month in self.store.months("published", table)}
+        return sorted((month for month in found if self.store.months("lake", "resident_register")), reverse=True)
+
+    def areas(self, month: str) -> Hierarchy | None:
+        """The month's districts, where they are known."""
+        try:
+            return districts(self.store.read(in_force(self.store, REFERENCE, month).id), month)
+        except PlatformError:
+            return None
+
+    def ask(self, person: Person, asked: Mapping[str, object], application: str = "") -> tuple[Question, Answer]:
+        """Answer a person's question.
+
+        Args:
+            asked: see :func:`question.understood`.
+            application: number of the データ利用申請書 under which the person asks; a made-up city needs none.
+
+        Raises:
+            QuestionError, DisclosureError, LakeError: what cannot be asked or answered; recorded as refused.
+        """
+        self._admit(person)
+        try:
+            question = understood(self.menu, asked, self.areas(str(asked.get("month", ""))), self.months())
+            self._approved(question, application)
+            given = answer(self.store, self.statistics, question, self.window)
+        except (PlatformError, ConfigurationError) as error:
+            note(self.governance, person.login, ACTION, outcome=REFUSED, detail={"code": error.code})
+            raise
+        told = {**question.as_record(), "application": application, "kept": given.kept}
+        note(self.governance, person.login, ACTION, f"{question.statistic.name}/{question.month}", detail=told)
+        return question, given
+
+    def asked_by(self, login: str) -> int:
+        """Questions of a person in this calendar month of Japan."""
+        return len(events_of(self.governance, login, ACTION, month_begins()))
+
+    def recall(self, person: Person, name: str, month: str) -> tuple[Question, Answer] | None:
+        """An answer that the person was given before, as it was given; None where there is none."""
+        if not person.has(*ROLES):
+            return None
+        beginning = datetime(2000, 1, 1, tzinfo=JAPAN)
+        told = (e for e in events_of(self.governance, person.login, ACTION, beginning) if e.object == f"{name}/{month}")
+        found = next(told, None)
+        id = PartitionId(STAGE, name, month)
+        held = self.store.current(id) if found is not None else None
+        if found is None or held is None:
+            return None
+        asked = {key: found.detail[key] for key in ("month", "measure", "dimensions", "filters")}
+        question = understood(self.menu, asked, self.areas(month), self.months())
+        return question, Answer(self.store.read(id), True, held.facts)
+
+    def _admit(self, person: Person) -> None:
+        if not (person.active and person.has(*ROLES)):
+            note(self.governance, person.login, ACTION, outcome=REFUSED, detail={"code": "ondemand.role"})
+            raise QuestionError(
+                "only analysts ask for statistics on demand",
+                code="ondemand.role",
+                at={"login": person.login},
+                remedy="ask the administrator for the role",
+                ja="オンデマンド集計は分析者だけが使えます",
+            )
+        if self.asked_by(person.login) >= self.menu.quota:
+            note(self.governance, person.login, "ondemand.quota", outcome=REFUSED)
+            raise QuestionError(
+                "the month's questions are used up",
+                code="ondemand.quota",
+                at={"login": person.login, "quota": self.menu.quota},
+                remedy="wait for next month, or let the operator make a statistic of it",
+                ja=f"今月の上限（{self.menu.quota}回）に達しました",
+            )
+
+    def _approved(self, question: Question, application: str) -> None:
+        """Rows about residents are asked under a live application for their source."""
+        source = self.menu.measures[question.measure].source
+        if self.basis == "synthetic":
+            return
+        held = next((app for app in applications(self.governance) if app.number == application), None)
+        if held is None or not held.live(today()) or source not in held.draft.sources:
+            raise QuestionError(
+                "a question about residents is asked under a live application for their data",
+                code="ondemand.application",
+                at={"source": source},
+                remedy="give the number of an approved データ利用申請書 for this source",
+                ja="このデータの有効な利用申請の番号が必要です",
+            )

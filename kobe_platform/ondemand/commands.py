@@ -1,0 +1,112 @@
+"""``kobe ask``: an on-demand question from a TOML file, answered as a person's."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kobe_platform.errors import ConfigurationError, PlatformError, QuestionError
+from kobe_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from kobe_platform.ondemand import Answer, Question
+    from kobe_platform.ondemand.asking import Desk
+
+
+def open_desk(settings: Settings) -> Desk:
+    """What answers questions in an installation."""
+    from kobe_platform.custody.opening import KeyPlace, open_key_service
+    from kobe_platform.governance.database import open_database
+    from kobe_platform.lake import PartitionStore
+    from kobe_platform.lounge.release import current
+    from kobe_platform.ondemand.asking import Desk
+    from kobe_platform.ondemand.menu import load_menu
+    from kobe_platform.statistics import load_statistics
+
+    keys = open_key_service(KeyPlace.of(settings))
+    store = PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
+    release, statistics = current(settings.releases), load_statistics(settings.statistics)
+    return Desk(
+        store=store,
+        statistics=statistics,
+        menu=load_menu(settings.ondemand, statistics),
+        governance=open_database(settings.governance),
+        basis=str(release.facts.get("basis", "register")) if release else "register",
+        window=settings.history_months,
+    )
+
+
+def ask(
+    file: Annotated[Path, typer.Argument(help="TOML: month, measure, dimensions, filters, application; - for stdin.")],
+    by: Annotated[str, typer.Option("--by", help="Login of the analyst who asks.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the answer (CSV) to this file.")] = None,
+    again: Annotated[str, typer.Option("--again", help="NAME/MONTH: give an answer of this person once more.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer, or why there is none, as JSON.")] = False,
+) -> None:
+    """Ask for a statistic: protected with all that is published of the same people, and recorded."""
+    desk = open_desk(Settings())
+    try:
+        question, given = _again(desk, by, again) if again else _asked(desk, by, _read(file))
+    except PlatformError as error:
+        if not as_json:
+            raise
+        typer.echo(json.dumps({"code": error.code, "ja": error.ja}, ensure_ascii=False))
+        raise typer.Exit(1) from None
+    _tell(desk, question, given, out, as_json)
+
+
+def _asked(desk: Desk, by: str, asked: dict) -> tuple[Question, Answer]:
+    from kobe_platform.governance.people import active_person
+
+    application = str(asked.pop("application", ""))
+    return desk.ask(active_person(desk.governance, by), asked, application)
+
+
+def _again(desk: Desk, by: str, again: str) -> tuple[Question, Answer]:
+    from kobe_platform.governance.people import active_person
+
+    name, _, month = again.partition("/")
+    held = desk.recall(active_person(desk.governance, by), name, month)
+    if held is None:
+        raise QuestionError(
+            "this person was given no such answer",
+            code="ondemand.absent",
+            remedy="ask again",
+            ja="この集計結果はありません",
+        )
+    return held
+
+
+def _tell(desk: Desk, question: Question, given: Answer, out: Path | None, as_json: bool) -> None:
+    from kobe_platform.ondemand.forms import as_csv, readable
+
+    areas = desk.areas(question.month)
+    if as_json:
+        heads, rows = readable(question, given, desk.menu, areas)
+        told = {"answer": question.statistic.name, **question.as_record(), "facts": given.facts, "kept": given.kept}
+        typer.echo(json.dumps({**told, "heads": heads, "rows": rows}, ensure_ascii=False))
+        return
+    text = as_csv(question, given, desk.menu, areas)
+    if out is None:
+        typer.echo(text.removeprefix("\ufeff"), nl=False)
+        return
+    out.write_text(text, encoding="utf-8", newline="")
+    typer.echo(f"{question.statistic.name} {question.month}: {given.facts['rows']} rows, {out.name}")
+
+
+def _read(file: Path) -> dict:
+    try:
+        return tomllib.loads(sys.stdin.read() if str(file) == "-" else file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        raise ConfigurationError(
+            "the file is no question",
+            code="ondemand.file",
+            at={"file": file.name},
+            remedy="write month, measure, dimensions and, where wanted, filters and application (docs/ondemand.md)",
+            ja="質問のファイルを読めません",
+        ) from None

@@ -1,0 +1,137 @@
+"""The menu of on-demand statistics: measures, dimensions and limits, from a data file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.trees import gathers
+from kobe_platform.vocabulary import hierarchies
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MenuDimension(_Part):
+    """A dimension: its hierarchy, the word that a SELECT reads, and its column in an answer (its own name if empty).
+
+    Two dimensions of one column (wards and districts, five and ten years) cannot be asked for together.
+    """
+
+    hierarchy: str
+    select: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    column: str = Field(default="", pattern=r"^([a-z][a-z0-9_]*)?$")
+
+    @property
+    def title(self) -> str:
+        """Japanese name."""
+        return "小学校区" if self.hierarchy == "district" else hierarchies()[self.hierarchy].title
+
+
+class Measure(_Part):
+    """What is counted.
+
+    Attributes:
+        source: the lake source whose rows are counted; where: which of them (SQL of this file, never of a request).
+        group, population: of the published statistics over the same people.
+        minimum_frequency: k.
+        dimensions: names of the menu's dimensions.
+    """
+
+    title: str = Field(min_length=1)
+    unit: str = Field(min_length=1)
+    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    where: str = ""
+    group: str = Field(min_length=1)
+    population: str = Field(min_length=1)
+    minimum_frequency: int = Field(ge=2)
+    dimensions: tuple[str, ...] = Field(min_length=1)
+
+
+class Menu(_Part):
+    """All that may be asked.
+
+    Attributes:
+        quota: questions of one person in a calendar month, refused ones included.
+        most_dimensions: columns that a question may name; most_cells: rows of the whole table, totals included.
+    """
+
+    quota: int = Field(ge=1)
+    most_dimensions: int = Field(ge=1, le=4)
+    most_cells: int = Field(ge=1)
+    dimensions: dict[str, MenuDimension]
+    measures: dict[str, Measure]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Menu:
+        for name, dimension in self.dimensions.items():
+            if dimension.hierarchy not in {*hierarchies(), "district"}:
+                raise ValueError(f"dimension {name}: there is no hierarchy {dimension.hierarchy}")
+        for name, measure in self.measures.items():
+            strange = set(measure.dimensions) - set(self.dimensions)
+            if strange:
+                raise ValueError(f"measure {name}: there is no dimension {sorted(strange)[0]}")
+        return self
+
+
+def load_menu(path: Path, statistics: Mapping[str, Statistic] | None = None) -> Menu:
+    """The menu in a TOML file.
+
+    Args:
+        statistics: the published ones, to check the menu against (:func:`overlap`).
+
+    Raises:
+        ConfigurationError: the file is not what it must be (file, place).
+    """
+    menu = _read(path)
+    told = overlap(menu, statistics) if statistics is not None else ""
+    if told:
+        raise _refused(path, told)
+    return menu
+
+
+def overlap(menu: Menu, statistics: Mapping[str, Statistic]) -> str:
+    """The first dimension of a measure whose bands overlap others of the same people without nesting; empty if none.
+
+    Of two such hierarchies the difference of their bands follows (0-24 less 0-9 and 10-19): a count that is a cell of
+    no table, and so protected by none.
+    """
+    trees = hierarchies()
+    for name, measure in menu.measures.items():
+        offered = [menu.dimensions[one].hierarchy for one in measure.dimensions]
+        same_people = [one for one in statistics.values() if one.population == measure.population]
+        published = {hierarchy for one in same_people for hierarchy in one.dimensions.values()}
+        for one, other in product(offered, {*offered, *published}):
+            if one == other or {one, other} & {"district", "ward"} or trees[one].source != trees[other].source:
+                continue
+            if gathers(trees[one], trees[other]) is None and gathers(trees[other], trees[one]) is None:
+                return f"measures.{name}: {one} overlaps {other}"
+    return ""
+
+
+def _read(path: Path) -> Menu:
+    try:
+        return Menu.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        place = ""
+        if isinstance(error, ValidationError):
+            first = error.errors(include_input=False, include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or first["msg"]
+        raise _refused(path, place or type(error).__name__) from None
+
+
+def _refused(path: Path, place: str) -> ConfigurationError:
+    return ConfigurationError(
+        "the menu of on-demand statistics is not what it must be",
+        code="ondemand.menu",
+        at={"file": path.name, "place": place},
+        remedy="see docs/ondemand.md",
+        ja="オンデマンド集計の定義ファイルに誤りがあります",
+    )

@@ -1,0 +1,166 @@
+"""A question: a month, a measure, dimensions, and codes as filters; everything else is refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import prod
+
+import polars as pl
+
+from kobe_platform.errors import QuestionError
+from kobe_platform.ondemand.menu import Measure, Menu
+from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.trees import tree
+from kobe_platform.vocabulary import Hierarchy
+
+_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
+
+
+@dataclass(frozen=True)
+class Question:
+    """An understood question.
+
+    Attributes:
+        month: reference month; measure: name in the menu.
+        dimensions: names in the menu, those of filters included, in the menu's order.
+        filters: dimension → codes that are shown; other dimensions show all.
+        statistic: the table that is counted, protected and recorded: all of its codes, whatever the filters.
+    """
+
+    month: str
+    measure: str
+    dimensions: tuple[str, ...]
+    filters: Mapping[str, tuple[str, ...]]
+    statistic: Statistic
+
+    def shown(self, table: pl.DataFrame, menu: Menu) -> pl.DataFrame:
+        """The rows of the whole table that were asked for."""
+        for name, codes in self.filters.items():
+            table = table.filter(pl.col(column_of(menu, name)).is_in(list(codes)))
+        return table
+
+    def as_record(self) -> dict[str, object]:
+        """JSON-ready: codes of public lists only."""
+        filters = {name: list(codes) for name, codes in self.filters.items()}
+        return {
+            "month": self.month, "measure": self.measure, "dimensions": list(self.dimensions), "filters": filters,
+        }  # fmt: skip
+
+
+def column_of(menu: Menu, name: str) -> str:
+    """The column of an answer that a dimension stands in."""
+    return menu.dimensions[name].column or name
+
+
+def understood(menu: Menu, asked: Mapping[str, object], areas: Hierarchy | None, months: Sequence[str]) -> Question:
+    """Check a question against the menu.
+
+    Args:
+        asked: ``month``, ``measure``, ``dimensions`` (list), ``filters`` (dimension → list of codes).
+        areas: the month's districts; None where they are not known.
+        months: months that can be asked for.
+
+    Raises:
+        QuestionError: which part is wrong, and what there is instead.
+    """
+    strange = set(asked) - {"month", "measure", "dimensions", "filters"}
+    if strange:
+        raise _refused("part", sorted(strange)[0], "質問に使えない項目があります")
+    month, name = str(asked.get("month", "")), str(asked.get("measure", ""))
+    if not _MONTH.match(month) or month not in months:
+        raise _refused("month", "month", "その月のデータはありません", among=months)
+    if name not in menu.measures:
+        raise _refused("measure", "measure", "集計するものを選んでください", given=name, among=menu.measures)
+    measure = menu.measures[name]
+    chosen, filters = _strings(asked.get("dimensions", ())), asked.get("filters") or {}
+    if not isinstance(filters, Mapping):
+        raise _refused("filters", "filters", "絞り込みの形が正しくありません")
+    dimensions = _dimensions(menu, measure, chosen, list(map(str, filters)))
+    codes = {str(key): _codes(menu, str(key), _strings(value), areas) for key, value in filters.items()}
+    trees = [tree(menu.dimensions[one].hierarchy, areas) for one in dimensions]
+    cells = prod(len(one.codes) - len(one.residual) for one in trees)
+    if cells > menu.most_cells:
+        raise _refused(
+            "size", "dimensions", f"表が大きすぎます（{cells:,}行、上限{menu.most_cells:,}行）。区分を減らしてください"
+        )
+    return Question(month, name, dimensions, codes, _statistic(menu, name, dimensions))
+
+
+def _dimensions(menu: Menu, measure: Measure, chosen: Sequence[str], filtered: Sequence[str]) -> tuple[str, ...]:
+    if not chosen:
+        raise _refused("dimensions", "dimensions", "区分を1つ以上選んでください", among=measure.dimensions)
+    for name in (*chosen, *filtered):
+        if name not in measure.dimensions:
+            raise _refused(
+                "dimension", "dimensions", "この集計では使えない区分です", given=name, among=measure.dimensions
+            )
+    wanted = {*chosen, *filtered}
+    if len(set(chosen)) > menu.most_dimensions or len(wanted) > menu.most_dimensions + 1:
+        raise _refused(
+            "many", "dimensions", f"区分は{menu.most_dimensions}つまでです（絞り込みだけの区分は、ほかに1つ）"
+        )
+    columns = [column_of(menu, name) for name in wanted]
+    if len(set(columns)) < len(columns):
+        raise _refused("same", "dimensions", "同じ種類の区分（区と小学校区、年齢の刻みなど）は一緒に選べません")
+    return tuple(name for name in menu.dimensions if name in wanted)
+
+
+def _codes(menu: Menu, name: str, asked: Sequence[str], areas: Hierarchy | None) -> tuple[str, ...]:
+    hierarchy = tree(menu.dimensions[name].hierarchy, areas)
+    known = [code.code for code in hierarchy.codes if code.code not in hierarchy.residual]
+    strange = [code for code in asked if code not in known]
+    if strange or not asked:
+        raise _refused(
+            "code", f"filters.{name}", "絞り込みに使えないコードです", given=(strange or [""])[0], among=known
+        )
+    return tuple(code for code in known if code in set(asked))
+
+
+def _statistic(menu: Menu, name: str, dimensions: Sequence[str]) -> Statistic:
+    """The whole table as a statistic; its name is the digest of what it counts, so equal questions share it."""
+    measure = menu.measures[name]
+    columns = {column_of(menu, one): menu.dimensions[one] for one in dimensions}
+    selected = ", ".join(f"{dimension.select} AS {column}" for column, dimension in columns.items())
+    where = f"WHERE {measure.where}\n" if measure.where else ""
+    sql = f"SELECT {selected}, count(*) AS persons\nFROM {measure.source}\n{where}GROUP BY ALL"
+    made_of = json.dumps([sql, measure.population, measure.minimum_frequency, list(dimensions)])
+    letters = base64.b32encode(hashlib.sha256(made_of.encode()).digest()).decode().lower()[:12]
+    titles = "・".join(dimension.title for dimension in columns.values())
+    return Statistic(
+        name=f"answer_{letters}",
+        sql=sql,
+        title=f"{measure.title}（{titles}別）",
+        description="オンデマンド集計",
+        owner="分析者",
+        period="month",
+        group=measure.group,
+        population=measure.population,
+        unit=measure.unit,
+        measure="persons",
+        minimum_frequency=measure.minimum_frequency,
+        dimensions={column: dimension.hierarchy for column, dimension in columns.items()},
+    )
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _refused("list", "dimensions", "区分とコードは一覧で指定してください")
+    return tuple(str(one) for one in value)
+
+
+def _refused(code: str, place: str, ja: str, *, given: str = "", among: Sequence[str] | Mapping = ()) -> QuestionError:
+    close = get_close_matches(given, list(among), n=1, cutoff=0.5) if given else []
+    there = ", ".join(list(among)[:20])
+    return QuestionError(
+        "the question cannot be asked",
+        code=f"ondemand.{code}",
+        at={"place": place},
+        remedy=f"did you mean {close[0]}?" if close else f"there are: {there}" if there else "see docs/ondemand.md",
+        ja=ja,
+    )

@@ -1,0 +1,91 @@
+"""The screen of on-demand statistics: the menu's words, quoted answers, and a desk in a process of its own."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+
+import pytest
+from starlette.datastructures import FormData
+
+from kobe_platform.governance.trail import note
+from kobe_platform.web import ondemand
+from tests.unit.web.conftest import post, visitor
+
+NAME = "answer_abcdefghijkl"
+TOLD = {
+    "answer": NAME, "month": "2025-07", "measure": "residents", "heads": ["区", "住民（人）"],
+    "rows": [["<script>西区", 1234], ["北区", "X"]], "facts": {"rows": 2, "suppressed": 1, "minimum_frequency": 10},
+}  # fmt: skip
+
+
+@pytest.fixture
+def desk(monkeypatch):
+    """What the desk's process is told and says."""
+    calls = []
+
+    async def run(portal, person, more, question):
+        calls.append((person.login, more, question))
+        return TOLD
+
+    monkeypatch.setattr(ondemand, "_run", run)
+    return calls
+
+
+def test_the_form_offers_what_a_measure_is_counted_by(app):
+    page = visitor(app, "analyst").get("/ondemand?measure=households").text
+    assert "世帯人員" in page and "家族類型" in page and "国籍" not in page
+    assert "オンデマンド集計" not in visitor(app, "clerk").get("/applications").text
+
+
+def test_a_question_goes_to_the_desk_and_its_answer_is_shown(app, desk):
+    browser = visitor(app, "analyst")
+    asked = {"month": "2025-07", "measure": "residents", "dimensions": ["ward", "sex"], "only_sex": "female"}
+    answer = post(app, browser, "/ondemand", asked)
+    assert answer.status_code == 303 and answer.headers["location"] == f"/ondemand/{NAME}/2025-07"
+    login, more, text = desk[0]
+    told = tomllib.loads(text)
+    assert (login, more) == ("analyst", []) and told["dimensions"] == ["ward", "sex"]
+    assert told["filters"] == {"sex": ["female"]}
+    page = browser.get(f"/ondemand/{NAME}/2025-07").text
+    assert "&lt;script&gt;" in page and "<script>" not in page and "1,234" in page and ">X<" in page
+    file = browser.get(f"/ondemand/{NAME}/2025-07.csv")
+    assert file.content.startswith("\ufeff区,".encode()) and file.headers["content-disposition"].startswith(
+        "attachment"
+    )
+
+
+def test_names_that_no_answer_has_never_reach_the_desk(app, desk):
+    browser = visitor(app, "analyst")
+    for place in (
+        "x/2025-07",
+        f"{NAME}/2025-7",
+        f"{NAME}/2025-07.exe",
+        "answer_ABCDEFGHIJKL/2025-07",
+        "--help/2025-07",
+    ):
+        assert browser.get(f"/ondemand/{place}").status_code == 404
+    assert desk == []
+
+
+def test_what_a_reader_writes_stays_text_in_the_question():
+    wild = '"]\n[filters]\nx = ["y'
+    form = FormData([("month", wild), ("dimensions", wild), (f"only_{wild}", wild), ("measure", "\\"), ("sql", "x")])
+    told = tomllib.loads(ondemand._question(form))
+    assert told["month"] == wild and told["dimensions"] == [wild] and told["filters"] == {wild: [wild]}
+    assert set(told) == {"month", "measure", "application", "dimensions", "filters"} and told["measure"] == "\\"
+
+
+def test_the_desk_is_a_process_of_its_own_that_says_what_is_wrong(app):
+    """The real one: there are no keys in this installation."""
+    answer = post(app, visitor(app, "analyst"), "/ondemand", {"month": "2025-07", "measure": "residents"})
+    assert answer.status_code == 422 and 'role="alert"' in answer.text
+
+
+def test_the_months_questions_are_listed(app):
+    database = app.state.portal.database
+    detail = {"month": "2025-07", "measure": "residents", "dimensions": ["ward"], "filters": {}}
+    note(database, "analyst", "ondemand", f"{NAME}/2025-07", detail=detail, now=datetime.now(UTC))
+    note(database, "analyst", "ondemand", outcome="refused", detail={"code": "ondemand.unsafe"})
+    page = visitor(app, "analyst").get("/ondemand").text
+    assert f'href="/ondemand/{NAME}/2025-07"' in page and "ondemand.unsafe" in page and "あと28回" in page
