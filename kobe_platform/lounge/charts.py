@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kobe_platform.lounge.boundaries import load_boundaries
 from kobe_platform.lounge.components import Bound, words
 from kobe_platform.lounge.formats import ABSENT, SUPPRESSED, Cell, Format, is_period, period_label
+from kobe_platform.lounge.guides import Guides
 from kobe_platform.lounge.maps import map_html
 from kobe_platform.lounge.slices import KEY, Matrix, matrices, rows_of
 
@@ -33,6 +34,7 @@ _KINDS = {
     "Heatmap": "行列の表",
     "Sankey": "流れの図",
 }
+NO_GUIDES = Guides()
 NO_SHAPES = "境界データがないため、地図の代わりに表で示します。"
 LEGEND = (
     "「X」は、少数のため秘匿した値（またはそこから逆算されないよう併せて秘匿した値）です。"
@@ -68,7 +70,13 @@ class Drawn:
 
 
 def draw(
-    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, boundaries: Path
+    bound: Bound,
+    frame: pl.DataFrame,
+    choice: Choice,
+    defaults: Mapping[str, str],
+    identity: str,
+    boundaries: Path,
+    guides: Guides = NO_GUIDES,
 ) -> Drawn:
     """Turn one component and its rows into slices and HTML.
 
@@ -78,6 +86,7 @@ def draw(
         defaults: chosen value of every filter of the page when it opens.
         identity: the component's id in the page.
         boundaries: folder of the shapes that maps draw.
+        guides: reference lines and annotations over a chart.
 
     Raises:
         SeveralRows: more than one row falls on one cell. LoungeError: boundaries that cannot be drawn.
@@ -85,7 +94,9 @@ def draw(
     if bound.name == "Map":
         return _map(bound, frame, choice, defaults, identity, boundaries)
     makers = {"BigValue": _big_value, "DataTable": _data_table}
-    return makers.get(bound.name, _chart)(bound, frame, choice, defaults, identity)
+    if bound.name in makers:
+        return makers[bound.name](bound, frame, choice, defaults, identity)
+    return _chart(bound, frame, choice, defaults, identity, guides)
 
 
 def _selected(choice: Choice, defaults: Mapping[str, str]) -> tuple[str, str]:
@@ -108,13 +119,17 @@ def _spec(bound: Bound, choice: Choice, identity: str) -> dict[str, Any]:
     return spec | ({"at": choice.at} if choice.at else {})
 
 
-def _chart(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
+def _chart(
+    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, guides: Guides
+) -> Drawn:
     x, y, series = bound["x"], bound["y"], bound["series"] or bound["side"]
     across = {"Heatmap": ("y", "x"), "Sankey": ("source", "target")}.get(bound.name)
     if across:
         x, y, series = bound[across[0]], bound["value"], bound[across[1]]
     found = matrices(frame, x=x, y=y, series=series, sliced_by=choice.sliced_by, keys=choice.keys)
-    opts = {name: True for name in ("horizontal", "stacked") if bound[name]}
+    piled = bool(bound["stacked"] or bound["normalize"] or bound.name == "AreaChart")
+    opts = {name: True for name, on in (("horizontal", bound["horizontal"]), ("stacked", piled)) if on}
+    opts |= guides.opts | ({"total": bound["normalize"]} if bound["normalize"] else {})
     opts |= {"zero": True} if bound["base"] == "zero" else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
     corner = f"{_heading(x)}＼{_heading(series)}" if across else _heading(x)
@@ -130,7 +145,8 @@ def _chart(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[
     )
     hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))
     shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table)
-    html = _figure(bound, identity, shown + _legend(hidden))
+    below = f'<p class="lounge-note">{escape(guides.words)}</p>' if guides.words else ""
+    html = _figure(bound, identity, shown + below + _legend(hidden, _stack(bound) if piled else ""))
     records = {value: one.as_record() for value, one in found.items()}
     cells = sum(len(m.x) * len(m.series) * len(m.cells) for m in found.values())
     return Drawn(records, spec, html, cells, (bound["title"],))
@@ -267,8 +283,17 @@ def _scroll(table: str, name: str) -> str:
     return f'<div class="lounge-scroll" tabindex="0" role="region" aria-label="{escape(name)}">{table}</div>'
 
 
-def _legend(shown: bool) -> str:
-    return f'<p class="lounge-x"{"" if shown else " hidden"}>{LEGEND}</p>'
+def _stack(bound: Bound) -> str:
+    """What 「X」 means over a stack."""
+    if bound["normalize"]:
+        return "「X」のところは、秘匿した値があるため構成比を描いていません。"
+    if bound.name == "AreaChart":
+        return "「X」の時点は、秘匿した値があるため積み上げ全体を描いていません。"
+    return "「X」を付けた薄い色の棒は、秘匿した部分を除いた高さで、合計ではありません。"
+
+
+def _legend(shown: bool, more: str = "") -> str:
+    return f'<p class="lounge-x"{"" if shown else " hidden"}>{LEGEND}{more}</p>'
 
 
 def _figure(bound: Bound, identity: str, inside: str) -> str:

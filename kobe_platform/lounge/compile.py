@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.bodies import Bodies, Body, body_key
 from kobe_platform.lounge.boundaries import boundaries_files
-from kobe_platform.lounge.charts import Choice, Drawn, draw
+from kobe_platform.lounge.charts import NO_GUIDES, Choice, Drawn, draw
 from kobe_platform.lounge.components import COMPONENTS, Bound, bind
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.formats import Format, period_label
+from kobe_platform.lounge.guides import check_nesting, check_shares, guides_of
 from kobe_platform.lounge.headers import manual_html, page_head
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.slices import SeveralRows, cells_of, write_slice
@@ -197,6 +198,7 @@ def _bind_all(page: Page, results: Mapping[str, pl.DataFrame] | None, faults: Fa
     twice = next((tag for tag in tags if "name" in tag.attributes and names.count(tag.attributes["name"]) > 1), None)
     if twice:
         faults.add(page.error("filter", "two filters share a name", "rename one", twice.line))
+    check_nesting(page.nodes, page.error, faults)
     queries = [*(query.name for query in page.queries), *page.broken]
     return {
         id(tag): bind(tag, page.error, queries=queries, filters=names, results=results, faults=faults) for tag in tags
@@ -303,7 +305,11 @@ class _Compilation:
         frame = self.results[bound["data"]]
         try:
             identity = f"c{len(self.drawn) + 1}"
-            drawn = draw(bound, frame, self._choice(bound), self.defaults, identity, self.page.boundaries)
+            inside = [self.bounds[id(node)] for node in bound.tag.children if isinstance(node, Tag)]
+            guides = guides_of(bound, inside, self.results, self.page.error) if inside else NO_GUIDES
+            check_shares(bound, frame, self.page.error)
+            choice = self._choice(bound)
+            drawn = draw(bound, frame, choice, self.defaults, identity, self.page.boundaries, guides)
         except SeveralRows:
             message = f"query {bound['data']} gives several rows for one cell of <{bound.name}>"
             remedy = "narrow it with WHERE (totals are rows of their own), name a series, or list the column in filter="

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute: ``kind`` is text, query, column, columns, filter, filters, format, flag, or a choice of words."""
+    """One attribute: ``kind`` is text, query, column, columns, filter, filters, format, figure, flag, or a choice."""
 
     kind: str = "text"
     required: bool = False
@@ -33,12 +33,13 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Component:
-    """A tag that pages may use; ``holds`` says whether others stand inside it."""
+    """A tag that pages may use; ``holds`` says whether others stand inside it, ``takes`` which alone do in a chart."""
 
     name: str
     attributes: Mapping[str, Attribute]
     holds: bool = False
     draws: bool = False
+    takes: tuple[str, ...] = ()
 
 
 def _choice(*words: str) -> Attribute:
@@ -54,6 +55,9 @@ _CHART = {
     "height": _choice("normal", "low", "tall"),
 }
 _XY = {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True), "series": Attribute("column")}
+GUIDES = ("ReferenceLine", "Annotation")
+"""What may stand inside a chart."""
+_OVER = {"holds": True, "draws": True, "takes": GUIDES}
 _FILTER = {
     "name": Attribute(required=True),
     "data": Attribute("query", True),
@@ -88,9 +92,23 @@ COMPONENTS: dict[str, Component] = {
             },
             draws=True,
         ),
-        Component("LineChart", {**_XY, "base": _choice("free", "zero")}, draws=True),
-        Component("AreaChart", _XY, draws=True),
-        Component("BarChart", {**_XY, "horizontal": Attribute("flag"), "stacked": Attribute("flag")}, draws=True),
+        Component("LineChart", {**_XY, "base": _choice("free", "zero")}, **_OVER),
+        Component("AreaChart", {**_XY, "normalize": Attribute()}, **_OVER),
+        Component(
+            "BarChart",
+            {**_XY, "horizontal": Attribute("flag"), "stacked": Attribute("flag"), "normalize": Attribute()},
+            **_OVER,
+        ),
+        Component("ReferenceLine", {"x": Attribute(), "y": Attribute("figure"), "label": Attribute(required=True)}),
+        Component(
+            "Annotation",
+            {
+                "x": Attribute(required=True),
+                "y": Attribute("figure"),
+                "to": Attribute(),
+                "label": Attribute(required=True),
+            },
+        ),
         Component(
             "Pyramid",
             {
@@ -192,6 +210,12 @@ def words(text: str) -> list[str]:
     return [word for word in re.split(r"[\s,、]+", text) if word]
 
 
+def reference(text: str) -> tuple[str, str] | None:
+    """Query and column of ``query.column``; None where the text is no such thing."""
+    match = re.fullmatch(r"([a-z_]\w*)\.([^\W\d]\w*)", text)
+    return (match[1], match[2]) if match else None
+
+
 Fail = Callable[[str, str, str, int], LoungeError]
 
 
@@ -219,7 +243,7 @@ def bind(
     faults = faults or Faults()
     for attribute in tag.attributes:
         if attribute not in component.attributes:
-            remedy = _nearest(attribute, component.attributes)
+            remedy = nearest(attribute, component.attributes)
             faults.add(fail("attribute", f"<{tag.name}> has no attribute {attribute}", remedy, tag.line))
     values = {}
     for name, attribute in component.attributes.items():
@@ -245,16 +269,21 @@ def _problem(attribute: Attribute, value: str, queries: Sequence[str], filters: 
     if not value:
         return ""
     if attribute.kind == "query" and value not in queries:
-        return _nearest(value, queries)
+        return nearest(value, queries)
     if attribute.kind == "choice" and value not in attribute.choices:
-        return _nearest(value, attribute.choices)
+        return nearest(value, attribute.choices)
     if attribute.kind == "format" and Format.parse(value) is None:
         return "write a unit such as 人, ±人 or 0.0歳"
     if attribute.kind == "filter" and value not in filters:
-        return _nearest(value, filters)
+        return nearest(value, filters)
+    if attribute.kind == "figure":
+        named = reference(value)
+        if named and named[0] not in queries:
+            return nearest(named[0], queries)
+        return "" if named or re.fullmatch(r"-?\d+(\.\d+)?", value) else "write a number or {query.column}"
     if attribute.kind == "filters":
         strange = [word for word in words(value) if word not in filters]
-        return _nearest(strange[0], filters) if strange else ""
+        return nearest(strange[0], filters) if strange else ""
     return ""
 
 
@@ -268,9 +297,10 @@ def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame]
             if column not in columns:
                 what = "its filter needs" if attribute.kind == "filters" else f"{name} names"
                 message = f"{what} column {column}, which query {bound['data']} does not give"
-                faults.add(fail("column", message, _nearest(column, columns), bound.tag.line))
+                faults.add(fail("column", message, nearest(column, columns), bound.tag.line))
 
 
-def _nearest(word: str, among: Sequence[str] | Mapping[str, object]) -> str:
+def nearest(word: str, among: Sequence[str] | Mapping[str, object]) -> str:
+    """A remedy: the word that was meant, or all that there are."""
     close = get_close_matches(word, list(among), n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"there are: {', '.join(among) or 'none'}"

@@ -2,14 +2,16 @@
 // Each chart from its own module: through the package's list, a page with bars would load what flows need as well.
 import { install as BarChart } from 'echarts/lib/chart/bar/install.js';
 import { install as LineChart } from 'echarts/lib/chart/line/install.js';
-import { GridComponent, LegendComponent, MarkPointComponent, TooltipComponent } from 'echarts/components';
+import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, MarkPointComponent, TooltipComponent } from 'echarts/components';
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { element } from './dom.js';
+import { guides, levelsOf } from './guides.js';
+import { roomy, stacked } from './stacks.js';
 import { EMPTY } from './tables.js';
 import { axisFigure, figure, periodLabel, shortPeriod, SUPPRESSED } from './formats.js';
 
-use([BarChart, LineChart, GridComponent, LegendComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
+use([BarChart, LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
 
 const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
 const css = getComputedStyle(document.documentElement);
@@ -17,12 +19,16 @@ export const token = (name) => css.getPropertyValue(`--color-${name}`).trim();
 export const INK = token('neutral-solid-gray-800');
 export const MUTED = token('neutral-solid-gray-600');
 const RULE = token('neutral-solid-gray-100');
+const LOOK = { ink: INK, ground: token('neutral-solid-gray-100') };
+const PALE = 0.45; // stacks with a hidden part
 // One hue in as many lightnesses as there are series, dark to light.
 const RAMPS = [[900], [900, 500], [1100, 700, 300], [1200, 900, 500, 300], [1200, 1000, 800, 500, 300], [1200, 1000, 800, 600, 400, 200], [1200, 1100, 900, 700, 500, 300, 100]];
 const ramp = (count) => RAMPS[Math.min(Math.max(count, 1), RAMPS.length) - 1].map((step) => token(`primitive-light-blue-${step}`));
 const DASHES = ['solid', [6, 4], [2, 3], [10, 4, 2, 4]];
 export const FONT = getComputedStyle(document.body).fontFamily;
 const CALM = matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+const SHARE = { unit: '%', digits: 1 };
 
 const drawable = (value) => (typeof value === 'number' ? value : null);
 
@@ -55,7 +61,11 @@ export class Chart {
   /** What the chart draws at a width. */
   option(record, rows, width) {
     const make = MAKERS[this.component.kind] ?? lines;
-    return { ...frame(this.component, record, rows, width), ...make(this.component, record, rows, width < 480, this.place) };
+    const { component, place } = this;
+    const drawn = stacked(component, record, rows);
+    const made = { ...frame(component, record, rows, drawn, width), ...make(component, record, rows, width < 480, place, drawn) };
+    if (!component.opts.lines && !component.opts.notes) return made;
+    return { ...made, series: [...made.series, guides(component, record, Boolean(component.opts.horizontal), LOOK)] };
   }
 }
 
@@ -73,33 +83,37 @@ function legendLines(names, width) {
   return lines;
 }
 
-function frame(component, record, rows, width) {
-  const names = record.s.filter(Boolean);
-  const top = names.length > 1 ? 16 + 24 * legendLines(names, width) : 16;
+function frame(component, record, rows, drawn, width) {
+  const names = drawn.names.filter(Boolean);
+  const upright = component.opts.horizontal ? 'y' : 'x';
+  const above = component.opts.lines?.some((one) => one[upright] !== undefined) ? 12 : 0; // names of upright lines
+  const top = 16 + above + (names.length > 1 ? 24 * legendLines(names, width) : 0);
   const icon = component.kind === 'LineChart' ? {} : { icon: 'roundRect' };
   return {
     animation: !CALM,
     animationDuration: 250,
     animationDurationUpdate: 250,
     textStyle: { fontFamily: FONT, color: INK },
-    color: ramp(rows.length),
+    color: ramp(drawn.names.length),
     grid: { left: 4, right: 16, top, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
-    legend: names.length > 1 ? { top: 0, left: 0, ...icon, itemWidth: 26, itemHeight: 10, textStyle: { color: INK, fontSize: 13 } } : undefined,
+    legend: names.length > 1 ? { top: 0, left: 0, data: names, ...icon, itemWidth: 26, itemHeight: 10, textStyle: { color: INK, fontSize: 13 } } : undefined,
     tooltip: {
       trigger: 'axis',
       confine: true,
       className: 'lounge-tooltip',
       axisPointer: { type: component.kind === 'BarChart' || component.kind === 'Pyramid' ? 'shadow' : 'line' },
-      formatter: (points) => tooltip(component, record, rows, points[0].dataIndex),
+      formatter: (points) => tooltip(component, record, rows, drawn, record.x.indexOf(points[0].axisValue)),
     },
   };
 }
 
 /** The figures at one place of the x axis; DOM, because the security policy allows no inline style. */
-function tooltip(component, record, rows, at) {
+function tooltip(component, record, rows, drawn, at) {
   const lines = rows.map((row, i) => {
     const value = row[at];
-    const text = value === SUPPRESSED ? 'X（秘匿）' : figure(value, component);
+    const share = component.opts.total && drawn.rows[drawn.names.indexOf(record.s[i])]?.[at];
+    const figures = value === SUPPRESSED ? 'X（秘匿）' : figure(value, component);
+    const text = typeof share === 'number' ? `${figure(share, SHARE)}（${figures}）` : figures;
     return element('div', {}, record.s[i] ? element('span', {}, record.s[i]) : null, element('b', {}, text));
   });
   return element('div', {}, element('p', {}, periodLabel(record.x[at])), ...lines);
@@ -131,6 +145,12 @@ function measure(component, narrow, extra = {}) {
   };
 }
 
+/** The axis of shares: 0 to 100 %. */
+function percent(component, narrow) {
+  const axis = measure(component, narrow, { min: 0, max: 100, minInterval: 0 });
+  return { ...axis, axisLabel: { ...axis.axisLabel, formatter: '{value}%' } };
+}
+
 /** Figures that hardly differ stand on an axis of ten of their smallest steps, lest rounding look like a trend. */
 function levelRange(rows, digits) {
   const known = rows.flat().filter((value) => typeof value === 'number');
@@ -140,32 +160,38 @@ function levelRange(rows, digits) {
   return { min: Math.max(0, round(low - 5 * step)), max: round(high + 5 * step) };
 }
 
-function lines(component, record, rows, narrow, place) {
+function lines(component, record, rows, narrow, place, drawn) {
   const area = component.kind === 'AreaChart';
+  const zero = area || component.opts.zero;
+  const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits)) };
+  const alone = record.x.length <= 36 || drawn.hidden.length > 0; // beside a gap a point may stand alone
   return {
     xAxis: { ...category(component, record, narrow, false, place.clientWidth), boundaryGap: record.x.length === 1 },
-    yAxis: measure(component, narrow, { scale: !area && !component.opts.zero, ...(area || component.opts.zero ? {} : levelRange(rows, component.digits)) }),
-    series: rows.map((row, i) => ({
+    yAxis: component.opts.total ? percent(component, narrow) : measure(component, narrow, free),
+    series: drawn.rows.map((row, i) => ({
       type: 'line',
-      name: record.s[i],
+      name: drawn.names[i],
       data: row.map(drawable),
       connectNulls: false,
       symbol: 'circle',
       symbolSize: record.x.length > 36 ? 3 : 6,
-      showAllSymbol: record.x.length <= 36,
+      showAllSymbol: alone,
       lineStyle: { width: 2.5, type: DASHES[i % DASHES.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
+      ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, place.clientWidth - 60), false) } : {}),
     })),
   };
 }
 
 /** 「X」 where a bar would stand; `aside` moves it from the middle of its group to its own place. */
 function marks(row, horizontal, aside = 0) {
-  const data = [];
-  row.forEach((value, i) => {
-    if (value === SUPPRESSED) data.push({ coord: horizontal ? [0, i] : [i, 0] });
-  });
-  if (!data.length) return undefined;
+  return markedAt(row.flatMap((value, i) => (value === SUPPRESSED ? [i] : [])), horizontal, aside);
+}
+
+/** 「X」 at places along x, on the axis. */
+function markedAt(places, horizontal, aside = 0) {
+  if (!places.length) return undefined;
+  const data = places.map((i) => ({ coord: horizontal ? [0, i] : [i, 0] }));
   const label = { show: true, formatter: SUPPRESSED, color: MUTED, fontSize: 12, position: horizontal ? 'right' : 'top', offset: horizontal ? [0, aside] : [aside, 0] };
   return { symbol: 'circle', symbolSize: 0.1, silent: true, animation: false, label, data };
 }
@@ -176,30 +202,40 @@ function aside(i, rows, record, horizontal, place) {
   return ((i - (rows.length - 1) / 2) * Math.min((band * 0.72) / rows.length, 44)) / 2;
 }
 
-function bars(component, record, rows, narrow, place) {
-  const { horizontal, stacked } = component.opts;
+function bars(component, record, rows, narrow, place, drawn) {
+  const { horizontal, stacked: piled, total } = component.opts;
   const names = category(component, record, narrow, horizontal, place.clientWidth);
   if (horizontal) names.inverse = true;
-  const values = measure(component, narrow);
+  const values = total ? percent(component, narrow) : measure(component, narrow);
   const alone = rows.length === 1;
+  const hidden = new Set(drawn.hidden);
+  const figures = (row) => row.map((value, at) => (hidden.has(at) ? { value: drawable(value), itemStyle: { opacity: PALE } } : drawable(value)));
   return {
     xAxis: horizontal ? values : names,
     yAxis: horizontal ? names : values,
-    series: rows.map((row, i) => ({
+    series: drawn.rows.map((row, i) => ({
       type: 'bar',
-      name: record.s[i],
-      data: row.map(drawable),
+      name: drawn.names[i],
+      data: figures(row),
       barMaxWidth: horizontal ? 26 : 44,
       barCategoryGap: '28%',
-      itemStyle: stacked ? { borderColor: '#fff', borderWidth: 1 } : {},
-      ...(stacked ? { stack: 'all' } : {}),
-      ...(stacked ? {} : { markPoint: marks(row, horizontal, aside(i, rows, record, horizontal, place)) }),
+      ...(piled
+        ? { stack: 'all', itemStyle: { borderColor: '#fff', borderWidth: 1 } }
+        : { markPoint: marks(row, horizontal, aside(i, rows, record, horizontal, place)) }),
       ...(alone && horizontal
         ? { label: { show: true, position: 'right', color: INK, fontSize: 12, formatter: ({ dataIndex }) => figure(row[dataIndex], { digits: component.digits }) } }
         : {}),
-    })),
+    })).concat(hidden.size ? [crosses(drawn, record, horizontal, place)] : []),
     ...(alone && horizontal ? { grid: { left: 4, right: narrow ? 56 : 72, top: 8, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' } } : {}),
   };
+}
+
+/** 「X」 at the end of each stack with a hidden part: a part of no length on top, which says that more belongs there. */
+function crosses(drawn, record, horizontal, place) {
+  const shown = new Set(roomy(drawn.hidden, record.x.length, horizontal ? place.clientHeight - 70 : place.clientWidth - 60));
+  const label = { show: true, formatter: SUPPRESSED, color: INK, fontSize: 12, position: horizontal ? 'right' : 'top', distance: 3 };
+  const data = record.x.map((_, at) => (shown.has(at) ? { value: 0, label } : null));
+  return { type: 'bar', stack: 'all', silent: true, animation: false, data };
 }
 
 /** Men to the left, women to the right, on one scale; the figures stay positive for the reader. */

@@ -1,0 +1,77 @@
+// Reference lines and annotations over a chart. They stand on a series of their own that draws nothing else.
+import { figure } from './formats.js';
+
+/** The series that carries them, or none; `look` gives ink, muted ink and ground. */
+export function guides(component, record, horizontal, look) {
+  const { lines = [], notes = [] } = component.opts;
+  const place = (x) => record.x.indexOf(x);
+  const at = (index, y) => (horizontal ? [y, index] : [index, y]);
+  const points = notes.filter((one) => one.y !== undefined && place(one.x) >= 0);
+  const levels = [...lines.filter((one) => one.y !== undefined), ...points];
+  const upright = lines.filter((one) => one.x !== undefined && place(one.x) >= 0);
+  const spans = notes.filter((one) => one.to !== undefined).map((one) => ({ ...one, ends: span(record.x, one) }));
+  const text = { color: look.ink, fontSize: 12, backgroundColor: '#ffffffd9', padding: [1, 3], borderRadius: 2 };
+  const along = horizontal ? 'yAxis' : 'xAxis';
+  const across = horizontal ? 'xAxis' : 'yAxis';
+  return {
+    type: 'line',
+    data: levels.map((one) => at(Math.max(0, place(one.x)), one.y)),
+    symbol: 'none',
+    lineStyle: { opacity: 0 },
+    silent: true,
+    animation: false,
+    z: 6,
+    markLine: {
+      symbol: 'none',
+      silent: true,
+      animation: false,
+      lineStyle: { color: look.ink, width: 1.5, type: [5, 4] },
+      data: [
+        ...lines.filter((one) => one.y !== undefined).map((one) => ({
+          [across]: one.y,
+          label: { ...text, formatter: () => `${one.label} ${figure(one.y, level(component))}`, ...(horizontal ? { position: 'start', distance: 2 } : { position: 'insideEndTop' }) },
+        })),
+        ...upright.map((one) => ({
+          [along]: place(one.x),
+          label: { ...text, formatter: () => one.label, ...(horizontal ? { position: 'insideEndTop' } : { position: 'end', distance: 2, align: side(record, place(one.x)) }) },
+        })),
+      ],
+    },
+    markArea: {
+      silent: true,
+      animation: false,
+      itemStyle: { color: look.ground, opacity: 0.6 },
+      data: spans.filter((one) => one.ends).map(({ label, ends }) => [
+        { [along]: ends[0], label: { ...text, formatter: () => label, position: late(record, ends[0]) ? 'insideTopRight' : 'insideTopLeft' } },
+        { [along]: ends[1] },
+      ]),
+    },
+    markPoint: {
+      symbol: 'circle',
+      symbolSize: 9,
+      silent: true,
+      animation: false,
+      itemStyle: { color: '#fff', borderColor: look.ink, borderWidth: 2 },
+      data: points.map((one) => ({
+        coord: at(place(one.x), one.y),
+        label: { ...text, show: true, formatter: () => one.label, position: horizontal ? 'right' : 'top', ...(horizontal ? {} : { align: side(record, place(one.x)) }) },
+      })),
+    },
+  };
+}
+
+/** The figures that an axis must reach for them to be seen. */
+export const levelsOf = ({ opts }) => [...(opts.lines ?? []), ...(opts.notes ?? [])].map((one) => one.y).filter((y) => y !== undefined);
+
+/** How a line's figure reads: in percent where shares are drawn. */
+const level = (component) => (component.opts.total ? { unit: '%', digits: 1 } : component);
+const late = (record, index) => index > record.x.length / 2;
+const side = (record, index) => (late(record, index) ? 'right' : 'left');
+
+/** First and last place of a span, cut to the axis; periods of one form sort as their codes do. */
+function span(axis, { x, to }) {
+  const periods = /^\d{4}(-\d{2})?$/.test(x);
+  const within = (code) => (periods ? code >= x && code <= to : code === x || code === to);
+  const inside = axis.flatMap((code, i) => (within(code) ? [i] : []));
+  return inside.length > 1 ? [inside[0], inside.at(-1)] : undefined;
+}

@@ -1,0 +1,180 @@
+"""What stands over a chart beside its figures: reference lines and annotations, and the whole that shares are of.
+
+``<LineChart …> <ReferenceLine y=1500000 label="目標"/> </LineChart>``: a line or a note says where it stands in the
+chart's own words, a period or group of ``x`` and a figure of ``y``. A figure may be a query's: ``y={goal.人口}``; one
+that is hidden draws nothing and says so below the chart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.components import COMPONENTS, GUIDES, Bound, nearest, reference
+from kobe_platform.lounge.faults import Faults
+from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
+from kobe_platform.lounge.slices import cells_of
+from kobe_platform.lounge.tags import Node, Tag, Value
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PERCENT = Format("%", 1)
+"""How a line's figure reads where shares are drawn."""
+
+Fail = Callable[[str, str, str, int], LoungeError]
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Lines and notes of one chart, ready for the browser, and the same in words."""
+
+    opts: Mapping[str, Any] = field(default_factory=dict)
+    words: str = ""
+
+
+def check_nesting(nodes: Sequence[Node], fail: Fail, faults: Faults, parent: str = "") -> None:
+    """Lines and notes stand inside charts, and nothing else does.
+
+    Raises:
+        LoungeError: where ``faults`` does not collect.
+    """
+    charts = [name for name, component in COMPONENTS.items() if component.takes]
+    for node in nodes:
+        takes = COMPONENTS[parent].takes if parent else ()
+        if isinstance(node, Tag):
+            if node.name in GUIDES and node.name not in takes:
+                remedy = f"write it inside one of: {', '.join(charts)}"
+                faults.add(fail("nesting", f"<{node.name}> stands in no chart", remedy, node.line))
+            elif takes and node.name not in takes:
+                remedy = f"there are: {', '.join(takes)}"
+                faults.add(fail("nesting", f"<{node.name}> cannot stand in <{parent}>", remedy, node.line))
+            check_nesting(node.children, fail, faults, node.name)
+        elif takes and (isinstance(node, Value) or node.text.strip()):
+            line = node.line if isinstance(node, Value) else node.line + _blank_lines(node.text)
+            faults.add(fail("nesting", f"text stands in <{parent}>", f"write it below </{parent}>", line))
+
+
+def _blank_lines(text: str) -> int:
+    """Lines before the first one that says something."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def guides_of(
+    chart: Bound, bounds: Sequence[Bound], results: Mapping[str, pl.DataFrame], fail: Fail, faults: Faults | None = None
+) -> Guides:
+    """The lines and notes of a chart, checked against its rows.
+
+    Args:
+        bounds: the tags inside the chart, bound.
+        results: query → rows.
+
+    Raises:
+        LoungeError: a place that the chart's axis cannot hold, or a figure that a query does not give.
+    """
+    faults = faults or Faults()
+    lines, notes, words = [], [], []
+    axis = [str(value) for value in results[chart["data"]][chart["x"]].unique(maintain_order=True)]
+    for bound in bounds:
+        for problem in _problems(bound, axis, shares=bool(chart["normalize"])):
+            faults.add(fail(*problem, bound.tag.line))
+        y = _figure(bound, results, fail) if bound["y"] else None
+        words.append(_told(bound, y, PERCENT if chart["normalize"] else chart.format))
+        if bound["y"] and not isinstance(y, int | float):
+            continue
+        places = {name: bound[name] for name in ("x", "to") if bound[name]}
+        drawn = places | ({"y": y} if bound["y"] else {}) | {"label": bound["label"]}
+        (lines if bound.name == "ReferenceLine" else notes).append(drawn)
+    opts = {name: drawn for name, drawn in (("lines", lines), ("notes", notes)) if drawn}
+    return Guides(opts, "　".join(words))
+
+
+def check_shares(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
+    """That ``normalize`` names a published total which its parts do not exceed; only such rows make honest shares.
+
+    Rows that are hidden or absent are not looked at: their stacks are not drawn.
+
+    Raises:
+        LoungeError: no series of that name, a part below zero, or parts above their total (coordinates: line).
+    """
+    import polars as pl
+
+    if not chart["normalize"] or not frame.height:
+        return
+    series = chart["series"]
+    if not series:
+        raise fail("attribute", f"<{chart.name}> lacks series", "add series=…", chart.tag.line)
+    names = [str(name) for name in frame[series].unique(maintain_order=True)]
+    if chart["normalize"] not in names:
+        message = f"normalize names {chart['normalize']}, which column {series} does not hold"
+        raise fail("shares", message, nearest(chart["normalize"], names), chart.tag.line)
+    place = [chart["x"], *(name for name in chart.filters if name != chart["x"])]
+    whole = pl.col(series) == chart["normalize"]
+    value = pl.col(chart["y"])
+    known = frame.group_by(place).agg(
+        total=value.filter(whole).sum(),
+        parts=value.filter(~whole).sum(),
+        least=value.filter(~whole).min(),
+        complete=value.filter(whole).is_not_null().any(),
+        count=(~whole).sum(),
+    )
+    step = 10.0**-chart.format.digits / 2
+    over = known.filter(pl.col("complete") & (pl.col("parts") > pl.col("total") + step * (pl.col("count") + 1)))
+    if over.height or known.filter(pl.col("least") < 0).height:
+        message = f"the parts of <{chart.name}> are more than {chart['normalize']}, or below zero"
+        remedy = "let the query give the parts of one total, each once"
+        raise fail("shares", message, remedy, chart.tag.line)
+
+
+def _problems(bound: Bound, axis: Sequence[str], *, shares: bool) -> Iterator[tuple[str, str, str]]:
+    """Code, message and remedy of what is wrong with one line or note."""
+    pair = ("x", "y") if bound.name == "ReferenceLine" else ("y", "to")
+    if sum(bool(bound[name]) for name in pair) != 1:
+        yield "attribute", f"<{bound.name}> needs either {pair[0]} or {pair[1]}", f"write one of {' and '.join(pair)}"
+    for name in ("x", "to"):
+        place = bound[name]
+        if not place or not axis or place in axis:
+            continue
+        form = is_period(axis[0]) and is_period(place) and len(axis[0]) == len(place)
+        if not form:
+            remedy = f"write a period such as {axis[-1]}" if is_period(axis[0]) else nearest(place, axis)
+            yield "place", f"{name} of <{bound.name}> is no place of the axis: {place}", remedy
+    if bound["to"] and is_period(bound["x"]) and bound["to"] <= bound["x"]:
+        yield "place", f"to of <{bound.name}> is not after x: {bound['to']}", "let to be the later period"
+    if shares and bound["y"] and not reference(bound["y"]) and not 0 <= float(bound["y"]) <= 100:
+        yield "place", f"y of <{bound.name}> is no share: {bound['y']}", "write 0 to 100, in percent"
+
+
+def _figure(bound: Bound, results: Mapping[str, pl.DataFrame], fail: Fail) -> Cell:
+    """A number as written, or the only row of the query that is named."""
+    named = reference(bound["y"])
+    if named is None:
+        return float(bound["y"]) if "." in bound["y"] else int(bound["y"])
+    query, column = named
+    frame = results[query]
+    if column not in frame.columns:
+        message = f"y names column {column}, which query {query} does not give"
+        raise fail("column", message, nearest(column, frame.columns), bound.tag.line)
+    if frame.height != 1:
+        remedy = "let its query give one row (LIMIT 1)"
+        raise fail("value", f"query {query} gives {frame.height} rows, not one", remedy, bound.tag.line)
+    cell = cells_of(frame, column)[0]
+    if isinstance(cell, str) and cell != SUPPRESSED:
+        raise fail(
+            "value", f"column {column} of query {query} is no number", "name a column of figures", bound.tag.line
+        )
+    return cell
+
+
+def _told(bound: Bound, y: Cell, fmt: Format) -> str:
+    """A line or note as readers without the picture learn it."""
+    line = "基準線" if bound["y"] else "目印"
+    kind = line if bound.name == "ReferenceLine" else "注記"
+    place = "～".join(period_label(bound[name]) for name in ("x", "to") if bound[name])
+    if not bound["y"]:
+        return f"{kind}「{bound['label']}」：{place}"
+    why = {SUPPRESSED: "秘匿のため描いていません", None: "データがないため描いていません"}
+    figure = why[y] if y is None or isinstance(y, str) else fmt.text(y)
+    return f"{kind}「{bound['label']}」：{place}{' ' if place else ''}{figure}"

@@ -1,0 +1,160 @@
+"""Stacks, shares, lines and notes in real Chromium: what is hidden is seen to be hidden."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+
+from kobe_platform.lounge.release import assemble
+from tests.browser.tabs import PROJECT, Visit
+from tests.lounge_tables import published
+from tests.serving import serving
+
+PAGE = """---
+title: グラフの見本
+contents: [グラフ]
+category: その他
+audience: staff
+owner: 政策課
+application: R7-1
+manual: portal.md
+---
+
+```sql wards
+SELECT area_label AS 区, nationality_label AS 国籍, value AS 外国人, status FROM foreigners_nationality_ward
+WHERE area_leaf AND period = '2025-12' AND nationality_leaf ORDER BY area_sort, nationality_sort
+```
+
+```sql whole
+SELECT area_label AS 区, nationality_label AS 国籍, value AS 外国人, status FROM foreigners_nationality_ward
+WHERE area_leaf AND period = '2025-12' AND (nationality_leaf OR nationality = 'total')
+ORDER BY area_sort, nationality_sort
+```
+
+```sql people
+SELECT period, value AS 人口, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' AND area = '28100' ORDER BY period
+```
+
+<BarChart data={wards} x=区 y=外国人 series=国籍 stacked title="積み上げ" fmt=人/>
+<AreaChart data={wards} x=区 y=外国人 series=国籍 title="面" fmt=人/>
+<BarChart data={whole} x=区 y=外国人 series=国籍 normalize=外国人計 title="構成比" fmt=人/>
+<LineChart data={people} x=period y=人口 title="線" fmt=人>
+<ReferenceLine y=150000 label="目標"/>
+<ReferenceLine x=2025-09 label="調査"/>
+<Annotation x=2025-10 to=2025-11 label="期間"/>
+<Annotation x=2025-08 y=160000 label="節目"/>
+</LineChart>
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("charts")
+    shutil.copytree(PROJECT / "dashboards", folder / "dashboards", ignore=shutil.ignore_patterns("node_modules"))
+    for page in (folder / "dashboards/pages").glob("*.md"):
+        if page.stem != "index":
+            page.unlink()
+    portal = folder / "dashboards/pages/index.md"
+    portal.write_text(re.sub(r"^related:.*\n", "", portal.read_text("utf-8"), flags=re.M), encoding="utf-8")
+    (folder / "dashboards/pages/charts.md").write_text(PAGE, encoding="utf-8")
+    return assemble(*published(), folder / "dashboards", folder / "releases")
+
+
+@pytest.fixture(scope="module", params=[1280, 390])
+def drawn(browser, made, request) -> Iterator[Visit]:
+    with serving(made.path.parent, "staff") as port:
+        tab = Visit(browser, f"http://127.0.0.1:{port}", request.param)
+        page = tab.open("charts.html")
+        for figure in page.query_selector_all("figure:has(.lounge-canvas)"):
+            figure.scroll_into_view_if_needed()
+            page.wait_for_function("f => f.querySelector('svg path')", arg=figure)
+        yield tab
+        tab.context.close()
+
+
+def parts(made) -> pl.DataFrame:
+    table = pl.read_parquet(made.path / "tables/foreigners_nationality_ward.parquet")
+    return table.filter((pl.col("period") == "2025-12") & ~pl.col("area").is_in(["28100"]))
+
+
+def wards_with_a_hidden_part(made) -> int:
+    return (
+        parts(made).filter((pl.col("status") == "suppressed") & (pl.col("nationality") != "total"))["area"].n_unique()
+    )
+
+
+def figure(tab: Visit, title: str):
+    return tab.page.locator("figure", has=tab.page.locator("figcaption", has_text=title))
+
+
+PALE = "f => [...f.querySelectorAll('svg path')].filter(p => p.getAttribute('fill-opacity') === '0.45').length"
+
+
+def test_a_stack_with_a_hidden_part_is_pale_and_ends_in_x(drawn, made):
+    hidden = wards_with_a_hidden_part(made)
+    assert 0 < hidden < 9, "the made-up city shows both"
+    stack = figure(drawn, "積み上げ")
+    assert stack.locator("svg text").all_text_contents().count("X") == hidden
+    shown = parts(made).filter((pl.col("status") == "published") & (pl.col("nationality") != "total"))
+    bad = parts(made).filter((pl.col("status") == "suppressed") & (pl.col("nationality") != "total"))["area"]
+    pale = shown.filter(pl.col("area").is_in(bad.unique().to_list()) & (pl.col("value") > 0)).height
+    assert stack.evaluate(PALE) == pale
+    assert "合計ではありません" in stack.locator(".lounge-x").inner_text()
+
+
+def test_areas_and_shares_with_a_hidden_part_are_not_drawn_but_x(drawn, made):
+    hidden = wards_with_a_hidden_part(made)
+    for title, told in (("面", "積み上げ全体を描いていません"), ("構成比", "構成比を描いていません")):
+        chart = figure(drawn, title)
+        assert chart.locator("svg text").all_text_contents().count("X") == hidden
+        assert told in chart.locator(".lounge-x").inner_text()
+        assert chart.evaluate(PALE) == 0
+
+
+def test_shares_are_of_the_published_total_and_keep_their_counts_in_the_tooltip_and_table(drawn, made):
+    chart = figure(drawn, "構成比")
+    bad = parts(made).filter(pl.col("status") == "suppressed")["area"].unique().to_list()
+    area = next(code for code in parts(made)["area"].unique(maintain_order=True) if code not in bad)
+    labels = {
+        name: pl.read_parquet(made.path / f"tables/dim_{name}.parquet").select("code", "label")
+        for name in ("ward", "nationality")
+    }
+    cells = dict(parts(made).filter(pl.col("area") == area).select("nationality", "value").iter_rows())
+    code = max((code for code in cells if code != "total"), key=cells.get)
+    ward = dict(labels["ward"].iter_rows())[area]
+    box = chart.locator(".lounge-canvas").bounding_box()
+    place = chart.locator("tbody th").all_text_contents().index(ward)
+    wide = chart.locator("svg text", has_text="100%").bounding_box()
+    left = wide["x"] + wide["width"] + 8
+    x = left + (box["x"] + box["width"] - 16 - left) * (place + 0.5) / 9
+    chart.scroll_into_view_if_needed()
+    box = chart.locator(".lounge-canvas").bounding_box()
+    drawn.page.mouse.move(x, box["y"] + box["height"] / 2)
+    row = chart.locator(".lounge-tooltip div", has_text=dict(labels["nationality"].iter_rows())[code]).last
+    row.wait_for()
+    share = cells[code] / cells["total"] * 100
+    assert row.locator("b").inner_text() == f"{share:.1f}%（{cells[code]:,}人）"
+    assert "外国人計" not in chart.locator("svg text").all_text_contents()
+    assert "外国人計" in chart.locator("thead th").all_text_contents()
+
+
+def test_lines_and_notes_stand_over_the_chart_inside_its_axis(drawn):
+    chart = figure(drawn, "線")
+    texts = chart.locator("svg text").all_text_contents()
+    assert {"目標 150,000人", "調査", "期間", "節目"} <= set(texts)
+    svg = chart.locator("svg").bounding_box()
+    for text in ("目標 150,000人", "調査", "期間", "節目"):
+        box = chart.locator("svg text", has_text=text).bounding_box()
+        assert svg["x"] <= box["x"] and box["x"] + box["width"] <= svg["x"] + svg["width"]
+        assert svg["y"] <= box["y"] and box["y"] + box["height"] <= svg["y"] + svg["height"]
+    assert "基準線「目標」：150,000人" in chart.inner_text()
+
+
+def test_pages_with_these_charts_are_accessible_and_quiet(drawn):
+    assert drawn.violations() == []
+    assert drawn.faults == []
