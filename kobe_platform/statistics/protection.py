@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from kobe_platform.disclosure import (
-    Attack,
     AuditReport,
     Costs,
     Dimension,
@@ -189,7 +188,6 @@ def specification(statistics: Sequence[Statistic], areas: Hierarchy | None, tied
     relations = [*_inclusions(counts), *_sums(counts, tied)]
     return Spec(
         rule=Rule(minimum_frequency=10),
-        attack=Attack(member=True),
         dimensions=dimensions,
         tables=tuple(tables),
         relations=tuple(relations),
