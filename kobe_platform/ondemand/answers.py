@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from kobe_platform.custody.durable import locked
-from kobe_platform.disclosure import FormerRelease, audit, protect
+from kobe_platform.disclosure import FormerRelease, Relation, Spec, audit, protect
 from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.ondemand.question import Question
@@ -21,9 +21,13 @@ from kobe_platform.publication import content_digest
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.history import WINDOW, former_releases, record_release, under
 from kobe_platform.statistics.protection import specification
+from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.tabulation import areas_of, counted_beside
+from kobe_platform.vocabulary import Hierarchy, hierarchies
 
 STAGE = "answers"
+WITHIN = {("foreigners", "residents")}
+"""Populations of which the first is part of the second."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def _protected(
     question: Question,
     published: Mapping[str, pl.DataFrame],
     window: int,
-) -> tuple[pl.DataFrame, dict[str, object], object]:
+) -> tuple[pl.DataFrame, dict[str, object], Spec]:
     asked, month = question.statistic, question.month
     answered = _answered(store, asked, month, {name: content_digest(table) for name, table in published.items()})
     areas = areas_of(store, [*members, *answered.statistics, asked], month)
@@ -75,9 +79,9 @@ def _protected(
     spec = specification([*members, *answered.statistics, asked], areas)
     published = {**published, **answered.tables}
     fixed = {member.name for member in (*members, *answered.statistics) if member.kind == "frequency"}
-    spec = spec.model_copy(
-        update={"tables": tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)}
-    )
+    tables = tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)
+    relations = (*spec.relations, *inclusions(members, [*answered.statistics, asked]))
+    spec = spec.model_copy(update={"tables": tables, "relations": relations})
     former = under(spec, former_releases(store, asked.key, month, window))
     hidden = {name: published[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
     wanted = {name: cells[name] for name in (*fixed, asked.name)}
@@ -96,7 +100,48 @@ def _protected(
         "audit_safe": True,
         "statistic": asked.model_dump(mode="json"),
     }
-    return table, facts, specification([asked], areas)
+    return table, facts, recorded_spec(members, asked, areas)
+
+
+def inclusions(members: Sequence[Statistic], answers: Sequence[Statistic]) -> list[Relation]:
+    """Foreigners are residents, in the columns that two tables have: wherever one of the two is an answer."""
+    counts = [*(member for member in members if member.kind == "frequency"), *answers]
+    asked = {statistic.name for statistic in answers}
+    return [
+        Relation(
+            name=f"{part.name} within {whole.name}",
+            on=tuple(c for c, name in part.dimensions.items() if whole.dimensions.get(c) == name),
+            left=(part.name,),
+            right=(whole.name,),
+            sense="<=",
+        )
+        for part in counts
+        for whole in counts
+        if (part.population, whole.population) in WITHIN and {part.name, whole.name} & asked
+    ]
+
+
+def recorded_spec(members: Sequence[Statistic], asked: Statistic, areas: Hierarchy | None) -> Spec:
+    """The specification of an answer alone, each level tied to the finest that a later table may have.
+
+    Without it, ten years of age in the record would say nothing about five in a table that is published later.
+    """
+    alone = specification([asked], areas)
+    dimensions = dict(alone.dimensions)
+    for name in asked.dimensions.values():
+        if name in ("ward", "district"):
+            if areas is not None:
+                dimensions["district"] = dimension("district", None, None, areas)
+                dimensions["ward"] = dimension("ward", "district", "district", areas)
+            continue
+        own = hierarchies()[name]
+        known = {h for member in members for h in member.dimensions.values() if h in hierarchies()}
+        siblings = {other for other in known if hierarchies()[other].source == own.source}
+        finer = regrouped(name, siblings | {name}, areas)
+        if finer is not None:
+            dimensions[finer] = dimension(finer, None, None, areas)
+            dimensions[name] = dimension(name, finer, finer, areas)
+    return alone.model_copy(update={"dimensions": dimensions})
 
 
 @dataclass(frozen=True)
