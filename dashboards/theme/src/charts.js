@@ -147,7 +147,7 @@ function measure(component, narrow, extra = {}) {
 
 /** The axis of shares: 0 to 100 %. */
 function percent(component, narrow) {
-  const axis = measure(component, narrow, { min: 0, max: 100, minInterval: 0 });
+  const axis = measure(component, narrow, { min: 0, max: 100, interval: narrow ? 25 : 20, minInterval: 0 });
   return { ...axis, axisLabel: { ...axis.axisLabel, formatter: '{value}%' } };
 }
 
