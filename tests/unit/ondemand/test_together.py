@@ -58,8 +58,9 @@ def test_ten_years_of_age_in_the_record_bind_five_in_a_later_table(desk, analyst
     again = audit(spec, held, previous=under(spec, [record]))
     assert again.safe and again.counts["corrected"] == 0
     ((name, table),) = record.tables.items()
-    ten = pl.when((pl.col("area") == "28105") & (pl.col("age") == "30-39")).then(100).otherwise("value")
-    other = type(record)({name: table.with_columns(ten.alias("value"))}, record.spec)
+    moved = pl.col("age").replace_strict({"30-39": 10, "40-49": -10}, default=0, return_dtype=pl.Int64)
+    swapped = pl.col("value") + pl.when(pl.col("area").is_in(["28105", "28100"])).then(moved).otherwise(0)
+    other = type(record)({name: table.with_columns(swapped.alias("value"))}, record.spec)
     assert audit(spec, held, previous=under(spec, [other])).counts["corrected"] == 1
 
 
