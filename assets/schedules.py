@@ -53,10 +53,17 @@ def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[st
     def destroy_due(context: dg.OpExecutionContext, lake: Lake) -> None:
         with border(job="retention"):
             due = due_for_destruction(lake.store, contracts, statistics, lake.raw_days, datetime.now(UTC))
-            for id in due:
-                generations = destroy(lake.store, id)
-                context.log.info(f"{id}: {generations} generations destroyed")
-            context.log.info(f"{len(due)} partitions destroyed")
+            for partition in due.partitions:
+                generations = destroy(lake.store, partition)
+                context.log.info(f"{partition.id}: {generations} generations destroyed")
+            if due.faults:
+                raise CustodyError(
+                    "partitions could not be looked at; all others that were due are destroyed",
+                    code=due.faults[0][1],
+                    at={"partition": due.faults[0][0], "partitions": len(due.faults)},
+                    remedy="run `kobe lake verify`",
+                    ja="確かめられない区画があります",
+                )
 
     @dg.job(name="retention", description="保存期間の過ぎたデータの廃棄", tags={"kobe/purpose": "destruction"})
     def retention() -> None:

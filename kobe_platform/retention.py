@@ -7,13 +7,23 @@ protection go with the first of their sources. Protected tables are published an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import Contract
+from kobe_platform.errors import PlatformError
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.maintenance import is_destroyed
 from kobe_platform.statistics import Statistic
+
+
+@dataclass(frozen=True)
+class Due:
+    """Partitions to be destroyed, as they were found, and those that could not be looked at: (partition, code)."""
+
+    partitions: tuple[Partition, ...]
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 def due_for_destruction(
@@ -22,8 +32,10 @@ def due_for_destruction(
     statistics: Mapping[str, Statistic],
     raw_days: int,
     now: datetime,
-) -> list[PartitionId]:
+) -> Due:
     """Partitions whose rows are to be destroyed (:func:`kobe_platform.lake.maintenance.destroy`).
+
+    One that is damaged stands in nobody's way: it is named, and the others are found.
 
     Args:
         raw_days: days that raw rows are kept after the lake committed their month, or, where it never took
@@ -38,9 +50,18 @@ def due_for_destruction(
         if kept.keys() & set(statistic.sources)
     }
     stages = {"raw": kept, "abstracted": kept, "lake": kept, "statistics": counted}
-    due = {id for stage, months in stages.items() for id in _over(store, stage, months, now)}
-    due |= {id for name in personal for id in _used(store, name, timedelta(days=raw_days), now)}
-    return sorted((id for id in due if not is_destroyed(store, id)), key=str)
+    over = {id for stage, months in stages.items() for id in _over(store, stage, months, now)}
+    raw = {PartitionId("raw", name, month) for name in personal for month in store.months("raw", name)}
+    due, faults = [], []
+    for id in sorted(over | raw, key=str):
+        try:
+            partition = store.current(id)
+            wanted = id in over or _used(store, partition, timedelta(days=raw_days), now)
+            if wanted and not is_destroyed(store, id):
+                due.append(partition)
+        except PlatformError as error:
+            faults.append((str(id), error.code))
+    return Due(tuple(due), tuple(faults))
 
 
 def _over(store: PartitionStore, stage: str, kept: Mapping[str, int | None], now: datetime) -> Iterator[PartitionId]:
@@ -59,15 +80,11 @@ def _after(month: str, months: int) -> date:
     return date(index // 12, index % 12 + 1, 1)
 
 
-def _used(store: PartitionStore, name: str, wait: timedelta, now: datetime) -> Iterator[PartitionId]:
-    """Raw partitions that nothing needs any more: admitted, or never to be."""
-    for month in store.months("raw", name):
-        id = PartitionId("raw", name, month)
-        raw, held = store.current(id), store.current(PartitionId("lake", name, month))
-        assert raw is not None
-        since = held if held is not None and held.created_at >= raw.created_at else raw
-        if _moment(since) + wait <= now:
-            yield id
+def _used(store: PartitionStore, raw: Partition, wait: timedelta, now: datetime) -> bool:
+    """Whether nothing needs a raw partition any more: its month was admitted, or never will be."""
+    held = store.current(PartitionId("lake", raw.id.source, raw.id.month))
+    since = held if held is not None and held.created_at >= raw.created_at else raw
+    return _moment(since) + wait <= now
 
 
 def _moment(partition: Partition) -> datetime:

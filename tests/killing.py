@@ -42,7 +42,8 @@ def rotate(home: Path) -> None:
 
 def expire(home: Path) -> None:
     """Destroy a raw partition."""
-    destroy(open_home(home), RAW)
+    store = open_home(home)
+    destroy(store, store.current(RAW))
 
 
 def create(home: Path) -> None:

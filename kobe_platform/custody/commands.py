@@ -162,10 +162,12 @@ def destroy_due(as_json: AsJson = False) -> None:
     store, settings = open_store(), Settings()
     files = load_contracts(settings.contracts), load_statistics(settings.statistics)
     due = due_for_destruction(store, *files, settings.raw_days, datetime.now(UTC))
-    for id in due:
-        destroy(store, id)
-    names = [str(id) for id in due]
-    _say({"destroyed": names}, as_json, "\n".join((*names, f"{len(names)} partitions destroyed")))
+    names = [str(partition.id) for partition in due.partitions if destroy(store, partition)]
+    faults = [{"partition": name, "code": code} for name, code in due.faults]
+    lines = [*names, f"{len(names)} partitions destroyed", *(f"{name}: {code}" for name, code in due.faults)]
+    _say({"destroyed": names, "faults": faults}, as_json, "\n".join(lines))
+    if faults:
+        raise typer.Exit(1)
 
 
 @log_app.command("verify")
@@ -190,7 +192,7 @@ def _anchor(text: str) -> tuple[int, str] | None:
     if not text:
         return None
     number, _, last = text.partition(":")
-    if not number.isdigit() or len(last) != 64:
+    if not number.isdigit() or int(number) < 1 or len(last) != 64:
         raise typer.BadParameter("an anchor is written SEQ:HASH, as `kobe log verify` prints it")
     return int(number), last
 

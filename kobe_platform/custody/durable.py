@@ -14,6 +14,7 @@ from kobe_platform.errors import CustodyError
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+_ASIDE = ".new"
 
 _KINDS = {
     "custody.absent": (
@@ -76,8 +77,12 @@ def storage_error(error: OSError, object: str) -> CustodyError:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step (0600): written aside, synced, renamed, the folder synced."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    """Replace ``path`` by ``data`` in one step (0600): written aside, synced, renamed, the folder synced.
+
+    Callers hold a lock on what they replace: the file aside has one name, and :func:`clear_asides` takes away what a
+    kill left of it.
+    """
+    aside = path.with_name(f".{path.name}{_ASIDE}")
     try:
         write_synced(aside, data)
         os.replace(aside, path)
@@ -85,6 +90,13 @@ def write_private(path: Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def clear_asides(folder: Path) -> None:
+    """Take away files that a kill left half-way to their place: they may hold wrapped keys."""
+    for left in folder.glob(f".*{_ASIDE}"):
+        if left.is_file():
+            left.unlink(missing_ok=True)
 
 
 def write_synced(path: Path, data: bytes) -> None:

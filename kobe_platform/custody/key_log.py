@@ -73,7 +73,7 @@ class KeyLog:
         self._head_path = path.with_suffix(".head")
         self._lock = path.with_suffix(".lock")
         self._reading = Lock()
-        self._read_until, self._read_entries, self._read_hash = 0, 0, START
+        self._read_until, self._read_hash = 0, START
         self._index = LogIndex()
         with storage_errors(path.name):
             path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
@@ -135,6 +135,11 @@ class KeyLog:
         with self._reading:
             return key_id in self._read_on().created
 
+    def revoked(self, key_id: str) -> bool:
+        """Whether the log saw the revocation of a key completed; errors as :meth:`committed`."""
+        with self._reading:
+            return key_id in self._read_on().revoked
+
     def verify(self, anchor: tuple[int, str] | None = None) -> LogVerdict:
         """Walk the whole log: every hash, every link, the signed end, and an entry that somebody wrote down.
 
@@ -152,16 +157,16 @@ class KeyLog:
         return verdict
 
     def _walked(self, data: bytes, head: dict, anchor: tuple[int, str] | None) -> LogVerdict:
-        former, count = START, 0
+        former, count, end = START, 0, 0
         lines = data.split(b"\n")[:-1]
         for number, line in enumerate(lines, 1):
-            entry = _parsed(line)
+            entry, end = _parsed(line), end + len(line) + 1
             if entry is None or entry["hash"] != self._hash(entry):
                 return LogVerdict(count, "an entry was edited or forged", number, former)
             if entry["prev"] != former or entry["seq"] != number:
                 return LogVerdict(count, "an entry was removed, inserted or moved", number, former)
             former, count = entry["hash"], number
-            if number == head["seq"] and former != head["hash"]:
+            if number == head["seq"] and (former, end) != (head["hash"], head["size"]):
                 return LogVerdict(count, "the log is not the one that its head signs", number, former)
             if anchor and number == anchor[0] and former != anchor[1]:
                 return LogVerdict(count, "an entry is not the one that was written down", number, former)
@@ -173,7 +178,7 @@ class KeyLog:
         entry = {"seq": head["seq"] + 1, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **told}
         entry["prev"] = head["hash"]
         entry["hash"] = self._hash(entry)
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = _line(entry) + b"\n"
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, PRIVATE_FILE)
         try:
             if os.fstat(handle).st_size != head["size"]:
@@ -235,15 +240,18 @@ class KeyLog:
             added = file.read(head["size"] - self._read_until)
         if len(added) < head["size"] - self._read_until:
             raise _broken(self.path)
+        entries, former = [], self._read_hash
         for line in added.split(b"\n")[:-1]:
             entry = _parsed(line)
-            if entry is None or entry["prev"] != self._read_hash or entry["hash"] != self._hash(entry):
+            if entry is None or entry["prev"] != former or entry["hash"] != self._hash(entry):
                 raise _broken(self.path)
-            self._read_hash, self._read_entries = entry["hash"], entry["seq"]
-            self._index.take(entry)
-        if self._read_hash != head["hash"]:
+            entries.append(entry)
+            former = entry["hash"]
+        if former != head["hash"]:
             raise _broken(self.path)
-        self._read_until = head["size"]
+        for entry in entries:
+            self._index.take(entry)
+        self._read_until, self._read_hash = head["size"], former
         return self._index
 
     def _hash(self, entry: dict) -> str:
@@ -251,11 +259,17 @@ class KeyLog:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
+def _line(entry: dict) -> bytes:
+    """An entry as it stands in the file: one form only, so that nothing can be added to it unseen."""
+    told = {name: entry[name] for name in (*FIELDS, "hash")}
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def _parsed(line: bytes) -> dict | None:
     try:
         entry = json.loads(line)
-        return entry if {*FIELDS, "hash"} <= entry.keys() else None
-    except (ValueError, AttributeError):
+        return entry if _line(entry) == line else None
+    except (ValueError, KeyError, TypeError):
         return None
 
 

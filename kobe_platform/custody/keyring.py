@@ -5,6 +5,7 @@ It also remembers a rotation that is under way, so that one that was interrupted
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kobe_platform.custody.durable import locked, storage_errors, write_private
+from kobe_platform.custody.durable import clear_asides, locked, storage_errors, write_private
 from kobe_platform.errors import CustodyError
 
 ACTIVE, RETIRED, REVOKED = "active", "retired", "revoked"
@@ -111,7 +112,10 @@ class KeyRing:
     @contextmanager
     def held(self) -> Iterator[RingState]:
         """The ring as it stands, while no other process changes it."""
-        with locked(self.path.with_name(".lock")):
+        with contextlib.ExitStack() as stack:
+            with storage_errors(self.path.name):
+                stack.enter_context(locked(self.path.with_name(".lock")))
+                clear_asides(self.path.parent)
             yield self.read()
 
     def _mac(self, body: dict) -> str:

@@ -131,7 +131,10 @@ def _root(path: Path, passphrase: str | None) -> bytes:
     try:
         record = json.loads((path / "root.json").read_bytes())
         if record["kind"] == "key file":
-            return bytes.fromhex(os.fsdecode((path / "root.key").read_bytes()))
+            root = bytes.fromhex(os.fsdecode((path / "root.key").read_bytes()))
+            if len(root) != KEY_BYTES:
+                raise ValueError
+            return root
         salt, parameters, wrapped = bytes.fromhex(record["salt"]), record["argon2id"], bytes.fromhex(record["wrapped"])
     except (ValueError, KeyError, TypeError):
         raise CustodyError(

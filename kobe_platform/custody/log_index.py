@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-COMMIT, DESTROYED, MADE = "commit", "destroyed", ("create", "rotate")
+COMMIT, DESTROYED, REVOKED = "commit", "destroyed", "revoked"
 
 
 @dataclass
@@ -14,12 +14,14 @@ class LogIndex:
     Attributes:
         committed: partition → the highest generation that was committed.
         destroyed: generations (``partition/number``) whose rows were destroyed.
-        created: names of the keys that were made.
+        created: names of the keys that were made: those that any entry names.
+        revoked: names of the keys whose revocation was completed.
     """
 
     committed: dict[str, int] = field(default_factory=dict)
     destroyed: set[str] = field(default_factory=set)
     created: set[str] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)
 
     def take(self, entry: dict) -> None:
         """Take in one authenticated entry."""
@@ -28,5 +30,7 @@ class LogIndex:
             self.committed[name] = max(int(generation), self.committed.get(name, 0))
         elif entry["action"] == DESTROYED:
             self.destroyed.add(entry["object"])
-        elif entry["action"] in MADE:
+        elif entry["action"] == REVOKED:
+            self.revoked.add(entry["key"])
+        if entry["key"]:
             self.created.add(entry["key"])

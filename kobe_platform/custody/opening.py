@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from kobe_platform.custody.durable import storage_errors
+from kobe_platform.custody.durable import check_private, storage_errors
 from kobe_platform.custody.service import RingKeyService
 from kobe_platform.errors import CustodyError
 from kobe_platform.settings import Settings
@@ -83,27 +82,27 @@ def passphrase_of(file: Path | None) -> str | None:
     """The first line of a file that only its owner may read; None without one.
 
     Raises:
-        CustodyError: ``custody.permissions`` where others may read it, ``custody.absent`` …, or ``custody.passphrase``
-            where it is empty.
+        CustodyError: ``custody.permissions``, ``custody.owner`` or ``custody.symlink`` where others may have a hand in
+            it, ``custody.absent`` …, or ``custody.passphrase`` where it is empty or no text.
     """
     if file is None:
         return None
     with storage_errors(file.name):
-        loose = stat.S_IMODE(file.stat().st_mode) & 0o077
-        lines = file.read_text(encoding="utf-8").splitlines()
-    if loose:
-        code, message = "custody.permissions", "others than the owner may read the file of the passphrase"
-    elif not lines or not lines[0]:
-        code, message = "custody.passphrase", "the file of the passphrase is empty"
-    else:
-        return lines[0]
-    raise CustodyError(
-        message,
-        code=code,
-        at={"file": file.name},
-        remedy="put the passphrase on its first line and chmod it 600; if others could read it, rotate the keys",
-        ja="パスフレーズのファイルを使えません",
-    )
+        check_private(file)
+        data = file.read_bytes()
+    try:
+        first = data.decode("utf-8").splitlines()[0]
+    except (UnicodeDecodeError, IndexError):
+        first = ""
+    if not first:
+        raise CustodyError(
+            "the file of the passphrase is empty, or not UTF-8",
+            code="custody.passphrase",
+            at={"file": file.name},
+            remedy="put the passphrase on its first line and chmod it 600",
+            ja="パスフレーズのファイルを使えません",
+        )
+    return first
 
 
 def _kms(place: KeyPlace) -> dict:

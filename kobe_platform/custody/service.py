@@ -122,7 +122,7 @@ class RingKeyService(ABC):
             CustodyError: the key was revoked (``custody.revoked``), is not in this store (``custody.wrong_key``), or
                 the wrapped key belongs to another file (``custody.swapped``).
         """
-        record = self._ring.read().find(wrapped.key_id)
+        record = self._known(wrapped.key_id)
         if record is None or record.purpose != purpose:
             raise key_fault("a file's key is not in this key store", "custody.wrong_key", identity)
         if record.state == REVOKED:
@@ -202,15 +202,30 @@ class RingKeyService(ABC):
                 self._destroy(record)
             state = state.revoking(key_id)
             self._ring.save(state)
+            self._use("revoked", record, key_id)
         return state.find(key_id)
 
+    def _known(self, key_id: str) -> KeyRecord | None:
+        """One version as the ring has it, a ring that is older than the log told apart from the present one."""
+        record = self._ring.read().find(key_id)
+        if record is None or record.state == REVOKED or not self.log.revoked(key_id):
+            return record
+        with self._ring.held() as state:  # it was revoked since it was read, or the ring is a former one
+            record = state.find(key_id)
+        if record is not None and record.state != REVOKED:
+            raise _older_ring(key_id)
+        return record
+
     def _active(self, purpose: str) -> KeyRecord:
-        found = self._ring.read().active(purpose)
-        if found is not None:
+        state = self._ring.read()
+        found = state.active(purpose)
+        if found is not None and not self.log.created(state.next_id(purpose)) and not self.log.revoked(found.key_id):
             return found
         with self._ring.held() as state:
             found = state.active(purpose)
             if found is not None:
+                if self.log.created(state.next_id(purpose)) or self.log.revoked(found.key_id):
+                    raise _older_ring(found.key_id)
                 return found
             if purpose.startswith(PSEUDONYM) and any(record.purpose == purpose for record in state.records):
                 raise key_fault("a pseudonym key was revoked: no other takes its place", "custody.revoked", purpose)
@@ -225,13 +240,7 @@ class RingKeyService(ABC):
         for purpose in purposes:
             key_id = state.next_id(purpose)
             if self.log.created(key_id):
-                raise CustodyError(
-                    "the key ring is older than the log of key use: a key that was made is not in it",
-                    code="custody.keyring_rolled_back",
-                    at={"key": key_id},
-                    remedy="restore the newest backup of the key store",
-                    ja="鍵束が鍵使用記録より古いものです",
-                )
+                raise _older_ring(key_id)
             state = state.adding(KeyRecord(key_id, purpose, ACTIVE, created, self._make(purpose)))
         return state
 
@@ -239,6 +248,16 @@ class RingKeyService(ABC):
         self.log.append(
             principal=self.principal, action=action, purpose=record.purpose, key=record.key_id, object=object
         )
+
+
+def _older_ring(key_id: str) -> CustodyError:
+    return CustodyError(
+        "the key ring is older than the log of key use: it does not know what became of a key",
+        code="custody.keyring_rolled_back",
+        at={"key": key_id},
+        remedy="restore the newest backup of the key store",
+        ja="鍵束が鍵使用記録より古いものです",
+    )
 
 
 def check_store(path: Path) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kobe_platform.custody.durable import storage_errors, sync_folder
-from kobe_platform.custody.keyring import REVOKED
+from kobe_platform.custody.keyring import ACTIVE, REVOKED, KeyRecord
 from kobe_platform.custody.service import WrappedKey
-from kobe_platform.errors import PlatformError
+from kobe_platform.errors import CustodyError, PlatformError
 from kobe_platform.lake.manifests import fault
 from kobe_platform.lake.partitions import Partition, PartitionId, VerifyReport, digest, generation_folder
 
@@ -50,19 +50,39 @@ def rewrap(store: PartitionStore, purpose: str) -> int:
 
     Manifests that the active key wraps already, that were destroyed or whose key is revoked are left alone, so an
     interrupted call is gone on with by the next. Readers find the former manifest or the new one: both open.
+
+    Raises:
+        CustodyError: what stood in the way of the first partition that could not be rewrapped, after all the others.
     """
     records = {record.key_id: record for record in store.keys.versions()}
-    rewritten = 0
+    rewritten, faults = 0, []
     for id in store.ids():
         if id.purpose != purpose:
             continue
-        with store.holding(id):
-            for partition in store.history(id):
-                record = records.get(partition.key.key_id)
-                if not partition.key.wrapped or (record and record.state in ("active", REVOKED)):
-                    continue
-                _rewrap_generation(store, partition)
-                rewritten += 1
+        try:
+            rewritten += _rewrap_partition(store, id, records)
+        except PlatformError as error:
+            faults.append((str(id), error.code))
+    if faults:
+        raise CustodyError(
+            "some partitions could not be rewrapped; all others were, and the rotation stays under way",
+            code=faults[0][1],
+            at={"partition": faults[0][0], "partitions": len(faults)},
+            remedy="run `kobe lake verify`, mend what it names, and rotate again",
+            ja="鍵を包み直せない区画があります",
+        )
+    return rewritten
+
+
+def _rewrap_partition(store: PartitionStore, id: PartitionId, records: Mapping[str, KeyRecord]) -> int:
+    rewritten = 0
+    with store.holding(id):
+        for partition in store.history(id):
+            record = records.get(partition.key.key_id)
+            if not partition.key.wrapped or (record and record.state in (ACTIVE, REVOKED)):
+                continue
+            _rewrap_generation(store, partition)
+            rewritten += 1
     return rewritten
 
 
@@ -93,30 +113,35 @@ def is_destroyed(store: PartitionStore, id: PartitionId) -> bool:
     )
 
 
-def destroy(store: PartitionStore, id: PartitionId, now: datetime | None = None) -> int:
-    """Destroy the rows of every kept generation of a partition; the number of generations.
+def destroy(store: PartitionStore, found: Partition, now: datetime | None = None) -> int:
+    """Destroy the rows of every kept generation of a partition; how many had any left.
+
+    Args:
+        found: the generation in force when it was found due: where another is in force by now, nothing is done.
 
     In this order, each step on the disk before the next: an entry ``destroy`` in the log, the manifest without its
     wrapped key (from here nothing decrypts the rows), the data file, an entry ``destroyed``. Interrupted anywhere,
     another call goes on. The manifest with its counts stays, as the record of what there was.
     """
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    with store.holding(id):
-        history = store.history(id)
-        for partition in history:
-            _destroy_generation(store, partition, at)
-    return len(history)
+    with store.holding(found.id):
+        history = store.history(found.id)
+        if not history or history[-1].generation != found.generation:
+            return 0
+        return sum(_destroy_generation(store, partition, at) for partition in history)
 
 
-def _destroy_generation(store: PartitionStore, partition: Partition, at: str) -> None:
+def _destroy_generation(store: PartitionStore, partition: Partition, at: str) -> bool:
     id, folder = partition.id, generation_folder(store.manifests.folder(partition.id), partition.generation)
     identity = store.manifests.identity(id, partition.generation)
-    if store.keys.log.destroyed(identity):
-        return
+    path = store.data_file(partition)
+    if store.keys.log.destroyed(identity) and partition.destroyed_at and not path.exists():
+        return False
     if not partition.destroyed_at:
         store.keys.record("destroy", id.purpose, identity)
         gone = replace(partition, key=WrappedKey(partition.key.key_id, ""), destroyed_at=at)
         store.manifests.write_manifest(gone, folder)
-    store.data_file(partition).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     sync_folder(folder)
     store.keys.record("destroyed", id.purpose, identity)
+    return True

@@ -13,7 +13,15 @@ from pathlib import Path
 
 import polars as pl
 
-from kobe_platform.custody.durable import PRIVATE_FILE, PRIVATE_FOLDER, locked, storage_errors, sync_file, sync_folder
+from kobe_platform.custody.durable import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    clear_asides,
+    locked,
+    storage_errors,
+    sync_file,
+    sync_folder,
+)
 from kobe_platform.custody.parquet import read_encrypted, schema_encrypted, write_encrypted
 from kobe_platform.custody.service import KEY_BYTES, KeyService
 from kobe_platform.errors import CustodyError, LakeError, PlatformError
@@ -181,7 +189,8 @@ class PartitionStore:
         self.manifests.write_head(partition, NEXT_HEAD)
         self.keys.record("commit", id.purpose, self.manifests.identity(id, generation))
         self._put_in_force(folder)
-        self._prune(folder)
+        with contextlib.suppress(OSError):  # the next commit tries again: this one is in force
+            self._prune(folder)
         return partition
 
     def _written(
@@ -218,6 +227,8 @@ class PartitionStore:
         if following is not None and following == head != self.manifests.stored_head(id, HEAD):
             self._put_in_force(folder)
         (folder / NEXT_HEAD).unlink(missing_ok=True)
+        for place in (folder, *(generation_folder(folder, number) for number in generations(folder))):
+            clear_asides(place)
         committed = head.generation if head else 0
         unfinished = [generation_folder(folder, number) for number in generations(folder) if number > committed]
         for leftover in (*unfinished, *folder.glob(".g*")):

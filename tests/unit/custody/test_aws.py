@@ -108,7 +108,7 @@ def test_partitions_are_written_rotated_read_and_destroyed_as_with_the_local_sto
     service.revoke(f"{PURPOSE}#1")
     assert store.read(ID).equals(rows)
     assert store.verify().faults == () and service.log.verify().sound
-    destroy(store, ID)
+    destroy(store, store.current(ID))
     assert store.verify().faults == ()
 
 

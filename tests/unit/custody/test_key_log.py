@@ -282,3 +282,31 @@ def test_a_log_with_entries_is_not_begun_anew(log):
     with pytest.raises(CustodyError):
         log.begin("p")
     assert log.verify().entries == 6
+
+
+def test_a_word_added_to_an_entry_is_found_by_verification_and_by_readers(log):
+    def adding(lines):
+        entry = json.loads(lines[2])
+        text = json.dumps({**entry, "note": "approved"}, ensure_ascii=False, separators=(",", ":"))
+        return [*lines[:2], text + "\n", *lines[3:]]
+
+    rewrite(log, adding)
+    verdict = log.verify()
+    assert (verdict.fault, verdict.line) == ("an entry was edited or forged", 3)
+    with pytest.raises(CustodyError):
+        KeyLog(log.path, SECRET).committed("x")
+
+
+def test_a_space_in_an_entry_is_found(log):
+    rewrite(log, lambda lines: [*lines[:2], lines[2].replace(",", ", ", 1), *lines[3:]])
+    assert not log.verify().sound
+
+
+def test_a_reader_that_met_a_damaged_log_reads_on_when_it_is_whole_again(log):
+    reader = KeyLog(log.path, SECRET)
+    whole = log.path.read_bytes()
+    rewrite(log, lambda lines: [*lines[:3], lines[3].replace('"p"', '"q"'), *lines[4:]])
+    with pytest.raises(CustodyError):
+        reader.committed("x")
+    log.path.write_bytes(whole)
+    assert reader.committed("x") == 0 and reader.created("data/x#1")

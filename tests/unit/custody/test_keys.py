@@ -259,3 +259,84 @@ def test_no_key_is_handed_out_when_its_use_cannot_be_logged(store):
     ):
         assert refused(use) == "custody.log_broken"
     assert {record.state for record in store.versions()} == {"active"}
+
+
+# -- an older ring ---------------------------------------------------------------------------------------------------
+
+
+def test_a_former_ring_brings_no_revoked_key_back(store):
+    wrapped = store.wrap("data/lake/x", KEY, IDENTITY)
+    former = (store.path / "keyring.json").read_bytes()
+    store.revoke("data/lake/x#1")
+    (store.path / "keyring.json").write_bytes(former)
+    for present in (store, reopened(store)):
+        assert refused(lambda s=present: s.unwrap("data/lake/x", wrapped, IDENTITY)) == "custody.keyring_rolled_back"
+        assert refused(lambda s=present: s.wrap("data/lake/x", KEY, IDENTITY)) == "custody.keyring_rolled_back"
+
+
+def test_a_former_ring_wraps_with_no_retired_key(store):
+    store.wrap("data/lake/x", KEY, IDENTITY)
+    former = (store.path / "keyring.json").read_bytes()
+    store.begin_rotation(["data/lake/x"])
+    (store.path / "keyring.json").write_bytes(former)
+    assert refused(lambda: store.wrap("data/lake/x", KEY, IDENTITY)) == "custody.keyring_rolled_back"
+
+
+def test_a_revoked_pseudonym_key_does_not_come_back_with_a_former_ring(store):
+    store.pseudonym_key("resident")
+    former = (store.path / "keyring.json").read_bytes()
+    store.revoke("pseudonym/resident#1")
+    (store.path / "keyring.json").write_bytes(former)
+    assert refused(lambda: store.pseudonym_key("resident")) == "custody.keyring_rolled_back"
+
+
+def test_a_revocation_that_was_interrupted_is_done_again(store, monkeypatch):
+    wrapped = store.wrap("data/lake/x", KEY, IDENTITY)
+
+    def interrupted(state):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store._ring, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.revoke("data/lake/x#1")
+    monkeypatch.undo()
+    assert reopened(store).unwrap("data/lake/x", wrapped, IDENTITY) == KEY, "not done yet"
+    reopened(store).revoke("data/lake/x#1")
+    assert refused(lambda: reopened(store).unwrap("data/lake/x", wrapped, IDENTITY)) == "custody.revoked"
+
+
+def test_a_key_whose_making_was_not_recorded_is_known_by_its_use(store, monkeypatch):
+    empty = (store.path / "keyring.json").read_bytes()
+    use = store._use
+
+    def unrecorded(action, *told):
+        if action == "create":
+            raise KeyboardInterrupt
+        use(action, *told)
+
+    monkeypatch.setattr(store, "_use", unrecorded)
+    with pytest.raises(KeyboardInterrupt):
+        store.wrap("data/lake/x", KEY, IDENTITY)
+    monkeypatch.undo()
+    store.wrap("data/lake/x", KEY, IDENTITY)
+    (store.path / "keyring.json").write_bytes(empty)
+    assert refused(lambda: store.wrap("data/lake/x", KEY, IDENTITY)) == "custody.keyring_rolled_back"
+
+
+# -- files that are not what they should be --------------------------------------------------------------------------
+
+
+def test_a_passphrase_that_is_no_text_is_refused_without_showing_it(tmp_path):
+    file = tmp_path / "passphrase"
+    file.write_bytes(b"sea-and-\xff-mountains")
+    file.chmod(0o600)
+    assert refused(lambda: passphrase_of(file)) == "custody.passphrase"
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    assert refused(lambda: passphrase_of(link)) == "custody.symlink"
+
+
+@pytest.mark.parametrize("text", ["", "00", "00" * 33])
+def test_a_root_key_of_another_length_is_a_damaged_store(store, text):
+    (store.path / "root.key").write_text(text)
+    assert refused(lambda: reopened(store)) == "custody.store_damaged"

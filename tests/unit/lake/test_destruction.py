@@ -37,7 +37,9 @@ def entries(store) -> list[tuple[str, str]]:
 
 
 def due(store, raw_days, now):
-    return due_for_destruction(store, CONTRACTS, STATISTICS, raw_days, now)
+    found = due_for_destruction(store, CONTRACTS, STATISTICS, raw_days, now)
+    assert found.faults == ()
+    return [partition.id for partition in found.partitions]
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_a_raw_partition_is_due_so_many_days_after_the_lake_has_its_month(store,
     store.write(LAKE, ROWS)
     assert due(store, 30, later(34)) == []
     assert due(store, 30, later(36)) == [RAW]
-    destroy(store, RAW)
+    destroy(store, store.current(RAW))
     assert due(store, 30, later(36)) == []
 
 
@@ -95,7 +97,7 @@ def test_all_kept_generations_are_destroyed_with_key_file_and_record(store):
     for _ in range(3):
         store.write(RAW, ROWS)
     kept = store.history(RAW)
-    assert destroy(store, RAW) == len(kept) == 2
+    assert destroy(store, store.current(RAW)) == len(kept) == 2
     for partition in store.history(RAW):
         assert partition.key.wrapped == "" and partition.destroyed_at and partition.rows == 10
         assert not store.data_file(partition).exists()
@@ -121,11 +123,11 @@ def test_the_wrapped_key_goes_before_the_rows(store, monkeypatch):
 
     monkeypatch.setattr(type(path), "unlink", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        destroy(store, RAW)
+        destroy(store, store.current(RAW))
     monkeypatch.undo()
     assert path.exists() and store.current(RAW).key.wrapped == ""
     assert store.verify().faults == ((str(RAW), "custody.not_destroyed"),)
-    destroy(store, RAW)
+    destroy(store, store.current(RAW))
     assert store.verify().faults == ()
 
 
@@ -133,7 +135,7 @@ def test_what_was_destroyed_and_is_put_back_from_a_backup_is_refused(store):
     partition = store.write(RAW, ROWS)
     path = store.data_file(partition)
     kept = {file: file.read_bytes() for file in path.parent.iterdir()}
-    destroy(store, RAW)
+    destroy(store, store.current(RAW))
     for file, data in kept.items():
         file.write_bytes(data)
     with pytest.raises(CustodyError) as refusal:
@@ -143,7 +145,7 @@ def test_what_was_destroyed_and_is_put_back_from_a_backup_is_refused(store):
 
 def test_a_month_delivered_again_after_destruction_is_read_again(store):
     store.write(RAW, ROWS)
-    destroy(store, RAW)
+    destroy(store, store.current(RAW))
     store.write(RAW, ROWS.head(3))
     assert store.read(RAW).height == 3
     assert store.verify().faults == ()
@@ -151,7 +153,7 @@ def test_a_month_delivered_again_after_destruction_is_read_again(store):
 
 def test_rotation_leaves_destroyed_partitions_alone(store):
     store.write(RAW, ROWS)
-    destroy(store, RAW)
+    destroy(store, store.current(RAW))
     store.keys.begin_rotation([RAW.purpose])
     assert store.rewrap(RAW.purpose) == 0
 
@@ -182,7 +184,7 @@ def test_no_byte_of_the_destroyed_rows_lies_in_the_store(store):
     partition = store.write(RAW, ROWS)
     sealed = store.data_file(partition).read_bytes()
     wrapped = partition.key.wrapped
-    destroy(store, RAW)
+    destroy(store, store.current(RAW))
     for path in store.root.rglob("*"):
         if path.is_file():
             data = path.read_bytes()
@@ -192,7 +194,7 @@ def test_no_byte_of_the_destroyed_rows_lies_in_the_store(store):
 def test_a_revised_delivery_of_a_destroyed_month_is_held_without_a_comparison(store, tmp_path, monkeypatch):
     """There is nothing left to compare it with; an operator still decides."""
     store.write(RAW, ROWS)
-    destroy(store, RAW)
+    destroy(store, store.current(RAW))
 
     def held(home, delivery):
         raise DeliveryHeld("revised", code="delivery.revised", at={"month": delivery.month})
@@ -202,3 +204,36 @@ def test_a_revised_delivery_of_a_destroyed_month_is_held_without_a_comparison(st
     with pytest.raises(DeliveryHeld) as refusal:
         steps._hold_revision(delivery, contract, store, tmp_path, ROWS)
     assert refusal.value.at == {"month": RAW.month}
+
+
+def test_a_generation_that_came_after_the_list_was_made_is_left_alone(store):
+    store.write(RAW, ROWS)
+    found = store.current(RAW)
+    store.write(RAW, ROWS.head(4))
+    assert destroy(store, found) == 0
+    assert store.read(RAW).height == 4
+
+
+def test_one_damaged_partition_hinders_no_other(store):
+    june = PartitionId("raw", "resident_register", "2025-06")
+    store.write(june, ROWS)
+    store.write(RAW, ROWS)
+    (store.manifests.folder(june) / "head.json").write_text("{}")
+    found = due_for_destruction(store, CONTRACTS, STATISTICS, 1, later(2))
+    assert [partition.id for partition in found.partitions] == [RAW]
+    assert found.faults == ((str(june), "custody.tampered_manifest"),)
+    for purpose in (RAW.purpose,):
+        store.keys.begin_rotation([purpose])
+        with pytest.raises(CustodyError) as refusal:
+            store.rewrap(purpose)
+    assert refusal.value.at == {"partition": str(june), "partitions": 1}
+    assert store.current(RAW).key.key_id.endswith("#2") and store.keys.pending() == (RAW.purpose,)
+
+
+def test_a_file_put_back_after_destruction_is_destroyed_again(store):
+    path = store.data_file(store.write(RAW, ROWS))
+    sealed = path.read_bytes()
+    destroy(store, store.current(RAW))
+    path.write_bytes(sealed)
+    assert destroy(store, store.current(RAW)) == 1 and not path.exists()
+    assert destroy(store, store.current(RAW)) == 0
