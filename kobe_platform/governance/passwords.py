@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, insert, select, update
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import writing
 from kobe_platform.governance.people import Person, find_person, normal
-from kobe_platform.governance.schema import password
+from kobe_platform.governance.schema import password, session
 from kobe_platform.governance.trail import DONE, REFUSED, note, record
 
 SHORTEST = 12
@@ -35,7 +35,7 @@ def _nobody() -> str:
 
 
 def set_password(engine: Engine, login: str, text: str, *, by: str) -> None:
-    """Give a person a password; former failures are forgotten.
+    """Give a person a password; former failures are forgotten, and sessions that began under the old one end.
 
     Raises:
         GovernanceError: there is no such person, or the password is shorter than twelve characters or the login.
@@ -57,6 +57,7 @@ def set_password(engine: Engine, login: str, text: str, *, by: str) -> None:
         hashed = _hasher().hash(text)
     with writing(engine) as connection:
         connection.execute(delete(password).where(password.c.login == login))
+        connection.execute(delete(session).where(session.c.login == login))
         connection.execute(insert(password).values(login=login, hash=hashed, changed_at=datetime.now(UTC), failures=0))
         record(connection, by, "people.password", login)
 

@@ -48,8 +48,11 @@ def begin(engine: Engine, person: Person, method: str, now: datetime | None = No
     return token
 
 
-def find(engine: Engine, token: str, now: datetime | None = None) -> Session | None:
-    """The session of a token; None when it ended, idled for half an hour, is ten hours old, or its person left."""
+def find(engine: Engine, token: str, now: datetime | None = None, *, active: bool = True) -> Session | None:
+    """The session of a token; None when it ended, idled for half an hour, is ten hours old, or its person left.
+
+    ``active``: this is something that the person does, and puts off the end of an idle session.
+    """
     moment, hashed = now or datetime.now(UTC), _hash(token)
     with engine.connect() as connection:
         row = connection.execute(select(session).where(session.c.token_hash == hashed)).first()
@@ -58,7 +61,7 @@ def find(engine: Engine, token: str, now: datetime | None = None) -> Session | N
         person = read_person(connection, row.login)
     if person is None or not person.active:
         return None
-    if moment - row.seen_at > _SEEN_EVERY:
+    if active and moment - row.seen_at > _SEEN_EVERY:
         with writing(engine) as connection:
             connection.execute(update(session).where(session.c.token_hash == hashed).values(seen_at=moment))
     return Session(person, row.method, row.csrf)

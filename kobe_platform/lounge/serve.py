@@ -10,6 +10,7 @@ import mimetypes
 import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.release import current
@@ -25,6 +26,7 @@ POLICY = "; ".join(
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",  # with `no-referrer` browsers send forms with `Origin: null`
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -60,12 +62,23 @@ def inside(root: Path, path: str) -> Path | None:
         return None
 
 
-def build_app(releases: Path, audience: str) -> Starlette:
+def local(host: str) -> bool:
+    """Whether a Host header names this machine: a page elsewhere may let its own name lead here."""
+    return (urlsplit(f"//{host}").hostname or "") in ("127.0.0.1", "localhost", "::1")
+
+
+def _made_up(releases: Path) -> bool:
+    release = current(releases)
+    return release is None or release.facts.get("basis") == "synthetic"
+
+
+def build_app(releases: Path, audience: str, *, made_up: bool = False) -> Starlette:
     """The server as an ASGI application; a new release is served from the next request on.
 
     Args:
         releases: where releases live.
         audience: whose site to hand out.
+        made_up: hand out releases of a made-up city only.
     """
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -75,6 +88,10 @@ def build_app(releases: Path, audience: str) -> Starlette:
     from starlette.routing import Route
 
     async def page(request: Request) -> Response:
+        if not local(request.headers.get("host", "")):
+            return PlainTextResponse("このアドレスでは利用できません。", status_code=421, headers=HEADERS)
+        if made_up and not await run_in_threadpool(_made_up, releases):
+            return PlainTextResponse("サインインが必要です。サーバーを起動し直してください。", 403, headers=HEADERS)
         found = await run_in_threadpool(find, releases, audience, request.path_params["path"])
         if found is None:
             return PlainTextResponse("ページがありません。", status_code=404, headers=HEADERS)
@@ -88,7 +105,7 @@ def build_app(releases: Path, audience: str) -> Starlette:
     )
 
 
-def run(releases: Path, *, audience: str, host: str, port: int) -> None:
+def run(releases: Path, *, audience: str, host: str, port: int, made_up: bool = False) -> None:
     """Serve until interrupted.
 
     Raises:
@@ -106,4 +123,5 @@ def run(releases: Path, *, audience: str, host: str, port: int) -> None:
             remedy=f"run the main job first; audiences of the current release: {known}",
             ja="公開されたサイトがありません",
         )
-    uvicorn.run(build_app(releases, audience), host=host, port=port, log_level="warning", server_header=False)
+    app = build_app(releases, audience, made_up=made_up)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.sessions import Session
 from kobe_platform.governance.trail import REFUSED, note
+from kobe_platform.lounge.serve import local
 from kobe_platform.web.state import Portal
 
 SAFE_METHODS = ("GET", "HEAD")
@@ -109,7 +110,10 @@ async def _forged(request: Request, portal: Portal, session: Session | None) -> 
 
 def known_host(connection: HTTPConnection, portal: Portal) -> bool:
     """Whether the request is for the portal's own host."""
-    return not portal.config.host or connection.headers.get("host", "") == portal.config.host
+    host = connection.headers.get("host", "")
+    if portal.loopback:
+        return local(host)
+    return not portal.config.host or host == portal.config.host
 
 
 def same_origin(connection: HTTPConnection, portal: Portal) -> bool:

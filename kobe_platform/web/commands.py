@@ -29,7 +29,8 @@ def serve(
     A made-up city on a machine without portal settings or accounts is served to this machine without sign-in.
     """
     settings = Settings()
-    if not open_audience and host in LOOPBACK and _only_a_trial(settings):
+    trial = not open_audience and host in LOOPBACK and _only_a_trial(settings)
+    if trial:
         open_audience = "staff"
     if open_audience:
         if host not in LOOPBACK:
@@ -43,7 +44,7 @@ def serve(
         from kobe_platform.lounge.serve import run
 
         typer.echo(f"http://{host}:{port}/  (audience: {open_audience}, no sign-in)")
-        run(settings.releases, audience=open_audience, host=host, port=port)
+        run(settings.releases, audience=open_audience, host=host, port=port, made_up=trial)
         return
     _portal(settings, host, port)
 
@@ -66,9 +67,18 @@ def _portal(settings: Settings, host: str, port: int) -> None:
     from kobe_platform.web.portal import build_portal
 
     config = load_config(settings.portal_file)
+    if host not in LOOPBACK and not config.origin:
+        raise ConfigurationError(
+            "a portal for others than this machine names its address",
+            code="serve.origin",
+            at={"file": settings.portal_file.name, "key": "origin"},
+            remedy='write origin = "https://…" into the portal\'s settings (docs/security.md)',
+            ja="ほかの端末に公開するには、ポータルの設定に origin が必要です",
+        )
     with ExitStack() as stack:
         dagster = dagster_app(settings, config.dagster.workspace, stack) if config.dagster.enabled else None
         app = build_portal(settings, config, dagster=dagster)
+        app.state.portal.loopback = not config.origin
         door = f", Dagster: http://{host}:{port}/dagster" if dagster is not None else ""
         typer.echo(f"http://{host}:{port}/{door}")
         # The peer's own address decides whether a proxy is trusted, so no header may replace it.

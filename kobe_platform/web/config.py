@@ -41,8 +41,15 @@ class Proxy(_Strict):
     peers: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
 
 
+class Forwarded(_Strict):
+    """A proxy that tells whom it forwards for, in a header that grows to the right; believed from these peers only."""
+
+    header: str = Field("X-Forwarded-For", pattern=r"^[A-Za-z0-9-]+$")
+    peers: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+
+
 class SignIn(_Strict):
-    """Ways in: local accounts, OIDC, a trusted proxy. ``attempts`` a minute from one address."""
+    """Ways in: local accounts, OIDC, a trusted proxy. ``attempts``: failures a minute from one address."""
 
     local: bool = True
     oidc: Oidc | None = None
@@ -63,12 +70,14 @@ class PortalConfig(_Strict):
     Attributes:
         origin: the address that readers type, ``https://lounge.example``; cookies are Secure when it is https, and
             requests for another host are refused. Empty: whatever host is asked for, for a workstation.
+        forwarded: the proxy before the portal, so that limits are of readers' addresses and not of the proxy's.
         contact: mail address for questions, shown on screens.
     """
 
     origin: Annotated[str, Field(pattern=r"^(https?://[^/\s]+)?$")] = ""
     contact: str = ""
     sign_in: SignIn = SignIn()
+    forwarded: Forwarded | None = None
     dagster: DagsterDoor = DagsterDoor()
 
     @field_validator("origin")

@@ -6,8 +6,10 @@ the route that Dagster itself would take; one without a rule is refused.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -23,6 +25,8 @@ from kobe_platform.web.graphql_policy import MOST_BYTES, Operation, Refused, exa
 from kobe_platform.web.state import Portal
 
 PREFIX = "/dagster"
+RECHECK = 5.0
+"""Seconds after which an open websocket's person is looked up again."""
 GRAPHQL = "/graphql"
 READERS = only("operator", "analyst", "auditor")
 OPERATORS = only("operator")
@@ -97,8 +101,8 @@ class DagsterGate:
         full = (route for route, match in matched if match is Match.FULL)
         return next(full, next((route for route, match in matched if match is Match.PARTIAL), None))
 
-    async def _person(self, connection: Request | WebSocket) -> Person | None:
-        session = await run_in_threadpool(self.portal.identify, connection)
+    async def _person(self, connection: Request | WebSocket, *, active: bool = True) -> Person | None:
+        session = await run_in_threadpool(partial(self.portal.identify, connection, active=active))
         return session.person if session else None
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -172,9 +176,29 @@ class DagsterGate:
             await send({"type": "websocket.close", "code": 1008})
             return
         ended: list[int] = []
-        await self.dagster(scope, self._watched(receive, person, socket, ended), send)
+        gone = asyncio.Event()
+        watch = asyncio.create_task(self._until_gone(socket, gone))
+
+        async def send_while_there(message: Message) -> None:
+            if not gone.is_set():
+                await send(message)
+
+        try:
+            await self.dagster(
+                scope, _until(gone, self._watched(receive, person, socket, ended), ended), send_while_there
+            )
+        finally:
+            watch.cancel()
         if ended:  # Dagster takes the connection for closed: close it
             await send({"type": "websocket.close", "code": ended[0]})
+
+    async def _until_gone(self, socket: WebSocket, gone: asyncio.Event) -> None:
+        """Look every few seconds whether the person may still read, however silent the connection is."""
+        while not gone.is_set():
+            await asyncio.sleep(RECHECK)
+            present = await self._person(socket, active=False)
+            if present is None or not READERS.admits(present):
+                gone.set()
 
     def _watched(self, receive: Receive, person: Person, socket: WebSocket, ended: list[int]) -> Receive:
         """Messages as they come; one that may not be asked, or whose person has left, ends the connection."""
@@ -187,7 +211,7 @@ class DagsterGate:
             message = await receive()
             if message["type"] != "websocket.receive":
                 return message
-            present = await self._person(socket)
+            present = await self._person(socket, active=False)
             if present is None or not READERS.admits(present):
                 return end()
             try:
@@ -202,6 +226,26 @@ class DagsterGate:
             return message
 
         return next_message
+
+
+def _until(gone: asyncio.Event, receive: Receive, ended: list[int]) -> Receive:
+    """Messages until somebody is gone: then the connection ends, whether or not there was a message."""
+    waiting: asyncio.Task | None = None
+
+    async def next_message() -> Message:
+        nonlocal waiting
+        waiting = waiting or asyncio.ensure_future(receive())
+        leaving = asyncio.ensure_future(gone.wait())
+        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if gone.is_set():
+            waiting.cancel()
+            ended[:] = [1008]
+            return {"type": "websocket.disconnect", "code": 1008}
+        message, waiting = waiting.result(), None
+        return message
+
+    return next_message
 
 
 async def _body(request: Request) -> bytes | None:

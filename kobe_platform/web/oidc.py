@@ -144,11 +144,15 @@ async def oidc_callback(request: Request) -> Response:
     """Take the browser back from the provider."""
     portal: Portal = request.app.state.portal
     provider: Provider | None = request.app.state.provider
-    found = await provider.finish(request.cookies.get(COOKIE, ""), str(request.url)) if provider else None
+    if provider is None:
+        return page(request, "sign_in.html", status=404, next="/", message=FAILED)
+    found = await provider.finish(request.cookies.get(COOKIE, ""), str(request.url))
     person: Person | None = await run_in_threadpool(find_person, portal.database, found[0]) if found else None
     if found is None or person is None or not person.active:
-        who = found[0] if found else "?"
-        await run_in_threadpool(note, portal.database, who, "sign_in.oidc", outcome=REFUSED)
+        if found is None:
+            await run_in_threadpool(portal.note_stranger, "sign_in.oidc", portal.address_of(request))
+        else:
+            await run_in_threadpool(note, portal.database, found[0], "sign_in.oidc", outcome=REFUSED)
         return page(request, "sign_in.html", status=403, next="/", message=FAILED)
     answer = await admitted(request, person, "oidc", found[1])
     answer.delete_cookie(COOKIE, path="/sign-in/oidc")

@@ -62,8 +62,12 @@ ROUTES = (
 """Every route of the portal with its rule; what is not here is not there."""
 
 
+_POLICY = b"content-security-policy"
+
+
 class SecureHeaders:
-    """Strict headers on every answer; Dagster's pages keep their own content policy, which carries a nonce."""
+    """Strict headers on every answer; Dagster's pages keep their own content policy, which
+    carries a nonce, and get a second one beside it: both hold."""
 
     def __init__(self, app: ASGIApp, secure: bool) -> None:
         self.app = app
@@ -77,7 +81,10 @@ class SecureHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(h for h in self.headers if h[0] not in present)]
+                added = [h for h in self.headers if h[0] not in present]
+                if _POLICY in present:
+                    added.append((_POLICY, b"frame-ancestors 'none'; form-action 'self'; base-uri 'self'"))
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -9,9 +9,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from kobe_platform.governance import sessions
 from kobe_platform.governance.passwords import check_password
 from kobe_platform.governance.people import Person, find_person
-from kobe_platform.governance.trail import REFUSED, note
 from kobe_platform.web.access import LARGEST_FORM, local_path, same_origin
-from kobe_platform.web.state import Portal, address_of
+from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
 
 WRONG = "ログイン名またはパスワードが違います。5回続けて間違えると、15分間サインインできません。"
@@ -40,9 +39,9 @@ async def sign_in(request: Request) -> Response:
         return PlainTextResponse("サインイン画面から操作してください。", status_code=403)
     if int(request.headers.get("content-length") or LARGEST_FORM + 1) > LARGEST_FORM:
         return PlainTextResponse("送信内容が大きすぎます。", status_code=413)
-    address = address_of(request)
-    if not portal.throttle.admits(address):
-        await run_in_threadpool(note, portal.database, "?", "sign_in.throttled", address, outcome=REFUSED)
+    address = portal.address_of(request)
+    if portal.throttle.full(address):
+        await run_in_threadpool(portal.note_stranger, "sign_in.throttled", address)
         return PlainTextResponse(
             "試行が多すぎます。1分ほど待ってください。", status_code=429, headers={"Retry-After": "60"}
         )
@@ -51,6 +50,7 @@ async def sign_in(request: Request) -> Response:
     login, text = str(form.get("login", "")), str(form.get("password", ""))
     person = await run_in_threadpool(check_password, portal.database, login, text)
     if person is None:
+        portal.throttle.admits(address)
         return page(request, "sign_in.html", status=403, next=target, message=WRONG)
     return await admitted(request, person, "password", target)
 

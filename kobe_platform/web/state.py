@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from threading import Lock
 
 from sqlalchemy import Engine
@@ -24,7 +24,7 @@ MOST_ADDRESSES = 10_000
 
 @dataclass
 class Throttle:
-    """At most ``limit`` events a minute from one address."""
+    """At most ``limit`` events a minute from one address (of IPv6, one network of 64 bits)."""
 
     limit: int
     _seen: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
@@ -32,18 +32,27 @@ class Throttle:
 
     def admits(self, address: str, now: float | None = None) -> bool:
         """Count one event; False when the address had its share."""
-        moment = time.monotonic() if now is None else now
         with self._lock:
-            times = self._seen.setdefault(address, deque())
-            self._seen.move_to_end(address)
-            while times and times[0] <= moment - 60:
-                times.popleft()
-            while len(self._seen) > MOST_ADDRESSES:
-                self._seen.popitem(last=False)
+            times, moment = self._recent(address, now)
             if len(times) >= self.limit:
                 return False
             times.append(moment)
             return True
+
+    def full(self, address: str, now: float | None = None) -> bool:
+        """Whether the address had its share; counts nothing."""
+        with self._lock:
+            return len(self._recent(address, now)[0]) >= self.limit
+
+    def _recent(self, address: str, now: float | None) -> tuple[deque[float], float]:
+        moment, place = time.monotonic() if now is None else now, _network(address)
+        times = self._seen.setdefault(place, deque())
+        self._seen.move_to_end(place)
+        while times and times[0] <= moment - 60:
+            times.popleft()
+        while len(self._seen) > MOST_ADDRESSES:
+            self._seen.popitem(last=False)
+        return times, moment
 
 
 class Portal:
@@ -52,17 +61,24 @@ class Portal:
     Attributes:
         settings, config: of the installation and of the portal server.
         database: governance.
-        throttle: of sign-in attempts.
+        throttle: of failed sign-ins; quiet: of what strangers make the trail note.
+        loopback: whether it is served to this machine only, without an origin.
     """
+
+    loopback = False
 
     def __init__(self, settings: Settings, config: PortalConfig, database: Engine) -> None:
         self.settings, self.config, self.database = settings, config, database
-        self.throttle = Throttle(config.sign_in.attempts)
+        self.throttle, self.quiet = Throttle(config.sign_in.attempts), Throttle(1)
 
-    def identify(self, connection: HTTPConnection) -> Session | None:
-        """The session of a request; behind a trusted proxy, that of the person whom the proxy names."""
+    def identify(self, connection: HTTPConnection, *, active: bool = True) -> Session | None:
+        """The session of a request; behind a trusted proxy, that of the person whom the proxy names.
+
+        Args:
+            active: whether the person did something just now; False does not prolong the session.
+        """
         token = connection.cookies.get(self.config.cookie, "")
-        found = sessions.find(self.database, token) if token else None
+        found = sessions.find(self.database, token, active=active) if token else None
         proxy = self.config.sign_in.proxy
         if proxy is None:
             return found
@@ -76,14 +92,29 @@ class Portal:
         proxy = self.config.sign_in.proxy
         return self._named(connection, proxy) if proxy else None
 
+    def address_of(self, connection: HTTPConnection) -> str:
+        """Who asks: the connection's peer, or whom a proxy that is listed says it forwards for."""
+        peer = address_of(connection)
+        proxy = self.config.forwarded
+        if proxy is None or not _among(peer, proxy.peers):
+            return peer
+        told = ",".join(connection.headers.getlist(proxy.header))
+        hops = [hop.strip() for hop in told.split(",") if _is_address(hop.strip())]
+        return next((hop for hop in reversed(hops) if not _among(hop, proxy.peers)), peer)
+
+    def note_stranger(self, action: str, address: str) -> None:
+        """Note a refusal of somebody unknown, once a minute and address: strangers do not fill the trail."""
+        if self.quiet.admits(f"{action} {_network(address)}"):
+            note(self.database, "?", action, address, outcome=REFUSED)
+
     def _named(self, connection: HTTPConnection, proxy: Proxy) -> str | None:
         values = connection.headers.getlist(proxy.header)
         if not values:
             return None
         peer = address_of(connection)
-        trusted = _is_address(peer) and any(ip_address(peer) in network for network in proxy.peers)
+        trusted = _among(peer, proxy.peers)
         if not trusted or len(values) != 1:
-            note(self.database, "?", "sign_in.header", peer, outcome=REFUSED)
+            self.note_stranger("sign_in.header", peer)
             return None
         try:
             login = normal(values[0])
@@ -96,6 +127,17 @@ class Portal:
 def address_of(connection: HTTPConnection) -> str:
     """The address of whoever opened the connection; no header is asked."""
     return connection.client.host if connection.client else ""
+
+
+def _among(address: str, networks) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)
+
+
+def _network(address: str) -> str:
+    """What counts as one address: of IPv6 the 64 bits that one subscriber has."""
+    if ":" not in address or not _is_address(address):
+        return address
+    return str(ip_network(f"{address.partition('%')[0]}/64", strict=False))
 
 
 def _is_address(text: str) -> bool:

@@ -40,7 +40,9 @@ FILES = {
 }  # fmt: skip
 
 
-def write_release(releases: Path, files: dict = FILES, release_id: str = "0001-0123456789ab") -> None:
+def write_release(
+    releases: Path, files: dict = FILES, release_id: str = "0001-0123456789ab", basis: str = "register"
+) -> None:
     path = releases / release_id
     for site, contents in files.items():
         for name, text in contents.items():
@@ -50,7 +52,7 @@ def write_release(releases: Path, files: dict = FILES, release_id: str = "0001-0
     record = {
         "id": release_id, "created_at": datetime.now(UTC).isoformat(), "content": "x", "tables": {},
         "sites": {site: [n[:-5] for n in c if n.endswith(".html")] for site, c in files.items()},
-        "audiences": {site: site for site in files}, "facts": {"basis": "register"}, "files": {},
+        "audiences": {site: site for site in files}, "facts": {"basis": basis}, "files": {},
     }  # fmt: skip
     (path / "release.json").write_text(json.dumps(record), encoding="utf-8")
     link = releases / ".new"

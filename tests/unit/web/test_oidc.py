@@ -140,4 +140,4 @@ def test_a_refusal_is_in_the_trail(app):
 def test_without_a_provider_there_is_no_such_way(build):
     app = registered(build())
     assert visitor(app).get("/sign-in/oidc").status_code == 404
-    assert visitor(app).get("/sign-in/oidc/callback?code=x").status_code == 403
+    assert visitor(app).get("/sign-in/oidc/callback?code=x").status_code == 404
