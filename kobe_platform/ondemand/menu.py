@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.statistics import Statistic
-from kobe_platform.statistics.trees import gathers
+from kobe_platform.statistics.trees import overlapping
 from kobe_platform.vocabulary import hierarchies
 
 
@@ -103,15 +103,12 @@ def overlap(menu: Menu, statistics: Mapping[str, Statistic]) -> str:
     Of two such hierarchies the difference of their bands follows (0-24 less 0-9 and 10-19): a count that is a cell of
     no table, and so protected by none.
     """
-    trees = hierarchies()
     for name, measure in menu.measures.items():
         offered = [menu.dimensions[one].hierarchy for one in measure.dimensions]
         same_people = [one for one in statistics.values() if one.population == measure.population]
         published = {hierarchy for one in same_people for hierarchy in one.dimensions.values()}
-        for one, other in product(offered, {*offered, *published}):
-            if one == other or {one, other} & {"district", "ward"} or trees[one].source != trees[other].source:
-                continue
-            if gathers(trees[one], trees[other]) is None and gathers(trees[other], trees[one]) is None:
+        for one, other in product(offered, sorted({*offered, *published})):
+            if overlapping(one, other):
                 return f"measures.{name}: {one} overlaps {other}"
     return ""
 

@@ -159,9 +159,34 @@ def load_statistics(directory: Path) -> dict[str, Statistic]:
     """Every ``*.sql`` of a folder by name.
 
     Raises:
-        ConfigurationError: a file has no front matter, misses a key, or holds no single SELECT (file, line or key).
+        ConfigurationError: a file has no front matter, misses a key, or holds no single SELECT (file, line or key), or
+            two tables count the same people by groups that overlap without nesting (``statistics.overlap``).
     """
-    return {path.stem: _load(path) for path in sorted(Path(directory).glob("*.sql"))}
+    statistics = {path.stem: _load(path) for path in sorted(Path(directory).glob("*.sql"))}
+    _refuse_overlaps(statistics.values())
+    return statistics
+
+
+def _refuse_overlaps(statistics: Iterable[Statistic]) -> None:
+    """Of groups that overlap (0-24 beside 0-9 and 10-19) the difference follows, a count that no table protects."""
+    from kobe_platform.statistics.trees import overlapping
+
+    used: dict[tuple[str, str], dict[str, str]] = {}
+    for statistic in statistics:
+        if statistic.kind != "frequency":
+            continue
+        here = used.setdefault((statistic.key, statistic.population), {})
+        for hierarchy in statistic.dimensions.values():
+            strange = next((other for other in here if overlapping(hierarchy, other)), None)
+            if strange is not None:
+                raise ConfigurationError(
+                    f"{hierarchy} overlaps {strange} of {here[strange]}.sql without nesting: their difference follows",
+                    code="statistics.overlap",
+                    at={"file": f"{statistic.name}.sql"},
+                    remedy="take a hierarchy whose groups lie whole in the other's, or hold them whole",
+                    ja="同じ人たちの別の表と区分の切れ目が食い違い、差から人数が分かります",
+                )
+            here.setdefault(hierarchy, statistic.name)
 
 
 def groups(statistics: Iterable[Statistic]) -> dict[str, tuple[Statistic, ...]]:

@@ -42,6 +42,14 @@ def regrouped(name: str, used: Set[str], areas: Hierarchy | None) -> str | None:
     return min(shared, key=lambda other: len(other.leaves)).name if shared else None
 
 
+def overlapping(one: str, other: str) -> bool:
+    """Whether two hierarchies of one source have groups that overlap without nesting: then their difference follows."""
+    trees = hierarchies()
+    if one == other or {one, other} & {"district", "ward"} or trees[one].source != trees[other].source:
+        return False
+    return gathers(trees[one], trees[other]) is None and gathers(trees[other], trees[one]) is None
+
+
 def gathers(fine: Hierarchy, coarse: Hierarchy) -> dict[str, tuple[str, ...]] | None:
     """Coarse finest code → the fine finest codes in it; None where ``coarse`` is no regrouping of ``fine``."""
     if len(fine.leaves) <= len(coarse.leaves):

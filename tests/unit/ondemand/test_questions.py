@@ -72,7 +72,7 @@ def test_too_large_and_too_many(menu):
         ('hierarchy = "age10"', 'hierarchy = "shoe_size"'),
         ("quota = 30", "quota = 0"),
         ('select = "sex"', 'select = "sex, town"'),
-        ('hierarchy = "age5"', 'hierarchy = "age_life"'),
+        ('hierarchy = "age5"', 'hierarchy = "age_year"'),
         ("[measures.residents]", "[measures.residents]\nsurprise = 1"),
         ("quota", "[quota"),
     ],

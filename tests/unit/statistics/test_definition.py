@@ -88,3 +88,17 @@ def test_the_projects_own_statistics_load_and_stand_in_groups():
         for tie in statistic.ties:
             assert statistics[tie.table].period == "month"
             assert set(tie.on) <= set(statistic.dimensions) & set(statistics[tie.table].dimensions)
+
+
+def test_two_tables_of_the_same_people_share_no_overlapping_groups(tmp_path):
+    """0-24 less 0-9 and 10-19 would be 20-24: a count that no table protects."""
+    from kobe_platform.settings import Settings
+
+    for path in Settings().statistics.glob("*.sql"):
+        (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
+    load_statistics(tmp_path)
+    changed = tmp_path / "foreigners_age_district.sql"
+    changed.write_text(changed.read_text("utf-8").replace("age_life", "age_year"), "utf-8")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_statistics(tmp_path)
+    assert refusal.value.code == "statistics.overlap" and refusal.value.at["file"].startswith("foreigners_age_")

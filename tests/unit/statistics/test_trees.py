@@ -41,8 +41,8 @@ def test_lists_that_cut_across_each_other_are_not_tied():
 
 
 def test_age_bands_that_cut_across_each_other_find_a_finer_list_that_both_regroup():
-    base = regrouped("age_life", {"age_life", "age10"}, None)
-    assert gathers(TREES[base], TREES["age_life"]) and gathers(TREES[base], TREES["age10"])
+    base = regrouped("age_year", {"age_year", "age10"}, None)
+    assert gathers(TREES[base], TREES["age_year"]) and gathers(TREES[base], TREES["age10"])
 
 
 def test_yearly_and_monthly_ages_share_no_boundary():
