@@ -92,6 +92,15 @@ def write_private(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, each 0700 and its name on the disk before what lies in it."""
+    if path.is_dir():
+        return
+    private_folder(path.parent)
+    path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    sync_folder(path.parent)
+
+
 def clear_asides(folder: Path) -> None:
     """Take away files that a kill left half-way to their place: they may hold wrapped keys."""
     for left in folder.glob(f".*{_ASIDE}"):
@@ -160,7 +169,7 @@ def sync_folder(path: Path) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on the file ``path`` (made when absent) among all processes of this machine."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    private_folder(path.parent)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

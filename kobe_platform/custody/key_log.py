@@ -22,8 +22,8 @@ from threading import Lock
 
 from kobe_platform.custody.durable import (
     PRIVATE_FILE,
-    PRIVATE_FOLDER,
     locked,
+    private_folder,
     storage_errors,
     write_all,
     write_private,
@@ -76,7 +76,7 @@ class KeyLog:
         self._read_until, self._read_hash = 0, START
         self._index = LogIndex()
         with storage_errors(path.name):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+            private_folder(path.parent)
 
     def begin(self, principal: str) -> None:
         """Write the first entry of a new installation's log.
@@ -124,6 +124,11 @@ class KeyLog:
         """
         with self._reading:
             return self._read_on().committed.get(object, 0)
+
+    def partitions(self) -> list[str]:
+        """Every object (partition) of which the log saw a commit; errors as :meth:`committed`."""
+        with self._reading:
+            return list(self._read_on().committed)
 
     def destroyed(self, object: str) -> bool:
         """Whether the log saw the destruction of a generation (``partition/number``); errors as :meth:`committed`."""

@@ -17,7 +17,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kobe_platform.custody.durable import PRIVATE_FOLDER, check_private
+from kobe_platform.custody.durable import PRIVATE_FOLDER, check_private, private_folder
 from kobe_platform.custody.key_log import KeyLog
 from kobe_platform.custody.keyring import ACTIVE, REVOKED, KeyRecord, KeyRing, RingState
 from kobe_platform.errors import CustodyError
@@ -172,6 +172,9 @@ class RingKeyService(ABC):
             if not state.pending:
                 state = replace(self._with_new(state, purposes), pending=tuple(purposes))
                 self._ring.save(state)
+            elif revoked := [purpose for purpose in state.pending if state.active(purpose) is None]:
+                state = self._with_new(state, revoked)
+                self._ring.save(state)
         for purpose in state.pending:
             self._use("rotate", state.active(purpose), purpose)
         return state.pending
@@ -292,7 +295,7 @@ def new_folder(path: Path) -> None:
             remedy="use it, or move it away: without it nothing that it protects can be read again",
             ja="鍵ストアはすでにあります",
         )
-    path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    private_folder(path)
     path.chmod(PRIVATE_FOLDER)
 
 

@@ -257,9 +257,15 @@ class PartitionStore:
         return partition
 
     def _found(self, pattern: str) -> Iterator[PartitionId]:
-        """Partitions in force below ``pattern``, ascending; a first commit whose heads a crash left counts too."""
+        """Partitions in force below ``pattern``, ascending; a first commit whose heads a crash left counts too.
+
+        What the log saw committed and is not there is among them: who asks for it is told (``custody.rolled_back``).
+        """
         begun = {path.parent for path in self.root.glob(f"{pattern}/{NEXT_HEAD}")}
         held = {path.parent for path in self.root.glob(f"{pattern}/{HEAD}")}
+        told = [Path(name) for name in self.keys.log.partitions()]
+        own = {self.root / name.relative_to(self.municipality) for name in told if name.parts[0] == self.municipality}
+        held |= {folder for folder in own if folder.relative_to(self.root).match(pattern)}
         for folder in sorted(begun | held):
             id = PartitionId(folder.parent.parent.name, folder.parent.name, folder.name)
             if folder in held or self.manifests.head(id) is not None:

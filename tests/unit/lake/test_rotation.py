@@ -171,3 +171,19 @@ def test_log_verify_prints_an_anchor_that_a_later_call_can_ask_for(home):
     assert other.exit_code == 1 and "written down" in other.output
     assert CliRunner().invoke(log_app, ["verify", "--anchor", f"9999:{last}"]).exit_code == 1
     assert CliRunner().invoke(log_app, ["verify", "--anchor", "nonsense"]).exit_code == 2
+
+
+def test_a_rotation_whose_new_key_was_revoked_is_gone_on_with_by_another(store):
+    id = PartitionId("lake", "resident_register", "2025-01")
+    store.write(id, pl.DataFrame({"a": [1]}))
+    store.keys.begin_rotation([id.purpose])
+    store.keys.revoke(f"{id.purpose}#2")
+    assert store.keys.begin_rotation([id.purpose]) == (id.purpose,)
+    store.rewrap(id.purpose)
+    assert store.current(id).key.key_id == f"{id.purpose}#3" and store.read(id).height == 1
+
+
+def test_every_folder_of_the_store_is_the_owners(store):
+    store.write(PartitionId("lake", "resident_register", "2025-01"), pl.DataFrame({"a": [1]}))
+    for folder in (store.root, *(path for path in store.root.rglob("*") if path.is_dir())):
+        assert folder.stat().st_mode & 0o777 == 0o700, folder.name

@@ -249,3 +249,31 @@ def test_a_missing_data_file_is_named_as_such(store):
     data_file(store).unlink()
     assert code_of(lambda: store.read(ID)) == "custody.absent"
     assert store.verify().faults == ((str(ID), "custody.absent"),)
+
+
+def test_a_partition_that_was_taken_away_whole_is_missed(store):
+    id = PartitionId("lake", "resident_register", "2025-01")
+    for month in ("2025-01", "2025-02"):
+        store.write(PartitionId("lake", "resident_register", month), pl.DataFrame({"a": [1]}))
+    shutil.rmtree(store.manifests.folder(id))
+    assert store.months("lake", "resident_register") == ["2025-01", "2025-02"], "it was there"
+    assert (str(id), "custody.rolled_back") in store.verify().faults
+    with pytest.raises(CustodyError) as refusal:
+        store.read(id)
+    assert refusal.value.code == "custody.rolled_back"
+
+
+def test_a_generation_that_goes_while_the_store_is_verified_is_no_fault(store, monkeypatch):
+    id = PartitionId("lake", "resident_register", "2025-01")
+    for _ in range(2):
+        store.write(id, pl.DataFrame({"a": [1]}))
+    collected, calls = store.collected, []
+
+    def slow(partition, *arguments):
+        if not calls:
+            calls.append(partition)
+            store.write(id, pl.DataFrame({"a": [2]}))
+        return collected(partition, *arguments)
+
+    monkeypatch.setattr(store, "collected", slow)
+    assert store.verify().faults == () and calls
