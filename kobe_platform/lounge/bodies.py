@@ -64,7 +64,7 @@ def body_key(text: str, tables: str, inserts: Mapping[str, str]) -> str:
     """The name of a body: SHA-256 over all that it is made of.
 
     Args:
-        text: the page below its front matter.
+        text: the page below its front matter, and the units that it declares.
         tables: digest of the published tables that it reads.
         inserts: ready HTML that it shows.
     """

@@ -13,17 +13,18 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kobe_platform.lounge.bigvalues import big_value_html, big_value_spec, figures_of
 from kobe_platform.lounge.boundaries import load_boundaries
-from kobe_platform.lounge.components import Bound, words
-from kobe_platform.lounge.formats import ABSENT, SUPPRESSED, Cell, Format, is_period, period_label
+from kobe_platform.lounge.components import Bound
+from kobe_platform.lounge.datatables import cell_html, flat_table, heading, table_html
+from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
 from kobe_platform.lounge.guides import Guides
 from kobe_platform.lounge.maps import map_html
-from kobe_platform.lounge.slices import KEY, Matrix, matrices, rows_of
+from kobe_platform.lounge.slices import KEY, Matrix, matrices
 
 if TYPE_CHECKING:
     import polars as pl
 
-HEADINGS = {"period": "年月", "area": "地域", "value": "値"}
 STEPS = 7
 """Steps of a shaded table."""
 _KINDS = {
@@ -40,6 +41,7 @@ LEGEND = (
     "「X」は、少数のため秘匿した値（またはそこから逆算されないよう併せて秘匿した値）です。"
     "グラフでは空白とし、0ではありません。"
 )
+SHORT_LEGEND = "「X」は秘匿した値です。0ではありません。"
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def draw(
     """
     if bound.name == "Map":
         return _map(bound, frame, choice, defaults, identity, boundaries)
-    makers = {"BigValue": _big_value, "DataTable": _data_table}
+    makers = {"BigValue": _big_value, "DataTable": _data_table, "Download": _download}
     if bound.name in makers:
         return makers[bound.name](bound, frame, choice, defaults, identity)
     return _chart(bound, frame, choice, defaults, identity, guides)
@@ -132,8 +134,8 @@ def _chart(
     opts |= guides.opts | ({"total": bound["normalize"]} if bound["normalize"] else {})
     opts |= {"zero": True} if bound["base"] == "zero" else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
-    corner = f"{_heading(x)}＼{_heading(series)}" if across else _heading(x)
-    headings = (corner, _heading(series or y), bound["title"])
+    corner = f"{heading(x)}＼{heading(series)}" if across else heading(x)
+    headings = (corner, heading(series or y), bound["title"])
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
@@ -158,7 +160,7 @@ def _map(
     found = matrices(frame, x=bound["x"], y=bound["y"], sliced_by=choice.sliced_by, keys=choice.keys)
     names = list(dict.fromkeys(name for matrix in found.values() for name in matrix.x))
     shapes = load_boundaries(folder, bound["shapes"], names)
-    headings = (_heading(bound["x"]), _heading(bound["y"]), bound["title"])
+    headings = (heading(bound["x"]), heading(bound["y"]), bound["title"])
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
     rows = matrix.cells.get(key) if matrix else None
@@ -191,8 +193,12 @@ def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: 
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (headings[0], *columns))
     largest = max((v for row in rows for v in row if isinstance(v, int | float)), default=0) if shaded else 0
     body = "".join(
-        f'<tr><th scope="row">{escape(period_label(x))}</th>{"".join(_td(row[i], fmt, largest) for row in rows)}</tr>'
-        for i, x in enumerate(matrix.x)
+        f'<tr><th scope="row">{escape(period_label(x))}</th>{"".join(cells)}</tr>'
+        for x, cells in zip(
+            matrix.x,
+            ([cell_html(row[i], fmt, _shade(row[i], largest)) for row in rows] for i in range(len(matrix.x))),
+            strict=True,
+        )
     )
     unit = f"（単位：{escape(fmt.unit)}）" if fmt.unit else ""
     return (
@@ -201,77 +207,38 @@ def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: 
     )
 
 
-def _td(cell: Cell, fmt: Format, largest: float = 0) -> str:
-    if cell == SUPPRESSED:
-        return '<td class="is-x"><abbr title="秘匿">X</abbr></td>'
-    if isinstance(cell, str):
-        return f"<td>{escape(cell)}</td>"
-    shade = f" lounge-h{math.ceil(cell / largest * STEPS)}" if largest and cell and cell > 0 else ""
-    return f'<td class="is-number{shade}">{escape(fmt.text(cell, unit=False))}</td>'
+def _shade(cell: Cell, largest: float) -> int:
+    """Step of a figure in a shaded table; 0 for none."""
+    return math.ceil(cell / largest * STEPS) if largest and isinstance(cell, int | float) and cell > 0 else 0
 
 
 def _big_value(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
-    import polars as pl
-
-    date = bound["date"]
-    rows = frame if date else frame.with_columns(pl.lit("").alias("_once"))
-    compares = bool(date) and bound["compare"] != "none"
-    found = matrices(
-        rows, x=date or "_once", y=bound["value"], sliced_by=choice.sliced_by, keys=choice.keys, changes=compares
-    )
+    found = figures_of(bound, frame, choice.sliced_by, choice.keys)
     records = {value: {"x": matrix.x, "v": matrix.cells.text} for value, matrix in found.items()}
     cells = sum(len(matrix.x) * len(matrix.cells) for matrix in found.values())
     part, key = _selected(choice, defaults)
-    matrix = found.get(part)
-    lines = matrix.cells.get(key, []) if matrix else []
-    periods = matrix.x if matrix else ()
-    at = periods.index(defaults[choice.at]) if choice.at and defaults[choice.at] in periods else -1
-    value = lines[0][at] if lines else None
-    change = lines[1][at] if len(lines) > 1 else None
-    html = _figure(bound, identity, _big_value_html(bound.format, value, change if compares else "none"))
-    spec = _spec(bound, choice, identity) | {"opts": {"compare": compares}}
+    period = defaults[choice.at] if choice.at else ""
+    shown, hidden = big_value_html(bound, frame, found.get(part), key, period)
+    html = _figure(bound, identity, shown + _legend(hidden, short=True))
+    spec = _spec(bound, choice, identity) | {"opts": big_value_spec(bound, frame)}
     return Drawn(records, spec, html, cells, (bound["title"],))
 
 
-def _big_value_html(fmt: Format, value: Cell, change: Cell) -> str:
-    figure = escape(fmt.text(value, unit=False))
-    unit = f'<span class="lounge-unit">{escape(fmt.unit)}</span>' if value is not None and value != SUPPRESSED else ""
-    parts = f'<p class="lounge-big"><span class="lounge-figure">{figure}</span>{unit}</p>'
-    if change != "none":
-        signed = Format(fmt.unit, fmt.digits, True)
-        shown = ABSENT if change is None else signed.text(change)
-        parts += f'<p class="lounge-change"><span>前月比</span> <b>{escape(shown)}</b></p>'
-        parts += '<div class="lounge-spark" aria-hidden="true"></div>'
-    return parts
-
-
 def _data_table(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
-    hidden = {choice.sliced_by, *choice.keys, "status"}
-    columns = words(bound["columns"]) or [
-        name for name in frame.columns if name not in hidden and not name.endswith("_status")
-    ]
-    found = rows_of(frame, columns, sliced_by=choice.sliced_by, keys=choice.keys)
-    numeric = [frame[name].dtype.is_numeric() for name in columns]
-    part, key = _selected(choice, defaults)
-    rows = found.get(part, {}).get(key, [])
-    head = "".join(
-        f'<th scope="col"{" class=is-number" if n else ""}>{escape(_heading(c))}</th>'
-        for c, n in zip(columns, numeric, strict=True)
-    )
-    body = "".join(f"<tr>{''.join(_td(cell, bound.format) for cell in row)}</tr>" for row in rows)
-    unit = f"（単位：{escape(bound.format.unit)}）" if bound.format.unit else ""
-    caption = f"<caption>{escape(bound['title'])}{unit}</caption>"
-    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    html = _figure(bound, identity, _scroll(table, bound["title"]) + _legend(any(SUPPRESSED in row for row in rows)))
-    spec = _spec(bound, choice, identity) | {"heads": [_heading(c) for c in columns], "numeric": numeric}
-    records = {value: {"v": by_key} for value, by_key in found.items()}
-    return Drawn(
-        records, spec, html, sum(len(r) for k in found.values() for r in k.values()) * len(columns), (bound["title"],)
-    )
+    table = flat_table(bound, frame, choice.sliced_by, choice.keys)
+    shown, hidden = table_html(table, bound, *_selected(choice, defaults))
+    html = _figure(bound, identity, _scroll(shown, bound["title"]) + _legend(hidden))
+    opts = {"rows": 0 if bound["rows"] == "all" else int(bound["rows"]), "search": bool(bound["search"])}
+    spec = _spec(bound, choice, identity) | {"columns": [column.as_spec() for column in table.columns], "opts": opts}
+    return Drawn(table.records, spec, html, table.cells, (bound["title"],))
 
 
-def _heading(column: str) -> str:
-    return HEADINGS.get(column, column)
+def _download(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
+    """A button for a query's rows; the browser makes it, for without JavaScript it could do nothing."""
+    table = flat_table(bound, frame, choice.sliced_by, choice.keys)
+    spec = _spec(bound, choice, identity) | {"columns": [column.as_spec() for column in table.columns], "as": ["csv"]}
+    html = f'<p class="lounge-download" id="{identity}"></p>'
+    return Drawn(table.records, spec, html, table.cells, (bound["title"],))
 
 
 def _details(table: str) -> str:
@@ -292,8 +259,8 @@ def _stack(bound: Bound) -> str:
     return "「X」を付けた薄い色の棒は、秘匿した部分を除いた高さで、合計ではありません。"
 
 
-def _legend(shown: bool, more: str = "") -> str:
-    return f'<p class="lounge-x"{"" if shown else " hidden"}>{LEGEND}{more}</p>'
+def _legend(shown: bool, more: str = "", *, short: bool = False) -> str:
+    return f'<p class="lounge-x"{"" if shown else " hidden"}>{SHORT_LEGEND if short else LEGEND}{more}</p>'
 
 
 def _figure(bound: Bound, identity: str, inside: str) -> str:

@@ -21,8 +21,10 @@ from kobe_platform.lounge.boundaries import boundaries_files
 from kobe_platform.lounge.charts import NO_GUIDES, Choice, Drawn, draw
 from kobe_platform.lounge.components import COMPONENTS, Bound, bind
 from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.downloads import download_fault, download_html
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.formats import Format, period_label
+from kobe_platform.lounge.filters import FILTERS, Filter, filter_html, read_filter
+from kobe_platform.lounge.formats import Format, format_fault
 from kobe_platform.lounge.guides import check_nesting, check_shares, guides_of
 from kobe_platform.lounge.headers import manual_html, page_head
 from kobe_platform.lounge.pages import Page
@@ -38,8 +40,6 @@ SYNTHETIC = "synthetic"
 
 INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related")
 """Components whose HTML the site gives ready-made."""
-
-NOTHING_YET = "まだデータがありません"
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,6 @@ class CompiledPage:
     cells: int
     periods: tuple[str, str]
     words: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """A choice that readers make: its options in order, and the one a page opens with."""
-
-    bound: Bound
-    options: tuple[tuple[str, str, str], ...]
-    default: str
-
-    @property
-    def name(self) -> str:
-        """As components listen to it and the URL carries it."""
-        return self.bound["name"]
-
-    @property
-    def is_period(self) -> bool:
-        """Whether it chooses a month or year."""
-        return self.bound.name == "Period"
 
 
 def compile_page(
@@ -115,7 +96,8 @@ def compile_page(
     tags = {node.name for node in walk(page.nodes) if isinstance(node, Tag)}
     shown = {name: html for name, html in (inserts or {}).items() if name in tags}
     maps = {path.name: path.read_text("utf-8", "replace") for path in _map_files(page)}
-    key = body_key(page.body, tables.digest({t for query in page.queries for t in query.tables}), shown | maps)
+    text = "\n".join([*page.meta.units, page.body])
+    key = body_key(text, tables.digest({t for query in page.queries for t in query.tables}), shown | maps)
     with bodies.making(key):
         body = bodies.find(key) or _made(page, tables, shown, bodies, key)
     size = bodies.lay_out(key, body, (data or out / "data") / page.slug)
@@ -194,15 +176,36 @@ def check_page(page: Page, results: Mapping[str, pl.DataFrame] | None = None, fa
 
 def _bind_all(page: Page, results: Mapping[str, pl.DataFrame] | None, faults: Faults) -> dict[int, Bound]:
     tags = [node for node in walk(page.nodes) if isinstance(node, Tag)]
-    names = [tag.attributes.get("name", "") for tag in tags if tag.name in ("Dropdown", "Period")]
+    named = [tag for tag in tags if tag.name in FILTERS]
+    names = [tag.attributes.get("name", "") for tag in named]
     twice = next((tag for tag in tags if "name" in tag.attributes and names.count(tag.attributes["name"]) > 1), None)
     if twice:
         faults.add(page.error("filter", "two filters share a name", "rename one", twice.line))
     check_nesting(page.nodes, page.error, faults)
-    queries = [*(query.name for query in page.queries), *page.broken]
-    return {
-        id(tag): bind(tag, page.error, queries=queries, filters=names, results=results, faults=faults) for tag in tags
+    given = {
+        "queries": [*(query.name for query in page.queries), *page.broken],
+        "filters": names,
+        "units": getattr(page.meta, "units", ()),
+        "results": results,
+        "faults": faults,
     }
+    bounds = {id(tag): bind(tag, page.error, **given) for tag in tags}
+    _check_together(page, list(bounds.values()), faults)
+    return bounds
+
+
+def _check_together(page: Page, bounds: list[Bound], faults: Faults) -> None:
+    """What one component asks of others: an upper Dropdown above it, a chart of that title."""
+    above: list[str] = []
+    for bound in bounds:
+        if bound.name == "Dropdown" and bound["parent"] and bound["parent"] not in above:
+            message = f"the upper Dropdown {bound['parent']} does not stand above {bound['name']}"
+            faults.add(page.error("cascade", message, f"there are: {', '.join(above) or 'none'}", bound.tag.line))
+        if bound.name == "Dropdown":
+            above.append(bound["name"])
+        fault = download_fault(bound, bounds, page.error) if bound.name == "Download" else None
+        if fault:
+            faults.add(fault)
 
 
 class _Compilation:
@@ -212,9 +215,11 @@ class _Compilation:
         self.page, self.results, self.inserts = page, results, inserts
         self.bounds = _bind_all(page, results, Faults())
         standing = [self.bounds[id(tag)] for tag in self._standing(page.nodes)]
-        filters = [self._filter(b) for b in standing if b.name in ("Dropdown", "Period")]
-        self.filters = {f.name: f for f in filters}
-        self.defaults = {f.name: f.default for f in filters}
+        self.filters: dict[str, Filter] = {}
+        for one in standing:
+            if one.name in FILTERS:
+                self.filters[one["name"]] = read_filter(one, results[one["data"]], self.filters, page.error)
+        self.defaults = {name: chosen.default for name, chosen in self.filters.items()}
         self.drawn: list[Drawn] = []
 
     def body(self, data: Path) -> Body:
@@ -224,7 +229,7 @@ class _Compilation:
         texts = "".join(node.text for node in walk(self.page.nodes) if isinstance(node, Text))
         return Body(
             markdown=markdown,
-            filters=[{"name": f.name, "default": f.default, "period": f.is_period} for f in self.filters.values()],
+            filters=[chosen.as_spec() for chosen in self.filters.values()],
             components=[dict(drawn.spec) for drawn in self.drawn],
             slices=slices,
             bytes=sum(path.stat().st_size for path in data.iterdir()),
@@ -256,28 +261,6 @@ class _Compilation:
             for name, values in sorted(bundles.items())
         }
 
-    def _filter(self, bound: Bound) -> Filter:
-        frame = self.results[bound["data"]]
-        label = bound["label"] or bound["value"]
-        columns = [bound["value"], label, *([bound["group"]] if bound["group"] else [])]
-        seen: dict[str, tuple[str, str, str]] = {}
-        for row in (
-            frame.select(columns).iter_rows() if len(set(columns)) == len(columns) else zip(frame[label], strict=True)
-        ):
-            value, text = str(row[0]), str(row[1] if len(row) > 1 else row[0])
-            seen.setdefault(value, (value, text, str(row[2] or "") if len(row) > 2 else ""))
-        if bound.name == "Period":
-            seen = {value: (value, period_label(value), "") for value in sorted(seen)}
-        if not seen:
-            # A table may have no period yet: yearly ones appear with their first December.
-            return Filter(bound, (("", NOTHING_YET, ""),), "")
-        default = bound["default"] or (list(seen)[-1] if bound.name == "Period" else next(iter(seen)))
-        if default not in seen:
-            raise self.page.error(
-                "filter", "default is no value of the filter", "take one of the query", bound.tag.line
-            )
-        return Filter(bound, tuple(seen.values()), default)
-
     def _markdown(self, nodes: tuple[Node, ...]) -> str:
         parts = []
         for node in nodes:
@@ -290,9 +273,11 @@ class _Compilation:
         return "".join(parts)
 
     def _component(self, bound: Bound) -> str:
-        if COMPONENTS[bound.name].draws:
+        if COMPONENTS[bound.name].draws or (bound.name == "Download" and bound["data"]):
             return self._drawn(bound)
-        if bound.name in ("Dropdown", "Period"):
+        if bound.name == "Download":
+            return download_html(bound)
+        if bound.name in FILTERS:
             return filter_html(self.filters[bound["name"]])
         if bound.name in INSERTED:
             return self.inserts.get(bound.name, f'<div class="lounge-{bound.name.lower()}"></div>')
@@ -327,6 +312,10 @@ class _Compilation:
     def _inline(self, node: Value) -> str:
         frame = self.results.get(node.query)
         fmt = Format.parse(node.fmt)
+        remedy = format_fault(node.fmt, self.page.meta.units, periods=True)
+        if remedy:
+            message = f"the format of an inline value is not as it must be: {node.fmt}"
+            raise self.page.error("value", message, remedy, node.line)
         if frame is None or node.column not in frame.columns or fmt is None:
             given = ", ".join(frame.columns if frame is not None else self.results)
             raise self.page.error(
@@ -336,42 +325,13 @@ class _Compilation:
             remedy = "let its query give one row (LIMIT 1)"
             raise self.page.error("value", f"query {node.query} gives {frame.height} rows, not one", remedy, node.line)
         cell = cells_of(frame, node.column)[0]
-        text = fmt.text(cell) if not isinstance(cell, str) else cell
+        text = fmt.text(cell)
         return f'<span class="lounge-value">{_inert(text)}</span>'
 
 
 def _inert(text: str) -> str:
     """Text that neither HTML nor Markdown reads anything into."""
     return re.sub(r"[^\w\s,.、。・（）％−+±…「」]", lambda match: f"&#{ord(match[0])};", text)
-
-
-def filter_html(chosen: Filter) -> str:
-    """A filter as a labelled form control; it works by keyboard and says its state."""
-    name, title = escape(chosen.name), escape(chosen.bound["title"])
-    if chosen.bound["look"] == "buttons":
-        radios = "".join(
-            f'<label><input type="radio" name="{name}" value="{escape(v)}"{" checked" if v == chosen.default else ""}>'
-            f"<span>{escape(label)}</span></label>"
-            for v, label, _ in chosen.options
-        )
-        return (
-            f'<fieldset class="lounge-filter lounge-filter--buttons" data-filter="{name}">'
-            f"<legend>{title}</legend><div>{radios}</div></fieldset>"
-        )
-    groups: dict[str, list[str]] = {}
-    for value, label, group in chosen.options:
-        mark = " selected" if value == chosen.default else ""
-        groups.setdefault(group, []).append(f'<option value="{escape(value)}"{mark}>{escape(label)}</option>')
-    options = "".join(
-        f'<optgroup label="{escape(group)}">{"".join(items)}</optgroup>' if group else "".join(items)
-        for group, items in groups.items()
-    )
-    kind = "period" if chosen.is_period else "list"
-    return (
-        f'<div class="lounge-filter lounge-filter--{kind}" data-filter="{name}">'
-        f'<label for="filter-{name}">{title}</label>'
-        f'<select id="filter-{name}" name="{name}">{options}</select></div>'
-    )
 
 
 def _div(kind: str, inside: str, extra: str = "") -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.formats import Format
+from kobe_platform.lounge.formats import ERA, Format, format_fault
 from kobe_platform.lounge.tags import Tag
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute: ``kind`` is text, query, column, columns, filter, filters, format, figure, flag, or a choice."""
+    """One attribute: ``kind`` is text, query, column, columns, filter (one of the page), filters, format, formats,
+    figure, flag, or one (choice) or several (words) of ``choices``.
+    """
 
     kind: str = "text"
     required: bool = False
@@ -76,16 +78,24 @@ COMPONENTS: dict[str, Component] = {
         Component("Notice", {"title": Attribute(), "kind": _choice("info", "caution")}, holds=True),
         Component(
             "Dropdown",
-            {**_FILTER, "label": Attribute("column"), "group": Attribute("column"), "look": _choice("list", "buttons")},
+            {
+                **_FILTER,
+                "label": Attribute("column"),
+                "group": Attribute("column"),
+                "look": _choice("list", "buttons"),
+                "parent": Attribute("filter"),
+            },
         ),
-        Component("Period", _FILTER),
+        Component("Period", {**_FILTER, "fmt": Attribute("choice", choices=(ERA,))}),
         Component(
             "BigValue",
             {
                 **_DATA,
                 "value": Attribute("column", True),
                 "date": Attribute("column"),
-                "compare": _choice("month", "none"),
+                "compare": Attribute("words", default="month", choices=("month", "year", "none")),
+                "against": Attribute("column"),
+                "spark": _choice("line", "none"),
                 "filter": Attribute("filters"),
                 "fmt": Attribute("format"),
                 "note": Attribute(),
@@ -157,10 +167,26 @@ COMPONENTS: dict[str, Component] = {
                 **_DATA,
                 "columns": Attribute("columns"),
                 "filter": Attribute("filters"),
-                "fmt": Attribute("format"),
+                "fmt": Attribute("formats"),
                 "note": Attribute(),
+                "total": Attribute("column"),
+                "search": Attribute("flag"),
+                "rows": _choice("50", "10", "20", "100", "all"),
             },
             draws=True,
+        ),
+        Component(
+            "Download",
+            {
+                "title": Attribute(),
+                "data": Attribute("query"),
+                "columns": Attribute("columns"),
+                "filter": Attribute("filters"),
+                "fmt": Attribute("formats"),
+                "chart": Attribute(),
+                "page": Attribute("flag"),
+                "as": Attribute("words", choices=("csv", "png", "print")),
+            },
         ),
         Component("When", {"data": Attribute("query", True), "rows": _choice("some", "none")}, holds=True),
         Component("Notices", {}),
@@ -202,7 +228,8 @@ class Bound:
     @property
     def format(self) -> Format:
         """How its figures read."""
-        return Format.parse(self["fmt"]) or Format()
+        codes = [code for column, code in column_formats(self["fmt"]) if not column]
+        return Format.parse(codes[0] if codes else "") or Format()
 
 
 def words(text: str) -> list[str]:
@@ -226,6 +253,7 @@ def bind(
     queries: Sequence[str],
     filters: Sequence[str],
     results: Mapping[str, pl.DataFrame] | None = None,
+    units: Sequence[str] = (),
     faults: Faults | None = None,
 ) -> Bound:
     """Check one tag.
@@ -234,6 +262,7 @@ def bind(
         fail: makes the page's error from code, message, remedy and line.
         queries, filters: names that the page defines.
         results: query → rows; columns are checked where given.
+        units: units of figures that the page declares.
         faults: collects what is wrong; without it the first fault is raised.
 
     Raises:
@@ -254,7 +283,7 @@ def bind(
             values[name] = "" if given in (None, "false") else "true"
             continue
         values[name] = given if given is not None else attribute.default
-        problem = _problem(attribute, values[name], queries, filters)
+        problem = _problem(attribute, values[name], queries, filters) or _format_fault(attribute, values[name], units)
         if problem:
             message = f"{name} of <{tag.name}> is not as it must be: {values[name]}"
             faults.add(fail("attribute", message, problem, tag.line))
@@ -272,8 +301,9 @@ def _problem(attribute: Attribute, value: str, queries: Sequence[str], filters: 
         return nearest(value, queries)
     if attribute.kind == "choice" and value not in attribute.choices:
         return nearest(value, attribute.choices)
-    if attribute.kind == "format" and Format.parse(value) is None:
-        return "write a unit such as 人, ±人 or 0.0歳"
+    if attribute.kind == "words":
+        strange = [word for word in words(value) if word not in attribute.choices]
+        return nearest(strange[0], attribute.choices) if strange else ""
     if attribute.kind == "filter" and value not in filters:
         return nearest(value, filters)
     if attribute.kind == "figure":
@@ -287,12 +317,29 @@ def _problem(attribute: Attribute, value: str, queries: Sequence[str], filters: 
     return ""
 
 
+def _format_fault(attribute: Attribute, value: str, units: Sequence[str]) -> str:
+    """What is wrong with a ``fmt=``; of several codes, each for its column, with the first wrong one."""
+    if attribute.kind == "format":
+        return format_fault(value, units)
+    if attribute.kind == "formats":
+        faults = (format_fault(code, units, periods=bool(column)) for column, code in column_formats(value))
+        return next(filter(None, faults), "")
+    return ""
+
+
+def column_formats(text: str) -> list[tuple[str, str]]:
+    """``人 年月:和暦 前月との差:±人`` → column and code, the column empty for the code of all figures."""
+    return [tuple(word.rpartition(":")[::2]) for word in words(text)]
+
+
 def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame], faults: Faults) -> None:
     if bound["data"] not in results:
         return
     columns = results[bound["data"]].columns
     for name, attribute in bound.component.attributes.items():
         asked = words(bound[name]) if attribute.kind in ("column", "columns", "filters") else []
+        if attribute.kind == "formats":
+            asked = [column for column, _ in column_formats(bound[name]) if column]
         for column in asked:
             if column not in columns:
                 what = "its filter needs" if attribute.kind == "filters" else f"{name} names"

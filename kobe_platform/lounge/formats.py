@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from kobe_platform.lounge.eras import era_label
 
 SUPPRESSED = "X"
 """Mark of a suppressed value (convention of Japanese statistics, domain.md §3)."""
@@ -14,21 +21,31 @@ ABSENT = "…"
 Cell = int | float | str | None
 """A figure as slices carry it: a number, ``"X"`` where suppressed, None where not available."""
 
+ERA = "和暦"
+"""The ``fmt=`` code of periods and dates in Japanese eras."""
+CODES = "a unit with or without ± and decimals before it (人, ±人, 0.0歳, 0.0%), 0.0, ±, or 和暦 for a period"
+
 _FORMAT = re.compile(r"^(?P<sign>[±+]?)(?:(?P<digits>0(?:\.0+)?))?(?P<unit>[^\d.±+<>&\"']*)$")
 _PERIOD = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 
 
 @dataclass(frozen=True)
 class Format:
-    """A ``fmt=`` code: optional ``±`` (always show the sign), optional ``0.0`` (decimals), then the unit."""
+    """A ``fmt=`` code: optional ``±`` (always show the sign), optional ``0.0`` (decimals), then the unit; or 和暦."""
 
     unit: str = ""
     digits: int = 0
     signed: bool = False
+    era: bool = False
 
     @classmethod
     def parse(cls, code: str) -> Format | None:
-        """``人``, ``±人``, ``0.0歳``, ``%`` …; None where the code is malformed."""
+        """``人``, ``±人``, ``0.0歳``, ``%`` …, ``和暦``; None where the code is malformed.
+
+        Whether the unit is a known one says :func:`format_fault`.
+        """
+        if code.strip() == ERA:
+            return cls(era=True)
         match = _FORMAT.match(code.strip())
         if not match:
             return None
@@ -40,13 +57,38 @@ class Format:
         if value is None:
             return ABSENT
         if isinstance(value, str):
-            return value
+            return era_label(value) if self.era and value != SUPPRESSED else value
         figure = f"{Decimal(abs(value)).quantize(Decimal(1).scaleb(-self.digits), ROUND_HALF_UP):,}"
         is_zero = not figure.strip("0.,")
         sign = "" if is_zero else ("\u2212" if value < 0 else ("+" if self.signed else ""))
         if self.signed and is_zero:
             sign = "±"
         return f"{sign}{figure}{self.unit if unit else ''}"
+
+
+@cache
+def known_units() -> tuple[str, ...]:
+    """The units of ``units.toml``."""
+    return tuple(tomllib.loads(Path(__file__).with_name("units.toml").read_text(encoding="utf-8"))["units"])
+
+
+def format_fault(code: str, declared: Collection[str] = (), *, periods: bool = False) -> str:
+    """What an author may do about a ``fmt=`` code that is none; empty where it is one.
+
+    Args:
+        declared: units that the page declares beside those of ``units.toml``.
+        periods: whether 和暦 may stand here.
+    """
+    parsed = Format.parse(code)
+    if parsed is not None and parsed.era:
+        return "" if periods else "和暦 is for periods: use it in text, in DataTable columns or in Period"
+    units = [*known_units(), *declared]
+    if parsed is not None and (not parsed.unit or parsed.unit in units):
+        return ""
+    close = get_close_matches(parsed.unit, units, n=1, cutoff=0.5) if parsed else []
+    if close:
+        return f"did you mean {code.strip().removesuffix(parsed.unit)}{close[0]}?"
+    return f"write {CODES}; a unit of this page's own stands in its front matter (units: […])"
 
 
 def is_period(code: object) -> bool:

@@ -44,6 +44,7 @@ class FrontMatter(BaseModel):
         updated_from: tables it is updated from; optional, and checked against the queries where given.
         keywords: further words that the catalogue finds it by.
         source: where the figures come from, in a word or two (出典).
+        units: units of figures beside those of ``units.toml``.
         related: slugs of pages to go on to; readers' choices go along.
         order: place in lists, smaller first.
     """
@@ -62,6 +63,7 @@ class FrontMatter(BaseModel):
     updated_from: tuple[Words, ...] | None = None
     keywords: tuple[Words, ...] = ()
     source: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")] = ""
+    units: tuple[Annotated[str, StringConstraints(pattern=r"^[^\s\d.±+:<>&\"'{}]{1,12}$")], ...] = ()
     related: tuple[Words, ...] = ()
     order: int = 100
 

@@ -79,6 +79,15 @@ class Matrix:
         return {"x": self.x, "s": self.series, "v": self.cells.text}
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What figures are compared with: themselves ``lag`` places earlier along x, or another column."""
+
+    label: str
+    lag: int = 0
+    column: str = ""
+
+
 def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
     """A column's figures with ``"X"`` where its status says suppressed.
 
@@ -86,6 +95,8 @@ def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
     come through as they are.
     """
     values = frame[column].to_list()
+    if frame[column].dtype.is_temporal():
+        return [None if value is None else str(value) for value in values]
     status = _status(frame, column)
     if status is None or not frame[column].dtype.is_numeric():
         return values
@@ -101,7 +112,7 @@ def matrices(
     series: str = "",
     sliced_by: str = "",
     keys: Sequence[str] = (),
-    changes: bool = False,
+    compared: Sequence[Comparison] = (),
 ) -> dict[str, Matrix]:
     """Cut rows into matrices, one per value of ``sliced_by`` (one under ``""`` where that is empty).
 
@@ -111,7 +122,7 @@ def matrices(
     Args:
         frame: a query's rows.
         x, series, sliced_by, keys: its text columns; ``y`` its figures.
-        changes: put after each series' figures their differences from the one before along x: X where either is
+        compared: put after each series' figures, for each comparison, their differences: X where either side is
             suppressed, not available where either lacks.
 
     Raises:
@@ -119,7 +130,7 @@ def matrices(
     """
     if not frame.height:
         return {}
-    return dict(_Cut(frame, x, series, sliced_by, keys).matrices(frame, y, changes))
+    return dict(_Cut(frame, x, series, sliced_by, keys).matrices(frame, y, compared))
 
 
 class _Cut:
@@ -158,23 +169,30 @@ class _Cut:
         present[self.slice, index] = True
         return present
 
-    def matrices(self, frame: pl.DataFrame, y: str, changes: bool) -> Iterator[tuple[str, Matrix]]:
+    def matrices(self, frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> Iterator[tuple[str, Matrix]]:
         """Each slice's matrix, in the order of the slices."""
         import numpy as np
+        import polars as pl
 
         found: dict[int, Matrix] = {}
         figures = _figures(frame, y)
+        for column in {one.column for one in compared if one.column}:
+            figures = figures.hstack(_figures(frame, column).select(pl.all().name.suffix(f"_{column}")))
         shapes, kind = np.unique(self.shape, axis=1, return_inverse=True)
         for number, shape in enumerate(shapes.T):
             members = np.flatnonzero(kind == number)
-            texts = self._texts(figures, members, tuple(int(n) for n in shape), changes)
+            texts = self._texts(figures, members, tuple(int(n) for n in shape), compared)
             for position, text in zip(members, texts, strict=True):
                 k, s, x = ([self.texts[a][i] for i in np.flatnonzero(self.present[a][position])] for a in range(3))
                 found[int(position)] = Matrix(tuple(x), tuple(s), WrittenCells(k, Written(text)))
         return ((self.slices[position], found[position]) for position in sorted(found))
 
     def _texts(
-        self, figures: pl.DataFrame, members: np.ndarray, shape: tuple[int, int, int], changes: bool
+        self,
+        figures: pl.DataFrame,
+        members: np.ndarray,
+        shape: tuple[int, int, int],
+        compared: Sequence[Comparison],
     ) -> Iterable[str]:
         """JSON of every slice of one shape (keys, series, x)."""
         import numpy as np
@@ -193,8 +211,8 @@ class _Cut:
         index = pl.Series(source, dtype=pl.Int64).replace(-1, None).cast(pl.UInt32)
         dense = figures.select(pl.all().gather(index))
         lines = _lines(dense["text"], n_x)
-        if changes:
-            lines = lines + "," + _lines(_changes(dense, n_x), n_x)
+        for one in compared:
+            lines = lines + "," + _lines(_differences(dense, n_x, one), n_x)
         blocks = "[" + lines.reshape((-1, n_series)).arr.join(",") + "]"
         return _objects(blocks, self._heads(members), n_keys)
 
@@ -244,15 +262,23 @@ def _figures(frame: pl.DataFrame, y: str) -> pl.DataFrame:
 _X = json.dumps(SUPPRESSED)
 
 
-def _changes(dense: pl.DataFrame, length: int) -> pl.Series:
-    """JSON of the differences along x, line by line."""
+def _differences(dense: pl.DataFrame, length: int, compared: Comparison) -> pl.Series:
+    """JSON of the differences, line by line; one of a hidden figure is hidden."""
     import polars as pl
 
-    first = pl.int_range(pl.len()) % length == 0
-    before, after = (pl.col("value").shift(1), pl.col("value"))
-    hidden = (pl.col("hidden") | pl.col("hidden").shift(1)).fill_null(False)
+    value, hidden = pl.col("value"), pl.col("hidden").fill_null(False)
+    if compared.column:
+        other, other_hidden = pl.col(f"value_{compared.column}"), pl.col(f"hidden_{compared.column}").fill_null(False)
+        lacks = pl.lit(False)
+    else:
+        other, other_hidden = value.shift(compared.lag), hidden.shift(compared.lag, fill_value=False)
+        lacks = pl.int_range(pl.len()) % length < compared.lag
     return dense.select(
-        pl.when(first).then(None).when(hidden).then(pl.lit(_X)).otherwise((after - before).round(6).cast(pl.String))
+        pl.when(lacks)
+        .then(None)
+        .when(hidden | other_hidden)
+        .then(pl.lit(_X))
+        .otherwise((value - other).round(6).cast(pl.String))
     ).to_series()
 
 

@@ -2,6 +2,7 @@
 import { svg } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
 
+/** Show the figure for the choices; whether something of it is hidden. */
 export function showBigValue(root, component, record, rows, state) {
   const wanted = component.at ? record?.x.indexOf(state[component.at]) : -1;
   const at = wanted >= 0 ? wanted : component.at ? undefined : (record?.x.length ?? 0) - 1;
@@ -9,10 +10,17 @@ export function showBigValue(root, component, record, rows, state) {
   root.querySelector('.lounge-figure').textContent = figure(value, { digits: component.digits, signed: component.signed });
   const unit = root.querySelector('.lounge-unit');
   if (unit) unit.hidden = value === null || value === SUPPRESSED;
-  if (!component.opts.compare) return;
-  const change = rows?.[1]?.[at] ?? null;
-  const shown = root.querySelector('.lounge-change b');
-  shown.textContent = figure(change, { unit: component.unit, digits: component.digits, signed: true });
+  const unitOfChange = /[%％]/.test(component.unit) ? 'ポイント' : component.unit;
+  const changes = [...root.querySelectorAll('.lounge-change b')].map((shown, i) => {
+    const change = rows?.[i + 1]?.[at] ?? null;
+    shown.textContent = figure(change, { unit: unitOfChange, digits: component.digits, signed: true });
+    return change;
+  });
+  if (component.opts.spark) showSpark(root, rows, at);
+  return [value, ...changes].includes(SUPPRESSED);
+}
+
+function showSpark(root, rows, at) {
   const place = root.querySelector('.lounge-spark');
   place.replaceChildren(...spark(rows?.[0] ?? [], at, place.clientWidth || 120));
 }

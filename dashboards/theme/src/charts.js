@@ -47,15 +47,19 @@ export class Chart {
     if (this.last) this.show(...this.last);
   }
 
-  show(record, rows) {
+  /** Draw a matrix; `still` at once and at the width of the moment, for paper. */
+  show(record, rows, { still = false } = {}) {
     this.last = [record, rows];
+    if (still) this.chart.resize();
     this.place.querySelector('.lounge-empty')?.remove();
     if (!rows?.length) {
       this.chart.clear();
       this.place.append(element('p', { class: 'lounge-empty' }, EMPTY));
       return;
     }
-    this.chart.setOption(this.option(record, rows, this.place.clientWidth), true);
+    const option = this.option(record, rows, this.place.clientWidth);
+    this.chart.setOption(still ? { ...option, animation: false } : option, true);
+    if (still) this.chart.getZr().flush();
   }
 
   /** What the chart draws at a width. */

@@ -7,23 +7,48 @@ export class Filters {
     this.onChange = onChange;
     this.controls = new Map();
     this.state = {};
-    const query = new URLSearchParams(location.search);
     for (const spec of specs) {
       const control = new Control(document.querySelector(`[data-filter="${CSS.escape(spec.name)}"]`), spec);
       this.controls.set(spec.name, control);
-      this.state[spec.name] = control.asked(query);
-      control.show(this.state[spec.name]);
       control.onInput = (value) => this.set(spec.name, value);
     }
+    this.state = this.asked();
+    for (const [name, control] of this.controls) control.show(this.state[name], this.state[control.spec.parent]);
     addEventListener('popstate', () => this.restore());
   }
 
   set(name, value) {
     if (this.state[name] === value) return;
-    this.state[name] = value;
-    this.controls.get(name).show(value);
+    this.take({ ...this.state, [name]: value });
     history.replaceState(null, '', this.address());
-    this.onChange([name]);
+  }
+
+  /** Show other choices; a choice that does not stand under its upper one gives way to the first that does. */
+  take(wanted) {
+    const changed = [];
+    for (const [name, control] of this.controls) {
+      const upper = this.state[control.spec.parent];
+      const value = control.within(wanted[name], upper);
+      if (value === this.state[name] && !changed.includes(control.spec.parent)) continue;
+      this.state[name] = value;
+      control.show(value, upper);
+      changed.push(name);
+    }
+    if (changed.length) this.onChange(changed);
+  }
+
+  /** What the address asks for. A lower choice alone brings its upper one with it. */
+  asked() {
+    const query = new URLSearchParams(location.search);
+    const given = {};
+    for (const [name, control] of [...this.controls].reverse()) {
+      given[name] = control.asked(query) ?? given[name];
+      const upper = control.spec.under?.[given[name]];
+      if (upper !== undefined) given[control.spec.parent] = upper;
+    }
+    const state = {};
+    for (const [name, control] of this.controls) state[name] = control.within(given[name] ?? control.spec.default, state[control.spec.parent]);
+    return state;
   }
 
   /** Take the option of this label, where there is one. */
@@ -34,17 +59,7 @@ export class Filters {
 
   /** Follow the address after back or forward. */
   restore() {
-    const query = new URLSearchParams(location.search);
-    const changed = [];
-    for (const [name, control] of this.controls) {
-      const value = control.asked(query);
-      if (value !== this.state[name]) {
-        this.state[name] = value;
-        control.show(value);
-        changed.push(name);
-      }
-    }
-    if (changed.length) this.onChange(changed);
+    this.take(this.asked());
   }
 
   address() {
@@ -100,8 +115,23 @@ class Control {
     return this.options.findIndex((option) => option.value === value);
   }
 
-  show(value) {
+  /** The value where it stands under the upper choice, else the default or the first that does. */
+  within(value, upper) {
+    const { under, default: usual } = this.spec;
+    if (!under) return value;
+    const offered = this.options.map((option) => option.value).filter((one) => (under[one] ?? upper) === upper);
+    return [value, usual].find((one) => offered.includes(one)) ?? offered[0];
+  }
+
+  /** Offer only what stands under the upper choice. */
+  offer(upper) {
+    const offered = this.options.filter(({ value }) => (this.spec.under[value] ?? upper) === upper);
+    this.select.replaceChildren(...offered.map(({ value, label }) => element('option', { value }, label)));
+  }
+
+  show(value, upper) {
     this.value = value;
+    if (this.spec.under) this.offer(upper);
     if (this.select) this.select.value = value;
     else for (const input of this.root.querySelectorAll('input')) input.checked = input.value === value;
     if (!this.slider) return;
@@ -127,10 +157,10 @@ class Control {
     return this.options[this.index(value)]?.group ?? '';
   }
 
-  /** What an address asks for: its word, else the group that it names beside, else the default. */
+  /** What an address asks for: its word, else the group that it names beside, else nothing. */
   asked(query) {
     const words = [query.get(this.spec.name), query.get(`${this.spec.name}_in`)].filter(Boolean);
-    return words.map((word) => this.find(word)).find(Boolean) ?? this.spec.default;
+    return words.map((word) => this.find(word)).find((value) => value !== undefined);
   }
 
   /** The option of this code or label; of a period also the year of a month, or the last month of a year. */

@@ -3,10 +3,13 @@ import { showBigValue } from './bigvalue.js';
 import { carryChoices } from './carry.js';
 import { startCatalogue } from './catalogue.js';
 import { startFavourites } from './favourites.js';
+import { DataTable } from './datatable.js';
+import { addPrinting, startDownload, startDownloads } from './download.js';
 import { Filters } from './filters.js';
+import { followPrinting } from './paper.js';
 import { addSaving } from './saving.js';
-import { rowsOf, Slices } from './slices.js';
-import { hasSuppressed, showMatrix, showRows } from './tables.js';
+import { keyOf, rowsOf, Slices } from './slices.js';
+import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
 
 const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey']);
@@ -22,7 +25,12 @@ class Page {
       for (const { target, isIntersecting } of entries) if (isIntersecting) this.views.find((v) => v.root === target).draw();
     }, { rootMargin: '300px' });
     for (const view of this.views) if (view.isChart) seen.observe(view.root);
-    addEventListener('beforeprint', () => this.views.forEach((view) => view.complete()));
+    followPrinting(this);
+  }
+
+  /** Load the charts' code where a page has one; resolves when views can draw at once. */
+  async loadCharts() {
+    await Promise.all(this.views.filter((view) => view.isChart).map((view) => view.load()));
   }
 
   async show() {
@@ -52,7 +60,10 @@ class View {
     // A click draws before the table opens: `toggle` comes a task later and would show the former choices until then.
     this.details?.querySelector('summary').addEventListener('click', () => this.table(true));
     this.details?.addEventListener('toggle', () => this.table());
-    if (SAVED.has(component.kind)) addSaving(this);
+    this.isSaved = SAVED.has(component.kind);
+    if (component.kind === 'DataTable') this.flat = new DataTable(this.root, component);
+    if (this.isSaved) addSaving(this);
+    else if (component.kind === 'Download') startDownload(this);
   }
 
   show(record, state, choices) {
@@ -60,11 +71,12 @@ class View {
     this.choices = choices;
     this.state = state;
     this.rows = rowsOf(this.component, record, state);
-    if (this.component.kind === 'BigValue') showBigValue(this.root, this.component, record, this.rows, state);
-    else if (this.component.kind === 'DataTable') showRows(this.root, this.component, this.rows);
+    let hidden = hasSuppressed(this.rows);
+    if (this.component.kind === 'BigValue') hidden = showBigValue(this.root, this.component, record, this.rows, state);
+    else if (this.flat) this.flat.show(this.rows, record?.t?.[keyOf(this.component, state)]);
     else if (this.component.kind === 'Map' && this.component.opts.drawn) this.map();
     const legend = this.root.querySelector('.lounge-x');
-    if (legend) legend.hidden = !hasSuppressed(this.rows);
+    if (legend) legend.hidden = !hidden;
     this.stale = true;
     this.table();
     if (this.near) this.draw();
@@ -96,16 +108,34 @@ class View {
 
   /** The chart object, its code loaded. */
   async ready() {
-    const { Chart } = await (this.component.kind === 'Sankey' ? import('./sankey.js') : import('./charts.js'));
-    this.chart ??= new Chart(this.root, this.component);
+    await this.load();
+    return this.made();
+  }
+
+  /** The code that draws; afterwards a chart can be made at once. */
+  async load() {
+    this.Chart ??= (await (this.component.kind === 'Sankey' ? import('./sankey.js') : import('./charts.js'))).Chart;
+  }
+
+  made() {
+    this.chart ??= new this.Chart(this.root, this.component);
     return this.chart;
   }
 
-  /** Everything, for paper. */
+  /** Everything, for paper, now: the chart still and at its place's width, the table with all its rows. */
   complete() {
+    this.wasOpen = this.details?.open;
     if (this.details) this.details.open = true;
-    this.table();
-    this.draw();
+    if (this.state) this.table(true);
+    this.flat?.draw({ whole: true });
+    if (!this.isChart || !this.state || !this.Chart) return;
+    this.made().show(this.record, this.rows, { still: true });
+  }
+
+  /** Back to the screen. */
+  return() {
+    if (this.details) this.details.open = this.wasOpen;
+    this.flat?.draw();
   }
 }
 
@@ -114,9 +144,11 @@ const source = document.getElementById('lounge-spec');
 let page;
 if (source) {
   const spec = JSON.parse(source.textContent);
-  if (spec.components.some((component) => CHARTS.has(component.kind))) import('./charts.js');
   page = new Page(spec);
-  page.show();
+  page.loadCharts();
+  page.ready = page.show();
+  startDownloads(page);
+  addPrinting(page);
 }
 for (const root of document.querySelectorAll('.lounge-tabs')) startTabs(root, () => {});
 const catalogue = document.querySelector('.lounge-catalogue');

@@ -1,5 +1,6 @@
 // What is on the screen, as a file: CSV for spreadsheets, the chart as a picture. Nothing leaves the browser.
 import { element } from './dom.js';
+import { eraLabel } from './eras.js';
 import { periodLabel, SUPPRESSED } from './formats.js';
 
 const MARK = '\ufeff'; // spreadsheets take a file that begins with it for UTF-8
@@ -9,15 +10,24 @@ const HEAD = 72;
 
 /** Buttons below a figure; `view` knows what it shows. */
 export function addSaving(view) {
-  const csv = element('button', { type: 'button', class: 'lounge-save' }, 'CSVで保存');
-  csv.addEventListener('click', () => view.rows && save(csvOf(view), `${nameOf(view)}.csv`));
-  const bar = element('p', { class: 'lounge-saving' }, csv);
-  if (view.isChart) {
-    const png = element('button', { type: 'button', class: 'lounge-save' }, '画像で保存');
-    png.addEventListener('click', async () => view.rows && save(await pictureOf(view), `${nameOf(view)}.png`));
-    bar.append(png);
-  }
+  const bar = element('p', { class: 'lounge-saving' });
+  addButton(bar, 'CSVで保存', () => saveCsv(view));
+  if (view.isChart) addButton(bar, '画像で保存', () => savePicture(view));
   view.root.append(bar);
+}
+
+export function addButton(place, text, act) {
+  const button = element('button', { type: 'button', class: 'lounge-save' }, text);
+  button.addEventListener('click', act);
+  place.append(button);
+}
+
+export function saveCsv(view) {
+  if (view.rows) save(csvOf(view), `${nameOf(view)}.csv`);
+}
+
+export async function savePicture(view) {
+  if (view.rows) save(await pictureOf(view), `${nameOf(view)}.png`);
 }
 
 /** The figure's title and the choices that it belongs to. */
@@ -25,11 +35,11 @@ function nameOf({ component, choices }) {
   return [component.title || 'データ', ...choices].join('_').replace(/[^\p{L}\p{N}_-]+/gu, '_');
 }
 
-function csvOf({ component, record, rows }) {
-  const flat = component.kind === 'DataTable';
+function csvOf({ component, record, rows, flat: table }) {
+  const flat = Boolean(component.columns);
   const alone = !flat && record.s.length === 1 && record.s[0] === '';
-  const heads = flat ? component.heads : [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
-  const lines = flat ? rows : record.x.map((x, at) => [periodLabel(x), ...rows.map((row) => row[at])]);
+  const heads = flat ? component.columns.map(({ head }) => head) : [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
+  const lines = flat ? (table?.rows() ?? rows).map((row) => row.map((value, at) => (component.columns[at].era && value ? eraLabel(value) : value))) : record.x.map((x, at) => [periodLabel(x), ...rows.map((row) => row[at])]);
   return new Blob([MARK, ...[heads, ...lines].map((line) => `${line.map(field).join(',')}\r\n`)], { type: 'text/csv' });
 }
 

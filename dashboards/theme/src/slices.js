@@ -26,7 +26,12 @@ export class Slices {
   }
 }
 
+/** What the choices beside the slicing one are called in a slice. */
+export function keyOf(component, state) {
+  return component.keys.map((name) => state[name]).join('|');
+}
+
 /** The rows (series × x) of a component for the choices, or undefined where there is no data. */
 export function rowsOf(component, record, state) {
-  return record?.v[component.keys.map((name) => state[name]).join('|')];
+  return record?.v[keyOf(component, state)];
 }

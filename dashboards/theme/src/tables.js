@@ -4,7 +4,8 @@ import { figure, periodLabel, SUPPRESSED } from './formats.js';
 
 export const EMPTY = 'この条件のデータはありません。';
 
-function cell(value, component, extra = '') {
+/** One cell: 「X」 explained, text as it is, figures without their unit. */
+export function cell(value, component, extra = '') {
   if (value === SUPPRESSED) return element('td', { class: `is-x ${extra}`.trim() }, element('abbr', { title: '秘匿' }, 'X'));
   if (typeof value === 'string') return element('td', {}, value);
   return element('td', { class: `is-number ${extra}`.trim() }, figure(value, { digits: component.digits, signed: component.signed }));
@@ -36,13 +37,6 @@ export function showMatrix(root, component, record, rows) {
       element('tbody', {}, ...body),
     ),
   );
-}
-
-/** Replace a flat table's rows. */
-export function showRows(root, component, rows) {
-  const body = root.querySelector('tbody');
-  const none = element('tr', {}, element('td', { colspan: component.heads.length }, EMPTY));
-  body.replaceChildren(...(rows ?? []).map((row) => element('tr', {}, ...row.map((value) => cell(value, component)))), ...(rows ? [] : [none]));
 }
 
 /** Seven steps of one hue over the largest figure of the matrix, as formats on the server side do it. */

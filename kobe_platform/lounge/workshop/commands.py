@@ -60,6 +60,7 @@ def new_page(
     ] = "",
     owner: Annotated[str, typer.Option(help="Section that answers for the page.")] = "所管課",
     application: Annotated[str, typer.Option(help="Number of the データ利用申請書.")] = "",
+    gallery: Annotated[bool, typer.Option("--gallery", help="Begin with a sample of every component.")] = False,
 ) -> None:
     """Begin a page: writes pages/SLUG.md and manuals/SLUG.md, which pass every check as they are."""
     from kobe_platform.errors import ConfigurationError
@@ -67,7 +68,9 @@ def new_page(
 
     dashboards = Settings().dashboards
     try:
-        written = write_new(dashboards, title, slug, owner=owner, application=application, today=date.today())
+        written = write_new(
+            dashboards, title, slug, owner=owner, application=application, today=date.today(), gallery=gallery
+        )
     except ConfigurationError as error:
         typer.echo(f"{error.ja}\n  {error}", err=True)
         raise typer.Exit(2) from None

@@ -12,6 +12,8 @@ from pathlib import Path
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge.pages import PORTAL
 
+GALLERY = Path(__file__).with_name("gallery.md")
+"""Body of a page that shows every component over published tables."""
 _SLUG = re.compile(r"^[a-z][a-z0-9_]{0,59}$")
 _LISTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 _KANA = dict(zip(_LISTS["kana"]["signs"], _LISTS["kana"]["read"].split(), strict=True))
@@ -31,7 +33,8 @@ keywords: []
 order: 100
 ---
 
-```sql areas
+{body}"""
+_BEGINNING = """```sql areas
 SELECT code AS area, label FROM dim_ward ORDER BY sort
 ```
 
@@ -41,12 +44,12 @@ WHERE series = 'population' ORDER BY period
 ```
 
 <Filters>
-<Dropdown name=area data={{areas}} value=area label=label title="区" look=buttons/>
+<Dropdown name=area data={areas} value=area label=label title="区" look=buttons/>
 </Filters>
 
 ## 人口
 
-<LineChart data={{people}} x=period y=人口 filter=area title="人口の推移" fmt=人/>
+<LineChart data={people} x=period y=人口 filter=area title="人口の推移" fmt=人/>
 """
 _MANUAL = """### 定義
 
@@ -99,11 +102,14 @@ def _latin(kana: str) -> str:
     return text
 
 
-def write_new(dashboards: Path, title: str, slug: str = "", *, owner: str, application: str, today: date) -> list[Path]:
+def write_new(
+    dashboards: Path, title: str, slug: str = "", *, owner: str, application: str, today: date, gallery: bool = False
+) -> list[Path]:
     """Write ``pages/SLUG.md`` and ``manuals/SLUG.md``; both pass every check as they are.
 
     Args:
         slug: file name; made from the title (and made unique) where empty.
+        gallery: begin with a sample of every component instead of one filter and one chart.
 
     Returns:
         The two files.
@@ -127,6 +133,7 @@ def write_new(dashboards: Path, title: str, slug: str = "", *, owner: str, appli
     page, manual = pages / f"{slug}.md", manuals / f"{slug}.md"
     given = {"title": title, "owner": owner, "application": application}
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in given.items()}
-    page.write_text(_PAGE.format(**quoted, slug=slug, today=today.isoformat()), encoding="utf-8")
+    body = GALLERY.read_text(encoding="utf-8") if gallery else _BEGINNING
+    page.write_text(_PAGE.format(**quoted, slug=slug, today=today.isoformat(), body=body), encoding="utf-8")
     manual.write_text(_MANUAL, encoding="utf-8")
     return [page, manual]

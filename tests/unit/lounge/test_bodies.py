@@ -15,7 +15,7 @@ from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import load_pages
-from kobe_platform.lounge.slices import SeveralRows, matrices
+from kobe_platform.lounge.slices import Comparison, SeveralRows, matrices
 from kobe_platform.lounge.tables import write_tables
 
 BODY = """
@@ -121,9 +121,9 @@ FIGURES = st.one_of(st.none(), st.integers(-5, 10**12), st.just(0))
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.dictionaries(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS), st.tuples(FIGURES, st.booleans()), max_size=30),
-    changes=st.booleans(),
+    lags=st.lists(st.integers(1, 3), max_size=2),
 )
-def test_matrices_hold_each_row_at_its_place_and_nothing_else(rows, changes):
+def test_matrices_hold_each_row_at_its_place_and_nothing_else(rows, lags):
     """Against a look-up written cell by cell; months between the first and the last are gaps."""
     cells = [
         (*place, None if hidden else v, "suppressed" if hidden else "published") for place, (v, hidden) in rows.items()
@@ -140,27 +140,28 @@ def test_matrices_hold_each_row_at_its_place_and_nothing_else(rows, changes):
         },
         orient="row",
     )
-    found = matrices(frame, x="x", y="v", series="who", sliced_by="ward", keys=["key"], changes=changes)
+    compared = [Comparison(f"{lag}", lag=lag) for lag in lags]
+    found = matrices(frame, x="x", y="v", series="who", sliced_by="ward", keys=["key"], compared=compared)
     assert set(found) == {ward for ward, *_ in rows}
-    seen = 0
+    seen, step = 0, 1 + len(lags)
     for ward, matrix in found.items():
         for key, lines in matrix.cells.items():
             for (i, who), (j, x) in product(enumerate(matrix.series), enumerate(matrix.x)):
                 value, hidden = rows.get((ward, key, who, x), (None, False))
                 seen += (ward, key, who, x) in rows
-                line = lines[2 * i] if changes else lines[i]
+                line = lines[step * i]
                 assert line[j] == ("X" if hidden else value)
-                if changes:
-                    assert lines[2 * i + 1][j] == expected_change(line, j)
+                for n, lag in enumerate(lags, start=1):
+                    assert lines[step * i + n][j] == expected_change(line, j, lag)
     assert seen == len(rows)
 
 
-def expected_change(line: list, j: int):
-    if j == 0:
+def expected_change(line: list, j: int, lag: int):
+    if j < lag:
         return None
-    if "X" in (line[j - 1], line[j]):
+    if "X" in (line[j - lag], line[j]):
         return "X"
-    return None if None in (line[j - 1], line[j]) else line[j] - line[j - 1]
+    return None if None in (line[j - lag], line[j]) else line[j] - line[j - lag]
 
 
 def test_two_rows_on_one_cell_are_refused():

@@ -1,0 +1,94 @@
+"""BigValue: a headline figure, what it is compared with, and the small line of how it came about.
+
+Differences are made here, not in the browser, and one of a hidden figure is hidden itself: 「X」 on either side
+gives 「X」.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from kobe_platform.lounge.components import Bound, words
+from kobe_platform.lounge.formats import ABSENT, SUPPRESSED, Cell, Format, is_period
+from kobe_platform.lounge.slices import Comparison, Matrix, matrices
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MONTH, YEAR, NONE = "month", "year", "none"
+_MONTHLY = {MONTH: ("前月比", 1), YEAR: ("前年同月比", 12)}
+
+
+def comparisons(bound: Bound, frame: pl.DataFrame) -> list[Comparison]:
+    """What the figure is compared with, in the author's order: earlier periods, then another column."""
+    date = bound["date"]
+    found: list[Comparison] = []
+    if date and frame.height:
+        known = {str(code) for code in frame[date].unique().to_list()}
+        asked = [word for word in words(bound["compare"]) if word != NONE]
+        pairs = [_MONTHLY[word] if _are_months(known) else (_before(known), 1) for word in asked]
+        found = [Comparison(label, lag=lag) for label, lag in dict.fromkeys(pairs)]
+    if bound["against"]:
+        found.append(Comparison(f"{bound['against']}との差", column=bound["against"]))
+    return found
+
+
+def _are_months(codes: set[str]) -> bool:
+    return all(is_period(code) and len(code) == len("2025-07") for code in codes)
+
+
+def _before(codes: set[str]) -> str:
+    """What the figure before is: last year's where no year lacks, else the former one."""
+    years = sorted(int(code) for code in codes if re.fullmatch(r"\d{4}", code))
+    unbroken = len(years) == len(codes) and years[-1] - years[0] == len(years) - 1
+    return "前年比" if unbroken else "前回比"
+
+
+def figures_of(bound: Bound, frame: pl.DataFrame, sliced_by: str, keys: tuple[str, ...]) -> dict[str, Matrix]:
+    """Slice → the figure's line over time, then a line of differences per comparison."""
+    import polars as pl
+
+    rows = frame if bound["date"] else frame.with_columns(pl.lit("").alias("_once"))
+    x = bound["date"] or "_once"
+    compared = comparisons(bound, frame)
+    return matrices(rows, x=x, y=bound["value"], sliced_by=sliced_by, keys=keys, compared=compared)
+
+
+def big_value_spec(bound: Bound, frame: pl.DataFrame) -> dict[str, Any]:
+    """What the browser must know beside the figures."""
+    return {"compared": len(comparisons(bound, frame)), "spark": _has_spark(bound)}
+
+
+def _has_spark(bound: Bound) -> bool:
+    return bool(bound["date"]) and bound["spark"] != NONE and bound["compare"] != NONE
+
+
+def big_value_html(bound: Bound, frame: pl.DataFrame, matrix: Matrix | None, key: str, period: str) -> tuple[str, bool]:
+    """The figure for the default choices, and whether something of it is hidden.
+
+    Args:
+        period: the period chosen; empty for the last one.
+    """
+    fmt = bound.format
+    lines = matrix.cells.get(key, []) if matrix else []
+    at = matrix.x.index(period) if matrix and period in matrix.x else -1
+    value = lines[0][at] if lines else None
+    hidden = "" if value is not None and value != SUPPRESSED else " hidden"
+    unit = f'<span class="lounge-unit"{hidden}>{escape(fmt.unit)}</span>' if fmt.unit else ""
+    figure = escape(fmt.text(value, unit=False))
+    parts = [f'<p class="lounge-big"><span class="lounge-figure">{figure}</span>{unit}</p>']
+    changes = [lines[n][at] if len(lines) > n else None for n in range(1, len(comparisons(bound, frame)) + 1)]
+    for comparison, change in zip(comparisons(bound, frame), changes, strict=True):
+        shown = escape(change_text(fmt, change))
+        parts.append(f'<p class="lounge-change"><span>{escape(comparison.label)}</span> <b>{shown}</b></p>')
+    if _has_spark(bound):
+        parts.append('<div class="lounge-spark" aria-hidden="true"></div>')
+    return "".join(parts), SUPPRESSED in (value, *changes)
+
+
+def change_text(fmt: Format, change: Cell) -> str:
+    """A difference with its sign; of percentages in points."""
+    unit = "ポイント" if fmt.unit in ("%", "％") else fmt.unit
+    return ABSENT if change is None else Format(unit, fmt.digits, True).text(change)
