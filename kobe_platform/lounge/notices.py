@@ -40,16 +40,23 @@ class Notice:
     resolved: date | None = None
 
 
+SURVEY = "survey"
+"""Name of the page that stands for the portal server's form in a copy of the site."""
+FORM = f"/{SURVEY}"
+
+
 @dataclass(frozen=True)
 class Links:
     """Where readers ask and answer; an empty text is not shown.
 
     Attributes:
         survey: mail address, or address of a form (``/survey`` is the portal server's).
+        mail: where readers of a copy without that server send their answers.
         chat: address of the chat room.
     """
 
     survey: str = ""
+    mail: str = ""
     chat: str = ""
 
 
@@ -93,16 +100,16 @@ def load_links(dashboards: Path) -> Links:
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
         links = Links(**told)
-        for key in ("survey", "chat"):
+        for key, wanted in (("survey", (_ADDRESS, _MAIL)), ("mail", (_MAIL,)), ("chat", (_ADDRESS,))):
             given = getattr(links, key)
-            if given and not (_ADDRESS.match(given) or (key == "survey" and _MAIL.match(given))):
+            if given and not any(pattern.match(given) for pattern in wanted):
                 raise ValueError
     except (TypeError, ValueError, tomllib.TOMLDecodeError):
         raise ConfigurationError(
             "an address of the portal is not as it must be",
             code="links.entry",
-            at={"file": path.name, "key": key or "survey, chat"},
-            remedy="survey: a mail address, /survey or https://…; chat: https://…; leave out what there is not",
+            at={"file": path.name, "key": key or "survey, mail, chat"},
+            remedy="survey: a mail address, /survey or https://…; mail: a mail address; chat: https://…; or nothing",
         ) from None
     return links
 
@@ -130,10 +137,30 @@ def links_html(links: Links, slug: str) -> str:
     return f'<ul class="lounge-actions">{items}</ul>'
 
 
+def survey_page(links: Links) -> str:
+    """``survey.html`` as Markdown: what readers find where no portal server keeps answers; empty if links go elsewhere.
+
+    The portal server answers the same address with its form.
+    """
+    if links.survey != FORM:
+        return ""
+    told = "この配信では、アンケートの回答を保存できません。職員ポータルの画面から答えてください。"
+    if links.mail:
+        address = escape(_mailto(links.mail, ""))
+        told = f'この配信では、回答をメールで受け付けます。<a href="{address}">{escape(links.mail)} に送る</a>'
+    return f"---\ntitle: アンケート\n---\n\n# アンケート\n\n{told}\n\n[データラウンジに戻る](index.md)\n"
+
+
 def _survey(address: str, slug: str) -> str:
     if _MAIL.match(address):
-        return f"mailto:{address}?subject={quote(f'データラウンジ アンケート {slug}')}"
+        return _mailto(address, slug)
+    if address == FORM:
+        return f"{SURVEY}.html?page={slug}"
     return f"{address}?page={slug}" if address.startswith("/") else address
+
+
+def _mailto(address: str, slug: str) -> str:
+    return f"mailto:{address}?subject={quote(f'データラウンジ アンケート {slug}'.strip())}"
 
 
 def japanese_date(day: date) -> str:

@@ -26,7 +26,16 @@ from kobe_platform.lounge.catalogue import (
 from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.formats import period_label
-from kobe_platform.lounge.notices import links_html, load_links, load_notices, notices_html, time_html
+from kobe_platform.lounge.notices import (
+    SURVEY,
+    Links,
+    links_html,
+    load_links,
+    load_notices,
+    notices_html,
+    survey_page,
+    time_html,
+)
 from kobe_platform.lounge.pages import PORTAL, Page
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
@@ -135,9 +144,13 @@ def compile_site(
         LoungeError: of the first page, in order, that does not compile.
     """
     latest = {page.slug: _latest(page, tables) for page in pages}
-    inserts = _inserts(pages, latest, dashboards)
+    links = load_links(dashboards)
+    inserts = _inserts(pages, latest, dashboards, links)
     compiled = compile_pages(pages, tables, work, data, basis=basis, inserts=inserts, bodies=bodies)
     titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in pages}
+    survey = survey_page(links)
+    if survey and SURVEY not in latest:
+        (work / f"{SURVEY}.md").write_text(survey, encoding="utf-8")
     write_catalogue([entry(p, c, titles[p.slug]) for p, c in zip(pages, compiled, strict=True)], work)
     return compiled
 
@@ -168,7 +181,9 @@ def compile_pages(
             pool.shutdown(cancel_futures=True)
 
 
-def _inserts(shown: Sequence[Page], latest: dict[str, str], dashboards: Path) -> dict[str, dict[str, str]]:
+def _inserts(
+    shown: Sequence[Page], latest: dict[str, str], dashboards: Path, links: Links
+) -> dict[str, dict[str, str]]:
     """Slug → the HTML that the site gives a page; nothing in it names a page that the audience may not see."""
     common = {
         "Notices": notices_html(load_notices(dashboards)),
@@ -176,7 +191,6 @@ def _inserts(shown: Sequence[Page], latest: dict[str, str], dashboards: Path) ->
         "Catalogue": catalogue_html(shown, latest),
         "Favourites": favourites_html(),
     }
-    links = load_links(dashboards)
     own = {
         page.slug: {
             "Links": links_html(links, page.slug),

@@ -52,6 +52,7 @@ ROUTES = (
     GuardedRoute(f"{APPLICATION}/print", applications.application_print, STAFF),
     GuardedRoute(f"{APPLICATION}/{{action}}", applications.application_act, STAFF, methods=("POST",)),
     GuardedRoute("/survey", survey.survey_form, STAFF),
+    GuardedRoute("/survey.html", survey.survey_form, STAFF),
     GuardedRoute("/survey", survey.survey_save, STAFF, methods=("POST",)),
     GuardedRoute("/ondemand", ondemand.ondemand_form, ANALYSTS),
     GuardedRoute("/ondemand", ondemand.ondemand_ask, ANALYSTS, methods=("POST",)),

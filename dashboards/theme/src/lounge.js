@@ -126,7 +126,7 @@ class View {
   complete() {
     this.wasOpen = this.details?.open;
     if (this.details) this.details.open = true;
-    if (this.state) this.table(true);
+    if (this.state && this.details) this.table(true);
     this.flat?.draw({ whole: true });
     if (!this.isChart || !this.state || !this.Chart) return;
     this.made().show(this.record, this.rows, { still: true });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.lounge.notices import SHOWN, Links, links_html, load_links, load_notices, notices_html
+from kobe_platform.lounge.notices import SHOWN, Links, links_html, load_links, load_notices, notices_html, survey_page
 from tests.unit.lounge.conftest import PROJECT
 
 
@@ -50,7 +50,14 @@ def test_an_incomplete_notice_is_named_by_its_number(tmp_path, more):
 
 def test_a_mail_address_becomes_a_mail_link_and_a_form_is_told_the_page():
     assert 'href="mailto:toukei@example.lg.jp?subject=' in links_html(Links("toukei@example.lg.jp"), "ward_moves")
-    assert 'href="/survey?page=ward_moves"' in links_html(Links("/survey"), "ward_moves")
+    assert 'href="/form?page=ward_moves"' in links_html(Links("/form"), "ward_moves")
+
+
+def test_a_copy_without_the_portal_server_has_a_page_where_its_form_would_be():
+    assert 'href="survey.html?page=ward_moves"' in links_html(Links("/survey"), "ward_moves")
+    assert "mailto:toukei@example.lg.jp?subject=" in survey_page(Links("/survey", mail="toukei@example.lg.jp"))
+    assert "mailto" not in survey_page(Links("/survey"))
+    assert survey_page(Links("toukei@example.lg.jp")) == ""
 
 
 def test_what_is_not_configured_is_not_shown():
@@ -68,6 +75,7 @@ def test_what_is_not_configured_is_not_shown():
         'chat = "//outside.example"',
         'chat = "toukei@example.lg.jp"',
         'survey = "/a b"',
+        'mail = "/survey"',
         'poll = "/survey"',
         "survey =",
     ],

@@ -28,6 +28,7 @@ EXPECTED = {
     ("/applications/{number}/print", "GET"): STAFF,
     ("/applications/{number}/{action}", "POST"): STAFF,
     ("/survey", "GET"): STAFF,
+    ("/survey.html", "GET"): STAFF,
     ("/survey", "POST"): STAFF,
     ("/ondemand", "GET"): {"analyst", "operator"},
     ("/ondemand", "POST"): {"analyst", "operator"},
