@@ -53,7 +53,9 @@ def test_tabs_area_charts_tables_and_notices_work(browser, tmp_path):
         assert page.get_by_text("一覧", exact=True).is_hidden()
         page.get_by_role("tab", name="面").press("ArrowRight")
         assert page.get_by_role("tab", name="表").get_attribute("aria-selected") == "true"
-        assert page.locator(".lounge-datatable tbody tr:visible").count() == 54
+        assert page.locator(".lounge-datatable tbody tr:visible").count() == 50
+        page.get_by_role("button", name="次へ").click()
+        assert page.locator(".lounge-datatable tbody tr:visible").count() == 4
         assert tab.faults == []
         tab.context.close()
 
