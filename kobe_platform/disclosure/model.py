@@ -215,7 +215,7 @@ def _check_shared(layouts: Mapping[str, Layout], variables: list, arrays: list, 
 def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, count: int) -> dict[str, np.ndarray]:
     k, width = np.ones(count, dtype=np.int64), np.ones(count, dtype=np.int64)
     depth, height = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    hides_zeros, residual, fixed = (np.zeros(count, dtype=bool) for _ in range(3))
+    hides_zeros, shown, fixed = (np.zeros(count, dtype=bool) for _ in range(3))
     for layout in layouts.values():
         levels = np.zeros(layout.variables.shape, dtype=np.int64)
         rule, ids = layout.table.rule(spec.rule), layout.variables
@@ -223,13 +223,16 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
         width[ids] = np.maximum(width[ids], rule.width)
         hides_zeros[ids] |= rule.zeros == "hidden"
         fixed[ids] |= layout.table.fixed
+        unpublished = np.zeros(ids.shape, dtype=bool)
         for axis, tree in enumerate(layout.trees):
             shape = [1] * ids.ndim
             shape[axis] = -1
-            residual[ids] |= tree.residual.reshape(shape)
+            unpublished |= tree.residual.reshape(shape)
             depth[ids] += (~tree.leaf).reshape(shape)
             levels = levels + tree.heights.reshape(shape)
+        shown[ids] |= ~unpublished
         height[ids] = np.maximum(height[ids], levels)
+    residual = ~shown  # a view may publish what its base does not: then it is a cell like any other
     known = (value == 0) & ~hides_zeros & ~residual
     lower = np.where(hides_zeros | residual, 0, 1)
     return {

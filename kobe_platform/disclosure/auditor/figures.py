@@ -115,10 +115,18 @@ def read_figures(spec: Spec, tables: Mapping[str, pl.DataFrame], former: frozens
                 pl.lit(rule.width).alias("width"),
                 pl.lit(rule.zeros == "hidden").alias("zeros_hidden"),
                 pl.lit(table.name in former).alias("before"),
+                pl.lit(table.name.rpartition(FORMER)[2] if table.name in former else "").alias("release"),
             )
         )
     keys = [f"base {b}" for b in bases]
     return _gather(spec, promised, codes, pl.concat(keyed), keys, former)
+
+
+def _zeros_hidden(everything: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Whether a hidden cell may be 0 for all that is known: in no release that hides it are zeros published."""
+    hidden = everything.filter(pl.col("shown") & pl.col("value").is_null())
+    by_release = hidden.group_by(*key, "release").agg(pl.col("zeros_hidden").any())
+    return by_release.group_by(key).agg(pl.col("zeros_hidden").all())
 
 
 def _gather(
@@ -135,12 +143,12 @@ def _gather(
             value.max().alias("most"),
             present.min().alias("least now"),
             present.max().alias("now"),
-            pl.col("residual").any(),
+            pl.col("residual").all(),
             (suppressed & ~pl.col("before")).any().alias("hidden"),
             (suppressed & pl.col("before")).any().alias("hidden_before"),
             *(rule.fill_null(pl.col(name).max()).alias(name) for name, rule in ruled.items()),
-            pl.col("zeros_hidden").any(),
         )
+        .join(_zeros_hidden(everything, key), on=key, how="left", nulls_equal=True, maintain_order="left")
         .with_row_index("cell")
         .with_columns(pl.col("cell").cast(pl.Int64))
     )
@@ -152,7 +160,7 @@ def _gather(
         for i, table in enumerate(spec.tables)
     }
     residual = cells["residual"].to_numpy()
-    lower = np.where(residual | cells["zeros_hidden"].to_numpy(), 0, 1)
+    lower = np.where(residual | cells["zeros_hidden"].fill_null(False).to_numpy(), 0, 1)
     now = cells["now"].fill_null(-1).to_numpy().astype(np.int64)
     figures = Figures(
         rows,

@@ -85,12 +85,26 @@ def _distinct(tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelea
     """Releases without those that say nothing but what a newer one, or the present, says."""
     kept: list[FormerRelease] = []
     for release in reversed(releases):
-        newer: list[Mapping] = [tables, *(other.tables for other in kept if other.spec == release.spec)]
+        newer: list[Mapping] = [tables, *(other.tables for other in kept if _told(other.spec) == _told(release.spec))]
         if release.spec is not None:
             newer = newer[1:]
         if not any(_same(release.tables, other) for other in newer):
             kept.append(release)
     return kept[::-1]
+
+
+def _told(spec: Spec | None) -> object:
+    """What a specification says, hierarchies as pairs: they may be frames, which compare cell by cell."""
+    if spec is None:
+        return None
+    dimensions = {
+        name: (
+            dimension.model_dump(exclude={"hierarchy"}),
+            None if dimension.hierarchy is None else sorted(_parents(dimension.hierarchy).items()),
+        )
+        for name, dimension in spec.dimensions.items()
+    }
+    return spec.model_dump(exclude={"dimensions"}), dimensions
 
 
 def _same(tables: Mapping[str, pl.DataFrame], others: Mapping[str, pl.DataFrame]) -> bool:
@@ -172,7 +186,9 @@ def _renamed(spec: Spec, release: FormerRelease, number: int) -> _Added:
             dimensions[label] = described.model_copy(update={"of": base})
             columns[column] = label
         name = f"{table.name}{mark}"
-        tables.append(table.model_copy(update={"name": name, "dimensions": columns}))
+        tables.append(
+            table.model_copy(update={"name": name, "dimensions": columns, "zeros": table.zeros or own.rule.zeros})
+        )
         frames[name] = frame
     return _Added(dimensions, tuple(tables), frames)
 

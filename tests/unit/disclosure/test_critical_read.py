@@ -1,0 +1,66 @@
+"""Outputs that a critical read found called safe, or that stopped the audit: each stays found."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from kobe_platform.disclosure import Dimension, FormerRelease, Rule, Spec, Table, audit, protect
+
+CITY = {"city": None, "w1": "city", "w2": "city"}
+
+
+def residual_view() -> tuple[Spec, dict[str, pl.DataFrame]]:
+    """Districts whose unknown is never published, and wards whose view publishes it."""
+    district = {**CITY, "a": "w1", "b": "w1", "c": "w2", "d": "w2", "unknown": "city"}
+    spec = Spec(
+        rule=Rule(minimum_frequency=10),
+        dimensions={
+            "district": Dimension(hierarchy=district, residual=("unknown",)),
+            "ward": Dimension(hierarchy={**CITY, "unknown": "city"}, of="district"),
+        },
+        tables=(Table(name="t", dimensions=["district"]), Table(name="u", dimensions=["ward"])),
+    )
+    cells = {
+        "t": pl.DataFrame({"district": ["a", "b", "c", "d", "unknown"], "persons": [50, 60, 70, 80, 3]}),
+        "u": pl.DataFrame({"ward": ["w1", "w2", "unknown"], "persons": [110, 150, 3]}),
+    }
+    return spec, cells
+
+
+def test_a_view_does_not_publish_a_small_count_that_its_base_holds_back():
+    spec, cells = residual_view()
+    made = protect(spec, cells).tables
+    row = made["u"].filter(pl.col("ward") == "unknown").row(0, named=True)
+    assert row["status"] == "suppressed" and audit(spec, made).safe
+    shown = pl.DataFrame({"ward": ["city", "w1", "w2", "unknown"], "value": [263, 110, 150, 3]})
+    verdict = audit(spec, {**made, "u": shown.with_columns(status=pl.lit("published"))})
+    assert "small" in {finding.rule for finding in verdict.findings}
+
+
+def flat(zeros: str = "published", k: int = 3) -> Spec:
+    tree = pl.DataFrame({"code": ["T", "a", "b", "c"], "parent": [None, "T", "T", "T"]})
+    return Spec(
+        rule=Rule(minimum_frequency=k, zeros=zeros),
+        dimensions={"d": Dimension(hierarchy=tree)},
+        tables=(Table(name="t", dimensions=["d"]),),
+    )
+
+
+def test_two_former_releases_under_specifications_of_their_own_are_taken():
+    spec = flat(k=5)
+
+    def cells(last: int) -> dict[str, pl.DataFrame]:
+        return {"t": pl.DataFrame({"d": ["a", "b", "c"], "persons": [2, 20, last]})}
+
+    now, before = protect(spec, cells(30)).tables, protect(spec, cells(31)).tables
+    verdict = audit(spec, now, previous=[FormerRelease(before, flat(k=5)), FormerRelease(before, flat(k=5))])
+    assert isinstance(verdict.safe, bool)
+
+
+def test_what_a_former_release_said_of_zeros_stays_known():
+    """Hidden beside published zeros a cell is at least 1, whatever a later release says of zeros."""
+    rows = [("T", 14, "published"), ("a", None, "suppressed"), ("b", None, "suppressed"), ("c", 10, "published")]
+    frame = pl.DataFrame(rows, schema={"d": pl.String, "value": pl.Int64, "status": pl.String}, orient="row")
+    assert not audit(flat(), {"t": frame}).safe
+    assert audit(flat("hidden"), {"t": frame}).safe
+    assert not audit(flat("hidden"), {"t": frame}, previous=[FormerRelease({"t": frame}, flat())]).safe
