@@ -57,7 +57,9 @@ def read_released(model: Model, releases: Sequence[FormerRelease]) -> Released:
 
 def _as_margin(model: Model, spec: Spec, name: str, frame: pl.DataFrame) -> tuple[Layout | None, pl.DataFrame]:
     """A former table that the model lacks as a margin of one that it has, in the columns of that one."""
-    former = spec.table(name)
+    former = next((table for table in spec.tables if table.name == name), None)
+    if former is None:  # means
+        return None, frame
     wanted = set(former.dimensions.values())
     for layout in sorted(model.layouts.values(), key=lambda layout: (len(layout.columns), layout.table.name)):
         here = layout.table.dimensions

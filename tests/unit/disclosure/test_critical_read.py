@@ -64,3 +64,19 @@ def test_what_a_former_release_said_of_zeros_stays_known():
     assert not audit(flat(), {"t": frame}).safe
     assert audit(flat("hidden"), {"t": frame}).safe
     assert not audit(flat("hidden"), {"t": frame}, previous=[FormerRelease({"t": frame}, flat())]).safe
+
+
+def test_former_releases_hold_means_and_margins_that_the_present_lacks():
+    """What a former margin told is no shield: the other table's total of it stays shown; means stop nothing."""
+    tree = {"T": None, "a": "T", "b": "T", "c": "T"}
+    dimensions = {"d": Dimension(hierarchy=tree), "s": Dimension(hierarchy={"T": None, "m": "T", "f": "T"})}
+    rule = Rule(minimum_frequency=5)
+    former = Spec(rule=rule, dimensions=dimensions, tables=(Table(name="old", dimensions=["d"], population="p"),))
+    told = protect(former, {"old": pl.DataFrame({"d": ["a", "b", "c"], "persons": [13, 30, 40]})}).tables
+    means = pl.DataFrame({"d": ["T"], "value": [40.1], "status": ["published"]})
+    spec = Spec(rule=rule, dimensions=dimensions, tables=(Table(name="new", dimensions=["d", "s"], population="p"),))
+    cells = pl.DataFrame({"d": ["a", "a", "b", "b", "c", "c"], "s": ["m", "f"] * 3, "persons": [2, 11, 14, 16, 19, 21]})
+    previous = [FormerRelease({**told, "means": means}, former)]
+    made = protect(spec, {"new": cells}, previous=previous).tables
+    margin = made["new"].filter(pl.col("s") == "T")
+    assert (margin["status"] == "published").all() and audit(spec, made, previous=previous[:0]).safe
