@@ -26,7 +26,7 @@ from kobe_platform.disclosure.reports import (
     published,
     table_report,
 )
-from kobe_platform.disclosure.spec import FormerRelease, Spec
+from kobe_platform.disclosure.spec import FormerRelease, Spec, check_former
 from kobe_platform.disclosure.suppression import Progress, Suppressor
 from kobe_platform.errors import DisclosureError
 
@@ -82,6 +82,7 @@ def protect(
         DisclosureError: input unsound, or a cell cannot be protected; then there is no output.
     """
     began = time.perf_counter()
+    check_former(spec, previous)
     parts = [
         Part(part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive), secret, tuple(previous))
         for part in independent(spec)

@@ -8,7 +8,7 @@ The suppressor and the auditor share this module and nothing else.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kobe_platform.disclosure.methods import Dominance, Options
 from kobe_platform.errors import DisclosureError
 
-RESERVED_COLUMNS = ("value", "status")
+RESERVED_COLUMNS = ("value", "status", "cell", "shown", "found", "owner", "equation", "row")
+"""What the files call their own columns, and the auditor its own."""
 PUBLISHED, SUPPRESSED = "published", "suppressed"
 
 HierarchySource = pl.DataFrame | dict[str, str | None] | str
@@ -131,7 +132,7 @@ class Table(Options):
         if not 1 <= len(self.dimensions) <= 6:
             raise ValueError("a table has one to six dimensions")
         if set(self.dimensions) & set(RESERVED_COLUMNS):
-            raise ValueError("a dimension is named value or status")
+            raise ValueError(f"a dimension has a name that is taken: {', '.join(RESERVED_COLUMNS)}")
         if len(set(self.dimensions.values())) != len(self.dimensions):
             raise ValueError("two columns have one dimension: define a second dimension with the same hierarchy")
         steps = [step.column for step in self.coarsen.steps] if self.coarsen else []
@@ -334,6 +335,40 @@ def check_methods(spec: Spec) -> None:
         tied = [spec.table(term.table) for term in (*relation.left, *relation.right)]
         if any(table.method != "suppression" or table.magnitude for table in tied):
             raise ValueError(f"relation {relation.name} ties a table that is perturbed or holds magnitudes")
+    for mean in spec.means:
+        if any(t.name == mean.of and (t.method != "suppression" or t.magnitude) for t in spec.tables):
+            raise ValueError(f"the mean {mean.table} is of a table that is perturbed or holds magnitudes")
+
+
+def check_former(spec: Spec, releases: Sequence[FormerRelease | Mapping[str, pl.DataFrame]]) -> None:
+    """Refuse former releases that neither search nor audit can read beside the present tables.
+
+    Raises:
+        DisclosureError: tables of one population are, or were, rounded, given noise or magnitudes
+            (``disclosure.method``): what several such releases tell together is not examined.
+    """
+    present = _by_population(spec, {table.name for table in spec.tables})
+    for release in releases:
+        known = release if isinstance(release, FormerRelease) else FormerRelease(release)
+        former = _by_population(known.spec or spec, set(known.tables))
+        for population, suppressed in former.items():
+            if population in present and not (suppressed and present[population]):
+                raise DisclosureError(
+                    "former releases are examined for suppressed counts alone",
+                    code="disclosure.method",
+                    at={"population": population},
+                    remedy="release such a table once for a reference date, or leave --previous out and say why",
+                )
+
+
+def _by_population(spec: Spec, names: set[str]) -> dict[str, bool]:
+    """Population → whether all of its tables are counts that suppression protects."""
+    found: dict[str, bool] = {}
+    for table in spec.tables:
+        if table.name in names:
+            plain = table.method == "suppression" and not table.magnitude
+            found[table.population] = found.get(table.population, True) and plain
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import polars as pl
 from kobe_platform.disclosure.auditor import verdict
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.verdict import MOST_FINDINGS, AuditReport, Finding
-from kobe_platform.disclosure.spec import Spec, Table
+from kobe_platform.disclosure.spec import Spec, Table, check_former
 from kobe_platform.errors import DisclosureError
 
 _MESSAGES = {
@@ -44,6 +44,7 @@ def audit(
         DisclosureError: the files are not what the specification promises.
     """
     began = time.perf_counter()
+    check_former(spec, known.get("previous", ()))
     kinds: dict[str, list[Table]] = {}
     for table in spec.tables:
         kinds.setdefault("magnitudes" if table.magnitude else table.method, []).append(table)
@@ -53,7 +54,8 @@ def audit(
     for kind, members in sorted(kinds.items()):
         names = {table.name for table in members}
         relations = tuple(r for r in spec.relations if {t.table for t in (*r.left, *r.right)} <= names)
-        part = spec.model_copy(update={"tables": tuple(members), "relations": relations})
+        means = tuple(mean for mean in spec.means if mean.of in names)
+        part = spec.model_copy(update={"tables": tuple(members), "relations": relations, "means": means})
         if kind == "suppression":
             reports.append(verdict.audit(part, tables, progress=progress, **known))
         else:

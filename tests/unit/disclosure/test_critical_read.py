@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from kobe_platform.disclosure import Dimension, FormerRelease, Rule, Spec, Table, audit, protect
+from kobe_platform.errors import DisclosureError
 
 CITY = {"city": None, "w1": "city", "w2": "city"}
 
@@ -80,3 +82,30 @@ def test_former_releases_hold_means_and_margins_that_the_present_lacks():
     made = protect(spec, {"new": cells}, previous=previous).tables
     margin = made["new"].filter(pl.col("s") == "T")
     assert (margin["status"] == "published").all() and audit(spec, made, previous=previous[:0]).safe
+
+
+def test_former_releases_beside_rounded_tables_are_refused_and_not_ignored():
+    tree = {"T": None, "a": "T", "b": "T"}
+
+    def spec(**method) -> Spec:
+        table = Table(name="t", dimensions=["d"], **method)
+        return Spec(rule=Rule(minimum_frequency=3), dimensions={"d": Dimension(hierarchy=tree)}, tables=(table,))
+
+    cells = {"t": pl.DataFrame({"d": ["a", "b"], "persons": [11, 14]})}
+    exact, rounded = protect(spec(), cells).tables, protect(spec(method="rounding", base=3), cells).tables
+    for now, tables, before, former in (
+        (spec(method="rounding", base=3), rounded, spec(), exact),
+        (spec(), exact, spec(method="rounding", base=3), rounded),
+    ):
+        previous = [FormerRelease(former, before)]
+        for ask in (lambda n=now, p=previous: protect(n, cells, previous=p),
+                    lambda n=now, t=tables, p=previous: audit(n, t, previous=p)):  # fmt: skip
+            with pytest.raises(DisclosureError) as refusal:
+                ask()
+            assert refusal.value.code == "disclosure.method"
+
+
+@pytest.mark.parametrize("name", ["value", "cell", "shown", "found", "owner", "equation", "row"])
+def test_names_that_the_auditor_uses_itself_are_refused_with_the_specification(name):
+    with pytest.raises(ValueError, match="a name that is taken"):
+        Table(name="t", dimensions=[name])
