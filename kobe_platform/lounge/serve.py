@@ -64,7 +64,10 @@ def inside(root: Path, path: str) -> Path | None:
 
 def local(host: str) -> bool:
     """Whether a Host header names this machine: a page elsewhere may let its own name lead here."""
-    return (urlsplit(f"//{host}").hostname or "") in ("127.0.0.1", "localhost", "::1")
+    try:
+        return (urlsplit(f"//{host}").hostname or "") in ("127.0.0.1", "localhost", "::1")
+    except ValueError:
+        return False
 
 
 def _made_up(releases: Path) -> bool:

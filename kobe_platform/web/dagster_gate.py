@@ -194,11 +194,14 @@ class DagsterGate:
 
     async def _until_gone(self, socket: WebSocket, gone: asyncio.Event) -> None:
         """Look every few seconds whether the person may still read, however silent the connection is."""
-        while not gone.is_set():
-            await asyncio.sleep(RECHECK)
-            present = await self._person(socket, active=False)
-            if present is None or not READERS.admits(present):
-                gone.set()
+        try:
+            while True:
+                await asyncio.sleep(RECHECK)
+                present = await self._person(socket, active=False)
+                if present is None or not READERS.admits(present):
+                    return
+        finally:
+            gone.set()  # also where it could not be found out
 
     def _watched(self, receive: Receive, person: Person, socket: WebSocket, ended: list[int]) -> Receive:
         """Messages as they come; one that may not be asked, or whose person has left, ends the connection."""

@@ -40,7 +40,7 @@ async def sign_in(request: Request) -> Response:
     if int(request.headers.get("content-length") or LARGEST_FORM + 1) > LARGEST_FORM:
         return PlainTextResponse("送信内容が大きすぎます。", status_code=413)
     address = portal.address_of(request)
-    if portal.throttle.full(address):
+    if not portal.throttle.admits(address):
         await run_in_threadpool(portal.note_stranger, "sign_in.throttled", address)
         return PlainTextResponse(
             "試行が多すぎます。1分ほど待ってください。", status_code=429, headers={"Retry-After": "60"}
@@ -50,8 +50,8 @@ async def sign_in(request: Request) -> Response:
     login, text = str(form.get("login", "")), str(form.get("password", ""))
     person = await run_in_threadpool(check_password, portal.database, login, text)
     if person is None:
-        portal.throttle.admits(address)
         return page(request, "sign_in.html", status=403, next=target, message=WRONG)
+    portal.throttle.forgive(address)
     return await admitted(request, person, "password", target)
 
 

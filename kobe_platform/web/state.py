@@ -39,10 +39,12 @@ class Throttle:
             times.append(moment)
             return True
 
-    def full(self, address: str, now: float | None = None) -> bool:
-        """Whether the address had its share; counts nothing."""
+    def forgive(self, address: str, now: float | None = None) -> None:
+        """Take one event back: it was counted before it was known to be no failure."""
         with self._lock:
-            return len(self._recent(address, now)[0]) >= self.limit
+            times, _ = self._recent(address, now)
+            if times:
+                times.pop()
 
     def _recent(self, address: str, now: float | None) -> tuple[deque[float], float]:
         moment, place = time.monotonic() if now is None else now, _network(address)
@@ -99,8 +101,9 @@ class Portal:
         if proxy is None or not _among(peer, proxy.peers):
             return peer
         told = ",".join(connection.headers.getlist(proxy.header))
-        hops = [hop.strip() for hop in told.split(",") if _is_address(hop.strip())]
-        return next((hop for hop in reversed(hops) if not _among(hop, proxy.peers)), peer)
+        hops = [hop.strip() for hop in told.split(",")]
+        seen = next((hop for hop in reversed(hops) if not _among(hop, proxy.peers)), "")
+        return seen if _is_address(seen) else peer
 
     def note_stranger(self, action: str, address: str) -> None:
         """Note a refusal of somebody unknown, once a minute and address: strangers do not fill the trail."""
