@@ -7,7 +7,7 @@ import dagster as dg
 
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import CustodyError
-from kobe_platform.lake.maintenance import destroy
+from kobe_platform.lake.maintenance import destroy_all
 from kobe_platform.privacy.border import border
 from kobe_platform.retention import due_for_destruction
 from kobe_platform.statistics import Statistic
@@ -53,14 +53,14 @@ def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[st
     def destroy_due(context: dg.OpExecutionContext, lake: Lake) -> None:
         with border(job="retention"):
             due = due_for_destruction(lake.store, contracts, statistics, lake.raw_days, datetime.now(UTC))
-            for partition in due.partitions:
-                generations = destroy(lake.store, partition)
-                context.log.info(f"{partition.id}: {generations} generations destroyed")
-            if due.faults:
+            destroyed, failed = destroy_all(lake.store, due.partitions)
+            for name in destroyed:
+                context.log.info(f"{name}: destroyed")
+            if faults := [*due.faults, *failed]:
                 raise CustodyError(
-                    "partitions could not be looked at; all others that were due are destroyed",
-                    code=due.faults[0][1],
-                    at={"partition": due.faults[0][0], "partitions": len(due.faults)},
+                    "partitions could not be looked at or destroyed; all others that were due are destroyed",
+                    code=faults[0][1],
+                    at={"partition": faults[0][0], "partitions": len(faults)},
                     remedy="run `kobe lake verify`",
                     ja="確かめられない区画があります",
                 )

@@ -14,15 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kobe_platform.custody.durable import storage_errors, write_private
+from kobe_platform.custody.folder import check_store, new_folder
 from kobe_platform.custody.keyring import KeyRecord, RingState
-from kobe_platform.custody.service import (
-    KEY_BYTES,
-    PSEUDONYM,
-    RingKeyService,
-    check_store,
-    key_fault,
-    new_folder,
-)
+from kobe_platform.custody.service import KEY_BYTES, PSEUDONYM, RingKeyService, key_fault
 from kobe_platform.errors import CustodyError
 
 DELETION_DAYS = 7

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kobe_platform.errors import CustodyError
+
 keys_app = typer.Typer(no_args_is_help=True, help="The keys of this installation.", add_completion=False)
 lake_app = typer.Typer(no_args_is_help=True, help="The encrypted partitions.", add_completion=False)
 log_app = typer.Typer(no_args_is_help=True, help="The log of key use.", add_completion=False)
@@ -95,11 +97,16 @@ def rotate(
 
 
 def _rewrapped(store, purposes: list[str], quiet: bool) -> int:
-    rewritten = 0
+    rewritten, faults = 0, []
     with typer.progressbar(store.keys.begin_rotation(purposes), label="rotating", hidden=quiet) as bar:
         for name in bar:
-            rewritten += store.rewrap(name)
-            store.keys.rewrapped(name)
+            try:
+                rewritten += store.rewrap(name)
+                store.keys.rewrapped(name)
+            except CustodyError as error:
+                faults.append(error)
+    if faults:  # all other purposes are done; this one stays under way
+        raise faults[0]
     return rewritten
 
 
@@ -154,7 +161,7 @@ def destroy_due(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from kobe_platform.contracts import load_contracts
-    from kobe_platform.lake.maintenance import destroy
+    from kobe_platform.lake.maintenance import destroy_all
     from kobe_platform.retention import due_for_destruction
     from kobe_platform.settings import Settings
     from kobe_platform.statistics import load_statistics
@@ -162,9 +169,10 @@ def destroy_due(as_json: AsJson = False) -> None:
     store, settings = open_store(), Settings()
     files = load_contracts(settings.contracts), load_statistics(settings.statistics)
     due = due_for_destruction(store, *files, settings.raw_days, datetime.now(UTC))
-    names = [str(partition.id) for partition in due.partitions if destroy(store, partition)]
-    faults = [{"partition": name, "code": code} for name, code in due.faults]
-    lines = [*names, f"{len(names)} partitions destroyed", *(f"{name}: {code}" for name, code in due.faults)]
+    names, failed = destroy_all(store, due.partitions)
+    faults = [{"partition": name, "code": code} for name, code in (*due.faults, *failed)]
+    told = [f"{fault['partition']}: {fault['code']}" for fault in faults]
+    lines = [*names, f"{len(names)} partitions destroyed", *told]
     _say({"destroyed": names, "faults": faults}, as_json, "\n".join(lines))
     if faults:
         raise typer.Exit(1)

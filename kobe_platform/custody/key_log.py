@@ -236,28 +236,29 @@ class KeyLog:
         return hmac.new(self._secret, json.dumps(head, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
     def _read_on(self) -> LogIndex:
-        """Read what was added and signed, entry by entry along the chain."""
+        """Read what was added and signed, entry by entry along the chain; after a fault, from the start again."""
         head = self._stored_head()
         if head is None or head["size"] < self._read_until:
             raise _broken(self.path)
-        with storage_errors(self.path.name), self.path.open("rb") as file:
-            file.seek(self._read_until)
-            added = file.read(head["size"] - self._read_until)
-        if len(added) < head["size"] - self._read_until:
-            raise _broken(self.path)
-        entries, former = [], self._read_hash
-        for line in added.split(b"\n")[:-1]:
-            entry = _parsed(line)
-            if entry is None or entry["prev"] != former or entry["hash"] != self._hash(entry):
+        try:
+            with storage_errors(self.path.name), self.path.open("rb") as file:
+                file.seek(self._read_until)
+                while self._read_until < head["size"]:
+                    self._take(file.readline())
+            if (self._read_until, self._read_hash) != (head["size"], head["hash"]):
                 raise _broken(self.path)
-            entries.append(entry)
-            former = entry["hash"]
-        if former != head["hash"]:
-            raise _broken(self.path)
-        for entry in entries:
-            self._index.take(entry)
-        self._read_until, self._read_hash = head["size"], former
+        except CustodyError:
+            self._read_until, self._read_hash, self._index = 0, START, LogIndex()
+            raise
         return self._index
+
+    def _take(self, line: bytes) -> None:
+        entry = _parsed(line.removesuffix(b"\n"))
+        whole = entry is not None and line.endswith(b"\n")
+        if not whole or entry["prev"] != self._read_hash or entry["hash"] != self._hash(entry):
+            raise _broken(self.path)
+        self._index.take(entry)
+        self._read_until, self._read_hash = self._read_until + len(line), entry["hash"]
 
     def _hash(self, entry: dict) -> str:
         text = json.dumps([entry[name] for name in FIELDS], ensure_ascii=False, separators=(",", ":"))

@@ -17,17 +17,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from kobe_platform.custody.durable import storage_errors, write_private
+from kobe_platform.custody.folder import check_store, new_folder
 from kobe_platform.custody.keyring import KeyRecord, RingState
-from kobe_platform.custody.service import (
-    KEY_BYTES,
-    KeyService,
-    RingKeyService,
-    WrappedKey,
-    check_store,
-    derived,
-    key_fault,
-    new_folder,
-)
+from kobe_platform.custody.service import KEY_BYTES, KeyService, RingKeyService, WrappedKey, derived, key_fault
 from kobe_platform.errors import CustodyError
 
 __all__ = ["KEY_BYTES", "KeyRecord", "KeyService", "LocalKeyStore", "WrappedKey"]

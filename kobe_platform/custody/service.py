@@ -17,7 +17,6 @@ from typing import Protocol
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kobe_platform.custody.durable import PRIVATE_FOLDER, check_private, private_folder
 from kobe_platform.custody.key_log import KeyLog
 from kobe_platform.custody.keyring import ACTIVE, REVOKED, KeyRecord, KeyRing, RingState
 from kobe_platform.errors import CustodyError
@@ -261,42 +260,6 @@ def _older_ring(key_id: str) -> CustodyError:
         remedy="restore the newest backup of the key store",
         ja="鍵束が鍵使用記録より古いものです",
     )
-
-
-def check_store(path: Path) -> None:
-    """Refuse a key store that is absent, that others own or may read, or that only points elsewhere.
-
-    Raises:
-        CustodyError: ``custody.no_store``, ``custody.permissions``, ``custody.owner``, ``custody.symlink``.
-    """
-    if not (path / "root.json").exists():
-        raise CustodyError(
-            "there is no key store",
-            code="custody.no_store",
-            at={"folder": path.name},
-            remedy="run `kobe keys init`",
-            ja="鍵ストアがありません",
-        )
-    for file in (path, *path.glob("*.json"), *path.glob("*.key")):
-        check_private(file)
-
-
-def new_folder(path: Path) -> None:
-    """Make the folder of a new key store.
-
-    Raises:
-        CustodyError: there is a key store already (``custody.exists``).
-    """
-    if (path / "root.json").exists():
-        raise CustodyError(
-            "there is a key store already",
-            code="custody.exists",
-            at={"folder": path.name},
-            remedy="use it, or move it away: without it nothing that it protects can be read again",
-            ja="鍵ストアはすでにあります",
-        )
-    private_folder(path)
-    path.chmod(PRIVATE_FOLDER)
 
 
 def derived(secret: bytes, use: str) -> bytes:

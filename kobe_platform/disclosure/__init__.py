@@ -4,6 +4,7 @@
 """
 
 from kobe_platform.disclosure.auditor import AuditReport, Finding, audit
+from kobe_platform.disclosure.former import FormerRelease
 from kobe_platform.disclosure.protection import Protected, Report, TableReport, protect
 from kobe_platform.disclosure.spec import (
     PUBLISHED,
@@ -11,7 +12,6 @@ from kobe_platform.disclosure.spec import (
     Attack,
     Costs,
     Dimension,
-    FormerRelease,
     Mean,
     Previous,
     Relation,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from kobe_platform.disclosure.spec import FormerRelease, Spec
+from kobe_platform.disclosure.former import FormerRelease
+from kobe_platform.disclosure.spec import Spec
 from kobe_platform.errors import DisclosureError
 
 SPECIFICATION = "spec.toml"

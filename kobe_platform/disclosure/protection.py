@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.coarsening import Choice, coarsened, coarsened_spec
+from kobe_platform.disclosure.former import FormerRelease, check_former
 from kobe_platform.disclosure.members import part_members
 from kobe_platform.disclosure.model import Model, build_model
 from kobe_platform.disclosure.perturbed import noise_part, refuse_patterns, round_part
@@ -26,7 +27,7 @@ from kobe_platform.disclosure.reports import (
     published,
     table_report,
 )
-from kobe_platform.disclosure.spec import FormerRelease, Spec, check_former
+from kobe_platform.disclosure.spec import Spec
 from kobe_platform.disclosure.suppression import Progress, Suppressor
 from kobe_platform.errors import DisclosureError
 

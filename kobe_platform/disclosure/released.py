@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from kobe_platform.disclosure.former import FormerRelease
 from kobe_platform.disclosure.model import Layout, Model
-from kobe_platform.disclosure.spec import PUBLISHED, FormerRelease, Spec
+from kobe_platform.disclosure.spec import PUBLISHED, Spec
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def check_password(engine: Engine, login: str, text: str, now: datetime | None =
     """The person, if the password is theirs and the account neither locked nor removed; else None.
 
     Five failures in a row lock the account for fifteen minutes. Unknown, locked, removed and wrong take one hash each
-    and give one answer.
+    and give one answer. The trail names known logins only: what else stands in that field may be a password.
     """
     moment = now or datetime.now(UTC)
     try:
@@ -80,7 +80,7 @@ def check_password(engine: Engine, login: str, text: str, now: datetime | None =
     right = _matches(row.hash if usable else _nobody(), text) and usable
     if row:
         _count(engine, login, right, usable, moment)
-    note(engine, login or "?", "sign_in.password", outcome=DONE if right else REFUSED, now=moment)
+    note(engine, login if person else "?", "sign_in.password", outcome=DONE if right else REFUSED, now=moment)
     return person if right else None
 
 

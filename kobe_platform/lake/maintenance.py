@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -136,6 +136,18 @@ def destroy(store: PartitionStore, found: Partition, now: datetime | None = None
         if not history or history[-1].generation != found.generation:
             return 0
         return sum(_destroy_generation(store, partition, at) for partition in history)
+
+
+def destroy_all(store: PartitionStore, found: Iterable[Partition]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Destroy what was found due; who had rows left, by name, and (partition, code) of those that could not be."""
+    destroyed, faults = [], []
+    for partition in found:
+        try:
+            if destroy(store, partition):
+                destroyed.append(str(partition.id))
+        except PlatformError as error:
+            faults.append((str(partition.id), error.code))
+    return destroyed, faults
 
 
 def _destroy_generation(store: PartitionStore, partition: Partition, at: str) -> bool:

@@ -29,6 +29,7 @@ async def audit_report(request: Request) -> Response:
 
 def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         return None
+    return day if day is None or 2000 <= day.year < 2200 else None

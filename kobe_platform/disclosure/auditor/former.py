@@ -17,7 +17,8 @@ import polars as pl
 
 from kobe_platform.disclosure.auditor.figures import FORMER, Figures, read_figures
 from kobe_platform.disclosure.auditor.system import build_system, components
-from kobe_platform.disclosure.spec import Dimension, FormerRelease, Spec, Table
+from kobe_platform.disclosure.former import FormerRelease
+from kobe_platform.disclosure.spec import Dimension, Spec, Table
 from kobe_platform.errors import DisclosureError
 
 

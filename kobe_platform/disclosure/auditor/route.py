@@ -13,7 +13,8 @@ import polars as pl
 from kobe_platform.disclosure.auditor import verdict
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.verdict import MOST_FINDINGS, AuditReport, Finding
-from kobe_platform.disclosure.spec import Spec, Table, check_former
+from kobe_platform.disclosure.former import check_former
+from kobe_platform.disclosure.spec import Spec, Table
 from kobe_platform.errors import DisclosureError
 
 _MESSAGES = {

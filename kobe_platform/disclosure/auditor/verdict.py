@@ -15,7 +15,8 @@ from kobe_platform.disclosure.auditor.former import apart, corrected_findings, j
 from kobe_platform.disclosure.auditor.means import read_means
 from kobe_platform.disclosure.auditor.members import told_to_members
 from kobe_platform.disclosure.auditor.system import System, build_system, components
-from kobe_platform.disclosure.spec import FormerRelease, Spec
+from kobe_platform.disclosure.former import FormerRelease
+from kobe_platform.disclosure.spec import Spec
 
 MOST_FINDINGS = 10_000
 

@@ -187,3 +187,15 @@ def test_every_folder_of_the_store_is_the_owners(store):
     store.write(PartitionId("lake", "resident_register", "2025-01"), pl.DataFrame({"a": [1]}))
     for folder in (store.root, *(path for path in store.root.rglob("*") if path.is_dir())):
         assert folder.stat().st_mode & 0o777 == 0o700, folder.name
+
+
+def test_a_damaged_purpose_hinders_the_rotation_of_no_other(store):
+    from kobe_platform.custody import commands
+
+    for source in ("aaa", "bbb"):
+        store.write(PartitionId("raw", source, "2025-01"), pl.DataFrame({"a": [1]}))
+    (store.manifests.folder(PartitionId("raw", "aaa", "2025-01")) / "head.json").write_text("{}")
+    with pytest.raises(CustodyError):
+        commands._rewrapped(store, ["data/raw/aaa", "data/raw/bbb"], True)
+    assert store.current(PartitionId("raw", "bbb", "2025-01")).key.key_id == "data/raw/bbb#2"
+    assert store.keys.pending() == ("data/raw/aaa",)

@@ -84,6 +84,17 @@ def test_strangers_do_not_fill_the_trail(build, app):
     assert len(trail(app, "sign_in.throttled")) == 1
 
 
+def test_a_password_typed_as_a_login_is_nowhere(app):
+    guess(visitor(app), login="sea-and-mountains-9", password="clerk")
+    guess(visitor(app), login="clerk")
+    assert [event.who for event in trail(app, "sign_in.password")] == ["?", "clerk"]
+
+
+@pytest.mark.parametrize("query", ["to=9999-12-31", "from=0001-01-01", "to=0001-01-01", "from=x"])
+def test_days_far_off_are_the_days_of_the_last_month(app, query):
+    assert visitor(app, "auditor").get(f"/audit-report?{query}").status_code == 200
+
+
 def test_dagsters_pages_are_in_nobodys_frame(build, dagster):
     app = registered(build(dagster=dagster))
     answer = visitor(app, "operator").get(f"{dagster_gate.PREFIX}/", headers={"accept": "text/html"})
