@@ -22,7 +22,17 @@ export function showBigValue(root, component, record, rows, state) {
 
 function showSpark(root, rows, at) {
   const place = root.querySelector('.lounge-spark');
-  place.replaceChildren(...spark(rows?.[0] ?? [], at, place.clientWidth || 120));
+  place.replaceChildren(...spark(rows?.[0] ?? [], at, widthOf(place)));
+}
+
+/** Measured once for a window's width: to measure is to lay the page out. */
+const widths = new Map();
+addEventListener('resize', () => widths.clear());
+
+function widthOf(place) {
+  const width = widths.get(place) ?? place.clientWidth;
+  if (width) widths.set(place, width);
+  return width || 120;
 }
 
 /** A line with gaps where figures are suppressed or absent, and a dot at the chosen period. */

@@ -42,7 +42,10 @@ export class Chart {
     this.watch.observe(this.place);
   }
 
+  /** Draw again where the place has another size; the first report of a new chart tells the size that it has. */
   resize() {
+    const { clientWidth, clientHeight } = this.place;
+    if (clientWidth === this.chart.getWidth() && clientHeight === this.chart.getHeight()) return;
     this.chart.resize();
     if (this.last) this.show(...this.last);
   }
@@ -57,17 +60,17 @@ export class Chart {
       this.place.append(element('p', { class: 'lounge-empty' }, EMPTY));
       return;
     }
-    const option = this.option(record, rows, this.place.clientWidth);
+    const option = this.option(record, rows, { width: this.chart.getWidth(), height: this.chart.getHeight() });
     this.chart.setOption(still ? { ...option, animation: false } : option, true);
     if (still) this.chart.getZr().flush();
   }
 
-  /** What the chart draws at a width. */
-  option(record, rows, width) {
+  /** What the chart draws in so many pixels. */
+  option(record, rows, size) {
     const make = MAKERS[this.component.kind] ?? lines;
-    const { component, place } = this;
+    const { component } = this;
     const drawn = stacked(component, record, rows);
-    const made = { ...frame(component, record, rows, drawn, width), ...make(component, record, rows, width < 480, place, drawn) };
+    const made = { ...frame(component, record, rows, drawn, size.width), ...make(component, record, rows, size.width < 480, size, drawn) };
     if (!component.opts.lines && !component.opts.notes) return made;
     return { ...made, series: [...made.series, guides(component, record, Boolean(component.opts.horizontal), LOOK)] };
   }
@@ -164,13 +167,13 @@ function levelRange(rows, digits) {
   return { min: Math.max(0, round(low - 5 * step)), max: round(high + 5 * step) };
 }
 
-function lines(component, record, rows, narrow, place, drawn) {
+function lines(component, record, rows, narrow, size, drawn) {
   const area = component.kind === 'AreaChart';
   const zero = area || component.opts.zero;
   const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits)) };
   const alone = record.x.length <= 36 || drawn.hidden.length > 0; // beside a gap a point may stand alone
   return {
-    xAxis: { ...category(component, record, narrow, false, place.clientWidth), boundaryGap: record.x.length === 1 },
+    xAxis: { ...category(component, record, narrow, false, size.width), boundaryGap: record.x.length === 1 },
     yAxis: component.opts.total ? percent(component, narrow) : measure(component, narrow, free),
     series: drawn.rows.map((row, i) => ({
       type: 'line',
@@ -182,7 +185,7 @@ function lines(component, record, rows, narrow, place, drawn) {
       showAllSymbol: alone,
       lineStyle: { width: 2.5, type: DASHES[i % DASHES.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
-      ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, place.clientWidth - 60), false) } : {}),
+      ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, size.width - 60), false) } : {}),
     })),
   };
 }
@@ -201,14 +204,14 @@ function markedAt(places, horizontal, aside = 0) {
 }
 
 /** Distance of a series' bar from the middle of its group, in pixels. */
-function aside(i, rows, record, horizontal, place) {
-  const band = (horizontal ? place.clientHeight - 70 : place.clientWidth - 60) / record.x.length;
+function aside(i, rows, record, horizontal, size) {
+  const band = (horizontal ? size.height - 70 : size.width - 60) / record.x.length;
   return ((i - (rows.length - 1) / 2) * Math.min((band * 0.72) / rows.length, 44)) / 2;
 }
 
-function bars(component, record, rows, narrow, place, drawn) {
+function bars(component, record, rows, narrow, size, drawn) {
   const { horizontal, stacked: piled, total } = component.opts;
-  const names = category(component, record, narrow, horizontal, place.clientWidth);
+  const names = category(component, record, narrow, horizontal, size.width);
   if (horizontal) names.inverse = true;
   const values = total ? percent(component, narrow) : measure(component, narrow);
   const alone = rows.length === 1;
@@ -225,18 +228,18 @@ function bars(component, record, rows, narrow, place, drawn) {
       barCategoryGap: '28%',
       ...(piled
         ? { stack: 'all', itemStyle: { borderColor: '#fff', borderWidth: 1 } }
-        : { markPoint: marks(row, horizontal, aside(i, rows, record, horizontal, place)) }),
+        : { markPoint: marks(row, horizontal, aside(i, rows, record, horizontal, size)) }),
       ...(alone && horizontal
         ? { label: { show: true, position: 'right', color: INK, fontSize: 12, formatter: ({ dataIndex }) => figure(row[dataIndex], { digits: component.digits }) } }
         : {}),
-    })).concat(hidden.size ? [crosses(drawn, record, horizontal, place)] : []),
+    })).concat(hidden.size ? [crosses(drawn, record, horizontal, size)] : []),
     ...(alone && horizontal ? { grid: { left: 4, right: narrow ? 56 : 72, top: 8, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' } } : {}),
   };
 }
 
 /** 「X」 at the end of each stack with a hidden part: a part of no length on top, which says that more belongs there. */
-function crosses(drawn, record, horizontal, place) {
-  const shown = new Set(roomy(drawn.hidden, record.x.length, horizontal ? place.clientHeight - 70 : place.clientWidth - 60));
+function crosses(drawn, record, horizontal, size) {
+  const shown = new Set(roomy(drawn.hidden, record.x.length, horizontal ? size.height - 70 : size.width - 60));
   const label = { show: true, formatter: SUPPRESSED, color: INK, fontSize: 12, position: horizontal ? 'right' : 'top', distance: 3 };
   const data = record.x.map((_, at) => (shown.has(at) ? { value: 0, label } : null));
   return { type: 'bar', stack: 'all', silent: true, animation: false, data };

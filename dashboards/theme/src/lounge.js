@@ -22,7 +22,7 @@ class Page {
     this.views = spec.components.map((component) => new View(component, this.filters));
     this.turn = 0;
     const seen = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) if (isIntersecting) this.views.find((v) => v.root === target).draw();
+      for (const { target, isIntersecting } of entries) this.views.find((v) => v.root === target).come(isIntersecting);
     }, { rootMargin: '300px' });
     for (const view of this.views) if (view.isChart) seen.observe(view.root);
     followPrinting(this);
@@ -41,13 +41,28 @@ class Page {
       const records = await this.slices.load(state);
       if (turn !== this.turn) return;
       const choices = Object.keys(state).map((name) => this.filters.label(name));
+      const inSight = this.views.filter((view) => view.isInSight()); // measured before anything changes
       for (const view of this.views) view.show(records[view.component.id], state, choices);
+      for (const view of inSight) view.draw();
       document.documentElement.dataset.shown = JSON.stringify(state);
+      this.drawNear(turn);
     } catch {
       document.documentElement.dataset.failed = 'true';
     }
   }
+
+  /** Charts that a reader may scroll to, when those in sight stand on the screen; one a task, lest a choice wait for them. */
+  async drawNear(turn) {
+    for (const view of this.views) {
+      if (!view.near || !view.due) continue;
+      await afterFrame();
+      if (turn !== this.turn) return;
+      view.draw();
+    }
+  }
 }
+
+const afterFrame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 class View {
   constructor(component, filters) {
@@ -56,6 +71,7 @@ class View {
     this.root = document.getElementById(component.id);
     this.isChart = CHARTS.has(component.kind);
     this.near = false;
+    this.due = true; // the chart shows other choices, or nothing yet
     this.details = this.root.querySelector('details');
     // A click draws before the table opens: `toggle` comes a task later and would show the former choices until then.
     this.details?.querySelector('summary').addEventListener('click', () => this.table(true));
@@ -67,19 +83,30 @@ class View {
   }
 
   show(record, state, choices) {
-    this.record = record;
-    this.choices = choices;
-    this.state = state;
-    this.rows = rowsOf(this.component, record, state);
+    const rows = rowsOf(this.component, record, state);
+    const changed = !this.state || record !== this.record || rows !== this.rows;
+    Object.assign(this, { record, rows, state, choices });
+    this.due ||= changed;
+    this.stale ||= changed;
     let hidden = hasSuppressed(this.rows);
     if (this.component.kind === 'BigValue') hidden = showBigValue(this.root, this.component, record, this.rows, state);
-    else if (this.flat) this.flat.show(this.rows, record?.t?.[keyOf(this.component, state)]);
+    else if (this.flat && changed) this.flat.show(this.rows, record?.t?.[keyOf(this.component, state)]);
     else if (this.component.kind === 'Map' && this.component.opts.drawn) this.map();
     const legend = this.root.querySelector('.lounge-x');
     if (legend) legend.hidden = !hidden;
-    this.stale = true;
     this.table();
-    if (this.near) this.draw();
+  }
+
+  isInSight() {
+    if (!this.isChart) return false;
+    const { width, top, bottom } = this.root.getBoundingClientRect();
+    return width > 0 && bottom > 0 && top < innerHeight;
+  }
+
+  /** Near the window, or no longer. */
+  come(near) {
+    this.near = near;
+    if (near) this.draw();
   }
 
   /** The areas of a map, of which one may be a choice. */
@@ -99,11 +126,12 @@ class View {
     this.stale = false;
   }
 
-  /** The chart, when it comes near the window. */
+  /** The chart, where it does not show the choices of the moment; in this task if its code is there. */
   async draw() {
-    this.near = true;
-    if (!this.isChart || !this.state) return;
-    (await this.ready()).show(this.record, this.rows);
+    if (!this.Chart) await this.load();
+    if (!this.state || !this.due) return;
+    this.due = false;
+    this.made().show(this.record, this.rows);
   }
 
   /** The chart object, its code loaded. */

@@ -55,7 +55,7 @@ function field(value) {
 /** The chart on white ground with its title, drawn anew on a canvas. */
 async function pictureOf(view) {
   const [{ canvasOf }, chart] = await Promise.all([import('./picture.js'), view.ready()]);
-  const drawn = canvasOf(chart.option(view.record, view.rows, WIDTH), WIDTH, HEIGHT);
+  const drawn = canvasOf(chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT }), WIDTH, HEIGHT);
   const sheet = element('canvas', { width: drawn.width, height: drawn.height + 2 * HEAD });
   const pen = sheet.getContext('2d');
   pen.fillStyle = '#fff';
