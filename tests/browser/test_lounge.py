@@ -214,16 +214,6 @@ def test_pages_read_without_javascript(browser, site):
     tab.context.close()
 
 
-def test_paper_shows_every_table(visit):
-    page = visit.open("district_moves.html")
-    page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_timeout(800)
-    assert page.locator("details.lounge-details").evaluate_all("all => all.every((d) => d.open)")
-    assert page.locator("figure:has(.lounge-canvas)").count() == page.locator(".lounge-canvas svg").count()
-    assert page.locator(".lounge-empty:visible").count() == 0
-
-
 def test_synthetic_figures_say_so_on_every_page(visit):
     for name in PAGES:
         page = visit.open(f"{name}.html")

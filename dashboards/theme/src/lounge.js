@@ -4,6 +4,7 @@ import { carryChoices } from './carry.js';
 import { startCatalogue } from './catalogue.js';
 import { startFavourites } from './favourites.js';
 import { DataTable } from './datatable.js';
+import { element } from './dom.js';
 import { addPrinting, startDownload, startDownloads } from './download.js';
 import { Filters } from './filters.js';
 import { followPrinting } from './paper.js';
@@ -13,6 +14,7 @@ import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
 
 const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey']);
+const PAPER_ROWS = 36; // three years of months
 const SAVED = new Set([...CHARTS, 'Map', 'Heatmap', 'DataTable']);
 
 class Page {
@@ -150,19 +152,26 @@ class View {
     return this.chart;
   }
 
-  /** Everything, for paper, now: the chart still and at its place's width, the table with all its rows. */
+  /** Everything, for paper, now: the chart still and at its place's width, the table unless it would fill pages. */
   complete() {
     this.wasOpen = this.details?.open;
-    if (this.details) this.details.open = true;
-    if (this.state && this.details) this.table(true);
+    if (this.details) this.completeTable(this.record?.x?.length ?? 0);
     this.flat?.draw({ whole: true });
     if (!this.isChart || !this.state || !this.Chart) return;
     this.made().show(this.record, this.rows, { still: true });
   }
 
+  /** A table of many rows goes to paper only where the reader opened it. */
+  completeTable(rows) {
+    this.details.open ||= rows <= PAPER_ROWS;
+    if (this.details.open && this.state) this.table(true);
+    if (!this.details.open) this.details.after((this.leftOut = element('p', { class: 'lounge-left-out' }, `表（${rows}行）は、画面で開いてから印刷すると付きます。`)));
+  }
+
   /** Back to the screen. */
   return() {
     if (this.details) this.details.open = this.wasOpen;
+    this.leftOut?.remove();
     this.flat?.draw();
   }
 }
