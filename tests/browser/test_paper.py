@@ -1,4 +1,4 @@
-"""What is printed: figures and tables whole, nothing wider than the sheet, no pages full of rows that nobody asked for."""
+"""What is printed: figures and tables whole, nothing wider than the sheet, no pages of rows that nobody asked for."""
 
 from __future__ import annotations
 
