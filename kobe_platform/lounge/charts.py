@@ -7,7 +7,7 @@ gap in the chart, never zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -18,7 +18,7 @@ from kobe_platform.lounge.boundaries import load_boundaries
 from kobe_platform.lounge.components import Bound
 from kobe_platform.lounge.datatables import cell_html, flat_table, heading, table_html
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
-from kobe_platform.lounge.guides import Guides
+from kobe_platform.lounge.guides import Guides, place_label
 from kobe_platform.lounge.maps import map_html
 from kobe_platform.lounge.slices import KEY, Matrix, matrices
 
@@ -134,12 +134,13 @@ def _chart(
     opts |= guides.opts | ({"total": bound["normalize"]} if bound["normalize"] else {})
     opts |= {"zero": True} if bound["base"] == "zero" else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
+    opts |= {"era": True} if bound["axis"] else {}
     corner = f"{heading(x)}＼{heading(series)}" if across else heading(x)
     headings = (corner, heading(series or y), bound["title"])
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
-    table = matrix_table(matrix, key, headings, bound.format, shaded=bound.name == "Heatmap")
+    table = matrix_table(matrix, key, headings, bound.format, place_label(bound), shaded=bound.name == "Heatmap")
     alternative = f"{bound['title']}（{_KINDS[bound.name]}）。数値は直後の表にあります。"
     canvas = (
         f'<div class="lounge-canvas lounge-canvas--{bound["height"] or "normal"}" role="img" '
@@ -179,11 +180,20 @@ def _map(
     return Drawn(records, spec, html, sum(len(m.x) * len(m.cells) for m in found.values()), (bound["title"],))
 
 
-def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: Format, *, shaded: bool = False) -> str:
+def matrix_table(
+    matrix: Matrix | None,
+    key: str,
+    headings: Sequence[str],
+    fmt: Format,
+    place: Callable[[str], str] = period_label,
+    *,
+    shaded: bool = False,
+) -> str:
     """One matrix as an HTML table: x down, series across.
 
     Args:
         headings: of the x column, of the figures where there is one series, and the caption.
+        place: how a text of the x column reads.
         shaded: mark figures by seven steps over the largest one.
     """
     rows = matrix.cells.get(key) if matrix else None
@@ -193,7 +203,7 @@ def matrix_table(matrix: Matrix | None, key: str, headings: Sequence[str], fmt: 
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (headings[0], *columns))
     largest = max((v for row in rows for v in row if isinstance(v, int | float)), default=0) if shaded else 0
     body = "".join(
-        f'<tr><th scope="row">{escape(period_label(x))}</th>{"".join(cells)}</tr>'
+        f'<tr><th scope="row">{escape(place(x))}</th>{"".join(cells)}</tr>'
         for x, cells in zip(
             matrix.x,
             ([cell_html(row[i], fmt, _shade(row[i], largest)) for row in rows] for i in range(len(matrix.x))),

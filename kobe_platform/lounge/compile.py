@@ -25,7 +25,7 @@ from kobe_platform.lounge.downloads import download_fault, download_html
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.filters import FILTERS, Filter, filter_html, read_filter
 from kobe_platform.lounge.formats import Format, format_fault
-from kobe_platform.lounge.guides import check_nesting, check_shares, guides_of
+from kobe_platform.lounge.guides import check_axis, check_nesting, check_shares, guides_of
 from kobe_platform.lounge.headers import manual_html, page_head
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.slices import SeveralRows, cells_of, write_slice
@@ -292,6 +292,7 @@ class _Compilation:
             identity = f"c{len(self.drawn) + 1}"
             inside = [self.bounds[id(node)] for node in bound.tag.children if isinstance(node, Tag)]
             guides = guides_of(bound, inside, self.results, self.page.error) if inside else NO_GUIDES
+            check_axis(bound, frame, self.page.error)
             check_shares(bound, frame, self.page.error)
             choice = self._choice(bound)
             drawn = draw(bound, frame, choice, self.defaults, identity, self.page.boundaries, guides)

@@ -59,6 +59,7 @@ _CHART = {
 _XY = {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True), "series": Attribute("column")}
 GUIDES = ("ReferenceLine", "Annotation")
 """What may stand inside a chart."""
+_LINES = {**_XY, "axis": Attribute("choice", choices=(ERA,))}
 _OVER = {"holds": True, "draws": True, "takes": GUIDES}
 _FILTER = {
     "name": Attribute(required=True),
@@ -102,11 +103,11 @@ COMPONENTS: dict[str, Component] = {
             },
             draws=True,
         ),
-        Component("LineChart", {**_XY, "base": _choice("free", "zero")}, **_OVER),
-        Component("AreaChart", {**_XY, "normalize": Attribute()}, **_OVER),
+        Component("LineChart", {**_LINES, "base": _choice("free", "zero")}, **_OVER),
+        Component("AreaChart", {**_LINES, "normalize": Attribute()}, **_OVER),
         Component(
             "BarChart",
-            {**_XY, "horizontal": Attribute("flag"), "stacked": Attribute("flag"), "normalize": Attribute()},
+            {**_LINES, "horizontal": Attribute("flag"), "stacked": Attribute("flag"), "normalize": Attribute()},
             **_OVER,
         ),
         Component("ReferenceLine", {"x": Attribute(), "y": Attribute("figure"), "label": Attribute(required=True)}),

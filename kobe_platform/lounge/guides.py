@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.components import COMPONENTS, GUIDES, Bound, nearest, reference
+from kobe_platform.lounge.eras import era_label
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
 from kobe_platform.lounge.slices import cells_of
@@ -81,7 +82,7 @@ def guides_of(
         for problem in _problems(bound, axis, shares=bool(chart["normalize"])):
             faults.add(fail(*problem, bound.tag.line))
         y = _figure(bound, results, fail) if bound["y"] else None
-        words.append(_told(bound, y, PERCENT if chart["normalize"] else chart.format))
+        words.append(_told(bound, y, PERCENT if chart["normalize"] else chart.format, place_label(chart)))
         if bound["y"] and not isinstance(y, int | float):
             continue
         places = {name: bound[name] for name in ("x", "to") if bound[name]}
@@ -89,6 +90,24 @@ def guides_of(
         (lines if bound.name == "ReferenceLine" else notes).append(drawn)
     opts = {name: drawn for name, drawn in (("lines", lines), ("notes", notes)) if drawn}
     return Guides(opts, "　".join(words))
+
+
+def place_label(chart: Bound) -> Callable[[str], str]:
+    """How a chart's periods read: in eras where it asks for that (``axis=和暦``)."""
+    return era_label if chart["axis"] else period_label
+
+
+def check_axis(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
+    """That an axis in eras is one of periods.
+
+    Raises:
+        LoungeError: a place of the axis is no ``YYYY`` or ``YYYY-MM`` (coordinates: line).
+    """
+    if chart["axis"] and not all(is_period(str(place)) for place in frame[chart["x"]].unique()):
+        remedy = "take axis out, or let x be a column of periods (2025, 2025-07)"
+        raise fail(
+            "axis", f"axis={chart['axis']} is for periods, which column {chart['x']} is not", remedy, chart.tag.line
+        )
 
 
 def check_shares(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
@@ -168,11 +187,11 @@ def _figure(bound: Bound, results: Mapping[str, pl.DataFrame], fail: Fail) -> Ce
     return cell
 
 
-def _told(bound: Bound, y: Cell, fmt: Format) -> str:
+def _told(bound: Bound, y: Cell, fmt: Format, label: Callable[[str], str]) -> str:
     """A line or note as readers without the picture learn it."""
     line = "基準線" if bound["y"] else "目印"
     kind = line if bound.name == "ReferenceLine" else "注記"
-    place = "～".join(period_label(bound[name]) for name in ("x", "to") if bound[name])
+    place = "～".join(label(bound[name]) for name in ("x", "to") if bound[name])
     if not bound["y"]:
         return f"{kind}「{bound['label']}」：{place}"
     why = {SUPPRESSED: "秘匿のため描いていません", None: "データがないため描いていません"}

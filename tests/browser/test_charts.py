@@ -40,8 +40,23 @@ SELECT period, value AS 人口, status FROM population_ward
 WHERE age = 'total' AND sex = 'total' AND area = '28100' ORDER BY period
 ```
 
+```sql hiding
+SELECT area_label AS 区, nationality_label AS 国籍, value AS 外国人, status FROM foreigners_nationality_ward
+WHERE area_leaf AND period = '2025-12' AND nationality_leaf AND area IN (
+  SELECT area FROM foreigners_nationality_ward WHERE period = '2025-12' AND nationality_leaf AND status = 'suppressed'
+) ORDER BY area_sort, nationality_sort
+```
+
+```sql series
+SELECT period, nationality_label AS 国籍, value AS 外国人, status FROM foreigners_nationality_ward
+WHERE area = '28100' AND nationality_leaf ORDER BY period, nationality_sort
+```
+
 <BarChart data={wards} x=区 y=外国人 series=国籍 stacked title="積み上げ" fmt=人/>
 <AreaChart data={wards} x=区 y=外国人 series=国籍 title="面" fmt=人/>
+<AreaChart data={hiding} x=区 y=外国人 series=国籍 title="どこにも秘匿" fmt=人/>
+<LineChart data={people} x=period y=人口 title="元号" axis=和暦 fmt=人/>
+<LineChart data={series} x=period y=外国人 series=国籍 title="多くの系列" fmt=人/>
 <BarChart data={whole} x=区 y=外国人 series=国籍 normalize=外国人計 title="構成比" fmt=人/>
 <LineChart data={people} x=period y=人口 title="線" fmt=人>
 <ReferenceLine y=150000 label="目標"/>
@@ -72,7 +87,7 @@ def drawn(browser, made, request) -> Iterator[Visit]:
         page = tab.open("charts.html")
         for figure in page.query_selector_all("figure:has(.lounge-canvas)"):
             figure.scroll_into_view_if_needed()
-            page.wait_for_function("f => f.querySelector('svg path')", arg=figure)
+            page.wait_for_function("f => f.querySelector('svg path, .lounge-undrawn:not([hidden])')", arg=figure)
         yield tab
         tab.context.close()
 
@@ -141,6 +156,35 @@ def test_shares_are_of_the_published_total_and_keep_their_counts_in_the_tooltip_
     assert row.locator("b").inner_text() == f"{share:.1f}%（{cells[code]:,}人）"
     assert "外国人計" not in chart.locator("svg text").all_text_contents()
     assert "外国人計" in chart.locator("thead th").all_text_contents()
+
+
+def test_areas_hidden_everywhere_give_words_and_the_way_to_the_table(drawn):
+    chart = figure(drawn, "どこにも秘匿")
+    words = chart.locator(".lounge-undrawn")
+    assert "グラフを描けません" in words.inner_text() and "表で見る" in words.inner_text()
+    assert chart.locator(".lounge-canvas").is_hidden() and chart.locator("svg").is_hidden()
+    assert "X" in chart.locator("tbody td").all_text_contents()
+    assert figure(drawn, "面").locator(".lounge-undrawn").is_hidden()
+
+
+def test_an_axis_reads_in_eras_where_the_page_asks_for_it(drawn):
+    chart = figure(drawn, "元号")
+    texts = chart.locator("svg text").all_text_contents()
+    assert "令和7年" in texts and not [text for text in texts if "2025" in text]
+    chart.locator("summary").click()
+    assert chart.locator("tbody th").first.inner_text() == "令和7年7月"
+    assert "2025年" in figure(drawn, "線").locator("svg text").all_text_contents()
+
+
+def test_no_two_of_many_series_look_alike(drawn):
+    """Colour and dash of every line, as drawn."""
+    chart = figure(drawn, "多くの系列")
+    names = chart.locator("thead th").count() - 1
+    looks = chart.evaluate(
+        "f => [...f.querySelectorAll('svg path[stroke-width=\"2.5\"]')]"
+        ".map(p => `${p.getAttribute('stroke')} ${p.getAttribute('stroke-dasharray')}`)"
+    )
+    assert names >= 5 and len(set(looks)) == names and "" not in {look.split()[0] for look in looks}
 
 
 def test_lines_and_notes_stand_over_the_chart_inside_its_axis(drawn):

@@ -9,7 +9,9 @@ import { element } from './dom.js';
 import { guides, levelsOf } from './guides.js';
 import { roomy, stacked } from './stacks.js';
 import { EMPTY } from './tables.js';
-import { axisFigure, figure, periodLabel, shortPeriod, SUPPRESSED } from './formats.js';
+import palette from './palette.json';
+import { axisFigure, figure, SUPPRESSED } from './formats.js';
+import { placeLabel, shortPeriod, yearOfMonth } from './periods.js';
 
 use([BarChart, LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
 
@@ -21,13 +23,14 @@ export const MUTED = token('neutral-solid-gray-600');
 const RULE = token('neutral-solid-gray-100');
 const LOOK = { ink: INK, ground: token('neutral-solid-gray-100') };
 const PALE = 0.45; // stacks with a hidden part
-// One hue in as many lightnesses as there are series, dark to light.
-const RAMPS = [[900], [900, 500], [1100, 700, 300], [1200, 900, 500, 300], [1200, 1000, 800, 500, 300], [1200, 1000, 800, 600, 400, 200], [1200, 1100, 900, 700, 500, 300, 100]];
-const ramp = (count) => RAMPS[Math.min(Math.max(count, 1), RAMPS.length) - 1].map((step) => token(`primitive-light-blue-${step}`));
-const DASHES = ['solid', [6, 4], [2, 3], [10, 4, 2, 4]];
+// As many colours as there are series; lines differ by dash, and beyond four by marker as well.
+const { colours, dashes, markers } = palette;
+const ramp = (count) => colours[Math.min(Math.max(count, 1), colours.length) - 1].map((step) => token(`primitive-${step}`));
 export const FONT = getComputedStyle(document.body).fontFamily;
 const CALM = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
+const NO_STACK = 'どの時点・区分にも秘匿した値（X）があるため、グラフを描けません。公表している値は、下の「表で見る」でご覧ください。';
+const ALL_HIDDEN = 'この条件の値は、すべて秘匿（X）です。グラフは描けません。';
 const SHARE = { unit: '%', digits: 1 };
 
 const drawable = (value) => (typeof value === 'number' ? value : null);
@@ -44,6 +47,7 @@ export class Chart {
 
   /** Draw again where the place has another size; the first report of a new chart tells the size that it has. */
   resize() {
+    if (this.place.hidden) return;
     const { clientWidth, clientHeight } = this.place;
     if (clientWidth === this.chart.getWidth() && clientHeight === this.chart.getHeight()) return;
     this.chart.resize();
@@ -53,16 +57,23 @@ export class Chart {
   /** Draw a matrix; `still` at once and at the width of the moment, for paper. */
   show(record, rows, { still = false } = {}) {
     this.last = [record, rows];
+    if (this.without(undrawn(this.component, record, rows))) return;
     if (still) this.chart.resize();
-    this.place.querySelector('.lounge-empty')?.remove();
-    if (!rows?.length) {
-      this.chart.clear();
-      this.place.append(element('p', { class: 'lounge-empty' }, EMPTY));
-      return;
-    }
     const option = this.option(record, rows, { width: this.chart.getWidth(), height: this.chart.getHeight() });
     this.chart.setOption(still ? { ...option, animation: false } : option, true);
     if (still) this.chart.getZr().flush();
+  }
+
+  /** Words in place of the chart, where there are any; its place is given back when there are none. */
+  without(words) {
+    this.words ??= this.place.parentElement.insertBefore(element('p', { class: 'lounge-undrawn', role: 'status' }), this.place.nextSibling);
+    this.words.textContent = words;
+    this.words.hidden = !words;
+    if (words) this.chart.clear();
+    if (this.place.hidden === Boolean(words)) return Boolean(words);
+    this.place.hidden = Boolean(words);
+    if (!words) this.chart.resize();
+    return Boolean(words);
   }
 
   /** What the chart draws in so many pixels. */
@@ -74,6 +85,14 @@ export class Chart {
     if (!component.opts.lines && !component.opts.notes) return made;
     return { ...made, series: [...made.series, guides(component, record, Boolean(component.opts.horizontal), LOOK)] };
   }
+}
+
+/** Why a matrix cannot be drawn, in words; empty where it can be. An axis with nothing but 「X」 tells a reader nothing. */
+function undrawn(component, record, rows) {
+  if (!rows?.length) return EMPTY;
+  if (component.kind === 'Sankey' || stacked(component, record, rows).rows.flat().some((value) => typeof value === 'number')) return '';
+  if (!rows.flat().includes(SUPPRESSED)) return EMPTY;
+  return rows.flat().some((value) => typeof value === 'number') ? NO_STACK : ALL_HIDDEN;
 }
 
 /** Kind → what is drawn beside the frame; kinds that are loaded later enter themselves. */
@@ -123,17 +142,17 @@ function tooltip(component, record, rows, drawn, at) {
     const text = typeof share === 'number' ? `${figure(share, SHARE)}（${figures}）` : figures;
     return element('div', {}, record.s[i] ? element('span', {}, record.s[i]) : null, element('b', {}, text));
   });
-  return element('div', {}, element('p', {}, periodLabel(record.x[at])), ...lines);
+  return element('div', {}, element('p', {}, placeLabel(record.x[at], component.opts)), ...lines);
 }
 
 function category(component, record, narrow, upright, width = 0) {
   const periods = component.opts.periods;
   const label = { color: INK, fontSize: narrow ? 11 : 12, hideOverlap: true };
-  if (periods) label.formatter = (code, index) => shortPeriod(code, index);
+  if (periods) label.formatter = (code, index) => shortPeriod(code, index, component.opts);
   if (periods && record.x.length > YEARLY_LABELS && record.x[0].length === 7) {
     // A long series is read by its years: a label at each January.
     label.interval = (index, code) => code.endsWith('-01');
-    label.formatter = (code) => periodLabel(code.slice(0, 4));
+    label.formatter = (code) => yearOfMonth(code, component.opts);
   }
   if (upright) Object.assign(label, { width: narrow ? 92 : 150, overflow: 'break', interval: 0, hideOverlap: false });
   else if (!periods) Object.assign(label, { interval: 0, width: Math.max(36, Math.floor((width - 56) / record.x.length)), overflow: 'break', hideOverlap: false });
@@ -180,10 +199,10 @@ function lines(component, record, rows, narrow, size, drawn) {
       name: drawn.names[i],
       data: row.map(drawable),
       connectNulls: false,
-      symbol: 'circle',
-      symbolSize: record.x.length > 36 ? 3 : 6,
+      symbol: markers[i % markers.length],
+      symbolSize: record.x.length > 36 ? 3 : i < 4 ? 6 : 9,
       showAllSymbol: alone,
-      lineStyle: { width: 2.5, type: DASHES[i % DASHES.length] },
+      lineStyle: { width: 2.5, type: dashes[i % dashes.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
       ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, size.width - 60), false) } : {}),
     })),

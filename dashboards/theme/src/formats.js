@@ -22,14 +22,6 @@ export function periodLabel(code) {
   return match[2] ? `${match[1]}年${Number(match[2])}月` : `${match[1]}年`;
 }
 
-/** Axis text of a period: the year only where it begins. */
-export function shortPeriod(code, index) {
-  const match = /^(\d{4})-(\d{2})$/.exec(code);
-  if (!match) return periodLabel(code);
-  const month = `${Number(match[2])}月`;
-  return index === 0 || match[2] === '01' ? `${month}\n${match[1]}年` : month;
-}
-
 /** Axis numbers in 万 where they are long: 215,000 → 21.5万; both sides of a pyramid count upwards (`unsigned`). */
 export function axisFigure(value, { unsigned = false } = {}) {
   const size = Math.abs(value);

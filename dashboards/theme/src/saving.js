@@ -1,7 +1,8 @@
 // What is on the screen, as a file: CSV for spreadsheets, the chart as a picture. Nothing leaves the browser.
 import { element } from './dom.js';
 import { eraLabel } from './eras.js';
-import { periodLabel, SUPPRESSED } from './formats.js';
+import { SUPPRESSED } from './formats.js';
+import { placeLabel } from './periods.js';
 
 const MARK = '\ufeff'; // spreadsheets take a file that begins with it for UTF-8
 const WIDTH = 1200;
@@ -39,7 +40,7 @@ function csvOf({ component, record, rows, flat: table }) {
   const flat = Boolean(component.columns);
   const alone = !flat && record.s.length === 1 && record.s[0] === '';
   const heads = flat ? component.columns.map(({ head }) => head) : [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
-  const lines = flat ? (table?.rows() ?? rows).map((row) => row.map((value, at) => (component.columns[at].era && value ? eraLabel(value) : value))) : record.x.map((x, at) => [periodLabel(x), ...rows.map((row) => row[at])]);
+  const lines = flat ? (table?.rows() ?? rows).map((row) => row.map((value, at) => (component.columns[at].era && value ? eraLabel(value) : value))) : record.x.map((x, at) => [placeLabel(x, component.opts), ...rows.map((row) => row[at])]);
   return new Blob([MARK, ...[heads, ...lines].map((line) => `${line.map(field).join(',')}\r\n`)], { type: 'text/csv' });
 }
 

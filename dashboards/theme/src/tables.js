@@ -1,6 +1,7 @@
 // The table under each chart, for the choices of the moment; the first one came ready with the page.
 import { element } from './dom.js';
-import { figure, periodLabel, SUPPRESSED } from './formats.js';
+import { figure, SUPPRESSED } from './formats.js';
+import { placeLabel } from './periods.js';
 
 export const EMPTY = 'この条件のデータはありません。';
 
@@ -26,7 +27,7 @@ export function showMatrix(root, component, record, rows) {
   const heads = [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
   const shade = component.kind === 'Heatmap' ? shades(rows) : () => '';
   const body = record.x.map((x, i) =>
-    element('tr', {}, element('th', { scope: 'row' }, periodLabel(x)), ...rows.map((row) => cell(row[i], component, shade(row[i])))),
+    element('tr', {}, element('th', { scope: 'row' }, placeLabel(x, component.opts)), ...rows.map((row) => cell(row[i], component, shade(row[i])))),
   );
   place.replaceChildren(
     element(

@@ -168,3 +168,22 @@ def test_shares_without_a_published_total_or_of_overlapping_parts_are_refused(
         compile_page(load_pages(folder)["people"], tables, tmp_path / "out")
     assert caught.value.code == "page.shares" and remedy in caught.value.remedy
     assert UNEXPLAINED not in explain(caught.value)
+
+
+def test_an_axis_in_eras_tells_its_periods_so_in_table_and_words(write_page, tables, tmp_path):
+    inside = '<ReferenceLine x=2025-09 label="調査"/>'
+    page = line(inside).replace("x=period", "x=period axis=和暦")
+    text, spec = compiled(write_page(page), tables, tmp_path / "out")
+    assert spec["opts"]["era"] is True
+    assert "目印「調査」：令和7年9月" in text and '<th scope="row">令和7年7月</th>' in text
+    assert "2025年7月</th>" not in text
+
+
+def test_an_axis_in_eras_is_one_of_periods(write_page, tables, tmp_path):
+    page = AGES.format(which="age_leaf AND period = '2025-12'") + (
+        '<BarChart data={ages} x=年齢 y=人口 axis=和暦 title="棒" fmt=人/>'
+    )
+    with pytest.raises(LoungeError, match="axis=和暦 is for periods") as caught:
+        compile_page(load_pages(write_page(page))["people"], tables, tmp_path / "out")
+    assert caught.value.code == "page.axis"
+    assert UNEXPLAINED not in explain(caught.value)
