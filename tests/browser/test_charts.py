@@ -164,6 +164,7 @@ def test_areas_hidden_everywhere_give_words_and_the_way_to_the_table(drawn):
     assert "グラフを描けません" in words.inner_text() and "表で見る" in words.inner_text()
     assert chart.locator(".lounge-canvas").is_hidden() and chart.locator("svg").is_hidden()
     assert "X" in chart.locator("tbody td").all_text_contents()
+    assert chart.get_by_role("button", name="画像で保存").is_hidden()
     assert figure(drawn, "面").locator(".lounge-undrawn").is_hidden()
 
 

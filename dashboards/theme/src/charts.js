@@ -155,7 +155,7 @@ function category(component, record, narrow, upright, width = 0) {
     label.formatter = (code) => yearOfMonth(code, component.opts);
   }
   if (upright) Object.assign(label, { width: narrow ? 92 : 150, overflow: 'break', interval: 0, hideOverlap: false });
-  else if (!periods) Object.assign(label, { interval: 0, width: Math.max(36, Math.floor((width - 56) / record.x.length)), overflow: 'break', hideOverlap: false });
+  else if (!periods) Object.assign(label, { interval: 0, width: Math.max(24, Math.floor((width - 56) / record.x.length)), overflow: 'break', hideOverlap: false });
   return { type: 'category', data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: MUTED } }, axisLabel: label };
 }
 

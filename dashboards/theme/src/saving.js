@@ -13,12 +13,12 @@ const HEAD = 72;
 export function addSaving(view) {
   const bar = element('p', { class: 'lounge-saving' });
   addButton(bar, 'CSVで保存', () => saveCsv(view));
-  if (view.isChart) addButton(bar, '画像で保存', () => savePicture(view));
+  if (view.isChart) addButton(bar, '画像で保存', () => savePicture(view), 'lounge-save--picture');
   view.root.append(bar);
 }
 
-export function addButton(place, text, act) {
-  const button = element('button', { type: 'button', class: 'lounge-save' }, text);
+export function addButton(place, text, act, kind = '') {
+  const button = element('button', { type: 'button', class: `lounge-save ${kind}`.trim() }, text);
   button.addEventListener('click', act);
   place.append(button);
 }
