@@ -78,11 +78,13 @@ def understood(menu: Menu, asked: Mapping[str, object], areas: Hierarchy | None,
     if name not in menu.measures:
         raise _refused("measure", "measure", "集計するものを選んでください", given=name, among=menu.measures)
     measure = menu.measures[name]
-    chosen, filters = _strings(asked.get("dimensions", ())), asked.get("filters") or {}
+    chosen, filters = _strings(asked.get("dimensions", ()), "dimensions"), asked.get("filters") or {}
     if not isinstance(filters, Mapping):
         raise _refused("filters", "filters", "絞り込みの形が正しくありません")
     dimensions = _dimensions(menu, measure, chosen, list(map(str, filters)))
-    codes = {str(key): _codes(menu, str(key), _strings(value), areas) for key, value in filters.items()}
+    codes = {
+        str(key): _codes(menu, str(key), _strings(value, f"filters.{key}"), areas) for key, value in filters.items()
+    }
     trees = [tree(menu.dimensions[one].hierarchy, areas) for one in dimensions]
     cells = prod(len(one.codes) - len(one.residual) for one in trees)
     if cells > menu.most_cells:
@@ -148,9 +150,9 @@ def _statistic(menu: Menu, name: str, dimensions: Sequence[str]) -> Statistic:
     )
 
 
-def _strings(value: object) -> tuple[str, ...]:
+def _strings(value: object, place: str) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise _refused("list", "dimensions", "区分とコードは一覧で指定してください")
+        raise _refused("list", place, '区分とコードは、["…"] のように一覧で書いてください')
     return tuple(str(one) for one in value)
 
 

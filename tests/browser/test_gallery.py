@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
@@ -29,6 +30,9 @@ def folder(tmp_path_factory) -> Path:
     shutil.copytree(PROJECT / "dashboards", root / "dashboards", ignore=ignored)
     day = date(2026, 1, 9)
     write_new(root / "dashboards", "部品の見本", "gallery", owner="政策課", application="R7-1", today=day, gallery=True)
+    second = '\n<DataTable data={listed} total=合計 search rows=10 filter="period" title="二つ目の表"/>\n'
+    with (root / "dashboards/pages/gallery.md").open("a", encoding="utf-8") as page:
+        page.write(second)
     return root
 
 
@@ -110,6 +114,45 @@ def test_a_search_folds_kana_and_keeps_the_published_total(tab):
     figure.get_by_label("表の中をさがす").fill("")
     assert figure.locator(".lounge-totals td").nth(2).inner_text() == total
     assert figure.locator(".lounge-pager span").inner_text() == everything
+
+
+def test_sort_and_search_stand_in_the_address_apart_for_each_table(tab):
+    page = tab.open("gallery.html")
+    tables = page.locator("figure.lounge-datatable")
+    assert tables.count() > 1
+    one = listed(page)
+    mine = one.get_attribute("id")
+    page.get_by_label("区", exact=True).select_option("28109")
+    tab.wait_for("area", "28109")
+    word = column(one, 1)[0][:1]
+    for _ in range(2):
+        one.get_by_role("button", name="人口（人）").click()
+    one.get_by_label("表の中をさがす").fill(word)
+    page.wait_for_function("([n, w]) => new URLSearchParams(location.search).get(n) === w", arg=[f"{mine}.find", word])
+    shown = column(one, 3)
+    assert shown and all(word in name for name in column(one, 1))
+    address = page.url
+    query = parse_qs(urlsplit(address).query)
+    assert set(query) == {"area", "district", f"{mine}.sort", f"{mine}.order", f"{mine}.find"}
+    assert query[f"{mine}.sort"] == ["人口（人）"] and query[f"{mine}.order"] == ["desc"]
+    page.goto("about:blank")
+    page.goto(address)
+    tab.wait_for("area", "28109")
+    assert listed(page).get_by_label("表の中をさがす").input_value() == word
+    assert column(listed(page), 3) == shown
+    sorts = [th for table in tables.all() for th in table.locator("th[aria-sort=descending]").all()]
+    assert [th.inner_text() for th in sorts] == ["人口（人）"], "no other table follows"
+    listed(page).get_by_role("button", name="人口（人）").click()
+    listed(page).get_by_label("表の中をさがす").fill("")
+    page.wait_for_function("() => [...new URLSearchParams(location.search).keys()].join() === 'area,district'")
+
+
+def test_an_address_that_asks_for_a_column_that_is_no_more_shows_the_table_as_it_is(tab):
+    page = tab.open("gallery.html")
+    mine, first = listed(page).get_attribute("id"), column(listed(page), 1)
+    page = tab.open(f"gallery.html?{mine}.sort=なし&{mine}.order=desc")
+    assert column(listed(page), 1) == first
+    assert listed(page).locator("th[aria-sort=descending]").count() == 0
 
 
 def test_pages_turn_and_end(tab):

@@ -4,9 +4,11 @@ import { fold } from './folding.js';
 import { figure, SUPPRESSED } from './formats.js';
 import { eraLabel } from './eras.js';
 import { cell, EMPTY } from './tables.js';
+import { askedOf, noteAsked } from './tablestate.js';
 
 const TEXTS = new Intl.Collator('ja', { numeric: true });
 const NEXT = { none: 'ascending', ascending: 'descending', descending: 'none' };
+const NOTED = 200; // milliseconds from the last key of a search to the address: browsers limit how often it changes
 const known = (value) => value !== null && value !== undefined && value !== SUPPRESSED;
 
 export class DataTable {
@@ -16,13 +18,17 @@ export class DataTable {
     this.all = [];
     this.totals = 0;
     this.page = 0;
-    this.sort = { column: -1, way: 'none' };
-    this.asked = [];
     this.heads = [...this.table.tHead.rows[0].cells];
+    this.names = component.columns.map(({ head }) => head);
     this.heads.forEach((head, i) => this.makeSortable(head, i));
     const before = root.querySelector('.lounge-scroll');
     if (component.opts.search) before.before(this.searchBox(root.id));
     before.after((this.pager = this.pagerBar()));
+    this.restore();
+    addEventListener('popstate', () => {
+      this.restore();
+      this.draw();
+    });
   }
 
   makeSortable(head, column) {
@@ -32,20 +38,39 @@ export class DataTable {
       this.sort = { column: way === 'none' ? -1 : column, way };
       this.page = 0;
       this.draw();
+      this.note();
     });
     head.replaceChildren(button);
     head.setAttribute('aria-sort', 'none');
   }
 
   searchBox(id) {
-    const input = element('input', { type: 'search', id: `${id}-search`, autocomplete: 'off' });
+    const input = (this.input = element('input', { type: 'search', id: `${id}-search`, autocomplete: 'off' }));
     input.addEventListener('input', () => {
-      this.asked = input.value.split(/\s+/).map(fold).filter(Boolean);
+      this.find(input.value);
       this.page = 0;
       this.draw();
+      clearTimeout(this.noting);
+      this.noting = setTimeout(() => this.note(), NOTED);
     });
     this.count = element('span', { role: 'status' });
     return element('p', { class: 'lounge-table-search' }, element('label', { for: input.id }, '表の中をさがす'), input, this.count);
+  }
+
+  find(text) {
+    this.asked = text.split(/\s+/).map(fold).filter(Boolean);
+  }
+
+  /** Sort and search as the address says. */
+  restore() {
+    const { sort, find } = askedOf(this.component.id, this.names);
+    this.sort = sort;
+    if (this.input) this.input.value = find;
+    this.find(this.input ? find : '');
+  }
+
+  note() {
+    noteAsked(this.component.id, this.names, this.sort, this.input?.value.trim() ?? '');
   }
 
   pagerBar() {
