@@ -19,6 +19,7 @@ from kobe_platform.lounge.components import Bound
 from kobe_platform.lounge.datatables import cell_html, flat_table, heading, table_html
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
 from kobe_platform.lounge.guides import Guides, place_label
+from kobe_platform.lounge.levels import with_levels
 from kobe_platform.lounge.maps import map_html
 from kobe_platform.lounge.slices import KEY, Matrix, matrices
 
@@ -148,9 +149,10 @@ def _chart(
     )
     hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))
     shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table)
-    below = f'<p class="lounge-note">{escape(guides.words)}</p>' if guides.words else ""
-    html = _figure(bound, identity, shown + below + _legend(hidden, _stack(bound) if piled else ""))
-    records = {value: one.as_record() for value, one in found.items()}
+    html = _figure(bound, identity, shown + guides.html(defaults) + _legend(hidden, _stack(bound) if piled else ""))
+    records = {
+        value: with_levels(one, guides.levels, choice.sliced_by, value, choice.keys) for value, one in found.items()
+    }
     cells = sum(len(m.x) * len(m.series) * len(m.cells) for m in found.values())
     return Drawn(records, spec, html, cells, (bound["title"],))
 

@@ -1,8 +1,8 @@
 """What stands over a chart beside its figures: reference lines and annotations, and the whole that shares are of.
 
 ``<LineChart …> <ReferenceLine y=1500000 label="目標"/> </LineChart>``: a line or a note says where it stands in the
-chart's own words, a period or group of ``x`` and a figure of ``y``. A figure may be a query's: ``y={goal.人口}``; one
-that is hidden draws nothing and says so below the chart.
+chart's own words, a period or group of ``x`` and a figure of ``y``. A figure may be a query's: ``y={goal.人口}``, one
+for all or one for each choice (``levels.py``); what is hidden draws nothing and says so below the chart.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.components import COMPONENTS, GUIDES, Bound, nearest, reference
 from kobe_platform.lounge.eras import era_label
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
-from kobe_platform.lounge.slices import cells_of
+from kobe_platform.lounge.formats import Format, is_period, period_label
+from kobe_platform.lounge.levels import Fail, Level, Words, level_of
 from kobe_platform.lounge.tags import Node, Tag, Value
 
 if TYPE_CHECKING:
@@ -25,15 +24,20 @@ if TYPE_CHECKING:
 PERCENT = Format("%", 1)
 """How a line's figure reads where shares are drawn."""
 
-Fail = Callable[[str, str, str, int], LoungeError]
-
 
 @dataclass(frozen=True)
 class Guides:
     """Lines and notes of one chart, ready for the browser, and the same in words."""
 
     opts: Mapping[str, Any] = field(default_factory=dict)
-    words: str = ""
+    words: tuple[Words, ...] = ()
+    levels: tuple[Level, ...] = ()
+    """Figures that follow the readers' choices."""
+
+    def html(self, choices: Mapping[str, str]) -> str:
+        """The words below the chart, for the choices that the page opens with."""
+        told = "　".join(one.html(choices) for one in self.words)
+        return f'<p class="lounge-note">{told}</p>' if told else ""
 
 
 def check_nesting(nodes: Sequence[Node], fail: Fail, faults: Faults, parent: str = "") -> None:
@@ -76,20 +80,24 @@ def guides_of(
         LoungeError: a place that the chart's axis cannot hold, or a figure that a query does not give.
     """
     faults = faults or Faults()
-    lines, notes, words = [], [], []
+    lines, notes, words, levels = [], [], [], []
+    fmt = PERCENT if chart["normalize"] else chart.format
     axis = [str(value) for value in results[chart["data"]][chart["x"]].unique(maintain_order=True)]
     for bound in bounds:
         for problem in _problems(bound, axis, shares=bool(chart["normalize"])):
             faults.add(fail(*problem, bound.tag.line))
-        y = _figure(bound, results, fail) if bound["y"] else None
-        words.append(_told(bound, y, PERCENT if chart["normalize"] else chart.format, place_label(chart)))
-        if bound["y"] and not isinstance(y, int | float):
+        level = level_of(bound, chart.filters, results, fail) if bound["y"] else None
+        follows = level is not None and bool(level.filters)
+        words.append(Words(_told(bound, place_label(chart)), level, fmt, len(levels) if follows else -1))
+        y = {"g": len(levels)} if follows else {"y": level.at({})} if level else {}
+        levels += [level] if follows else []
+        if "y" in y and not isinstance(y["y"], int | float):
             continue
         places = {name: bound[name] for name in ("x", "to") if bound[name]}
-        drawn = places | ({"y": y} if bound["y"] else {}) | {"label": bound["label"]}
+        drawn = places | y | {"label": bound["label"]}
         (lines if bound.name == "ReferenceLine" else notes).append(drawn)
     opts = {name: drawn for name, drawn in (("lines", lines), ("notes", notes)) if drawn}
-    return Guides(opts, "　".join(words))
+    return Guides(opts, tuple(words), tuple(levels))
 
 
 def place_label(chart: Bound) -> Callable[[str], str]:
@@ -166,34 +174,9 @@ def _problems(bound: Bound, axis: Sequence[str], *, shares: bool) -> Iterator[tu
         yield "place", f"y of <{bound.name}> is no share: {bound['y']}", "write 0 to 100, in percent"
 
 
-def _figure(bound: Bound, results: Mapping[str, pl.DataFrame], fail: Fail) -> Cell:
-    """A number as written, or the only row of the query that is named."""
-    named = reference(bound["y"])
-    if named is None:
-        return float(bound["y"]) if "." in bound["y"] else int(bound["y"])
-    query, column = named
-    frame = results[query]
-    if column not in frame.columns:
-        message = f"y names column {column}, which query {query} does not give"
-        raise fail("column", message, nearest(column, frame.columns), bound.tag.line)
-    if frame.height != 1:
-        remedy = "let its query give one row (LIMIT 1)"
-        raise fail("value", f"query {query} gives {frame.height} rows, not one", remedy, bound.tag.line)
-    cell = cells_of(frame, column)[0]
-    if isinstance(cell, str) and cell != SUPPRESSED:
-        raise fail(
-            "value", f"column {column} of query {query} is no number", "name a column of figures", bound.tag.line
-        )
-    return cell
-
-
-def _told(bound: Bound, y: Cell, fmt: Format, label: Callable[[str], str]) -> str:
-    """A line or note as readers without the picture learn it."""
+def _told(bound: Bound, label: Callable[[str], str]) -> str:
+    """A line or note as readers without the picture learn it; its figure comes after."""
     line = "基準線" if bound["y"] else "目印"
     kind = line if bound.name == "ReferenceLine" else "注記"
     place = "～".join(label(bound[name]) for name in ("x", "to") if bound[name])
-    if not bound["y"]:
-        return f"{kind}「{bound['label']}」：{place}"
-    why = {SUPPRESSED: "秘匿のため描いていません", None: "データがないため描いていません"}
-    figure = why[y] if y is None or isinstance(y, str) else fmt.text(y)
-    return f"{kind}「{bound['label']}」：{place}{' ' if place else ''}{figure}"
+    return f"{kind}「{bound['label']}」：{place}{' ' if place and bound['y'] else ''}"

@@ -52,12 +52,32 @@ SELECT period, nationality_label AS 国籍, value AS 外国人, status FROM fore
 WHERE area = '28100' AND nationality_leaf ORDER BY period, nationality_sort
 ```
 
+```sql areas
+SELECT code AS area, label FROM dim_ward ORDER BY sort
+```
+
+```sql each
+SELECT period, area, value AS 人口, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' ORDER BY period
+```
+
+```sql goals
+SELECT area, CASE WHEN area = '28109' THEN NULL ELSE value END AS 人口,
+  CASE WHEN area = '28109' THEN 'suppressed' ELSE status END AS status
+FROM population_ward WHERE age = 'total' AND sex = 'total' AND period = '2025-12'
+```
+
+<Dropdown name=area data={areas} value=area label=label title="区"/>
+
 <BarChart data={wards} x=区 y=外国人 series=国籍 stacked title="積み上げ" fmt=人/>
 <AreaChart data={wards} x=区 y=外国人 series=国籍 title="面" fmt=人/>
 <AreaChart data={hiding} x=区 y=外国人 series=国籍 title="どこにも秘匿" fmt=人/>
 <LineChart data={people} x=period y=人口 title="元号" axis=和暦 fmt=人/>
 <LineChart data={series} x=period y=外国人 series=国籍 title="多くの系列" fmt=人/>
 <BarChart data={whole} x=区 y=外国人 series=国籍 normalize=外国人計 title="構成比" fmt=人/>
+<LineChart data={each} x=period y=人口 filter=area title="区ごと" fmt=人>
+<ReferenceLine y={goals.人口} label="目安"/>
+</LineChart>
 <LineChart data={people} x=period y=人口 title="線" fmt=人>
 <ReferenceLine y=150000 label="目標"/>
 <ReferenceLine x=2025-09 label="調査"/>
@@ -198,6 +218,27 @@ def test_lines_and_notes_stand_over_the_chart_inside_its_axis(drawn):
         assert svg["x"] <= box["x"] and box["x"] + box["width"] <= svg["x"] + svg["width"]
         assert svg["y"] <= box["y"] and box["y"] + box["height"] <= svg["y"] + svg["height"]
     assert "基準線「目標」：150,000人" in chart.inner_text()
+
+
+def test_a_line_at_a_querys_figure_follows_the_choice_of_its_chart(drawn, made):
+    chart = figure(drawn, "区ごと")
+    chart.scroll_into_view_if_needed()
+    people = pl.read_parquet(made.path / "tables/population_ward.parquet").filter(
+        (pl.col("period") == "2025-12") & (pl.col("age") == "total") & (pl.col("sex") == "total")
+    )
+    goal = dict(people.select("area", "value").iter_rows())
+    assert len({goal["28100"], goal["28101"], goal["28102"]}) == 3
+    for area in ("28101", "28102", "28109", "28100"):
+        drawn.page.get_by_label("区", exact=True).select_option(area)
+        drawn.wait_for("area", area)
+        told = "秘匿のため描いていません" if area == "28109" else f"{goal[area]:,}人"
+        assert f"基準線「目安」：{told}" in chart.inner_text()
+        wanted = [] if area == "28109" else [f"目安 {goal[area]:,}人"]
+        drawn.page.wait_for_function(
+            "([f, w]) => JSON.stringify([...f.querySelectorAll('svg text')].map(t => t.textContent)"
+            ".filter(t => t.startsWith('目安'))) === JSON.stringify(w)",
+            arg=[chart.element_handle(), wanted],
+        )
 
 
 def test_pages_with_these_charts_are_accessible_and_quiet(drawn):

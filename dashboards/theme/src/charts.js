@@ -7,6 +7,7 @@ import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { element } from './dom.js';
 import { guides, levelsOf } from './guides.js';
+import { atLevels } from './levels.js';
 import { roomy, stacked } from './stacks.js';
 import { EMPTY } from './tables.js';
 import palette from './palette.json';
@@ -79,7 +80,7 @@ export class Chart {
   /** What the chart draws in so many pixels. */
   option(record, rows, size) {
     const make = MAKERS[this.component.kind] ?? lines;
-    const { component } = this;
+    const component = atLevels(this.component, record, rows);
     const drawn = stacked(component, record, rows);
     const made = { ...frame(component, record, rows, drawn, size.width), ...make(component, record, rows, size.width < 480, size, drawn) };
     if (!component.opts.lines && !component.opts.notes) return made;

@@ -1,5 +1,6 @@
 // Reference lines and annotations over a chart. They stand on a series of their own that draws nothing else.
 import { figure } from './formats.js';
+import { levelFormat } from './levels.js';
 
 /** The series that carries them, or none; `look` gives ink, muted ink and ground. */
 export function guides(component, record, horizontal, look) {
@@ -29,7 +30,7 @@ export function guides(component, record, horizontal, look) {
       data: [
         ...lines.filter((one) => one.y !== undefined).map((one) => ({
           [across]: one.y,
-          label: { ...text, formatter: () => `${one.label} ${figure(one.y, level(component))}`, ...(horizontal ? { position: 'start', distance: 2 } : { position: 'insideEndTop' }) },
+          label: { ...text, formatter: () => `${one.label} ${figure(one.y, levelFormat(component))}`, ...(horizontal ? { position: 'start', distance: 2 } : { position: 'insideEndTop' }) },
         })),
         ...upright.map((one) => ({
           [along]: place(one.x),
@@ -63,8 +64,6 @@ export function guides(component, record, horizontal, look) {
 /** The figures that an axis must reach for them to be seen. */
 export const levelsOf = ({ opts }) => [...(opts.lines ?? []), ...(opts.notes ?? [])].map((one) => one.y).filter((y) => y !== undefined);
 
-/** How a line's figure reads: in percent where shares are drawn. */
-const level = (component) => (component.opts.total ? { unit: '%', digits: 1 } : component);
 const late = (record, index) => index > record.x.length / 2;
 const side = (record, index) => (late(record, index) ? 'right' : 'left');
 

@@ -7,6 +7,7 @@ import { DataTable } from './datatable.js';
 import { element } from './dom.js';
 import { addPrinting, startDownload, startDownloads } from './download.js';
 import { Filters } from './filters.js';
+import { tellLevels } from './levels.js';
 import { followPrinting } from './paper.js';
 import { addSaving } from './saving.js';
 import { keyOf, rowsOf, Slices } from './slices.js';
@@ -96,6 +97,7 @@ class View {
     else if (this.component.kind === 'Map' && this.component.opts.drawn) this.map();
     const legend = this.root.querySelector('.lounge-x');
     if (legend) legend.hidden = !hidden;
+    if (this.isChart && changed) tellLevels(this.root, this.component, record, rows);
     this.table();
   }
 

@@ -187,3 +187,50 @@ def test_an_axis_in_eras_is_one_of_periods(write_page, tables, tmp_path):
         compile_page(load_pages(write_page(page))["people"], tables, tmp_path / "out")
     assert caught.value.code == "page.axis"
     assert UNEXPLAINED not in explain(caught.value)
+
+
+WARDS = """
+```sql areas
+SELECT code AS area, label FROM dim_ward ORDER BY sort
+```
+
+```sql people
+SELECT period, area, value AS 人口, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' ORDER BY period
+```
+
+```sql goals
+SELECT area, CASE WHEN area = '28109' THEN NULL ELSE value + 5 END AS 目標,
+  CASE WHEN area = '28109' THEN 'suppressed' ELSE status END AS status
+FROM population_ward WHERE age = 'total' AND sex = 'total' AND period = '{period}' AND area <> '28102'
+```
+
+<Dropdown name=area data={{areas}} value=area label=label title="区"/>
+<LineChart data={{people}} x=period y=人口 filter=area title="線" fmt=人>
+<ReferenceLine y={{goals.目標}} label="目標"/>
+<ReferenceLine y=7 label="七"/>
+</LineChart>
+"""
+
+
+def test_a_figure_of_a_query_with_the_charts_filter_follows_it(write_page, tables, tmp_path):
+    import polars as pl
+
+    text, spec = compiled(write_page(WARDS.format(period="2025-07")), tables, tmp_path / "out")
+    assert spec["opts"]["lines"] == [{"g": 0, "label": "目標"}, {"y": 7, "label": "七"}]
+    slices = [json.loads(path.read_text("utf-8")) for path in (tmp_path / "out/data/people").iterdir()]
+    found = sorted((one["c1"]["g"][""] for one in slices), key=str)
+    totals = pl.read_parquet(tables / "population_ward.parquet").filter(
+        (pl.col("period") == "2025-07") & (pl.col("age") == "total") & (pl.col("sex") == "total")
+    )
+    goals = [[n + 5] for n in totals.filter(~pl.col("area").is_in(["28102", "28109"]))["value"]]
+    assert found == sorted([*goals, ["X"], [None]], key=str)
+    city = totals.filter(pl.col("area") == "28100")["value"][0] + 5
+    assert f'基準線「目標」：<span data-level="0">{city:,}人</span>　基準線「七」：7人' in text
+
+
+def test_a_figure_that_follows_is_one_for_each_choice(write_page, tables, tmp_path):
+    page = WARDS.format(period="2025-07").replace("AND period = '2025-07' ", "")
+    with pytest.raises(LoungeError, match="several rows for one choice of area") as caught:
+        compile_page(load_pages(write_page(page))["people"], tables, tmp_path / "out")
+    assert caught.value.code == "page.value" and UNEXPLAINED not in explain(caught.value)
