@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -53,21 +54,9 @@ def regrouped(spec: Spec, classes: Mapping[str, Classification], layouts: Mappin
 
 
 def _regrouped_population(spec: Spec, base: str, classification: Classification, group: list[Layout]) -> list[Rows]:
-    by_cell: dict[tuple, dict[int, int]] = {}
-    for layout in group:
-        names = list(layout.table.dimensions.values())
-        bases = [base_of(spec, d) for d in names]
-        if base not in bases:
-            continue
-        axis = bases.index(base)
-        nodes = classification.nodes[names[axis]]
-        moved = np.moveaxis(layout.variables, axis, 0).reshape(len(nodes), -1)
-        # Columns of `moved` that are one combination of the other dimensions share the variable at the base's total.
-        for combination in range(moved.shape[1]):
-            cell = by_cell.setdefault((int(moved[0, combination]),), {})
-            cell.update(zip(nodes.tolist(), moved[:, combination].tolist(), strict=True))
     rows, columns, coefficients, number = [], [], [], 0
-    for cell in by_cell.values():
+    for combination in combinations(spec, base, classification, group).values():
+        cell = combination.cells
         for node, parts in classification.sums:
             if node in cell and all(part in cell for part in parts):
                 members = [cell[node], *(cell[part] for part in parts)]
@@ -76,6 +65,32 @@ def _regrouped_population(spec: Spec, base: str, classification: Classification,
                 coefficients.append(np.array([-1.0] + [1.0] * len(parts)))
                 number += 1
     return [_block(rows, columns, coefficients)]
+
+
+@dataclass
+class Combination:
+    """One combination of the other dimensions: node of a classification → variable, and the dimensions that show it."""
+
+    cells: dict[int, int] = field(default_factory=dict)
+    views: set[str] = field(default_factory=set)
+
+
+def combinations(spec: Spec, base: str, classification: Classification, group: list[Layout]) -> dict[int, Combination]:
+    """All cells of one population that differ by their node of ``base`` alone, by the variable at the base's total."""
+    found: dict[int, Combination] = {}
+    for layout in group:
+        names = list(layout.table.dimensions.values())
+        bases = [base_of(spec, d) for d in names]
+        if base not in bases:
+            continue
+        axis = bases.index(base)
+        nodes = classification.nodes[names[axis]]
+        moved = np.moveaxis(layout.variables, axis, 0).reshape(len(nodes), -1)
+        for column in range(moved.shape[1]):
+            combination = found.setdefault(int(moved[0, column]), Combination())
+            combination.cells.update(zip(nodes.tolist(), moved[:, column].tolist(), strict=True))
+            combination.views.add(names[axis])
+    return found
 
 
 def relation_rows(relation: Relation, layouts: Mapping[str, Layout]) -> Rows:

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from kobe_platform.disclosure.equations import Rows, additive, regrouped, relation_rows, stacked
 from kobe_platform.disclosure.layout import Layout, refusal
+from kobe_platform.disclosure.overlaps import shared_parts
 from kobe_platform.disclosure.spec import SUPPRESSED, Spec, Table
 from kobe_platform.disclosure.trees import Classification, Tree, base_of, classifications
 from kobe_platform.errors import DisclosureError
@@ -35,7 +36,7 @@ class Model:
         lower: what the attacker knows a hidden one to reach at least (1; 0 where zeros are hidden, residuals, slacks).
         known: published beyond doubt: zeros where zeros are published.
         residual: counted in totals only, never published.
-        slack: difference of an inequality: never published, no cell.
+        slack: difference of an inequality, or what overlapping groups share: never published, no cell.
         fixed: shown by a table that is already released.
         depth: in how many dimensions the cell is a total.
         height: levels below it, summed over its dimensions (a ward's total over districts 1, the city's 2).
@@ -112,7 +113,8 @@ def build_model(spec: Spec, cells: Mapping[str, pl.DataFrame]) -> Model:
     attributes = _attributes(spec, layouts, np.concatenate([a.ravel() for a in arrays])[first], count)
     rows = [additive(layout, attributes["known"]) for layout in layouts.values()]
     rows += regrouped(spec, classes, layouts)
-    return _with_relations(spec, layouts, attributes, rows)
+    parts, counts = shared_parts(spec, classes, layouts, attributes["value"])
+    return _with_relations(spec, layouts, attributes, [*rows, parts], counts)
 
 
 def _frame_of(table: Table, cells: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -241,9 +243,11 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
     }  # fmt: skip
 
 
-def _with_relations(spec: Spec, layouts: Mapping[str, Layout], attributes: dict, blocks: list[Rows]) -> Model:
-    slacks: list[np.ndarray] = []
-    size = len(attributes["value"])
+def _with_relations(
+    spec: Spec, layouts: Mapping[str, Layout], attributes: dict, blocks: list[Rows], parts: np.ndarray
+) -> Model:
+    slacks = [parts]
+    size = len(attributes["value"]) + len(parts)
     for relation in spec.relations:
         number, variables, coefficients = relation_rows(relation, layouts)
         difference = np.zeros(number.max(initial=-1) + 1)
@@ -259,7 +263,7 @@ def _with_relations(spec: Spec, layouts: Mapping[str, Layout], attributes: dict,
             coefficients = np.concatenate([coefficients, np.ones(len(difference))])
             size += len(difference)
         blocks.append((number, variables, coefficients))
-    extra = np.concatenate(slacks) if slacks else np.empty(0, np.int64)
+    extra = np.concatenate(slacks)
     attributes = {
         name: np.concatenate([array, np.zeros(len(extra), array.dtype)]) for name, array in attributes.items()
     }

@@ -151,13 +151,15 @@ class Classification:
         size: number of distinct nodes over all trees; node 0 is the base's total.
         trees: dimension name → its tree.
         nodes: dimension name → (node of its tree → node of the classification).
-        sums: ``(dimension, node, parts)`` of regrouped codes: the node is the sum of these nodes of the base tree.
+        sums: ``(node, parts)`` of regrouped codes: the node is the sum of these nodes of the base tree.
+        finest: node → the finest nodes of the base tree that it gathers.
     """
 
     size: int
     trees: Mapping[str, Tree]
     nodes: Mapping[str, np.ndarray]
     sums: tuple[tuple[int, tuple[int, ...]], ...]
+    finest: tuple[frozenset[int], ...]
 
 
 def classifications(spec: Spec, codes_seen: Mapping[str, Iterable[str]]) -> dict[str, Classification]:
@@ -196,6 +198,7 @@ def _classify(spec: Spec, base: str, base_tree: Tree, regroupings: Mapping[str, 
     for node, leaves in leaf_sets.items():
         known.setdefault(leaves, node)
     sums: list[tuple[int, tuple[int, ...]]] = []
+    finest = [leaf_sets[node] for node in range(len(base_tree))]
     nodes = {base: np.arange(len(base_tree))}
     for name, view in regroupings.items():
         gathered = spec.dimension(name).consists_of
@@ -226,12 +229,13 @@ def _classify(spec: Spec, base: str, base_tree: Tree, regroupings: Mapping[str, 
             else:
                 ids[node] = known[leaves] = len(base_tree) + len(sums)
                 sums.append((int(ids[node]), parts or tuple(sorted(leaves))))
+                finest.append(leaves)
         _check_partition(name, view, sets)
         if ids[0] != 0:
             raise _error("a regrouping's total is not the total of its base", name, code=view.codes[0])
         nodes[name] = ids
     trees = {base: base_tree, **regroupings}
-    return Classification(len(base_tree) + len(sums), trees, nodes, tuple(sums))
+    return Classification(len(base_tree) + len(sums), trees, nodes, tuple(sums), tuple(finest))
 
 
 def _check_partition(name: str, view: Tree, sets: Mapping[int, frozenset]) -> None:

@@ -42,8 +42,8 @@ class Part:
     """One connected part: ``matrix @ x == right``, ``x >= lower``, x whole; coefficients are whole numbers.
 
     Attributes:
-        wanted: unknowns that are cells; every other one is the difference of an inequality (its row's alone, with
-            coefficient 1), so it follows exactly from the cells.
+        wanted: unknowns that are counts; every other one is the difference of an inequality (its row's alone, with
+            coefficient 1), so it follows exactly from the counts.
         least, most: smallest and largest value of each unknown over the whole-numbered tables found so far.
         floor, ceiling: proven bounds (from solved programs).
     """

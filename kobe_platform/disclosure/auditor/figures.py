@@ -19,6 +19,10 @@ FORMER = " (previous "
 """Part of the name of a former release's table or dimension."""
 
 
+GATHERED = "\0"
+"""Begins the name of a set of finest codes that no code of the base stands for, and parts its members."""
+
+
 def is_former(name: str) -> bool:
     """Whether a table or dimension is that of a former release."""
     return FORMER in name
@@ -26,10 +30,14 @@ def is_former(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Codes:
-    """A dimension as the auditor reads it: code → parent (None at the root), code → name of its finest codes' set."""
+    """A dimension as the auditor reads it: code → parent (None at the root), code → its finest codes in the base.
+
+    ``canonical`` names that set: one name for one set, so one cell for one figure.
+    """
 
     parent: Mapping[str, str | None]
     canonical: Mapping[str, str]
+    finest: Mapping[str, frozenset[str]]
     residual: frozenset[str]
     root: str
 
@@ -265,13 +273,13 @@ def _canonical(spec: Spec, name: str, parents: Mapping[str, Mapping[str, str | N
     base = _base(spec, name)
     base_root = next(code for code, parent in parents[base].items() if parent is None)
     if name == base:
-        return Codes(own, {code: "" if code == root else code for code in own}, residual, root)
+        return Codes(own, {code: "" if code == root else code for code in own}, _finest(own), residual, root)
     base_sets = _finest(parents[base])
     of_set: dict[frozenset[str], str] = {}
     for code in parents[base]:
         of_set.setdefault(base_sets[code], code)
     gathered, sets = spec.dimension(name).consists_of, _finest(own)
-    canonical = {}
+    canonical, finest = {}, {}
     for code in own:
         leaves: set[str] = set()
         for leaf in [code] if code in gathered or code in base_sets else sets[code]:
@@ -280,9 +288,10 @@ def _canonical(spec: Spec, name: str, parents: Mapping[str, Mapping[str, str | N
         if code in base_sets and code not in gathered:
             name_of = code
         else:
-            name_of = of_set.get(frozenset(leaves), "{" + ",".join(sorted(leaves)) + "}")
+            name_of = of_set.get(frozenset(leaves), GATHERED + GATHERED.join(sorted(leaves)))
+        finest[code] = frozenset(leaves)
         canonical[code] = "" if name_of == base_root else name_of
-    return Codes(own, canonical, residual, root)
+    return Codes(own, canonical, finest, residual, root)
 
 
 def _unlinked(name: str, base: str, code: str) -> str:

@@ -10,8 +10,9 @@ import polars as pl
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from kobe_platform.disclosure.auditor.figures import Figures
+from kobe_platform.disclosure.auditor.figures import GATHERED, Figures
 from kobe_platform.disclosure.auditor.means import mean_inequalities
+from kobe_platform.disclosure.auditor.overlaps import overlap_equations
 from kobe_platform.disclosure.spec import Relation, Spec
 
 
@@ -20,10 +21,10 @@ class System:
     """``matrix @ x == right`` over the unknowns ``x >= lower``.
 
     Attributes:
-        cells: unknown → cell number of the figures; −1 for the difference of an inequality.
+        cells: unknown → cell number of the figures; −1 for the difference of an inequality, −2 for what groups share.
         impossible: number of equations among published figures alone that do not hold.
         involved: (equation, cell) of every cell of every equation as it was written down, published cells included;
-            numbers from ``differences`` on are the differences of inequalities.
+            numbers from ``differences`` on are the unknowns that are no cells.
     """
 
     matrix: sparse.csr_array
@@ -35,7 +36,7 @@ class System:
     differences: int
 
     def around(self, cells: np.ndarray) -> np.ndarray:
-        """All cells, published ones included and differences of inequalities not, that share an equation with these."""
+        """All cells, published ones included, that share an equation with these."""
         equation, cell = self.involved
         chosen = np.zeros(int(equation.max(initial=-1)) + 1, dtype=bool)
         chosen[equation[np.isin(cell, cells)]] = True
@@ -50,6 +51,7 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     """
     equations = [_table_equations(spec, table.name, figures) for table in spec.tables]
     equations.append(_regrouping_equations(spec, figures))
+    equations.append(overlap_equations(spec, figures))
     equations += [_relation_equations(relation, spec, figures) for relation in spec.relations]
     equations += [
         mean_inequalities(mean, spec, figures, means[mean.table]) for mean in spec.means if mean.table in (means or {})
@@ -59,11 +61,10 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
         parts.append(frame.with_columns(pl.col("equation") + offset))
         offset += (int(frame["equation"].max()) + 1) if frame.height else 0
     entries = pl.concat(parts)
-    extra = int(entries.filter(pl.col("cell") < 0).height)
+    equation, cell, sign = (entries[c].to_numpy().copy() for c in ("equation", "cell", "sign"))
+    shared, extra = _number_unseen(cell, len(figures.value))
     value = np.concatenate([figures.value, np.full(extra, -1)])
     lower = np.concatenate([figures.lower, np.zeros(extra, dtype=np.int64)])
-    equation, cell, sign = (entries[c].to_numpy().copy() for c in ("equation", "cell", "sign"))
-    cell[cell < 0] = len(figures.value) + np.arange(extra)
     unknown = value < 0
     right = np.zeros(offset, dtype=np.int64)
     known = ~unknown[cell]
@@ -78,9 +79,23 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     matrix.eliminate_zeros()
     empty = np.diff(matrix.indptr) == 0
     impossible = int(np.count_nonzero(right[empty]))
-    cells = np.where(numbers < len(figures.value), numbers, -1)
+    seen = len(figures.value)
+    cells = np.where(numbers < seen, numbers, np.where(numbers < seen + shared, -2, -1))
     kept = _distinct(matrix, right, empty)
     return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), len(figures.value))
+
+
+def _number_unseen(cell: np.ndarray, first: int) -> tuple[int, int]:
+    """Number what no table shows, in place, from ``first`` on: what groups share, then the differences.
+
+    Returns:
+        How many are shared (below −1, the same number is the same unknown), and how many there are in all.
+    """
+    own, shared = cell == -1, cell < -1
+    parts, inverse = np.unique(cell[shared], return_inverse=True)
+    cell[shared] = first + inverse
+    cell[own] = first + len(parts) + np.arange(np.count_nonzero(own))
+    return len(parts), len(parts) + int(np.count_nonzero(own))
 
 
 def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) -> np.ndarray:
@@ -131,7 +146,7 @@ def _regrouping_equations(spec: Spec, figures: Figures) -> pl.DataFrame:
             description = spec.dimension(dimension)
             if description.of is None:
                 continue
-            parts_of = _parts(figures, dimension, description.of, description.consists_of)
+            parts_of = _parts(figures, dimension, description.consists_of)
             for other in spec.tables:
                 if other.population != table.population or other.name == table.name:
                     continue
@@ -141,13 +156,13 @@ def _regrouping_equations(spec: Spec, figures: Figures) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-def _parts(figures: Figures, dimension: str, base: str, gathered: dict) -> dict[str, list[str]]:
+def _parts(figures: Figures, dimension: str, gathered: dict) -> dict[str, list[str]]:
     """Code of the regrouping → codes of the base, where they are not simply the same."""
-    own, known = figures.codes[dimension], figures.codes[base]
+    own = figures.codes[dimension]
     parts = {}
     for code, canonical in own.canonical.items():
-        if canonical.startswith("{") and canonical not in known.parent:
-            parts[code] = list(gathered[code]) if code in gathered else canonical[1:-1].split(",")
+        if canonical.startswith(GATHERED):
+            parts[code] = list(gathered[code]) if code in gathered else sorted(own.finest[code])
     return parts
 
 

@@ -181,7 +181,7 @@ def _attack_part(
     width, k = np.where(wanted, figures.width[cells], 0), np.where(wanted, figures.k[cells], 0)
     first = int(cells[wanted][0]) if wanted.any() else -1
     try:
-        part = Part(system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], wanted)
+        part = Part(system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], cells != -1)
         settled = np.array(
             [part.harmless(u, int(width[u]), int(k[u]), bool(figures.residual[cells[u]])) for u in range(part.size)]
         )

@@ -52,7 +52,7 @@ def hidden_ranges(
                 if present:
                     unknown[(t.name, tuple(row[c] for c in t.dimensions))] = members
     check = None if holds is None else lambda values: holds(dict(zip(finest, values, strict=True)))
-    return _ranges(len(finest), constraints, unknown, check)
+    return ranges_of_sums(len(finest), constraints, unknown, check)
 
 
 def _below(tree: Mapping[str, str | None], code: str, ancestor: str) -> bool:
@@ -64,7 +64,10 @@ def _below(tree: Mapping[str, str | None], code: str, ancestor: str) -> bool:
     return False
 
 
-def _ranges(count: int, constraints: list, unknown: dict, holds: Callable[[list[int]], bool] | None) -> dict:
+def ranges_of_sums(
+    count: int, constraints: list, unknown: dict, holds: Callable[[list[int]], bool] | None = None
+) -> dict:
+    """Key → least and largest sum over all whole numbers ≥ 0 that fit ``constraints`` (members, least, most)."""
     closing: dict[int, list] = {i: [] for i in range(count)}
     for members, low, high in constraints:
         closing[max(members)].append((members, low, high))
