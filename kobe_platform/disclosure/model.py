@@ -23,6 +23,8 @@ from kobe_platform.disclosure.trees import Classification, Tree, base_of, classi
 from kobe_platform.errors import DisclosureError
 
 MOST_CELLS = 20_000_000
+LARGEST_TOTAL = 2**52
+"""Up to here a float holds every whole number, and a sum of two."""
 
 
 @dataclass(frozen=True)
@@ -157,15 +159,20 @@ def _aggregate(table: Table, trees: tuple[Tree, ...], frame: pl.DataFrame) -> np
 
 
 def _counts(table: Table, frame: pl.DataFrame) -> np.ndarray:
-    measure = frame[table.measure]
+    measure, at = frame[table.measure], {"table": table.name, "column": table.measure}
+    if not measure.len():
+        return np.empty(0, dtype=np.int64)
     if not measure.dtype.is_numeric() or measure.null_count():
-        raise refusal("a count is not a number", "disclosure.count", table=table.name, column=table.measure)
+        raise refusal("a count is not a number", "disclosure.count", **at)
+    if measure.dtype.is_decimal() or measure.dtype.is_float():
+        measure = measure.cast(pl.Float64)
     values = measure.to_numpy()
-    if len(values) and not (np.isfinite(values).all() and (values == np.floor(values)).all()):
-        raise refusal("a count is not a whole number", "disclosure.count", table=table.name, column=table.measure)
+    if not (np.isfinite(values).all() and (values == np.floor(values)).all()):
+        raise refusal("a count is not a whole number", "disclosure.count", **at)
     if (values < 0).any():
-        at = {"table": table.name, "column": table.measure, "row": int(np.argmax(values < 0)) + 1}
-        raise refusal("a count is negative", "disclosure.count", **at)
+        raise refusal("a count is negative", "disclosure.count", **at, row=int(np.argmax(values < 0)) + 1)
+    if values.sum(dtype=np.float64) > LARGEST_TOTAL:
+        raise refusal("the total is too large to be computed exactly", "disclosure.count", **at, most=LARGEST_TOTAL)
     return values.astype(np.int64)
 
 

@@ -15,6 +15,8 @@ import polars as pl
 from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Spec, Table
 from kobe_platform.errors import DisclosureError
 
+LARGEST = 2.0**52
+"""Up to here a float holds every whole number, and a sum of two."""
 FORMER = " (previous "
 """Part of the name of a former release's table or dimension."""
 
@@ -211,6 +213,7 @@ def _clean(table: Table, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         ((pl.col("status") == SUPPRESSED) & pl.col("value").is_not_null(), "a suppressed row carries a figure"),
         ((pl.col("status") == PUBLISHED) & pl.col("value").is_null(), "a published row has no figure"),
         ((pl.col("value") < 0) | (pl.col("value") != pl.col("value").floor()), "a figure is not a count"),
+        (pl.col("value") > LARGEST, "a figure is too large to be computed with exactly"),
     ):
         bad = frame.with_row_index("row").filter(wrong)
         if bad.height:

@@ -109,3 +109,36 @@ def test_former_releases_beside_rounded_tables_are_refused_and_not_ignored():
 def test_names_that_the_auditor_uses_itself_are_refused_with_the_specification(name):
     with pytest.raises(ValueError, match="a name that is taken"):
         Table(name="t", dimensions=[name])
+
+
+def persons(*counts, dtype=None) -> dict[str, pl.DataFrame]:
+    return {"t": pl.DataFrame({"d": ["a", "b"][: len(counts)], "persons": pl.Series(counts, dtype=dtype)})}
+
+
+@pytest.mark.parametrize("dtype", [pl.Decimal(10, 2), pl.Float32, pl.Int8, pl.UInt64])
+def test_counts_of_any_numeric_type_are_counts(dtype):
+    spec = flat()
+    tables = protect(spec, persons(50, 70, dtype=dtype)).tables
+    assert tables["t"]["value"].to_list() == [120, 50, 70, 0] and audit(spec, tables).safe
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame({"d": [], "persons": []}), persons(dtype=pl.Int64)["t"]])
+def test_a_table_without_rows_counts_nobody(frame):
+    spec = flat()
+    tables = protect(spec, {"t": frame}).tables
+    assert set(tables["t"]["value"]) == {0} and audit(spec, tables).safe
+
+
+@pytest.mark.parametrize("counts", [(2**60, 7), (1e30, 7.0), (2**52, 2**52)])
+def test_totals_that_no_float_holds_are_refused(counts):
+    with pytest.raises(DisclosureError, match="too large") as refused:
+        protect(flat(), persons(*counts))
+    assert refused.value.at["table"] == "t"
+
+
+def test_published_figures_that_no_float_holds_are_refused():
+    spec = flat()
+    tables = protect(spec, persons(50, 70)).tables
+    with pytest.raises(DisclosureError, match="too large") as refused:
+        audit(spec, {"t": tables["t"].with_columns(value=pl.Series([1e30, 50.0, 70.0, 0.0]))})
+    assert "30" not in str(refused.value)
