@@ -10,7 +10,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.lounge.components import Bound, words
+from kobe_platform.lounge.binding import Bound, words
 from kobe_platform.lounge.formats import ABSENT, SUPPRESSED, Cell, Format, is_period
 from kobe_platform.lounge.slices import Comparison, Matrix, matrices
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.bigvalues import big_value_html, big_value_spec, figures_of
+from kobe_platform.lounge.binding import Bound
 from kobe_platform.lounge.boundaries import load_boundaries
-from kobe_platform.lounge.components import Bound
 from kobe_platform.lounge.datatables import cell_html, flat_table, heading, table_html
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
 from kobe_platform.lounge.guides import Guides, place_label

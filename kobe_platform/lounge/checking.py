@@ -10,7 +10,8 @@ from pathlib import Path
 from kobe_platform.errors import LoungeError, PlatformError
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.bodies import Bodies
-from kobe_platform.lounge.compile import check_page, compile_page
+from kobe_platform.lounge.coherence import check_page
+from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.pages import Page, load_page, load_pages

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.lounge.components import Bound, column_formats, words
+from kobe_platform.lounge.binding import Bound, column_formats, words
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format
 from kobe_platform.lounge.slices import rows_of
 

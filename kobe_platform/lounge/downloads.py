@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.components import COMPONENTS, Bound, Fail, words
+from kobe_platform.lounge.binding import Bound, Fail, words
+from kobe_platform.lounge.components import COMPONENTS
 
 CSV, PNG, PRINT = "csv", "png", "print"
 CHARTLESS = ("BigValue", "DataTable", "Heatmap", "Map")

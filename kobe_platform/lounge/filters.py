@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.components import Bound
+from kobe_platform.lounge.binding import Bound
 from kobe_platform.lounge.eras import era_label
 from kobe_platform.lounge.formats import ERA, period_label
 

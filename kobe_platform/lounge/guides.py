@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.lounge.components import COMPONENTS, GUIDES, Bound, nearest, reference
+from kobe_platform.lounge.binding import Bound, nearest, reference
+from kobe_platform.lounge.components import COMPONENTS, GUIDES
 from kobe_platform.lounge.eras import era_label
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.formats import Format, is_period, period_label

@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.components import Bound, nearest, reference
+from kobe_platform.lounge.binding import Bound, nearest, reference
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format
 from kobe_platform.lounge.slices import KEY, Matrix, cells_of
 

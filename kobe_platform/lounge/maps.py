@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from kobe_platform.lounge.binding import Bound
 from kobe_platform.lounge.boundaries import WIDTH, Boundaries, Shape
-from kobe_platform.lounge.components import Bound
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format
 
 STEPS = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.compile import check_page
+from kobe_platform.lounge.coherence import check_page
 from kobe_platform.lounge.pages import load_pages
 from tests.unit.lounge.conftest import PROJECT
 
