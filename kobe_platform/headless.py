@@ -166,7 +166,14 @@ class Headless:
 
     def _execute_assets(self, month: str, keys: Sequence[dg.AssetKey], what: str) -> Outcome:
         job = self.definitions.resolve_implicit_global_asset_job_def()
-        return self._executed(job, what, month, {"kobe/automation": what}, list(keys))
+        return self._executed(job, what, month, {"kobe/automation": what}, self.whole_steps(keys))
+
+    def whole_steps(self, keys: Sequence[dg.AssetKey]) -> list[dg.AssetKey]:
+        """The assets and all that are made in one step with them: a new statistic is protected with its whole group."""
+        graph = self.definitions.resolve_asset_graph()
+        return sorted(
+            {one for key in keys for one in graph.get(key).execution_set_asset_keys}, key=lambda key: key.path
+        )
 
     def _executed(self, job, what: str, month: str, tags: Mapping[str, str], keys) -> Outcome:
         started = time.perf_counter()
