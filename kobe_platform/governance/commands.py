@@ -75,6 +75,15 @@ def remove(login: Login) -> None:
     typer.echo(f"{login}: removed")
 
 
+@people_app.command("sign-out")
+def sign_out(login: Login) -> None:
+    """End all of a person's sessions at once."""
+    from kobe_platform.governance.people import sign_out as end_sessions
+
+    ended = end_sessions(_database(), login, by=Settings().principal)
+    typer.echo(f"{login}: {ended} sessions ended")
+
+
 @people_app.command("list")
 def list_people(as_json: AsJson = False) -> None:
     """List everybody."""

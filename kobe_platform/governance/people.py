@@ -122,6 +122,20 @@ def remove_person(engine: Engine, login: str, *, by: str) -> None:
         record(connection, by, "people.remove", login)
 
 
+def sign_out(engine: Engine, login: str, *, by: str) -> int:
+    """End all of a person's sessions at once, and nothing else; how many there were.
+
+    Raises:
+        GovernanceError: there is no such person.
+    """
+    login = normal(login)
+    with writing(engine) as connection:
+        _read(connection, login)
+        ended = connection.execute(delete(session).where(session.c.login == login)).rowcount
+        record(connection, by, "people.sign_out", login, detail={"sessions": ended})
+    return ended
+
+
 def find_person(engine: Engine, login: str) -> Person | None:
     """A person by login; None where there is none."""
     with engine.connect() as connection:

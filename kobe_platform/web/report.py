@@ -21,6 +21,13 @@ from kobe_platform.governance.trail import REFUSED, Event, events
 from kobe_platform.lounge.release import releases_of
 from kobe_platform.settings import Settings
 
+ACCOUNTS_JA = {
+    "people.add": "利用者の登録",
+    "people.remove": "利用者の登録の取消し",
+    "people.password": "パスワードの設定",
+    "people.sign_out": "サインアウトの強制",
+}
+
 
 @dataclass(frozen=True)
 class Section:
@@ -157,8 +164,8 @@ def _sign_ins(happened: list[Event]) -> Section:
 
 
 def _dagster(happened: list[Event]) -> Section:
-    chosen = [e for e in happened if e.action in ("dagster", "people.add", "people.remove") and e.outcome != REFUSED]
-    rows = tuple((_local(e.at), e.who, e.action, e.object) for e in chosen)
+    chosen = [e for e in happened if (e.action == "dagster" or e.action in ACCOUNTS_JA) and e.outcome != REFUSED]
+    rows = tuple((_local(e.at), e.who, ACCOUNTS_JA.get(e.action, e.action), e.object) for e in chosen)
     return Section("実行・利用者の変更", ("日時", "行った人", "操作", "対象"), rows, "操作の記録")
 
 

@@ -12,7 +12,7 @@ from kobe_platform.errors import ConfigurationError, GovernanceError
 from kobe_platform.governance import passwords, sessions
 from kobe_platform.governance.database import open_database
 from kobe_platform.governance.passwords import LOCKED, MOST_FAILURES, check_password, set_password
-from kobe_platform.governance.people import add_person, find_person, remove_person
+from kobe_platform.governance.people import add_person, find_person, remove_person, sign_out
 from kobe_platform.governance.schema import password, session
 from kobe_platform.governance.trail import events
 
@@ -128,3 +128,14 @@ def test_a_second_opening_changes_nothing_and_the_file_is_private(tmp_path):
     add_person(open_database(url), "tanaka", "田中", "政策課", by="test")
     assert find_person(open_database(url), "tanaka").name == "田中"
     assert (tmp_path / "g" / "governance.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_signing_somebody_out_ends_their_sessions_and_nothing_else(database, tanaka):
+    suzuki = add_person(database, "suzuki", "鈴木", "政策課", by="test")
+    tokens = [sessions.begin(database, tanaka, "password") for _ in range(2)]
+    others = sessions.begin(database, suzuki, "oidc")
+    assert sign_out(database, "Tanaka", by="admin") == 2
+    assert [sessions.find(database, token) for token in tokens] == [None, None]
+    assert sessions.find(database, others) and check_password(database, "tanaka", SECRET) == tanaka
+    with pytest.raises(GovernanceError, match="no such person"):
+        sign_out(database, "nobody", by="admin")

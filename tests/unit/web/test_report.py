@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from kobe_platform.clock import today
 from kobe_platform.contracts import load_contracts
+from kobe_platform.governance.passwords import set_password
+from kobe_platform.governance.people import add_person, remove_person, sign_out
 from kobe_platform.web.report import audit_report
 from kobe_platform.web.templates import standalone
 from tests.unit.web.conftest import ORIGIN, visitor
@@ -42,3 +44,17 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     paper = standalone("audit_report_paper.html", report=report)
     assert "delivery.hash" in paper and "http" not in paper.replace("https://", "")
     assert json.loads(json.dumps(report.as_record()))["sections"]
+
+
+def test_the_report_tells_every_change_of_an_account(app):
+    settings, database = app.state.portal.settings, app.state.portal.database
+    add_person(database, "mori", "森", "政策課", by="admin")
+    set_password(database, "mori", "sea-and-mountains-7", by="admin")
+    sign_out(database, "mori", by="admin")
+    remove_person(database, "mori", by="admin")
+    report = audit_report(settings, database, today(), today())
+    told = [row[1:] for row in rows(report, "実行・利用者の変更") if row[3] == "mori"]
+    assert told == [
+        ("admin", word, "mori")
+        for word in ("利用者の登録", "パスワードの設定", "サインアウトの強制", "利用者の登録の取消し")
+    ]
