@@ -124,7 +124,10 @@ class AwsKeyService(RingKeyService):
         if record.purpose.startswith(PSEUDONYM):
             return
         with kms_errors(record.key_id):
-            state = self._client.describe_key(KeyId=record.wrapped)["KeyMetadata"]["KeyState"]
+            try:
+                state = self._client.describe_key(KeyId=record.wrapped)["KeyMetadata"]["KeyState"]
+            except self._client.exceptions.NotFoundException:
+                return  # KMS deleted it already: only the ring still names it
             if state != "PendingDeletion":
                 self._client.disable_key(KeyId=record.wrapped)
                 self._client.schedule_key_deletion(KeyId=record.wrapped, PendingWindowInDays=DELETION_DAYS)

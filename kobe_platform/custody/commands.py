@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -88,12 +91,38 @@ def rotate(
     wanted = sorted(known) if purpose is None else [purpose]
     if not set(wanted) <= known:
         raise typer.BadParameter("there is no such purpose: see `kobe keys list`")
-    resumed = store.keys.pending()
-    rewritten = _rewrapped(store, wanted, as_json)
-    if resumed and purpose is not None and purpose not in resumed:
-        rewritten += _rewrapped(store, wanted, as_json)
+    with only_rotation(store.keys.path):
+        resumed = store.keys.pending()
+        rewritten = _rewrapped(store, wanted, as_json)
+        if resumed and purpose is not None and purpose not in resumed:
+            rewritten += _rewrapped(store, wanted, as_json)
     text = f"{rewritten} manifests rewrapped{'; an interrupted rotation was finished' if resumed else ''}"
     _say({"purposes": len(wanted), "manifests": rewritten, "resumed": bool(resumed)}, as_json, text)
+
+
+@contextmanager
+def only_rotation(keys: Path) -> Iterator[None]:
+    """Keep other rotations away; the system lets go of the lock when its process ends, however it ends.
+
+    Args:
+        keys: folder of the key store.
+
+    Raises:
+        CustodyError: another one is under way (``custody.rotation_under_way``).
+    """
+    from kobe_platform.custody.durable import locked
+
+    try:
+        with locked(keys / ".rotation.lock", wait=False):
+            yield
+    except BlockingIOError:
+        raise CustodyError(
+            "another rotation of keys is under way",
+            code="custody.rotation_under_way",
+            at={"folder": keys.name},
+            remedy="wait until it ends, or end its process; then run `kobe keys rotate` again: it goes on from there",
+            ja="鍵の交換がすでに実行中です",
+        ) from None
 
 
 def _rewrapped(store, purposes: list[str], quiet: bool) -> int:

@@ -156,6 +156,8 @@ class KeyLog:
             head = self._stored_head()
         if head is None:
             return LogVerdict(0, "the head is missing or not signed by this installation")
+        if anchor and anchor[0] < 1:
+            return LogVerdict(0, "what was written down names no entry: they are numbered from 1")
         verdict = self._walked(data, head, anchor)
         if verdict.sound and anchor and verdict.entries < anchor[0]:
             return LogVerdict(verdict.entries, "the log ends before the entry that was written down", verdict.entries)

@@ -108,7 +108,8 @@ class RingKeyService(ABC):
         """Destroy what a back end keeps outside the ring; called before the ring forgets the version."""
 
     def wrap(self, purpose: str, key: bytes, identity: str) -> WrappedKey:
-        """See :class:`KeyService`."""
+        """See :class:`KeyService`; raises ``custody.pseudonym`` for a purpose of pseudonyms."""
+        _refuse_data_key(purpose)
         record = self._active(purpose)
         wrapped = self._seal(record, key, identity)
         self._use("wrap", record, identity)
@@ -121,6 +122,7 @@ class RingKeyService(ABC):
             CustodyError: the key was revoked (``custody.revoked``), is not in this store (``custody.wrong_key``), or
                 the wrapped key belongs to another file (``custody.swapped``).
         """
+        _refuse_data_key(purpose)
         record = self._known(wrapped.key_id)
         if record is None or record.purpose != purpose:
             raise key_fault("a file's key is not in this key store", "custody.wrong_key", identity)
@@ -278,6 +280,11 @@ def refuse_pseudonyms(purposes: Iterable[str]) -> None:
                 remedy="rotate keys of data",
                 ja="仮名化の鍵は交換できません",
             )
+
+
+def _refuse_data_key(purpose: str) -> None:
+    if purpose.startswith(PSEUDONYM):
+        raise key_fault("a pseudonym key wraps no data key", "custody.pseudonym", purpose)
 
 
 def key_fault(message: str, code: str, identity: str) -> CustodyError:

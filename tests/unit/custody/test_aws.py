@@ -174,3 +174,20 @@ def test_every_use_is_logged(service):
     told = [json.loads(line) for line in service.log.path.read_text().splitlines()]
     assert [entry["action"] for entry in told] == ["begin", "create", "wrap", "unwrap"]
     assert told[-1]["object"] == IDENTITY
+
+
+def test_a_key_that_kms_has_deleted_already_is_revoked_all_the_same(service):
+    from moto.kms.models import kms_backends
+
+    name = service.wrap(PURPOSE, KEY, IDENTITY) and service.versions()[0].wrapped
+    for regions in kms_backends.values():
+        regions["ap-northeast-1"].keys.pop(name, None)
+    assert service.revoke(f"{PURPOSE}#1").state == "revoked"
+    assert '"revoked"' in service.log.path.read_text()
+
+
+def test_a_revoked_pseudonym_key_is_not_replaced_and_wraps_nothing(service):
+    service.pseudonym_key("resident")
+    assert refused(lambda: service.wrap("pseudonym/resident", KEY, IDENTITY)) == "custody.pseudonym"
+    service.revoke("pseudonym/resident#1")
+    assert refused(lambda: service.pseudonym_key("resident")) == "custody.revoked"

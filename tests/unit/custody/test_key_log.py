@@ -310,3 +310,8 @@ def test_a_reader_that_met_a_damaged_log_reads_on_when_it_is_whole_again(log):
         reader.committed("x")
     log.path.write_bytes(whole)
     assert reader.committed("x") == 0 and reader.created("data/x#1")
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_an_anchor_that_no_entry_can_have_is_not_passed_over(log, number):
+    assert not log.verify((number, "0" * 64)).sound

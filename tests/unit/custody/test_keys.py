@@ -340,3 +340,10 @@ def test_a_passphrase_that_is_no_text_is_refused_without_showing_it(tmp_path):
 def test_a_root_key_of_another_length_is_a_damaged_store(store, text):
     (store.path / "root.key").write_text(text)
     assert refused(lambda: reopened(store)) == "custody.store_damaged"
+
+
+def test_pseudonym_keys_wrap_no_data_key(store):
+    store.pseudonym_key("resident")
+    assert refused(lambda: store.wrap("pseudonym/resident", KEY, IDENTITY)) == "custody.pseudonym"
+    forged = WrappedKey("pseudonym/resident#1", "00" * 40)
+    assert refused(lambda: store.unwrap("pseudonym/resident", forged, IDENTITY)) == "custody.pseudonym"

@@ -199,3 +199,32 @@ def test_a_damaged_purpose_hinders_the_rotation_of_no_other(store):
         commands._rewrapped(store, ["data/raw/aaa", "data/raw/bbb"], True)
     assert store.current(PartitionId("raw", "bbb", "2025-01")).key.key_id == "data/raw/bbb#2"
     assert store.keys.pending() == ("data/raw/aaa",)
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from kobe_platform.custody.commands import only_rotation
+with only_rotation(Path(sys.argv[1])):
+    print("holding", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_rotation_is_refused_until_the_first_ends_or_is_killed(home):
+    import subprocess
+    import sys
+
+    home.write(ID, frame())
+    command = [sys.executable, "-c", HOLDER, str(home.keys.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout.readline() == "holding\n"
+            result = CliRunner().invoke(keys_app, ["rotate"])
+            assert isinstance(result.exception, CustodyError)
+            assert result.exception.code == "custody.rotation_under_way"
+            assert home.keys.pending() == () and home.current(ID).key.key_id == f"{PURPOSE}#1"
+        finally:
+            other.kill()
+    assert CliRunner().invoke(keys_app, ["rotate"]).exit_code == 0
+    assert home.current(ID).key.key_id == f"{PURPOSE}#2"
