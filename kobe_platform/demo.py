@@ -58,6 +58,7 @@ def prepare(settings: Settings, residents: int, first: str, last: str, seed: int
     _misfile(settings.inbox / settings.municipality / "town_districts")
     rows = sum(delivery.rows for delivery in written)
     console.print(f"{len(written)} deliveries of a made-up city of {residents:,}: {rows:,} rows in {settings.inbox}")
+    console.print(f"わざと月の違うフォルダに1件 one is misfiled on purpose and refused: town_districts/{MISFILED}")
 
 
 def _misfile(source: Path) -> None:
