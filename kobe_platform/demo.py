@@ -55,18 +55,21 @@ def prepare(settings: Settings, residents: int, first: str, last: str, seed: int
         return
     with console.status("synthesize …") as status:
         written = synthesize(Plan(settings.inbox, residents, first, last, seed), lambda step: status.update(step))
-    _misfile(settings.inbox / settings.municipality / "town_districts")
+    misfiled = _misfile(settings.inbox / settings.municipality / "town_districts")
     rows = sum(delivery.rows for delivery in written)
     console.print(f"{len(written)} deliveries of a made-up city of {residents:,}: {rows:,} rows in {settings.inbox}")
-    console.print(f"わざと月の違うフォルダに1件 one is misfiled on purpose and refused: town_districts/{MISFILED}")
+    if misfiled:
+        console.print(f"わざと月の違うフォルダに1件 one is misfiled on purpose and refused: town_districts/{MISFILED}")
 
 
-def _misfile(source: Path) -> None:
-    """Put a delivery into the folder of a month that its manifest does not name."""
+def _misfile(source: Path) -> bool:
+    """Put a delivery into the folder of a month that its manifest does not name; not where that month is delivered."""
     delivered = sorted(path for path in source.iterdir() if path.is_dir())
     target = source / MISFILED
-    if delivered and not target.exists():
-        shutil.copytree(delivered[0], target)
+    if not delivered or target.exists():
+        return False
+    shutil.copytree(delivered[0], target)
+    return True
 
 
 def show(settings: Settings, report: RunReport, console: Console, seconds: float) -> None:

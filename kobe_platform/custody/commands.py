@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -112,17 +112,18 @@ def only_rotation(keys: Path) -> Iterator[None]:
     """
     from kobe_platform.custody.durable import locked
 
-    try:
-        with locked(keys / ".rotation.lock", wait=False):
-            yield
-    except BlockingIOError:
-        raise CustodyError(
-            "another rotation of keys is under way",
-            code="custody.rotation_under_way",
-            at={"folder": keys.name},
-            remedy="wait until it ends, or end its process; then run `kobe keys rotate` again: it goes on from there",
-            ja="鍵の交換がすでに実行中です",
-        ) from None
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(keys / ".rotation.lock", wait=False))
+        except BlockingIOError:
+            raise CustodyError(
+                "another rotation of keys is under way",
+                code="custody.rotation_under_way",
+                at={"folder": keys.name},
+                remedy="wait until it ends, or end its process; `kobe keys rotate` then goes on from there",
+                ja="鍵の交換がすでに実行中です",
+            ) from None
+        yield
 
 
 def _rewrapped(store, purposes: list[str], quiet: bool) -> int:

@@ -109,7 +109,7 @@ class RingKeyService(ABC):
 
     def wrap(self, purpose: str, key: bytes, identity: str) -> WrappedKey:
         """See :class:`KeyService`; raises ``custody.pseudonym`` for a purpose of pseudonyms."""
-        _refuse_data_key(purpose)
+        refuse_pseudonyms([purpose], "a pseudonym key wraps no data key")
         record = self._active(purpose)
         wrapped = self._seal(record, key, identity)
         self._use("wrap", record, identity)
@@ -122,7 +122,7 @@ class RingKeyService(ABC):
             CustodyError: the key was revoked (``custody.revoked``), is not in this store (``custody.wrong_key``), or
                 the wrapped key belongs to another file (``custody.swapped``).
         """
-        _refuse_data_key(purpose)
+        refuse_pseudonyms([purpose], "a pseudonym key wraps no data key")
         record = self._known(wrapped.key_id)
         if record is None or record.purpose != purpose:
             raise key_fault("a file's key is not in this key store", "custody.wrong_key", identity)
@@ -168,7 +168,7 @@ class RingKeyService(ABC):
         Raises:
             CustodyError: pseudonym keys cannot be rotated (``custody.pseudonym``).
         """
-        refuse_pseudonyms(purposes)
+        refuse_pseudonyms(purposes, "a pseudonym key cannot be rotated: persons would part from their former months")
         with self._ring.held() as state:
             if not state.pending:
                 state = replace(self._with_new(state, purposes), pending=tuple(purposes))
@@ -269,22 +269,17 @@ def derived(secret: bytes, use: str) -> bytes:
     return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=f"kobe-platform {use}".encode()).derive(secret)
 
 
-def refuse_pseudonyms(purposes: Iterable[str]) -> None:
-    """Raise ``custody.pseudonym`` where a pseudonym key is among the purposes to rotate."""
+def refuse_pseudonyms(purposes: Iterable[str], message: str) -> None:
+    """Raise ``custody.pseudonym`` where a pseudonym key is among the purposes: it makes pseudonyms and nothing else."""
     for purpose in purposes:
         if purpose.startswith(PSEUDONYM):
             raise CustodyError(
-                "a pseudonym key cannot be rotated: persons would part from their former months",
+                message,
                 code="custody.pseudonym",
                 at={"purpose": purpose},
-                remedy="rotate keys of data",
-                ja="仮名化の鍵は交換できません",
+                remedy="name purposes of data: see `kobe keys list`",
+                ja="仮名化の鍵は、交換やデータの暗号化には使えません",
             )
-
-
-def _refuse_data_key(purpose: str) -> None:
-    if purpose.startswith(PSEUDONYM):
-        raise key_fault("a pseudonym key wraps no data key", "custody.pseudonym", purpose)
 
 
 def key_fault(message: str, code: str, identity: str) -> CustodyError:

@@ -7,9 +7,9 @@ outsider counts with them, so the model does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from scipy import sparse
@@ -73,30 +73,35 @@ def shared_parts(
     """
     entries: list[tuple[int, int, int]] = []  # equation, variable, coefficient
     equation, size = 0, len(value)
-    for base, classification in classes.items():
-        if len(classification.trees) < 3:
-            continue
-        shape = cache(lambda views, of=classification: parts_of(of, views))
-        counted = {t.population for t in spec.tables if t.method == "suppression" and not t.magnitude}
-        for population in sorted(counted):
-            group = [x for x in layouts.values() if x.table.population == population]
-            for combination in combinations(spec, base, classification, group).values():
-                if base in combination.views or len(combination.views) < 2:
-                    continue
-                parts = shape(frozenset(combination.views))
-                if not parts.sums:
-                    continue
-                new = [node < 0 for node in parts.nodes]
-                fresh = size + np.cumsum(new) - 1
-                variables = [int(fresh[i]) if new[i] else combination.cells[node] for i, node in enumerate(parts.nodes)]
-                size += sum(new)
-                for node, members in parts.sums:
-                    entries += [(equation, variables[i], 1) for i in members]
-                    entries.append((equation, combination.cells[node], -1))
-                    equation += 1
+    for parts, cells in _places(spec, classes, layouts):
+        variables = []
+        for node in parts.nodes:
+            variables.append(cells[node] if node >= 0 else size)
+            size += node < 0
+        for node, members in parts.sums:
+            entries += [(equation, variables[i], 1) for i in members]
+            entries.append((equation, cells[node], -1))
+            equation += 1
     rows, columns, signs = np.array(entries, dtype=np.int64).reshape(-1, 3).T
     block = (rows, columns, signs.astype(float))
     return block, _fitting(block, value, size)
+
+
+def _places(
+    spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, Layout]
+) -> Iterator[tuple[Parts, Mapping[int, int]]]:
+    """Parts, and node → variable, of every combination of other codes where groups of suppressed counts overlap."""
+    counted = [x for x in layouts.values() if x.table.method == "suppression" and not x.table.magnitude]
+    for base, classification in classes.items():
+        if len(classification.trees) < 3:
+            continue
+        shape = cache(partial(parts_of, classification))
+        for population in sorted({x.table.population for x in counted}):
+            group = [x for x in counted if x.table.population == population]
+            for combination in combinations(spec, base, classification, group).values():
+                views = frozenset(combination.views)
+                if base not in views and len(views) > 1 and shape(views).sums:
+                    yield shape(views), combination.cells
 
 
 def _fitting(block: Rows, value: np.ndarray, size: int) -> np.ndarray:

@@ -19,8 +19,6 @@ LARGEST = 2.0**52
 """Up to here a float holds every whole number, and a sum of two."""
 FORMER = " (previous "
 """Part of the name of a former release's table or dimension."""
-
-
 GATHERED = "\0"
 """Begins the name of a set of finest codes that no code of the base stands for, and parts its members."""
 

@@ -24,7 +24,8 @@ class System:
         cells: unknown → cell number of the figures; −1 for the difference of an inequality, −2 for what groups share.
         impossible: number of equations among published figures alone that do not hold.
         involved: (equation, cell) of every cell of every equation as it was written down, published cells included;
-            numbers from ``differences`` on are the unknowns that are no cells.
+            numbers from ``seen`` on are the unknowns that no table shows.
+        seen: number of cells.
     """
 
     matrix: sparse.csr_array
@@ -33,14 +34,14 @@ class System:
     lower: np.ndarray
     impossible: int
     involved: tuple[np.ndarray, np.ndarray]
-    differences: int
+    seen: int
 
     def around(self, cells: np.ndarray) -> np.ndarray:
         """All cells, published ones included, that share an equation with these."""
         equation, cell = self.involved
         chosen = np.zeros(int(equation.max(initial=-1)) + 1, dtype=bool)
         chosen[equation[np.isin(cell, cells)]] = True
-        return np.unique(cell[chosen[equation] & (cell < self.differences)])
+        return np.unique(cell[chosen[equation] & (cell < self.seen)])
 
 
 def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame] | None = None) -> System:
@@ -62,7 +63,8 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
         offset += (int(frame["equation"].max()) + 1) if frame.height else 0
     entries = pl.concat(parts)
     equation, cell, sign = (entries[c].to_numpy().copy() for c in ("equation", "cell", "sign"))
-    shared, extra = _number_unseen(cell, len(figures.value))
+    seen = len(figures.value)
+    shared, extra = _number_unseen(cell, seen)
     value = np.concatenate([figures.value, np.full(extra, -1)])
     lower = np.concatenate([figures.lower, np.zeros(extra, dtype=np.int64)])
     unknown = value < 0
@@ -79,10 +81,9 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     matrix.eliminate_zeros()
     empty = np.diff(matrix.indptr) == 0
     impossible = int(np.count_nonzero(right[empty]))
-    seen = len(figures.value)
     cells = np.where(numbers < seen, numbers, np.where(numbers < seen + shared, -2, -1))
     kept = _distinct(matrix, right, empty)
-    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), len(figures.value))
+    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), seen)
 
 
 def _number_unseen(cell: np.ndarray, first: int) -> tuple[int, int]:
