@@ -168,6 +168,7 @@ def _report_protection(report, verdict, as_json: bool) -> None:
     console = Console()
     console.print(table)
     console.print(f"protected in {report.seconds:.1f} s, audited as safe in {verdict.seconds:.1f} s")
+    _tell_left_out(verdict)
 
 
 def _report_audit(verdict, as_json: bool) -> None:
@@ -181,3 +182,14 @@ def _report_audit(verdict, as_json: bool) -> None:
         typer.echo(f"… and {len(verdict.findings) - 50:,} more (--json has them all)")
     word = "safe" if verdict.safe else f"NOT safe, {len(verdict.findings):,} findings"
     typer.echo(f"{word}: {verdict.counts['hidden']:,} hidden cells audited in {verdict.seconds:.1f} s")
+    _tell_left_out(verdict)
+
+
+def _tell_left_out(verdict) -> None:
+    number = verdict.counts.get("joints_left_out", 0)
+    if number:
+        typer.echo(
+            f"note: {number} rings of tables are too large to be asked for: their hidden cells are open by the margins "
+            "only (docs/disclosure.md §1)",
+            err=True,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from kobe_platform.disclosure.trees import Classification, base_of
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Row numbers (from 0 in each block), variables, coefficients."""
+NO_ROWS: Rows = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
 def additive(layout: Layout, known: np.ndarray) -> Rows:
@@ -37,7 +38,7 @@ def additive(layout: Layout, known: np.ndarray) -> Rows:
 
 def _block(rows: list, columns: list, coefficients: list) -> Rows:
     if not rows:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+        return NO_ROWS
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(coefficients)
 
 
@@ -126,19 +127,21 @@ def relation_rows(relation: Relation, layouts: Mapping[str, Layout]) -> Rows:
     return _block(rows, columns, coefficients)
 
 
-def stacked(blocks: list[Rows], size: int, known: np.ndarray) -> sparse.csr_array:
-    """All blocks stacked, known zeros left out, empty and repeated rows dropped."""
+def beneath(blocks: Sequence[Rows]) -> Rows:
+    """All blocks as one, the rows of each numbered on."""
     rows, offset = [], 0
     for number, _, _ in blocks:
         rows.append(number + offset)
         offset += int(number.max(initial=-1)) + 1
-    row, column, coefficient = (
-        np.concatenate(rows) if rows else np.empty(0, np.int64),
-        np.concatenate([b[1] for b in blocks]),
-        np.concatenate([b[2] for b in blocks]),
-    )
+    return _block(rows, [b[1] for b in blocks], [b[2] for b in blocks])
+
+
+def stacked(blocks: list[Rows], size: int, known: np.ndarray) -> sparse.csr_array:
+    """All blocks stacked, known zeros left out, empty and repeated rows dropped."""
+    row, column, coefficient = beneath(blocks)
     keep = ~known[column]
-    matrix = sparse.csr_array((coefficient[keep], (row[keep], column[keep])), shape=(offset, size))
+    height = int(row.max(initial=-1)) + 1
+    matrix = sparse.csr_array((coefficient[keep], (row[keep], column[keep])), shape=(height, size))
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     signature = _signatures(matrix)

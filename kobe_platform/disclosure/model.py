@@ -16,8 +16,8 @@ import polars as pl
 from scipy import sparse
 
 from kobe_platform.disclosure.equations import Rows, additive, regrouped, relation_rows, stacked
+from kobe_platform.disclosure.joints import joint_tables
 from kobe_platform.disclosure.layout import Layout, refusal
-from kobe_platform.disclosure.overlaps import shared_parts
 from kobe_platform.disclosure.spec import SUPPRESSED, Spec, Table
 from kobe_platform.disclosure.trees import Classification, Tree, base_of, classifications
 from kobe_platform.errors import DisclosureError
@@ -38,7 +38,8 @@ class Model:
         lower: what the attacker knows a hidden one to reach at least (1; 0 where zeros are hidden, residuals, slacks).
         known: published beyond doubt: zeros where zeros are published.
         residual: counted in totals only, never published.
-        slack: difference of an inequality, or what overlapping groups share: never published, no cell.
+        slack: difference of an inequality, or the cell of a joint table: in no table, never published.
+        joint: which of these are cells of joint tables.
         fixed: shown by a table that is already released.
         depth: in how many dimensions the cell is a total.
         height: levels below it, summed over its dimensions (a ward's total over districts 1, the city's 2).
@@ -55,6 +56,7 @@ class Model:
     known: np.ndarray
     residual: np.ndarray
     slack: np.ndarray
+    joint: np.ndarray
     fixed: np.ndarray
     depth: np.ndarray
     height: np.ndarray
@@ -115,8 +117,8 @@ def build_model(spec: Spec, cells: Mapping[str, pl.DataFrame]) -> Model:
     attributes = _attributes(spec, layouts, np.concatenate([a.ravel() for a in arrays])[first], count)
     rows = [additive(layout, attributes["known"]) for layout in layouts.values()]
     rows += regrouped(spec, classes, layouts)
-    parts, counts = shared_parts(spec, classes, layouts, attributes["value"])
-    return _with_relations(spec, layouts, attributes, [*rows, parts], counts)
+    sums, counts = joint_tables(spec, classes, layouts, attributes["value"], attributes["known"])
+    return _with_relations(spec, layouts, attributes, [*rows, sums], counts)
 
 
 def _frame_of(table: Table, cells: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -246,15 +248,17 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
     lower = np.where(hides_zeros | residual, 0, 1)
     return {
         "value": value, "k": k, "width": width, "lower": lower, "known": known, "residual": residual,
-        "slack": np.zeros(count, dtype=bool), "fixed": fixed, "depth": depth, "height": height,
+        "slack": np.zeros(count, dtype=bool), "joint": np.zeros(count, dtype=bool), "fixed": fixed, "depth": depth,
+        "height": height,
     }  # fmt: skip
 
 
 def _with_relations(
-    spec: Spec, layouts: Mapping[str, Layout], attributes: dict, blocks: list[Rows], parts: np.ndarray
+    spec: Spec, layouts: Mapping[str, Layout], attributes: dict, blocks: list[Rows], joint: np.ndarray
 ) -> Model:
-    slacks = [parts]
-    size = len(attributes["value"]) + len(parts)
+    slacks = [joint]
+    first = len(attributes["value"])
+    size = first + len(joint)
     for relation in spec.relations:
         number, variables, coefficients = relation_rows(relation, layouts)
         difference = np.zeros(number.max(initial=-1) + 1)
@@ -277,5 +281,6 @@ def _with_relations(
     if len(extra):
         attributes["value"][-len(extra) :] = extra
         attributes["slack"][-len(extra) :] = True
+        attributes["joint"][first : first + len(joint)] = True
         attributes["k"][-len(extra) :] = attributes["width"][-len(extra) :] = 1
     return Model(spec, layouts, **attributes, equations=stacked(blocks, size, attributes["known"]))

@@ -94,7 +94,7 @@ class Opener:
         for reach in (NEAR, WIDE, ALL):
             if self._try(target, self.near.around(target, reach, free, movable), free):
                 return
-        if self._open_already(target, free):
+        if self._open_already(target, free) or self._open_whole(target, free, movable):
             return
         raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
 
@@ -105,6 +105,21 @@ class Opener:
         """
         scopes = [self.near.hidden_mates(target, free, self.slackness, mates) for mates in LAST_MATES]
         return any(self.certify(target, scope, idle=bool(self.idle[target])) for scope in scopes)
+
+    def _open_whole(self, target: int, free: np.ndarray, movable: np.ndarray) -> bool:
+        """Hide what a whole-numbered rise needs: the last way, where cheaper moves are fractional."""
+        for reach in (NEAR, WIDE, ALL):
+            scope = self.near.around(target, reach, free, movable)
+            if len(scope) > LARGEST_CERTIFIED:
+                return False
+            block = block_of(self.near.by_column, scope)
+            moves = self._cheapest(block, target, 1.0, free, integer=True)
+            if moves is None:
+                continue
+            self._hide(scope[np.abs(moves) > INTEGRALITY])
+            if self._count(block, moves, 1.0) and self._open(target):
+                return True
+        return False
 
     def _try(self, target: int, scope: np.ndarray, free: np.ndarray, *, certify: bool = True) -> bool:
         """Look for the cheapest move within a scope, hide what it needs and count it."""
@@ -136,7 +151,9 @@ class Opener:
         first = (width - fall) / width if fall < width else (width - width // 2) / width
         return [first, 1.0] if first < 1 else [1.0]
 
-    def _cheapest(self, block: Block, target: int, share: float, free: np.ndarray) -> np.ndarray | None:
+    def _cheapest(
+        self, block: Block, target: int, share: float, free: np.ndarray, *, integer: bool = False
+    ) -> np.ndarray | None:
         scope = block.variables
         slack = self.slackness[scope].astype(float)
         lower = -np.floor(slack / share + INTEGRALITY)
@@ -145,9 +162,9 @@ class Opener:
         lower[at] = upper[at] = self.model.width[target]
         cost = np.where(free[scope], IDLE_COST, self.cost[scope])
         cost[at] = 0.0
-        moves = self.solver.least_moves(block, lower, upper, cost)
-        if moves is None:
-            return None
+        moves = self.solver.least_moves(block, lower, upper, cost, integer=integer)
+        if moves is None or integer:
+            return moves
         return self._sparser(block, (lower, upper), cost, moves, free[scope])
 
     def _sparser(

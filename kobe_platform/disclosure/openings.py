@@ -19,6 +19,8 @@ def push(
     down: np.ndarray,
     width: np.ndarray,
     number: int,
+    *,
+    inner: bool = False,
 ) -> np.ndarray | None:
     """Moves that lift (in odd rounds also lower) the missing cells of a part towards what they lack.
 
@@ -28,6 +30,7 @@ def push(
     Args:
         block: equations of the part; slack: how far each of its cells may fall.
         missing: positions; down: their proven falls; width: what their intervals must reach; number: of the round.
+        inner: see :meth:`~kobe_platform.disclosure.programs.Solver.extreme`.
     """
     random = np.random.default_rng(number)
     strength = random.uniform(0.5, 1.0, len(missing))
@@ -52,6 +55,7 @@ def push(
         np.concatenate([-slack.astype(float), np.zeros(len(missing))]),
         np.concatenate([upper, np.full(len(missing), INFINITE)]),
         np.concatenate([reward, np.where(falls, -strength, 0.0)]),
+        inner=inner,
     )
     if moves is None:
         return None

@@ -14,6 +14,7 @@ INTEGRALITY = 1e-6
 INFINITE = 1e30
 MOST_NODES = 50
 MOST_ITERATIONS = 2_000_000
+MOST_NODES_SPREAD = 10_000
 REPAIR_RINGS = (3, 2, 1)
 REPAIR_STEP = 5
 REPAIR_NODES = 30
@@ -84,7 +85,9 @@ class Solver:
         self._highs = _quiet_highs()
         self.programs = 0
 
-    def least_moves(self, block: Block, lower: np.ndarray, upper: np.ndarray, cost: np.ndarray) -> np.ndarray | None:
+    def least_moves(
+        self, block: Block, lower: np.ndarray, upper: np.ndarray, cost: np.ndarray, *, integer: bool = False
+    ) -> np.ndarray | None:
         """The move with the least Σ cost·|y|, or None where none exists.
 
         Args:
@@ -105,6 +108,7 @@ class Solver:
             np.concatenate([block.rows, block.rows[entries]]),
             np.concatenate([block.values, -block.values[entries]]),
             block.height,
+            integer,
         )
         if solution is None:
             return None
@@ -113,12 +117,57 @@ class Solver:
         return moves
 
     def extreme(
-        self, block: Block, lower: np.ndarray, upper: np.ndarray, reward: np.ndarray, *, integer: bool = False
+        self,
+        block: Block,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        reward: np.ndarray,
+        *,
+        integer: bool = False,
+        inner: bool = False,
     ) -> np.ndarray | None:
-        """The move that maximises Σ reward·y (None: not solved to optimality)."""
-        return self._solve(-reward, lower, upper, block.starts, block.rows, block.values, block.height, integer)
+        """The move that maximises Σ reward·y (None: not solved to optimality).
 
-    def repair(self, block: Block, moves: np.ndarray, lower: np.ndarray, keep: int = -1) -> np.ndarray | None:
+        Args:
+            inner: by an interior point method, whose corners are whole more often where joint tables are large.
+        """
+        self._highs.setOptionValue("solver", "ipm" if inner else "simplex")
+        moves = self._solve(
+            -reward, lower, upper, block.starts, block.rows, block.values, block.height, integer,
+            presolve=integer or inner,
+        )  # fmt: skip
+        self._highs.setOptionValue("solver", "simplex")
+        return moves
+
+    def spread(self, sums: sparse.csc_array, right: np.ndarray, room: int) -> np.ndarray | None:
+        """Whole numbers ≥ 0 that have these sums, as many of them as can be at ``room`` or near it (None: not found).
+
+        Args:
+            sums: equations × unknowns; right: what each must come to (whole numbers).
+        """
+        height, size = sums.shape
+        block = Block(np.arange(size), sums.indptr, sums.indices, sums.data, height)
+        twice = sparse.csc_array(sparse.hstack([sums, sums]))
+        cost = np.concatenate([-np.ones(size), np.zeros(size)])
+        upper = np.concatenate([np.full(size, float(room)), np.full(size, INFINITE)])
+        for integer in (False, True):
+            solution = self._solve(
+                cost, np.zeros(2 * size), upper, twice.indptr, twice.indices, twice.data, height, integer,
+                right.astype(float), MOST_NODES_SPREAD, presolve=False,
+            )  # fmt: skip
+            if solution is None:
+                return None
+            found = solution[:size] + solution[size:]
+            result = whole(found)
+            if result is None:
+                result = self.repair(block, found, np.zeros(size), right=right)
+            if result is not None and (result >= 0).all() and (sums @ result == right).all():
+                return result
+        return None
+
+    def repair(
+        self, block: Block, moves: np.ndarray, lower: np.ndarray, keep: int = -1, right: np.ndarray | None = None
+    ) -> np.ndarray | None:
         """Whole-numbered moves near fractional ones, or None: only what surrounds the fractions is solved anew.
 
         Vertices of tables in three and more dimensions are fractional in a few cells (denominators 2, 3, 12 were seen),
@@ -126,6 +175,7 @@ class Solver:
 
         Args:
             lower: least move of each column; keep: position of a column that must stay (its move rounded).
+            right: what the equations come to (default: 0).
         """
         matrix = block.matrix()
         by_row = matrix.tocsr()
@@ -141,18 +191,20 @@ class Solver:
                 region = region[region != keep]
             if len(region) > LARGEST_REPAIR:
                 return None
-            repaired = self._repaired(matrix, moves, lower, region)
+            repaired = self._repaired(matrix, moves, lower, region, right)
             if repaired is not None:
                 return repaired
         return None
 
-    def _repaired(self, matrix, moves: np.ndarray, lower: np.ndarray, region: np.ndarray) -> np.ndarray | None:
+    def _repaired(
+        self, matrix, moves: np.ndarray, lower: np.ndarray, region: np.ndarray, right: np.ndarray | None
+    ) -> np.ndarray | None:
         fixed = np.rint(moves)
         fixed[region] = 0
         part = matrix[:, region]
         rows = np.unique(part.indices)
         part = sparse.csc_array(part.tocsr()[rows])
-        right = -(matrix @ fixed)[rows]
+        right = ((0 if right is None else right) - matrix @ fixed)[rows]
         low = np.maximum(lower[region], np.floor(moves[region]) - REPAIR_STEP)
         solution = self._solve(
             np.zeros(len(region)), low, np.ceil(moves[region]) + REPAIR_STEP, part.indptr, part.indices, part.data,
@@ -164,7 +216,18 @@ class Solver:
         return fixed.astype(np.int64)
 
     def _solve(
-        self, cost, lower, upper, starts, rows, values, height, integer=False, right=None, nodes=MOST_NODES
+        self,
+        cost,
+        lower,
+        upper,
+        starts,
+        rows,
+        values,
+        height,
+        integer=False,
+        right=None,
+        nodes=MOST_NODES,
+        presolve=None,
     ) -> np.ndarray | None:
         highs = self._highs
         sums = np.zeros(height) if right is None else right
@@ -173,7 +236,7 @@ class Solver:
             len(cost), height, len(rows), 1, 1, 0.0, cost, lower, upper, sums, sums,
             np.ascontiguousarray(starts, np.int32), np.ascontiguousarray(rows, np.int32), values, kind,
         )  # fmt: skip
-        highs.setOptionValue("presolve", "on" if integer else "off")
+        highs.setOptionValue("presolve", "on" if (integer if presolve is None else presolve) else "off")
         highs.setOptionValue("mip_max_nodes", nodes)
         highs.run()
         self.programs += 1

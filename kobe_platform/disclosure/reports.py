@@ -12,7 +12,8 @@ from kobe_platform.disclosure.layout import Layout
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Rule, Spec, Table
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
+_TOLD = ("cells", "hidden", "joints_left_out")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Report:
     def published_record(self, audit_counts: Mapping[str, int]) -> dict[str, object]:
         """What is told of each table beside it (:meth:`TableReport.public`), and the audit's verdict."""
         tables = [table.public() for table in self.tables]
-        audit = {"safe": True, **{name: audit_counts[name] for name in ("cells", "hidden")}}
+        audit = {"safe": True, **{name: audit_counts[name] for name in _TOLD if name in audit_counts}}
         return {"engine_version": self.engine_version, "tables": tables, "audit": audit}
 
 

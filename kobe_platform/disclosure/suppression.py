@@ -20,6 +20,7 @@ from kobe_platform.errors import DisclosureError
 Progress = Callable[[str, int, int], None]
 BULK_AFTER = 100
 """Cells opened one by one before many are tried at once again."""
+MANY_JOINT = 500
 MOST_TIDIED, FEW_LACKING = 1_000, 6
 
 
@@ -165,7 +166,7 @@ class Suppressor(Opener):
         model, proofs = self.model, self.pattern.proofs
         for scope in self.near.components(self.free | self.idle if idle else self.free):
             block: Block | None = None
-            poor = 0
+            poor, inner = 0, np.count_nonzero(model.joint[scope]) >= MANY_JOINT
             for number in range(ROUNDS):
                 missing = np.flatnonzero(targets[scope] & (proofs.spread[scope] < model.width[scope]))
                 if len(missing) < 3 or poor == POOR_ROUNDS:
@@ -173,8 +174,9 @@ class Suppressor(Opener):
                 block = block or block_of(self.near.by_column, scope)
                 cells = scope[missing]
                 moves = push(
-                    self.solver, block, self.slackness[scope], missing, proofs.down[cells], model.width[cells], number
-                )
+                    self.solver, block, self.slackness[scope], missing, proofs.down[cells], model.width[cells], number,
+                    inner=inner,
+                )  # fmt: skip
                 if moves is not None:
                     self._accept_near(block, moves)
                 left = np.count_nonzero(proofs.spread[cells] < model.width[cells])

@@ -147,6 +147,14 @@ def audited(
             rows = rows if everywhere else rows.filter(pl.col(column).is_in(sorted(found - {None})))
             shown[mean.table] = without(shown[mean.table], rows)
         verdict = audit(spec, {**counts, **shown}, previous=previous)
+    if verdict.counts.get("joints_left_out"):
+        raise DisclosureError(
+            "tables of one population stand in a ring that is too large to be audited: nothing is published",
+            code="disclosure.ring",
+            at={"joint_tables": verdict.counts["joints_left_out"]},
+            remedy="coarsen one of the tables, or publish the table of all their columns",
+            ja="表どうしの組合せが大きすぎて監査できないため公表しません",
+        )
     return verdict, shown
 
 

@@ -18,6 +18,7 @@ INFINITE = 1e30
 ROUNDS = 60
 NEARBY = (150, 1500)
 ROOM = 3
+MANY_UNSEEN = 500
 MENDED = 3_000
 LARGEST_INTEGER = 8_000
 
@@ -44,15 +45,24 @@ class Part:
     Attributes:
         wanted: unknowns that are counts; every other one is the difference of an inequality (its row's alone, with
             coefficient 1), so it follows exactly from the counts.
+        seen: number of unknowns that stand in a table.
         least, most: smallest and largest value of each unknown over the whole-numbered tables found so far.
         floor, ceiling: proven bounds (from solved programs).
     """
 
-    def __init__(self, matrix: sparse.csr_array, right: np.ndarray, lower: np.ndarray, wanted: np.ndarray) -> None:
+    def __init__(
+        self,
+        matrix: sparse.csr_array,
+        right: np.ndarray,
+        lower: np.ndarray,
+        wanted: np.ndarray,
+        seen: int | None = None,
+    ) -> None:
         self.matrix = sparse.csc_array(matrix)
         self.by_row = matrix
         self.right, self.lower, self.wanted = right, lower, wanted
         self.size = len(lower)
+        self.seen = self.size if seen is None else seen
         self.floor, self.ceiling = lower.astype(float), np.full(self.size, INFINITE)
         self.programs = 0
         self.slacks = np.flatnonzero(~wanted)
@@ -213,7 +223,10 @@ class Part:
         lower = np.concatenate([self.floor, np.zeros(self.size)])
         upper = np.concatenate([goal, np.full(self.size, INFINITE)])
         program = self._program(np.arange(2 * self.size), self.right.astype(float), matrix, lower, upper)
-        program.setOptionValue("presolve", "off")
+        if self.size - self.seen < MANY_UNSEEN:
+            program.setOptionValue("presolve", "off")
+        else:  # corners of such programs are whole more often when they are come upon from within
+            program.setOptionValue("solver", "ipm")
         return program
 
     def _push(self, program: highspy.Highs, missing: np.ndarray, width: np.ndarray, number: int) -> None:

@@ -11,8 +11,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.auditor.figures import GATHERED, Figures
+from kobe_platform.disclosure.auditor.joints import joint_equations
 from kobe_platform.disclosure.auditor.means import mean_inequalities
-from kobe_platform.disclosure.auditor.overlaps import overlap_equations
 from kobe_platform.disclosure.spec import Relation, Spec
 
 
@@ -21,11 +21,11 @@ class System:
     """``matrix @ x == right`` over the unknowns ``x >= lower``.
 
     Attributes:
-        cells: unknown → cell number of the figures; −1 for the difference of an inequality, −2 for what groups share.
+        cells: unknown → cell number of the figures; −1 for the difference of an inequality, −2 for a joint cell.
         impossible: number of equations among published figures alone that do not hold.
         involved: (equation, cell) of every cell of every equation as it was written down, published cells included;
             numbers from ``seen`` on are the unknowns that no table shows.
-        seen: number of cells.
+        seen: number of cells; left_out: joint tables that are too large to be asked for (:mod:`joints`).
     """
 
     matrix: sparse.csr_array
@@ -35,6 +35,7 @@ class System:
     impossible: int
     involved: tuple[np.ndarray, np.ndarray]
     seen: int
+    left_out: int
 
     def around(self, cells: np.ndarray) -> np.ndarray:
         """All cells, published ones included, that share an equation with these."""
@@ -51,8 +52,8 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
         means: published means by table (see :mod:`means`); those that are not given say nothing.
     """
     equations = [_table_equations(spec, table.name, figures) for table in spec.tables]
-    equations.append(_regrouping_equations(spec, figures))
-    equations.append(overlap_equations(spec, figures))
+    joints = joint_equations(spec, figures)
+    equations += [_regrouping_equations(spec, figures), *joints.equations]
     equations += [_relation_equations(relation, spec, figures) for relation in spec.relations]
     equations += [
         mean_inequalities(mean, spec, figures, means[mean.table]) for mean in spec.means if mean.table in (means or {})
@@ -83,14 +84,14 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     impossible = int(np.count_nonzero(right[empty]))
     cells = np.where(numbers < seen, numbers, np.where(numbers < seen + shared, -2, -1))
     kept = _distinct(matrix, right, empty)
-    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), seen)
+    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), seen, joints.left_out)
 
 
 def _number_unseen(cell: np.ndarray, first: int) -> tuple[int, int]:
-    """Number what no table shows, in place, from ``first`` on: what groups share, then the differences.
+    """Number what no table shows, in place, from ``first`` on: joint cells, then the differences.
 
     Returns:
-        How many are shared (below −1, the same number is the same unknown), and how many there are in all.
+        How many are joint (below −1, the same number is the same unknown), and how many there are in all.
     """
     own, shared = cell == -1, cell < -1
     parts, inverse = np.unique(cell[shared], return_inverse=True)
@@ -105,7 +106,8 @@ def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) ->
     kept = []
     for row in np.flatnonzero(~empty):
         part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        key = (matrix.indices[part].tobytes(), matrix.data[part].tobytes(), int(right[row]))
+        sign = matrix.data[part.start]  # 1 or −1: either side of an equation may stand on the left
+        key = (matrix.indices[part].tobytes(), (matrix.data[part] * sign).tobytes(), int(right[row] * sign))
         if key not in seen:
             seen.add(key)
             kept.append(row)

@@ -49,7 +49,8 @@ class AuditReport:
     Attributes:
         safe: nothing was found and nothing is undecided.
         findings: reasons to refuse, at most ten thousand.
-        counts: unknown cells, hidden cells, parts, programs solved, findings by rule.
+        counts: unknown cells, hidden cells, joint tables too large to be asked for, parts, programs solved, findings
+            by rule.
         seconds: time taken.
     """
 
@@ -165,6 +166,7 @@ def _attack(
         "cells": len(figures.value),
         "hidden": int(figures.hidden.sum()),
         "unknown": len(system.cells),
+        "joints_left_out": system.left_out,
         "parts": len(parts),
         "programs": programs,
     }
@@ -181,7 +183,10 @@ def _attack_part(
     width, k = np.where(wanted, figures.width[cells], 0), np.where(wanted, figures.k[cells], 0)
     first = int(cells[wanted][0]) if wanted.any() else -1
     try:
-        part = Part(system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], cells != -1)
+        part = Part(
+            system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], cells != -1,
+            seen=int(np.count_nonzero(cells != -2)),
+        )  # fmt: skip
         settled = np.array(
             [part.harmless(u, int(width[u]), int(k[u]), bool(figures.residual[cells[u]])) for u in range(part.size)]
         )

@@ -125,7 +125,7 @@ MUTANTS = (
      'lower = np.where(residual | cells["zeros_hidden"].fill_null(False).to_numpy(), 0, 0)', "narrow by one"),
     ("figures", 'residual | cells["zeros_hidden"]', 'cells["zeros_hidden"]', "residual of nothing"),
     ("system", "for relation in spec.relations]", "for relation in ()]", "part of a whole"),
-    ("system", "equations.append(_regrouping_equations(spec, figures))", "", "regrouped"),
+    ("system", "equations += [_regrouping_equations(spec, figures), *joints.equations]", "", "regrouped"),
     ("system", "for mean in spec.means if", "for mean in () if", "mean"),
     ("means", "enumerate(((least, 1), (most, -1)))", "enumerate(())", "mean"),
     ("members", "(value < k[group] - ALIKE)", "(value < 2)", "lone member"),
