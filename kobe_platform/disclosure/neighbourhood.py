@@ -45,6 +45,7 @@ class Neighbourhoods:
         self._table, self._position = table[order], position[order]
         self._starts = np.searchsorted(flat[order], np.arange(model.size + 1))
         self._layouts = layouts
+        self._joint = bool(model.joint.any())
         self._relatives = cache(lambda table, axis, node, reach: relatives(layouts[table].trees[axis], node, reach))
 
     def around(self, variable: int, reach: int, free: np.ndarray, movable: np.ndarray) -> np.ndarray:
@@ -101,6 +102,9 @@ class Neighbourhoods:
         return np.unique(np.concatenate(parts))
 
     def _with_hidden(self, chosen: np.ndarray, free: np.ndarray) -> np.ndarray:
+        if self._joint:
+            beside = np.unique(_gather(self.by_row, np.unique(_gather(self.by_column, chosen))))
+            chosen = np.union1d(chosen, beside[self.model.joint[beside]])
         front, known, goal = chosen[free[chosen]], chosen, max(len(chosen), LEAST_SCOPE)
         while len(front) and len(known) < goal:
             rows = np.unique(_gather(self.by_column, front))

@@ -33,6 +33,7 @@ def spec_of(*tables, k=10, residual=(), **more):
         "quarter": Dimension(hierarchy={"city": None, **dict.fromkeys("pqrs", "city")}),
         "half": Dimension(hierarchy={"city": None, "n": "city", "o": "city"}, of="quarter",
                           consists_of={"n": ("p", "q"), "o": ("r", "s")}),
+        **{name: Dimension(hierarchy={"T": None, "1": "T", "2": "T"}) for name in "xyz"},
     }  # fmt: skip
     return Spec(rule=Rule(minimum_frequency=k), dimensions=described, tables=tables or (TABLE,), **more)
 
@@ -54,6 +55,14 @@ def areas(**values):
     return pl.DataFrame(found, schema={"area": pl.String, "value": pl.Int64, "status": pl.String}, orient="row")
 
 
+def square(columns, *values):
+    """A table of two columns of two codes each: totals first; None is hidden."""
+    codes = itertools.product("T12", repeat=2)
+    found = [(*at, n, "suppressed" if n is None else "published") for at, n in zip(codes, values, strict=True)]
+    schema = dict.fromkeys(columns, pl.String) | {"value": pl.Int64, "status": pl.String}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
 def means(**values):
     found = [(area, values.get(area), "published" if area in values else "suppressed") for area in AREA]
     return pl.DataFrame(found, schema={"area": pl.String, "value": pl.Float64, "status": pl.String}, orient="row")
@@ -64,6 +73,7 @@ QUARTERS, HALVES = Table(name="q", dimensions={"area": "quarter"}), Table(name="
 WHOLE = Table(name="u", dimensions=["area"], population="other")
 WITHIN = Relation(name="within", on=("area",), left=("v",), right=("u",), sense="<=")
 MEAN = Mean(table="mean", of="t", dimension="sex", values={"m": (0, 4), "f": (5, 90)}, on=("area",))
+RING = [Table(name=name, dimensions=list(name)) for name in ("xy", "yz", "xz")]
 LARGE = (30, 40, 50, 60, 70, 80)
 
 # name: (specification, tables, former releases, rules that are found)
@@ -92,6 +102,10 @@ CASES = {
     "no table": (spec_of(PLAIN), {"v": areas(city=31, a=None, b=30, c=None)}, (), {"contradiction"}),
     "regrouped": (spec_of(QUARTERS, HALVES), {"q": areas(city=100, p=None, q=30, r=None, s=20),
                                              "h": areas(city=100, n=37, o=63)}, (), {"exact"}),
+    # All 8 of z 1 are in x 1 and in y 1, so of the 11 of x 1 at most 3 are in y 2: narrower than 3, and it is 3.
+    "ring": (spec_of(*RING, k=3), {"xy": square("xy", 21, 16, 5, 11, None, None, 10, None, None),
+                                   "yz": square("yz", 21, 8, 13, 16, 8, None, 5, 0, None),
+                                   "xz": square("xz", 21, 8, 13, 11, 8, 3, 10, 0, None)}, (), {"narrow"}),
     "mean": (spec_of(means=(MEAN,)), {"t": rows(SQUARE, counts=(95, 5, 5, 95, 70, 80)), "mean": means(a=0.3)}, (),
              {"narrow"}),
     "lone member": (spec_of(attack=Attack(member=True)), {"t": rows(SQUARE, counts=(1, 40, 50, 3, 70, 80))}, (),
@@ -126,6 +140,8 @@ MUTANTS = (
     ("figures", 'residual | cells["zeros_hidden"]', 'cells["zeros_hidden"]', "residual of nothing"),
     ("system", "for relation in spec.relations]", "for relation in ()]", "part of a whole"),
     ("system", "equations += [_regrouping_equations(spec, figures), *joints.equations]", "", "regrouped"),
+    ("joints", "for levels in self._open_sets():", "for levels in ():", "ring"),
+    ("joints", "behind.fit(asked)", "", "ring"),
     ("system", "for mean in spec.means if", "for mean in () if", "mean"),
     ("means", "enumerate(((least, 1), (most, -1)))", "enumerate(())", "mean"),
     ("members", "(value < k[group] - ALIKE)", "(value < 2)", "lone member"),

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, milp
 
-from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, joints, protect
+from kobe_platform.disclosure.auditor import joints as auditor_joints
+from kobe_platform.disclosure.commands import _report_audit
 from kobe_platform.errors import DisclosureError
 
 CHECKED = settings(
@@ -174,3 +177,34 @@ def test_the_auditor_refuses_exactly_what_is_narrow(problem, data):
         schema = dict.fromkeys(table.dimensions, pl.String) | {"value": pl.Int64, "status": pl.String}
         tables[table.name] = pl.DataFrame(rows, schema=schema, orient="row")
     assert audit(found.spec, tables).safe == (not found.too_narrow(tables))
+
+
+LARGE = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 12]
+
+
+def test_a_ring_too_large_to_be_asked_for_is_told(monkeypatch, capsys):
+    found = ring("three", k=10)
+    tables = protect(found.spec, found.cells(LARGE)).tables
+    asked = audit(found.spec, tables)
+    assert asked.safe and asked.counts["joints_left_out"] == 0
+    for room in (joints, auditor_joints):
+        monkeypatch.setattr(room, "MOST_JOINT_CELLS", 11)
+    tables = protect(found.spec, found.cells(LARGE)).tables
+    left = audit(found.spec, tables)
+    assert left.counts["joints_left_out"] == 1 and left.counts["unknown"] == asked.counts["unknown"] - 12
+    _report_audit(left, as_json=False)
+    assert "1 rings of tables are too large" in capsys.readouterr().err
+
+
+def test_people_whom_nobody_can_be_are_refused():
+    """Everybody of a 1 is in b 1, everybody of b 1 in c 1, everybody of c 1 in d 1, and nobody of a 1 in d 1."""
+    found = ring("four", k=3)
+    cells = {
+        name: frame.sort(frame.columns[:2]).with_columns(
+            persons=pl.Series([0, 20, 20, 0] if name == "by_a_d" else [20, 0, 0, 20])
+        )
+        for name, frame in found.cells([5] * 16).items()
+    }
+    with pytest.raises(DisclosureError, match="no people were found") as caught:
+        protect(found.spec, cells)
+    assert caught.value.code == "disclosure.contradiction"

@@ -145,3 +145,14 @@ def test_means_hide_where_too_few_stand_behind_them():
     assert 0 < shown.height < table.height
     city = shown.filter((pl.col("area") == "28100") & (pl.col("sex") == "total"))["value"].item()
     assert city == pytest.approx(frame["age"].mean(), abs=0.2)
+
+
+def test_a_ring_that_cannot_be_audited_stops_the_group(monkeypatch):
+    from kobe_platform.disclosure.auditor import joints
+
+    frame = register(40_000)
+    cells = compute_group(GROUPS["stocks/month"], {"resident_register": frame}, AREAS).cells
+    monkeypatch.setattr(joints, "MOST_JOINT_CELLS", 10)
+    with pytest.raises(DisclosureError, match="ring") as caught:
+        protect_group(GROUPS["stocks/month"], cells, AREAS, period="2025-07")
+    assert caught.value.code == "disclosure.ring"
