@@ -33,6 +33,10 @@ def spec_of(*tables, k=10, residual=(), **more):
         "quarter": Dimension(hierarchy={"city": None, **dict.fromkeys("pqrs", "city")}),
         "half": Dimension(hierarchy={"city": None, "n": "city", "o": "city"}, of="quarter",
                           consists_of={"n": ("p", "q"), "o": ("r", "s")}),
+        "early": Dimension(hierarchy={"city": None, "p": "city", "q": "city", "rs": "city"}, of="quarter",
+                           consists_of={"rs": ("r", "s")}),
+        "late": Dimension(hierarchy={"city": None, "pq": "city", "r": "city", "s": "city"}, of="quarter",
+                          consists_of={"pq": ("p", "q")}),
         **{name: Dimension(hierarchy={"T": None, "1": "T", "2": "T"}) for name in "xyz"},
     }  # fmt: skip
     return Spec(rule=Rule(minimum_frequency=k), dimensions=described, tables=tables or (TABLE,), **more)
@@ -102,6 +106,9 @@ CASES = {
     "no table": (spec_of(PLAIN), {"v": areas(city=31, a=None, b=30, c=None)}, (), {"contradiction"}),
     "regrouped": (spec_of(QUARTERS, HALVES), {"q": areas(city=100, p=None, q=30, r=None, s=20),
                                              "h": areas(city=100, n=37, o=63)}, (), {"exact"}),
+    "shown in parts": (spec_of(*(Table(name=name[0], dimensions={"area": name}) for name in ("early", "late"))),
+                       {"e": areas(city=131, p=50, q=50, rs=31), "l": areas(city=131, pq=None, r=None, s=30)}, (),
+                       {"exact"}),
     # All 8 of z 1 are in x 1 and in y 1, so of the 11 of x 1 at most 3 are in y 2: narrower than 3, and it is 3.
     "ring": (spec_of(*RING, k=3), {"xy": square("xy", 21, 16, 5, 11, None, None, 10, None, None),
                                    "yz": square("yz", 21, 8, 13, 16, 8, None, 5, 0, None),
@@ -141,6 +148,7 @@ MUTANTS = (
     ("system", "for relation in spec.relations]", "for relation in ()]", "part of a whole"),
     ("system", "equations += [_regrouping_equations(spec, figures), *joints.equations]", "", "regrouped"),
     ("joints", "for levels in self._open_sets():", "for levels in ():", "ring"),
+    ("joints", "behind.agree(asked)", "", "shown in parts"),
     ("joints", "behind.fit(asked)", "", "ring"),
     ("system", "for mean in spec.means if", "for mean in () if", "mean"),
     ("means", "enumerate(((least, 1), (most, -1)))", "enumerate(())", "mean"),

@@ -24,7 +24,13 @@ CHECKED = settings(
 FLAT = {name: {"T": None, f"{name}1": "T", f"{name}2": "T"} for name in "abcd"}
 THREE = {"T": None, "a1": "T", "a2": "T", "a3": "T"}
 WARDS = {"T": None, "w": "T", "v": "T", "w1": "w", "w2": "w", "v1": "v"}
-GATHERED = {"few": {"a12": ("a1", "a2")}, "others": {"a23": ("a2", "a3")}}
+SIX = {"T": None, **dict.fromkeys(("a1", "a2", "a3", "a4", "a5", "a6"), "T")}
+GATHERED = {
+    "halves": {"a123": ("a1", "a2", "a3"), "a456": ("a4", "a5", "a6")},
+    "pairs": {"a12": ("a1", "a2"), "a45": ("a4", "a5")},
+    "few": {"a12": ("a1", "a2")},
+    "others": {"a23": ("a2", "a3")},
+}
 RINGS = {
     "three": ({**FLAT, "a": THREE}, [["a", "b"], ["b", "c"], ["a", "c"]]),
     "four": (FLAT, [["a", "b"], ["b", "c"], ["c", "d"], ["a", "d"]]),
@@ -37,12 +43,21 @@ RINGS = {
         {**FLAT, "a": THREE, "few": {"T": None, "a12": "T", "a3": "T"}, "others": {"T": None, "a1": "T", "a23": "T"}},
         [["few", "b"], ["others", "c"], ["b", "c"]],
     ),
+    "by sums of groups": (
+        {
+            **FLAT,
+            "a": SIX,
+            "halves": {"T": None, "a123": "T", "a456": "T"},
+            "pairs": {"T": None, "a12": "T", "a3": "T", "a45": "T", "a6": "T"},
+        },
+        [["halves", "b"], ["pairs", "b"]],
+    ),
     "overlap of two areas": (
         {**FLAT, "a": THREE, "few": {"T": None, "a12": "T", "a3": "T"}, "others": {"T": None, "a1": "T", "a23": "T"}},
         [["few", "b", "c"], ["others", "b"], ["others", "c"]],
     ),
 }
-"""Trees of the dimensions (``ward``, ``few`` and ``others`` are views of ``a``), and the tables' dimensions."""
+"""Trees of the dimensions (those with long names are views of ``a``), and the tables' dimensions."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,7 @@ def above(tree: dict, code: str) -> list[str]:
 
 def ring(name: str, k: int, zeros: str = "published") -> Ring:
     trees, columns = RINGS[name]
-    views = {"ward": "a", "few": "a", "others": "a"}
+    views = dict.fromkeys(("ward", "few", "others", "halves", "pairs"), "a")
     dimensions = {
         own: Dimension(hierarchy=tree, of=views.get(own), consists_of=GATHERED.get(own, {}))
         for own, tree in trees.items()
@@ -177,6 +192,14 @@ def test_the_auditor_refuses_exactly_what_is_narrow(problem, data):
         schema = dict.fromkeys(table.dimensions, pl.String) | {"value": pl.Int64, "status": pl.String}
         tables[table.name] = pl.DataFrame(rows, schema=schema, orient="row")
     assert audit(found.spec, tables).safe == (not found.too_narrow(tables))
+
+
+def test_a_sum_that_another_table_shows_tells_its_parts():
+    """Of b 1 there is one person in a 3 and one in a 6; 1–3 and 4–6 are shown beside, so 1–2 and 4–5 must be hidden."""
+    found = ring("by sums of groups", k=3)
+    tables = protect(found.spec, found.cells([10, 10, 10, 10, 1, 10, 10, 10, 10, 10, 1, 10])).tables
+    assert audit(found.spec, tables).safe
+    assert not found.too_narrow(tables)
 
 
 LARGE = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 12]
