@@ -92,13 +92,11 @@ class _Behind:
 
     def agree(self, asked: Asked) -> None:
         """Sums that two tables have in common, where not both show them."""
-        done: set[tuple] = set()
-        for one, other in combinations(self.tables, 2):
+        kinds = {tuple(sorted(table.dimensions.values())): table for table in reversed(self.tables)}  # the same cells
+        for one, other in combinations(kinds.values(), 2):
             levels = self.levels[one.name] & self.levels[other.name]
-            kinds = tuple(sorted((levels, tuple(sorted(t.dimensions.values()))) for t in (one, other)))
-            if not levels or (self._shows(one, levels) and self._shows(other, levels)) or kinds in done:
+            if not levels or (self._shows(one, levels) and self._shows(other, levels)):
                 continue
-            done.add(kinds)
             sides = [self._sums(table, levels) for table in (one, other)]
             keys = [c for c in sides[0].columns if c != "cell"]
             numbered = sides[0].select(keys).unique(maintain_order=True).with_row_index("equation")
@@ -205,7 +203,7 @@ class _Behind:
         Levels are taken out one by one; what stood with one afterwards stands together. A level that one table shows
         with all that stand with it goes first and leaves nothing to ask.
         """
-        shown = [(levels, True) for levels in self.levels.values()]
+        shown = [(levels, True) for levels in dict.fromkeys(self.levels.values())]
         edges = shown + [
             (overlap, False) for overlap in (_overlap(b, known) for b, known in self.known.items()) if overlap
         ]
