@@ -192,3 +192,9 @@ def test_codes_with_commas_and_braces_are_codes():
     }
     tables = protect(spec, cells).tables
     assert audit(spec, tables).safe and tables["one"]["value"].to_list() == [50, 20, 30]
+
+
+def test_two_columns_that_group_the_same_codes_are_refused():
+    described = spec_of(SHAPES[0]).dimensions
+    with pytest.raises(ValueError, match="two columns of t group the same codes"):
+        Spec(dimensions=described, tables=(Table(name="t", dimensions=["age", "old"]),))
