@@ -265,6 +265,10 @@ class Spec(_Strict):
         for name, dimension in self.dimensions.items():
             if dimension.of is not None and dimension.of not in self.dimensions:
                 raise ValueError(f"dimension {name} regroups an unknown dimension {dimension.of}")
+        return self
+
+    @model_validator(mode="after")
+    def _columns(self) -> Spec:
         for table in self.tables:
             bases = [self.dimension(name).of or name for name in table.dimensions.values()]
             if len(set(bases)) != len(bases):
