@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -56,8 +55,7 @@ def regrouped(spec: Spec, classes: Mapping[str, Classification], layouts: Mappin
 
 def _regrouped_population(spec: Spec, base: str, classification: Classification, group: list[Layout]) -> list[Rows]:
     rows, columns, coefficients, number = [], [], [], 0
-    for combination in combinations(spec, base, classification, group).values():
-        cell = combination.cells
+    for cell in _combinations(spec, base, classification, group):
         for node, parts in classification.sums:
             if node in cell and all(part in cell for part in parts):
                 members = [cell[node], *(cell[part] for part in parts)]
@@ -68,17 +66,11 @@ def _regrouped_population(spec: Spec, base: str, classification: Classification,
     return [_block(rows, columns, coefficients)]
 
 
-@dataclass
-class Combination:
-    """One combination of the other dimensions: node of a classification → variable, and the dimensions that show it."""
-
-    cells: dict[int, int] = field(default_factory=dict)
-    views: set[str] = field(default_factory=set)
-
-
-def combinations(spec: Spec, base: str, classification: Classification, group: list[Layout]) -> dict[int, Combination]:
-    """All cells of one population that differ by their node of ``base`` alone, by the variable at the base's total."""
-    found: dict[int, Combination] = {}
+def _combinations(
+    spec: Spec, base: str, classification: Classification, group: list[Layout]
+) -> Iterable[dict[int, int]]:
+    """Node of ``base`` → variable, for every combination of the other dimensions in one population."""
+    found: dict[int, dict[int, int]] = {}
     for layout in group:
         names = list(layout.table.dimensions.values())
         bases = [base_of(spec, d) for d in names]
@@ -88,10 +80,9 @@ def combinations(spec: Spec, base: str, classification: Classification, group: l
         nodes = classification.nodes[names[axis]]
         moved = np.moveaxis(layout.variables, axis, 0).reshape(len(nodes), -1)
         for column in range(moved.shape[1]):
-            combination = found.setdefault(int(moved[0, column]), Combination())
-            combination.cells.update(zip(nodes.tolist(), moved[:, column].tolist(), strict=True))
-            combination.views.add(names[axis])
-    return found
+            cells = found.setdefault(int(moved[0, column]), {})
+            cells.update(zip(nodes.tolist(), moved[:, column].tolist(), strict=True))
+    return found.values()
 
 
 def relation_rows(relation: Relation, layouts: Mapping[str, Layout]) -> Rows:

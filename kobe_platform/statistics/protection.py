@@ -89,7 +89,8 @@ def protect_group(
         months: the released months that yearly tables are sums of (:class:`definition.Tie`).
 
     Raises:
-        DisclosureError: a cell cannot be protected, or the audit is not satisfied (table, rule, coordinates).
+        DisclosureError: a cell cannot be protected, the audit is not satisfied (table, rule, coordinates), or a ring of
+            tables is too large to be audited.
     """
     chosen = list(statistics)
     counts = [statistic for statistic in chosen if statistic.kind == "frequency"]
