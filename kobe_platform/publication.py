@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DISTRICT = "district"
 REFERENCE = "town_districts"
+PROTECTION = ("rule", "method", "interval_width", "share_of_total", "engine_version", "audit_safe")
+"""What a release tells of a table's protection, beside its k and its number of hidden cells."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,17 @@ def _collected(
     facts = {
         "basis": _basis(partitions),
         "municipality": store.municipality,
-        "tables": {name: statistics[name].facts() for name in tables},
+        "tables": {name: {**_protection(partitions.get(name, [])), **statistics[name].facts()} for name in tables},
     }
     months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
     contents = {name: {p.id.month: _content(p) for p in held} for name, held in partitions.items()}
     return Collected(tables, dims, facts, months, contents, _digest(partitions))
+
+
+def _protection(held: list[Partition]) -> dict[str, object]:
+    """How a table was protected, and the share of its total that is shown, in its latest period."""
+    latest = held[-1].facts if held else {}
+    return {name: latest[name] for name in PROTECTION if name in latest}
 
 
 def _digest(partitions: Mapping[str, list[Partition]]) -> str:

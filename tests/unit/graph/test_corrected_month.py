@@ -8,6 +8,7 @@ from assets.conventions import months
 from assets.gate import pass_gate
 from checks.disclosure import disclosure_checks
 from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.disclosure.reports import ENGINE_VERSION
 from kobe_platform.errors import DisclosureError
 from kobe_platform.lake import PartitionId
 from kobe_platform.publication import collect
@@ -140,3 +141,11 @@ def test_the_leak_fails_the_blocking_check_and_the_gate(lake, ephemeral):
     with pytest.raises(DisclosureError) as caught:
         gate()
     assert caught.value.code == "release.gate"
+
+
+def test_a_release_tells_how_its_tables_were_protected(lake):
+    counted(lake)
+    protected(lake)
+    told = collect(lake.store, STATISTICS).facts["tables"][NAME]
+    assert (told["method"], told["engine_version"], told["audit_safe"]) == ("suppression", ENGINE_VERSION, True)
+    assert 0 < told["share_of_total"] < 1
