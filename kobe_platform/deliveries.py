@@ -1,28 +1,46 @@
 """The inbox: which deliveries lie there, whether they are what their manifests say, and what became of them.
 
 A delivery is a folder ``MUNICIPALITY/SOURCE/YYYY-MM/`` with data files and, written last, ``manifest.json``. The
-platform only reads it. Receipts below ``KOBE_HOME`` hold coordinates and counts, never values.
+platform only reads it and takes nothing in it for granted: a manifest may be broken, and the share may go away.
+
+Receipts below ``KOBE_HOME`` hold coordinates and counts, never values. A power cut leaves the former one or the new
+one. A receipt that cannot be read counts as absent: its delivery is due again.
 """
 
 from __future__ import annotations
 
+import codecs
+import errno
 import hashlib
 import json
 import os
+import re
+import stat
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kobe_platform.contracts import Contract
-from kobe_platform.errors import DeliveryHeld, DeliveryRejected, PlatformError
+from kobe_platform.custody.durable import locked, private_folder, storage_errors, write_private
+from kobe_platform.errors import ConfigurationError, DeliveryHeld, DeliveryRejected, PlatformError
 from kobe_platform.rules import hold, rejection
 
 MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 1 << 20
+"""Bytes that are read of a manifest; one that is larger counts as broken (most have a few hundred)."""
 Status = Literal["accepted", "rejected", "held"]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+_SOURCE = re.compile(r"[a-z][a-z0-9_]*")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_UNREADABLE = {errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP}
+"""Errors of a manifest that is there but cannot be read. Any other error means that it, or the share, has gone away."""
+_SETTLED = 3_000_000_000
+"""Nanoseconds: a file changed more recently could change again without a new time (some shares keep whole seconds)."""
 
 
 class ManifestFile(BaseModel):
@@ -31,9 +49,9 @@ class ManifestFile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    rows: int = Field(ge=0)
+    rows: Count
     sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
-    bytes: int = Field(ge=0)
+    bytes: Count
 
     @field_validator("name")
     @classmethod
@@ -48,11 +66,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    municipality: str = Field(pattern=r"^\d{5}$")
-    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    month: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    municipality: str = Field(pattern=r"^[0-9]{5}$")
+    source: str = Field(pattern=rf"^{_SOURCE.pattern}$")
+    month: str = Field(pattern=rf"^{_MONTH.pattern}$")
     kind: Literal["snapshot", "events", "difference", "public"]
-    sequence: int = Field(ge=0)
+    sequence: Count
     created_at: str
     encoding: str = Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")
     layout: Literal["delimited", "fixed"] | None = None
@@ -95,37 +113,127 @@ class Delivery:
         return {"delivery": self.name}
 
 
+class _Seen(NamedTuple):
+    """A delivery and the state of its manifest's file when it was read; an empty state: read it again next time."""
+
+    state: tuple[int, ...]
+    delivery: Delivery
+
+
+_seen: dict[str, dict[str, _Seen]] = {}
+"""What :func:`find` read last in this process, by the folder of the source and the month."""
+_MOST_FOLDERS = 256
+
+
 def find(inbox: Path, contracts: Mapping[str, Contract], municipality: str) -> list[Delivery]:
     """Every delivery of the contracted sources that has its manifest, by source and month.
 
-    Reads manifests only. A folder without one is still being uploaded and waits (quirk 26); a broken one is listed, so
-    that it gets its rejection.
+    Reads manifests only, and in one process each of them once as long as its file does not change. A folder without a
+    manifest is still being uploaded and waits (quirk 26), also when the manifest goes away while it is read. A broken
+    manifest is listed, so that it gets its rejection.
+
+    Raises:
+        ConfigurationError: a source's folder is there and cannot be listed.
     """
     found: list[Delivery] = []
     for source in sorted(contracts):
-        folder = Path(inbox) / municipality / source
-        if not folder.is_dir():
-            continue
-        for path in sorted(folder.iterdir()):
-            if _is_month(path.name) and (path / MANIFEST).is_file():
-                found.append(_delivery(path, municipality, source))
+        folder = str(Path(inbox) / municipality / source)
+        before, now = _seen.get(folder, {}), {}
+        for month in _listed(folder, source):
+            if _MONTH.fullmatch(month) and (seen := _look(folder, municipality, source, month, before.get(month))):
+                now[month] = seen
+                found.append(seen.delivery)
+        if len(_seen) >= _MOST_FOLDERS:
+            _seen.clear()
+        _seen[folder] = now
     return found
 
 
-def _is_month(name: str) -> bool:
-    return len(name) == 7 and name[4] == "-" and (name[:4] + name[5:]).isdecimal() and "01" <= name[5:] <= "12"
+def find_one(inbox: Path, municipality: str, source: str, month: str) -> Delivery | None:
+    """The delivery of one source and month as it lies there now; None where there is none.
+
+    Reads its manifest and opens no other folder.
+    """
+    if not (_SOURCE.fullmatch(source) and _MONTH.fullmatch(month)):
+        return None
+    seen = _look(str(Path(inbox) / municipality / source), municipality, source, month)
+    return seen.delivery if seen else None
 
 
-def _delivery(path: Path, municipality: str, source: str) -> Delivery:
-    raw = (path / MANIFEST).read_bytes()
+def _listed(folder: str, source: str) -> list[str]:
     try:
-        manifest = Manifest.model_validate(json.loads(raw.decode("utf-8-sig")))
-    except (ValidationError, ValueError):
+        return _names(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            "a source's folder in the inbox cannot be listed",
+            code="inbox.folder",
+            at={"source": source, "errno": errno.errorcode.get(error.errno or 0, "unknown")},
+            remedy="check that the share (KOBE_INBOX) is mounted and that the platform may read it",
+            ja="受入れフォルダの一覧を取得できません",
+        ) from None
+
+
+def _names(folder: Path | str) -> list[str]:
+    """Names in a folder, sorted; empty where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _look(folder: str, municipality: str, source: str, month: str, before: _Seen | None = None) -> _Seen | None:
+    """A delivery by its manifest, which is read only if its file changed since ``before``; None without a manifest."""
+    path = f"{folder}/{month}/{MANIFEST}"
+    try:
+        if before and before.state == _state(os.stat(path)):
+            return before
+        raw, info = _read(path)
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            return None
+        digest = hashlib.sha256(f"{MANIFEST} {errno.errorcode[error.errno]}".encode()).hexdigest()
+        return _Seen((), Delivery(municipality, source, month, "", digest, Path(folder, month), None))
+    settled = time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) > _SETTLED
+    return _Seen(_state(info) if settled else (), _delivery(raw, Path(folder, month), municipality, source))
+
+
+def _state(info: os.stat_result) -> tuple[int, ...]:
+    return (info.st_dev, info.st_ino, info.st_mtime_ns, info.st_ctime_ns, info.st_size)
+
+
+def _read(path: str) -> tuple[bytes, os.stat_result]:
+    """A manifest's bytes, at most one more than :data:`LARGEST_MANIFEST`; does not wait for the writer of a pipe."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        info = os.fstat(handle)
+        if not stat.S_ISREG(info.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "not a file")
+        raw = b""
+        while len(raw) <= LARGEST_MANIFEST and (more := os.read(handle, LARGEST_MANIFEST + 1 - len(raw))):
+            raw += more
+        return raw, info
+    finally:
+        os.close(handle)
+
+
+def _delivery(raw: bytes, path: Path, municipality: str, source: str) -> Delivery:
+    manifest = _parsed(raw)
+    if manifest is None:
         return Delivery(municipality, source, path.name, "", hashlib.sha256(raw).hexdigest(), path, None)
     said = [manifest.municipality, manifest.source, manifest.month, manifest.kind, manifest.encoding, manifest.layout]
     content = [said, manifest.sequence, [[f.name, f.rows, f.bytes, f.sha256.lower()] for f in manifest.files]]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return Delivery(municipality, source, path.name, manifest.kind, digest, path, manifest)
+
+
+def _parsed(raw: bytes) -> Manifest | None:
+    """A manifest, or None where it is broken; the parser itself limits nesting and the length of numbers."""
+    if len(raw) > LARGEST_MANIFEST:
+        return None
+    try:
+        return Manifest.model_validate_json(raw.removeprefix(codecs.BOM_UTF8))
+    except ValueError:
+        return None
 
 
 def verify(delivery: Delivery, contract: Contract, *, previous_sequence: int | None = None) -> None:
@@ -192,14 +300,57 @@ def read_verified(delivery: Delivery, file: ManifestFile) -> bytes:
 
 def receipts(home: Path, delivery: Delivery) -> Path:
     """The folder of a delivery's receipts."""
-    return Path(home) / "receipts" / delivery.municipality / delivery.source / delivery.month
+    return Path(home, "receipts", delivery.municipality, delivery.source, delivery.month)
+
+
+def receipt(home: Path, delivery: Delivery, status: Status | Literal["approved"]) -> dict | None:
+    """The receipt (or approval) of exactly this content with this status; None as in :func:`read_receipt`."""
+    return read_receipt(_receipt_path(home, delivery, status))
+
+
+def read_receipt(path: Path) -> dict | None:
+    """A receipt or an approval; None where it is absent or unreadable.
+
+    A file is unreadable if it is empty or broken, as a power cut can leave it, or if its content does not belong to
+    the content hash and the status in its name.
+    """
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and _fits(record, path.name) else None
+
+
+def _fits(record: Mapping[str, object], name: str) -> bool:
+    """Whether a record belongs to its file's name and has the entries that readers rely on."""
+    stem, _, status = name.removesuffix(".json").partition(".")
+    content_hash, moment, error = record.get("content_hash"), record.get("at"), record.get("error")
+    if not (isinstance(content_hash, str) and content_hash.startswith(stem) and isinstance(moment, str)):
+        return False
+    if status == "approved":
+        return True
+    if record.get("status") != status or not {"source", "month", "sequence"} <= record.keys():
+        return False
+    if status == "accepted":
+        return isinstance(record.get("facts"), dict)
+    return isinstance(error, dict) and {"code", "ja"} <= error.keys() and isinstance(error.get("at"), dict)
+
+
+def accepted_receipts(folder: Path) -> list[dict]:
+    """The receipts of accepted deliveries in a folder of receipts, oldest first."""
+    named = [name for name in _names(folder) if name.endswith(".accepted.json")]
+    records = [record for name in named if (record := read_receipt(folder / name)) is not None]
+    return sorted(records, key=lambda record: record["at"])
 
 
 def write_receipt(home: Path, delivery: Delivery, status: Status, result: Mapping[str, object] | PlatformError) -> Path:
     """Records what became of a delivery: ``result`` is its facts (counts) or the error that refused or held it.
 
-    The file is ``<first 12 of content hash>.<status>.json``, replaced whole; a former receipt of the same content with
-    another status stays.
+    The file is ``<first 12 of content hash>.<status>.json``, replaced whole and forced onto the disk; a former receipt
+    of the same content with another status stays.
+
+    Raises:
+        CustodyError: ``custody.*``: the disk does not take it.
     """
     manifest = delivery.manifest
     record = {
@@ -216,19 +367,19 @@ def write_receipt(home: Path, delivery: Delivery, status: Status, result: Mappin
     record["error" if isinstance(result, PlatformError) else "facts"] = (
         result.as_record() if isinstance(result, PlatformError) else dict(result)
     )
-    return _write(receipts(home, delivery) / f"{delivery.content_hash[:12]}.{status}.json", record)
+    return _write(home, delivery, status, record)
 
 
 def approve(home: Path, delivery: Delivery, principal: str) -> Path:
     """An operator's word that a held delivery may be taken; it holds for exactly this content."""
     record = {"content_hash": delivery.content_hash, "principal": principal}
     record["at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    return _write(receipts(home, delivery) / f"{delivery.content_hash[:12]}.approved.json", record)
+    return _write(home, delivery, "approved", record)
 
 
 def is_approved(home: Path, delivery: Delivery) -> bool:
     """Whether :func:`approve` was called for this content."""
-    return (receipts(home, delivery) / f"{delivery.content_hash[:12]}.approved.json").is_file()
+    return receipt(home, delivery, "approved") is not None
 
 
 @dataclass(frozen=True)
@@ -246,7 +397,7 @@ class Standing:
 
 def standing(home: Path, delivery: Delivery) -> Standing:
     """Compares a delivery with the latest accepted one of its source and month."""
-    accepted = _accepted(receipts(home, delivery))
+    accepted = accepted_receipts(receipts(home, delivery))
     if not accepted:
         return Standing("new", {})
     same = accepted[-1]["content_hash"] == delivery.content_hash
@@ -268,25 +419,21 @@ def hold_revision(home: Path, delivery: Delivery) -> None:
 def previous_sequence(home: Path, delivery: Delivery) -> int | None:
     """Sequence of the last accepted delivery of the same source before this month; None where there is none."""
     source = receipts(home, delivery).parent
-    months = (
-        sorted(p.name for p in source.iterdir() if p.is_dir() and p.name < delivery.month) if source.is_dir() else []
-    )
-    sequences = [record["sequence"] for month in months for record in _accepted(source / month)]
-    return sequences[-1] if sequences else None
+    months = [name for name in _names(source) if _MONTH.fullmatch(name) and name < delivery.month]
+    latest = (records[-1] for month in reversed(months) if (records := accepted_receipts(source / month)))
+    return next((record["sequence"] for record in latest), None)
 
 
-def _accepted(folder: Path) -> list[dict]:
-    if not folder.is_dir():
-        return []
-    records = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.accepted.json"))]
-    return sorted(records, key=lambda record: record["at"])
+def _receipt_path(home: Path, delivery: Delivery, status: str) -> Path:
+    return receipts(home, delivery) / f"{delivery.content_hash[:12]}.{status}.json"
 
 
-def _write(path: Path, record: Mapping[str, object]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    os.replace(partial, path)
+def _write(home: Path, delivery: Delivery, status: str, record: Mapping[str, object]) -> Path:
+    path = _receipt_path(home, delivery, status)
+    data = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    with storage_errors(delivery.name), locked(Path(home) / "receipts" / ".lock"):
+        private_folder(path.parent)
+        write_private(path, data.encode())
     return path
 
 
@@ -297,12 +444,16 @@ __all__ = [
     "Manifest",
     "ManifestFile",
     "Standing",
+    "accepted_receipts",
     "approve",
     "find",
+    "find_one",
     "hold_revision",
     "is_approved",
     "previous_sequence",
+    "read_receipt",
     "read_verified",
+    "receipt",
     "standing",
     "verify",
     "verify_manifest",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections import Counter
@@ -92,10 +91,12 @@ def show(settings: Settings, report: RunReport, console: Console, seconds: float
 
 
 def receipts_of(settings: Settings) -> list[dict]:
-    """Every receipt, by source and month."""
+    """Every receipt that can be read, by source and month."""
+    from kobe_platform.deliveries import read_receipt
+
     folder = settings.receipts / settings.municipality
-    paths = sorted(folder.glob("*/*/*.json"))
-    return [json.loads(path.read_text("utf-8")) for path in paths if not path.name.endswith(".approved.json")]
+    paths = [path for path in sorted(folder.glob("*/*/*.json")) if not path.name.endswith(".approved.json")]
+    return [receipt for path in paths if (receipt := read_receipt(path)) is not None]
 
 
 def deliveries_tables(settings: Settings) -> list[Table]:

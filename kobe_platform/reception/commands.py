@@ -9,6 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
+    from pathlib import Path
 
     from kobe_platform.contracts import Contract
     from kobe_platform.deliveries import Delivery
@@ -24,18 +26,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 @deliveries_app.command("list")
 def list_deliveries(as_json: AsJson = False) -> None:
     """Every delivery in the inbox with its outcome and, where it was refused or held, why."""
-    contracts, found = _inbox()
-    rows = [_row(delivery, contracts) for delivery in found]
+    rows = _rows()
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("月 month", "データ source", "結果 outcome", "理由 reason")
-    for row in rows:
-        table.add_row(row["month"], row["source"], row["outcome"], row["reason"].replace("[", r"\["))
-    Console().print(table)
+    width = max((len(row["source"]) for row in rows), default=0)
+    lines = [f"{row['month']}  {row['source']:{width}}  {row['outcome']:8}  {row['reason']}".rstrip() for row in rows]
+    if lines:
+        typer.echo("\n".join(lines))
 
 
 @deliveries_app.command()
@@ -55,42 +53,47 @@ def approve(source: Source, month: Month) -> None:
 @deliveries_app.command()
 def retry(source: Source, month: Month) -> None:
     """Let a rejected delivery be tried once more, after its contract was corrected; the receipt is kept aside."""
-    from kobe_platform.deliveries import receipts
+    from kobe_platform.custody.durable import sync_folder
+    from kobe_platform.deliveries import receipt, receipts
     from kobe_platform.settings import Settings
 
-    delivery = _one(source, month)
-    path = receipts(Settings().root, delivery) / f"{delivery.content_hash[:12]}.rejected.json"
-    if not path.exists():
+    home, delivery = Settings().root, _one(source, month)
+    if receipt(home, delivery, "rejected") is None:
         raise typer.BadParameter("this delivery was not rejected", param_hint=f"{source} {month}")
+    path = receipts(home, delivery) / f"{delivery.content_hash[:12]}.rejected.json"
     path.rename(path.with_suffix(".former"))
+    sync_folder(path.parent)
     typer.echo(f"{source} {month} will be tried again by `kobe run`")
 
 
-def _inbox() -> tuple[Mapping[str, Contract], list[Delivery]]:
+def _rows() -> list[dict[str, str]]:
+    from kobe_platform.clock import today
     from kobe_platform.contracts import load_contracts
     from kobe_platform.deliveries import find
     from kobe_platform.settings import Settings
 
-    settings = Settings()
+    settings, day = Settings(), today()
     contracts = load_contracts(settings.contracts)
-    return contracts, find(settings.inbox, contracts, settings.municipality)
+    found = find(settings.inbox, contracts, settings.municipality)
+    return [_row(settings.root, delivery, contracts, day) for delivery in found]
 
 
 def _one(source: str, month: str) -> Delivery:
-    for delivery in _inbox()[1]:
-        if (delivery.source, delivery.month) == (source, month):
-            return delivery
-    raise typer.BadParameter("there is no such delivery in the inbox", param_hint=f"{source} {month}")
-
-
-def _row(delivery: Delivery, contracts: Mapping[str, Contract]) -> dict[str, str]:
-    from kobe_platform.clock import today
-    from kobe_platform.reception.queue import receipt_status
+    from kobe_platform.deliveries import find_one
     from kobe_platform.settings import Settings
 
-    home = Settings().root
+    settings = Settings()
+    delivery = find_one(settings.inbox, settings.municipality, source, month)
+    if delivery is None:
+        raise typer.BadParameter("there is no such delivery in the inbox", param_hint=f"{source} {month}")
+    return delivery
+
+
+def _row(home: Path, delivery: Delivery, contracts: Mapping[str, Contract], day: date) -> dict[str, str]:
+    from kobe_platform.reception.queue import receipt_status
+
     outcome = receipt_status(home, delivery)
-    lapsed = outcome == "none" and not contracts[delivery.source].legal.holds(today())
+    lapsed = outcome == "none" and not contracts[delivery.source].legal.holds(day)
     return {
         "month": delivery.month,
         "source": delivery.source,
@@ -100,13 +103,12 @@ def _row(delivery: Delivery, contracts: Mapping[str, Contract]) -> dict[str, str
     }
 
 
-def reason(home, delivery: Delivery, outcome: str) -> str:
+def reason(home: Path, delivery: Delivery, outcome: str) -> str:
     """Why a delivery was rejected or is held, from its receipt: rule, coordinates and remedy in Japanese."""
-    from kobe_platform.deliveries import receipts
+    from kobe_platform.deliveries import receipt
 
-    path = receipts(home, delivery) / f"{delivery.content_hash[:12]}.{outcome}.json"
-    if outcome not in ("rejected", "held") or not path.exists():
+    if outcome not in ("rejected", "held") or (told := receipt(home, delivery, outcome)) is None:
         return ""
-    error = json.loads(path.read_text("utf-8"))["error"]
+    error = told["error"]
     where = ", ".join(f"{name} {value}" for name, value in error["at"].items() if name not in ("delivery", "rule"))
     return f"[{error['code']}] {error['ja']}" + (f"({where})" if where else "")

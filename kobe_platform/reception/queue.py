@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from kobe_platform.contracts import Contract
-from kobe_platform.deliveries import Delivery, is_approved, receipts, standing
+from kobe_platform.deliveries import Delivery, accepted_receipts, is_approved, receipt, receipts, standing
 
 Outcome = Literal["accepted", "rejected", "held", "none"]
 
@@ -38,14 +38,14 @@ class Due:
 def receipt_status(home: Path, delivery: Delivery) -> Outcome:
     """What became of exactly this content: the receipt that counts, or ``none``.
 
-    A held delivery that an operator has approved since counts as ``none``: it is due again.
+    A held delivery that an operator has approved since counts as ``none``: it is due again. So does a delivery whose
+    receipt is unreadable (:func:`kobe_platform.deliveries.read_receipt`).
     """
     if standing(home, delivery).status == "same":
         return "accepted"
-    folder, stem = receipts(home, delivery), delivery.content_hash[:12]
-    if (folder / f"{stem}.rejected.json").is_file():
+    if receipt(home, delivery, "rejected"):
         return "rejected"
-    if (folder / f"{stem}.held.json").is_file() and not is_approved(home, delivery):
+    if receipt(home, delivery, "held") and not is_approved(home, delivery):
         return "held"
     return "none"
 
@@ -55,7 +55,7 @@ def due_deliveries(
 ) -> list[Due]:
     """The deliveries without an outcome, public ones first, then by month, each after those that it needs.
 
-    Reads receipts only: a delivery costs a few ``stat`` calls, whatever its size.
+    Reads receipts only: what a delivery costs does not depend on its size.
 
     Args:
         day: the day on which legal bases have to be in force.
@@ -79,5 +79,4 @@ def _order(entry: Due, contracts: Mapping[str, Contract]) -> tuple:
 
 def _in_force(home: Path, delivery: Delivery, source: str) -> bool:
     """Whether some delivery of ``source`` for the same month has been accepted."""
-    folder = receipts(home, delivery).parent.parent / source / delivery.month
-    return any(folder.glob("*.accepted.json"))
+    return bool(accepted_receipts(receipts(home, delivery).parent.parent / source / delivery.month))

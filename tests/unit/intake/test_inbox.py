@@ -1,0 +1,410 @@
+"""The inbox on a share that others write to: broken manifests, a share that goes away, receipts after a power cut."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import threading
+
+import pytest
+from typer.testing import CliRunner
+
+from kobe_platform import deliveries
+from kobe_platform.clock import today
+from kobe_platform.contracts import Contract
+from kobe_platform.errors import ConfigurationError, CustodyError, DeliveryRejected
+from kobe_platform.reception.commands import deliveries_app, reason
+from kobe_platform.reception.queue import due_deliveries, receipt_status
+from kobe_platform.rules import hold, rejection
+
+from .conftest import MOVEMENTS, REGISTER
+from .handmade import deliver, person
+
+CITY, MONTH = "28100", "2025-07"
+
+
+@pytest.fixture
+def register(contracts) -> Contract:
+    return contracts[REGISTER]
+
+
+@pytest.fixture
+def inbox(tmp_path, register):
+    """Two sound deliveries, on either side of the month that the tests break."""
+    for month in ("2025-06", "2025-08"):
+        deliver(tmp_path / "inbox", register, [person(1)], month)
+    return tmp_path / "inbox"
+
+
+def manifest_of(inbox, month=MONTH):
+    path = inbox / CITY / REGISTER / month / "manifest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def listed(inbox, register):
+    return {d.month: d for d in deliveries.find(inbox, {REGISTER: register}, CITY)}
+
+
+def sound(inbox):
+    return json.loads(manifest_of(inbox, "2025-06").read_text("utf-8")) | {"month": MONTH}
+
+
+# ── broken manifests ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _text(path, text):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def _with_sequence(said, number):
+    return json.dumps(said).replace('"sequence": 1', f'"sequence": {number}')
+
+
+BROKEN = {
+    "nested without end": lambda path, said: _text(path, "[" * 200_000),
+    "objects nested without end": lambda path, said: _text(path, '{"a":' * 200_000),
+    "an ignored part nested without end": lambda path, said: _text(
+        path, json.dumps(said)[:-1] + ', "x": ' + "[" * 200_000 + "]" * 200_000 + "}"
+    ),
+    "empty": lambda path, said: _text(path, ""),
+    "zero bytes in its place": lambda path, said: _text(path, b"\0" * 4096),
+    "not UTF-8": lambda path, said: _text(path, json.dumps(said).encode().replace(b"2025-08", "神戸".encode("cp932"))),
+    "half a character": lambda path, said: _text(path, json.dumps(said | {"created_at": "@"}).replace("@", "\\ud83d")),
+    "no number": lambda path, said: _text(path, json.dumps(said | {"sequence": float("nan")})),
+    "an endless number": lambda path, said: _text(path, json.dumps(said | {"sequence": float("inf")})),
+    "a number of 5,000 digits": lambda path, said: _text(path, _with_sequence(said, "9" * 5000)),
+    "a number of 4,000 digits": lambda path, said: _text(path, _with_sequence(said, "9" * 4000)),
+    "a fraction of 5,000 digits": lambda path, said: _text(path, _with_sequence(said, "1." + "3" * 5000)),
+    "larger than any manifest": lambda path, said: _text(path, json.dumps(said) + " " * deliveries.LARGEST_MANIFEST),
+    "as large as a disk": lambda path, said: (_text(path, "{"), os.truncate(path, 1 << 40)),
+    "a folder": lambda path, said: path.mkdir(),
+    "a pipe that nobody writes to": lambda path, said: os.mkfifo(path),
+    "a link to itself": lambda path, said: path.symlink_to(path),
+    "a month in other digits": lambda path, said: _text(path, json.dumps(said | {"month": "２０２５-07"})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_one_broken_manifest_is_rejected_and_stops_no_other_delivery(broken, inbox, tmp_path, register):
+    BROKEN[broken](manifest_of(inbox), sound(inbox))
+    found = listed(inbox, register)
+    assert [month for month, d in found.items() if d.manifest] == ["2025-06", "2025-08"]
+    with pytest.raises(DeliveryRejected) as caught:
+        deliveries.verify(found[MONTH], register)
+    assert caught.value.code == "manifest.unreadable"
+    assert deliveries.find_one(inbox, CITY, REGISTER, MONTH) == listed(inbox, register)[MONTH] == found[MONTH]
+    deliveries.write_receipt(tmp_path / "home", found[MONTH], "rejected", caught.value)
+    assert receipt_status(tmp_path / "home", listed(inbox, register)[MONTH]) == "rejected"
+    shutil.rmtree(manifest_of(inbox)) if manifest_of(inbox).is_dir() else manifest_of(inbox).unlink()
+    _text(manifest_of(inbox), json.dumps(sound(inbox)))
+    assert receipt_status(tmp_path / "home", listed(inbox, register)[MONTH]) == "none"
+
+
+def test_a_manifest_that_the_platform_may_not_read_is_rejected(inbox, register, monkeypatch):
+    real = os.open
+
+    def refused(path, *arguments, **named):
+        if str(path) == str(manifest_of(inbox)):
+            raise PermissionError(errno.EACCES, "no", path)
+        return real(path, *arguments, **named)
+
+    _text(manifest_of(inbox), json.dumps(sound(inbox)))
+    monkeypatch.setattr(os, "open", refused)  # the tests may run as root, whom no mode keeps out
+    assert listed(inbox, register)[MONTH].manifest is None and len(listed(inbox, register)) == 3
+
+
+def test_a_manifest_at_the_limit_is_read(inbox, register):
+    text = json.dumps(sound(inbox))
+    _text(manifest_of(inbox), "\ufeff" + text + " " * (deliveries.LARGEST_MANIFEST - len(text) - 3))
+    assert listed(inbox, register)[MONTH].manifest is not None
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EIO, errno.EHOSTDOWN])
+def test_a_manifest_that_goes_away_while_it_is_read_is_not_taken_for_broken(number, inbox, register, monkeypatch):
+    real = os.open
+
+    def gone(path, *arguments, **named):
+        if str(path) == str(manifest_of(inbox)):
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *arguments, **named)
+
+    _text(manifest_of(inbox), json.dumps(sound(inbox)))
+    monkeypatch.setattr(os, "open", gone)
+    assert list(listed(inbox, register)) == ["2025-06", "2025-08"]
+    assert deliveries.find_one(inbox, CITY, REGISTER, MONTH) is None
+
+
+def test_a_folder_without_a_manifest_waits(inbox, register):
+    manifest_of(inbox)
+    manifest_of(inbox, "2025-09").symlink_to(inbox / "not-there")
+    (inbox / CITY / REGISTER / "2025-10").write_text("a file")
+    assert list(listed(inbox, register)) == ["2025-06", "2025-08"]
+    for month in (MONTH, "2025-09", "2025-10"):
+        assert deliveries.find_one(inbox, CITY, REGISTER, month) is None
+
+
+def test_a_month_is_written_in_ascii_digits(inbox, register):
+    shutil.copytree(inbox / CITY / REGISTER / "2025-06", inbox / CITY / REGISTER / "２０２５-07")
+    assert list(listed(inbox, register)) == ["2025-06", "2025-08"]
+
+
+def test_a_source_that_cannot_be_listed_is_told_by_name_and_error(inbox, register, monkeypatch):
+    def refused(path):
+        raise PermissionError(errno.EACCES, "no", path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(ConfigurationError) as caught:
+        listed(inbox, register)
+    assert caught.value.at == {"source": REGISTER, "errno": "EACCES"} and str(inbox) not in str(caught.value)
+
+
+# ── the operator's commands ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def kobe(tmp_path, inbox, monkeypatch):
+    """``kobe("list")``: a command of ``kobe deliveries`` on the inbox of the tests."""
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KOBE_INBOX", str(inbox))
+    return lambda *words: CliRunner().invoke(deliveries_app, words)
+
+
+def test_the_list_tells_each_delivery_its_outcome_and_the_reason_on_one_line(kobe, tmp_path, inbox, register):
+    manifest_of(inbox).write_text("{")
+    found = listed(inbox, register)
+    deliveries.write_receipt(tmp_path / "home", found["2025-06"], "accepted", {"rows": 1})
+    deliveries.write_receipt(tmp_path / "home", found[MONTH], "rejected", rejection("manifest.unreadable", line=3))
+    lines = kobe("list").output.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        [month, REGISTER, outcome]
+        for month, outcome in (("2025-06", "accepted"), (MONTH, "rejected"), ("2025-08", "due"))
+    ]
+    assert "[manifest.unreadable]" in lines[1] and lines[1].endswith("(line 3)")
+    told = json.loads(kobe("list", "--json").output)
+    assert [row["outcome"] for row in told] == ["accepted", "rejected", "due"] and told[1]["reason"] in lines[1]
+
+
+def test_a_rejected_delivery_is_tried_again_on_an_operators_word_and_its_receipt_is_kept(
+    kobe, tmp_path, inbox, register
+):
+    delivery = listed(inbox, register)["2025-06"]
+    path = deliveries.write_receipt(tmp_path / "home", delivery, "rejected", RESULTS["rejected"])
+    assert kobe("retry", REGISTER, "2025-06").exit_code == 0
+    assert receipt_status(tmp_path / "home", delivery) == "none" and path.with_suffix(".former").exists()
+    for source, month in ((REGISTER, "2025-06"), (REGISTER, "2025-08"), (REGISTER, "2025-01"), ("..", "..")):
+        assert kobe("retry", source, month).exit_code == 2
+
+
+def test_only_a_held_delivery_is_approved(kobe, tmp_path, inbox, register):
+    delivery = listed(inbox, register)["2025-06"]
+    assert kobe("approve", REGISTER, "2025-06").exit_code == 2
+    deliveries.write_receipt(tmp_path / "home", delivery, "held", RESULTS["held"])
+    assert kobe("approve", REGISTER, "2025-06").exit_code == 0
+    assert deliveries.is_approved(tmp_path / "home", delivery)
+
+
+# ── found once, and found again ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_delivery_is_found_without_a_look_at_any_other(inbox, register, monkeypatch):
+    opened, real = [], os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest, **named: opened.append(str(path)) or real(path, *rest, **named))
+    monkeypatch.setattr(os, "listdir", None)
+    found = deliveries.find_one(inbox, CITY, REGISTER, "2025-06")
+    assert opened == [str(manifest_of(inbox, "2025-06"))] and found.manifest.month == "2025-06"
+    assert deliveries.find_one(inbox, CITY, MOVEMENTS, "2025-06") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "month"),
+    [("..", MONTH), ("../28100/resident_register", "2025-06"), (REGISTER, ".."), (REGISTER, "2025-06/../2025-06"),
+     ("", ""), (REGISTER, "2025-13"), (f"{REGISTER}\n", "2025-06"), (REGISTER, "2025-06\n")],
+)  # fmt: skip
+def test_only_a_source_and_a_month_name_a_delivery(source, month, inbox):
+    assert deliveries.find_one(inbox, CITY, source, month) is None
+
+
+def age(path, seconds=60):
+    """Let time pass for a file: its state was noted this long ago."""
+    info = path.stat()
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns - seconds * 10**9))
+
+
+def test_manifests_that_did_not_change_are_not_read_again(inbox, register, monkeypatch):
+    monkeypatch.setattr(deliveries, "_SETTLED", -1)
+    first = listed(inbox, register)
+    monkeypatch.setattr(os, "open", None)
+    assert listed(inbox, register) == first
+
+
+CHANGES = {
+    "rewritten in place": lambda path, text: path.write_text(text, "utf-8"),
+    "replaced": lambda path, text: _put_in_its_place(path, text),
+    "rewritten in place with its former time": lambda path, text: _with_former_time(path, text),
+    "broken": lambda path, text: path.write_text("{", "utf-8"),
+}  # fmt: skip
+
+
+def _put_in_its_place(path, text):
+    path.with_name("new").write_text(text, "utf-8")
+    path.with_name("new").replace(path)
+
+
+def _with_former_time(path, text):
+    info = path.stat()
+    path.write_text(text, "utf-8")
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("aged", [True, False])
+def test_a_manifest_that_changed_is_read_again_even_if_it_is_as_long_as_before(change, aged, inbox, register):
+    path = manifest_of(inbox, "2025-06")
+    if aged:
+        age(path)
+    before = listed(inbox, register)["2025-06"]
+    CHANGES[change](path, path.read_text("utf-8").replace('"sequence": 1', '"sequence": 2'))
+    after = listed(inbox, register)["2025-06"]
+    assert after.content_hash != before.content_hash
+    assert after == deliveries.find_one(inbox, CITY, REGISTER, "2025-06")
+
+
+def test_a_delivery_that_is_taken_away_is_not_listed_any_more(inbox, register):
+    assert list(listed(inbox, register)) == ["2025-06", "2025-08"]
+    shutil.rmtree(inbox / CITY / REGISTER / "2025-06")
+    assert list(listed(inbox, register)) == ["2025-08"]
+
+
+# ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cut(path, share):
+    os.truncate(path, int(path.stat().st_size * share))
+
+
+LOST = {
+    "nothing of it": lambda path: cut(path, 0),
+    "zero bytes in its place": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
+    "the first half of it": lambda path: cut(path, 0.5),
+    "another file's content": lambda path: path.write_text("[]"),
+    "text that is no receipt": lambda path: path.write_text("{}"),
+    "another delivery's receipt": lambda path: path.write_text(
+        json.dumps(json.loads(path.read_text("utf-8")) | {"content_hash": "0" * 64})
+    ),
+    "bytes that are no text": lambda path: path.write_bytes(b"\xff\xfe{" * 9),
+    "endless nesting": lambda path: path.write_text("[" * 200_000),
+    "a number of 5,000 digits": lambda path: path.write_text('{"at": ' + "9" * 5000 + "}"),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+RESULTS = {
+    "accepted": {"rows": 1, "kept": 1},
+    "rejected": rejection("file.hash", delivery="x"),
+    "held": hold("delivery.row_change", delivery="x"),
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("status", RESULTS)
+def test_a_receipt_that_a_power_cut_broke_is_not_there_and_is_written_again(
+    status, lost, tmp_path, inbox, register, contracts
+):
+    home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
+    path = deliveries.write_receipt(home, delivery, status, RESULTS[status])
+    assert receipt_status(home, delivery) == status and deliveries.read_receipt(path)["status"] == status
+    LOST[lost](path)
+    assert deliveries.read_receipt(path) is None and receipt_status(home, delivery) == "none"
+    assert reason(home, delivery, status) == ""
+    assert [due.delivery for due in due_deliveries([delivery], contracts, home, today())] == [delivery]
+    assert deliveries.standing(home, delivery).status == "new"
+    assert deliveries.previous_sequence(home, listed(inbox, register)["2025-08"]) is None
+    if path.is_file():
+        deliveries.write_receipt(home, delivery, status, RESULTS[status])
+        assert receipt_status(home, delivery) == status
+
+
+def test_what_waits_for_a_delivery_waits_for_a_readable_receipt(tmp_path, inbox, register, contracts):
+    home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
+    needing = deliver(inbox, contracts[MOVEMENTS], b"x", "2025-06", count=1)
+    path = deliveries.write_receipt(home, delivery, "accepted", {"rows": 1})
+    assert due_deliveries([needing], contracts, home, today())[0].waits_for == ()
+    cut(path, 0)
+    assert due_deliveries([needing], contracts, home, today())[0].waits_for == (REGISTER,)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_an_approval_that_a_power_cut_broke_approves_nothing(lost, tmp_path, inbox, register):
+    home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
+    deliveries.write_receipt(home, delivery, "held", RESULTS["held"])
+    path = deliveries.approve(home, delivery, "operator")
+    assert deliveries.is_approved(home, delivery)
+    LOST[lost](path)
+    assert not deliveries.is_approved(home, delivery) and receipt_status(home, delivery) == "held"
+
+
+def test_a_broken_receipt_does_not_hide_the_others(tmp_path, inbox, register):
+    home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
+    deliveries.write_receipt(home, delivery, "accepted", {"rows": 1})
+    (deliveries.receipts(home, delivery) / "0123456789ab.accepted.json").touch()
+    assert receipt_status(home, delivery) == "accepted"
+    assert deliveries.previous_sequence(home, listed(inbox, register)["2025-08"]) == 1
+
+
+def test_the_report_of_the_demo_leaves_broken_receipts_out(tmp_path, inbox, register):
+    from kobe_platform.demo import receipts_of
+    from kobe_platform.settings import Settings
+
+    settings = Settings(home=tmp_path / "home", inbox=inbox)
+    for number, delivery in enumerate(listed(inbox, register).values()):
+        path = deliveries.write_receipt(settings.root, delivery, "accepted", {"rows": number})
+    cut(path, 0)
+    assert [receipt["month"] for receipt in receipts_of(settings)] == ["2025-06"]
+
+
+def test_a_receipt_is_on_the_disk_before_its_name_is(tmp_path, inbox, register, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+
+    def synced(handle):
+        done.append(os.readlink(f"/proc/self/fd/{handle}"))
+        sync(handle)
+
+    def replaced(source, target):
+        done.append("renamed")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    path = deliveries.write_receipt(tmp_path / "home", listed(inbox, register)["2025-06"], "accepted", {"rows": 1})
+    at = done.index("renamed")
+    assert done[at - 1].startswith(str(path.parent)) and done[at - 1] != str(path) and done[at + 1] == str(path.parent)
+    assert {str(folder) for folder in list(path.parents)[1:5]} <= set(done[:at])
+
+
+def test_writers_at_once_leave_one_whole_receipt(tmp_path, inbox, register):
+    home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
+    failed = []
+
+    def write(number):
+        try:
+            for _ in range(10):
+                deliveries.write_receipt(home, delivery, "accepted", {"rows": number, "long": "x" * number * 1000})
+        except Exception as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    folder = deliveries.receipts(home, delivery)
+    assert not failed and len(list(folder.iterdir())) == 1
+    assert deliveries.standing(home, delivery).status == "same"
+
+
+def test_a_disk_that_takes_no_receipt_is_told_without_a_path(tmp_path, inbox, register):
+    (tmp_path / "home").write_text("a file where a folder should be")
+    with pytest.raises(CustodyError) as caught:
+        deliveries.write_receipt(tmp_path / "home", listed(inbox, register)["2025-06"], "accepted", {"rows": 1})
+    assert str(tmp_path) not in str(caught.value)
