@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from kobe_platform.clock import today
 from kobe_platform.governance.application import (
@@ -37,42 +37,55 @@ from kobe_platform.governance.trail import PLATFORM
 
 
 def create(
-    engine: Engine, who: Person, draft: Draft, *, number: str | None = None, day: date | None = None
+    engine: Engine,
+    who: Person,
+    draft: Draft,
+    *,
+    number: str | None = None,
+    day: date | None = None,
+    hand_in: bool = False,
 ) -> Application:
     """A new application, as a draft.
 
     Args:
         number: one given by the section's own register (then it must be free); the next of the fiscal year by default.
+        hand_in: also submit it, in the same transaction.
 
     Raises:
         GovernanceError: something is left out, or the number is taken.
     """
     complete(draft)
     with writing(engine) as connection:
-        return add(connection, number or next_number(connection, day or today()), who, draft)
+        made = add(connection, number or next_number(connection, day or today()), who, draft)
+        return _submitted(connection, who, made, made.version) if hand_in else made
 
 
-def edit(engine: Engine, who: Person, number: str, draft: Draft, version: int) -> Application:
+def edit(engine: Engine, who: Person, number: str, draft: Draft, version: int, *, hand_in: bool = False) -> Application:
     """Change a draft or a returned application.
 
     Args:
         version: the version that the editor saw; another one in between refuses the change.
+        hand_in: also submit it, in the same transaction.
     """
     complete(draft)
     with writing(engine) as connection:
         present = read(connection, number)
         own(present, who)
         allowed(present, "edit", EDITABLE)
-        return rewrite(connection, present, who, draft, version)
+        made = rewrite(connection, present, who, draft, version)
+        return _submitted(connection, who, made, made.version) if hand_in else made
 
 
 def submit(engine: Engine, who: Person, number: str, version: int) -> Application:
     """Hand a draft or a returned application to the sections that own the data."""
     with writing(engine) as connection:
-        present = read(connection, number)
-        own(present, who)
-        allowed(present, "submit", EDITABLE)
-        return move(connection, present, who.login, "submit", "submitted", version)
+        return _submitted(connection, who, read(connection, number), version)
+
+
+def _submitted(connection: Connection, who: Person, present: Application, version: int) -> Application:
+    own(present, who)
+    allowed(present, "submit", EDITABLE)
+    return move(connection, present, who.login, "submit", "submitted", version)
 
 
 def withdraw(engine: Engine, who: Person, number: str, version: int) -> Application:

@@ -38,17 +38,24 @@ def add(
     password_stdin: Annotated[bool, typer.Option(help="Read a password from standard input.")] = False,
 ) -> None:
     """Register a person, or replace their roles and audiences."""
-    from kobe_platform.governance.passwords import set_password
-    from kobe_platform.governance.people import add_person
+    from kobe_platform.governance.accounts import register
 
-    settings, database = Settings(), _database()
+    settings = Settings()
     _known_audiences(settings, audience)
-    person = add_person(
-        database, login, name, section, roles=tuple(role), audiences=tuple(audience), by=settings.principal
-    )
-    if password_stdin:
-        set_password(database, person.login, sys.stdin.readline().rstrip("\n"), by=settings.principal)
+    password = _password() if password_stdin else None
+    person = register(
+        _database(), login, name, section, roles=tuple(role), audiences=tuple(audience), password=password,
+        by=settings.principal,
+    )  # fmt: skip
     typer.echo(f"{person.login}: {', '.join(sorted(person.roles)) or 'staff'}; {', '.join(sorted(person.audiences))}")
+
+
+def _password() -> str:
+    """The first line of standard input; empty, and so refused, where it is no text."""
+    try:
+        return sys.stdin.readline().rstrip("\n")
+    except UnicodeDecodeError:
+        return ""
 
 
 def _known_audiences(settings: Settings, names: list[str]) -> None:
@@ -113,9 +120,7 @@ def new(
 
     database = _database()
     person = active_person(database, by)
-    app = book.create(database, person, _draft(file), number=number or None)
-    if hand_in:
-        app = book.submit(database, person, app.number, app.version)
+    app = book.create(database, person, _draft(file), number=number or None, hand_in=hand_in)
     typer.echo(f"{app.number}: {STATES_JA[app.state]}")
 
 

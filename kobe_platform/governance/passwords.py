@@ -8,13 +8,13 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import writing
-from kobe_platform.governance.people import Person, find_person, normal
+from kobe_platform.governance.people import Person, find_person, normal, read_person
 from kobe_platform.governance.schema import password, session
-from kobe_platform.governance.trail import DONE, REFUSED, note, record
+from kobe_platform.governance.trail import DONE, REFUSED, record
 
 SHORTEST = 12
 MOST_FAILURES = 5
@@ -41,12 +41,18 @@ def set_password(engine: Engine, login: str, text: str, *, by: str) -> None:
         GovernanceError: there is no such person, or the password is shorter than twelve characters or the login.
     """
     login = normal(login)
-    person = find_person(engine, login)
-    if person is None or not person.active:
-        raise GovernanceError(
-            "there is no such person", code="people.unknown", at={"login": login}, remedy="see `kobe people list`"
-        )
-    if len(text) < SHORTEST or login in text.lower():
+    hashed = checked_hash(login, text)
+    with writing(engine) as connection:
+        put_password(connection, login, hashed, by=by)
+
+
+def checked_hash(login: str, text: str) -> str:
+    """The hash of a password that the person of this login may have; takes a moment, so call it outside a transaction.
+
+    Raises:
+        GovernanceError: the password is shorter than twelve characters, holds the login, or is no text.
+    """
+    if len(text) < SHORTEST or login in text.lower() or not _is_text(text):
         raise GovernanceError(
             "a password has at least twelve characters and does not hold the login",
             code="people.password",
@@ -54,12 +60,29 @@ def set_password(engine: Engine, login: str, text: str, *, by: str) -> None:
             ja="パスワードは12文字以上で、ログイン名を含まないものにしてください",
         )
     with AT_ONCE:
-        hashed = _hasher().hash(text)
-    with writing(engine) as connection:
-        connection.execute(delete(password).where(password.c.login == login))
-        connection.execute(delete(session).where(session.c.login == login))
-        connection.execute(insert(password).values(login=login, hash=hashed, changed_at=datetime.now(UTC), failures=0))
-        record(connection, by, "people.password", login)
+        return _hasher().hash(text)
+
+
+def _is_text(text: str) -> bool:
+    """False for what came from bytes that are not UTF-8: the hasher's own error would show them."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def put_password(connection: Connection, login: str, hashed: str, *, by: str) -> None:
+    """:func:`set_password` within the caller's transaction, by the hash.
+
+    Raises:
+        GovernanceError: there is no such person in force.
+    """
+    person = read_person(connection, login)
+    if person is None or not person.active:
+        raise GovernanceError(
+            "there is no such person", code="people.unknown", at={"login": login}, remedy="see `kobe people list`"
+        )
+    connection.execute(delete(password).where(password.c.login == login))
+    connection.execute(delete(session).where(session.c.login == login))
+    connection.execute(insert(password).values(login=login, hash=hashed, changed_at=datetime.now(UTC), failures=0))
+    record(connection, by, "people.password", login)
 
 
 def check_password(engine: Engine, login: str, text: str, now: datetime | None = None) -> Person | None:
@@ -78,9 +101,11 @@ def check_password(engine: Engine, login: str, text: str, now: datetime | None =
     person = find_person(engine, login) if login else None
     usable = bool(row and person and person.active and not (row.locked_until and row.locked_until > moment))
     right = _matches(row.hash if usable else _nobody(), text) and usable
-    if row:
-        _count(engine, login, right, usable, moment)
-    note(engine, login if person else "?", "sign_in.password", outcome=DONE if right else REFUSED, now=moment)
+    outcome = DONE if right else REFUSED
+    with writing(engine) as connection:
+        if row:
+            _count(connection, login, right, usable, moment)
+        record(connection, login if person else "?", "sign_in.password", outcome=outcome, now=moment)
     return person if right else None
 
 
@@ -92,13 +117,12 @@ def _matches(hashed: str, text: str) -> bool:
             return False
 
 
-def _count(engine: Engine, login: str, right: bool, usable: bool, moment: datetime) -> None:
+def _count(connection: Connection, login: str, right: bool, usable: bool, moment: datetime) -> None:
     """Count a failure in the database itself, so that parallel guesses are all counted."""
     own = update(password).where(password.c.login == login)
-    with writing(engine) as connection:
-        if right:
-            connection.execute(own.values(failures=0, locked_until=None))
-        elif usable:
-            connection.execute(own.values(failures=password.c.failures + 1))
-            due = own.where(password.c.failures >= MOST_FAILURES)
-            connection.execute(due.values(failures=0, locked_until=moment + LOCKED))
+    if right:
+        connection.execute(own.values(failures=0, locked_until=None))
+    elif usable:
+        connection.execute(own.values(failures=password.c.failures + 1))
+        due = own.where(password.c.failures >= MOST_FAILURES)
+        connection.execute(due.values(failures=0, locked_until=moment + LOCKED))

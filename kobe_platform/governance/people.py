@@ -73,28 +73,36 @@ def add_person(
     Raises:
         GovernanceError: the login is none, or a role is unknown.
     """
+    with writing(engine) as connection:
+        return put_person(connection, login, name, section, roles=roles, audiences=audiences, by=by)
+
+
+def put_person(
+    connection: Connection,
+    login: str,
+    name: str,
+    section: str,
+    *,
+    roles: tuple[str, ...] = (),
+    audiences: tuple[str, ...] = (),
+    by: str,
+) -> Person:
+    """:func:`add_person` within the caller's transaction."""
     login = normal(login)
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:
         raise GovernanceError(
             "an unknown role", code="people.role", at={"role": unknown[0]}, remedy=f"roles are: {', '.join(ROLES)}"
         )
-    with writing(engine) as connection:
-        present = connection.execute(select(person.c.login).where(person.c.login == login)).first()
-        if present:
-            connection.execute(
-                update(person).where(person.c.login == login).values(name=name, section=section, active=True)
-            )
-        else:
-            connection.execute(
-                insert(person).values(
-                    login=login, name=name, section=section, active=True, created_at=datetime.now(UTC)
-                )
-            )
-        _replace(connection, login, roles, audiences)
-        detail = {"roles": sorted(roles), "audiences": sorted(audiences), "section": section}
-        record(connection, by, "people.add", login, detail=detail)
-        return _read(connection, login)
+    told = {"name": name, "section": section, "active": True}
+    if connection.execute(select(person.c.login).where(person.c.login == login)).first():
+        connection.execute(update(person).where(person.c.login == login).values(**told))
+    else:
+        connection.execute(insert(person).values(login=login, created_at=datetime.now(UTC), **told))
+    _replace(connection, login, roles, audiences)
+    detail = {"roles": sorted(roles), "audiences": sorted(audiences), "section": section}
+    record(connection, by, "people.add", login, detail=detail)
+    return _read(connection, login)
 
 
 def _replace(connection: Connection, login: str, roles: tuple[str, ...], audiences: tuple[str, ...]) -> None:
