@@ -30,6 +30,10 @@ class Column(BaseModel):
         width: bytes in the fixed-width layout.
         digits: exact number of digits of a key; lost zeros and exponents then reject the delivery (quirk 5).
         check_digit: how the last digit checks the others; a failure only warns.
+        title: Japanese name for screens, where the header is none.
+        unit: of a number, for screens.
+        labels: our code → Japanese label, for screens, where the vocabulary has none. Such words change no figure, so
+            they are no part of a contract's digest.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -42,6 +46,9 @@ class Column(BaseModel):
     width: int | None = Field(default=None, ge=1)
     digits: int | None = Field(default=None, ge=1, le=15)
     check_digit: Literal["mod11"] | None = None
+    title: str = Field(default="", exclude=True)
+    unit: str = Field(default="", exclude=True)
+    labels: dict[str, str] = Field(default_factory=dict, exclude=True)
 
     @model_validator(mode="after")
     def _class_allows_rule(self):
