@@ -22,7 +22,7 @@ RANKS = (
     {"contracts"},
     {"deliveries", "custody", "disclosure"},
     {"extracts", "leaks", "lake", "abstraction"},
-    {"reception", "statistics", "governance", "synthesis"},
+    {"reception", "statistics", "governance", "alerts", "synthesis"},
     {"lounge"},
     {"publication", "retention"},
     {"tabulation"},

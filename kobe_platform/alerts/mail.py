@@ -1,0 +1,108 @@
+"""Notices as one plain mail in Japanese, handed to a mail server of the city's network."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid
+
+from kobe_platform.alerts.config import Mail
+from kobe_platform.alerts.line import failed, open_line, read_secret, reason_of, trusted
+from kobe_platform.alerts.notice import COORDINATES, KINDS, Notice
+from kobe_platform.clock import JAPAN
+
+TITLE = "【データ基盤】"
+_CLOSING = "全体の状況はサーバーで kobe status を実行すると確かめられます。\nこのメールは自動で送信しています。"
+
+
+class _Client(smtplib.SMTP):
+    """A client on a line that is open already; it calls itself by its address, so that no name is looked up."""
+
+    def __init__(self, line: socket.socket, host: str, port: int) -> None:
+        self._line = line
+        own = line.getsockname()[0]
+        super().__init__(host, port, local_hostname=f"[IPv6:{own}]" if ":" in own else f"[{own}]")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._line
+
+
+def compose(notices: Sequence[Notice], mail: Mail, now: datetime) -> EmailMessage:
+    """One mail with all ``notices``, the most pressing kind first."""
+    order = list(KINDS)
+    ranked = sorted(notices, key=lambda notice: order.index(notice.kind))
+    message = EmailMessage(policy=SMTP)
+    message["From"] = mail.sender
+    message["To"] = ", ".join(mail.to)
+    message["Subject"] = f"{TITLE}{_subject(ranked)}"
+    message["Date"] = format_datetime(now.astimezone(JAPAN))
+    message["Message-ID"] = make_msgid(domain=mail.sender.rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer of an absent reader comes back
+    told = [f"{number}. {_told(notice)}" for number, notice in enumerate(ranked, 1)]
+    body = "\n\n".join([f"お知らせが{len(ranked)}件あります。", *told, _CLOSING])
+    message.set_content(body + "\n", charset="utf-8", cte="base64")
+    return message
+
+
+def _subject(notices: Sequence[Notice]) -> str:
+    if len(notices) == 1:
+        where = [notices[0].at[name] for name in ("source", "month") if name in notices[0].at]
+        return " ".join([KINDS[notices[0].kind], *where])
+    counts = Counter(notice.kind for notice in notices)
+    return f"お知らせ{len(notices)}件(" + "、".join(f"{KINDS[kind]}{count}" for kind, count in counts.items()) + ")"
+
+
+def _told(notice: Notice) -> str:
+    where = "、".join(f"{COORDINATES[name]} {value}" for name, value in notice.at.items())
+    lines = [f"[{KINDS[notice.kind]}] {notice.text}", f"   {where}" if where else "", f"   対応: {notice.remedy}"]
+    return "\n".join(line for line in lines if line)
+
+
+def send_mail(notices: Sequence[Notice], mail: Mail, seconds: float, now: datetime) -> int:
+    """Hand one mail with ``notices`` to the server; its certificate is checked wherever there is TLS.
+
+    Returns:
+        How many recipients the server refused, while others got the mail.
+
+    Raises:
+        PlatformError: ``alerts.mail`` (coordinates: host, port, reason): nobody got it, as far as is known.
+    """
+    message = compose(notices, mail, now)
+    password = read_secret("mail", mail.password_file, mail.host) if mail.password_file else ""
+    context = trusted("mail", mail.ca_file, mail.host) if mail.security != "none" else None
+    stage = "refused"
+    try:
+        with (
+            open_line(mail.host, mail.listens, seconds, context if mail.security == "tls" else None) as line,
+            closing(_Client(line, mail.host, mail.listens)) as client,
+        ):
+            if mail.security == "starttls":
+                stage = "tls"
+                client.starttls(context=context)
+            if mail.user is not None:
+                stage = "sign_in"
+                client.login(mail.user, password)
+            stage = "refused"
+            refused = client.send_message(message)
+            with suppress(OSError):
+                client.quit()
+            return len(refused)
+    except (OSError, ValueError) as error:  # SMTPException is an OSError
+        reason = _reason(error, stage)
+    raise failed("mail", reason, host=mail.host, port=mail.listens)
+
+
+def _reason(error: Exception, stage: str) -> str:
+    kinds = (
+        (smtplib.SMTPRecipientsRefused, "nobody"),
+        (smtplib.SMTPSenderRefused, "sender"),
+        (smtplib.SMTPServerDisconnected, "protocol"),
+        (smtplib.SMTPException, stage),
+    )
+    return next((reason for kind, reason in kinds if isinstance(error, kind)), "") or reason_of(error)

@@ -1,0 +1,97 @@
+"""Sending what was not sent yet, to each channel once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from kobe_platform.alerts.config import AlertSettings
+from kobe_platform.alerts.line import failed
+from kobe_platform.alerts.mail import send_mail
+from kobe_platform.alerts.notice import Notice
+from kobe_platform.alerts.sent import FILE, Memory
+from kobe_platform.alerts.webhook import post
+from kobe_platform.clock import JAPAN
+from kobe_platform.custody.durable import locked, storage_errors
+from kobe_platform.errors import PlatformError
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one call.
+
+    Attributes:
+        sent: ids that each channel got in this call.
+        waiting: how many notices each channel has not got and gets with the next call.
+        failures: why, ``alerts.mail`` or ``alerts.webhook``; also of a mail that only some recipients got.
+        silent: no channel is configured.
+    """
+
+    sent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[PlatformError, ...] = ()
+    silent: bool = False
+
+
+def deliver(notices: Iterable[Notice], settings: AlertSettings, home: Path, *, now: datetime | None = None) -> Report:
+    """Send every notice that a channel has not had: one mail, one POST. A channel that fails is tried again next time.
+
+    ``notices`` are all that hold *now*: an id that is no longer among them is forgotten and sent again when it comes
+    back (ids of ``run_failed`` and ``tick_failed`` are remembered for 90 days). Of two processes at once the second
+    waits for the first. A crash between sending and remembering sends twice, never not at all.
+
+    Args:
+        home: ``KOBE_HOME``; what was sent is remembered in its ``alerts/sent.json``.
+        now: with a time zone; for tests.
+
+    Raises:
+        CustodyError: the memory cannot be read or written (``custody.disk_full`` …); nothing is sent then, since
+            the same mail would go out with every call.
+    """
+    if settings.silent:
+        return Report(silent=True)
+    moment = now or datetime.now(JAPAN)
+    current: dict[str, Notice] = {}
+    for notice in notices:
+        current.setdefault(notice.id, notice)
+    wanted = [notice for notice in current.values() if settings.kinds is None or notice.kind in settings.kinds]
+    folder = home / "alerts"
+    sent, waiting, failures = {}, {}, []
+    with storage_errors("alerts"), locked(folder / "lock"):
+        memory = Memory(folder / FILE)
+        memory.forget(current.keys(), moment)
+        memory.store()
+        for channel in settings.channels:
+            new = [notice for notice in wanted if notice.id not in memory.channels[channel]]
+            if not new:
+                continue
+            memory.store(always=True)
+            got, failure = attempt(channel, new, settings, moment)
+            if failure:
+                failures.append(failure)
+            if got:
+                memory.add(channel, new, moment)
+                memory.store()
+                sent[channel] = tuple(notice.id for notice in new)
+            else:
+                waiting[channel] = len(new)
+    return Report(sent, waiting, tuple(failures))
+
+
+def attempt(
+    channel: str, notices: Sequence[Notice], settings: AlertSettings, now: datetime
+) -> tuple[bool, PlatformError | None]:
+    """Send ``notices`` to one channel, without memory: whether it got them, and what went wrong."""
+    try:
+        if channel == "webhook":
+            post(notices, settings.webhook, settings.timeout_seconds, now)
+            return True, None
+        mail = settings.mail
+        refused = send_mail(notices, mail, settings.timeout_seconds, now)
+    except PlatformError as error:
+        return False, error
+    if refused:
+        return True, failed(channel, "recipients", host=mail.host, port=mail.listens, refused=refused)
+    return True, None
