@@ -8,7 +8,7 @@ import dagster as dg
 
 from kobe_platform.clock import today
 from kobe_platform.contracts import Contract, load_contracts
-from kobe_platform.deliveries import Delivery, find
+from kobe_platform.deliveries import Delivery, find, find_one
 from kobe_platform.reception.queue import Due, due_deliveries
 
 
@@ -36,8 +36,8 @@ class Inbox(dg.ConfigurableResource):
         return find(Path(self.path), self.contracts(), self.municipality)
 
     def delivery(self, source: str, month: str) -> Delivery | None:
-        """One delivery, or None where it does not lie there (any more)."""
-        return next((d for d in self.deliveries() if (d.source, d.month) == (source, month)), None)
+        """One delivery, or None where it does not lie there (any more); reads no other delivery's manifest."""
+        return find_one(Path(self.path), self.municipality, source, month)
 
     def due(self) -> list[Due]:
         """Deliveries without an outcome, in the order in which they are taken."""

@@ -218,6 +218,17 @@ def test_one_delivery_is_found_without_a_look_at_any_other(inbox, register, monk
     assert deliveries.find_one(inbox, CITY, MOVEMENTS, "2025-06") is None
 
 
+def test_a_step_looks_at_its_own_delivery_only(inbox, register, tmp_path, monkeypatch):
+    from resources.inbox import Inbox
+
+    share = Inbox(
+        path=str(inbox), municipality=CITY, contracts_path=str(tmp_path / "none"), home=str(tmp_path / "home")
+    )
+    expected = listed(inbox, register)["2025-06"]
+    monkeypatch.setattr(os, "listdir", None)
+    assert share.delivery(REGISTER, "2025-06") == expected and share.delivery(REGISTER, MONTH) is None
+
+
 @pytest.mark.parametrize(
     ("source", "month"),
     [("..", MONTH), ("../28100/resident_register", "2025-06"), (REGISTER, ".."), (REGISTER, "2025-06/../2025-06"),
