@@ -17,7 +17,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ _SOURCE = re.compile(r"[a-z][a-z0-9_]*")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _UNREADABLE = {errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP}
 """Errors of a manifest that is there but cannot be read. Any other error means that it, or the share, has gone away."""
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _SETTLED = 3_000_000_000
 """Nanoseconds: a file changed more recently could change again without a new time (some shares keep whole seconds)."""
 
@@ -164,13 +166,17 @@ def _listed(folder: str, source: str) -> list[str]:
     try:
         return _names(folder)
     except OSError as error:
-        raise ConfigurationError(
-            "a source's folder in the inbox cannot be listed",
-            code="inbox.folder",
-            at={"source": source, "errno": errno.errorcode.get(error.errno or 0, "unknown")},
-            remedy="check that the share (KOBE_INBOX) is mounted and that the platform may read it",
-            ja="受入れフォルダの一覧を取得できません",
-        ) from None
+        raise _away(error, source=source) from None
+
+
+def _away(error: OSError, **at: str) -> ConfigurationError:
+    return ConfigurationError(
+        "the inbox cannot be read",
+        code="inbox.share",
+        at={**at, "errno": errno.errorcode.get(error.errno or 0, "unknown")},
+        remedy="check that the share (KOBE_INBOX) is mounted and that the platform may read it, then run again",
+        ja="受信箱を読めません。共有フォルダの接続と権限を確認してください",
+    )
 
 
 def _names(folder: Path | str) -> list[str]:
@@ -201,19 +207,30 @@ def _state(info: os.stat_result) -> tuple[int, ...]:
     return (info.st_dev, info.st_ino, info.st_mtime_ns, info.st_ctime_ns, info.st_size)
 
 
-def _read(path: str) -> tuple[bytes, os.stat_result]:
-    """A manifest's bytes, at most one more than :data:`LARGEST_MANIFEST`; does not wait for the writer of a pipe."""
+@contextmanager
+def _opened(path: Path | str) -> Iterator[tuple[int, os.stat_result]]:
+    """A plain file of the share and what it is now; does not wait for the writer of a pipe.
+
+    Raises:
+        OSError: ``EISDIR`` where it is no plain file.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         info = os.fstat(handle)
         if not stat.S_ISREG(info.st_mode):
             raise IsADirectoryError(errno.EISDIR, "not a file")
+        yield handle, info
+    finally:
+        os.close(handle)
+
+
+def _read(path: str) -> tuple[bytes, os.stat_result]:
+    """A manifest's bytes, at most one more than :data:`LARGEST_MANIFEST`."""
+    with _opened(path) as (handle, info):
         raw = b""
         while len(raw) <= LARGEST_MANIFEST and (more := os.read(handle, LARGEST_MANIFEST + 1 - len(raw))):
             raw += more
         return raw, info
-    finally:
-        os.close(handle)
 
 
 def _delivery(raw: bytes, path: Path, municipality: str, source: str) -> Delivery:
@@ -282,14 +299,19 @@ def read_verified(delivery: Delivery, file: ManifestFile) -> bytes:
 
     Raises:
         DeliveryRejected: ``file.missing``, ``file.bytes``, ``file.hash``.
+        ConfigurationError: ``inbox.share``: the share or the whole delivery went away, so nothing is said of the file.
     """
-    at = {**delivery.at, "file": file.name}
+    at, path = {**delivery.at, "file": file.name}, delivery.path / file.name
     try:
-        data = (delivery.path / file.name).read_bytes()
-    except OSError:
+        with _opened(path) as (handle, info), open(handle, "rb", closefd=False) as opened:
+            data = opened.read() if info.st_size == file.bytes else b""
+        size = len(data) or info.st_size
+    except OSError as error:
+        if error.errno not in _UNREADABLE | _ABSENT or not os.path.exists(delivery.path / MANIFEST):
+            raise _away(error, **at) from None
         raise rejection("file.missing", **at) from None
-    if len(data) != file.bytes:
-        raise rejection("file.bytes", **at, bytes=len(data), manifest=file.bytes)
+    if size != file.bytes:
+        raise rejection("file.bytes", **at, bytes=size, manifest=file.bytes)
     if hashlib.sha256(data).hexdigest() != file.sha256.lower():
         raise rejection("file.hash", **at)
     return data

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -238,12 +239,6 @@ def test_only_a_source_and_a_month_name_a_delivery(source, month, inbox):
     assert deliveries.find_one(inbox, CITY, source, month) is None
 
 
-def age(path, seconds=60):
-    """Let time pass for a file: its state was noted this long ago."""
-    info = path.stat()
-    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns - seconds * 10**9))
-
-
 def test_manifests_that_did_not_change_are_not_read_again(inbox, register, monkeypatch):
     monkeypatch.setattr(deliveries, "_SETTLED", -1)
     first = listed(inbox, register)
@@ -271,11 +266,14 @@ def _with_former_time(path, text):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("aged", [True, False])
-def test_a_manifest_that_changed_is_read_again_even_if_it_is_as_long_as_before(change, aged, inbox, register):
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_manifest_that_changed_is_read_again_even_if_it_is_as_long_as_before(
+    change, settled, inbox, register, monkeypatch
+):
     path = manifest_of(inbox, "2025-06")
-    if aged:
-        age(path)
+    if settled:
+        monkeypatch.setattr(deliveries, "_SETTLED", -1)
+        time.sleep(0.05)  # more than a tick of the clock that files are dated by
     before = listed(inbox, register)["2025-06"]
     CHANGES[change](path, path.read_text("utf-8").replace('"sequence": 1', '"sequence": 2'))
     after = listed(inbox, register)["2025-06"]
@@ -287,6 +285,57 @@ def test_a_delivery_that_is_taken_away_is_not_listed_any_more(inbox, register):
     assert list(listed(inbox, register)) == ["2025-06", "2025-08"]
     shutil.rmtree(inbox / CITY / REGISTER / "2025-06")
     assert list(listed(inbox, register)) == ["2025-08"]
+
+
+# ── data files on a share that goes away ─────────────────────────────────────────────────────────────────────────
+
+
+def _unmount(path):
+    path.parent.rename(path.parents[1] / "elsewhere")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EHOSTDOWN, "unmounted"])
+def test_a_share_that_goes_away_under_a_data_file_rejects_nothing(number, inbox, register, monkeypatch):
+    delivery = listed(inbox, register)["2025-06"]
+    if number == "unmounted":
+        _unmount(delivery.path / "manifest.json")
+    else:
+        _fail(monkeypatch, delivery.path / f"{REGISTER}.csv", number)
+    with pytest.raises(ConfigurationError) as caught:
+        deliveries.verify(delivery, register)
+    assert caught.value.code == "inbox.share" and str(inbox) not in str(caught.value)
+
+
+def _fail(monkeypatch, victim, number):
+    """Reading ``victim`` ends with an error of the system, as on a share that does not answer."""
+    real = os.open
+
+    def failing(path, *arguments, **named):
+        if str(path) == str(victim):
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", failing)
+
+
+@pytest.mark.parametrize(
+    ("put", "rule"),
+    [
+        (lambda path: None, "file.missing"),
+        (lambda path: path.mkdir(), "file.missing"),
+        (lambda path: os.mkfifo(path), "file.missing"),
+        (lambda path: path.symlink_to(path), "file.missing"),
+        (lambda path: (path.touch(), os.truncate(path, 1 << 40)), "file.bytes"),
+    ],
+    ids=["nothing", "a folder", "a pipe that nobody writes to", "a link to itself", "as large as a disk"],
+)
+def test_what_is_no_data_file_of_the_told_size_is_rejected_unread(put, rule, inbox, register):
+    delivery = listed(inbox, register)["2025-06"]
+    (delivery.path / f"{REGISTER}.csv").unlink()
+    put(delivery.path / f"{REGISTER}.csv")
+    with pytest.raises(DeliveryRejected) as caught:
+        deliveries.verify(delivery, register)
+    assert caught.value.code == rule
 
 
 # ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
