@@ -54,7 +54,7 @@ soak: setup
 	@$(BIN)/python -m pytest -q -m slow
 
 dev: setup
-	@DAGSTER_HOME="$$($(BIN)/kobe dagster-home)" $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+	@exec $(BIN)/kobe dev
 
 serve: setup
 	@$(BIN)/kobe serve
