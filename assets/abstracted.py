@@ -1,14 +1,15 @@
 """abstracted: name, exact address and birth date are gone; age, district and pseudonym stand instead (抽象化)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
 
-from assets.conventions import POOL, spec
-from assets.reports import partition_result
+from assets.acceptance import acceptance_check, accepted
+from assets.columns import definition_metadata
+from assets.conventions import POOL, one_a_run, spec
 from kobe_platform.contracts import Contract
-from kobe_platform.privacy.border import border
+from kobe_platform.lake import Partition
 from kobe_platform.reception.steps import abstract_month
 from resources import Inbox, Lake
 
@@ -31,23 +32,25 @@ def _abstracted(
         owner=contract.legal.owner_section,
         deps=upstream,
         partitions=months,
+        skippable=True,
+        metadata=definition_metadata(contract, "abstracted"),
     )
 
     @dg.multi_asset(
         name=f"abstracted__{contract.name}",
         specs=[described],
+        check_specs=[acceptance_check(described.key, months)],
         pool=POOL,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        backfill_policy=one_a_run(),
     )
-    def abstract(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> dg.MaterializeResult:
+    def abstract(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
         month = context.partition_key
-        with border(stage="abstracted", source=contract.name, month=month):
-            delivery = inbox.delivery(contract.name, month)
-            home = Path(inbox.home)
-            partition = abstract_month(
-                contract, month, lake.store, lake.key_service, contracts, delivery=delivery, home=home
-            )
-            return partition_result(partition)
+
+        def step() -> Partition:
+            own = {"delivery": inbox.delivery(contract.name, month), "home": Path(inbox.home)}
+            return abstract_month(contract, month, lake.store, lake.key_service, contracts, **own)
+
+        yield from accepted(["abstracted", contract.name], step, stage="abstracted", source=contract.name, month=month)
 
     return abstract
 

@@ -6,28 +6,26 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.conventions import spec, when_tables_change
-from assets.gate import pass_gate
+from assets.columns import page_reads
+from assets.conventions import spec
 from kobe_platform.clock import today
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import LoungeError
+from kobe_platform.gate import pass_gate
 from kobe_platform.governance.applications import expire
 from kobe_platform.governance.trail import PLATFORM, note
 from kobe_platform.leaks import scan_tree
 from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.pages import Page
-from kobe_platform.lounge.release import Release, assemble
+from kobe_platform.lounge.release import Release, assemble, record_inputs, sources_digest
+from kobe_platform.planning.rules import release_inputs
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
-from kobe_platform.publication import Collected, collect, staged_tables, withheld_pages
+from kobe_platform.publication import collect, empty_pages, staged_tables, withheld_pages
 from kobe_platform.statistics import Statistic
 from kobe_platform.tabulation import record_released
 from resources import Governance, Lake, Releases
-
-BLOCKING = ("disclosure", "no_identifiers")
-"""The checks that every protected table of a release must have passed."""
-PUBLIC_BLOCKING = ("no_identifiers",)
 
 
 def dashboard_assets(
@@ -45,8 +43,8 @@ def _page(page: Page, statistics: Mapping[str, Statistic]) -> dg.AssetsDefinitio
         description=f"{page.title}:公表表だけを読んで組み立てるページ。",
         owner=page.meta.owner,
         deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in tables],
-        automation=when_tables_change(),
         definition=page_definition([page]),
+        metadata=page_reads(page, statistics),
     )
 
     @dg.multi_asset(name=f"dashboards__{page.slug.replace('-', '_')}", specs=[described])
@@ -67,9 +65,8 @@ def _release(
     described = spec(
         "dashboards",
         "release",
-        description="公開:すべての公表前検査に合格した表とサイトを一度に差し替える。",
+        description="公開:公表前検査がすべて合格のときだけ、表とサイトを一度に差し替える。",
         deps=[dg.AssetDep(["dashboards", slug]) for slug in sorted(pages)],
-        automation=when_tables_change(),
         definition=page_definition(list(pages.values())),
     )
 
@@ -79,10 +76,12 @@ def _release(
     ) -> dg.MaterializeResult:
         with border(stage="dashboards", release="assemble"):
             collected = collect(lake.store, statistics)
-            gate = pass_publication_gate(context.instance, collected, statistics)
+            gate = pass_gate(lake.store, collected.months, statistics)
             expire(governance.database, today())
             basis = str(collected.facts["basis"])
             held_back = withheld_pages(governance.database, pages, statistics, contracts, basis, today())
+            inputs = release_inputs(lake.store, statistics, sources_digest(releases.dashboards), held_back)
+            empty = empty_pages(pages, collected)
 
             def inspected(building: Path) -> None:
                 refuse_identifiers(building)
@@ -94,12 +93,13 @@ def _release(
                 collected.facts,
                 releases.dashboards,
                 releases.path,
-                withheld=held_back,
+                withheld={*held_back, *empty},
                 inspect=inspected,
                 bodies=releases.bodies,
             )
+            record_inputs(releases.path, made, inputs)
             note(governance.database, PLATFORM, "release", made.id, detail={"pages": len(made.pages), **held_back})
-            counts = {**release_facts(made), **gate, "withheld": len(held_back)}
+            counts = {**release_facts(made), **gate, "withheld": len(held_back), "without_data": len(empty)}
             return dg.MaterializeResult(metadata=allowed(counts))
 
     return release
@@ -111,17 +111,6 @@ def page_definition(pages: Sequence[Page]) -> str:
     for page in pages:
         digest.update(page.path.read_bytes() + page.manual.encode())
     return digest.hexdigest()
-
-
-def pass_publication_gate(
-    instance: dg.DagsterInstance, collected: Collected, statistics: Mapping[str, Statistic]
-) -> dict[str, int]:
-    """The gate over all tables that are about to be shown; public ones need no disclosure check."""
-    shown = {dg.AssetKey(["published", name]): months for name, months in collected.months.items()}
-    protected = {key: m for key, m in shown.items() if statistics[key.path[-1]].kind != "public"}
-    counts = pass_gate(instance, protected, BLOCKING)
-    public = {key: m for key, m in shown.items() if key not in protected}
-    return {"checks": counts["checks"] + pass_gate(instance, public, PUBLIC_BLOCKING)["checks"]}
 
 
 def refuse_identifiers(building: Path) -> None:

@@ -1,14 +1,15 @@
 """lake: the one current, validated, encrypted partition per source and month."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
 
-from assets.conventions import POOL, spec
-from assets.reports import partition_result
+from assets.acceptance import acceptance_check, accepted
+from assets.columns import definition_metadata
+from assets.conventions import POOL, one_a_run, spec
 from kobe_platform.contracts import Contract
-from kobe_platform.privacy.border import border
+from kobe_platform.lake import Partition
 from kobe_platform.reception.steps import admit_month
 from resources import Inbox, Lake
 
@@ -26,19 +27,24 @@ def _lake(contract: Contract, months: dg.PartitionsDefinition) -> dg.AssetsDefin
         owner=contract.legal.owner_section,
         deps=[dg.AssetDep(["abstracted", contract.name])],
         partitions=months,
+        skippable=True,
+        metadata=definition_metadata(contract, "lake"),
     )
 
     @dg.multi_asset(
         name=f"lake__{contract.name}",
         specs=[described],
+        check_specs=[acceptance_check(described.key, months)],
         pool=POOL,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        backfill_policy=one_a_run(),
     )
-    def admit(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> dg.MaterializeResult:
+    def admit(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
         month = context.partition_key
-        with border(stage="lake", source=contract.name, month=month):
+
+        def step() -> Partition:
             delivery = inbox.delivery(contract.name, month)
-            partition = admit_month(contract, month, lake.store, delivery=delivery, home=Path(inbox.home))
-            return partition_result(partition)
+            return admit_month(contract, month, lake.store, delivery=delivery, home=Path(inbox.home))
+
+        yield from accepted(["lake", contract.name], step, stage="lake", source=contract.name, month=month)
 
     return admit

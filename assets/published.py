@@ -4,40 +4,49 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from assets.conventions import spec, when_inputs_change, when_year_closes, year_to_date
+from assets.columns import definition_metadata
+from assets.conventions import one_a_run, spec, year_to_date
 from assets.reports import partition_result
 from assets.statistics import step_name
+from kobe_platform.contracts import Contract
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
-from kobe_platform.tabulation import definition_of, protect_counts, publish_public
+from kobe_platform.statistics.inputs import definition_of
+from kobe_platform.tabulation import protect_counts, publish_public
 from resources import Lake
 
 
-def published_assets(statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+def published_assets(
+    statistics: Mapping[str, Statistic], contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
+) -> list[dg.AssetsDefinition]:
     """One asset a table; those of one protection group are protected jointly in one step."""
-    protected = [_group(key, members, statistics, months) for key, members in groups(statistics.values()).items()]
-    public = [_public(statistic, months) for statistic in statistics.values() if statistic.kind == "public"]
+    protected = [
+        _group(key, members, statistics, contracts, months) for key, members in groups(statistics.values()).items()
+    ]
+    public = [_public(statistic, contracts, months) for statistic in statistics.values() if statistic.kind == "public"]
     return [*protected, *public]
 
 
 def _group(
-    key: str, members: Sequence[Statistic], statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
+    key: str,
+    members: Sequence[Statistic],
+    statistics: Mapping[str, Statistic],
+    contracts: Mapping[str, Contract],
+    months: dg.PartitionsDefinition,
 ) -> dg.AssetsDefinition:
-    yearly = members[0].period == "year"
     ties = sorted({tie.table for member in members for tie in member.ties} & set(statistics))
     upstream = [dg.AssetDep(["statistics", member.name]) for member in members]
     upstream += [dg.AssetDep(["published", name], partition_mapping=year_to_date()) for name in ties]
-    counted = [dg.AssetKey(["statistics", member.name]) for member in members]
     specs = [
         spec(
             "published",
             member.name,
-            description=f"{member.title}:{member.description}",
+            description=f"{member.title}(秘匿済み):{member.description}",
             owner=member.owner,
             deps=upstream,
             partitions=months,
             definition=definition_of(members),
-            automation=when_year_closes(counted) if yearly else when_inputs_change(),
+            metadata=definition_metadata(member, "published", contracts),
         )
         for member in members
     ]
@@ -46,7 +55,7 @@ def _group(
         name=f"published__{step_name(key)}",
         specs=specs,
         pool="protection",
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        backfill_policy=one_a_run(),
     )
     def protect(context: dg.AssetExecutionContext, lake: Lake):
         with border(stage="published", group=key, month=context.partition_key):
@@ -57,7 +66,9 @@ def _group(
     return protect
 
 
-def _public(statistic: Statistic, months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _public(
+    statistic: Statistic, contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
+) -> dg.AssetsDefinition:
     described = spec(
         "published",
         statistic.name,
@@ -65,15 +76,15 @@ def _public(statistic: Statistic, months: dg.PartitionsDefinition) -> dg.AssetsD
         owner=statistic.owner,
         deps=[dg.AssetDep(["statistics", source]) for source in statistic.sources],
         partitions=months,
-        automation=when_inputs_change(),
         definition=definition_of([statistic]),
+        metadata=definition_metadata(statistic, "published", contracts),
         public=True,
     )
 
     @dg.multi_asset(
         name=f"published__{statistic.name}",
         specs=[described],
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        backfill_policy=one_a_run(),
     )
     def publish(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
         with border(stage="published", table=statistic.name, month=context.partition_key):

@@ -1,17 +1,22 @@
 """raw: one encrypted file a delivery, holding the contracted columns that some rule reads, as bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
 
-from assets.conventions import POOL, spec
-from assets.reports import partition_result
+from assets.acceptance import acceptance_check, accepted
+from assets.columns import definition_metadata
+from assets.conventions import POOL, one_a_run, spec
 from kobe_platform.contracts import Contract
-from kobe_platform.errors import LakeError
-from kobe_platform.privacy.border import border
+from kobe_platform.lake import Partition
 from kobe_platform.reception.steps import take_in_delivery
 from resources import Inbox, Lake
+
+_WHAT = {
+    "personal": "業務システムから届いた抽出。どの規則も読まない列は最初の書込み前に捨てる。",
+    "public": "公表済みの対照表。次が届くまで有効。",
+}
 
 
 def raw_assets(contracts: Mapping[str, Contract], months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -24,34 +29,28 @@ def _raw(contract: Contract, months: dg.PartitionsDefinition) -> dg.AssetsDefini
     described = spec(
         "raw",
         contract.name,
-        description=f"{contract.title}:業務システムから届いた抽出。どの規則も読まない列は最初の書込み前に捨てる。",
+        description=f"{contract.title}:{_WHAT[contract.sensitivity]}",
         owner=contract.legal.owner_section,
         partitions=months,
+        skippable=True,
+        metadata=definition_metadata(contract, "raw"),
         public=contract.sensitivity == "public",
     )
 
-    @dg.multi_asset(name=f"raw__{contract.name}", specs=[described], pool=POOL, backfill_policy=_one_a_run())
-    def take_in(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> dg.MaterializeResult:
+    @dg.multi_asset(
+        name=f"raw__{contract.name}",
+        specs=[described],
+        check_specs=[acceptance_check(described.key, months)],
+        pool=POOL,
+        backfill_policy=one_a_run(),
+    )
+    def take_in(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
         month = context.partition_key
-        with border(stage="raw", source=contract.name, month=month):
-            delivery = inbox.delivery(contract.name, month)
-            if delivery is None:
-                raise _absent(contract.name, month)
-            partition = take_in_delivery(delivery, contract, lake.store, Path(inbox.home))
-            return partition_result(partition)
+
+        def step() -> Partition:
+            delivery = inbox.present(contract.name, month)
+            return take_in_delivery(delivery, contract, lake.store, Path(inbox.home))
+
+        yield from accepted(["raw", contract.name], step, stage="raw", source=contract.name, month=month)
 
     return take_in
-
-
-def _one_a_run() -> dg.BackfillPolicy:
-    return dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
-
-
-def _absent(source: str, month: str) -> LakeError:
-    return LakeError(
-        "the inbox holds no delivery for this month",
-        code="delivery.absent",
-        at={"source": source, "month": month},
-        remedy="let the core system deliver it, or choose another month",
-        ja="受信箱にこの月の提供データがありません",
-    )

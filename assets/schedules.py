@@ -1,4 +1,4 @@
-"""What runs by the clock: partitions verified, rows past their time destroyed, approvals looked at."""
+"""What runs by the clock: partitions verified, rows past their time destroyed."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -77,20 +77,3 @@ def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[st
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="毎夜3時30分に、役目を終えた原データと、保存期間の過ぎたデータを廃棄する。",
     )
-
-
-release_review = dg.define_asset_job(
-    "release_review",
-    selection=dg.AssetSelection.assets(["dashboards", "release"]),
-    description="承認の切れた画面を外して公開し直す。変わりがなければ何もしない。",
-    tags={"kobe/purpose": "review"},
-)
-
-review = dg.ScheduleDefinition(
-    name="release_review",
-    job=release_review,
-    cron_schedule="0 6 * * *",
-    execution_timezone="Asia/Tokyo",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="毎朝6時に、利用申請の期限を見て公開し直す。",
-)

@@ -1,25 +1,28 @@
 """statistics: counts of the finest cells, encrypted like rows (統計化); public sources come in here as they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
 
-from assets.conventions import POOL, spec, when_inputs_change, when_year_closes, year_to_date
+from assets.acceptance import acceptance_check, accepted
+from assets.columns import definition_metadata
+from assets.conventions import POOL, one_a_run, spec, year_to_date
 from assets.reports import partition_result
 from kobe_platform.contracts import Contract
-from kobe_platform.errors import LakeError
+from kobe_platform.lake import Partition
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
-from kobe_platform.tabulation import count_group, definition_of, take_in_public
+from kobe_platform.statistics.inputs import definition_of
+from kobe_platform.tabulation import count_group, take_in_public
 from resources import Inbox, Lake
 
 
 def statistics_assets(
-    statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
+    statistics: Mapping[str, Statistic], contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
     """One asset a statistic; those of one group and period are counted over the same rows in one step."""
-    return [_group(key, members, months) for key, members in groups(statistics.values()).items()]
+    return [_group(key, members, contracts, months) for key, members in groups(statistics.values()).items()]
 
 
 def step_name(key: str) -> str:
@@ -27,14 +30,13 @@ def step_name(key: str) -> str:
     return key.replace("/", "_")
 
 
-def _group(key: str, members: Sequence[Statistic], months: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+def _group(
+    key: str, members: Sequence[Statistic], contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
+) -> dg.AssetsDefinition:
     sources = sorted({source for member in members for source in member.sources})
     yearly = members[0].period == "year"
     mapping = year_to_date() if yearly else None
     upstream = [dg.AssetDep(["lake", source], partition_mapping=mapping) for source in sources]
-    automation = (
-        when_year_closes([dg.AssetKey(["lake", source]) for source in sources]) if yearly else when_inputs_change()
-    )
     specs = [
         spec(
             "statistics",
@@ -44,7 +46,7 @@ def _group(key: str, members: Sequence[Statistic], months: dg.PartitionsDefiniti
             deps=upstream,
             partitions=months,
             definition=definition_of(members),
-            automation=automation,
+            metadata=definition_metadata(member, "statistics", contracts),
         )
         for member in members
     ]
@@ -53,7 +55,7 @@ def _group(key: str, members: Sequence[Statistic], months: dg.PartitionsDefiniti
         name=f"statistics__{step_name(key)}",
         specs=specs,
         pool=POOL,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        backfill_policy=one_a_run(),
     )
     def count(context: dg.AssetExecutionContext, lake: Lake):
         with border(stage="statistics", group=key, month=context.partition_key):
@@ -77,29 +79,23 @@ def _public(contract: Contract, months: dg.PartitionsDefinition) -> dg.AssetsDef
         owner=contract.legal.owner_section,
         partitions=months,
         public=True,
+        skippable=True,
+        metadata=definition_metadata(contract, "statistics"),
     )
 
     @dg.multi_asset(
-        name=f"statistics__{contract.name}", specs=[described], backfill_policy=dg.BackfillPolicy.single_run()
+        name=f"statistics__{contract.name}",
+        specs=[described],
+        check_specs=[acceptance_check(described.key, months)],
+        backfill_policy=one_a_run(),
     )
-    def take_in(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> dg.MaterializeResult:
-        partition = None
-        for month in context.partition_keys:
-            with border(stage="statistics", source=contract.name, month=month):
-                delivery = inbox.delivery(contract.name, month)
-                if delivery is None:
-                    raise _absent(contract.name, month)
-                partition = take_in_public(delivery, contract, lake.store, Path(inbox.home))
-        return partition_result(partition)
+    def take_in(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
+        month = context.partition_key
+
+        def step() -> Partition:
+            delivery = inbox.present(contract.name, month)
+            return take_in_public(delivery, contract, lake.store, Path(inbox.home))
+
+        yield from accepted(["statistics", contract.name], step, stage="statistics", source=contract.name, month=month)
 
     return take_in
-
-
-def _absent(source: str, month: str) -> LakeError:
-    return LakeError(
-        "the inbox holds no delivery for this month",
-        code="delivery.absent",
-        at={"source": source, "month": month},
-        remedy="let the publisher deliver it, or choose another month",
-        ja="受信箱にこの月の提供データがありません",
-    )

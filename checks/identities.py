@@ -20,7 +20,7 @@ def identity_checks(
         checks.append(
             _single(
                 "stock_and_flow",
-                "population_ward",
+                statistics["population_ward"],
                 lambda lake, month: stock_and_flow(lake.store, month),
                 "前月人口+出生−死亡+転入−転出±区間移動=当月人口(区別)",
                 months,
@@ -30,7 +30,7 @@ def identity_checks(
         checks.append(
             _single(
                 "moves_balance",
-                "ward_moves_in_month",
+                statistics["ward_moves_in_month"],
                 lambda lake, month: moves_between_wards(lake.store, month),
                 "区間移動の転入計=転出計",
                 months,
@@ -60,15 +60,17 @@ def _margins(key: str, members: Sequence[Statistic], months: dg.PartitionsDefini
 
 
 def _single(
-    name: str, table: str, compare, description: str, months: dg.PartitionsDefinition
+    name: str, table: Statistic, compare, description: str, months: dg.PartitionsDefinition
 ) -> dg.AssetChecksDefinition:
-    asset = CheckedAsset("statistics", table)
+    asset = CheckedAsset("statistics", table.name)
 
     def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
         identity = compare(lake, month)
         return {asset: Verdict(True, {"due": False}) if identity is None else _verdict(identity)}
 
-    return monthly_check(name, table, [asset], judge, months=months, description=description, blocking=False)
+    return monthly_check(
+        name, table.key.replace("/", "_"), [asset], judge, months=months, description=description, blocking=False
+    )
 
 
 def _verdict(identity: Identity) -> Verdict:

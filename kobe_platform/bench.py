@@ -165,20 +165,12 @@ def _call(module: str, *arguments: object) -> str:
 def run_platform(inbox: Path, home: Path) -> dict:
     """The real graph up to the protected tables, seconds by stage; ``dagster`` is what its steps leave over."""
     from kobe_platform.custody.keys import LocalKeyStore
-    from kobe_platform.definitions import build_definitions
-    from kobe_platform.headless import Headless, Scope
-    from kobe_platform.privacy.instance import open_instance
+    from kobe_platform.run import process
     from kobe_platform.settings import Settings
 
     settings = Settings(home=home, inbox=inbox)
     LocalKeyStore.create(settings.keys, log=settings.key_log)
-    with open_instance(settings) as instance:
-        graph = Headless(build_definitions(settings), instance)
-        outcomes = list(graph.take_in(Scope()))
-        for outcome in graph.automate():
-            if not outcome.month:
-                break
-            outcomes.append(outcome)
+    outcomes = [outcome for outcome in process(settings).outcomes if outcome.what != "release"]
     failed = [fault.text for outcome in outcomes for fault in outcome.faults]
     if failed or not all(outcome.success for outcome in outcomes):
         raise SystemExit("\n".join(failed) or "a blocking check refused")

@@ -29,7 +29,16 @@ class Mounted:
 
 
 COMMANDS = (
-    Mounted("run", "kobe_platform.run:run", "Process what the inbox holds, through Dagster, up to a release.", "Work"),
+    Mounted("run", "kobe_platform.run:run", "Do what is outstanding, through Dagster, up to a release.", "Work"),
+    Mounted("status", "kobe_platform.planning.status:status", "What is outstanding, and why.", "Work"),
+    Mounted("retry", "kobe_platform.planning.status:retry", "Let steps that failed be tried again.", "Work"),
+    Mounted(
+        "dev",
+        "kobe_platform.orchestration.development:dev",
+        "Dagster's UI, daemon and code server on this machine.",
+        "Work",
+    ),
+    Mounted("alerts", "kobe_platform.alerts.commands:alerts_app", "Show and test the notices to operators.", "Work"),
     Mounted("deliveries", "kobe_platform.reception.commands:deliveries_app", "List and approve deliveries.", "Work"),
     Mounted("demo", "kobe_platform.demo:demo", "The main job on a synthetic city, with a report.", "Work"),
     Mounted("synthesize", "kobe_platform.synthesis.commands:synthesize", "Write a synthetic city's extracts.", "Work"),

@@ -12,12 +12,13 @@ import dagster as dg
 from assets.abstracted import abstracted_assets
 from assets.conventions import months
 from assets.dashboards import dashboard_assets
+from assets.jobs import delivery_jobs, release_job, tabulation_job
 from assets.lake import lake_assets
 from assets.ondemand import on_demand_job
 from assets.published import published_assets
 from assets.raw import raw_assets
-from assets.schedules import nightly, nightly_verification, release_review, retention_schedule, review
-from assets.sensor import delivery_jobs, inbox_sensor
+from assets.schedules import nightly, nightly_verification, retention_schedule
+from assets.sensors import INBOX, RELEASES, TABLES, plan_sensors
 from assets.statistics import public_assets, statistics_assets
 from checks.delivery import delivery_checks
 from checks.disclosure import disclosure_checks
@@ -28,6 +29,8 @@ from checks.secrecy import secrecy_checks
 from kobe_platform.contracts import load_contracts
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.ondemand import load_menu
+from kobe_platform.orchestration.attending import attended_executor
+from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
 from kobe_platform.settings import Settings
@@ -55,15 +58,15 @@ def build_definitions(
     pages = load_pages(settings.dashboards)
     menu = load_menu(settings.ondemand, statistics)
     partitions = months(settings.start)
-    jobs = delivery_jobs(contracts)
+    jobs, tabulate, release = delivery_jobs(contracts), tabulation_job(statistics), release_job()
     return dg.Definitions(
         assets=[
             *raw_assets(contracts, partitions),
             *abstracted_assets(contracts, partitions),
             *lake_assets(contracts, partitions),
             *public_assets(contracts, partitions),
-            *statistics_assets(statistics, partitions),
-            *published_assets(statistics, partitions),
+            *statistics_assets(statistics, contracts, partitions),
+            *published_assets(statistics, contracts, partitions),
             *dashboard_assets(pages, statistics, contracts),
         ],
         asset_checks=[
@@ -74,20 +77,11 @@ def build_definitions(
             *disclosure_checks(statistics, partitions),
             *page_checks(pages),
         ],
-        jobs=[*jobs, nightly_verification, release_review, on_demand_job(menu, statistics, settings.history_months)],
-        schedules=[nightly, retention_schedule(contracts, statistics), review],
-        sensors=[
-            inbox_sensor(jobs, partitions),
-            dg.AutomationConditionSensorDefinition(
-                "automation",
-                target=dg.AssetSelection.all(),
-                use_user_code_server=True,
-                default_status=dg.DefaultSensorStatus.RUNNING,
-                description="入力が新しくなった統計・公表表・ページ・公開を自動で作り直す。",
-            ),
-        ],
+        jobs=[*jobs, tabulate, release, nightly_verification, on_demand_job(menu, statistics, settings.history_months)],
+        schedules=[nightly, retention_schedule(contracts, statistics)],
+        sensors=plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}),
         resources={**installation_resources(settings), **(overrides or {})},
-        executor=dg.in_process_executor,
+        executor=attended_executor(settings.root),
     )
 
 
@@ -119,6 +113,7 @@ def installation_resources(settings: Settings) -> dict[str, object]:
             dashboards_path=str(settings.dashboards),
         ),
         "governance": Governance(url=settings.governance),
+        "planning": Observer(settings),
         "io_manager": RefusingIOManager(),
     }
 

@@ -28,8 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.durable import locked, private_folder, storage_errors, write_private
-from kobe_platform.errors import ConfigurationError, DeliveryHeld, DeliveryRejected, PlatformError
-from kobe_platform.rules import hold, rejection
+from kobe_platform.errors import ConfigurationError, DeliveryRejected, PlatformError
+from kobe_platform.rules import rejection
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 1 << 20
@@ -404,40 +404,6 @@ def is_approved(home: Path, delivery: Delivery) -> bool:
     return receipt(home, delivery, "approved") is not None
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How a delivery stands to what was accepted for its month before.
-
-    Attributes:
-        status: ``new``, ``same`` (nothing to do, quirk 22) or ``revised`` (a new vintage, quirk 23).
-        former: the facts of the vintage in force, where there is one.
-    """
-
-    status: Literal["new", "same", "revised"]
-    former: Mapping[str, object]
-
-
-def standing(home: Path, delivery: Delivery) -> Standing:
-    """Compares a delivery with the latest accepted one of its source and month."""
-    accepted = accepted_receipts(receipts(home, delivery))
-    if not accepted:
-        return Standing("new", {})
-    same = accepted[-1]["content_hash"] == delivery.content_hash
-    return Standing("same" if same else "revised", accepted[-1].get("facts", {}))
-
-
-def hold_revision(home: Path, delivery: Delivery) -> None:
-    """Holds a delivery that would replace an accepted month with other content until an operator approves it.
-
-    Raises:
-        DeliveryHeld: ``delivery.revised``, with the rows of both vintages.
-    """
-    stands = standing(home, delivery)
-    if stands.status == "revised" and not is_approved(home, delivery):
-        rows = delivery.manifest.rows if delivery.manifest else 0
-        raise hold("delivery.revised", **delivery.at, rows=rows, former_rows=int(stands.former.get("rows", 0)))
-
-
 def previous_sequence(home: Path, delivery: Delivery) -> int | None:
     """Sequence of the last accepted delivery of the same source before this month; None where there is none."""
     source = receipts(home, delivery).parent
@@ -461,22 +427,18 @@ def _write(home: Path, delivery: Delivery, status: str, record: Mapping[str, obj
 
 __all__ = [
     "Delivery",
-    "DeliveryHeld",
     "DeliveryRejected",
     "Manifest",
     "ManifestFile",
-    "Standing",
     "accepted_receipts",
     "approve",
     "find",
     "find_one",
-    "hold_revision",
     "is_approved",
     "previous_sequence",
     "read_receipt",
     "read_verified",
     "receipt",
-    "standing",
     "verify",
     "verify_manifest",
     "write_receipt",

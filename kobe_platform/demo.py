@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kobe_platform.run import RunReport, process
+from kobe_platform.run import RunReport, process, tell
 from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def demo(
     report = process(settings, console=console)
     console.rule("3 結果  result")
     show(settings, report, console, time.perf_counter() - started)
-    raise typer.Exit(report.exit_code)
+    raise typer.Exit(0 if report.plan.empty else 1)
 
 
 def prepare(settings: Settings, residents: int, first: str, last: str, seed: int, console: Console) -> None:
@@ -83,8 +83,7 @@ def show(settings: Settings, report: RunReport, console: Console, seconds: float
     ):
         if table is not None:
             console.print(table)
-    for name in report.refused:
-        console.print(f"[red]公開を止めた検査 refused by[/] {name}")
+    tell(report, console)
     console.print(
         f"{seconds:.0f} s  次に next: [bold]make serve[/] サイトを見る, [bold]make dev[/] Dagster, kobe --help"
     )

@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from kobe_platform.contracts import Contract
+from kobe_platform.errors import LoungeError
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.lake.heads import HeadIndex
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import write_tables
 from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.inputs import REFERENCE
 from kobe_platform.vocabulary import districts, hierarchies
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DISTRICT = "district"
-REFERENCE = "town_districts"
 PROTECTION = ("rule", "method", "interval_width", "share_of_total", "engine_version", "audit_safe")
 """What a release tells of a table's protection, beside its k and its number of hidden cells."""
 
@@ -73,17 +75,28 @@ def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], sc
     Returns:
         The directory (see :func:`kobe_platform.lounge.tables.write_tables`), and the tables' basis.
     """
-    partitions = published_partitions(store, statistics)
-    digest = _digest(partitions)
+    digest, basis = _index_digest(store, statistics)
     target = scratch / f"tables-{digest[:16]}"
     if not (target / "tables.json").exists():
         for former in scratch.glob("*tables-*"):
             shutil.rmtree(former, ignore_errors=True)
-        collected = _collected(store, statistics, partitions)
+        collected = collect(store, statistics)
         aside = scratch / f".tables-{digest[:16]}"
         write_tables(aside, collected.tables, collected.dims, collected.facts["tables"])
         aside.rename(target)
-    return target, _basis(partitions)
+    return target, basis
+
+
+def _index_digest(store: PartitionStore, statistics: Mapping[str, Statistic]) -> tuple[str, str]:
+    """Digest of what the published tables hold, and their basis, from the index of heads: a page asks it each time."""
+    heads = HeadIndex(store.root).read()
+    held = {name: [heads.current(PartitionId("published", name, month)) for month in heads.months("published", name)]
+            for name in sorted(statistics)}  # fmt: skip
+    contents = {name: [(entry.id.month, entry.content) for entry in entries] for name, entries in held.items()}
+    defined = {name: statistics[name].digest for name in held}
+    told = {str(entry.facts.get("basis")) for entries in held.values() for entry in entries}
+    digest = hashlib.sha256(json.dumps([contents, defined], sort_keys=True).encode()).hexdigest()
+    return digest, "synthetic" if "synthetic" in told else "register"
 
 
 def uses(
@@ -114,6 +127,23 @@ def withheld_pages(
         return {}
     known = {app.number: app for app in applications(engine)}
     return withheld(uses(pages, statistics, contracts), known, day)
+
+
+def empty_pages(pages: Mapping[str, Page], collected: Collected) -> set[str]:
+    """Pages none of whose tables has a figure yet: nobody is shown charts of nothing.
+
+    Raises:
+        LoungeError: there is no figure at all (``release.nothing``): nothing is published over nothing.
+    """
+    filled = {name for name, months in collected.months.items() if months}
+    if not filled:
+        raise LoungeError(
+            "no table holds any figures yet",
+            code="release.nothing",
+            remedy="deliver extracts; the release is made as soon as a month is counted",
+            ja="公表できる統計表がまだありません",
+        )
+    return {slug for slug, page in pages.items() if page.tables and not filled & set(page.tables)}
 
 
 def content_digest(table: pl.DataFrame) -> str:

@@ -1,7 +1,7 @@
-"""`kobe run`: what the inbox holds becomes a release, through Dagster, without a daemon.
+"""`kobe run`: what is outstanding is executed, through Dagster, without a daemon – and compared again at the end.
 
-Exit codes: 0 a release was made or nothing was new; 1 a blocking check refused, or a step failed (the former release
-stays); 2 bad usage.
+Exit codes: 0 nothing is outstanding any more; 1 something is: it is named, with its reason and what to do (a delivery
+that was turned away, a step that failed, a check that refused, an installation that lacks something); 2 bad usage.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kobe_platform.headless import Outcome, Scope
+    from kobe_platform.orchestration.headless import Outcome
+    from kobe_platform.planning import Plan, Scope
+    from kobe_platform.planning.leases import Owner
 
 _MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
 RELEASE = "dashboards/release"
@@ -28,133 +27,116 @@ RELEASE = "dashboards/release"
 
 @dataclass(frozen=True)
 class RunReport:
-    """What one call did.
+    """What one call did, and what is left.
 
     Attributes:
-        deliveries, automated: executed runs.
-        released: whether the release asset was materialized.
+        outcomes: executed runs, in order.
+        plan: what is outstanding now.
     """
 
-    deliveries: tuple[Outcome, ...]
-    automated: tuple[Outcome, ...]
+    outcomes: tuple[Outcome, ...]
+    plan: Plan
     seconds: float
+
+    @property
+    def deliveries(self) -> tuple[Outcome, ...]:
+        """Runs that took in a delivery."""
+        return tuple(outcome for outcome in self.outcomes if outcome.what.startswith("take_in:"))
+
+    @property
+    def turned_away(self) -> tuple[Outcome, ...]:
+        """Runs whose delivery was rejected or is held."""
+        return tuple(outcome for outcome in self.deliveries if outcome.turned_away)
 
     @property
     def nothing_new(self) -> bool:
         """Whether there was nothing to do."""
-        return not self.deliveries and not self.automated
+        return not self.outcomes
 
     @property
     def released(self) -> bool:
         """Whether the release asset was made (its content may be that of the former)."""
-        return any(RELEASE in outcome.made for outcome in self.automated)
+        return any(RELEASE in outcome.made for outcome in self.outcomes)
 
     @property
     def refused(self) -> tuple[str, ...]:
         """Blocking checks that failed."""
-        return tuple(name for outcome in (*self.deliveries, *self.automated) for name in outcome.refused)
+        return tuple(name for outcome in self.outcomes for name in outcome.refused)
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 where a blocking check refused or a step failed for another reason than its delivery."""
-        broken = any(not outcome.success for outcome in self.automated)
-        for outcome in self.deliveries:
-            broken |= not outcome.success and not _turned_away(outcome)
-        return 1 if broken or self.refused else 0
-
-
-def _turned_away(outcome: Outcome) -> bool:
-    """Whether a run ended as a rejected or held delivery should: by a rule of intake, with a receipt."""
-    from kobe_platform.rules import rules
-
-    return bool(outcome.faults) and all(fault.code in rules() for fault in outcome.faults)
+        """0 where nothing is outstanding and no delivery was turned away by this call; else 1."""
+        return 0 if self.plan.empty and not self.turned_away else 1
 
 
 def process(settings: Settings, scope: Scope | None = None, console: object = None) -> RunReport:
-    """Do all that the inbox and the automation ask for.
+    """Do all that is outstanding.
 
     Args:
         scope: limits the deliveries that are taken in.
         console: a rich console for progress; None prints nothing.
 
     Raises:
-        ConfigurationError: the installation is not set up, or lies so that it would read what it writes.
+        ConfigurationError: the installation lies so that it would read what it writes.
     """
-    check_installation(settings)
-    from kobe_platform.definitions import build_definitions
-    from kobe_platform.headless import Headless
-    from kobe_platform.headless import Scope as Everything
-    from kobe_platform.privacy.instance import open_instance
+    from kobe_platform.planning import Scope as Everything
+    from kobe_platform.planning.leases import TICKER
+    from kobe_platform.planning.observing import Observer
 
     started = time.perf_counter()
+    scope = replace(scope or Everything(), impatient=True)
+    observer = Observer(settings, scope)
+    plan, outcomes = observer.plan(scope), []
+    if plan.works() or any(step.state == "under_way" for step in plan.steps) or observer.leases.runs():
+        with observer.leases.holding(TICKER, waiting=_telling(console)):
+            outcomes = _executed(settings, observer, console)
+        plan = observer.plan(scope)
+    return RunReport(tuple(outcomes), plan, time.perf_counter() - started)
+
+
+def _executed(settings: Settings, observer, console) -> list[Outcome]:
+    from assets.sensors import SENSORS
+    from kobe_platform.definitions import build_definitions
+    from kobe_platform.orchestration.headless import Headless
+    from kobe_platform.privacy.instance import open_instance
+
     with open_instance(settings) as instance:
-        graph = Headless(build_definitions(settings), instance)
-        deliveries = _shown(graph, graph.take_in(scope or Everything()), "deliveries", console)
-        automated = _shown(graph, graph.automate(), "statistics", console)
-        if approvals_changed(settings):
-            automated += _shown(graph, graph.remake(RELEASE), "review", console)
-    return RunReport(tuple(deliveries), tuple(automated), time.perf_counter() - started)
+        definitions = build_definitions(settings, {"planning": observer})
+        graph = Headless(definitions, instance, tuple(SENSORS))
+        return _shown(graph, console)
 
 
-def approvals_changed(settings: Settings) -> bool:
-    """Whether the release in force shows a page that may no longer be shown, or lacks one that now may."""
-    from kobe_platform.clock import today
-    from kobe_platform.contracts import load_contracts
-    from kobe_platform.governance.database import open_database
-    from kobe_platform.lounge.pages import load_pages
-    from kobe_platform.lounge.release import current
-    from kobe_platform.publication import withheld_pages
-    from kobe_platform.statistics import load_statistics
+def _telling(console):
+    """Says once what another `kobe run` does while this one waits for it."""
+    said: set[str] = set()
 
-    release = current(settings.releases)
-    if release is None:
-        return False
-    files = load_pages(settings.dashboards), load_statistics(settings.statistics), load_contracts(settings.contracts)
-    basis = str(release.facts["basis"])
-    due = withheld_pages(open_database(settings.governance), *files, basis, today())
-    return sorted(due) != list(release.facts.get("withheld", []))
+    def tell(owner: Owner | None) -> None:
+        text = f"another `kobe run` is at work (process {owner.pid}, since {owner.since}): waiting" if owner else ""
+        if console is not None and text not in said:
+            console.print(text)
+        said.add(text)
+
+    return tell
 
 
-def check_installation(settings: Settings) -> None:
-    """Refuse an installation that lacks keys, or whose inbox lies inside its home.
-
-    Raises:
-        ConfigurationError: with what to do.
-    """
-    inbox = settings.inbox.resolve()
-    if inbox == settings.root or settings.root in inbox.parents:
-        raise ConfigurationError(
-            "the inbox lies inside KOBE_HOME",
-            code="settings.inbox",
-            remedy="keep the core systems' share outside: the platform only reads it",
-            ja="受信箱(KOBE_INBOX)はKOBE_HOMEの外に置いてください",
-        )
-    if not (settings.keys / "root.json").exists():
-        raise ConfigurationError(
-            "there is no key store",
-            code="settings.keys",
-            remedy="run `kobe keys init`",
-            ja="鍵がありません。`kobe keys init` を実行してください",
-        )
-
-
-def _shown(graph, outcomes, phase: str, console) -> list[Outcome]:
+def _shown(graph, console) -> list[Outcome]:
     """Consume outcomes; with a console, one line each and a live line for what is under way."""
     if console is None:
-        return list(outcomes)
+        return list(graph.run())
     done: list[Outcome] = []
-    with console.status(f"{phase} …") as status:
-        graph.progress = lambda what, number, total: status.update(f"{phase} {number}/{total}: {what} …")
-        for outcome in outcomes:
+    with console.status("plan …") as status:
+        graph.progress = lambda what, number, total: status.update(f"{number}/{total} {what} …")
+        for outcome in graph.run():
             done.append(outcome)
-            console.print(_line(outcome, phase))
+            console.print(_line(outcome))
     return done
 
 
-def _line(outcome: Outcome, phase: str) -> str:
-    mark = "[green]✓[/]" if outcome.success else "[red]✗[/]"
-    what = outcome.what.removeprefix("take_in_") if phase == "deliveries" else _stages(outcome)
-    told = "".join(f"\n    {fault.text}" for fault in outcome.faults if fault.text)
+def _line(outcome: Outcome) -> str:
+    mark = "[green]✓[/]" if outcome.success and not outcome.turned_away else "[red]✗[/]"
+    kind, _, rest = outcome.what.partition(":")
+    what = rest.partition(":")[0] if kind == "take_in" else _stages(outcome)
+    told = "".join(f"\n    {fault.text}" for fault in (*outcome.turned_away, *outcome.faults) if fault.text)
     told += "".join(f"\n    blocked by {name}" for name in outcome.refused)
     return f"{mark} {outcome.month or '       '} {what} {outcome.seconds:.1f} s{_escaped(told)}"
 
@@ -176,27 +158,26 @@ def run(
     last: Annotated[str, typer.Option("--to", help="Only deliveries up to this month (YYYY-MM).")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, and no progress.")] = False,
 ) -> None:
-    """Process what the inbox holds, through Dagster, up to a release."""
+    """Do what is outstanding, through Dagster, up to a release; exit 0 only when nothing is left."""
+    from kobe_platform.orchestration.ending import ending_soon
+
     settings = Settings()
     scope = _scope(settings, source, first, last)
     from rich.console import Console
 
     console = None if as_json else Console(highlight=False)
-    report = process(settings, scope, console)
+    with ending_soon():
+        report = process(settings, scope, console)
     if as_json:
         print(json.dumps(summary(report), ensure_ascii=False, indent=1))
-    elif report.nothing_new:
-        console.print(
-            f"Nothing new in the inbox: nothing to do ({report.seconds:.1f} s). 新しい提供データはありません。"
-        )
     else:
-        console.print(_verdict(report))
+        tell(report, console)
     raise typer.Exit(report.exit_code)
 
 
 def _scope(settings: Settings, source: str, first: str, last: str) -> Scope:
     from kobe_platform.contracts import load_contracts
-    from kobe_platform.headless import Scope
+    from kobe_platform.planning import Scope
 
     for name, month in (("--from", first), ("--to", last)):
         if month and not _MONTH.match(month):
@@ -208,14 +189,17 @@ def _scope(settings: Settings, source: str, first: str, last: str) -> Scope:
 
 def summary(report: RunReport) -> dict[str, object]:
     """The report as JSON-ready counts and coordinates."""
+    from kobe_platform.planning.status import record
+
     return {
         "exit_code": report.exit_code,
         "nothing_new": report.nothing_new,
         "released": report.released,
         "refused": list(report.refused),
         "seconds": round(report.seconds, 2),
-        "deliveries": [_record(outcome) for outcome in report.deliveries],
-        "automated": [_record(outcome) for outcome in report.automated],
+        "runs": [_record(outcome) for outcome in report.outcomes],
+        "outstanding": record(report.plan)["outstanding"],
+        "faults": record(report.plan)["faults"],
     }
 
 
@@ -223,13 +207,32 @@ def _record(outcome: Outcome) -> dict[str, object]:
     return {**asdict(outcome), "seconds": round(outcome.seconds, 2)}
 
 
+def tell(report: RunReport, console) -> None:
+    """Print what one call did, and name what is left."""
+    from kobe_platform.planning.words import told
+
+    for fault in report.plan.faults:
+        console.print(_escaped(f"[{fault.code}] {fault.ja} – {fault.remedy}"))
+    for step in report.plan.steps[:20]:
+        console.print(_escaped(f"残り {told(step)}"))
+    if len(report.plan.steps) > 20:
+        console.print(f"… {len(report.plan.steps) - 20} more: kobe status")
+    console.print(_verdict(report))
+
+
 def _verdict(report: RunReport) -> str:
-    turned_away = sum(not outcome.success for outcome in report.deliveries)
-    taken = len(report.deliveries) - turned_away
+    took = f"({report.seconds:.1f} s)"
+    left = len(report.plan.outstanding) + len(report.plan.faults)
+    rest = f"{left} outstanding: kobe status" if left else "nothing is outstanding"
+    if report.nothing_new:
+        quiet = "新しい提供データはありません。" if report.plan.empty else ""
+        return f"Nothing was done; {rest} {took}. {quiet}"
+    turned = len(report.turned_away)
+    taken = len([outcome for outcome in report.deliveries if outcome.success]) - turned
     release = "a release was made" if report.released else "no release was made"
     if report.refused:
         release = f"{len(report.refused)} blocking checks refused: the former release stays"
-    return f"{taken} deliveries taken in, {turned_away} turned away; {release} ({report.seconds:.1f} s)."
+    return f"{taken} deliveries taken in, {turned} turned away; {release}; {rest} {took}."
 
 
 def dagster_home() -> None:
@@ -237,8 +240,3 @@ def dagster_home() -> None:
     from kobe_platform.privacy.instance import prepare_instance
 
     print(prepare_instance(Settings()))
-
-
-def failures(outcomes: Sequence[Outcome]) -> list[str]:
-    """One line for each fault of some runs."""
-    return [fault.text for outcome in outcomes for fault in outcome.faults]

@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from kobe_platform.contracts import Contract
-from kobe_platform.deliveries import Delivery, hold_revision, write_receipt
+from kobe_platform.deliveries import Delivery, write_receipt
 from kobe_platform.disclosure import AuditReport, FormerRelease, audit
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.publication import Collected, content_digest
-from kobe_platform.reception.steps import in_force, month_before
+from kobe_platform.reception.inputs import taking_inputs, target
+from kobe_platform.reception.steps import hold_revision, in_force, in_place, month_before, receipt_facts
 from kobe_platform.statistics import (
     Statistic,
     TiedMonth,
@@ -30,17 +31,17 @@ from kobe_platform.statistics import (
     protect_group,
 )
 from kobe_platform.statistics.history import WINDOW, former_releases, is_recorded, record_release, under
+from kobe_platform.statistics.inputs import (
+    REFERENCE,
+    counting_inputs,
+    months_of,
+    protecting_inputs,
+    public_inputs,
+    sources_of,
+    tied_months,
+)
 from kobe_platform.statistics.protection import specification
 from kobe_platform.vocabulary import Hierarchy, districts
-
-REFERENCE = "town_districts"
-
-
-def months_of(statistic: Statistic, month: str, available: Sequence[str]) -> list[str]:
-    """The lake's months that a partition counts: the month itself, or those of its year that are there."""
-    if statistic.period == "month":
-        return [month]
-    return [held for held in available if held[:4] == month[:4] and held <= month]
 
 
 def period_of(statistic: Statistic, month: str) -> str:
@@ -54,16 +55,9 @@ def count_group(store: PartitionStore, members: Sequence[Statistic], month: str)
     Raises:
         LakeError: a source has no partition for this month. StatisticsError: a SELECT fails.
     """
-    sources = sorted({source for member in members for source in member.sources})
+    sources = sources_of(members)
     read = {source: months_of(members[0], month, store.months("lake", source)) or [month] for source in sources}
-    present = {
-        f"lake/{source}/{held}": store.current(PartitionId("lake", source, held))
-        for source, months in read.items()
-        for held in months
-    }
-    reference = in_force(store, REFERENCE, month) if any(member.by_district for member in members) else None
-    inputs = {name: partition.digest if partition else "absent" for name, partition in present.items()}
-    inputs |= {"definition": definition_of(members), "reference": reference.digest if reference else "none"}
+    inputs = counting_inputs(store, members, month)
     if unchanged := _unchanged(store, "statistics", members, month, inputs):
         return unchanged
     frames = {source: _rows(store, source, months, members) for source, months in read.items()}
@@ -119,13 +113,11 @@ def protect_counts(
         DisclosureError: nothing is committed; the tables in force stay.
     """
     counted = {member.name: _present(store, "statistics", member.name, month) for member in members}
-    tied = _tied(store, members, month, statistics)
-    inputs = {f"statistics/{name}": partition.digest for name, partition in counted.items()}
-    inputs |= {f"published/{t.statistic.name}/{t.month}": content_digest(t.published) for t in tied}
-    inputs["definition"] = definition_of(members)
+    inputs = protecting_inputs(store, members, month, statistics)
     if unchanged := _unchanged(store, "published", members, month, inputs):
         return unchanged
     cells = {name: store.read(partition.id) for name, partition in counted.items()}
+    tied = _tied(store, members, month, statistics)
     result = protect_group(
         members,
         cells,
@@ -160,7 +152,7 @@ def audit_published(
     """The auditor on a group's tables as they are stored: it reads them, former releases and the specification."""
     tied = [
         TiedMonth(statistic, held, pl.DataFrame(), store.read(PartitionId("published", statistic.name, held)))
-        for statistic, held in _tied_months(store, members, month, statistics)
+        for statistic, held in tied_months(store, members, month, statistics)
     ]
     held = {member.name: store.read(PartitionId("published", member.name, month)) for member in members}
     tables = {name: table.drop("period") for name, table in held.items()}
@@ -199,9 +191,14 @@ def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore
     Raises:
         DeliveryRejected, DeliveryHeld: after the receipt is written; the partition in force stays.
     """
+    identity = target(contract, delivery.month)
+    inputs = taking_inputs(contract, delivery.content_hash)
+    if unchanged := in_place(store, identity, inputs):
+        write_receipt(home, delivery, "accepted", receipt_facts(unchanged))
+        return unchanged
     try:
         taken = take_in(delivery, contract)
-        hold_revision(home, delivery)
+        hold_revision(delivery, contract, store, home)
     except DeliveryRejected as error:
         write_receipt(home, delivery, "rejected", error)
         raise
@@ -210,12 +207,7 @@ def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore
         raise
     synthetic = "basis" in taken.frame.columns and (taken.frame["basis"] == "synthetic").any()
     facts = {**taken.facts, "content_hash": delivery.content_hash, "basis": "synthetic" if synthetic else "register"}
-    partition = store.write(
-        PartitionId("statistics", contract.name, delivery.month),
-        taken.frame,
-        facts=facts,
-        inputs={"delivery": delivery.content_hash},
-    )
+    partition = store.write(identity, taken.frame, facts=facts, inputs=inputs)
     write_receipt(home, delivery, "accepted", taken.facts)
     return partition
 
@@ -223,6 +215,9 @@ def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore
 def publish_public(store: PartitionStore, statistic: Statistic, month: str) -> Partition:
     """A public table from its typed rows."""
     held = {source: _present(store, "statistics", source, month) for source in statistic.sources}
+    inputs = public_inputs(store, statistic, month)
+    if unchanged := _unchanged(store, "published", [statistic], month, inputs):
+        return unchanged[0]
     frames = {source: store.read(partition.id) for source, partition in held.items()}
     table = compute_public(statistic, frames, month)
     basis = {partition.facts.get("basis", "register") for partition in held.values()}
@@ -233,7 +228,6 @@ def publish_public(store: PartitionStore, statistic: Statistic, month: str) -> P
         "content": content_digest(table),
         "basis": "synthetic" if "synthetic" in basis else "register",
     }
-    inputs = {f"statistics/{source}": partition.digest for source, partition in held.items()}
     return store.write(PartitionId("published", statistic.name, month), table, facts=facts, inputs=inputs)
 
 
@@ -259,19 +253,6 @@ def _present(store: PartitionStore, stage: str, source: str, month: str) -> Part
     return partition
 
 
-def _tied_months(
-    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
-) -> list[tuple[Statistic, str]]:
-    """The published months that the yearly tables of a group are sums of."""
-    tables = sorted({tie.table for member in members for tie in member.ties} & set(statistics))
-    return [
-        (statistics[name], held)
-        for name in tables
-        for held in store.months("published", name)
-        if held[:4] == month[:4] and held <= month
-    ]
-
-
 def _tied(
     store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
 ) -> list[TiedMonth]:
@@ -282,7 +263,7 @@ def _tied(
             store.read(PartitionId("statistics", statistic.name, held)),
             store.read(PartitionId("published", statistic.name, held)),
         )
-        for statistic, held in _tied_months(store, members, month, statistics)
+        for statistic, held in tied_months(store, members, month, statistics)
     ]
 
 
@@ -296,16 +277,10 @@ def _period_before(statistic: Statistic, month: str) -> str:
     return month_before(month) if statistic.period == "month" else f"{int(month[:4]) - 1}-{month[5:]}"
 
 
-def definition_of(members: Sequence[Statistic]) -> str:
-    """SHA-256 over the definitions of a group: equal definitions, equal figures from equal rows."""
-    told = [member.model_dump(mode="json") for member in members]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
 def _unchanged(
     store: PartitionStore, stage: str, members: Sequence[Statistic], month: str, inputs: Mapping[str, str]
 ) -> list[Partition] | None:
-    """The partitions in force, if all of them were made from exactly these inputs."""
-    held = [store.current(PartitionId(stage, member.name, month)) for member in members]
-    same = all(partition is not None and dict(partition.inputs) == dict(inputs) for partition in held)
+    """The partitions in force, if all of them were made from exactly these inputs and their rows are there."""
+    held = [store.settled(PartitionId(stage, member.name, month)) for member in members]
+    same = all(p is not None and not p.destroyed_at and dict(p.inputs) == dict(inputs) for p in held)
     return held if same else None

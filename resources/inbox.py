@@ -6,10 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from kobe_platform.clock import today
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.deliveries import Delivery, find, find_one
-from kobe_platform.reception.queue import Due, due_deliveries
+from kobe_platform.errors import LakeError
 
 
 class Inbox(dg.ConfigurableResource):
@@ -39,6 +38,19 @@ class Inbox(dg.ConfigurableResource):
         """One delivery, or None where it does not lie there (any more); reads no other delivery's manifest."""
         return find_one(Path(self.path), self.municipality, source, month)
 
-    def due(self) -> list[Due]:
-        """Deliveries without an outcome, in the order in which they are taken."""
-        return due_deliveries(self.deliveries(), self.contracts(), Path(self.home), today())
+    def present(self, source: str, month: str) -> Delivery:
+        """One delivery that has to lie there.
+
+        Raises:
+            LakeError: ``delivery.absent``: it does not (any more).
+        """
+        delivery = self.delivery(source, month)
+        if delivery is None:
+            raise LakeError(
+                "the inbox holds no delivery for this month",
+                code="delivery.absent",
+                at={"source": source, "month": month},
+                remedy="let the core system deliver it, mount the share again, or choose another month",
+                ja="受信箱にこの月の提供データがありません",
+            )
+        return delivery

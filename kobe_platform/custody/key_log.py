@@ -130,6 +130,11 @@ class KeyLog:
         with self._reading:
             return list(self._read_on().committed)
 
+    def places(self) -> dict[str, set[str]]:
+        """Place (``municipality/stage/source``) → months of which the log saw a commit; errors as :meth:`committed`."""
+        with self._reading:
+            return {place: set(months) for place, months in self._read_on().places.items()}
+
     def destroyed(self, object: str) -> bool:
         """Whether the log saw the destruction of a generation (``partition/number``); errors as :meth:`committed`."""
         with self._reading:

@@ -13,12 +13,14 @@ class LogIndex:
 
     Attributes:
         committed: partition → the highest generation that was committed.
+        places: what partitions are called but for their last part → their last parts (months).
         destroyed: generations (``partition/number``) whose rows were destroyed.
         created: names of the keys that were made: those that any entry names.
         revoked: names of the keys whose revocation was completed.
     """
 
     committed: dict[str, int] = field(default_factory=dict)
+    places: dict[str, set[str]] = field(default_factory=dict)
     destroyed: set[str] = field(default_factory=set)
     created: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
@@ -28,6 +30,8 @@ class LogIndex:
         if entry["action"] == COMMIT:
             name, _, generation = entry["object"].rpartition("/")
             self.committed[name] = max(int(generation), self.committed.get(name, 0))
+            place, _, month = name.rpartition("/")
+            self.places.setdefault(place, set()).add(month)
         elif entry["action"] == DESTROYED:
             self.destroyed.add(entry["object"])
         elif entry["action"] == REVOKED:

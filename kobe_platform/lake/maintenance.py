@@ -13,6 +13,7 @@ from kobe_platform.custody.service import WrappedKey
 from kobe_platform.errors import CustodyError, PlatformError
 from kobe_platform.lake.manifests import fault
 from kobe_platform.lake.partitions import Partition, PartitionId, VerifyReport, digest, generation_folder
+from kobe_platform.lake.verdicts import verdicts
 
 if TYPE_CHECKING:
     from kobe_platform.lake.store import PartitionStore
@@ -29,6 +30,7 @@ def verify(store: PartitionStore) -> VerifyReport:
         count += 1
         try:
             store.current(id)
+            verdicts(store, id)
             for partition in store.history(id):
                 try:
                     with storage_errors(str(id)):

@@ -121,6 +121,24 @@ class Manifests:
         """Write the manifest of a generation into its folder."""
         self._write(folder / MANIFEST, partition.record(self.name(partition.id)))
 
+    def read_signed(self, id: PartitionId, name: str) -> dict | None:
+        """A signed file beside a partition's heads; None where there is none.
+
+        Raises:
+            CustodyError: it does not authenticate (``custody.tampered_manifest``).
+        """
+        try:
+            data = (self.folder(id) / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, self.name(id)) from None
+        return self._authentic(data, id)
+
+    def write_signed(self, id: PartitionId, name: str, record: Mapping) -> None:
+        """Write a signed file beside a partition's heads; callers hold a lock on it."""
+        self._write(self.folder(id) / name, {"object": self.name(id), **record})
+
     def _write(self, path: Path, record: dict) -> None:
         record = {**record, "mac": self._mac(record)}
         write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,10 @@ from kobe_platform.custody.service import WrappedKey
 
 STAGES = ("raw", "abstracted", "lake", "statistics", "published", "released", "answers")
 DATA_FILE, MANIFEST, HEAD, NEXT_HEAD = "data.parquet", "manifest.json", "head.json", "head.next"
+VERDICTS = "verdicts.json"
+ENGINE, CONTRACT = "engine", "contract"
+"""Inputs that name the code and the contract which made a partition: a step that is asked for takes notice of them, but
+they alone are no reason to ask (:func:`made_from`)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,15 @@ class Partition:
     key: WrappedKey
     destroyed_at: str = ""
 
+    @property
+    def content(self) -> str:
+        """What it holds, whatever its key and generation: the digest of its rows where it was taken, else its origin.
+
+        Partitions that were made from equal inputs by equal code have equal contents, so a step that is repeated after
+        a crash makes nothing downstream out of date.
+        """
+        return content_of(self.facts, self.inputs, self.digest)
+
     def record(self, object: str) -> dict:
         """As its manifest says it, without the signature."""
         return {
@@ -101,6 +115,23 @@ class VerifyReport:
 
     partitions: int
     faults: tuple[tuple[str, str], ...]
+
+
+def content_of(facts: Mapping, inputs: Mapping[str, str], digest: str) -> str:
+    """See :attr:`Partition.content`."""
+    if "content" in facts:
+        return str(facts["content"])
+    return inputs_digest(inputs) if inputs else digest
+
+
+def inputs_digest(inputs: Mapping[str, str]) -> str:
+    """SHA-256 over the inputs of a partition."""
+    return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
+
+
+def made_from(inputs: Mapping[str, str]) -> str:
+    """Digest of inputs without :data:`ENGINE` and :data:`CONTRACT`: a partition whose digest differs is out of date."""
+    return inputs_digest({name: told for name, told in inputs.items() if name not in (ENGINE, CONTRACT)})
 
 
 def generation_folder(folder: Path, generation: int) -> Path:

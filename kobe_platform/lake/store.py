@@ -103,6 +103,14 @@ class PartitionStore:
         """
         return self.manifests.in_force(id)
 
+    def settled(self, id: PartitionId) -> Partition | None:
+        """The generation in force, or None, after finishing or undoing what a crash left half-done; errors as above."""
+        folder = self.manifests.folder(id)
+        if folder.is_dir() and any(_left_behind(path.name) for path in folder.iterdir()):
+            with self.holding(id):
+                pass
+        return self.current(id)
+
     def read(self, id: PartitionId, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of the partition in force; with ``columns``, nothing else is read or decrypted (else as `query`)."""
         return self.query(id, lambda frame: frame if columns is None else frame.select(list(columns)))
@@ -128,15 +136,15 @@ class PartitionStore:
 
     def months(self, stage: str, source: str) -> list[str]:
         """Months that have a partition in force, ascending."""
-        return [id.month for id in self._found(f"{stage}/{source}/*")]
+        return [id.month for id in self._found(stage, source)]
 
     def sources(self, stage: str) -> list[str]:
         """Sources of a stage that have any partition."""
-        return sorted({id.source for id in self._found(f"{stage}/*/*")})
+        return sorted({id.source for id in self._found(stage)})
 
     def ids(self) -> Iterator[PartitionId]:
         """Every partition of every stage."""
-        yield from self._found("*/*/*")
+        yield from self._found()
 
     def history(self, id: PartitionId) -> list[Partition]:
         """The kept generations, oldest first, the one in force last; none that never came into force."""
@@ -256,17 +264,41 @@ class PartitionStore:
             )
         return partition
 
-    def _found(self, pattern: str) -> Iterator[PartitionId]:
-        """Partitions in force below ``pattern``, ascending; a first commit whose heads a crash left counts too.
+    def _found(self, stage: str = "", source: str = "") -> Iterator[PartitionId]:
+        """Partitions in force, ascending; a first commit whose heads a crash left counts too.
 
         What the log saw committed and is not there is among them: who asks for it is told (``custody.rolled_back``).
         """
-        begun = {path.parent for path in self.root.glob(f"{pattern}/{NEXT_HEAD}")}
-        held = {path.parent for path in self.root.glob(f"{pattern}/{HEAD}")}
-        told = [Path(name) for name in self.keys.log.partitions()]
-        own = {self.root / name.relative_to(self.municipality) for name in told if name.parts[0] == self.municipality}
-        held |= {folder for folder in own if folder.relative_to(self.root).match(pattern)}
-        for folder in sorted(begun | held):
-            id = PartitionId(folder.parent.parent.name, folder.parent.name, folder.name)
-            if folder in held or self.manifests.head(id) is not None:
-                yield id
+        logged = {place.partition("/")[2]: months for place, months in self._logged().items()}
+        places = {f"{one}/{name}" for one in _folders(self.root, stage) for name in _folders(self.root / one, source)}
+        wanted = {place for place in logged if place.startswith(f"{stage}/" if stage else "")}
+        wanted = {place for place in wanted if not source or place.endswith(f"/{source}")}
+        for place in sorted(places | wanted):
+            told = logged.get(place, set())
+            for month in sorted(told | set(_folders(self.root / place))):
+                id = PartitionId(*place.split("/"), month)
+                if month in told or self._begun(id):
+                    yield id
+
+    def _logged(self) -> dict[str, set[str]]:
+        own = f"{self.municipality}/"
+        return {place: months for place, months in self.keys.log.places().items() if place.startswith(own)}
+
+    def _begun(self, id: PartitionId) -> bool:
+        """Whether a partition that the log does not know has a head (it was put back), or a commit to be finished."""
+        folder = self.manifests.folder(id)
+        return (folder / HEAD).exists() or ((folder / NEXT_HEAD).exists() and self.manifests.head(id) is not None)
+
+
+def _folders(place: Path, only: str = "") -> list[str]:
+    """Names of the folders in a folder, or the one that is asked for."""
+    if only:
+        return [only] if (place / only).is_dir() else []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as found:
+        return [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
+    return []
+
+
+def _left_behind(name: str) -> bool:
+    """Whether a file of a partition's folder is there only between the steps of a commit."""
+    return name == NEXT_HEAD or name.startswith(".g") or (name.startswith(".") and name.endswith(".new"))

@@ -12,12 +12,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kobe_platform.custody.durable import write_private
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience, load_audiences
 from kobe_platform.lounge.bodies import Bodies
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 CURRENT = "current"
 RECORD = "release.json"
+INPUTS = "inputs.json"
 HELD = "held"
 """Names the newest release at the last rollback: an unchanged build does not put it back in force."""
 JAPAN = timezone(timedelta(hours=9))
@@ -261,17 +263,52 @@ def verify(release: Release) -> list[str]:
 def _content(tables: Path, dashboards: Path, facts: Mapping[str, Any]) -> str:
     """Hash of all that a release is made from: tables, facts, pages, theme and the engine that compiles them."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False, default=str).encode())
-    roots = {"tables": tables, "engine": _ENGINE}
-    roots |= {name: dashboards / name for name in ("pages", "manuals", "theme/built", "theme/overrides")}
-    files = [
-        (f"{name}/{p.relative_to(root)}", p) for name, root in roots.items() for p in root.rglob("*") if p.is_file()
-    ]
-    files += [(p.name, p) for p in dashboards.glob("*.*") if p.is_file()]
-    for name, path in sorted(files):
-        if "__pycache__" in name:
-            continue
-        digest.update(f"\n{name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    digest.update(_tree_digest([("tables", tables)]).encode() + sources_digest(dashboards).encode())
     return digest.hexdigest()
+
+
+def sources_digest(dashboards: Path) -> str:
+    """SHA-256 over what pages are built from beside the tables: pages, manuals, theme, and the engine that compiles."""
+    roots = [("engine", _ENGINE)]
+    roots += [(name, dashboards / name) for name in ("pages", "manuals", "theme/built", "theme/overrides")]
+    return _tree_digest(roots, [path for path in dashboards.glob("*.*") if path.is_file()])
+
+
+def _tree_digest(roots: Iterable[tuple[str, Path]], single: Iterable[Path] = ()) -> str:
+    digest = hashlib.sha256()
+    files = [(f"{name}/{p.relative_to(root)}", p) for name, root in roots for p in root.rglob("*") if p.is_file()]
+    for name, path in sorted([*files, *((path.name, path) for path in single)]):
+        if "__pycache__" not in name:
+            digest.update(f"\n{name} ".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def record_inputs(releases: Path, release: Release, inputs: Mapping[str, str]) -> None:
+    """Write down what the newest release was made from, so that planning can tell whether it is up to date.
+
+    Args:
+        inputs: name → digest; also written where :func:`assemble` found that these inputs give the same content.
+    """
+    write_private(releases / INPUTS, json.dumps({"release": release.id, "inputs": dict(inputs)}).encode())
+
+
+def recorded_inputs(releases: Path) -> tuple[dict[str, str], bool]:
+    """What the newest release was made from, and whether it stands: in force, or rolled back from by an operator."""
+    try:
+        told = json.loads((releases / INPUTS).read_bytes())
+        name, inputs = told["release"], told["inputs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, False
+    if name != _newest(releases):
+        return {}, False
+    link, held = releases / CURRENT, releases / HELD
+    in_force = link.is_symlink() and os.readlink(link) == name
+    return inputs, in_force or (held.is_file() and held.read_text() == name)
+
+
+def _newest(releases: Path) -> str:
+    names = [path.name for path in releases.iterdir() if _ID.match(path.name) and (path / RECORD).is_file()]
+    return max(names, key=lambda name: int(name.split("-")[0]), default="")
 
 
 def _hashes(root: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from kobe_platform.ondemand.question import Question, understood
 from kobe_platform.reception.steps import in_force
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.history import WINDOW
-from kobe_platform.tabulation import REFERENCE
+from kobe_platform.statistics.inputs import REFERENCE
 from kobe_platform.vocabulary import Hierarchy, districts
 
 if TYPE_CHECKING:

@@ -321,9 +321,3 @@ def say(text: str) -> None:
     """Print a line; nobody may be there to read it (the terminal was closed)."""
     with suppress(OSError):
         print(text, flush=True)
-
-
-if __name__ == "__main__":
-    from kobe_platform.cli import Mounted, invoke
-
-    sys.exit(invoke(Mounted("dev", "kobe_platform.orchestration.development:dev", dev.__doc__, "Work"), sys.argv[1:]))

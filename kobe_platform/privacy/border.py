@@ -66,7 +66,7 @@ def border(**at: Coordinate) -> Iterator[None]:
     """Let only coordinates out: run a step's body inside it.
 
     Raises:
-        dagster.Failure: with the coordinates of whatever was raised, and without retry (a retry is the sensor's).
+        dagster.Failure: with the coordinates of whatever was raised, and without retry (the plan asks again).
     """
     try:
         yield
@@ -76,11 +76,17 @@ def border(**at: Coordinate) -> Iterator[None]:
         told = coordinates_only(error, dict(at))
     else:
         return
-    raise dg.Failure(
-        description=str(told),
-        metadata={"code": told.code, **{f"at/{name}": str(value) for name, value in told.at.items()}},
-        allow_retries=False,
-    ) from None
+    raise dg.Failure(description=str(told), metadata=error_metadata(told), allow_retries=False) from None
+
+
+def error_metadata(error: PlatformError) -> dict[str, str]:
+    """An error as Dagster's metadata: its code, coordinates, the sentence for screens, and what to do next."""
+    words = {"code": error.code, "ja": error.ja, "remedy": error.remedy}
+    return {**{name: text for name, text in words.items() if text}, **_places(error)}
+
+
+def _places(error: PlatformError) -> dict[str, str]:
+    return {f"at/{name}": str(value) for name, value in error.at.items()}
 
 
 def _place(error: BaseException) -> dict[str, Coordinate]:

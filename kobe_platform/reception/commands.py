@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
     from pathlib import Path
 
-    from kobe_platform.contracts import Contract
     from kobe_platform.deliveries import Delivery
+    from kobe_platform.planning import Step
 
 deliveries_app = typer.Typer(no_args_is_help=True, help="Deliveries and their receipts.", add_completion=False)
 
 Source = Annotated[str, typer.Argument(help="The source, as its folder is named.")]
 Month = Annotated[str, typer.Argument(help="The month, YYYY-MM.")]
-LAPSED = "[contract.lapsed] このデータの法的根拠の期間外です"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
@@ -40,7 +37,7 @@ def list_deliveries(as_json: AsJson = False) -> None:
 def approve(source: Source, month: Month) -> None:
     """Approve a held delivery as it lies in the inbox: the next run takes exactly this content in."""
     from kobe_platform.deliveries import approve as record
-    from kobe_platform.reception.queue import receipt_status
+    from kobe_platform.reception.outcomes import receipt_status
     from kobe_platform.settings import Settings
 
     settings, delivery = Settings(), _one(source, month)
@@ -52,30 +49,35 @@ def approve(source: Source, month: Month) -> None:
 
 @deliveries_app.command()
 def retry(source: Source, month: Month) -> None:
-    """Let a rejected delivery be tried once more, after its contract was corrected; the receipt is kept aside."""
+    """Let a delivery that was rejected, or failed, be tried once more; a rejection's receipt is kept aside."""
     from kobe_platform.custody.durable import sync_folder
     from kobe_platform.deliveries import receipt, receipts
+    from kobe_platform.planning.failures import Failures
     from kobe_platform.settings import Settings
 
     home, delivery = Settings().root, _one(source, month)
-    if receipt(home, delivery, "rejected") is None:
-        raise typer.BadParameter("this delivery was not rejected", param_hint=f"{source} {month}")
-    path = receipts(home, delivery) / f"{delivery.content_hash[:12]}.rejected.json"
-    path.rename(path.with_suffix(".former"))
-    sync_folder(path.parent)
+    failures, step = Failures(home), f"take_in:{source}:{month}"
+    rejected, failed = receipt(home, delivery, "rejected") is not None, step in failures.read()
+    if not rejected and not failed:
+        raise typer.BadParameter("this delivery was not rejected and did not fail", param_hint=f"{source} {month}")
+    failures.end([step])
+    if rejected:
+        path = receipts(home, delivery) / f"{delivery.content_hash[:12]}.rejected.json"
+        path.rename(path.with_suffix(".former"))
+        sync_folder(path.parent)
     typer.echo(f"{source} {month} will be tried again by `kobe run`")
 
 
 def _rows() -> list[dict[str, str]]:
-    from kobe_platform.clock import today
-    from kobe_platform.contracts import load_contracts
-    from kobe_platform.deliveries import find
+    from kobe_platform.planning.observing import Observer
     from kobe_platform.settings import Settings
 
-    settings, day = Settings(), today()
-    contracts = load_contracts(settings.contracts)
-    found = find(settings.inbox, contracts, settings.municipality)
-    return [_row(settings.root, delivery, contracts, day) for delivery in found]
+    settings = Settings()
+    observer = Observer(settings)
+    due = {(step.unit, step.month): step for step in observer.plan().of("take_in")}
+    return [
+        _row(settings.root, delivery, due.get((delivery.source, delivery.month))) for delivery in observer.deliveries()
+    ]
 
 
 def _one(source: str, month: str) -> Delivery:
@@ -89,17 +91,19 @@ def _one(source: str, month: str) -> Delivery:
     return delivery
 
 
-def _row(home: Path, delivery: Delivery, contracts: Mapping[str, Contract], day: date) -> dict[str, str]:
-    from kobe_platform.reception.queue import receipt_status
+def _row(home: Path, delivery: Delivery, due: Step | None) -> dict[str, str]:
+    """``outcome`` is ``accepted``, ``rejected``, ``held``, or ``due`` with the plan's word on why it is."""
+    from kobe_platform.planning.words import told
+    from kobe_platform.reception.outcomes import receipt_status
 
     outcome = receipt_status(home, delivery)
-    lapsed = outcome == "none" and not contracts[delivery.source].legal.holds(day)
+    waiting = due is not None and outcome not in ("rejected", "held")
     return {
         "month": delivery.month,
         "source": delivery.source,
         "content_hash": delivery.content_hash,
-        "outcome": "due" if outcome == "none" else outcome,
-        "reason": LAPSED if lapsed else reason(home, delivery, outcome),
+        "outcome": "due" if waiting or outcome == "none" else outcome,
+        "reason": told(due) if waiting else reason(home, delivery, outcome),
     }
 
 

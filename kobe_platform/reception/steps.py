@@ -1,7 +1,8 @@
 """The three steps of a delivery: taken in (raw), abstracted, admitted to the lake.
 
 Each reads what the step before committed and commits its own partition; a step that refuses leaves the
-partition in force.
+partition in force. A step whose partition was made already from the same inputs by the same code leaves it as it is, so
+that a delivery whose run was killed is gone on with where it stopped.
 """
 
 from __future__ import annotations
@@ -15,18 +16,15 @@ import polars as pl
 from kobe_platform.abstraction import Abstracted, abstract, validate
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import KeyService
-from kobe_platform.deliveries import (
-    Delivery,
-    hold_revision,
-    is_approved,
-    previous_sequence,
-    write_receipt,
-)
+from kobe_platform.deliveries import Delivery, is_approved, previous_sequence, write_receipt
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.lake.shelf import latest_month
 from kobe_platform.reception.accounting import combined
+from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
 from kobe_platform.reception.vintages import difference
+from kobe_platform.rules import hold
 
 
 def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionStore, home: Path) -> Partition:
@@ -36,20 +34,34 @@ def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionSto
         DeliveryRejected, DeliveryHeld: after the receipt is written; the raw partition in force stays.
     """
     identity = PartitionId("raw", contract.name, delivery.month)
-    try:
-        taken = take_in(delivery, contract, previous_sequence=previous_sequence(home, delivery))
-        _hold_revision(delivery, contract, store, home, taken.frame)
-    except DeliveryRejected as error:
-        write_receipt(home, delivery, "rejected", error)
-        raise
-    except DeliveryHeld as error:
-        write_receipt(home, delivery, "held", error)
-        raise
-    facts = {**taken.facts, "content_hash": delivery.content_hash}
-    partition = store.write(identity, taken.frame, facts=facts, inputs={"delivery": delivery.content_hash})
+    inputs = taking_inputs(contract, delivery.content_hash)
+    partition = in_place(store, identity, inputs)
+    if partition is None:
+        try:
+            taken = take_in(delivery, contract, previous_sequence=previous_sequence(home, delivery))
+            hold_revision(delivery, contract, store, home, taken.frame)
+        except DeliveryRejected as error:
+            write_receipt(home, delivery, "rejected", error)
+            raise
+        except DeliveryHeld as error:
+            write_receipt(home, delivery, "held", error)
+            raise
+        facts = {**taken.facts, "content_hash": delivery.content_hash}
+        partition = store.write(identity, taken.frame, facts=facts, inputs=inputs)
     if contract.use == "reference":
-        write_receipt(home, delivery, "accepted", taken.facts)
+        write_receipt(home, delivery, "accepted", receipt_facts(partition))
     return partition
+
+
+def in_place(store: PartitionStore, identity: PartitionId, inputs: Mapping[str, str]) -> Partition | None:
+    """The partition in force, if it was made from exactly these inputs and its rows are there."""
+    held = store.settled(identity)
+    return held if held is not None and not held.destroyed_at and dict(held.inputs) == dict(inputs) else None
+
+
+def receipt_facts(partition: Partition) -> dict[str, object]:
+    """The counts of a partition as a receipt tells them."""
+    return {name: value for name, value in partition.facts.items() if name not in ("content_hash", "basis")}
 
 
 def abstract_month(
@@ -71,6 +83,9 @@ def abstract_month(
     raw = _current(store, PartitionId("raw", contract.name, month))
     companions = {name: _current(store, PartitionId("raw", name, month)) for name in contract.needs}
     references = {name: in_force(store, name, month) for name in contract.references}
+    identity, inputs = PartitionId("abstracted", contract.name, month), abstraction_inputs(store, contract, month)
+    if unchanged := in_place(store, identity, inputs):
+        return unchanged
     try:
         abstracted = abstract(
             store.read(raw.id),
@@ -83,9 +98,8 @@ def abstract_month(
     except DeliveryRejected as error:
         _receipt(home, delivery, raw, "rejected", error)
         raise
-    inputs = {f"raw/{p.id.source}": p.digest for p in (raw, *companions.values(), *references.values())}
     facts = {**combined(raw.facts, abstracted.facts), "content_hash": raw.facts.get("content_hash", "")}
-    return store.write(PartitionId("abstracted", contract.name, month), abstracted.frame, facts=facts, inputs=inputs)
+    return store.write(identity, abstracted.frame, facts=facts, inputs=inputs)
 
 
 def admit_month(
@@ -99,6 +113,10 @@ def admit_month(
         DeliveryRejected, DeliveryHeld: the lake's partition in force stays; an operator's approval lifts a hold.
     """
     abstracted = _current(store, PartitionId("abstracted", contract.name, month))
+    identity, inputs = PartitionId("lake", contract.name, month), admission_inputs(contract, abstracted)
+    if unchanged := in_place(store, identity, inputs):
+        _receipt(home, delivery, abstracted, "accepted", receipt_facts(unchanged))
+        return unchanged
     made = Abstracted(store.read(abstracted.id), dict(abstracted.facts))
     try:
         facts = validate(
@@ -110,9 +128,9 @@ def admit_month(
     except DeliveryHeld as error:
         _receipt(home, delivery, abstracted, "held", error)
         raise
-    identity = PartitionId("lake", contract.name, month)
-    partition = store.write(identity, made.frame, facts=facts, inputs={"abstracted": abstracted.digest})
-    _receipt(home, delivery, abstracted, "accepted", facts)
+    facts = {**facts, "content_hash": abstracted.facts.get("content_hash", "")}
+    partition = store.write(identity, made.frame, facts=facts, inputs=inputs)
+    _receipt(home, delivery, abstracted, "accepted", receipt_facts(partition))
     return partition
 
 
@@ -132,18 +150,28 @@ def month_before(month: str) -> str:
     return f"{year - 1}-12" if number == 1 else f"{year}-{number - 1:02d}"
 
 
-def _hold_revision(
-    delivery: Delivery, contract: Contract, store: PartitionStore, home: Path, frame: pl.DataFrame
+def hold_revision(
+    delivery: Delivery, contract: Contract, store: PartitionStore, home: Path, frame: pl.DataFrame | None = None
 ) -> None:
-    """Hold a revised delivery with a difference report in counts, until an operator approves it."""
-    try:
-        hold_revision(home, delivery)
-    except DeliveryHeld as error:
-        identity = PartitionId("raw", contract.name, delivery.month)
-        held = store.current(identity)
-        if held is not None and not held.destroyed_at:
-            error.at.update(difference(store.read(identity), frame, contract.key))
-        raise
+    """Hold a delivery that would replace an accepted month with other content, until an operator approves it.
+
+    Args:
+        frame: its rows, for a report in counts of how they differ from those in force.
+
+    Raises:
+        DeliveryHeld: ``delivery.revised``, with the rows of both vintages.
+    """
+    accepted = store.current(target(contract, delivery.month))
+    former = accepted.facts.get("content_hash") if accepted is not None else None
+    if former in (None, delivery.content_hash) or is_approved(home, delivery):
+        return
+    rows = delivery.manifest.rows if delivery.manifest else 0
+    error = hold("delivery.revised", **delivery.at, rows=rows, former_rows=int(accepted.facts.get("rows", 0)))
+    identity = PartitionId("raw", contract.name, delivery.month)
+    held = store.current(identity)
+    if frame is not None and held is not None and not held.destroyed_at:
+        error.at.update(difference(store.read(identity), frame, contract.key))
+    raise error
 
 
 def _current(store: PartitionStore, identity: PartitionId) -> Partition:
@@ -165,8 +193,7 @@ def in_force(store: PartitionStore, source: str, month: str) -> Partition:
     Raises:
         LakeError: none was delivered yet.
     """
-    earlier = [held for held in store.months("raw", source) if held <= month]
-    return _current(store, PartitionId("raw", source, earlier[-1] if earlier else month))
+    return _current(store, PartitionId("raw", source, latest_month(store, "raw", source, month) or month))
 
 
 def _receipt(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -115,6 +117,12 @@ class Statistic(BaseModel):
         return tuple(sorted(duckdb.get_table_names(self.sql)))
 
     @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the definition."""
+        told = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """Every name that stands in the SELECT."""
         return frozenset(_WORD.findall(re.sub(r"'[^']*'", "", self.sql)))
@@ -218,8 +226,6 @@ def derived_hierarchies(words: Iterable[str], columns: Iterable[str]) -> list[Hi
 
 def shape(statement: str) -> Mapping:
     """DuckDB's parse of one statement: ``{"error": …}`` when it is not a single SELECT."""
-    import json
-
     import duckdb
 
     with duckdb.connect(":memory:") as connection:

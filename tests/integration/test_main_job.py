@@ -1,15 +1,18 @@
 """The main job on a small synthetic city, through the real graph: a release, its reconciliation, and a second run."""
 
 import json
+import shutil
 
 import polars as pl
 import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import current
+from kobe_platform.planning.observing import installation_faults
 from kobe_platform.reception.accounting import balance
-from kobe_platform.run import check_installation, process
+from kobe_platform.run import process
 from kobe_platform.settings import Settings
 from kobe_platform.synthesis.deliveries import Plan, synthesize
 
@@ -38,9 +41,15 @@ def store(place, report) -> PartitionStore:
 
 
 def test_everything_is_taken_in_and_a_release_is_made(report, place):
-    assert report.exit_code == 0, [outcome.faults for outcome in report.automated if not outcome.success]
+    assert report.exit_code == 0, [outcome.faults for outcome in report.outcomes if not outcome.success]
     assert report.released and not report.refused
-    assert len(current(place.releases).pages) == 8
+    pages = load_pages(place.dashboards)
+    assert set(current(place.releases).pages) == set(pages) - {"city_comparison"}
+
+
+def test_a_page_none_of_whose_tables_has_a_figure_is_left_out(report, place, store):
+    assert not store.months("published", "city_comparison") and "city_comparison" in load_pages(place.dashboards)
+    assert "city_comparison" not in current(place.releases).pages
 
 
 def test_every_row_of_every_extract_is_accounted_for(report, place):
@@ -67,9 +76,16 @@ def test_a_second_run_finds_nothing_new(report, place):
     assert again.nothing_new and again.exit_code == 0
 
 
+def test_the_plan_is_empty_and_reads_the_same_without_dagsters_databases(report, place):
+    assert report.plan.empty
+    shutil.rmtree(place.dagster_home)
+    again = process(place)
+    assert again.nothing_new and again.plan.empty and again.exit_code == 0
+
+
 def test_an_inbox_inside_the_home_is_refused(place):
     from kobe_platform.errors import ConfigurationError
 
     inside = Settings(home=place.home, inbox=place.home / "inbox")
     with pytest.raises(ConfigurationError):
-        check_installation(inside)
+        installation_faults(inside)

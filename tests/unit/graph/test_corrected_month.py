@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 
 from assets.conventions import months
-from assets.gate import pass_gate
 from checks.disclosure import disclosure_checks
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.disclosure.reports import ENGINE_VERSION
 from kobe_platform.errors import DisclosureError
+from kobe_platform.gate import pass_gate
 from kobe_platform.lake import PartitionId
 from kobe_platform.publication import collect
 from kobe_platform.settings import Settings
@@ -125,17 +125,17 @@ def test_the_leak_fails_the_blocking_check_and_the_gate(lake, ephemeral):
     def table() -> dg.MaterializeResult:
         return dg.MaterializeResult()
 
-    (check, _) = disclosure_checks(STATISTICS, partitions)
+    checks = disclosure_checks(STATISTICS, partitions)
     graph = dg.Definitions(
-        assets=[table], asset_checks=[check], resources={"lake": lake}, executor=dg.in_process_executor
+        assets=[table], asset_checks=checks, resources={"lake": lake}, executor=dg.in_process_executor
     )
 
     def gate() -> dict[str, int]:
         job = graph.resolve_implicit_global_asset_job_def()
         job.execute_in_process(instance=ephemeral, partition_key=MONTH, raise_on_error=False)
-        return pass_gate(ephemeral, {dg.AssetKey(["published", NAME]): (MONTH,)}, ["disclosure"])
+        return pass_gate(lake.store, {NAME: (MONTH,)}, STATISTICS)
 
-    assert gate() == {"checks": 1}
+    assert gate() == {"checks": 2}
     counted(lake, small=60)
     put_in_place(lake, first, set(), everything(lake))
     with pytest.raises(DisclosureError) as caught:

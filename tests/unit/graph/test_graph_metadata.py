@@ -5,13 +5,8 @@ import pytest
 
 from assets.conventions import GROUPS, SENSITIVITY
 from kobe_platform.contracts import load_contracts
-from kobe_platform.settings import Settings
-
-PUBLIC_SOURCES = {
-    contract.name
-    for contract in load_contracts(Settings.model_fields["contracts"].default).values()
-    if contract.use == "statistics"
-}
+from kobe_platform.planning.checks import lake_checks, published_checks, statistics_checks
+from kobe_platform.statistics import load_statistics
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +26,11 @@ def test_every_asset_states_owner_description_kind_sensitivity_and_freshness(spe
         assert spec.kinds, spec.key
         assert spec.tags["sensitivity"] in SENSITIVITY.values(), spec.key
         assert isinstance(spec.freshness_policy, dg.FreshnessPolicy), spec.key
+
+
+def test_every_table_shows_its_columns_before_its_first_run(specs):
+    for spec in specs:
+        assert spec.group_name == "dashboards" or "dagster/column_schema" in spec.metadata, spec.key
 
 
 def test_the_graph_has_the_five_groups_and_no_other(specs):
@@ -77,20 +77,29 @@ def test_every_published_table_has_blocking_disclosure_and_secrecy_checks(defini
                 assert (key.path[1], "disclosure") in blocking, key
 
 
-def test_statistics_pages_and_release_are_automated_and_deliveries_are_not(graph):
-    for key in graph.get_all_asset_keys():
-        by_sensor = key.path[0] in ("raw", "abstracted", "lake") or (
-            key.path[0] == "statistics" and key.path[1] in PUBLIC_SOURCES
-        )
-        if key.path[0] != "published":
-            assert (graph.get(key).automation_condition is None) == by_sensor, key
+def test_no_asset_has_an_automation_of_its_own_beside_the_plan(graph):
+    assert not [key for key in graph.get_all_asset_keys() if graph.get(key).automation_condition is not None]
 
 
-def test_sensor_schedule_and_automation_are_on(definitions):
+def test_the_three_sensors_and_the_schedules_are_on(definitions):
     repository = definitions.get_repository_def()
-    names = {sensor.name for sensor in repository.sensor_defs}
-    assert {"inbox", "automation"} <= names
-    assert {schedule.name for schedule in repository.schedule_defs} >= {"nightly_verification", "release_review"}
+    assert [sensor.name for sensor in repository.sensor_defs if sensor.default_status.value == "RUNNING"]
+    assert {sensor.name for sensor in repository.sensor_defs} >= {"inbox", "tables", "release"}
+    assert {schedule.name for schedule in repository.schedule_defs} >= {"nightly_verification", "retention"}
+
+
+def test_the_checks_that_the_plan_asks_for_are_those_of_the_graph(definitions, graph, settings):
+    """One list says which verdicts a partition needs; the graph's checks and whether they block follow it."""
+    contracts, statistics = load_contracts(settings.contracts), load_statistics(settings.statistics)
+    asked = {("lake", name): lake_checks(contract) for name, contract in contracts.items()}
+    asked |= {("statistics", name): statistics_checks(one, statistics) for name, one in statistics.items()}
+    asked |= {("published", name): published_checks(one) for name, one in statistics.items()}
+    found = {key: {} for key in asked}
+    for key in graph.asset_check_keys:
+        place = tuple(key.asset_key.path)
+        if place in found and key.name != "accepted":
+            found[place][key.name] = graph.get(key).blocking
+    assert found == asked
 
 
 def test_objects_are_refused_by_default(definitions):

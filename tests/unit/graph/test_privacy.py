@@ -135,7 +135,7 @@ def test_the_instance_has_telemetry_and_compute_logs_off(tmp_path):
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert type(instance.compute_log_manager).__name__ == "NoOpComputeLogManager"
         assert instance.get_settings("telemetry") == {"enabled": False}
-        assert instance.run_retries_enabled and instance.run_monitoring_enabled
+        assert not instance.run_retries_enabled and instance.run_monitoring_enabled
     assert os.stat(home).st_mode & 0o077 == 0
 
 

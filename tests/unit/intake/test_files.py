@@ -10,6 +10,7 @@ from kobe_platform import deliveries
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.extracts import take_in
+from kobe_platform.reception.outcomes import receipt_status
 from kobe_platform.synthesis import Form
 
 from .conftest import MONTH, REGISTER
@@ -187,5 +188,5 @@ def test_receipts_are_replaced_whole_and_tell_the_last_sequence(tmp_path, regist
     assert deliveries.write_receipt(home, delivery, "accepted", {"rows": 1, "kept": 1}) == path
     assert [p.name for p in path.parent.iterdir()] == [f"{delivery.content_hash[:12]}.accepted.json"]
     assert deliveries.previous_sequence(home, later) == 305
-    assert deliveries.standing(home, delivery).status == "same"
-    assert deliveries.standing(home, later).status == "new"
+    assert receipt_status(home, delivery) == "accepted"
+    assert receipt_status(home, later) == "none"

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 
 from kobe_platform import deliveries
 from kobe_platform.abstraction import validate
+from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected
 from kobe_platform.extracts import take_in
+from kobe_platform.lake import PartitionStore
+from kobe_platform.reception.inputs import target
+from kobe_platform.reception.outcomes import receipt_status
+from kobe_platform.reception.steps import hold_revision
 from kobe_platform.rules import rules
 from kobe_platform.synthesis import Form
 from kobe_platform.synthesis.quirks import registry
@@ -257,20 +263,28 @@ def test_the_same_content_sent_again_is_nothing_to_do(make_inbox, tmp_path, sour
     first = make_inbox().delivery(source)
     again = inbox_with(make_inbox, "sent_again", source).delivery(source)
     deliveries.write_receipt(tmp_path, first, "accepted", {"rows": 1})
-    assert deliveries.standing(tmp_path, again).status == "same"
+    assert receipt_status(tmp_path, again) == "accepted"
 
 
 def test_other_content_for_a_month_in_force_is_held_until_approved(make_inbox, tmp_path):
-    first = make_inbox().delivery(REGISTER)
+    inbox, store = make_inbox(), store_at(tmp_path)
+    first, contract = inbox.delivery(REGISTER), inbox.contracts[REGISTER]
     again = inbox_with(make_inbox, "revised", REGISTER).delivery(REGISTER)
-    deliveries.hold_revision(tmp_path, first)
-    deliveries.write_receipt(tmp_path, first, "accepted", make_inbox().take(REGISTER).facts)
+    hold_revision(first, contract, store, tmp_path)
+    facts = {"content_hash": first.content_hash, "rows": 1}
+    store.write(target(contract, MONTH), pl.DataFrame({"a": [1]}), facts=facts)
+    hold_revision(first, contract, store, tmp_path)
     with pytest.raises(DeliveryHeld) as caught:
-        deliveries.hold_revision(tmp_path, again)
+        hold_revision(again, contract, store, tmp_path)
     assert caught.value.code == "delivery.revised"
     assert {"rows", "former_rows"} <= set(caught.value.at)
     deliveries.approve(tmp_path, again, "operator")
-    deliveries.hold_revision(tmp_path, again)
+    hold_revision(again, contract, store, tmp_path)
+
+
+def store_at(place):
+    keys = LocalKeyStore.create(place / "keys", log=place / "log" / "key_use.jsonl")
+    return PartitionStore(place / "store", keys, municipality="28100")
 
 
 def test_every_quirk_of_the_generator_is_covered():

@@ -1,6 +1,7 @@
 """Rows go when their time is over, the wrapped key first, and stay gone; the log says when."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from assets.schedules import retention_schedule
 from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import load_contracts
+from kobe_platform.deliveries import Delivery
 from kobe_platform.errors import CustodyError, DeliveryHeld, LakeError
 from kobe_platform.lake import PartitionId
 from kobe_platform.lake.maintenance import destroy
@@ -191,19 +193,17 @@ def test_no_byte_of_the_destroyed_rows_lies_in_the_store(store):
             assert sealed[64:128] not in data and wrapped.encode() not in data, path.name
 
 
-def test_a_revised_delivery_of_a_destroyed_month_is_held_without_a_comparison(store, tmp_path, monkeypatch):
+def test_a_revised_delivery_of_a_destroyed_month_is_held_without_a_comparison(store, tmp_path):
     """There is nothing left to compare it with; an operator still decides."""
     store.write(RAW, ROWS)
     destroy(store, store.current(RAW))
-
-    def held(home, delivery):
-        raise DeliveryHeld("revised", code="delivery.revised", at={"month": delivery.month})
-
-    monkeypatch.setattr(steps, "hold_revision", held)
-    delivery, contract = SimpleNamespace(month=RAW.month), SimpleNamespace(name=RAW.source, key=("atena_no",))
+    store.write(replace(RAW, stage="lake"), ROWS, facts={"content_hash": "former", "rows": 3})
+    place = {"municipality": "28100", "source": RAW.source, "month": RAW.month}
+    delivery = Delivery(**place, kind="snapshot", content_hash="revised", path=tmp_path, manifest=None)
+    contract = SimpleNamespace(name=RAW.source, key=("atena_no",), use="lake")
     with pytest.raises(DeliveryHeld) as refusal:
-        steps._hold_revision(delivery, contract, store, tmp_path, ROWS)
-    assert refusal.value.at == {"month": RAW.month}
+        steps.hold_revision(delivery, contract, store, tmp_path, ROWS)
+    assert set(refusal.value.at) == {"delivery", "rows", "former_rows", "rule"}
 
 
 def test_a_generation_that_came_after_the_list_was_made_is_left_alone(store):

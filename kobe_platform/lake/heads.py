@@ -1,0 +1,214 @@
+"""An index of the partitions in force: what planning asks of thousands of them, without keys and without decrypting.
+
+It reads heads, manifests and verdicts as plain JSON and remembers each file by its inode, time and size, so that a
+second look costs three ``stat`` calls a partition. Nothing here is authenticated: the steps and the publication gate
+read through :class:`~kobe_platform.lake.store.PartitionStore`, which verifies signatures and the log of key use. A
+wrong index can only cause work to be asked for or left undone. The file that keeps it between processes may be thrown
+away at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kobe_platform.lake.partitions import (
+    HEAD,
+    MANIFEST,
+    VERDICTS,
+    PartitionId,
+    content_of,
+    generation_folder,
+    made_from,
+)
+
+_VERSION = 1
+_FACTS = ("content_hash", "basis")
+
+
+@dataclass(frozen=True)
+class HeadVerdict:
+    """What a check found: of which data file, and whether it passed and blocks."""
+
+    digest: str
+    passed: bool
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class HeadEntry:
+    """A partition in force as the index knows it.
+
+    Attributes:
+        made_from: digest of its inputs, see :func:`~kobe_platform.lake.partitions.made_from`.
+        definition: the input of that name; empty where it has none.
+        verdicts: by check, whatever generation they are about.
+        facts: ``content_hash`` and ``basis`` only.
+    """
+
+    id: PartitionId
+    generation: int
+    digest: str
+    content: str
+    made_from: str
+    definition: str = ""
+    destroyed_at: str = ""
+    facts: Mapping = field(default_factory=dict)
+    verdicts: Mapping[str, HeadVerdict] = field(default_factory=dict)
+
+    def verdict(self, check: str) -> HeadVerdict | None:
+        """What a check found of this very generation; None where it never ran on it."""
+        found = self.verdicts.get(check)
+        return found if found is not None and found.digest == self.digest else None
+
+
+@dataclass(frozen=True)
+class Heads:
+    """All partitions in force at one moment; a :class:`~kobe_platform.lake.shelf.Shelf`."""
+
+    entries: Mapping[PartitionId, HeadEntry]
+
+    def __post_init__(self) -> None:
+        by_source: dict[tuple[str, str], list[str]] = {}
+        for id in self.entries:
+            by_source.setdefault((id.stage, id.source), []).append(id.month)
+        object.__setattr__(self, "_months", {key: sorted(months) for key, months in by_source.items()})
+
+    def current(self, id: PartitionId) -> HeadEntry | None:
+        """The partition in force, or None."""
+        return self.entries.get(id)
+
+    def months(self, stage: str, source: str) -> list[str]:
+        """Months that have a partition in force, ascending."""
+        return self._months.get((stage, source), [])
+
+
+_Stamp = tuple[int, int, int]
+
+
+class HeadIndex:
+    """Reads :class:`Heads` of one store again and again.
+
+    Args:
+        root: the folder ``store``.
+        kept: file that keeps the index between processes; None keeps it in memory only.
+    """
+
+    def __init__(self, root: Path, kept: Path | None = None) -> None:
+        self.root, self.kept = root, kept
+        self._known: dict[str, tuple[list[_Stamp | None], HeadEntry]] = {}
+        self._loaded = kept is None
+
+    def read(self) -> Heads:
+        """The partitions in force now; what stands half-written is taken as it was before."""
+        if not self._loaded:
+            self._known, self._loaded = self._load(), True
+        known, changed = {}, False
+        for name, id in self._folders():
+            held = self._known.get(name)
+            stamps = _stamps(self.root / name, held[1].generation) if held else None
+            if held is None or stamps != held[0]:
+                held, changed = self._entry(id, self.root / name), True
+            if held is not None:
+                known[name] = held
+        changed |= len(known) != len(self._known)
+        self._known = known
+        if changed and self.kept is not None:
+            self._save()
+        return Heads({entry.id: entry for _, entry in known.values()})
+
+    def _folders(self) -> Iterator[tuple[str, PartitionId]]:
+        for stage in _subfolders(self.root):
+            for source in _subfolders(self.root / stage):
+                for month in _subfolders(self.root / stage / source):
+                    yield f"{stage}/{source}/{month}", PartitionId(stage, source, month)
+
+    def _entry(self, id: PartitionId, folder: Path) -> tuple[list[_Stamp | None], HeadEntry] | None:
+        """Read a partition; the stamps are taken before, so that a change meanwhile is seen the next time."""
+        try:
+            generation = int(json.loads((folder / HEAD).read_bytes())["generation"])
+            stamps = _stamps(folder, generation)
+            manifest = json.loads((generation_folder(folder, generation) / MANIFEST).read_bytes())
+            return stamps, _entry(id, manifest, _verdicts(folder))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _load(self) -> dict[str, tuple[list[_Stamp | None], HeadEntry]]:
+        try:
+            told = json.loads(self.kept.read_bytes())
+            if told["version"] != _VERSION:
+                return {}
+            return {name: ([tuple(s) if s else None for s in stamps], _of(row)) for name, stamps, row in told["heads"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def _save(self) -> None:
+        """Keep the index (best effort: it is only a shortcut)."""
+        rows = [(name, stamps, _row(entry)) for name, (stamps, entry) in self._known.items()]
+        aside = self.kept.with_name(f".{self.kept.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self.kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            aside.write_text(json.dumps({"version": _VERSION, "heads": rows}), "utf-8")
+            os.replace(aside, self.kept)
+
+
+def _entry(id: PartitionId, manifest: Mapping, verdicts: Mapping[str, HeadVerdict]) -> HeadEntry:
+    inputs, facts = manifest["inputs"], manifest["facts"]
+    return HeadEntry(
+        id=id,
+        generation=manifest["generation"],
+        digest=manifest["digest"],
+        content=content_of(facts, inputs, manifest["digest"]),
+        made_from=made_from(inputs),
+        definition=inputs.get("definition", ""),
+        destroyed_at=manifest["destroyed_at"],
+        facts={name: facts[name] for name in _FACTS if name in facts},
+        verdicts=verdicts,
+    )
+
+
+def _verdicts(folder: Path) -> dict[str, HeadVerdict]:
+    try:
+        told = json.loads((folder / VERDICTS).read_bytes())["verdicts"]
+        return {name: HeadVerdict(one["digest"], one["passed"], one["blocking"]) for name, one in told.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _stamps(folder: Path, generation: int) -> list[_Stamp | None]:
+    """Head, manifest and verdicts, each by inode, time and size; None for one that is not there."""
+    base = os.fspath(folder)
+    return [_stamp(f"{base}/{HEAD}"), _stamp(f"{base}/g{generation:06d}/{MANIFEST}"), _stamp(f"{base}/{VERDICTS}")]
+
+
+def _stamp(path: str) -> _Stamp | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _subfolders(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir())
+    except OSError:
+        return []
+
+
+def _row(entry: HeadEntry) -> list:
+    verdicts = {name: [v.digest, v.passed, v.blocking] for name, v in entry.verdicts.items()}
+    id = entry.id
+    told = [entry.generation, entry.digest, entry.content, entry.made_from, entry.definition, entry.destroyed_at]
+    return [[id.stage, id.source, id.month], *told, dict(entry.facts), verdicts]
+
+
+def _of(row: list) -> HeadEntry:
+    id, generation, digest, content, made, definition, destroyed_at, facts, verdicts = row
+    found = {name: HeadVerdict(*told) for name, told in verdicts.items()}
+    return HeadEntry(PartitionId(*id), generation, digest, content, made, definition, destroyed_at, facts, found)

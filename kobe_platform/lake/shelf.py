@@ -1,0 +1,43 @@
+"""What a step asks of partitions without opening them; the store answers it, and so does the index of heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from kobe_platform.lake.partitions import PartitionId
+
+
+class Held(Protocol):
+    """A partition in force, as far as planning needs to know it.
+
+    Attributes:
+        content: see :attr:`kobe_platform.lake.Partition.content`.
+        facts: counts and identifiers; the index keeps ``content_hash`` and ``basis`` only.
+        destroyed_at: empty while its rows are there.
+    """
+
+    @property
+    def content(self) -> str: ...
+
+    @property
+    def facts(self) -> Mapping: ...
+
+    @property
+    def destroyed_at(self) -> str: ...
+
+
+class Shelf(Protocol):
+    """Partitions in force: :class:`kobe_platform.lake.PartitionStore` or :class:`kobe_platform.lake.heads.Heads`."""
+
+    def current(self, id: PartitionId) -> Held | None:
+        """The partition in force, or None."""
+
+    def months(self, stage: str, source: str) -> list[str]:
+        """Months that have a partition in force, ascending."""
+
+
+def latest_month(shelf: Shelf, stage: str, source: str, month: str) -> str | None:
+    """The month of the latest partition at or before ``month``, as references hold until the next; None before any."""
+    earlier = [held for held in shelf.months(stage, source) if held <= month]
+    return earlier[-1] if earlier else None

@@ -1,0 +1,77 @@
+"""What the checks found of a partition: signed, beside it, with the generation that they saw.
+
+Dagster's own records of checks are copies for people. What decides whether a partition is counted or published stands
+in ``store/<stage>/<source>/<month>/verdicts.json``, so that a store that is restored without Dagster's databases still
+says what was checked. A verdict holds for the data file that it names by digest and for no other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kobe_platform.custody.durable import locked, storage_errors
+from kobe_platform.lake.partitions import VERDICTS, Partition, PartitionId
+
+if TYPE_CHECKING:
+    from kobe_platform.lake.store import PartitionStore
+
+
+@dataclass(frozen=True)
+class CheckVerdict:
+    """What one check found of one generation.
+
+    Attributes:
+        digest: SHA-256 of the data file that it saw.
+        blocking: whether nothing downstream may be made while it has not passed.
+        facts: counts and identifiers, never values.
+        at: UTC, ISO 8601.
+    """
+
+    check: str
+    passed: bool
+    blocking: bool
+    digest: str
+    facts: Mapping
+    at: str
+
+    def of(self, partition: Partition) -> bool:
+        """Whether it is about this very generation."""
+        return self.digest == partition.digest
+
+
+def record(
+    store: PartitionStore, partition: Partition, check: str, *, passed: bool, blocking: bool, facts: Mapping
+) -> None:
+    """Write down what a check found of ``partition``; a former verdict of the same check is replaced.
+
+    Raises:
+        CustodyError: it cannot be written (``custody.disk_full`` …), or the former ones are not authentic.
+    """
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    verdict = CheckVerdict(check, passed, blocking, partition.digest, json.loads(json.dumps(dict(facts))), at)
+    folder = store.manifests.folder(partition.id)
+    with storage_errors(store.manifests.name(partition.id)), locked(folder / ".verdicts.lock"):
+        held = verdicts(store, partition.id)
+        held[check] = verdict
+        told = {name: asdict(one) for name, one in sorted(held.items())}
+        store.manifests.write_signed(partition.id, VERDICTS, {"verdicts": told})
+
+
+def verdicts(store: PartitionStore, id: PartitionId) -> dict[str, CheckVerdict]:
+    """The verdicts on a partition by check, whatever generation they are about.
+
+    Raises:
+        CustodyError: they are not authentic (``custody.tampered_manifest``).
+    """
+    record = store.manifests.read_signed(id, VERDICTS)
+    return {name: CheckVerdict(**told) for name, told in (record or {"verdicts": {}})["verdicts"].items()}
+
+
+def passed(store: PartitionStore, partition: Partition, check: str) -> bool:
+    """Whether a check has passed on this very generation."""
+    verdict = verdicts(store, partition.id).get(check)
+    return verdict is not None and verdict.passed and verdict.of(partition)

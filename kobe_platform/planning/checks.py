@@ -1,0 +1,49 @@
+"""Which verdicts a partition needs: asked by the plan, by the publication gate and by a test of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kobe_platform.contracts import Contract
+from kobe_platform.lake.heads import HeadEntry
+from kobe_platform.statistics import Statistic
+
+BLOCKING, REPORTING = True, False
+_LAKE = {"rows_accounted": BLOCKING, "no_identifiers": BLOCKING, "expectations": REPORTING}
+_IDENTITIES = {"population_ward": "stock_and_flow", "ward_moves_in_month": "moves_balance"}
+_NEIGHBOURS = {"moves_balance": "ward_moves_out_month"}
+
+
+def lake_checks(contract: Contract) -> dict[str, bool]:
+    """Checks of a source's lake partition → whether they block."""
+    return dict(_LAKE) if contract.sensitivity == "personal" else {}
+
+
+def statistics_checks(statistic: Statistic, installed: Iterable[str]) -> dict[str, bool]:
+    """Checks of a statistic's counts before protection → whether they block.
+
+    Args:
+        installed: names of all statistics: an identity between two of them needs both.
+    """
+    if statistic.kind == "public":
+        return {}
+    identity = _IDENTITIES.get(statistic.name)
+    applies = identity is not None and _NEIGHBOURS.get(identity, statistic.name) in installed
+    return {"common_margins": BLOCKING, **({identity: REPORTING} if applies else {})}
+
+
+def published_checks(statistic: Statistic) -> dict[str, bool]:
+    """Checks of a table that may leave → whether they block: all of them do."""
+    own = {} if statistic.kind == "public" else {"disclosure": BLOCKING}
+    return {**own, "no_identifiers": BLOCKING}
+
+
+def missing(entry: HeadEntry, checks: Iterable[str]) -> list[str]:
+    """Checks that never ran on this generation."""
+    return [name for name in checks if entry.verdict(name) is None]
+
+
+def red(entry: HeadEntry) -> list[str]:
+    """Blocking checks that failed on this generation."""
+    verdicts = {name: entry.verdict(name) for name in entry.verdicts}
+    return sorted(name for name, found in verdicts.items() if found and found.blocking and not found.passed)

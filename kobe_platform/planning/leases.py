@@ -1,0 +1,180 @@
+"""What is under way: a lock that a process holds while it works, which the system gives back however the process ends.
+
+    work/tabulate_2025-07.lock     held by whoever executes that run; names its owner
+    work/runs/RUN_ID.lock          held for one run of Dagster's, so that a run whose process is gone is recognised
+    work/ticker.lock               held by `kobe run`: while it works, the daemon's sensors request nothing
+
+Locks are ``flock``s of one machine. The owner (host, process, boot, start) stands in the file for people to read; that
+the lock is held, and nothing else, says that the owner lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kobe_platform.custody.durable import PRIVATE_FILE, private_folder, storage_errors
+
+TICKER = "ticker"
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lock: host, process, boot of the machine, since when (UTC, ISO 8601), and what it does."""
+
+    host: str
+    pid: int
+    boot: str
+    since: str
+    what: str
+
+    @classmethod
+    def this(cls, what: str) -> Owner:
+        """This process."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(socket.gethostname(), os.getpid(), boot_id(), now, what)
+
+    @property
+    def mine(self) -> bool:
+        """Whether this process is the owner."""
+        return (self.host, self.pid, self.boot) == (socket.gethostname(), os.getpid(), boot_id())
+
+
+def boot_id() -> str:
+    """Names the machine's present boot: process ids are reused after the next one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+class Leases:
+    """The locks of one installation.
+
+    Args:
+        home: ``KOBE_HOME``; locks lie in its folder ``work``.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "work"
+
+    @contextmanager
+    def holding(self, name: str, *, waiting: Callable[[Owner | None], object] | None = None) -> Iterator[None]:
+        """Hold the lock ``name``, after waiting for whoever has it; its file is gone afterwards.
+
+        Args:
+            waiting: called with the owner each time that it is looked at while another one holds the lock.
+        """
+        path = self._path(name)
+        with storage_errors(path.name):
+            private_folder(path.parent)
+            handle = self._acquired(path, waiting)
+        try:
+            with storage_errors(path.name):
+                told = json.dumps(asdict(Owner.this(name))).encode()
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, told, 0)
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            os.close(handle)
+
+    def owner(self, name: str) -> Owner | None:
+        """Who holds the lock; None where nobody does."""
+        return self._held(self._path(name))
+
+    def under_way(self) -> dict[str, Owner | None]:
+        """Names of the work that is under way, with its owner (None where it has not said yet)."""
+        found = {}
+        for path in self._files(self.folder):
+            name = path.stem.replace("~", ":")
+            if name != TICKER and self._locked(path):
+                found[name] = _told(path)
+        return found
+
+    def runs(self) -> dict[str, bool]:
+        """Runs that have a lock file → whether their process lives."""
+        return {path.stem: self._locked(path) for path in self._files(self.folder / "runs")}
+
+    def forget(self, run: str) -> None:
+        """Take away the lock file of a run whose process is gone."""
+        path = self._path(f"runs/{run}")
+        if not self._locked(path):
+            path.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Take away the lock files that dead processes left, those of runs left out."""
+        for path in self._files(self.folder):
+            handle = None
+            with contextlib.suppress(OSError):
+                handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            if handle is not None:
+                os.close(handle)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name.replace(':', '~')}.lock"
+
+    def _files(self, folder: Path) -> list[Path]:
+        return sorted(path for path in folder.glob("*.lock") if path.is_file())
+
+    def _acquired(self, path: Path, waiting: Callable[[Owner | None], object] | None) -> int:
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _same(handle, path):
+                    return handle
+            except BlockingIOError:
+                if waiting is not None:
+                    waiting(_told(path))
+                time.sleep(_POLL_SECONDS)
+            except BaseException:
+                os.close(handle)
+                raise
+            os.close(handle)  # somebody holds it, or took the file away while this process waited for it
+
+    def _held(self, path: Path) -> Owner | None:
+        return _told(path) if self._locked(path) else None
+
+    def _locked(self, path: Path) -> bool:
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+
+def _same(handle: int, path: Path) -> bool:
+    """Whether the file that was locked is the one that the name means now."""
+    try:
+        named = path.stat()
+    except OSError:
+        return False
+    held = os.fstat(handle)
+    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _told(path: Path) -> Owner | None:
+    try:
+        return Owner(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,227 @@
+"""Reads the facts of an installation: manifests of the inbox, receipts, heads of partitions, the release, locks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from kobe_platform.clock import JAPAN
+from kobe_platform.contracts import Contract, load_contracts
+from kobe_platform.deliveries import Delivery, find, is_approved, read_receipt, receipts
+from kobe_platform.engine import engine_version
+from kobe_platform.errors import ConfigurationError, PlatformError
+from kobe_platform.lake.heads import HeadIndex, Heads
+from kobe_platform.lounge.pages import Page, load_pages
+from kobe_platform.lounge.release import recorded_inputs, sources_digest
+from kobe_platform.planning.facts import DeliveryFact, Facts, InstallationFault, ReleaseFact, Scope
+from kobe_platform.planning.failures import Failures
+from kobe_platform.planning.leases import Leases
+from kobe_platform.planning.rules import outstanding
+from kobe_platform.planning.steps import Cause, Plan
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import Statistic, load_statistics
+
+LEAST_FREE_BYTES = 64 * 1024 * 1024
+"""Room that the disk of ``KOBE_HOME`` must have before anything is tried: databases of their own need some, too."""
+
+
+class Observer:
+    """Looks at one installation, again and again; what did not change is not read again.
+
+    Definitions (contracts, statistics, pages) are read once, as the jobs that execute steps read them once: a process
+    that goes on for days is started again when they change, as the Dagster daemon's code server is.
+    """
+
+    def __init__(self, settings: Settings, scope: Scope | None = None) -> None:
+        self.settings = settings
+        self.scope = scope or Scope()
+        self._defined = _stamps(settings)
+        self.failures = Failures(settings.root)
+        self.leases = Leases(settings.root)
+        self._heads = HeadIndex(settings.store, settings.root / "staging" / "heads.json")
+
+    @cached_property
+    def contracts(self) -> Mapping[str, Contract]:
+        """Contracts by source."""
+        return load_contracts(self.settings.contracts)
+
+    @cached_property
+    def statistics(self) -> Mapping[str, Statistic]:
+        """Statistics by name."""
+        return load_statistics(self.settings.statistics)
+
+    @cached_property
+    def pages(self) -> Mapping[str, Page]:
+        """Pages by slug."""
+        return load_pages(self.settings.dashboards)
+
+    def changed_on_disk(self) -> bool:
+        """Whether a definition file came, went or was changed since this process read them."""
+        return self._defined != _stamps(self.settings)
+
+    def plan(self, scope: Scope | None = None, *, aside: Iterable[str] = ()) -> Plan:
+        """What is outstanding now.
+
+        Args:
+            aside: names of work that is not counted as under way: the caller's own.
+        """
+        return outstanding(self.facts(scope, aside=aside))
+
+    def facts(self, scope: Scope | None = None, *, aside: Iterable[str] = ()) -> Facts:
+        """All facts now. What is under way is looked at first: what ends meanwhile is then not missed."""
+        under_way = frozenset(self.leases.under_way()) - frozenset(aside)
+        heads = self._heads.read()
+        now = datetime.now(UTC)
+        faults = installation_faults(self.settings)
+        found: list[Delivery] = []
+        if not any(fault.code.startswith("inbox.") for fault in faults):
+            try:
+                found = self.deliveries()
+            except PlatformError as error:  # the share went away while it was read
+                faults = (*faults, InstallationFault(error.code, error.message, error.remedy, error.ja))
+        facts = Facts(
+            today=now.astimezone(JAPAN).date(),
+            contracts=self.contracts,
+            statistics=self.statistics,
+            heads=heads,
+            deliveries=tuple(self._fact(delivery) for delivery in found),
+            pages={slug: page.tables for slug, page in self.pages.items()},
+            failures=self.failures.read(),
+            under_way=under_way,
+            faults=faults,
+            start=self.settings.start,
+            scope=scope or Scope(),
+            engine=engine_version(),
+            now=now,
+        )
+        return replace(facts, release=self._release(heads, facts))
+
+    def deliveries(self) -> list[Delivery]:
+        """The deliveries that lie in the inbox."""
+        return find(self.settings.inbox.resolve(), self.contracts, self.settings.municipality)
+
+    def _fact(self, delivery: Delivery) -> DeliveryFact:
+        home, stem = self.settings.root, delivery.content_hash[:12]
+        named = _receipts(receipts(home, delivery))
+        fact = DeliveryFact(delivery.source, delivery.month, delivery.content_hash)
+        fact = replace(fact, receipted=bool(named.get(f"{stem}.accepted.json")))
+        for turned in ("rejected", "held"):
+            name = f"{stem}.{turned}.json"
+            receipt = read_receipt(receipts(home, delivery) / name) if named.get(name) else None
+            if receipt is not None and not (turned == "held" and is_approved(home, delivery)):
+                return replace(fact, turned=turned, cause=_cause(receipt.get("error", {})))
+        return fact
+
+    def _release(self, heads: Heads, facts: Facts) -> ReleaseFact:
+        releases = self.settings.releases
+        inputs, stands = recorded_inputs(releases) if releases.is_dir() else ({}, False)
+        pages = sources_digest(self.settings.dashboards)
+        return ReleaseFact(inputs, stands, pages, self._withheld(heads, facts))
+
+    def _withheld(self, heads: Heads, facts: Facts) -> tuple[str, ...]:
+        """Pages without a live approval; figures of a made-up city need none."""
+        published = [entry for id, entry in heads.entries.items() if id.stage == "published"]
+        if not published or any(entry.facts.get("basis") == "synthetic" for entry in published):
+            return ()
+        from kobe_platform.governance.database import open_database
+        from kobe_platform.publication import withheld_pages
+
+        database = open_database(self.settings.governance)
+        try:
+            files = self.pages, self.statistics, self.contracts
+            return tuple(sorted(withheld_pages(database, *files, "register", facts.today)))
+        finally:
+            database.dispose()
+
+
+def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
+    """Modification time and size of every definition file."""
+    files = [*settings.contracts.glob("*.toml"), *settings.statistics.glob("*.sql"), settings.ondemand]
+    files += [*(settings.dashboards / "pages").glob("*.md"), *(settings.dashboards / "manuals").glob("*.md")]
+    files += [*settings.dashboards.glob("*.toml"), *settings.contracts.parent.glob("vocabulary/*")]
+    return {str(path): ((told := path.stat()).st_mtime_ns, told.st_size) for path in files if path.is_file()}
+
+
+def installation_faults(settings: Settings) -> tuple[InstallationFault, ...]:
+    """What keeps anything from being tried, each said once, with what to do.
+
+    Raises:
+        ConfigurationError: the inbox lies inside the home: the platform would read what it writes.
+    """
+    inbox, found = settings.inbox.resolve(), []
+    if inbox == settings.root or settings.root in inbox.parents:
+        raise ConfigurationError(
+            "the inbox lies inside KOBE_HOME",
+            code="settings.inbox",
+            remedy="keep the core systems' share outside: the platform only reads it",
+            ja="受信箱(KOBE_INBOX)はKOBE_HOMEの外に置いてください",
+        )
+    if not (settings.keys / "root.json").exists():
+        found.append(
+            InstallationFault(
+                "settings.keys",
+                "there is no key store",
+                "run `kobe keys init`",
+                "鍵がありません。`kobe keys init` を実行してください",
+            )
+        )
+    return (*found, *_inbox_faults(settings, inbox), *_room_faults(settings.root))
+
+
+def _inbox_faults(settings: Settings, inbox: Path) -> list[InstallationFault]:
+    try:
+        names = {entry.name for entry in os.scandir(inbox)}
+    except OSError:
+        return [
+            InstallationFault(
+                "inbox.absent",
+                "the inbox is not there, or may not be read",
+                "mount the core systems' share, or set KOBE_INBOX",
+                "受信箱が見つからないか、読めません。共有フォルダーの接続か KOBE_INBOX を確かめてください",
+            )
+        ]
+    known = settings.receipts / settings.municipality
+    if settings.municipality not in names and known.is_dir():
+        return [
+            InstallationFault(
+                "inbox.empty",
+                "the inbox no longer holds the city's folder, though deliveries came from it before",
+                "mount the core systems' share, or set KOBE_INBOX",
+                "受信箱に市のフォルダーがありません。共有フォルダーの接続を確かめてください",
+            )
+        ]
+    return []
+
+
+def _room_faults(home: Path) -> list[InstallationFault]:
+    place = next(path for path in (home, *home.parents) if path.exists())
+    told = os.statvfs(place)
+    if told.f_bavail * told.f_frsize >= LEAST_FREE_BYTES:
+        return []
+    return [
+        InstallationFault(
+            "custody.disk_full",
+            f"less than {LEAST_FREE_BYTES // 2**20} MB are free on the disk of KOBE_HOME",
+            "make room; work goes on by itself then",
+            "KOBE_HOMEのディスクの空きが足りません。空きを作ると、続きから再開します",
+        )
+    ]
+
+
+def _receipts(folder: Path) -> dict[str, bool]:
+    """Names of a folder's receipts → whether they hold anything."""
+    try:
+        with os.scandir(folder) as found:
+            return {entry.name: entry.stat().st_size > 2 for entry in found}
+    except OSError:
+        return {}
+
+
+def _cause(error: Mapping) -> Cause:
+    at = ", ".join(f"{name} {value}" for name, value in error.get("at", {}).items() if name != "rule")
+    text = f"{error.get('message', '')} ({at})" if at else str(error.get("message", ""))
+    return Cause(str(error.get("code", "")), text, str(error.get("remedy", "")), str(error.get("ja", "")))

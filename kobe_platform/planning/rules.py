@@ -1,0 +1,400 @@
+"""The plan: compares what is wanted with what is there, and lists what is outstanding (level-triggered)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from kobe_platform.contracts import Contract
+from kobe_platform.lake.heads import HeadEntry
+from kobe_platform.lake.partitions import PartitionId, made_from
+from kobe_platform.lake.shelf import Shelf, latest_month
+from kobe_platform.planning.checks import lake_checks, missing, published_checks, red, statistics_checks
+from kobe_platform.planning.facts import MOST_LOST, DeliveryFact, Facts, Failure
+from kobe_platform.planning.steps import Cause, Plan, Reason, Step
+from kobe_platform.reception.inputs import ABSENT, abstraction_inputs, companion_ready, contract_digest, target
+from kobe_platform.statistics import Statistic, groups
+from kobe_platform.statistics.inputs import (
+    REFERENCE,
+    counting_inputs,
+    definition_of,
+    protecting_inputs,
+    public_inputs,
+    sources_of,
+    tied_months,
+)
+
+MOVING = ("ready", "under_way")
+"""States that go on by themselves; what comes after such a step waits for it."""
+
+
+def outstanding(facts: Facts) -> Plan:
+    """All that is outstanding, in the order in which it is done: deliveries, then months, then the release.
+
+    Pure and deterministic: equal facts, equal plan. Costs are proportional to the number of partitions' heads.
+    """
+    found: list[Step] = []
+    for step in _take_ins(facts):
+        found.append(_settled(facts, _after_neighbours(facts, step, found), found))
+    for step in _tabulations(facts, found):
+        found.append(_settled(facts, step, found))
+    release = _release(facts, found)
+    if release is not None:
+        found.append(_settled(facts, release, found))
+    return Plan(tuple(found), facts.faults)
+
+
+def release_inputs(
+    shelf: Shelf, statistics: Mapping[str, Statistic], pages: str, withheld: Iterable[str]
+) -> dict[str, str]:
+    """What a release is made from: digests of its ``tables``, its ``pages``, and which are ``withheld``."""
+    tables = {
+        name: [statistic.digest, *_contents(shelf, name)]
+        for name, statistic in sorted(statistics.items())
+        if shelf.months("published", name)
+    }
+    districts = [PartitionId("raw", REFERENCE, month) for month in shelf.months("raw", REFERENCE)]
+    references = [held.content for held in map(shelf.current, districts) if held is not None]
+    told = {"tables": [tables, references], "pages": pages, "withheld": sorted(withheld)}
+    return {name: hashlib.sha256(json.dumps(value).encode()).hexdigest() for name, value in told.items()}
+
+
+def _contents(shelf: Shelf, table: str) -> list[tuple[str, str]]:
+    ids = [PartitionId("published", table, month) for month in shelf.months("published", table)]
+    return [(id.month, held.content) for id in ids if (held := shelf.current(id)) is not None]
+
+
+# ── what a step's state is, once its reason is known ─────────────────────────────────────────────────────────────────
+
+
+def _settled(facts: Facts, step: Step, before: Sequence[Step]) -> Step:
+    """The step with its state: under way, failed, kept by the installation, waiting for others, or ready."""
+    if step.work in facts.under_way:
+        return replace(step, state="under_way", waits_for=())
+    if step.state != "ready":
+        return step
+    if facts.faults:
+        return replace(step, state="waiting", waits_for=tuple(f"installation:{f.code}" for f in facts.faults))
+    failure = facts.failures.get(step.id)
+    if failure is not None and (failure.inputs, failure.engine) == (step.inputs, facts.engine):
+        return _after_failure(facts, step, failure, before)
+    return _waiting(step, before)
+
+
+def _after_failure(facts: Facts, step: Step, failure: Failure, before: Sequence[Step]) -> Step:
+    if failure.kind == "code" or (failure.kind == "lost" and failure.times >= MOST_LOST):
+        return replace(step, state="failed", waits_for=("mended_input_or_code",), cause=failure.cause)
+    backing_off = failure.kind == "installation" and not facts.scope.impatient and _moment(failure) > facts.now
+    if backing_off:
+        return replace(step, state="waiting", waits_for=(f"time:{failure.not_before}",), cause=failure.cause)
+    return _waiting(step, before)
+
+
+def _moment(failure: Failure) -> datetime:
+    return datetime.fromisoformat(failure.not_before) if failure.not_before else datetime.min.replace(tzinfo=UTC)
+
+
+def _waiting(step: Step, before: Sequence[Step]) -> Step:
+    """Waiting where any of the steps that it names still moves; those that do not move are not waited for."""
+    moving = _moving(before)
+    waits = tuple(name for name in step.waits_for if name in moving)
+    return replace(step, state="waiting" if waits else "ready", waits_for=waits)
+
+
+def _moving(steps: Sequence[Step]) -> set[str]:
+    """Ids of the steps that go on by themselves, those that wait for such ones only included."""
+    moving: set[str] = set()
+    for step in steps:
+        waits = step.state == "waiting" and step.waits_for and all(name in moving for name in step.waits_for)
+        if step.state in MOVING or waits:
+            moving.add(step.id)
+    return moving
+
+
+# ── deliveries ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _take_ins(facts: Facts) -> list[Step]:
+    known = {(d.source, d.month): d for d in facts.deliveries}
+    ordered = sorted(facts.deliveries, key=lambda d: _order(facts.contracts[d.source], d))
+    steps = {(d.source, d.month): _take_in(facts, d, known) for d in ordered}
+    _need_rows_again(facts, steps, known)
+    wanted = [step for step in steps.values() if step is not None]
+    return sorted(wanted, key=lambda step: _order(facts.contracts[step.unit], known[step.unit, step.month]))
+
+
+def _order(contract: Contract, delivery: DeliveryFact) -> tuple:
+    return contract.sensitivity != "public", delivery.month, len(contract.needs), delivery.source
+
+
+def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping) -> Step | None:
+    """What is to be done about a delivery; None where nothing is."""
+    contract = facts.contracts[delivery.source]
+    place = target(contract, delivery.month)
+    held = facts.heads.current(place)
+    accepted = held is not None and held.facts.get("content_hash") == delivery.content_hash
+    reason: Reason | None
+    if accepted:
+        reason = _unsettled(facts, contract, delivery, held)
+    elif delivery.turned == "rejected":
+        return None
+    else:
+        reason = "new delivery" if held is None else "input changed"
+    if reason is None:
+        return None
+    step = Step("take_in", delivery.source, delivery.month, _taken_from(facts, contract, delivery), reason)
+    if not accepted and delivery.turned == "held":
+        return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
+    if reason == "check failed":
+        return replace(step, state="blocked", cause=_red_cause(place, red(held)))
+    return _from_outside(facts, contract, step)
+
+
+def _from_outside(facts: Facts, contract: Contract, step: Step) -> Step:
+    """The step, waiting where something outside the platform has to happen first."""
+    if not contract.legal.holds(facts.today):
+        return replace(step, state="waiting", waits_for=("legal_basis",))
+    if step.month < facts.start:
+        return replace(step, state="later", waits_for=("series_start",))
+    if step.month >= f"{facts.today:%Y-%m}":
+        return replace(step, state="later", waits_for=("month_end",))
+    if not facts.scope.includes(step.unit, step.month):
+        return replace(step, state="later", waits_for=("scope",))
+    return step
+
+
+def _unsettled(facts: Facts, contract: Contract, delivery: DeliveryFact, held: HeadEntry) -> Reason | None:
+    """Why an accepted delivery is not done with yet; None where it is."""
+    if held.destroyed_at:
+        return None
+    if red(held):
+        return "check failed"
+    if _out_of_date(facts, contract, delivery.month):
+        return "input changed"
+    if missing(held, lake_checks(contract)):
+        return "check missing"
+    return None if delivery.receipted else "receipt missing"
+
+
+def _out_of_date(facts: Facts, contract: Contract, month: str) -> bool:
+    """Whether the rows in the lake were made with another companion or reference than those in force."""
+    if contract.use != "lake" or not all(companion_ready(facts.heads, name, month) for name in contract.needs):
+        return False
+    abstracted = facts.heads.current(PartitionId("abstracted", contract.name, month))
+    return abstracted is None or abstracted.made_from != made_from(abstraction_inputs(facts.heads, contract, month))
+
+
+def _taken_from(facts: Facts, contract: Contract, delivery: DeliveryFact) -> str:
+    """Digest of all that a mended failure could lie in: the delivery, its contract, its neighbours."""
+    told = {"delivery": delivery.content_hash, "definition": contract_digest(contract)}
+    if contract.use == "lake":
+        told |= {k: v for k, v in abstraction_inputs(facts.heads, contract, delivery.month).items() if "/" in k}
+        told.pop(f"raw/{contract.name}", None)
+    return made_from(told)
+
+
+def _need_rows_again(facts: Facts, steps: dict, known: Mapping) -> None:
+    """A companion whose raw rows were destroyed, or never were the accepted ones, is taken in again where it can be."""
+    for (source, month), step in list(steps.items()):
+        if step is None or step.state != "ready":
+            continue
+        for name in facts.contracts[source].needs:
+            delivered = known.get((name, month))
+            admitted = facts.heads.current(target(facts.contracts[name], month))
+            settled = steps.get((name, month)) is None and admitted is not None and delivered is not None
+            same = settled and admitted.facts.get("content_hash") == delivered.content_hash
+            if same and not companion_ready(facts.heads, name, month):
+                inputs = _taken_from(facts, facts.contracts[name], delivered)
+                again = Step("take_in", name, month, inputs, "rows needed again")
+                steps[name, month] = _from_outside(facts, facts.contracts[name], again)
+
+
+def _after_neighbours(facts: Facts, step: Step, before: Sequence[Step]) -> Step:
+    """The step, waiting for the steps of its companions and references, or for their delivery."""
+    if step.state != "ready":
+        return step
+    contract, moving = facts.contracts[step.unit], _moving(before)
+    companions = [s.id for s in before if s.unit in contract.needs and s.month == step.month]
+    references = [s.id for s in before if s.unit in contract.references and s.month <= step.month]
+    coming = tuple(name for name in (*companions, *references) if name in moving)
+    heads, month = facts.heads, step.month
+    absent = [name for name in contract.needs if not companion_ready(heads, name, month)]
+    absent += [name for name in contract.references if latest_month(heads, "raw", name, month) is None]
+    if absent and not coming:
+        return replace(step, state="waiting", waits_for=tuple(f"delivery:{name}:{month}" for name in absent))
+    return replace(step, waits_for=coming)
+
+
+# ── months ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tabulations(facts: Facts, before: Sequence[Step]) -> Iterator[Step]:
+    steps: list[Step] = []
+    protected = groups(facts.statistics.values())
+    for key, members in protected.items():
+        steps += _group_steps(facts, key, members)
+    for statistic in facts.statistics.values():
+        if statistic.kind == "public":
+            steps += _public_steps(facts, statistic)
+    ordered = sorted(steps, key=lambda step: (step.month, step.unit.endswith("/year"), step.unit))
+    for step in ordered:
+        members = protected.get(step.unit) or (facts.statistics[step.unit],)
+        waits = [one.id for one in before if _feeds(facts, one, members, step.month)]
+        waits += [one.id for one in ordered if _precedes(one, step, members, facts.statistics)]
+        yield replace(step, waits_for=tuple(waits)) if step.state == "ready" else step
+
+
+def _feeds(facts: Facts, taken: Step, members: Sequence[Statistic], month: str) -> bool:
+    """Whether a delivery that is coming belongs to what a month's tables are made of."""
+    sources = {source for member in members for source in member.sources}
+    reference = taken.unit == REFERENCE and any(member.by_district for member in members)
+    return taken.month <= month and (taken.unit in sources or reference)
+
+
+def _precedes(one: Step, step: Step, members: Sequence[Statistic], statistics: Mapping[str, Statistic]) -> bool:
+    """Whether ``one`` is done first: an earlier month of the same tables, or tables that these are sums of."""
+    if (one.unit, one.month) == (step.unit, step.month):
+        return False
+    ties = {statistics[tie.table].key for member in members for tie in member.ties if tie.table in statistics}
+    return one.month <= step.month and (one.unit == step.unit or one.unit in ties)
+
+
+def _group_steps(facts: Facts, key: str, members: Sequence[Statistic]) -> Iterator[Step]:
+    """The months of a protection group whose tables are not what they should be."""
+    heads, sources = facts.heads, sources_of(members)
+    yearly = members[0].period == "year"
+    months = set.intersection(*(set(heads.months("lake", source)) for source in sources))
+    for month in sorted(month for month in months if not yearly or month.endswith("-12")):
+        step = _group_step(facts, key, members, month)
+        if step is not None:
+            yield step
+
+
+def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str) -> Step | None:
+    heads = facts.heads
+    counting = counting_inputs(heads, members, month)
+    rows = [heads.current(_id(name)) for name in counting if name.startswith("lake/")]
+    if any(entry is not None and entry.destroyed_at for entry in rows):
+        return None  # its rows are past their retention: what was counted of them stands
+    protecting = protecting_inputs(heads, members, month, facts.statistics)
+    counted = [heads.current(PartitionId("statistics", member.name, month)) for member in members]
+    protected = [heads.current(PartitionId("published", member.name, month)) for member in members]
+    wanted, definition = (made_from(counting), made_from(protecting)), definition_of(members)
+    reason = _group_reason(facts, members, counted, protected, wanted, definition)
+    if reason is None:
+        return None
+    tied = [str(heads.current(PartitionId("published", t.name, held)).content) for t, held in
+            tied_months(heads, members, month, facts.statistics)]  # fmt: skip
+    step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied)}), reason)
+    refused = [(entry.id, red(entry)) for entry in (*rows, *counted, *protected) if entry is not None and red(entry)]
+    lake_refused = [one for one in refused if one[0].stage == "lake"]
+    if lake_refused or (reason == "check failed" and refused):
+        place, names = (lake_refused or refused)[0]
+        return replace(step, reason="check failed", state="blocked", cause=_red_cause(place, names))
+    return step
+
+
+def _group_reason(
+    facts: Facts,
+    members: Sequence[Statistic],
+    counted: Sequence[HeadEntry | None],
+    protected: Sequence[HeadEntry | None],
+    wanted: tuple[str, str],
+    definition: str,
+) -> Reason | None:
+    """Why the tables of a month are to be made or checked; None where all is as it should be."""
+    if None in counted or None in protected:
+        return "not made yet"
+    if any(entry.definition != definition for entry in (*counted, *protected)):
+        return "definition changed"
+    stale = any(entry.made_from != wanted[0] for entry in counted)
+    if stale or any(entry.made_from != wanted[1] for entry in protected):
+        return "input changed"
+    if any(red(entry) for entry in (*counted, *protected)):
+        return "check failed"
+    needed = [(entry, statistics_checks(m, facts.statistics)) for entry, m in zip(counted, members, strict=True)]
+    needed += [(entry, published_checks(m)) for entry, m in zip(protected, members, strict=True)]
+    return "check missing" if any(missing(entry, checks) for entry, checks in needed) else None
+
+
+def _public_steps(facts: Facts, statistic: Statistic) -> Iterator[Step]:
+    heads = facts.heads
+    for month in sorted(set.intersection(*(set(heads.months("statistics", s)) for s in statistic.sources))):
+        wanted = public_inputs(heads, statistic, month)
+        held = heads.current(PartitionId("published", statistic.name, month))
+        reason: Reason | None = None
+        if held is None:
+            reason = "not made yet"
+        elif held.made_from != made_from(wanted):
+            reason = "definition changed" if held.definition != wanted["definition"] else "input changed"
+        elif red(held):
+            reason = "check failed"
+        elif missing(held, published_checks(statistic)):
+            reason = "check missing"
+        if reason is not None:
+            step = Step("tabulate", statistic.name, month, made_from(wanted), reason)
+            failed = reason == "check failed"
+            yield replace(step, state="blocked", cause=_red_cause(held.id, red(held))) if failed else step
+
+
+def _id(name: str) -> PartitionId:
+    return PartitionId(*name.split("/"))
+
+
+def _red_cause(place: PartitionId, checks: Sequence[str]) -> Cause:
+    return Cause(
+        "check.failed",
+        f"a blocking check failed: {', '.join(checks)} ({place})",
+        "look at the check in the Dagster UI; mend the delivery, the definition or the code",
+        f"公表を止める検査に合格していません: {', '.join(checks)}({place})",
+    )
+
+
+# ── the release ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _release(facts: Facts, before: Sequence[Step]) -> Step | None:
+    """The release, where what is published differs from what it was made from; nothing is published over nothing."""
+    tables = [name for name in facts.statistics if facts.heads.months("published", name)]
+    if not tables:
+        return None
+    held = facts.release
+    wanted = release_inputs(facts.heads, facts.statistics, held.pages, held.withheld)
+    reason = _release_reason(held.inputs, wanted, held.stands)
+    if reason is None:
+        return None
+    step = Step("release", "release", "", made_from(wanted), reason, waits_for=tuple(one.id for one in before))
+    refused = _not_green(facts, tables)
+    if refused and not _moving(before):
+        place, names = refused
+        return replace(step, state="blocked", waits_for=(), cause=_red_cause(place, names))
+    return step
+
+
+def _release_reason(held: Mapping[str, str], wanted: Mapping[str, str], stands: bool) -> Reason | None:
+    if not held:
+        return "not made yet"
+    names: dict[str, Reason] = {
+        "tables": "tables changed",
+        "pages": "pages changed",
+        "withheld": "approvals changed",
+    }
+    changed = [reason for name, reason in names.items() if held.get(name, ABSENT) != wanted[name]]
+    if changed:
+        return changed[0]
+    return None if stands else "no longer in force"
+
+
+def _not_green(facts: Facts, tables: Sequence[str]) -> tuple[PartitionId, list[str]] | None:
+    """The first published partition whose blocking checks are not all green, with the checks; None where all are."""
+    for name in tables:
+        checks = [check for check, blocks in published_checks(facts.statistics[name]).items() if blocks]
+        for month in facts.heads.months("published", name):
+            entry = facts.heads.current(PartitionId("published", name, month))
+            open_ = [check for check in checks if (verdict := entry.verdict(check)) is None or not verdict.passed]
+            if open_:
+                return entry.id, open_
+    return None

@@ -1,0 +1,147 @@
+"""`kobe status` and `kobe retry`: the plan for people and scripts, and another try for what failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kobe_platform.planning.steps import Plan, Step
+
+if TYPE_CHECKING:
+    from kobe_platform.planning.facts import DeliveryFact, Facts
+
+MOST_MONTHS = 36
+"""Months that the table shows; the newest."""
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+
+def status(as_json: AsJson = False) -> None:
+    """What is outstanding, per month and source, with reason and next step; exit 0 when nothing is."""
+    from kobe_platform.planning.observing import Observer
+    from kobe_platform.planning.rules import outstanding
+    from kobe_platform.settings import Settings
+
+    settings = Settings()
+    observer = Observer(settings)
+    facts = observer.facts()
+    plan = outstanding(facts)
+    if as_json:
+        typer.echo(json.dumps({**record(plan), "months": months(facts, plan)}, ensure_ascii=False, indent=1))
+    else:
+        _print(settings, facts, plan)
+    raise typer.Exit(0 if plan.empty else 1)
+
+
+def record(plan: Plan) -> dict[str, object]:
+    """The plan as JSON-ready coordinates: ``empty``, ``faults``, ``outstanding``, ``later``."""
+    return {
+        "empty": plan.empty,
+        "faults": [asdict(fault) for fault in plan.faults],
+        "outstanding": [_step(step) for step in plan.outstanding],
+        "later": [_step(step) for step in plan.steps if step.state == "later"],
+    }
+
+
+def _step(step: Step) -> dict[str, object]:
+    from kobe_platform.planning.words import told
+
+    words = {"ja": told(step), "cause": asdict(step.cause) if step.cause else None}
+    names = ("id", "kind", "unit", "month", "reason", "state")
+    return {**{name: getattr(step, name) for name in names}, "waits_for": list(step.waits_for), **words}
+
+
+def months(facts: Facts, plan: Plan) -> list[dict[str, str]]:
+    """One row a month: how far each source came, its tables, and whether the release shows them.
+
+    Words are ``done``, a step's state, ``rejected``, ``held``, or empty where nothing was delivered.
+    """
+    states = _states(facts, plan)
+    release = next((step.state for step in plan.of("release")), "done")
+    found = []
+    for month in sorted({month for _, month in states}, reverse=True):
+        row = {"month": month} | {source: states.get((source, month), "") for source in sorted(facts.contracts)}
+        row["tables"] = states.get(("tables", month), "")
+        row["release"] = release if row["tables"] == "done" else ("waiting" if row["tables"] else "")
+        found.append(row)
+    return found
+
+
+def _states(facts: Facts, plan: Plan) -> dict[tuple[str, str], str]:
+    states: dict[tuple[str, str], str] = {}
+    for id in facts.heads.entries:
+        if id.stage == "published":
+            states["tables", id.month] = "done"
+        elif id.source in facts.contracts and _target(facts.contracts[id.source]) == id.stage:
+            states[id.source, id.month] = "done"
+    for delivery in facts.deliveries:
+        if delivery.turned:
+            states[delivery.source, delivery.month] = delivery.turned
+    for step in plan.steps:
+        if step.kind != "release":
+            name = "tables" if step.kind == "tabulate" else step.unit
+            states[name, step.month] = step.state
+    return states
+
+
+def _target(contract) -> str:
+    from kobe_platform.reception.inputs import TARGETS
+
+    return TARGETS[contract.use]
+
+
+def _print(settings, facts: Facts, plan: Plan) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from kobe_platform.alerts import alerts_file, describe
+    from kobe_platform.planning.words import STATES, told
+
+    words = {**STATES, "done": "済", "rejected": "却下", "held": "保留", "": "–"}
+    console, rows = Console(highlight=False, soft_wrap=True), months(facts, plan)
+    names = [name for name in sorted(facts.contracts) if any(row[name] for row in rows)]
+    if rows:
+        titles = [facts.contracts[name].title.partition("（")[0] for name in names]
+        table = Table("月", *titles, "統計表", "公開")
+        for row in rows[:MOST_MONTHS]:
+            table.add_row(row["month"], *(words[row[name]] for name in (*names, "tables", "release")))
+        console.print(table)
+    if len(rows) > MOST_MONTHS:
+        console.print(f"ほか {len(rows) - MOST_MONTHS} か月(--json)")
+    lines = [f"[{fault.code}] {fault.ja} – {fault.remedy}" for fault in plan.faults]
+    lines += [told(step) for step in plan.steps]
+    lines += [_rejected(delivery) for delivery in facts.deliveries if delivery.turned == "rejected"]
+    lines.append(describe(alerts_file(settings.root)))
+    left = f"{len(plan.outstanding)}件が残っています / {len(plan.outstanding)} outstanding"
+    lines.append("することはありません / nothing is outstanding" if plan.empty else left)
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def _rejected(delivery: DeliveryFact) -> str:
+    cause = f"[{delivery.cause.code}] {delivery.cause.ja}" if delivery.cause else ""
+    return f"{delivery.month} 却下 {delivery.source}: {cause}"
+
+
+def retry(
+    step: Annotated[
+        str, typer.Argument(help="A step as `kobe status --json` names it; without one, all of them.")
+    ] = "",
+) -> None:
+    """Let steps that failed be tried again with the same input, by the daemon or the next `kobe run`."""
+    from kobe_platform.planning.failures import Failures
+    from kobe_platform.settings import Settings
+
+    failures = Failures(Settings().root)
+    known: Mapping = failures.read()
+    if step and step not in known:
+        raise typer.BadParameter("no failure of this step is on record", param_hint=step)
+    chosen = [step] if step else sorted(known)
+    failures.end(chosen)
+    for name in chosen:
+        typer.echo(f"{name} will be tried again")
+    if not chosen:
+        typer.echo("nothing failed")

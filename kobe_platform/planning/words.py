@@ -1,0 +1,78 @@
+"""The plan in words: Japanese for screens and skip reasons, the same terms everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from kobe_platform.planning.steps import Kind, Plan, Step
+
+KINDS: dict[str, str] = {"take_in": "取込み", "tabulate": "統計化・秘匿", "release": "公開"}
+STATES: dict[str, str] = {
+    "ready": "これから",
+    "under_way": "実行中",
+    "waiting": "待ち",
+    "later": "時期前",
+    "held": "保留",
+    "failed": "失敗",
+    "blocked": "検査で停止",
+}
+REASONS: dict[str, str] = {
+    "new delivery": "新しい提供データ",
+    "input changed": "元データが変わった",
+    "definition changed": "定義が変わった",
+    "rows needed again": "元データがもう一度必要",
+    "receipt missing": "受領記録がない",
+    "not made yet": "まだ作られていない",
+    "check missing": "検査がまだ",
+    "check failed": "検査に不合格",
+    "tables changed": "公表表が変わった",
+    "pages changed": "ページが変わった",
+    "approvals changed": "利用申請の承認が変わった",
+    "no longer in force": "公開中でない",
+}
+_CONDITIONS = {
+    "approval": "運用者の承認(kobe deliveries approve)",
+    "legal_basis": "法的根拠の期間",
+    "month_end": "月の終わり",
+    "series_start": "系列の始まりより前の月(KOBE_START)",
+    "scope": "今回の対象外",
+    "mended_input_or_code": "データ・定義・プログラムの修正(または kobe retry)",
+}
+
+
+def waits(name: str) -> str:
+    """What a step waits for."""
+    head, _, rest = name.partition(":")
+    if name in _CONDITIONS:
+        return _CONDITIONS[name]
+    if head == "delivery":
+        source, _, month = rest.partition(":")
+        return f"{source} {month} の提供"
+    if head == "installation":
+        return f"設置の不備 [{rest}]"
+    if head == "time":
+        return f"{rest} の再試行"
+    return f"{KINDS.get(head, head)} {rest.replace(':', ' ')}".strip()
+
+
+def told(step: Step) -> str:
+    """A step on one line: what, why, and what it waits for."""
+    place = " ".join(
+        part for part in (step.month, KINDS[step.kind], step.unit if step.kind != "release" else "") if part
+    )
+    cause = f" [{step.cause.code}] {step.cause.ja or step.cause.text}" if step.cause and step.cause.code else ""
+    waiting = f" — {'、'.join(map(waits, step.waits_for[:3]))}" if step.waits_for else ""
+    more = f" ほか{len(step.waits_for) - 3}件" if len(step.waits_for) > 3 else ""
+    return f"{place}: {STATES[step.state]}({REASONS[step.reason]}){cause}{waiting}{more}"
+
+
+def summary(plan: Plan, kind: Kind | None = None) -> str:
+    """Why nothing is requested: the faults of the installation, else what stands in the way, else that all is done."""
+    if plan.faults:
+        return "。".join(f"[{fault.code}] {fault.ja or fault.text}" for fault in plan.faults)
+    steps = [step for step in plan.steps if kind is None or step.kind == kind]
+    if not steps:
+        return "することはありません"
+    counts = Counter(step.state for step in steps)
+    states = "、".join(f"{STATES[state]}{number}件" for state, number in sorted(counts.items()))
+    return f"{states}。{told(steps[0])}"

@@ -1,0 +1,65 @@
+"""What the partitions of a delivery are made from, by name and content: asked by the steps and by the plan alike."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+from kobe_platform.contracts import Contract
+from kobe_platform.engine import engine_version
+from kobe_platform.lake.partitions import CONTRACT, ENGINE, PartitionId
+from kobe_platform.lake.shelf import Held, Shelf, latest_month
+
+ABSENT = "absent"
+_ROOMS = ("abstraction", "contracts", "extracts", "reception", "vocabulary", "leaks", "rules")
+TARGETS = {"lake": "lake", "reference": "raw", "statistics": "statistics"}
+"""A contract's use → the stage whose partition says that a delivery was accepted."""
+
+
+def target(contract: Contract, month: str) -> PartitionId:
+    """The partition that is in force once a delivery of the month was accepted."""
+    return PartitionId(TARGETS[contract.use], contract.name, month)
+
+
+def taking_inputs(contract: Contract, content_hash: str) -> dict[str, str]:
+    """Inputs of what is taken from a delivery: its content and the contract."""
+    return {"delivery": content_hash, CONTRACT: contract_digest(contract), ENGINE: engine_version(*_ROOMS)}
+
+
+def abstraction_inputs(shelf: Shelf, contract: Contract, month: str) -> dict[str, str]:
+    """Inputs of the abstracted rows: the raw extract, its companions of the month, the references in force."""
+    ids = [PartitionId("raw", name, month) for name in (contract.name, *contract.needs)]
+    ids += [PartitionId("raw", name, latest_month(shelf, "raw", name, month) or month) for name in contract.references]
+    inputs = {f"raw/{id.source}": _content(shelf.current(id)) for id in ids}
+    return {**inputs, CONTRACT: contract_digest(contract), ENGINE: engine_version(*_ROOMS)}
+
+
+def admission_inputs(contract: Contract, abstracted: Held) -> dict[str, str]:
+    """Inputs of the lake's partition: the abstracted rows, and the contract that validated them."""
+    return {
+        "abstracted": abstracted.content,
+        CONTRACT: contract_digest(contract),
+        ENGINE: engine_version(*_ROOMS),
+    }
+
+
+def companion_ready(shelf: Shelf, source: str, month: str) -> bool:
+    """Whether a companion's raw extract is the one that was accepted, and still there to be read."""
+    raw, admitted = (shelf.current(PartitionId(stage, source, month)) for stage in ("raw", "lake"))
+    if raw is None or admitted is None or raw.destroyed_at:
+        return False
+    return raw.facts.get("content_hash") == admitted.facts.get("content_hash")
+
+
+@lru_cache(maxsize=256)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def contract_digest(contract: Contract) -> str:
+    """SHA-256 over a contract as it was read."""
+    return _digest(contract.model_dump_json())
+
+
+def _content(held: Held | None) -> str:
+    return held.content if held is not None else ABSENT

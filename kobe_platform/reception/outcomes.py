@@ -1,0 +1,26 @@
+"""What became of a delivery, as its receipts tell it. What is to be done about it is the plan's matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from kobe_platform.deliveries import Delivery, accepted_receipts, is_approved, receipt, receipts
+
+Outcome = Literal["accepted", "rejected", "held", "none"]
+
+
+def receipt_status(home: Path, delivery: Delivery) -> Outcome:
+    """What became of exactly this content: the receipt that counts, or ``none``.
+
+    A held delivery that an operator has approved since counts as ``none``: it is due again. So does a delivery whose
+    receipt is unreadable (:func:`kobe_platform.deliveries.read_receipt`).
+    """
+    accepted = accepted_receipts(receipts(home, delivery))
+    if accepted and accepted[-1]["content_hash"] == delivery.content_hash:
+        return "accepted"
+    if receipt(home, delivery, "rejected"):
+        return "rejected"
+    if receipt(home, delivery, "held") and not is_approved(home, delivery):
+        return "held"
+    return "none"
