@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from kobe_platform.privacy.border import seal_process
 from kobe_platform.settings import PROJECT, Settings
 
 TEMPLATE = PROJECT / "dagster.yaml"
+_SQLITE = """event_log_storage:
+  module: kobe_platform.orchestration.event_log
+  class: KeptEventLog
+  config:
+    base_dir: {base_dir}
+"""
 _POSTGRES = """storage:
   postgres:
     postgres_url:
@@ -23,7 +30,8 @@ def prepare_instance(settings: Settings) -> Path:
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = TEMPLATE.read_text(encoding="utf-8")
-    text = text.replace("# {postgres}\n", _POSTGRES if settings.postgres_url else "")
+    events = json.dumps(str(home / "history" / "runs"))
+    text = text.replace("# {storage}\n", _POSTGRES if settings.postgres_url else _SQLITE.format(base_dir=events))
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         aside = target.with_suffix(".tmp")
