@@ -10,7 +10,7 @@ from kobe_platform.contracts import Contract
 from kobe_platform.statistics import Statistic
 
 TABULATE, RELEASE = "tabulate", "make_release"
-ORDER_TAG = "kobe/order"
+ORDER_TAG = ".dagster/kobe_order"
 """Runs with this tag are executed one after the other, in the order in which the plan asked for them (dagster.yaml)."""
 MAX_RUNTIME = {"dagster/max_runtime": str(6 * 3600)}
 """Seconds after which a run is taken for lost: the largest month takes minutes."""

@@ -93,9 +93,13 @@ def _requests(instance: dg.DagsterInstance, planning: Observer, works: Sequence[
 
 def request(work: Work, planning: Observer, attempt: int) -> dg.RunRequest:
     """The run that executes some work; its key is never asked for twice."""
-    tags = {WORK_TAG: work.name, KEY_TAG: work.key, STEPS_TAG: steps_text(work), "kobe/attempt": str(attempt)}
+    tags = {WORK_TAG: work.name, KEY_TAG: work.key, STEPS_TAG: steps_text(work)}
+    if attempt > 1:
+        tags["kobe/attempt"] = str(attempt)
     if work.month:
         tags["kobe/month"] = work.month
+    if delivery := work.steps[0].delivery:
+        tags["kobe/delivery"] = delivery[:12]
     return dg.RunRequest(
         run_key=f"{work.key}:{attempt}",
         job_name={"tabulate": TABULATE, "release": RELEASE}.get(work.kind) or job_name(work.steps[0].unit),

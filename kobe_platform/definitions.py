@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from assets.abstracted import abstracted_assets
+from assets.alerting import alert_sensor
 from assets.conventions import months
 from assets.dashboards import dashboard_assets
 from assets.jobs import delivery_jobs, release_job, tabulation_job
@@ -79,7 +80,7 @@ def build_definitions(
         ],
         jobs=[*jobs, tabulate, release, nightly_verification, on_demand_job(menu, statistics, settings.history_months)],
         schedules=[nightly, retention_schedule(contracts, statistics)],
-        sensors=plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}),
+        sensors=[*plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}), alert_sensor()],
         resources={**installation_resources(settings), **(overrides or {})},
         executor=attended_executor(settings.root),
     )

@@ -18,7 +18,8 @@ from kobe_platform.planning.failures import Failures, kind_of
 from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.steps import Cause, Work
 
-WORK_TAG, KEY_TAG, STEPS_TAG = "kobe/work", "kobe/key", "kobe/steps"
+WORK_TAG, KEY_TAG, STEPS_TAG = ".dagster/kobe_work", ".dagster/kobe_key", ".dagster/kobe_steps"
+"""Tags of the plan's own; the UI does not show what begins with ``.dagster/``."""
 PARTITION_TAG = "dagster/partition"
 UNTOLD = Cause("run.untold", "a step failed outside the platform's own code", "look at the run in the Dagster UI", "")
 _BLOCKED = "DagsterAssetCheckFailedError"

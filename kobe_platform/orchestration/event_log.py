@@ -1,8 +1,8 @@
 """Dagster's event log on SQLite, with its connections kept open.
 
 Dagster's own opens a connection, and compiles its statements, for each of the thousand events of a month: that was half
-of what a month cost. This one keeps the connections of the index and of the latest runs. Commits are not forced onto the
-disk one by one (``synchronous=NORMAL`` under its write-ahead log: a power cut may lose the last events and breaks
+of what a month cost. This one keeps the connections of the index and of the latest runs. Commits are not forced onto
+the disk one by one (``synchronous=NORMAL`` under its write-ahead log: a power cut may lose the last events and breaks
 nothing), because nothing that the platform decides is read from there: Dagster's databases are copies for people.
 """
 

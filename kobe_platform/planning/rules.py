@@ -15,7 +15,14 @@ from kobe_platform.lake.shelf import Shelf, latest_month
 from kobe_platform.planning.checks import lake_checks, missing, published_checks, red, statistics_checks
 from kobe_platform.planning.facts import MOST_LOST, DeliveryFact, Facts, Failure
 from kobe_platform.planning.steps import Cause, Plan, Reason, Step
-from kobe_platform.reception.inputs import ABSENT, abstraction_inputs, companion_ready, contract_digest, target
+from kobe_platform.reception.inputs import (
+    ABSENT,
+    abstraction_inputs,
+    admission_inputs,
+    companion_ready,
+    contract_digest,
+    target,
+)
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.inputs import (
     REFERENCE,
@@ -146,11 +153,13 @@ def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping) -> Step | Non
     if reason is None:
         return None
     step = Step("take_in", delivery.source, delivery.month, _taken_from(facts, contract, delivery), reason)
+    step = replace(step, delivery=delivery.content_hash)
     if not accepted and delivery.turned == "held":
         return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
     if reason == "check failed":
         return replace(step, state="blocked", cause=_red_cause(place, red(held)))
-    return _from_outside(facts, contract, step)
+    turned_away = _turned_away_again(facts, contract, delivery, step) if accepted else None
+    return turned_away or _from_outside(facts, contract, step)
 
 
 def _from_outside(facts: Facts, contract: Contract, step: Step) -> Step:
@@ -170,10 +179,10 @@ def _unsettled(facts: Facts, contract: Contract, delivery: DeliveryFact, held: H
     """Why an accepted delivery is not done with yet; None where it is."""
     if held.destroyed_at:
         return None
-    if red(held):
-        return "check failed"
     if _out_of_date(facts, contract, delivery.month):
         return "input changed"
+    if red(held):
+        return "check failed"
     if missing(held, lake_checks(contract)):
         return "check missing"
     return None if delivery.receipted else "receipt missing"
@@ -183,8 +192,32 @@ def _out_of_date(facts: Facts, contract: Contract, month: str) -> bool:
     """Whether the rows in the lake were made with another companion or reference than those in force."""
     if contract.use != "lake" or not all(companion_ready(facts.heads, name, month) for name in contract.needs):
         return False
+    return not _abstracted_already(facts, contract, month) or not _admitted_already(facts, contract, month)
+
+
+def _abstracted_already(facts: Facts, contract: Contract, month: str) -> bool:
     abstracted = facts.heads.current(PartitionId("abstracted", contract.name, month))
-    return abstracted is None or abstracted.made_from != made_from(abstraction_inputs(facts.heads, contract, month))
+    wanted = made_from(abstraction_inputs(facts.heads, contract, month))
+    return abstracted is not None and abstracted.made_from == wanted
+
+
+def _admitted_already(facts: Facts, contract: Contract, month: str) -> bool:
+    """Whether the lake holds the rows that were abstracted last: a run may have been killed between the two."""
+    abstracted = facts.heads.current(PartitionId("abstracted", contract.name, month))
+    admitted = facts.heads.current(target(contract, month))
+    return admitted.made_from == made_from(admission_inputs(contract, abstracted))
+
+
+def _turned_away_again(facts: Facts, contract: Contract, delivery: DeliveryFact, step: Step) -> Step | None:
+    """The step where an accepted delivery was refused beside a new reference or companion: its former rows stand."""
+    if not delivery.turned or step.reason != "input changed":
+        return None
+    month = delivery.month
+    if contract.use != "lake" or not _abstracted_already(facts, contract, month):
+        return None  # it was not yet looked at beside what is in force now
+    if delivery.turned == "held":
+        return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
+    return replace(step, state="failed", waits_for=("mended_input_or_code",), cause=delivery.cause)
 
 
 def _taken_from(facts: Facts, contract: Contract, delivery: DeliveryFact) -> str:
@@ -208,7 +241,7 @@ def _need_rows_again(facts: Facts, steps: dict, known: Mapping) -> None:
             same = settled and admitted.facts.get("content_hash") == delivered.content_hash
             if same and not companion_ready(facts.heads, name, month):
                 inputs = _taken_from(facts, facts.contracts[name], delivered)
-                again = Step("take_in", name, month, inputs, "rows needed again")
+                again = Step("take_in", name, month, inputs, "rows needed again", delivery=delivered.content_hash)
                 steps[name, month] = _from_outside(facts, facts.contracts[name], again)
 
 
@@ -224,7 +257,9 @@ def _after_neighbours(facts: Facts, step: Step, before: Sequence[Step]) -> Step:
     absent = [name for name in contract.needs if not companion_ready(heads, name, month)]
     absent += [name for name in contract.references if latest_month(heads, "raw", name, month) is None]
     if absent and not coming:
-        return replace(step, state="waiting", waits_for=tuple(f"delivery:{name}:{month}" for name in absent))
+        stuck = {s.unit: s.id for s in before if s.id in (*companions, *references)}
+        waits = tuple(stuck.get(name, f"delivery:{name}:{month}") for name in absent)
+        return replace(step, state="waiting", waits_for=waits)
     return replace(step, waits_for=coming)
 
 
@@ -306,6 +341,8 @@ def _group_reason(
     definition: str,
 ) -> Reason | None:
     """Why the tables of a month are to be made or checked; None where all is as it should be."""
+    if all(entry is not None and entry.made_from == wanted[0] for entry in counted) and any(map(red, counted)):
+        return "check failed"  # nothing is protected of counts that a check refused
     if None in counted or None in protected:
         return "not made yet"
     if any(entry.definition != definition for entry in (*counted, *protected)):

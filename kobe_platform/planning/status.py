@@ -21,6 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 
 def status(as_json: AsJson = False) -> None:
     """What is outstanding, per month and source, with reason and next step; exit 0 when nothing is."""
+    from kobe_platform.planning.notices import overdue
     from kobe_platform.planning.observing import Observer
     from kobe_platform.planning.rules import outstanding
     from kobe_platform.settings import Settings
@@ -30,7 +31,11 @@ def status(as_json: AsJson = False) -> None:
     facts = observer.facts()
     plan = outstanding(facts)
     if as_json:
-        typer.echo(json.dumps({**record(plan), "months": months(facts, plan)}, ensure_ascii=False, indent=1))
+        typer.echo(
+            json.dumps(
+                {**record(plan), "overdue": overdue(facts), "months": months(facts, plan)}, ensure_ascii=False, indent=1
+            )
+        )
     else:
         _print(settings, facts, plan)
     raise typer.Exit(0 if plan.empty else 1)
@@ -98,6 +103,7 @@ def _print(settings, facts: Facts, plan: Plan) -> None:
     from rich.table import Table
 
     from kobe_platform.alerts import alerts_file, describe
+    from kobe_platform.planning.notices import lines as overdue_lines
     from kobe_platform.planning.words import STATES, told
 
     words = {**STATES, "done": "済", "rejected": "却下", "held": "保留", "": "–"}
@@ -114,6 +120,7 @@ def _print(settings, facts: Facts, plan: Plan) -> None:
     lines = [f"[{fault.code}] {fault.ja} – {fault.remedy}" for fault in plan.faults]
     lines += [told(step) for step in plan.steps]
     lines += [_rejected(delivery) for delivery in facts.deliveries if delivery.turned == "rejected"]
+    lines += overdue_lines(facts)
     lines.append(describe(alerts_file(settings.root)))
     left = f"{len(plan.outstanding)}件が残っています / {len(plan.outstanding)} outstanding"
     lines.append("することはありません / nothing is outstanding" if plan.empty else left)

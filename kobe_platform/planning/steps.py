@@ -48,6 +48,7 @@ class Step:
         state: ``ready`` may be tried; ``under_way`` a process is at it; ``waiting`` for other steps or for something
             from outside; ``later`` not wanted yet; ``held`` for an operator's word; ``failed`` for mended input or
             code; ``blocked`` by a check that failed.
+        delivery: content hash of the delivery that it takes in.
         waits_for: ids of steps, or conditions such as ``delivery:SOURCE:MONTH``, ``approval``, ``month_end``.
     """
 
@@ -59,6 +60,7 @@ class Step:
     state: State = "ready"
     waits_for: tuple[str, ...] = ()
     cause: Cause | None = None
+    delivery: str = ""
 
     @property
     def id(self) -> str:

@@ -144,6 +144,12 @@ def _previous_rows(
     return previous.rows if previous else None
 
 
+def month_after(month: str) -> str:
+    """The month after ``YYYY-MM``."""
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + 1}-01" if number == 12 else f"{year}-{number + 1:02d}"
+
+
 def month_before(month: str) -> str:
     """The month before ``YYYY-MM``."""
     year, number = int(month[:4]), int(month[5:])

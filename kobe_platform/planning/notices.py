@@ -1,0 +1,95 @@
+"""What the operators should hear of: whatever in the plan does not go on by itself, and months that did not come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from kobe_platform.alerts import Kind, Notice, stable_id
+from kobe_platform.alerts.notice import REMEDIES
+from kobe_platform.lake.heads import Heads
+from kobe_platform.planning.facts import Facts
+from kobe_platform.planning.steps import Cause, Plan, Step
+from kobe_platform.planning.words import KINDS, waits
+from kobe_platform.reception.inputs import TARGETS
+from kobe_platform.reception.steps import month_after
+
+LATE_DAYS = 40
+"""Days after the end of a month at which its extract is overdue: extracts come monthly, and late by nature."""
+_KINDS: dict[str, Kind] = {"held": "held", "failed": "stuck", "blocked": "stuck"}
+
+
+def notices(facts: Facts, plan: Plan) -> list[Notice]:
+    """All notices that hold now; the same matter has the same id as long as it stands."""
+    found = [_of_fault(fault) for fault in plan.faults]
+    found += [_of_step(step, _KINDS[step.state]) for step in plan.steps if step.state in _KINDS]
+    found += [
+        _notice(
+            "turned_away", d.source, d.month, d.cause, f"{_title(facts, d.source)} {d.month} の提供データを却下しました"
+        )
+        for d in facts.deliveries
+        if d.turned == "rejected"
+    ]
+    found += [_overdue(facts, source, month) for source, month in overdue(facts)]
+    return found
+
+
+def overdue(facts: Facts) -> list[tuple[str, str]]:
+    """Sources whose next month should have come by now, with that month; none for sources that never delivered."""
+    delivered = {(d.source, d.month) for d in facts.deliveries}
+    found = []
+    for source, contract in sorted(facts.contracts.items()):
+        months = _accepted(facts.heads, source, TARGETS[contract.use])
+        if not months or contract.use == "reference":
+            continue  # a reference holds until the next one comes
+        following = month_after(max(months))
+        late = facts.today > _end_of(following) + timedelta(days=LATE_DAYS)
+        if late and (source, following) not in delivered:
+            found.append((source, following))
+    return found
+
+
+def _accepted(heads: Heads, source: str, stage: str) -> list[str]:
+    return heads.months(stage, source)
+
+
+def _end_of(month: str) -> date:
+    following = month_after(month)
+    return date(int(following[:4]), int(following[5:]), 1) - timedelta(days=1)
+
+
+def _title(facts: Facts, source: str) -> str:
+    return facts.contracts[source].title
+
+
+def _of_fault(fault: Cause) -> Notice:
+    return Notice(
+        stable_id("installation", fault.code), "installation", {"code": fault.code}, fault.ja, REMEDIES["installation"]
+    )
+
+
+def _of_step(step: Step, kind: Kind) -> Notice:
+    """A step that waits for a person: its inputs are part of what makes it the same matter."""
+    what = " ".join(
+        part for part in (step.month, KINDS[step.kind], step.unit if step.kind != "release" else "") if part
+    )
+    waiting = f"待っているもの: {waits(step.waits_for[0])}" if step.waits_for else ""
+    text = f"{what}が止まっています。{waiting}".removesuffix("。") + "。"
+    source = step.unit if step.kind == "take_in" else ""
+    return _notice(kind, source, step.month, step.cause, text, step.inputs, step.unit)
+
+
+def _overdue(facts: Facts, source: str, month: str) -> Notice:
+    return _notice("overdue", source, month, None, f"{_title(facts, source)} {month} の提供データがまだ届いていません")
+
+
+def _notice(kind: Kind, source: str, month: str, cause: Cause | None, text: str, *more: str) -> Notice:
+    code = cause.code if cause else ""
+    at = {name: value for name, value in (("source", source), ("month", month), ("code", code)) if value}
+    return Notice(stable_id(kind, source, month, code, *more), kind, at, text, REMEDIES[kind])
+
+
+def lines(facts: Facts) -> Iterator[str]:
+    """Overdue months, each on one line, for `kobe status`."""
+    for source, month in overdue(facts):
+        yield f"{month} 未着 {source}: {LATE_DAYS}日を過ぎても届いていません"
