@@ -67,6 +67,8 @@ def _ticked(instance: dg.DagsterInstance, planning: Observer, kind: Kind) -> dg.
     if kind == "take_in":
         reap(instance, planning.leases)
     plan = planning.plan(planning.scope)
+    if kind == "take_in" and not plan.faults:
+        planning.failures.keep(step.id for step in plan.steps)
     works = [work for work in plan.works() if work.kind == kind]
     asked = set() if ticker is not None else _in_flight(instance)
     fresh = [work for work in works if work.name not in asked][:MOST_REQUESTS]

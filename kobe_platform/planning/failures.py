@@ -81,6 +81,10 @@ class Failures:
         for step in steps:
             self._path(step).unlink(missing_ok=True)
 
+    def keep(self, steps: Iterable[str]) -> None:
+        """Forget all steps but these: of the others nothing is outstanding, whoever saw to it."""
+        self.end(self.read().keys() - set(steps))
+
     def fail(self, step: str, inputs: str, kind: FailureKind, cause: Cause, now: datetime | None = None) -> None:
         """Write down why a step failed."""
         moment, former = now or datetime.now(UTC), _of(self._path(step))
