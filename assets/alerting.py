@@ -62,6 +62,8 @@ def _failed_ticks(instance: dg.DagsterInstance) -> Iterator[Notice]:
     from dagster._core.scheduler.instigation import TickStatus
 
     since = (datetime.now(UTC) - LOOK_BACK).timestamp()
+    if not instance.schedule_storage:
+        return
     for state in instance.all_instigator_state():
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since, limit=200)
         name, former = state.instigator_name, None

@@ -152,6 +152,9 @@ class HeadIndex:
         aside = self.kept.with_name(f".{self.kept.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self.kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for left in self.kept.parent.glob(f".{self.kept.name}.*"):
+                if not Path("/proc", left.suffix[1:]).exists():  # its process was killed while it wrote
+                    left.unlink(missing_ok=True)
             aside.write_text(json.dumps({"version": _VERSION, "heads": rows}), "utf-8")
             os.replace(aside, self.kept)
 

@@ -1,6 +1,6 @@
 """Runs whose process is gone: they are ended as failed and give back the slots of their pools.
 
-This is the one module that touches Dagster's own storage beyond its public interface: `free_concurrency_slots_for_run`
+It touches Dagster's own storage beyond its public interface, as `event_log` does: `free_concurrency_slots_for_run`
 has no public form, and without it a killed step keeps its pool for ever.
 """
 
