@@ -26,6 +26,7 @@ from kobe_platform.custody.durable import PRIVATE_FILE, private_folder, storage_
 
 TICKER = "ticker"
 _POLL_SECONDS = 0.2
+_BEGINNING_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,13 @@ class Leases:
         return found
 
     def runs(self) -> dict[str, bool]:
-        """Runs that have a lock file → whether their process lives."""
-        return {path.stem: self._locked(path) for path in self._files(self.folder / "runs")}
+        """Runs that have a lock file → whether their process lives; one that is about to lock its file does."""
+        return {path.stem: self._locked(path) or _beginning(path) for path in self._files(self.folder / "runs")}
 
     def forget(self, run: str) -> None:
         """Take away the lock file of a run whose process is gone."""
         path = self._path(f"runs/{run}")
-        if not self._locked(path):
+        if not self._locked(path) and not _beginning(path):
             path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
@@ -120,7 +121,8 @@ class Leases:
             with contextlib.suppress(OSError):
                 handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                if _same(handle, path):
+                    path.unlink()
             if handle is not None:
                 os.close(handle)
 
@@ -171,6 +173,15 @@ def _same(handle: int, path: Path) -> bool:
         return False
     held = os.fstat(handle)
     return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _beginning(path: Path) -> bool:
+    """Whether a lock file was made just now, by a process that has not locked it and said who it is yet."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return not found.st_size and time.time() - found.st_mtime < _BEGINNING_SECONDS
 
 
 def _told(path: Path) -> Owner | None:
