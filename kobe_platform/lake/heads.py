@@ -130,8 +130,9 @@ class HeadIndex:
     def _entry(self, id: PartitionId, folder: Path) -> tuple[list[_Stamp | None], HeadEntry] | None:
         """Read a partition; the stamps are taken before, so that a change meanwhile is seen the next time."""
         try:
+            head = _stamp(f"{os.fspath(folder)}/{HEAD}")
             generation = int(json.loads((folder / HEAD).read_bytes())["generation"])
-            stamps = _stamps(folder, generation)
+            stamps = [head, *_stamps(folder, generation)[1:]]
             manifest = json.loads((generation_folder(folder, generation) / MANIFEST).read_bytes())
             return stamps, _entry(id, manifest, _verdicts(folder))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
