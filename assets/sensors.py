@@ -98,8 +98,6 @@ def request(work: Work, planning: Observer, attempt: int) -> dg.RunRequest:
     tags = {WORK_TAG: work.name, KEY_TAG: work.key, STEPS_TAG: steps_text(work)}
     if attempt > 1:
         tags["kobe/attempt"] = str(attempt)
-    if work.month:
-        tags["kobe/month"] = work.month
     if delivery := work.steps[0].delivery:
         tags["kobe/delivery"] = delivery[:12]
     return dg.RunRequest(

@@ -30,7 +30,7 @@ from checks.secrecy import secrecy_checks
 from kobe_platform.contracts import load_contracts
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.ondemand import load_menu
-from kobe_platform.orchestration.attending import attended_executor
+from kobe_platform.orchestration.attending import attended_executor, quiet_console
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
@@ -83,6 +83,7 @@ def build_definitions(
         sensors=[*plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}), alert_sensor()],
         resources={**installation_resources(settings), **(overrides or {})},
         executor=attended_executor(settings.root),
+        loggers={"console": quiet_console},
     )
 
 

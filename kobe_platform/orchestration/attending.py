@@ -6,6 +6,7 @@ those that it executes in its own process. A run that a person starts in the UI 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -163,3 +164,13 @@ def attended_executor(home: Path) -> dg.ExecutorDefinition:
         return AttendedExecutor(dg.in_process_executor.executor_creation_fn(context), home)
 
     return executor
+
+
+@dg.logger(config_schema={"log_level": dg.Field(str, default_value="ERROR")}, description="標準出力への記録(誤りだけ)")
+def quiet_console(context: dg.InitLoggerContext) -> logging.Logger:
+    """What a run writes to its process's output: errors only; everything stands in the event log."""
+    logger = logging.getLogger("kobe.runs")
+    logger.setLevel(context.logger_config["log_level"])
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+    return logger

@@ -274,19 +274,13 @@ def _tabulations(facts: Facts, before: Sequence[Step]) -> Iterator[Step]:
     for statistic in facts.statistics.values():
         if statistic.kind == "public":
             steps += _public_steps(facts, statistic)
+    coming = [step for step in before if step.kind == "take_in"]
     ordered = sorted(steps, key=lambda step: (step.month, step.unit.endswith("/year"), step.unit))
     for step in ordered:
         members = protected.get(step.unit) or (facts.statistics[step.unit],)
-        waits = [one.id for one in before if _feeds(facts, one, members, step.month)]
+        waits = [one.id for one in coming if one.month <= step.month]  # a month is counted in one run
         waits += [one.id for one in ordered if _precedes(one, step, members, facts.statistics)]
         yield replace(step, waits_for=tuple(waits)) if step.state == "ready" else step
-
-
-def _feeds(facts: Facts, taken: Step, members: Sequence[Statistic], month: str) -> bool:
-    """Whether a delivery that is coming belongs to what a month's tables are made of."""
-    sources = {source for member in members for source in member.sources}
-    reference = taken.unit == REFERENCE and any(member.by_district for member in members)
-    return taken.month <= month and (taken.unit in sources or reference)
 
 
 def _precedes(one: Step, step: Step, members: Sequence[Statistic], statistics: Mapping[str, Statistic]) -> bool:
