@@ -8,9 +8,8 @@ and the encoding that raw is read in, concern all columns alike and are told of 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -18,10 +17,10 @@ import dagster as dg
 from assets.column_rules import Made, Origin, contract_made, listed
 from kobe_platform.contracts import Contract
 from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.definition import shape
 from kobe_platform.vocabulary import UNKNOWN, hierarchies
 
 if TYPE_CHECKING:
-    import duckdb
 
     from kobe_platform.lounge.pages import Page
 
@@ -215,19 +214,10 @@ def _shown(statistic: Statistic) -> Relation:
 # What a SELECT is made of, read from DuckDB's parse of it.
 
 
-@cache
-def _parser() -> duckdb.DuckDBPyConnection:
-    """One engine for all statements: opening it takes ten times as long as to parse one."""
-    import duckdb
-
-    return duckdb.connect(":memory:", config={"threads": 1})
-
-
 @lru_cache(maxsize=1024)
 def _parsed(sql: str) -> Mapping:
     """The node of a statement that was judged when it was loaded."""
-    (text,) = _parser().cursor().execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()[0]
-    return json.loads(text)["statements"][0]["node"]
+    return shape(sql)["statements"][0]["node"]
 
 
 def _select(node: Mapping, tables: Mapping[str, Relation]) -> tuple[dict[str, frozenset[Origin]], frozenset[Origin]]:

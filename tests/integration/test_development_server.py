@@ -41,7 +41,7 @@ class Server:
     def call(self, output) -> subprocess.Popen:
         """Start ``kobe dev`` on this home, its output to a file."""
         return subprocess.Popen(
-            [sys.executable, "-m", "kobe_platform.orchestration.development", "--port", str(self.port)],
+            [sys.executable, "-m", "kobe_platform.cli", "dev", "--port", str(self.port)],
             env={**os.environ, "KOBE_HOME": str(self.home), "KOBE_INBOX": str(self.home.with_name("inbox"))},
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
