@@ -22,7 +22,7 @@ from kobe_platform.lounge.release import Release, assemble, record_inputs, sourc
 from kobe_platform.planning.rules import release_inputs
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
-from kobe_platform.publication import collect, empty_pages, staged_tables, withheld_pages
+from kobe_platform.publication import collect, insist_on_figures, staged_tables, withheld_pages
 from kobe_platform.statistics import Statistic
 from kobe_platform.tabulation import record_released
 from resources import Governance, Lake, Releases
@@ -76,12 +76,12 @@ def _release(
     ) -> dg.MaterializeResult:
         with border(stage="dashboards", release="assemble"):
             collected = collect(lake.store, statistics)
+            insist_on_figures(collected)
             gate = pass_gate(lake.store, collected.months, statistics)
             expire(governance.database, today())
             basis = str(collected.facts["basis"])
             held_back = withheld_pages(governance.database, pages, statistics, contracts, basis, today())
             inputs = release_inputs(lake.store, statistics, sources_digest(releases.dashboards), held_back)
-            empty = empty_pages(pages, collected)
 
             def inspected(building: Path) -> None:
                 refuse_identifiers(building)
@@ -93,13 +93,18 @@ def _release(
                 collected.facts,
                 releases.dashboards,
                 releases.path,
-                withheld={*held_back, *empty},
+                withheld=held_back,
                 inspect=inspected,
                 bodies=releases.bodies,
             )
             record_inputs(releases.path, made, inputs)
             note(governance.database, PLATFORM, "release", made.id, detail={"pages": len(made.pages), **held_back})
-            counts = {**release_facts(made), **gate, "withheld": len(held_back), "without_data": len(empty)}
+            counts = {
+                **release_facts(made),
+                **gate,
+                "withheld": len(held_back),
+                "without_figures": len(pages) - len(held_back) - len(made.pages),
+            }
             return dg.MaterializeResult(metadata=allowed(counts))
 
     return release

@@ -129,21 +129,19 @@ def withheld_pages(
     return withheld(uses(pages, statistics, contracts), known, day)
 
 
-def empty_pages(pages: Mapping[str, Page], collected: Collected) -> set[str]:
-    """Pages none of whose tables has a figure yet: nobody is shown charts of nothing.
+def insist_on_figures(collected: Collected) -> None:
+    """Refuse to publish over nothing.
 
     Raises:
-        LoungeError: there is no figure at all (``release.nothing``): nothing is published over nothing.
+        LoungeError: no table holds any figure (``release.nothing``).
     """
-    filled = {name for name, months in collected.months.items() if months}
-    if not filled:
+    if not any(collected.months.values()):
         raise LoungeError(
             "no table holds any figures yet",
             code="release.nothing",
             remedy="deliver extracts; the release is made as soon as a month is counted",
             ja="公表できる統計表がまだありません",
         )
-    return {slug for slug, page in pages.items() if page.tables and not filled & set(page.tables)}
 
 
 def content_digest(table: pl.DataFrame) -> str:

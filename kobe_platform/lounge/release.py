@@ -92,7 +92,7 @@ def assemble(
             tell; nothing that differs from run to run.
         dashboards: pages, manuals, theme.
         releases: where releases live.
-        withheld: slugs of pages that are left out (they have no approval).
+        withheld: slugs of pages that are left out (they have no approval); so are pages without any figure yet.
         inspect: called with the finished release before the switch; what it raises refuses the release.
         progress: told each step's name.
         now: time of the release, for tests.
@@ -110,6 +110,7 @@ def assemble(
     releases.mkdir(parents=True, exist_ok=True)
     _sweep(releases)
     pages = {slug: page for slug, page in load_pages(dashboards).items() if slug not in withheld}
+    pages = {slug: page for slug, page in pages.items() if has_figures(page, tables)}
     audiences = load_audiences(dashboards)
     facts = {**facts, "withheld": sorted(withheld)}
     building = releases / f"{_BUILDING}{os.getpid()}"
@@ -153,6 +154,11 @@ def assemble(
         return _read(path, made=True)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def has_figures(page: Page, tables: Mapping[str, pl.DataFrame]) -> bool:
+    """Whether any table that a page reads has a row: nobody is shown charts of nothing. A page of words has them."""
+    return not page.tables or any(name in tables and not tables[name].is_empty() for name in page.tables)
 
 
 def _build_sites(
