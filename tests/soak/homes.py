@@ -17,13 +17,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
+from kobe_platform.contracts import load_contracts
+from kobe_platform.contracts.columns import Pseudonym
+from kobe_platform.custody.durable import locked
+from kobe_platform.custody.opening import KeyPlace, open_key_service
 from kobe_platform.settings import PROJECT, Settings
 
 RESIDENTS, MONTH, NEXT = 3000, "2025-11", "2025-12"
@@ -171,16 +175,14 @@ class Homes:
         told = self._made(f"undisturbed-{name}", lambda folder: self._undisturbed(name, folder)) / "told.json"
         return Undisturbed(**json.loads(told.read_text()))
 
-    def _made(self, name: str, make) -> Path:
+    def _made(self, name: str, make: Callable[[Path], object]) -> Path:
         folder = self.folder / name
-        if not folder.exists():
-            aside = self.folder / f".{name}.{os.getpid()}"
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
-            make(aside)
-            if folder.exists():  # another process was quicker
-                shutil.rmtree(aside)
-            else:
+        with locked(self.folder / f".{name}.lock"):  # of two processes, one makes it
+            if not folder.exists():
+                aside = self.folder / f".{name}.new"
+                shutil.rmtree(aside, ignore_errors=True)
+                aside.mkdir(parents=True)
+                make(aside)
                 aside.rename(folder)
         return folder
 
@@ -195,6 +197,7 @@ class Homes:
             self.copy(base, place.folder)
         else:
             assert place.kobe("keys", "init").returncode == 0
+            make_pseudonym_keys(place)
             for source in (TOWNS, ESTIMATES, REGISTER, MOVEMENTS):
                 place.deliver(self.city, source, MONTH)
         if sensors:
@@ -211,6 +214,28 @@ class Homes:
         seconds = time.monotonic() - began
         (folder / "told.json").write_text(json.dumps({"figures": place.figures(), "seconds": seconds}))
         shutil.rmtree(place.folder)
+
+
+def make_pseudonym_keys(place: Place) -> None:
+    """Make the keys of pseudonyms, which come into being at their first use: who joins the unknown of a table follows
+    from them, so copies of one home publish the same figures only with the same ones."""
+    keys = open_key_service(KeyPlace.of(place.settings))
+    for contract in load_contracts(place.settings.contracts).values():
+        for column in contract.columns:
+            if isinstance(column, Pseudonym):
+                keys.pseudonym_key(column.purpose)
+
+
+def correct(folder: Path, fewer: int = 1) -> None:
+    """Deliver a month again without its last rows, as a core system corrects one; the manifest comes last."""
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    (file,) = manifest["files"]
+    rows = (folder / file["name"]).read_bytes().splitlines(keepends=True)
+    data = b"".join(rows[:-fewer])
+    file |= {"rows": file["rows"] - fewer, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "manifest.json").unlink()
+    (folder / file["name"]).write_bytes(data)
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
 
 def tick(folder: Path, *sensors: str) -> int:

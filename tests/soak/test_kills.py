@@ -106,7 +106,7 @@ def after(place: Place, *command: str, aim: Aim | None = None) -> list[str]:
 
 
 def people(place: Place) -> list[tuple[str, bool]]:
-    """Accounts on record, and whether each is whole: a role, an audience and a password."""
+    """Accounts on record, and whether each is whole: a role and a password."""
     file = place.home / "governance.sqlite"
     if not file.exists():
         return []
@@ -115,8 +115,7 @@ def people(place: Place) -> list[tuple[str, bool]]:
         if "person" not in tables:
             return []
         whole = " and ".join(
-            f"exists (select 1 from {name} where {name}.login = person.login)"
-            for name in ("person_role", "person_group", "password")
+            f"exists (select 1 from {name} where {name}.login = person.login)" for name in ("person_role", "password")
         )
         return [(login, bool(found)) for login, found in database.execute(f"select login, {whole} from person")]
 
