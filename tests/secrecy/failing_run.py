@@ -37,7 +37,9 @@ def main() -> None:
         setattr(target, function, careless)
     from kobe_platform.cli import COMMANDS, invoke
 
-    sys.exit(invoke(next(command for command in COMMANDS if command.name == "run"), []))
+    commands = {command.name: command for command in COMMANDS}
+    invoke(commands["retry"], [])  # what failed with this code and input is not tried again by itself
+    sys.exit(invoke(commands["run"], []))
 
 
 if __name__ == "__main__":
