@@ -65,13 +65,13 @@ async def application_save(request: Request) -> Response:
     number = request.path_params.get("number")
     try:
         draft = _draft(form, choices)
+        hand_in = form.get("then") == "submit"
         if number:
             version = _number(form.get("version"))
-            app = await run_in_threadpool(book.edit, portal.database, person, number, draft, version)
+            arguments = (portal.database, person, number, draft, version)
+            app = await run_in_threadpool(book.edit, *arguments, hand_in=hand_in)
         else:
-            app = await run_in_threadpool(book.create, portal.database, person, draft)
-        if form.get("then") == "submit":
-            app = await run_in_threadpool(book.submit, portal.database, person, app.number, app.version)
+            app = await run_in_threadpool(book.create, portal.database, person, draft, hand_in=hand_in)
     except GovernanceError as error:
         app = await _visible(request, choices.owners) if number else None
         values = {"app": app, "choices": choices, "message": error.ja, "given": form}

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import legal_register, load_contracts
+from kobe_platform.deliveries import read_receipt
 from kobe_platform.governance.application import ACTIONS_JA
 from kobe_platform.governance.trail import REFUSED, Event, events
 from kobe_platform.lounge.release import releases_of
@@ -93,8 +94,8 @@ def _deliveries(folder: Path, since: datetime, until: datetime) -> Section:
     names = {"accepted": "受理", "rejected": "却下", "held": "保留"}
     rows = []
     for path in sorted(folder.rglob("*.json")):
-        receipt = json.loads(path.read_text("utf-8"))
-        if receipt.get("status") not in names or not since <= _moment(receipt, path) < until:
+        receipt = read_receipt(path)
+        if receipt is None or receipt.get("status") not in names or not since <= _moment(receipt, path) < until:
             continue
         error = receipt.get("error") or {}
         count = receipt.get("facts", {}).get("rows", "")

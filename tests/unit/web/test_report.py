@@ -22,8 +22,11 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     settings, database = app.state.portal.settings, app.state.portal.database
     folder = settings.receipts / "28100/resident_register/2026-10"
     folder.mkdir(parents=True)
-    told = {"source": "resident_register", "month": "2026-10", "status": "rejected", "error": {"code": "delivery.hash"}}
-    (folder / "1.rejected.json").write_text(json.dumps(told))
+    told = {"source": "resident_register", "month": "2026-10", "status": "rejected", "sequence": 1}
+    told |= {"content_hash": "1" * 64, "at": f"{today()}T00:30:00+00:00"}
+    told["error"] = {"code": "delivery.hash", "ja": "", "at": {}}
+    (folder / "111111111111.rejected.json").write_text(json.dumps(told))
+    (folder / "222222222222.accepted.json").touch()  # as a power cut can leave one
     settings.key_log.parent.mkdir(parents=True)
     entry = {"time": f"{today()}T00:30:00+00:00", "principal": "platform", "action": "unwrap", "purpose": "lake"}
     settings.key_log.write_text((json.dumps(entry) + "\n") * 3)
