@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -190,7 +191,7 @@ class Contract(_Part):
         """The columns of class C: the delivery's leak set."""
         return tuple(self.having(Never))
 
-    @property
+    @cached_property
     def references(self) -> tuple[str, ...]:
         """Public reference sources that abstraction reads."""
         named = (getattr(column, "reference", None) for column in self.columns)

@@ -43,15 +43,37 @@ def outstanding(facts: Facts) -> Plan:
 
     Pure and deterministic: equal facts, equal plan. Costs are proportional to the number of partitions' heads.
     """
-    found: list[Step] = []
+    found = _Found()
     for step in _take_ins(facts):
-        found.append(_settled(facts, _after_neighbours(facts, step, found), found))
+        found.add(_settled(facts, _after_neighbours(facts, step, found), found))
     for step in _tabulations(facts, found):
-        found.append(_settled(facts, step, found))
+        found.add(_settled(facts, step, found))
     release = _release(facts, found)
     if release is not None:
-        found.append(_settled(facts, release, found))
-    return Plan(tuple(found), facts.faults)
+        found.add(_settled(facts, release, found))
+    return Plan(tuple(found.steps), facts.faults)
+
+
+class _Found:
+    """The steps that are settled so far.
+
+    Attributes:
+        moving: ids of those that go on by themselves, those that wait for such ones only included.
+        of_unit: unit → its steps.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.moving: dict[str, Step] = {}
+        self.of_unit: dict[str, list[Step]] = {}
+
+    def add(self, step: Step) -> None:
+        """Take in a step whose state is known."""
+        waits = step.state == "waiting" and step.waits_for and all(name in self.moving for name in step.waits_for)
+        if step.state in MOVING or waits:
+            self.moving[step.id] = step
+        self.steps.append(step)
+        self.of_unit.setdefault(step.unit, []).append(step)
 
 
 def release_inputs(
@@ -77,7 +99,7 @@ def _contents(shelf: Shelf, table: str) -> list[tuple[str, str]]:
 # ── what a step's state is, once its reason is known ─────────────────────────────────────────────────────────────────
 
 
-def _settled(facts: Facts, step: Step, before: Sequence[Step]) -> Step:
+def _settled(facts: Facts, step: Step, before: _Found) -> Step:
     """The step with its state: under way, failed, kept by the installation, waiting for others, or ready."""
     if step.work in facts.under_way:
         return replace(step, state="under_way", waits_for=())
@@ -91,7 +113,7 @@ def _settled(facts: Facts, step: Step, before: Sequence[Step]) -> Step:
     return _waiting(step, before)
 
 
-def _after_failure(facts: Facts, step: Step, failure: Failure, before: Sequence[Step]) -> Step:
+def _after_failure(facts: Facts, step: Step, failure: Failure, before: _Found) -> Step:
     if failure.kind == "code" or (failure.kind == "lost" and failure.times >= MOST_LOST):
         return replace(step, state="failed", waits_for=("mended_input_or_code",), cause=failure.cause)
     backing_off = failure.kind == "installation" and not facts.scope.impatient and _moment(failure) > facts.now
@@ -104,21 +126,10 @@ def _moment(failure: Failure) -> datetime:
     return datetime.fromisoformat(failure.not_before) if failure.not_before else datetime.min.replace(tzinfo=UTC)
 
 
-def _waiting(step: Step, before: Sequence[Step]) -> Step:
+def _waiting(step: Step, before: _Found) -> Step:
     """Waiting where any of the steps that it names still moves; those that do not move are not waited for."""
-    moving = _moving(before)
-    waits = tuple(name for name in step.waits_for if name in moving)
+    waits = tuple(name for name in step.waits_for if name in before.moving)
     return replace(step, state="waiting" if waits else "ready", waits_for=waits)
-
-
-def _moving(steps: Sequence[Step]) -> set[str]:
-    """Ids of the steps that go on by themselves, those that wait for such ones only included."""
-    moving: set[str] = set()
-    for step in steps:
-        waits = step.state == "waiting" and step.waits_for and all(name in moving for name in step.waits_for)
-        if step.state in MOVING or waits:
-            moving.add(step.id)
-    return moving
 
 
 # ── deliveries ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -245,19 +256,18 @@ def _need_rows_again(facts: Facts, steps: dict, known: Mapping) -> None:
                 steps[name, month] = _from_outside(facts, facts.contracts[name], again)
 
 
-def _after_neighbours(facts: Facts, step: Step, before: Sequence[Step]) -> Step:
+def _after_neighbours(facts: Facts, step: Step, before: _Found) -> Step:
     """The step, waiting for the steps of its companions and references, or for their delivery."""
     if step.state != "ready":
         return step
-    contract, moving = facts.contracts[step.unit], _moving(before)
-    companions = [s.id for s in before if s.unit in contract.needs and s.month == step.month]
-    references = [s.id for s in before if s.unit in contract.references and s.month <= step.month]
-    coming = tuple(name for name in (*companions, *references) if name in moving)
-    heads, month = facts.heads, step.month
+    contract, heads, month = facts.contracts[step.unit], facts.heads, step.month
+    near = [one for name in contract.needs for one in before.of_unit.get(name, ()) if one.month == month]
+    near += [one for name in contract.references for one in before.of_unit.get(name, ()) if one.month <= month]
+    coming = tuple(one.id for one in near if one.id in before.moving)
     absent = [name for name in contract.needs if not companion_ready(heads, name, month)]
     absent += [name for name in contract.references if latest_month(heads, "raw", name, month) is None]
     if absent and not coming:
-        stuck = {s.unit: s.id for s in before if s.id in (*companions, *references)}
+        stuck = {one.unit: one.id for one in near}
         waits = tuple(stuck.get(name, f"delivery:{name}:{month}") for name in absent)
         return replace(step, state="waiting", waits_for=waits)
     return replace(step, waits_for=coming)
@@ -266,7 +276,8 @@ def _after_neighbours(facts: Facts, step: Step, before: Sequence[Step]) -> Step:
 # ── months ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tabulations(facts: Facts, before: Sequence[Step]) -> Iterator[Step]:
+def _tabulations(facts: Facts, before: _Found) -> Iterator[Step]:
+    """The months whose tables are not what they should be, each after what is coming for it and what it follows."""
     steps: list[Step] = []
     protected = groups(facts.statistics.values())
     for key, members in protected.items():
@@ -274,21 +285,23 @@ def _tabulations(facts: Facts, before: Sequence[Step]) -> Iterator[Step]:
     for statistic in facts.statistics.values():
         if statistic.kind == "public":
             steps += _public_steps(facts, statistic)
-    coming = [step for step in before if step.kind == "take_in"]
-    ordered = sorted(steps, key=lambda step: (step.month, step.unit.endswith("/year"), step.unit))
-    for step in ordered:
+    coming = [step for step in before.moving.values() if step.kind == "take_in"]
+    for step in sorted(steps, key=lambda step: (step.month, step.unit.endswith("/year"), step.unit)):
         members = protected.get(step.unit) or (facts.statistics[step.unit],)
         waits = [one.id for one in coming if one.month <= step.month]  # a month is counted in one run
-        waits += [one.id for one in ordered if _precedes(one, step, members, facts.statistics)]
+        waits += [one.id for one in _preceding(facts, step, members, before) if one.id in before.moving]
         yield replace(step, waits_for=tuple(waits)) if step.state == "ready" else step
 
 
-def _precedes(one: Step, step: Step, members: Sequence[Statistic], statistics: Mapping[str, Statistic]) -> bool:
-    """Whether ``one`` is done first: an earlier month of the same tables, or tables that these are sums of."""
-    if (one.unit, one.month) == (step.unit, step.month):
-        return False
-    ties = {statistics[tie.table].key for member in members for tie in member.ties if tie.table in statistics}
-    return one.month <= step.month and (one.unit == step.unit or one.unit in ties)
+def _preceding(facts: Facts, step: Step, members: Sequence[Statistic], before: _Found) -> Iterator[Step]:
+    """What is done first: the latest month before of the same tables (which follows its own), and tables of the year
+    that these are sums of.
+    """
+    earlier = [one for one in before.of_unit.get(step.unit, ()) if one.id in before.moving]
+    yield from earlier[-1:]
+    tables = {tie.table for member in members for tie in member.ties if tie.table in facts.statistics}
+    for key in sorted({facts.statistics[name].key for name in tables}):
+        yield from before.of_unit.get(key, ())
 
 
 def _group_steps(facts: Facts, key: str, members: Sequence[Statistic]) -> Iterator[Step]:
@@ -387,7 +400,7 @@ def _red_cause(place: PartitionId, checks: Sequence[str]) -> Cause:
 # ── the release ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _release(facts: Facts, before: Sequence[Step]) -> Step | None:
+def _release(facts: Facts, before: _Found) -> Step | None:
     """The release, where what is published differs from what it was made from; nothing is published over nothing."""
     tables = [name for name in facts.statistics if facts.heads.months("published", name)]
     if not tables:
@@ -397,9 +410,9 @@ def _release(facts: Facts, before: Sequence[Step]) -> Step | None:
     reason = _release_reason(held.inputs, wanted, held.stands)
     if reason is None:
         return None
-    step = Step("release", "release", "", made_from(wanted), reason, waits_for=tuple(one.id for one in before))
+    step = Step("release", "release", "", made_from(wanted), reason, waits_for=tuple(before.moving))
     refused = _not_green(facts, tables)
-    if refused and not _moving(before):
+    if refused and not before.moving:
         place, names = refused
         return replace(step, state="blocked", waits_for=(), cause=_red_cause(place, names))
     return step

@@ -62,7 +62,7 @@ class Step:
     cause: Cause | None = None
     delivery: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Names the step, whatever its inputs: ``take_in:resident_register:2025-07``."""
         return ":".join(part for part in (self.kind, self.unit if self.kind != "release" else "", self.month) if part)
