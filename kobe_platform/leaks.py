@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -224,22 +224,61 @@ def _text(data: bytes) -> str:
 
 def scan_file(path: Path, *, place: str | None = None, known: LeakSet | None = None) -> list[Finding]:
     """Findings in a file's name and content: Parquet as a table (statistics and metadata with it), all else as text."""
-    place = place or path.name
-    findings = scan_text(path.name, f"name of {place}", known=known)
-    with path.open("rb") as file:
-        is_parquet = file.read(4) == b"PAR1"
-    if not is_parquet:
-        return findings + scan_text(_text(path.read_bytes()), place, known=known)
-    metadata = pl.read_parquet_metadata(path)
-    described = "\n".join(f"{key} {value}" for key, value in metadata.items() if key != "ARROW:schema")
-    return (
-        findings
-        + scan_text(described, f"metadata of {place}", known=known)
-        + scan_frame(pl.read_parquet(path), place, known=known)
-    )
+    return _scanned(_parts(path, place or path.name), known)
 
 
 def scan_tree(root: Path, *, known: LeakSet | None = None) -> list[Finding]:
     """Findings in every file below a folder, in the order of their names."""
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-    return [f for path in files for f in scan_file(path, place=path.relative_to(root).as_posix(), known=known)]
+    return _scanned((part for path in files for part in _parts(path, path.relative_to(root).as_posix())), known)
+
+
+_Part = tuple[str, str | pl.DataFrame]
+TOGETHER = 16_000_000
+"""Characters of many texts that are searched at once."""
+
+
+def _parts(path: Path, place: str) -> Iterator[_Part]:
+    """What there is to search in a file, each with its place: its name, its text, or a table and what describes it."""
+    yield f"name of {place}", path.name
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if not is_parquet:
+        yield place, _text(path.read_bytes())
+        return
+    metadata = pl.read_parquet_metadata(path)
+    described = "\n".join(f"{key} {value}" for key, value in metadata.items() if key != "ARROW:schema")
+    yield f"metadata of {place}", described
+    yield place, pl.read_parquet(path)
+
+
+def _scanned(parts: Iterable[_Part], known: LeakSet | None) -> list[Finding]:
+    """Findings in parts, in their order, :data:`TOGETHER` characters of text at a time."""
+    findings: list[Finding] = []
+    batch: list[_Part] = []
+    size = 0
+    for place, part in parts:
+        if isinstance(part, pl.DataFrame):
+            findings += [*_searched(batch, known), *scan_frame(part, place, known=known)]
+            batch, size = [], 0
+            continue
+        batch.append((place, part))
+        size += len(part)
+        if size > TOGETHER:
+            findings += _searched(batch, known)
+            batch, size = [], 0
+    return findings + _searched(batch, known)
+
+
+def _searched(texts: list[tuple[str, str]], known: LeakSet | None) -> list[Finding]:
+    """Findings in texts, which are looked through together first: where there is no token, there is nothing to find."""
+    lines = [(number, line) for number, (_, text) in enumerate(texts) for line in text.splitlines()]
+    owners = pl.Series([number for number, _ in lines], dtype=pl.UInt32)
+    rows = tokens(pl.Series([line for _, line in lines], dtype=pl.String))["row"].unique()
+    suspected = set(owners.gather(rows).to_list())
+    return [
+        finding
+        for number, (place, text) in enumerate(texts)
+        if number in suspected
+        for finding in scan_text(text, place, known=known)
+    ]
