@@ -7,17 +7,19 @@ from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
+_PROJECT = _HERE.parent
+_ALL = ("kobe_platform", "assets", "checks", "resources")
 
 
 @cache
 def engine_version(*rooms: str) -> str:
-    """SHA-256 (16 hex digits) over the sources of some rooms of the engine; of all of them without a name.
+    """SHA-256 (16 hex digits) over the sources of some rooms of the engine; without a name, of all code.
 
     Read once a process: a process goes on with the code that it started with.
     """
     digest = hashlib.sha256()
-    for place in sorted(_HERE / room for room in rooms) or [_HERE]:
+    for place in [_HERE / room for room in sorted(rooms)] or [_PROJECT / name for name in _ALL]:
         files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
         for path in files:
-            digest.update(f"{path.relative_to(_HERE)}\n".encode() + path.read_bytes())
+            digest.update(f"{path.relative_to(_PROJECT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
