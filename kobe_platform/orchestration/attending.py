@@ -24,6 +24,7 @@ WORK_TAG, KEY_TAG, STEPS_TAG = ".dagster/kobe_work", ".dagster/kobe_key", ".dags
 PARTITION_TAG = "dagster/partition"
 UNTOLD = Cause("run.untold", "a step failed outside the platform's own code", "look at the run in the Dagster UI", "")
 _BLOCKED = "DagsterAssetCheckFailedError"
+_INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def steps_text(work: Work) -> str:
@@ -48,6 +49,7 @@ class Attendance:
     faults: dict[str, tuple[FailureKind, Cause]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     finished: bool = False
+    interrupted: bool = False
 
     def see(self, event: dg.DagsterEvent) -> None:
         """Take notice of an event of the run."""
@@ -55,6 +57,8 @@ class Attendance:
             found = event.asset_check_evaluation_data
             if not found.passed and found.blocking:
                 self.refused.add(unit_of(event.step_key or ""))
+        elif was_interrupted(event):
+            self.interrupted = True
         elif event.is_step_failure:
             fault = _fault(event)
             if fault is not None:
@@ -62,7 +66,9 @@ class Attendance:
 
     def settle(self, failures: Failures) -> None:
         """Write down what failed, and forget the steps that did not; a run that was cut short stays as lost."""
-        if not self.finished:
+        if self.interrupted:  # somebody ended it: no attempt
+            failures.end(self.steps)
+        if self.interrupted or not self.finished:
             return
         for step, inputs in self.steps.items():
             unit = step.split(":")[1] if step.startswith("tabulate:") else ""
@@ -115,6 +121,12 @@ def works_of(step_keys: Iterable[str], tags: Mapping[str, str]) -> set[str]:
 def unit_of(step_key: str) -> str:
     """The protection group or public table that a step of a month works on, as step names spell it."""
     return step_key.partition("__")[2].removeprefix("published__").removeprefix("statistics__")
+
+
+def was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Whether a step failed because somebody ended the run: by a signal, or in the Dagster UI."""
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and error.cls_name in _INTERRUPTED
 
 
 def _fault(event: dg.DagsterEvent) -> tuple[FailureKind, Cause] | None:

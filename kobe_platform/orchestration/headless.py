@@ -12,7 +12,7 @@ import dagster as dg
 
 from kobe_platform.custody.durable import storage_error
 from kobe_platform.errors import PlatformError
-from kobe_platform.orchestration.attending import KEY_TAG, WORK_TAG, attended
+from kobe_platform.orchestration.attending import KEY_TAG, WORK_TAG, attended, was_interrupted
 from kobe_platform.planning.failures import kind_of
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.border import coordinates_only
@@ -150,6 +150,8 @@ class Headless:
                 seen.finished = True
         except Exception as error:
             return Outcome(work, month, False, time.perf_counter() - started, (self._broke_down(error, run_id),))
+        if any(map(was_interrupted, events)):
+            raise KeyboardInterrupt  # Dagster made a failed step of it
         return Outcome(
             what=work,
             month=month,
