@@ -125,11 +125,14 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 def fill(folder: Path) -> Path:
     """Leave no room on the disk of a folder; the file that takes it."""
-    ballast = folder / "ballast"
-    with ballast.open("wb") as file, contextlib.suppress(OSError):
-        while True:
-            room = os.statvfs(folder)
-            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + max(1, room.f_bavail) * room.f_bsize)
+    ballast, chunk, size = folder / "ballast", DISK << 20, 0
+    with ballast.open("wb") as file:
+        while chunk >= 4096:
+            try:
+                os.posix_fallocate(file.fileno(), size, chunk)
+                size += chunk
+            except OSError:  # all of it or nothing
+                chunk //= 2
     return ballast
 
 
