@@ -15,6 +15,8 @@ from kobe_platform.errors import CustodyError
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 _ASIDE = ".new"
+_FULL = ("No space left on device", "Disk quota exceeded", "disk is full")
+"""As the C library, Rust's and SQLite say it."""
 
 _KINDS = {
     "custody.absent": (
@@ -74,6 +76,16 @@ def storage_error(error: OSError, object: str) -> CustodyError:
         remedy="look into the machine's log, then run the step again",
         ja="ディスクの読み書きに失敗しました",
     )
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether a full disk lies under an error: by its number, or by the words of the library that met it."""
+    while error is not None:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(words in str(error) for words in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_private(path: Path, data: bytes) -> None:

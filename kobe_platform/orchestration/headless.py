@@ -182,8 +182,6 @@ def told_error(error: BaseException) -> PlatformError:
             return seen
         if isinstance(seen, OSError) and seen.errno:
             return storage_error(seen, "KOBE_HOME")
-        if "disk is full" in str(seen):
-            return storage_error(OSError(28, ""), "DAGSTER_HOME")
         seen = seen.__cause__ or seen.__context__
     return coordinates_only(error, {"run": "outside its steps"})
 

@@ -6,6 +6,7 @@ rows). Dagster would write them to its event log. So every asset, check and sens
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from kobe_platform.custody.durable import is_disk_full, storage_error
 from kobe_platform.errors import Coordinate, PlatformError
 
 REDACTED_LOGGER = "dagster.redacted_errors"
@@ -52,6 +54,11 @@ def coordinates_only(error: BaseException, at: dict[str, Coordinate]) -> Platfor
         clean.at = {**at, **error.at}
         clean.args = (str(clean),)
         return clean
+    if is_disk_full(error):
+        full = storage_error(OSError(errno.ENOSPC, ""), "KOBE_HOME")
+        full.at = {**at, **full.at}
+        full.args = (str(full),)
+        return full
     return BorderError(
         "a step failed; the library's message is withheld because it may carry values",
         code="border.withheld",
