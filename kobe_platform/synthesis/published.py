@@ -48,6 +48,19 @@ PEOPLE = {
 }
 """What a school district counts, by the first word of a statistic's name; a year's flow, a twelfth of it a month."""
 
+COMPARED = {
+    "households": 0.48,
+    "young": 0.12,
+    "working": 0.6,
+    "elderly": 0.28,
+    "foreigners": 0.03,
+    "births": 0.006,
+    "deaths": 0.012,
+    "moves_in": 0.05,
+    "moves_out": 0.05,
+}
+"""Figures of a compared city beside its population and area, as shares of its population."""
+
 
 def district_hierarchy(per_ward: Mapping[str, int] = DISTRICTS_PER_WARD) -> vocabulary.Hierarchy:
     """The school districts of the made-up city."""
@@ -88,20 +101,14 @@ def published(
         periods = months if statistic.period == "month" else tuple(sorted({month[:4] for month in months}))
         if name == "estimated_population":
             tables[name] = _estimate(months, rng)
-        elif statistic.kind == "public":
-            tables[name] = _nothing(statistic)
+        elif name == "city_comparison":
+            tables[name] = _comparison(months, trees["compared_city"], rng)
         else:
             tables[name] = _table(statistic, periods, trees, rng, sum(per_ward.values()))
         told[name] = statistic.model_dump(include=FACTS)
     needed = {hierarchy for facts in told.values() for hierarchy in facts["dimensions"].values()}
     dims = {name: trees[name].frame() for name in sorted(needed)}
     return tables, dims, {"basis": "synthetic", "municipality": "28100", "tables": told}
-
-
-def _nothing(statistic: Statistic) -> pl.DataFrame:
-    """A public table that nobody has delivered anything for."""
-    columns = {"period": pl.String, **dict.fromkeys(statistic.dimensions, pl.String)}
-    return pl.DataFrame(schema={**columns, "value": pl.Int64, "status": pl.String})
 
 
 def _table(
@@ -171,3 +178,20 @@ def _estimate(months: tuple[str, ...], rng: np.random.Generator) -> pl.DataFrame
             counts = {"population": total, "households": int(total * 0.49), "male": male, "female": total - male}
             rows += [(month, area, series, int(value), "published") for series, value in counts.items()]
     return pl.DataFrame(rows, schema=["period", "area", "series", "value", "status"], orient="row")
+
+
+def _comparison(months: tuple[str, ...], cities: vocabulary.Hierarchy, rng: np.random.Generator) -> pl.DataFrame:
+    """Every listed city with all its figures, once a quarter."""
+    rows = []
+    for code in cities.leaves:
+        people, area = int(rng.integers(180_000, 3_700_000)), int(rng.integers(3_000, 140_000))
+        for month in months[::3]:
+            people += int(rng.normal(0, people / 800))
+            shares = {name: share * rng.uniform(0.85, 1.15) for name, share in COMPARED.items()}
+            counts = {
+                "population": people,
+                **{name: int(people * share) for name, share in shares.items()},
+                "area": area,
+            }
+            rows += [(month, code, figure, value, "published") for figure, value in counts.items()]
+    return pl.DataFrame(rows, schema=["period", "city", "figure", "value", "status"], orient="row")

@@ -152,11 +152,10 @@ def test_a_month_without_a_figure_is_a_gap(browser, tmp_path):
         tab.context.close()
 
 
-def test_the_comparison_explains_itself_until_figures_are_brought(visit, browser, tmp_path):
-    page = visit.open("city_comparison.html")
-    assert page.get_by_text("比べる数値がまだ取り込まれていません").is_visible()
-    assert page.locator("figure").count() == 0
+def test_the_comparison_comes_with_the_first_figures_that_are_brought(browser, tmp_path):
     tables, dims, facts = published()
+    nothing = {**tables, "city_comparison": tables["city_comparison"].clear()}
+    assert "city_comparison" not in assemble(nothing, dims, facts, PROJECT / "dashboards", tmp_path / "before").pages
     leaves = {column: dims[f"compared_{column}"].filter(pl.col("level") == 1)["code"] for column in ("city", "figure")}
     grid = pl.DataFrame({"period": ["2024-10", "2025-10"]})
     for column, codes in leaves.items():

@@ -155,7 +155,7 @@ def test_other_cities_are_the_same_in_contract_and_hierarchy():
 
 BODY = """
 ```sql cities
-SELECT DISTINCT period FROM city_comparison ORDER BY period
+SELECT DISTINCT period FROM city_comparison WHERE period < '2000' ORDER BY period
 ```
 
 ```sql areas
@@ -190,7 +190,8 @@ def test_a_part_stands_only_while_its_query_gives_rows(write_page, tables, tmp_p
 def test_the_comparison_says_how_to_bring_figures_until_there_are_some(city, tmp_path):
     frames, dims, facts = city
     page = load_pages(PROJECT / "dashboards")["city_comparison"]
-    write_tables(tmp_path / "empty", frames, dims, facts["tables"])
+    nothing = {**frames, "city_comparison": frames["city_comparison"].clear()}
+    write_tables(tmp_path / "empty", nothing, dims, facts["tables"])
     compile_page(page, tmp_path / "empty", tmp_path)
     assert "取り込まれていません" in (tmp_path / "city_comparison.md").read_text()
     rows = [
