@@ -3,14 +3,17 @@
 import json
 import shutil
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.definitions import build_definitions
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import current
 from kobe_platform.planning.observing import installation_faults
+from kobe_platform.privacy.instance import open_instance
 from kobe_platform.reception.accounting import balance
 from kobe_platform.run import process
 from kobe_platform.settings import Settings
@@ -74,6 +77,22 @@ def test_published_population_by_ward_is_that_of_the_lake(month, store):
 def test_a_second_run_finds_nothing_new(report, place):
     again = process(place)
     assert again.nothing_new and again.exit_code == 0
+
+
+def test_what_a_person_materializes_leaves_its_checks_on_the_partition_and_the_plan_agrees(report, place, store):
+    """As the UI does for one partition of one table: its whole group is made, with its checks, and is what it was."""
+    before = store.current(PartitionId("published", "population_ward", LAST))
+    definitions = build_definitions(place)
+    graph = definitions.resolve_asset_graph()
+    keys = graph.get(dg.AssetKey(["published", "population_ward"])).execution_set_asset_keys
+    with open_instance(place) as instance:
+        job = definitions.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(instance=instance, partition_key=LAST, asset_selection=sorted(keys))
+        checks = result.get_asset_check_evaluations()
+    assert result.success and {check.asset_key for check in checks} == set(keys)
+    assert all(check.passed and check.partition == LAST for check in checks)
+    assert store.current(PartitionId("published", "population_ward", LAST)) == before
+    assert process(place).nothing_new
 
 
 def test_the_plan_is_empty_and_reads_the_same_without_dagsters_databases(report, place):
