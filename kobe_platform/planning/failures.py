@@ -70,11 +70,11 @@ class Failures:
             steps: id → inputs.
         """
         for step, inputs in steps.items():
-            former = _of(self._path(step))
-            again = former is not None and former.kind == "lost" and former.inputs == inputs
-            times = former.times + 1 if again else 1
-            pauses = former.pauses if former is not None and former.inputs == inputs else 0
-            self._write(Failure(step, inputs, engine_version(), "lost", times, _now(), LOST, pauses))
+            former, engine = _of(self._path(step)), engine_version()
+            same = former is not None and former.inputs == inputs
+            again = same and former.kind == "lost" and former.engine == engine
+            times, pauses = former.times + 1 if again else 1, former.pauses if same else 0
+            self._write(Failure(step, inputs, engine, "lost", times, _now(), LOST, pauses))
 
     def end(self, steps: Iterable[str]) -> None:
         """Forget steps: they succeeded, or somebody wants them tried again."""
