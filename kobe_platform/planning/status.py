@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_MONTHS = 36
 """Months that the table shows; the newest."""
+STUCK = ("failed", "blocked")
+"""States that stand for a month's tables even where other tables of it go on."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
@@ -88,7 +90,8 @@ def _states(facts: Facts, plan: Plan) -> dict[tuple[str, str], str]:
     for step in plan.steps:
         if step.kind != "release":
             name = "tables" if step.kind == "tabulate" else step.unit
-            states[name, step.month] = step.state
+            if step.kind == "take_in" or states.get((name, step.month)) not in STUCK:
+                states[name, step.month] = step.state
     return states
 
 
