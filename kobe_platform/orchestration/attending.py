@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from kobe_platform.orchestration.reaping import reap
 from kobe_platform.planning.facts import FailureKind
 from kobe_platform.planning.failures import Failures, kind_of
 from kobe_platform.planning.leases import Leases
@@ -162,6 +163,7 @@ class AttendedExecutor(dg.Executor):
         """Execute all steps in this process; errors are the steps' own."""
         run = plan_context.dagster_run
         with attended(self._home, run.run_id, run.tags, execution_plan.step_keys_to_execute) as seen:
+            reap(plan_context.instance, Leases(self._home))  # a pool that a killed run holds would be waited for in vain
             for event in self._inner.execute(plan_context, execution_plan):
                 seen.see(event)
                 yield event
