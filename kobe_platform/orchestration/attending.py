@@ -163,7 +163,8 @@ class AttendedExecutor(dg.Executor):
         """Execute all steps in this process; errors are the steps' own."""
         run = plan_context.dagster_run
         with attended(self._home, run.run_id, run.tags, execution_plan.step_keys_to_execute) as seen:
-            reap(plan_context.instance, Leases(self._home))  # a pool that a killed run holds would be waited for in vain
+            # A pool that a killed run holds would be waited for in vain.
+            reap(plan_context.instance, Leases(self._home))
             for event in self._inner.execute(plan_context, execution_plan):
                 seen.see(event)
                 yield event
