@@ -297,7 +297,8 @@ def _preceding(facts: Facts, step: Step, members: Sequence[Statistic], before: _
     """What is done first: the latest month before of the same tables (which follows its own), and tables of the year
     that these are sums of.
     """
-    earlier = [one for one in before.of_unit.get(step.unit, ()) if one.id in before.moving]
+    own = [one for one in before.of_unit.get(step.unit, ()) if one.kind == "tabulate"]
+    earlier = [one for one in own if one.id in before.moving]
     yield from earlier[-1:]
     tables = {tie.table for member in members for tie in member.ties if tie.table in facts.statistics}
     for key in sorted({facts.statistics[name].key for name in tables}):

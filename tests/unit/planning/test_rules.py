@@ -367,6 +367,16 @@ def test_a_month_does_not_wait_for_a_delivery_that_does_not_go_on():
     assert world.heads[TABLE].definition and states(world) == {take_in(REGISTER, JULY): "held"}
 
 
+def test_a_public_month_does_not_wait_for_the_delivery_of_a_later_one():
+    world = World().deliver(ESTIMATE, month=JULY)
+    world.execute(world.plan().works()[0])
+    world.deliver(ESTIMATE, month=AUGUST)
+    assert states(world) == {
+        take_in(ESTIMATE, AUGUST): "ready",
+        tabulate(ESTIMATE, JULY): "ready",
+    }
+
+
 def test_months_that_only_wait_for_one_another_are_queued_in_one_go_in_their_order():
     world = made(JULY, AUGUST, "2025-09")
     world.redefine("population_ward", "other words")
