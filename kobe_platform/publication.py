@@ -197,6 +197,8 @@ def _dimension(store: PartitionStore, name: str) -> pl.DataFrame:
     if name != DISTRICT:
         return hierarchies()[name].frame()
     months = store.months("raw", REFERENCE)
+    if not months:  # public figures may come before the districts
+        return next(iter(hierarchies().values())).frame().clear()
     frames = []
     for month in reversed(months):
         frames.append(districts(store.read(PartitionId("raw", REFERENCE, month)), month).frame())
