@@ -138,7 +138,7 @@ def _aimed() -> Iterator[Aim]:
         ("release record", "tabulated", RELEASED, (2,)),
         ("release record", "public", LOGGED, (8, 20)),
         ("release switch", "tabulated", BUILDING, (1,)),
-        ("release switch", "tabulated", SITE, (1, 2)),
+        ("release switch", "tabulated", SITE, (1,)),
         ("release switch", "tabulated", NAMED, (1,)),
         ("release switch", "tabulated", SWITCHED, (1,)),
         ("release switch", "tabulated", INPUTS, (1,)),

@@ -28,6 +28,7 @@ from kobe_platform.contracts import load_contracts
 from kobe_platform.contracts.columns import Pseudonym
 from kobe_platform.custody.durable import locked
 from kobe_platform.custody.opening import KeyPlace, open_key_service
+from kobe_platform.privacy.instance import prepare_instance
 from kobe_platform.settings import PROJECT, Settings
 
 RESIDENTS, MONTH, NEXT = 3000, "2025-11", "2025-12"
@@ -168,6 +169,8 @@ class Homes:
         """A copy of a home, to be spoiled."""
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.prepared(name).folder, folder, symlinks=True)
+        if (folder / "var" / "dagster").exists():  # its settings name the place
+            prepare_instance(Place(folder).settings)
         return Place(folder)
 
     def undisturbed(self, name: str) -> Undisturbed:
