@@ -27,8 +27,13 @@ class KeptEventLog(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data, config_value):
-        """As Dagster makes a storage from ``dagster.yaml``: ``base_dir`` is the folder of the databases."""
-        return cls(inst_data=inst_data, **config_value)
+        """As Dagster makes a storage from ``dagster.yaml``: ``base_dir`` is the folder of the databases.
+
+        Where ``DAGSTER_HOME`` says otherwise it is right: the file of a restored home names the former place.
+        """
+        home = os.environ.get("DAGSTER_HOME")
+        folder = os.path.join(home, "history", "runs") if home else config_value["base_dir"]
+        return cls(inst_data=inst_data, base_dir=folder)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
