@@ -1,0 +1,242 @@
+"""The real daemon, code server and UI over a small city: deliveries come, nobody touches anything, releases appear.
+
+The tests are one story and run in their order: each waits until `kobe status` says that nothing is outstanding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from kobe_platform.deliveries import receipt
+from kobe_platform.planning.observing import Observer
+from kobe_platform.privacy.instance import open_instance
+from kobe_platform.settings import PROJECT
+from kobe_platform.statistics import load_statistics
+from kobe_platform.synthesis.deliveries import Plan, synthesize
+from tests.soak.homes import CITY, ESTIMATES, MOVEMENTS, REGISTER, TOWNS, Place, correct
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc"),
+]
+LATE, THREE, NEXT, LAST = "2025-08", ("2025-09", "2025-10", "2025-11"), "2025-12", "2026-01"
+LIMIT = 900
+"""Seconds that the daemon may take for a delivery on a busy machine."""
+
+
+class Daemon:
+    """`kobe dev` on an empty home."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start the three processes, and wait until the UI answers."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        log = self.place.folder / "dev.log"
+        began = log.stat().st_size if log.exists() else 0
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kobe_platform.cli", "dev", "--port", str(port)],
+            env=self.place.environment(),
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=log.open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        until(lambda: b"Dagster UI: http" in log.read_bytes()[began:] or self.process.poll() is not None)
+        assert self.process.poll() is None, log.read_text("utf-8", errors="replace")
+
+    def end(self, sign: int = signal.SIGTERM) -> None:
+        """End the processes of this home."""
+        self.process.send_signal(sign)
+        self.process.wait(timeout=30)
+        until(lambda: not list(self.processes()))
+
+    def processes(self) -> Iterator[int]:
+        """The living processes of this home."""
+        mark = f"KOBE_HOME={self.place.home}".encode()
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+            except OSError:
+                continue
+
+    def settle(self) -> None:
+        """Wait until nothing is outstanding and no run is under way."""
+        until(lambda: self.place.status()["empty"] and not self.under_way(), pause=2)
+
+    def under_way(self) -> list[dg.DagsterRun]:
+        """Runs that have not ended."""
+        return [run for run in self.runs() if not run.is_finished]
+
+    def runs(self) -> list[dg.DagsterRun]:
+        """Every run of Dagster's."""
+        with open_instance(self.place.settings) as instance:
+            return list(instance.get_runs())
+
+    def verdicts(self, asset: str, check: str) -> list[tuple[str, bool]]:
+        """Results of a check as Dagster shows them: month and whether it passed, oldest first."""
+        key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), check)
+        with open_instance(self.place.settings) as instance:
+            records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1000)
+        found = [record.event.dagster_event.asset_check_evaluation_data for record in records if record.event]
+        return [(one.partition, one.passed) for one in reversed(found)]
+
+    def released(self) -> dict[str, set[str]]:
+        """Tables of the release in force → the months (or years) that they hold."""
+        folder = self.place.home / "releases" / "current" / "tables"
+        frames = {path.stem: pl.read_parquet(path) for path in folder.glob("*.parquet")}
+        return {name: set(frame["period"]) for name, frame in frames.items() if "period" in frame.columns}
+
+
+def until(condition, pause: float = 0.2) -> None:
+    limit = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < limit, "it takes too long"
+        time.sleep(pause)
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory) -> Path:
+    """What the core systems will deliver."""
+    folder = tmp_path_factory.mktemp("city")
+    synthesize(Plan(folder, 3000, LATE, LAST, 0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory) -> Iterator[Daemon]:
+    place = Place(tmp_path_factory.mktemp("daemon"))
+    place.inbox.mkdir()
+    started = Daemon(place)
+    started.start()
+    yield started
+    for number in started.processes():
+        os.kill(number, signal.SIGKILL)
+
+
+def expected(register: tuple[str, ...], movements: tuple[str, ...], estimates: tuple[str, ...]) -> dict[str, set[str]]:
+    """Table → periods, for months in which these sources were accepted."""
+    months = {REGISTER: set(register), MOVEMENTS: set(movements), ESTIMATES: set(estimates)}
+    tables = {}
+    for name, statistic in load_statistics(PROJECT / "assets" / "statistics").items():
+        shared = set.intersection(*(months.get(source, set()) for source in statistic.sources))
+        yearly = statistic.period == "year"
+        tables[name] = {month[:4] for month in shared if month.endswith("-12")} if yearly else shared
+    return tables
+
+
+def test_three_months_that_come_at_once_are_published(daemon, city):
+    daemon.place.deliver(city, TOWNS, LATE)
+    for month in THREE:
+        for source in (MOVEMENTS, ESTIMATES, REGISTER):
+            daemon.place.deliver(city, source, month)
+    daemon.settle()
+    assert daemon.released() == expected(THREE, THREE, THREE)
+    told = json.loads((daemon.place.home / "releases" / "current" / "release.json").read_text("utf-8"))
+    assert sum(table["suppressed"] for table in told["tables"].values()) > 0, "the city is too small to hide anything"
+
+
+def test_the_next_month_is_published(daemon, city):
+    for source in (ESTIMATES, REGISTER, MOVEMENTS):
+        daemon.place.deliver(city, source, NEXT)
+    daemon.settle()
+    months = (*THREE, NEXT)
+    assert daemon.released() == expected(months, months, months)
+
+
+def test_a_corrected_month_is_held_until_an_operator_approves_it(daemon):
+    before = daemon.place.figures()
+    correct(daemon.place.inbox / CITY / MOVEMENTS / NEXT, fewer=30)
+    until(lambda: [step["state"] for step in daemon.place.status()["outstanding"]] == ["held"], pause=2)
+    (held,) = daemon.place.status()["outstanding"]
+    assert held["id"] == f"take_in:{MOVEMENTS}:{NEXT}" and held["waits_for"] == ["approval"]
+    assert held["cause"]["code"] == "delivery.revised" and "kobe deliveries approve" in held["ja"]
+    until(lambda: not daemon.under_way())
+    assert daemon.place.figures() == before, "the month in force stays"
+
+    assert daemon.place.kobe("deliveries", "approve", MOVEMENTS, NEXT).returncode == 0
+    daemon.settle()
+    assert daemon.place.figures() != before
+    assert daemon.verdicts(f"raw/{MOVEMENTS}", "accepted")[-2:] == [(NEXT, False), (NEXT, True)]
+
+
+def test_a_duplicate_is_nothing_new_a_broken_delivery_is_rejected_and_a_late_month_is_published(daemon, city):
+    runs = len(daemon.runs())
+    daemon.place.deliver(city, REGISTER, NEXT)
+    folder = daemon.place.deliver(city, ESTIMATES, LAST)
+    data = folder / f"{ESTIMATES}.csv"
+    data.write_bytes(data.read_bytes().replace(b"2", b"3", 1))
+    daemon.place.deliver(city, REGISTER, LATE)
+    daemon.settle()
+    months = (*THREE, NEXT)
+    assert daemon.released() == expected((LATE, *months), months, months)
+    assert len(daemon.runs()) == runs + 4, (
+        "the broken one, the late one, its tables, the release: none is a duplicate's"
+    )
+
+    assert daemon.verdicts(f"statistics/{ESTIMATES}", "accepted")[-1] == (LAST, False)
+    observer = Observer(daemon.place.settings)
+    (broken,) = (one for one in observer.deliveries() if (one.source, one.month) == (ESTIMATES, LAST))
+    assert receipt(daemon.place.home, broken, "rejected")["error"]["code"] == "file.hash"
+    row = next(row for row in daemon.place.status()["months"] if row["month"] == LAST)
+    assert row[ESTIMATES] == "rejected"
+
+
+def test_no_run_was_red_and_results_of_checks_are_on_their_months(daemon):
+    runs = daemon.runs()
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    months = {LATE, *THREE, NEXT}
+    for asset, check in (
+        ("published/population_ward", "disclosure"),
+        ("published/population_ward", "no_identifiers"),
+        ("statistics/population_ward", "common_margins"),
+        (f"lake/{REGISTER}", "rows_accounted"),
+    ):
+        assert {month for month, passed in daemon.verdicts(asset, check) if passed} == months, (asset, check)
+
+
+def test_a_killed_run_is_made_up_for(daemon, city):
+    daemon.place.deliver(city, REGISTER, LAST)
+    lock = daemon.place.home / "work" / f"tabulate~{LAST}.lock"
+    until(lambda: lock.exists() and lock.read_text())
+    os.kill(json.loads(lock.read_text())["pid"], signal.SIGKILL)
+    daemon.settle()
+    months = (*THREE, NEXT)
+    assert daemon.released() == expected((LATE, *months, LAST), months, months)
+    assert [run.status for run in daemon.runs()].count(dg.DagsterRunStatus.FAILURE) == 1
+
+
+def test_a_daemon_that_was_killed_with_its_run_goes_on_when_it_is_started_again(daemon, city):
+    daemon.place.deliver(city, MOVEMENTS, LAST)
+    lock = daemon.place.home / "work" / f"tabulate~{LAST}.lock"
+    until(lambda: lock.exists() and lock.read_text())
+    for number in daemon.processes():
+        os.kill(number, signal.SIGKILL)
+    daemon.process.wait()
+    daemon.start()
+    daemon.settle()
+    months = (*THREE, NEXT)
+    assert daemon.released() == expected((LATE, *months, LAST), (*months, LAST), months)
+    daemon.end()
+    assert not list((daemon.place.home / "work").rglob("*.lock"))
+    assert daemon.place.kobe("lake", "verify").returncode == 0
+    assert daemon.place.kobe("log", "verify").returncode == 0
