@@ -21,7 +21,6 @@ from kobe_platform.statistics.definition import shape
 from kobe_platform.vocabulary import UNKNOWN, hierarchies
 
 if TYPE_CHECKING:
-
     from kobe_platform.lounge.pages import Page
 
 SCHEMA, LINEAGE = "dagster/column_schema", "dagster/column_lineage"

@@ -179,8 +179,7 @@ def test_the_list_tells_each_delivery_its_outcome_and_the_reason_on_one_line(kob
     deliveries.write_receipt(home, found[MONTH], "rejected", rejection("manifest.unreadable", line=3))
     lines = kobe("list").output.splitlines()
     assert [line.split()[:3] for line in lines] == [
-        [month, REGISTER, outcome]
-        for month, outcome in (("2025-06", "due"), (MONTH, "rejected"), ("2025-08", "due"))
+        [month, REGISTER, outcome] for month, outcome in (("2025-06", "due"), (MONTH, "rejected"), ("2025-08", "due"))
     ]
     assert "[manifest.unreadable]" in lines[1] and lines[1].endswith("(line 3)")
     told = json.loads(kobe("list", "--json").output)
