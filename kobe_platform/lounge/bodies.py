@@ -125,10 +125,21 @@ class Bodies:
         return body.bytes
 
     def drop_unused(self) -> None:
-        """Remove what was not asked for since this object was made."""
+        """Remove what was not asked for since this object was made, and what a killed process was making."""
         for path in self.folder.iterdir():
-            if path.name not in self._used and not path.name.startswith("."):
+            being_made = path.name.startswith(".") and _lives(int(path.name.split("-")[1]))
+            if path.name not in self._used and not being_made:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _link(source: Path, place: Path) -> None:
