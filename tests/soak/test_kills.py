@@ -42,8 +42,12 @@ def test_a_kill_heals(aim: Aim, homes: Homes, records: Records, tmp_path, capsys
 
 
 def _tried(aim: Aim, place: Place, homes: Homes) -> Tried:
-    undisturbed = homes.undisturbed(aim.home)
-    killed = kill(aim, place, _usual(aim, undisturbed.seconds))
+    undisturbed, share = homes.undisturbed(aim.home), aim.share
+    killed = kill(aim, place, share * _usual(aim, undisturbed.seconds))
+    while not killed and not aim.pattern and share > 0.05:
+        share *= 0.8  # the machine was quicker than at the undisturbed run: again, on a fresh home
+        homes.copy(aim.home, place.folder)
+        killed = kill(aim, place, share * _usual(aim, undisturbed.seconds))
     found: list[str] = []
     if aim.command == PEOPLE:
         found += half_a_person(place)
@@ -65,24 +69,19 @@ def _usual(aim: Aim, seconds: float) -> float:
     return {ROTATE: 1.5, DESTROY: 2.0, PEOPLE: 1.2, RETENTION: 12.0}.get(aim.command, seconds)
 
 
-def kill(aim: Aim, place: Place, usual: float) -> bool:
-    """Start the command and kill it (as ``kill -9``) at its moment; whether it was still there."""
+def kill(aim: Aim, place: Place, seconds: float) -> bool:
+    """Start the command and kill it (as ``kill -9``) at its event or after some seconds; whether it was still there."""
     watch = Watch(place.home)
-    share = aim.share
     try:
-        while True:
-            process = place.start(*aim.command, more=aim.more) if aim.command != PEOPLE else _adding(place)
-            if aim.pattern:
-                came = wait_for(watch, process, aim.pattern, aim.count, LIMIT)
-                time.sleep(aim.delay / 1000)
-            else:
-                time.sleep(share * usual)
-                came = process.poll() is None
-            process.kill()
-            dead = process.wait() == -9
-            if (came and dead) or aim.pattern or share < 0.05:
-                return came and dead
-            share *= 0.8  # the machine was quicker than usual; what it did is done, so an earlier instant of the rest
+        process = place.start(*aim.command, more=aim.more) if aim.command != PEOPLE else _adding(place)
+        if aim.pattern:
+            came = wait_for(watch, process, aim.pattern, aim.count, LIMIT)
+            time.sleep(aim.delay / 1000)
+        else:
+            time.sleep(seconds)
+            came = process.poll() is None
+        process.kill()
+        return process.wait() == -9 and came
     finally:
         watch.close()
 
