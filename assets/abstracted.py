@@ -7,9 +7,10 @@ import dagster as dg
 
 from assets.acceptance import acceptance_check, accepted
 from assets.columns import definition_metadata
-from assets.conventions import POOL, one_a_run, spec
+from assets.conventions import POOL, spec
 from kobe_platform.contracts import Contract
 from kobe_platform.lake import Partition
+from kobe_platform.orchestration.months import the_month
 from kobe_platform.reception.steps import abstract_month
 from resources import Inbox, Lake
 
@@ -38,13 +39,13 @@ def _abstracted(
 
     @dg.multi_asset(
         name=f"abstracted__{contract.name}",
+        description=f"{contract.title}:氏名・住所・生年月日を、年齢・地域・仮名に置き換える。",
         specs=[described],
         check_specs=[acceptance_check(described.key, months)],
         pool=POOL,
-        backfill_policy=one_a_run(),
     )
     def abstract(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
-        month = context.partition_key
+        month = the_month(context)
 
         def step() -> Partition:
             own = {"delivery": inbox.delivery(contract.name, month), "home": Path(inbox.home)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 
 import dagster as dg
+
+from kobe_platform.statistics import Statistic
 
 # Partitioned checks and lenient partition mappings are young in Dagster: they are used knowingly, and pinned
 # by the lock.
@@ -41,7 +43,11 @@ _GROUP = {"published": "statistics"}
 
 @cache
 def months(start: str) -> dg.MonthlyPartitionsDefinition:
-    """The one partitions definition of the graph: months ``YYYY-MM`` from ``start`` on."""
+    """The one partitions definition of the graph: months ``YYYY-MM`` from ``start`` on.
+
+    Assets have no backfill policy: a backfill then is one run a month that names its month. Any policy of Dagster's,
+    also that of one partition a run, gives runs a range instead, and check results of a range name no partition.
+    """
     return dg.MonthlyPartitionsDefinition(start_date=start, fmt="%Y-%m", timezone="Asia/Tokyo")
 
 
@@ -99,6 +105,7 @@ def year_to_date() -> dg.PartitionMapping:
     return dg.TimeWindowPartitionMapping(start_offset=-11, end_offset=0, allow_nonexistent_upstream_partitions=True)
 
 
-def one_a_run() -> dg.BackfillPolicy:
-    """For backfills that people start: one run a month, because a check result of a range names no partition."""
-    return dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+def titles(members: Sequence[Statistic]) -> str:
+    """The tables of a group in words: the first three, and how many more there are."""
+    named = "、".join(member.title for member in members[:3])
+    return f"{named} ほか{len(members) - 3}表" if len(members) > 3 else named

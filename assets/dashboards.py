@@ -47,7 +47,11 @@ def _page(page: Page, statistics: Mapping[str, Statistic]) -> dg.AssetsDefinitio
         metadata=page_reads(page, statistics),
     )
 
-    @dg.multi_asset(name=f"dashboards__{page.slug.replace('-', '_')}", specs=[described])
+    @dg.multi_asset(
+        name=f"dashboards__{page.slug.replace('-', '_')}",
+        description=f"{page.title}:公表表からページを組み立てる。",
+        specs=[described],
+    )
     def compile_one(context: dg.AssetExecutionContext, lake: Lake, releases: Releases) -> dg.MaterializeResult:
         with border(stage="dashboards", page=page.slug):
             directory, basis = staged_tables(lake.store, statistics, releases.scratch)
@@ -70,7 +74,12 @@ def _release(
         definition=page_definition(list(pages.values())),
     )
 
-    @dg.multi_asset(name="dashboards__release", specs=[described], pool="release")
+    @dg.multi_asset(
+        name="dashboards__release",
+        description="公表前検査を確かめ、表とサイトを一度に差し替える。中身が同じなら、いまの公開のまま。",
+        specs=[described],
+        pool="release",
+    )
     def release(
         context: dg.AssetExecutionContext, lake: Lake, releases: Releases, governance: Governance
     ) -> dg.MaterializeResult:

@@ -7,9 +7,10 @@ import dagster as dg
 
 from assets.acceptance import acceptance_check, accepted
 from assets.columns import definition_metadata
-from assets.conventions import POOL, one_a_run, spec
+from assets.conventions import POOL, spec
 from kobe_platform.contracts import Contract
 from kobe_platform.lake import Partition
+from kobe_platform.orchestration.months import the_month
 from kobe_platform.reception.steps import admit_month
 from resources import Inbox, Lake
 
@@ -33,13 +34,13 @@ def _lake(contract: Contract, months: dg.PartitionsDefinition) -> dg.AssetsDefin
 
     @dg.multi_asset(
         name=f"lake__{contract.name}",
+        description=f"{contract.title}:抽象化したデータを前月と比べて検証し、現に有効な月次データにする。",
         specs=[described],
         check_specs=[acceptance_check(described.key, months)],
         pool=POOL,
-        backfill_policy=one_a_run(),
     )
     def admit(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
-        month = context.partition_key
+        month = the_month(context)
 
         def step() -> Partition:
             delivery = inbox.delivery(contract.name, month)

@@ -24,11 +24,11 @@ class QuestionConfig(dg.Config):
         application: number of the データ利用申請書 under which it is asked.
     """
 
-    month: str
-    measure: str
-    dimensions: list[str]
-    filters: dict[str, list[str]] = Field(default_factory=dict)
-    application: str = ""
+    month: str = Field(description="対象月(YYYY-MM)")
+    measure: str = Field(description="指標の名前(assets/ondemand.toml)")
+    dimensions: list[str] = Field(description="区分の名前(assets/ondemand.toml)")
+    filters: dict[str, list[str]] = Field(default_factory=dict, description="区分ごとに、表示するコード")
+    application: str = Field("", description="データ利用申請書の番号")
 
 
 def on_demand_job(menu: Menu, statistics: dict[str, Statistic], window: int) -> dg.JobDefinition:

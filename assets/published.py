@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from assets.columns import definition_metadata
-from assets.conventions import one_a_run, spec, year_to_date
+from assets.conventions import spec, titles, year_to_date
 from assets.reports import partition_result
 from assets.statistics import step_name
 from kobe_platform.contracts import Contract
+from kobe_platform.orchestration.months import the_month
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.inputs import definition_of
@@ -53,13 +54,14 @@ def _group(
 
     @dg.multi_asset(
         name=f"published__{step_name(key)}",
+        description=f"同じ母集団の表をまとめて秘匿し、監査する:{titles(members)}。",
         specs=specs,
         pool="protection",
-        backfill_policy=one_a_run(),
     )
     def protect(context: dg.AssetExecutionContext, lake: Lake):
-        with border(stage="published", group=key, month=context.partition_key):
-            partitions = protect_counts(lake.store, members, context.partition_key, statistics, lake.history_months)
+        month = the_month(context)
+        with border(stage="published", group=key, month=month):
+            partitions = protect_counts(lake.store, members, month, statistics, lake.history_months)
         for partition in partitions:
             yield partition_result(partition)
 
@@ -83,11 +85,12 @@ def _public(
 
     @dg.multi_asset(
         name=f"published__{statistic.name}",
+        description=f"{statistic.title}:公表済みの統計から公表表を作る。",
         specs=[described],
-        backfill_policy=one_a_run(),
     )
     def publish(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-        with border(stage="published", table=statistic.name, month=context.partition_key):
-            return partition_result(publish_public(lake.store, statistic, context.partition_key))
+        month = the_month(context)
+        with border(stage="published", table=statistic.name, month=month):
+            return partition_result(publish_public(lake.store, statistic, month))
 
     return publish

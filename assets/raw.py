@@ -7,9 +7,10 @@ import dagster as dg
 
 from assets.acceptance import acceptance_check, accepted
 from assets.columns import definition_metadata
-from assets.conventions import POOL, one_a_run, spec
+from assets.conventions import POOL, spec
 from kobe_platform.contracts import Contract
 from kobe_platform.lake import Partition
+from kobe_platform.orchestration.months import the_month
 from kobe_platform.reception.steps import take_in_delivery
 from resources import Inbox, Lake
 
@@ -39,13 +40,13 @@ def _raw(contract: Contract, months: dg.PartitionsDefinition) -> dg.AssetsDefini
 
     @dg.multi_asset(
         name=f"raw__{contract.name}",
+        description=f"{contract.title}:受信箱の提供データを検査し、読む列だけを暗号化して書く。",
         specs=[described],
         check_specs=[acceptance_check(described.key, months)],
         pool=POOL,
-        backfill_policy=one_a_run(),
     )
     def take_in(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
-        month = context.partition_key
+        month = the_month(context)
 
         def step() -> Partition:
             delivery = inbox.present(contract.name, month)

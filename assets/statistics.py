@@ -7,10 +7,11 @@ import dagster as dg
 
 from assets.acceptance import acceptance_check, accepted
 from assets.columns import definition_metadata
-from assets.conventions import POOL, one_a_run, spec, year_to_date
+from assets.conventions import POOL, spec, titles, year_to_date
 from assets.reports import partition_result
 from kobe_platform.contracts import Contract
 from kobe_platform.lake import Partition
+from kobe_platform.orchestration.months import the_month
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.inputs import definition_of
@@ -53,13 +54,14 @@ def _group(
 
     @dg.multi_asset(
         name=f"statistics__{step_name(key)}",
+        description=f"レイクの1か月を数える(秘匿前):{titles(members)}。",
         specs=specs,
         pool=POOL,
-        backfill_policy=one_a_run(),
     )
     def count(context: dg.AssetExecutionContext, lake: Lake):
-        with border(stage="statistics", group=key, month=context.partition_key):
-            partitions = count_group(lake.store, members, context.partition_key)
+        month = the_month(context)
+        with border(stage="statistics", group=key, month=month):
+            partitions = count_group(lake.store, members, month)
         for partition in partitions:
             yield partition_result(partition)
 
@@ -85,12 +87,12 @@ def _public(contract: Contract, months: dg.PartitionsDefinition) -> dg.AssetsDef
 
     @dg.multi_asset(
         name=f"statistics__{contract.name}",
+        description=f"{contract.title}:公表済みの統計の提供データを検査し、そのまま取り込む。",
         specs=[described],
         check_specs=[acceptance_check(described.key, months)],
-        backfill_policy=one_a_run(),
     )
     def take_in(context: dg.AssetExecutionContext, inbox: Inbox, lake: Lake) -> Iterator:
-        month = context.partition_key
+        month = the_month(context)
 
         def step() -> Partition:
             delivery = inbox.present(contract.name, month)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from kobe_platform.lake import PartitionId
 from kobe_platform.lake.verdicts import record
+from kobe_platform.orchestration.months import the_month
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
 from resources import Lake
@@ -63,9 +64,9 @@ def monthly_check(
         for asset in assets
     ]
 
-    @dg.multi_asset_check(name=f"{name}__{subject}", specs=specs, can_subset=True)
+    @dg.multi_asset_check(name=f"{name}__{subject}", specs=specs, description=f"{description}。", can_subset=True)
     def check(context: dg.AssetCheckExecutionContext, lake: Lake):
-        month = context.op_execution_context.partition_key
+        month = the_month(context.op_execution_context)
         wanted = {key.asset_key for key in context.op_execution_context.selected_asset_check_keys}
         with border(check=name, subject=subject, month=month):
             seen = {asset: lake.store.current(PartitionId(*asset.key.path, month)) for asset in assets}

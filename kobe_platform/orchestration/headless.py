@@ -16,6 +16,7 @@ from kobe_platform.orchestration.attending import KEY_TAG, WORK_TAG, attended, w
 from kobe_platform.planning.failures import kind_of
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.border import coordinates_only
+from kobe_platform.privacy.telling import english
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ACCEPTED = "accepted"
@@ -191,7 +192,8 @@ def _faults(events: Sequence[dg.DagsterEvent]) -> Iterator[Fault]:
         if event.is_step_failure:
             told = event.step_failure_data.user_failure_data
             code = told.metadata.get("code") if told else None
-            yield Fault(event.step_key or "", (told.description or "") if told else "", str(code.value) if code else "")
+            text = english(told.description) if told else ""
+            yield Fault(event.step_key or "", text, str(code.value) if code else "")
 
 
 def _turned_away(events: Sequence[dg.DagsterEvent]) -> Iterator[Fault]:

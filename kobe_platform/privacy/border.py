@@ -17,6 +17,7 @@ import dagster as dg
 
 from kobe_platform.custody.durable import is_disk_full, storage_error
 from kobe_platform.errors import Coordinate, PlatformError
+from kobe_platform.privacy.telling import Told, in_words, show_what_was_told
 
 REDACTED_LOGGER = "dagster.redacted_errors"
 
@@ -37,6 +38,7 @@ def seal_process() -> None:
     logger.disabled = True
     logger.propagate = False
     logger.handlers = [logging.NullHandler()]
+    show_what_was_told()
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
@@ -73,7 +75,7 @@ def border(**at: Coordinate) -> Iterator[None]:
     """Let only coordinates out: run a step's body inside it.
 
     Raises:
-        dagster.Failure: with the coordinates of whatever was raised, and without retry (the plan asks again).
+        Told: with the coordinates of whatever was raised, and without retry (the plan asks again).
     """
     try:
         yield
@@ -83,7 +85,7 @@ def border(**at: Coordinate) -> Iterator[None]:
         told = coordinates_only(error, dict(at))
     else:
         return
-    raise dg.Failure(description=str(told), metadata=error_metadata(told), allow_retries=False) from None
+    raise Told(description=in_words(told), metadata=error_metadata(told), allow_retries=False) from None
 
 
 def error_metadata(error: PlatformError) -> dict[str, str]:
