@@ -7,22 +7,35 @@ those that it executes in its own process. A run that a person starts in the UI 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.errors import raise_execution_interrupts
 
 from kobe_platform.orchestration.reaping import reap
 from kobe_platform.planning.facts import FailureKind
 from kobe_platform.planning.failures import Failures, kind_of
-from kobe_platform.planning.leases import Leases
+from kobe_platform.planning.leases import Leases, Owner
 from kobe_platform.planning.steps import Cause, Work
+from kobe_platform.privacy.telling import english
 
 WORK_TAG, KEY_TAG, STEPS_TAG = ".dagster/kobe_work", ".dagster/kobe_key", ".dagster/kobe_steps"
 """Tags of the plan's own; the UI does not show what begins with ``.dagster/``."""
 PARTITION_TAG = "dagster/partition"
+CHECKS = {
+    "rows_accounted": "lake",
+    "no_identifiers": "lake",
+    "expectations": "lake",
+    "common_margins": "statistics",
+    "stock_and_flow": "statistics",
+    "moves_balance": "statistics",
+    "disclosure": "published",
+    "clean_page": "dashboards",
+}
+"""Checks → the stage that they judge where the name of their step does not say it."""
 UNTOLD = Cause("run.untold", "a step failed outside the platform's own code", "look at the run in the Dagster UI", "")
 _BLOCKED = "DagsterAssetCheckFailedError"
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -88,14 +101,24 @@ class Attendance:
 
 
 @contextmanager
-def attended(home: Path, run_id: str, tags: Mapping[str, str], step_keys: Iterable[str]) -> Iterator[Attendance]:
-    """Hold the locks of a run's work, after waiting for whoever holds them, and settle its failures at the end."""
+def attended(
+    home: Path,
+    run_id: str,
+    tags: Mapping[str, str],
+    step_keys: Iterable[str],
+    waiting: Callable[[Owner | None], object] | None = None,
+) -> Iterator[Attendance]:
+    """Hold the locks of a run's work, after waiting for whoever holds them, and settle its failures at the end.
+
+    Args:
+        waiting: called with the owner each time that it is looked at while another run holds a lock.
+    """
     leases, failures = Leases(home), Failures(home)
     seen = Attendance(_steps_of(tags))
     with ExitStack() as stack:
         stack.enter_context(leases.holding(f"runs/{run_id}"))
         for name in sorted(works_of(step_keys, tags)):
-            stack.enter_context(leases.holding(name))
+            stack.enter_context(leases.holding(name, waiting=waiting))
         failures.begin(seen.steps)
         try:
             yield seen
@@ -105,18 +128,26 @@ def attended(home: Path, run_id: str, tags: Mapping[str, str], step_keys: Iterab
 
 def works_of(step_keys: Iterable[str], tags: Mapping[str, str]) -> set[str]:
     """The work whose partitions a run writes, from the names of its steps: a person may start any of them."""
-    month = tags.get(PARTITION_TAG, "")
-    found = set()
-    for key in step_keys:
-        stage, _, rest = key.partition("__")
-        if stage in ("raw", "abstracted", "lake") and rest:
-            found.add(f"take_in:{rest}:{month}")
-        elif stage in ("statistics", "published") and rest:
-            found.add(f"tabulate:{month}")
-        elif stage == "dashboards":
-            found.add("release")
     work = tags.get(WORK_TAG)
-    return {work} if work else found
+    if work:
+        return {work}
+    month = tags.get(PARTITION_TAG, "")
+    return {name for key in step_keys for name in _works_of_step(key, month)}
+
+
+def _works_of_step(key: str, month: str) -> Iterator[str]:
+    """The work of one step; the name of a check's step begins with the check's."""
+    stage, _, rest = key.partition("__")
+    if stage in CHECKS:
+        stage, _, rest = rest.partition("__") if "__" in rest else (CHECKS[stage], "", rest)
+    if stage in ("raw", "abstracted", "lake") and rest:
+        yield f"take_in:{rest}:{month}"
+    elif stage in ("statistics", "published") and rest:
+        yield f"tabulate:{month}"
+        if stage == "statistics":  # of a public source: what takes in its delivery writes here
+            yield f"take_in:{rest}:{month}"
+    elif stage == "dashboards":
+        yield "release"
 
 
 def unit_of(step_key: str) -> str:
@@ -140,12 +171,27 @@ def _fault(event: dg.DagsterEvent) -> tuple[FailureKind, Cause] | None:
     code = str(told.metadata["code"].value)
     error = told.metadata.get("at/error")
     remedy, ja = (told.metadata.get(name) for name in ("remedy", "ja"))
-    cause = Cause(code, told.description or "", str(remedy.value) if remedy else "", str(ja.value) if ja else "")
+    cause = Cause(code, english(told.description), str(remedy.value) if remedy else "", str(ja.value) if ja else "")
     return kind_of(code, str(error.value) if error else ""), cause
 
 
 def _cls(error: object) -> str:
     return str(getattr(error, "cls_name", "") or "")
+
+
+class _Waiting:
+    """Says once in a run's log whom it waits for, and lets a person end the run meanwhile."""
+
+    def __init__(self, log: dg.DagsterLogManager) -> None:
+        self._log, self._told = log, False
+
+    def __call__(self, owner: Owner | None) -> None:
+        if not self._told:
+            who = f"(プロセス {owner.pid}、{owner.since} から)" if owner else ""
+            self._log.info(f"同じものを作る別の実行{who}が終わるのを待っています。waiting for another run")
+            self._told = True
+        with raise_execution_interrupts():
+            pass
 
 
 class AttendedExecutor(dg.Executor):
@@ -161,8 +207,8 @@ class AttendedExecutor(dg.Executor):
 
     def execute(self, plan_context, execution_plan) -> Iterator[dg.DagsterEvent]:
         """Execute all steps in this process; errors are the steps' own."""
-        run = plan_context.dagster_run
-        with attended(self._home, run.run_id, run.tags, execution_plan.step_keys_to_execute) as seen:
+        run, steps = plan_context.dagster_run, execution_plan.step_keys_to_execute
+        with attended(self._home, run.run_id, run.tags, steps, _Waiting(plan_context.log)) as seen:
             # A pool that a killed run holds would be waited for in vain.
             reap(plan_context.instance, Leases(self._home))
             for event in self._inner.execute(plan_context, execution_plan):
