@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.deliveries import Delivery, find, find_one
 from kobe_platform.errors import LakeError
+from resources.shown import shown_as
 
 
+@shown_as("受信箱:業務システムの提供データが届く共有フォルダー。読むだけで、書かない。")
 class Inbox(dg.ConfigurableResource):
     """Deliveries of one municipality.
 
@@ -21,10 +24,10 @@ class Inbox(dg.ConfigurableResource):
         home: ``KOBE_HOME``, where receipts lie.
     """
 
-    path: str
-    municipality: str
-    contracts_path: str
-    home: str
+    path: str = Field(description="共有フォルダーの場所")
+    municipality: str = Field(description="市区町村コード(5桁)")
+    contracts_path: str = Field(description="契約(提供データの形式)のフォルダー")
+    home: str = Field(description="受領記録を置くKOBE_HOME")
 
     def contracts(self) -> dict[str, Contract]:
         """Contracts by source."""

@@ -6,12 +6,15 @@ from functools import cache
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from kobe_platform.custody.opening import KeyPlace, open_key_service
 from kobe_platform.custody.service import KeyService
 from kobe_platform.lake import PartitionStore
+from resources.shown import shown_as
 
 
+@shown_as("レイク:各段階の暗号化された月次データと、それを開く鍵。")
 class Lake(dg.ConfigurableResource):
     """The partition store of one municipality.
 
@@ -27,17 +30,17 @@ class Lake(dg.ConfigurableResource):
         history_months: months of former releases that take part in protection and audit.
     """
 
-    root: str
-    keys_path: str
-    municipality: str
-    principal: str
-    log_path: str
-    passphrase_file: str = ""
-    service: str = "local"
-    kms_region: str = ""
-    kms_endpoint: str = ""
-    raw_days: int = 30
-    history_months: int = 24
+    root: str = Field(description="月次データのフォルダー")
+    keys_path: str = Field(description="鍵ストアのフォルダー")
+    municipality: str = Field(description="市区町村コード(5桁)")
+    principal: str = Field(description="鍵使用記録に残る利用者名")
+    log_path: str = Field(description="鍵使用記録の場所")
+    passphrase_file: str = Field("", description="鍵ストアのパスフレーズを書いたファイル。空なら鍵ファイルを使う")
+    service: str = Field("local", description="鍵を預かるところ:local か aws-kms")
+    kms_region: str = Field("", description="AWS KMSのリージョン")
+    kms_endpoint: str = Field("", description="AWS KMSの接続先(VPCエンドポイント)")
+    raw_days: int = Field(30, description="レイクに入った月の原データを廃棄するまでの日数")
+    history_months: int = Field(24, description="秘匿と監査で考慮する、過去に公表した月数")
 
     @property
     def key_service(self) -> KeyService:

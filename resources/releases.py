@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from kobe_platform.lounge.release import current
+from resources.shown import shown_as
 
 
+@shown_as("公開物:公表表とページの版の置き場所。")
 class Releases(dg.ConfigurableResource):
     """The release store.
 
@@ -18,9 +21,9 @@ class Releases(dg.ConfigurableResource):
         dashboards_path: pages, theme and site configuration.
     """
 
-    root: str
-    staging: str
-    dashboards_path: str
+    root: str = Field(description="公開の版のフォルダー。current が公開中の版を指す")
+    staging: str = Field(description="ページを組み立てる作業場所(公表表だけを置く)")
+    dashboards_path: str = Field(description="ページ・体裁・サイト設定のフォルダー")
 
     @property
     def path(self) -> Path:
