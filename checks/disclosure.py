@@ -35,7 +35,7 @@ def _audited(
             return {asset: Verdict(False, {"absent": len(absent)}) for asset in assets}
         report = audit_published(lake.store, members, month, statistics, lake.history_months)
         facts = {"findings": len(report.findings), "seconds": round(report.seconds, 2), **dict(report.counts)}
-        return {asset: Verdict(report.safe, facts) for asset in assets}
+        return {asset: Verdict(report.publishable, facts) for asset in assets}
 
     return monthly_check(
         "disclosure",

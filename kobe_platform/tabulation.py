@@ -134,7 +134,7 @@ def protect_counts(
             facts={
                 **result.facts[member.name],
                 "content": content_digest(result.tables[member.name]),
-                "audit_safe": True,
+                "audit_safe": result.audit.publishable,
             },
             inputs=inputs,
         )

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 REFUSED, UNUSABLE = 1, 2
-_REFUSALS = ("disclosure.unprotected", "disclosure.fixed", "disclosure.unsafe", "disclosure.undecided")
+_REFUSALS = tuple(f"disclosure.{why}" for why in ("unprotected", "fixed", "audit", "ring", "undecided"))
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.toml", help="Rules, dimensions, tables (docs/disclosure.md).")]
 PreviousDirs = Annotated[
@@ -71,7 +71,8 @@ def protect(
                 previous=earlier, workers=workers, progress=show,
             )  # fmt: skip
             verdict = _audited(protected.spec, protected.tables, earlier, show)
-        record = protected.report.published_record(verdict.counts) | {"coarsening": dict(protected.coarsening)}
+        record = protected.report.published_record() | {"audit": verdict.published_record()}
+        record |= {"coarsening": dict(protected.coarsening)}
         write_published(protected.tables, record, out_dir)
     except DisclosureError as error:
         _fail(error, as_json)
@@ -103,7 +104,7 @@ def audit(
         _fail(error, as_json)
     else:
         _report_audit(verdict, as_json)
-        if not verdict.safe:
+        if not verdict.publishable:
             raise typer.Exit(REFUSED)
 
 
@@ -119,18 +120,11 @@ def _former(spec, folder: Path | None):
 
 def _audited(spec, tables, previous, show):
     from kobe_platform.disclosure.auditor import audit as run
-    from kobe_platform.errors import DisclosureError
 
     # Means are published by others, from the counts; `kobe audit` reads them where they lie beside these tables.
     verdict = run(spec.model_copy(update={"means": ()}), tables, previous=previous, progress=show)
-    if not verdict.safe:
-        first = verdict.findings[0]
-        raise DisclosureError(
-            f"the audit refuses the protected tables: {first.message}",
-            code="disclosure.unsafe",
-            at={"rule": first.rule, "table": first.table, **first.coordinates, "findings": len(verdict.findings)},
-            remedy="coarsen the table; nothing was written",
-        )
+    if not verdict.publishable:
+        raise verdict.refusal(verdict.findings[0].coordinates)
     return verdict
 
 
@@ -168,28 +162,17 @@ def _report_protection(report, verdict, as_json: bool) -> None:
     console = Console()
     console.print(table)
     console.print(f"protected in {report.seconds:.1f} s, audited as safe in {verdict.seconds:.1f} s")
-    _tell_left_out(verdict)
 
 
 def _report_audit(verdict, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(verdict.as_record(), ensure_ascii=False))
         return
+    more = len(verdict.findings[50:])
     for finding in verdict.findings[:50]:
         where = ", ".join(f"{column} {code}" for column, code in finding.coordinates.items())
         typer.echo(f"{finding.rule}: {finding.table} ({where}): {finding.message}")
-    if len(verdict.findings) > 50:
-        typer.echo(f"… and {len(verdict.findings) - 50:,} more (--json has them all)")
-    word = "safe" if verdict.safe else f"NOT safe, {len(verdict.findings):,} findings"
+    if more:
+        typer.echo(f"… and {more:,} more (--json has them all)")
+    word = "safe" if verdict.publishable else f"NOT safe, {len(verdict.findings):,} findings"
     typer.echo(f"{word}: {verdict.counts['hidden']:,} hidden cells audited in {verdict.seconds:.1f} s")
-    _tell_left_out(verdict)
-
-
-def _tell_left_out(verdict) -> None:
-    number = verdict.counts.get("joints_left_out", 0)
-    if number:
-        typer.echo(
-            f"note: {number} rings of tables are too large to be asked for: their hidden cells are open by the margins "
-            "only (docs/disclosure.md §1)",
-            err=True,
-        )

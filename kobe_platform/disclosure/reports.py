@@ -13,7 +13,6 @@ from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Rule, Spec, Table
 
 ENGINE_VERSION = "2"
-_TOLD = ("cells", "hidden", "joints_left_out")
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,9 @@ class Report:
         """JSON-ready."""
         return asdict(self)
 
-    def published_record(self, audit_counts: Mapping[str, int]) -> dict[str, object]:
-        """What is told of each table beside it (:meth:`TableReport.public`), and the audit's verdict."""
-        tables = [table.public() for table in self.tables]
-        audit = {"safe": True, **{name: audit_counts[name] for name in _TOLD if name in audit_counts}}
-        return {"engine_version": self.engine_version, "tables": tables, "audit": audit}
+    def published_record(self) -> dict[str, object]:
+        """What is told of each table beside it (:meth:`TableReport.public`)."""
+        return {"engine_version": self.engine_version, "tables": [table.public() for table in self.tables]}
 
 
 @dataclass(frozen=True)

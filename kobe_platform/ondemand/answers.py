@@ -87,17 +87,17 @@ def _protected(
     wanted = {name: cells[name] for name in (*fixed, asked.name)}
     try:
         table = protect(spec, wanted, hidden=hidden, previous=former).tables[asked.name]
-        safe = audit(spec, {**published, asked.name: table}, previous=former).safe
+        report = audit(spec, {**published, asked.name: table}, previous=former)
     except DisclosureError:
-        safe = False
-    if not safe:
+        raise _unsafe(month) from None
+    if not report.publishable:
         raise _unsafe(month)
     suppressed = table.filter(pl.col("status") == "suppressed").height
     facts = {
         "rows": table.height,
         "suppressed": suppressed,
         "minimum_frequency": asked.minimum_frequency,
-        "audit_safe": True,
+        "audit_safe": report.publishable,
         "statistic": asked.model_dump(mode="json"),
     }
     return table, facts, recorded_spec(members, asked, areas)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -59,11 +59,11 @@ class TiedMonth:
 
 @dataclass(frozen=True)
 class GroupResult:
-    """Published tables (``period``, dimensions, ``value``, ``status``) and facts per table, in counts and shares."""
+    """Published tables (``period``, dimensions, ``value``, ``status``), facts per table, and the audit's report."""
 
     tables: Mapping[str, pl.DataFrame]
-    facts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    audit: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, object]]
+    audit: AuditReport
 
 
 def protect_group(
@@ -108,8 +108,8 @@ def protect_group(
         if statistic.kind == "mean"
     }
     verdict, means = audited(protected.spec, protected.tables, means, former)
-    if not verdict.safe:
-        raise _unsafe(verdict, period)
+    if not verdict.publishable:
+        raise verdict.refusal({"period": period})
     tables = {name: _dated(table, period) for name, table in {**protected.tables, **means}.items()}
     tables = {statistic.name: tables[statistic.name] for statistic in chosen}
     wrong = [found for s in counts for found in totals_hold(s, tables[s.name], areas)]
@@ -122,7 +122,7 @@ def protect_group(
             ja="公表値の合計と内訳が一致しないため公表しません",
         )
     facts = _facts(chosen, tables, protected.report)
-    return GroupResult(tables, facts, {"safe": True, "seconds": round(verdict.seconds, 2), **dict(verdict.counts)})
+    return GroupResult(tables, facts, verdict)
 
 
 def audited(
@@ -139,7 +139,7 @@ def audited(
     shown = dict(means)
     verdict = audit(spec, {**counts, **shown}, previous=previous)
     for everywhere in (False, True):
-        if verdict.safe or not shown:
+        if verdict.publishable or not shown:
             break
         for mean in spec.means:
             column = mean.on[0]
@@ -148,14 +148,6 @@ def audited(
             rows = rows if everywhere else rows.filter(pl.col(column).is_in(sorted(found - {None})))
             shown[mean.table] = without(shown[mean.table], rows)
         verdict = audit(spec, {**counts, **shown}, previous=previous)
-    if verdict.counts.get("joints_left_out"):
-        raise DisclosureError(
-            "tables of one population stand in a ring that is too large to be audited: nothing is published",
-            code="disclosure.ring",
-            at={"joint_tables": verdict.counts["joints_left_out"]},
-            remedy="coarsen one of the tables, or publish the table of all their columns",
-            ja="表どうしの組合せが大きすぎて監査できないため公表しません",
-        )
     return verdict, shown
 
 
@@ -296,17 +288,3 @@ def _facts(chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], repo
                 "engine_version": report.engine_version,
             }
     return facts
-
-
-def _unsafe(verdict, period: str) -> DisclosureError:
-    first = verdict.findings[0] if verdict.findings else None
-    at: dict[str, str | int] = {"period": period, "findings": len(verdict.findings)}
-    if first is not None:
-        at |= {"rule": first.rule, "table": first.table}
-    return DisclosureError(
-        "the audit found cells that an outsider could work out: nothing of this group is published",
-        code="disclosure.audit",
-        at=at,
-        remedy="make the named table coarser, or report the finding: the engine ought to have protected it",
-        ja="監査で推定可能な値が見つかったため公表しません",
-    )

@@ -116,3 +116,58 @@ def test_the_command_line_imports_no_heavy_library_at_its_top():
         path = modules()[f"kobe_platform.{module}"]
         named = {name.split(".")[0] for name in imports(path, top_level_only=True)}
         assert not named & heavy, f"{module} imports {named & heavy}"
+
+
+AUDITOR = "kobe_platform.disclosure.auditor"
+PARTS_OF_A_REPORT = {"findings", "counts"}
+
+
+def askers() -> dict[str, Path]:
+    """Modules outside the auditor that name the audit or its report."""
+    named = (f"{AUDITOR}.", "kobe_platform.disclosure.audit", "kobe_platform.disclosure.AuditReport")
+    tabulated = ("kobe_platform.tabulation.audit_published", "kobe_platform.statistics.protection.audited")
+    return {
+        name: path
+        for name, path in modules().items()
+        if not below(name, {AUDITOR})
+        and name != "kobe_platform.disclosure"  # it hands the names on
+        and any(found.startswith(named) or found in tabulated for found in imports(path))
+    }
+
+
+def decisions(tree: ast.AST) -> list[ast.AST]:
+    """Expressions whose truth decides: tests, operands of ``and``, ``or``, ``not`` and comparisons, ``bool(…)``."""
+    found: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert):
+            found.append(node.test)
+        elif isinstance(node, ast.BoolOp | ast.Compare):
+            found.append(node)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            found.append(node.operand)
+        elif isinstance(node, ast.comprehension):
+            found += node.ifs
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"bool", "any", "all", "Verdict"}:
+            found += node.args[:1]
+    return found
+
+
+def test_everybody_asks_the_audits_report_whether_it_is_publishable_and_nothing_else():
+    """Nobody decides from the parts of a report (findings, counts, rings left out): an incomplete audit is none."""
+    asking = askers()
+    expected = {"checks.disclosure", "kobe_platform.statistics.protection", "kobe_platform.ondemand.answers"}
+    assert expected | {"kobe_platform.disclosure.commands", "kobe_platform.tabulation"} <= set(asking)
+    for name, path in asking.items():
+        tree = ast.parse(path.read_text("utf-8"))
+        parts = {
+            part.attr for node in decisions(tree) for part in ast.walk(node) if isinstance(part, ast.Attribute)
+        } & PARTS_OF_A_REPORT
+        assert not parts, f"{name} decides from {parts} of an audit's report: ask for publishable"
+        read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert "publishable" in read, f"{name} asks for an audit and not whether it is publishable"
+
+
+def test_rings_that_were_left_out_are_the_auditors_own_affair():
+    for name, path in modules().items():
+        if not below(name, {AUDITOR}):
+            assert "joints_left_out" not in path.read_text("utf-8"), name

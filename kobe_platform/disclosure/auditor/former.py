@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.auditor.figures import FORMER, Figures, read_figures
-from kobe_platform.disclosure.auditor.system import build_system, components
+from kobe_platform.disclosure.auditor.system import build_system, components, rings_left_out
 from kobe_platform.disclosure.former import FormerRelease
 from kobe_platform.disclosure.spec import Dimension, Spec, Table
 from kobe_platform.errors import DisclosureError
@@ -68,6 +68,7 @@ def corrected_findings(spec: Spec, pair: tuple) -> list[tuple[str, str, dict[str
         return found
     present = Figures(**{**vars(figures), "value": figures.now})
     system = build_system(spec, present)
+    found += rings_left_out(system)
     for unknowns, _ in components(system):
         cells = system.cells[unknowns]
         cells = cells[cells >= 0]

@@ -34,11 +34,11 @@ class Asked:
 
     Attributes:
         equations: ``equation, cell, sign`` frames, each with equations numbered from 0; unknowns from −2 downwards.
-        left_out: number of joint tables that are not in the equations.
+        left_out: of each joint table that is not in the equations, the names of the tables behind it.
     """
 
     equations: list[pl.DataFrame] = field(default_factory=list)
-    left_out: int = 0
+    left_out: list[tuple[str, ...]] = field(default_factory=list)
     unseen: int = -1
 
 
@@ -144,7 +144,7 @@ class _Behind:
             parts = {base: _refined(_of(levels, base)) for base in sorted({base for base, _ in levels})}
             joint = self._possible(levels, parts)
             if joint is None or joint.height > MOST_JOINT_CELLS:
-                asked.left_out += 1
+                asked.left_out.append(tuple(sorted(table.name for _, table in self._margins(levels))))
                 continue
             joint = joint.with_columns(cell=asked.unseen - 1 - pl.int_range(pl.len(), dtype=pl.Int64))
             asked.unseen -= joint.height

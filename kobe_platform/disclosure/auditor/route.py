@@ -66,7 +66,7 @@ def audit(
     for report in reports:
         for name, number in report.counts.items():
             counts[name] = counts.get(name, 0) + number
-    return AuditReport(not findings, findings, counts, round(time.perf_counter() - began, 3))
+    return AuditReport(findings, counts, round(time.perf_counter() - began, 3))
 
 
 def _by_method(kind: str, spec: Spec, tables: Mapping[str, pl.DataFrame]) -> AuditReport:
@@ -78,7 +78,7 @@ def _by_method(kind: str, spec: Spec, tables: Mapping[str, pl.DataFrame]) -> Aud
     counts = {"cells": len(figures.value), "hidden": int(figures.hidden.sum())}
     for rule in sorted({finding.rule for finding in findings}):
         counts[rule] = sum(finding.rule == rule for finding in findings)
-    return AuditReport(not findings, tuple(findings), counts, round(time.perf_counter() - began, 3))
+    return AuditReport(tuple(findings), counts, round(time.perf_counter() - began, 3))
 
 
 def _attack(kind: str, spec: Spec, figures: Figures) -> list[tuple[str, int]]:

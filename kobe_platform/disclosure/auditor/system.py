@@ -25,7 +25,8 @@ class System:
         impossible: number of equations among published figures alone that do not hold.
         involved: (equation, cell) of every cell of every equation as it was written down, published cells included;
             numbers from ``seen`` on are the unknowns that no table shows.
-        seen: number of cells; left_out: joint tables that are too large to be asked for (:mod:`joints`).
+        seen: number of cells; left_out: of each joint table that is too large to be asked for, the tables behind it
+            (:mod:`joints`).
     """
 
     matrix: sparse.csr_array
@@ -35,7 +36,7 @@ class System:
     impossible: int
     involved: tuple[np.ndarray, np.ndarray]
     seen: int
-    left_out: int
+    left_out: list[tuple[str, ...]]
 
     def around(self, cells: np.ndarray) -> np.ndarray:
         """All cells, published ones included, that share an equation with these."""
@@ -85,6 +86,11 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     cells = np.where(numbers < seen, numbers, np.where(numbers < seen + shared, -2, -1))
     kept = _distinct(matrix, right, empty)
     return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), seen, joints.left_out)
+
+
+def rings_left_out(system: System) -> list[tuple[str, str, dict[str, str]]]:
+    """(rule, table, other tables) of each ring that was too large to be asked for: without it no audit is complete."""
+    return [("ring", names[0], {"beside": ", ".join(names[1:])}) for names in system.left_out]
 
 
 def _number_unseen(cell: np.ndarray, first: int) -> tuple[int, int]:

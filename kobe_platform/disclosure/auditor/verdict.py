@@ -1,4 +1,4 @@
-"""The verdict on published tables: safe only if every hidden cell is shown to be open."""
+"""The verdict on published tables: they may be published only if every hidden cell is shown to be open."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.former import apart, corrected_findings, join, ratchet
 from kobe_platform.disclosure.auditor.means import read_means
 from kobe_platform.disclosure.auditor.members import told_to_members
-from kobe_platform.disclosure.auditor.system import System, build_system, components
+from kobe_platform.disclosure.auditor.system import System, build_system, components, rings_left_out
 from kobe_platform.disclosure.former import FormerRelease
 from kobe_platform.disclosure.spec import Spec
+from kobe_platform.errors import DisclosureError
 
 MOST_FINDINGS = 10_000
+_REMEDY = "make the named table coarser, or report the finding: the engine ought to have protected it"
+_JA = "監査で推定可能な値が見つかったため公表しません"
+_RING_REMEDY = "coarsen one of the tables, or publish the table of all their columns"
+_RING_JA = "表どうしの組合せが大きすぎて監査できないため公表しません"
 
 _MESSAGES = {
     "narrow": "the interval that follows is narrower than the width and reaches below k",
@@ -29,6 +34,7 @@ _MESSAGES = {
     "ratchet": "a former release hid what is shown now",
     "singleton": "the only person of another hidden cell can work the figure out",
     "residual": "the residual that follows is narrower than the width and reaches below k",
+    "ring": "tables of one population stand in a ring that is too large to be audited",
 }
 
 
@@ -44,24 +50,48 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The verdict.
+    """The verdict; :attr:`publishable` alone says what it comes to.
 
     Attributes:
-        safe: nothing was found and nothing is undecided.
-        findings: reasons to refuse, at most ten thousand.
+        findings: reasons to refuse, at most ten thousand: what follows from the tables, what was not decided within the
+            budget, and what was not asked at all.
         counts: unknown cells, hidden cells, joint tables too large to be asked for, parts, programs solved, findings
             by rule.
         seconds: time taken.
     """
 
-    safe: bool
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     seconds: float
 
+    @property
+    def publishable(self) -> bool:
+        """Whether the tables may be published: the audit was complete and found nothing."""
+        return not self.findings
+
+    def refusal(self, at: Mapping[str, str | int] | None = None) -> DisclosureError:
+        """The error of a report that is not publishable: rule and table of its first finding, and how many there are.
+
+        Args:
+            at: further coordinates, such as the period.
+        """
+        first = self.findings[0]
+        ring = first.rule == "ring"
+        return DisclosureError(
+            f"the audit refuses the tables: {first.message}",
+            code="disclosure.ring" if ring else "disclosure.audit",
+            at={**(at or {}), "rule": first.rule, "table": first.table, "findings": len(self.findings)},
+            remedy=_RING_REMEDY if ring else _REMEDY,
+            ja=_RING_JA if ring else _JA,
+        )
+
     def as_record(self) -> dict[str, object]:
         """JSON-ready."""
-        return asdict(self)
+        return {"safe": self.publishable, **asdict(self)}
+
+    def published_record(self) -> dict[str, object]:
+        """What may stand beside the tables: it follows from them."""
+        return {"safe": self.publishable, **{name: self.counts[name] for name in ("cells", "hidden")}}
 
 
 def audit(
@@ -94,7 +124,7 @@ def audit(
     counts = {**attack.counts, "former": len(previous), "corrected": len(corrected)}
     for rule in sorted({finding.rule for finding in findings}):
         counts[rule] = sum(finding.rule == rule for finding in findings)
-    return AuditReport(not findings, tuple(findings), counts, round(time.perf_counter() - began, 3))
+    return AuditReport(tuple(findings), counts, round(time.perf_counter() - began, 3))
 
 
 @dataclass(frozen=True)
@@ -152,8 +182,9 @@ def _attack(
     system = build_system(spec, figures, means)
     if system.impossible:
         findings.append(_finding("contradiction", "", {"equations": str(system.impossible)}))
+    findings += [_finding(*ring) for ring in rings_left_out(system)]
     programs, parts = 0, []
-    if not findings:
+    if not system.impossible and not figures.contradictions:
         parts = components(system)
         for number, (unknowns, equations) in enumerate(parts):
             if progress and number % 20 == 0:
@@ -166,7 +197,7 @@ def _attack(
         "cells": len(figures.value),
         "hidden": int(figures.hidden.sum()),
         "unknown": len(system.cells),
-        "joints_left_out": system.left_out,
+        "joints_left_out": len(system.left_out),
         "parts": len(parts),
         "programs": programs,
     }

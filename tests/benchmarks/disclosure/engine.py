@@ -48,7 +48,7 @@ def on_our_terms(spec, cells) -> dict:
         "secondaries": verdict.counts["hidden"] - primary,
         "seconds": round(seconds, 2),
         "audit_seconds": round(verdict.seconds, 2),
-        "safe": verdict.safe,
+        "safe": verdict.publishable,
         "findings": len(verdict.findings),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }

@@ -33,7 +33,7 @@ def test_a_view_does_not_publish_a_small_count_that_its_base_holds_back():
     spec, cells = residual_view()
     made = protect(spec, cells).tables
     row = made["u"].filter(pl.col("ward") == "unknown").row(0, named=True)
-    assert row["status"] == "suppressed" and audit(spec, made).safe
+    assert row["status"] == "suppressed" and audit(spec, made).publishable
     shown = pl.DataFrame({"ward": ["city", "w1", "w2", "unknown"], "value": [263, 110, 150, 3]})
     verdict = audit(spec, {**made, "u": shown.with_columns(status=pl.lit("published"))})
     assert "small" in {finding.rule for finding in verdict.findings}
@@ -56,16 +56,16 @@ def test_two_former_releases_under_specifications_of_their_own_are_taken():
 
     now, before = protect(spec, cells(30)).tables, protect(spec, cells(31)).tables
     verdict = audit(spec, now, previous=[FormerRelease(before, flat(k=5)), FormerRelease(before, flat(k=5))])
-    assert isinstance(verdict.safe, bool)
+    assert isinstance(verdict.publishable, bool)
 
 
 def test_what_a_former_release_said_of_zeros_stays_known():
     """Hidden beside published zeros a cell is at least 1, whatever a later release says of zeros."""
     rows = [("T", 14, "published"), ("a", None, "suppressed"), ("b", None, "suppressed"), ("c", 10, "published")]
     frame = pl.DataFrame(rows, schema={"d": pl.String, "value": pl.Int64, "status": pl.String}, orient="row")
-    assert not audit(flat(), {"t": frame}).safe
-    assert audit(flat("hidden"), {"t": frame}).safe
-    assert not audit(flat("hidden"), {"t": frame}, previous=[FormerRelease({"t": frame}, flat())]).safe
+    assert not audit(flat(), {"t": frame}).publishable
+    assert audit(flat("hidden"), {"t": frame}).publishable
+    assert not audit(flat("hidden"), {"t": frame}, previous=[FormerRelease({"t": frame}, flat())]).publishable
 
 
 def test_former_releases_hold_means_and_margins_that_the_present_lacks():
@@ -81,7 +81,7 @@ def test_former_releases_hold_means_and_margins_that_the_present_lacks():
     previous = [FormerRelease({**told, "means": means}, former)]
     made = protect(spec, {"new": cells}, previous=previous).tables
     margin = made["new"].filter(pl.col("s") == "T")
-    assert (margin["status"] == "published").all() and audit(spec, made, previous=previous[:0]).safe
+    assert (margin["status"] == "published").all() and audit(spec, made, previous=previous[:0]).publishable
 
 
 def test_former_releases_beside_rounded_tables_are_refused_and_not_ignored():
@@ -119,14 +119,14 @@ def persons(*counts, dtype=None) -> dict[str, pl.DataFrame]:
 def test_counts_of_any_numeric_type_are_counts(dtype):
     spec = flat()
     tables = protect(spec, persons(50, 70, dtype=dtype)).tables
-    assert tables["t"]["value"].to_list() == [120, 50, 70, 0] and audit(spec, tables).safe
+    assert tables["t"]["value"].to_list() == [120, 50, 70, 0] and audit(spec, tables).publishable
 
 
 @pytest.mark.parametrize("frame", [pl.DataFrame({"d": [], "persons": []}), persons(dtype=pl.Int64)["t"]])
 def test_a_table_without_rows_counts_nobody(frame):
     spec = flat()
     tables = protect(spec, {"t": frame}).tables
-    assert set(tables["t"]["value"]) == {0} and audit(spec, tables).safe
+    assert set(tables["t"]["value"]) == {0} and audit(spec, tables).publishable
 
 
 @pytest.mark.parametrize("counts", [(2**60, 7), (1e30, 7.0), (2**52, 2**52)])

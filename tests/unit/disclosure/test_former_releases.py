@@ -47,7 +47,7 @@ def rules(report):
 
 def test_each_release_is_safe_alone_and_both_together_give_the_count_away():
     now, before = published(cells(), *SQUARE), published(cells(), *OTHER)
-    assert audit(spec_of(), {"t": now}).safe and audit(spec_of(), {"t": before}).safe
+    assert audit(spec_of(), {"t": now}).publishable and audit(spec_of(), {"t": before}).publishable
     report = audit(spec_of(), {"t": now}, previous=[{"t": before}])
     assert "exact" in rules(report) and "ratchet" in rules(report)
     exact = {tuple(f.coordinates.values()) for f in report.findings if f.rule == "exact"}
@@ -57,14 +57,14 @@ def test_each_release_is_safe_alone_and_both_together_give_the_count_away():
 def test_the_same_pattern_again_adds_nothing():
     now = published(cells(), *SQUARE)
     report = audit(spec_of(), {"t": now}, previous=[{"t": now}, {"t": now.sample(fraction=1, shuffle=True, seed=1)}])
-    assert report.safe and report.counts["former"] == 2
+    assert report.publishable and report.counts["former"] == 2
 
 
 def test_what_was_hidden_once_is_shown_never_again():
     report = audit(spec_of(), {"t": published(cells(40))}, previous=[{"t": published(cells(), *SQUARE)}])
     assert rules(report) == {"ratchet"} and len(report.findings) == 4
     kept = protect(spec_of(), {"t": cells(40)}, previous=[FormerRelease({"t": published(cells(), *SQUARE)})]).tables
-    assert audit(spec_of(), kept, previous=[{"t": published(cells(), *SQUARE)}]).safe
+    assert audit(spec_of(), kept, previous=[{"t": published(cells(), *SQUARE)}]).publishable
 
 
 def test_protection_leans_on_no_cell_that_was_shown_before():
@@ -72,7 +72,7 @@ def test_protection_leans_on_no_cell_that_was_shown_before():
     before = published(cells(), *OTHER)
     tables = protect(spec_of(), {"t": cells()}, previous=[FormerRelease({"t": before})]).tables
     assert tables["t"].sort("area", "sex").equals(before.sort("area", "sex"))
-    assert audit(spec_of(), tables, previous=[{"t": before}]).safe
+    assert audit(spec_of(), tables, previous=[{"t": before}]).publishable
 
 
 def test_a_correction_beside_an_inequality_is_audited_too():
@@ -84,14 +84,14 @@ def test_a_correction_beside_an_inequality_is_audited_too():
     residents = published(cells().with_columns(persons=pl.lit(500)))
     now, before = published(cells(), *SQUARE, ("w3", "m"), ("w3", "f")), published(cells(shift=1), *SQUARE)
     report = audit(spec, {"t": now, "u": residents}, previous=[{"t": before, "u": residents}])
-    assert report.counts["corrected"] == 1 and report.safe
+    assert report.counts["corrected"] == 1 and report.publishable
 
 
 def test_a_correction_is_another_truth_and_no_contradiction():
     """Every figure moved: nothing follows from the old ones but the pattern."""
     before, now = published(cells(shift=1), *OTHER), published(cells(3), *SQUARE, *OTHER)
     report = audit(spec_of(), {"t": now}, previous=[{"t": before}])
-    assert report.safe and report.counts["corrected"] == 1
+    assert report.publishable and report.counts["corrected"] == 1
 
 
 def test_a_correction_elsewhere_excuses_nothing_where_it_left_no_trace():
@@ -117,13 +117,13 @@ def test_a_correction_elsewhere_excuses_nothing_where_it_left_no_trace():
     square = [("n0", "m"), ("n0", "f"), ("n1", "m"), ("n1", "f")]
     wider = [*square, ("n2", "m"), ("n2", "f")]
     spec = spec_of(area=area)
-    assert audit(spec, {"t": shown(moved, *wider)}).safe
+    assert audit(spec, {"t": shown(moved, *wider)}).publishable
     report = audit(spec, {"t": shown(moved, *wider)}, previous=[{"t": shown(counts, *square)}])
     found = {tuple(f.coordinates.values()) for f in report.findings if f.rule == "exact"}
     assert found == {("n2", "m"), ("n2", "f")} and report.counts["corrected"] == 1
     # Where the correction shows among the neighbours, an outsider cannot know what of them it changed.
     near = counts.with_columns(persons=pl.when(pl.col("area") == "n3").then(90).otherwise("persons"))
-    assert audit(spec, {"t": shown(near, *wider)}, previous=[{"t": shown(counts, *square)}]).safe
+    assert audit(spec, {"t": shown(near, *wider)}, previous=[{"t": shown(counts, *square)}]).publishable
 
 
 def test_sums_that_no_truth_explains_count_as_a_correction_too():
@@ -158,7 +158,7 @@ def test_a_coarser_former_release_gives_further_equations():
         [("city", 170, "published"), ("w1+w2", 33, "published"), ("w3", 87, "published"), ("w4", 50, "published")],
         schema=["area", "value", "status"], orient="row",
     )  # fmt: skip
-    assert audit(spec, {"t": now}).safe and audit(former, {"t": before}).safe
+    assert audit(spec, {"t": now}).publishable and audit(former, {"t": before}).publishable
     report = audit(spec, {"t": now}, previous=[FormerRelease({"t": before}, former)])
     assert {(f.rule, f.coordinates["area"]) for f in report.findings} == {("exact", "w1"), ("exact", "w3")}
 
@@ -166,11 +166,11 @@ def test_a_coarser_former_release_gives_further_equations():
 def test_a_former_release_may_lack_tables_and_codes():
     """Before w4 was counted: its city is another one, so all that remains of it is its pattern."""
     now = published(cells(), *SQUARE)
-    assert audit(spec_of(), {"t": now}, previous=[{}]).safe
+    assert audit(spec_of(), {"t": now}, previous=[{}]).publishable
     less = {code: parent for code, parent in AREA.items() if code != "w4"}
     before = published(cells().filter(pl.col("area") != "w4"), *SQUARE, area=less)
     report = audit(spec_of(), {"t": now}, previous=[{"t": before}])
-    assert report.safe and report.counts["corrected"] == 1
+    assert report.publishable and report.counts["corrected"] == 1
 
 
 @pytest.mark.parametrize("zero", [True, False])

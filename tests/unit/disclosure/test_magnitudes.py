@@ -103,7 +103,7 @@ def test_every_sensitive_sum_can_rise_and_fall_by_its_level(given_):
     except DisclosureError as error:
         assert error.code == "disclosure.unprotected"
         return
-    assert audit(spec, protected.tables).safe
+    assert audit(spec, protected.tables).publishable
     layout, table = model.layouts["t"], protected.tables["t"]
     found = bounds(table)
     for position, row in enumerate(table.rows(named=True)):
@@ -119,7 +119,7 @@ def test_large_sums_are_protected_in_whole_numbers():
     many = [[700_000_001, 3], [90_000_000] * 4, [5_000_000] * 9, [10_000_019] * 5, [3_333_333] * 6, [77_777_777] * 4]
     spec = spec_of(contributors="firms", dominance=Dominance(n=1, percent=80))
     protected = protect(spec, {"t": cells_of(many)})
-    assert audit(spec, protected.tables).safe
+    assert audit(spec, protected.tables).publishable
     assert protected.tables["t"].filter(area="a", trade="x")["status"].item() == "suppressed"
     assert "dominance" in protected.report.tables[0].rule and "contributors" in protected.report.tables[0].rule
 
@@ -138,7 +138,7 @@ def test_the_audit_sees_a_sum_that_follows():
             status=pl.when(here).then(pl.lit("published")).otherwise("status"),
         )
         report = audit(spec_of(), {"t": shown})
-        assert not report.safe and {f.rule for f in report.findings} == {"exact"}
+        assert not report.publishable and {f.rule for f in report.findings} == {"exact"}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_next_to_nothing_is_answered_or_refused(given_):
     except DisclosureError as error:
         assert error.code == "disclosure.unprotected"
     else:
-        assert audit(spec_of(), protected.tables).safe
+        assert audit(spec_of(), protected.tables).publishable
 
 
 def test_a_magnitude_table_without_a_rule_or_beside_counts_of_its_population_is_refused():

@@ -51,30 +51,30 @@ def found(report):
 def test_the_opposite_corner_of_a_square_is_told_to_a_lone_member():
     """One person at (a, m): the published sums leave 40 and 50 beside him, and then 3 at (b, f)."""
     tables = published(counts(1, 40, 50, 3, 60, 60), *SQUARE)
-    assert audit(spec_of(member=False), tables).safe
+    assert audit(spec_of(member=False), tables).publishable
     assert found(audit(spec_of(), tables)) == {("singleton", "b", "f")}
 
 
 def test_a_count_of_k_or_more_may_be_told():
-    assert audit(spec_of(), published(counts(1, 40, 50, 30, 60, 60), *SQUARE)).safe
+    assert audit(spec_of(), published(counts(1, 40, 50, 30, 60, 60), *SQUARE)).publishable
 
 
 def test_a_cell_that_cannot_be_one_has_no_lone_member():
     """(a, m) is 20: it can fall by two at most, for (b, f) is 3."""
-    assert audit(spec_of(), published(counts(20, 40, 50, 3, 60, 60), *SQUARE)).safe
+    assert audit(spec_of(), published(counts(20, 40, 50, 3, 60, 60), *SQUARE)).publishable
 
 
 def test_oneself_in_a_total_is_nothing_new():
     """(a, f) is a published zero, so all of a are men: their count and the total's are the same persons."""
     tables = published(counts(1, 0, 50, 40, 60, 60), ("a", "m"), ("a", "T"), ("b", "m"), ("b", "T"))
-    assert audit(spec_of(), tables).safe
+    assert audit(spec_of(), tables).publishable
 
 
 @pytest.mark.parametrize("member", [False, True])
 def test_protection_leaves_no_lone_member_the_means(member):
     frame = counts(1, 40, 50, 3, 60, 60)
     tables = protect(spec_of(member), {"t": frame}).tables
-    assert audit(spec_of(member), tables).safe
+    assert audit(spec_of(member), tables).publishable
     hidden = tables["t"].filter(status="suppressed").height
     assert hidden == 4 if not member else hidden > 4
 
@@ -103,7 +103,7 @@ def test_protected_tables_pass_their_audit_with_lone_members(problem):
     spec, frames, _ = problem
     spec = spec.model_copy(update={"attack": Attack(member=True)})
     report = audit(spec, protect(spec, frames).tables)
-    assert report.safe, report.findings
+    assert report.publishable, report.findings
 
 
 def consistent(table, trees):

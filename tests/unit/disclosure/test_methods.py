@@ -37,7 +37,7 @@ def run(keys, given, hierarchy=FLAT):
 @pytest.mark.parametrize("rows", [[], [("a", 0), ("b", 0)]], ids=["empty", "all zero"])
 def test_nobody_at_all_is_published_as_nobody(keys, rows):
     report, table = run(keys, cells(*rows))
-    assert report.safe and set(table["value"]) == {0}
+    assert report.publishable and set(table["value"]) == {0}
 
 
 @EVERY
@@ -70,7 +70,7 @@ def test_one_small_cell_alone_is_never_shown(keys):
     except DisclosureError as error:
         assert error.code == "disclosure.unprotected"
         return
-    assert report.safe and 3 not in table["value"].to_list()
+    assert report.publishable and 3 not in table["value"].to_list()
 
 
 def test_a_method_without_a_branch_or_an_auditor_publishes_nothing():
@@ -106,7 +106,7 @@ def test_populations_with_different_methods_are_audited_each_by_its_own():
     (frame,) = cells(("a", 3), ("b", 20), ("c", 41)).values()
     protected = protect(spec, dict.fromkeys("tuns", frame), secret=bytes(32), workers=2)
     report = audit(protected.spec, protected.tables)
-    assert report.safe and report.counts["cells"] == 16
+    assert report.publishable and report.counts["cells"] == 16
     true = {"T": 64, "a": 3, "b": 20}
     for name, wrong in {"t": {"T": 7}, "u": {"T": 7, "a": 3}, "n": {"T": 7000}, "s": true}.items():
         changed = protected.tables[name].rows(named=True)
@@ -114,4 +114,4 @@ def test_populations_with_different_methods_are_audited_each_by_its_own():
             if row["area"] in wrong:
                 row |= {"value": wrong[row["area"]], "status": "published"}
         tampered = pl.DataFrame(changed, schema={"area": pl.String, "value": pl.Int64, "status": pl.String})
-        assert not audit(spec, {**protected.tables, name: tampered}).safe, name
+        assert not audit(spec, {**protected.tables, name: tampered}).publishable, name

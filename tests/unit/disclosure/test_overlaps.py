@@ -105,7 +105,7 @@ def check(views: dict, spec: Spec, people: dict) -> None:
     except DisclosureError as error:
         assert error.code in ("disclosure.unprotected", "disclosure.audit"), error.code
         return
-    assert audit(spec, tables).safe
+    assert audit(spec, tables).publishable
     totals = [t.filter((pl.col("sex") == "T") & (pl.col("age") == "T"))["status"][0] for t in tables.values()]
     assume("published" in totals)
     assert not narrow(spec, ranges(views, spec, tables))
@@ -138,7 +138,7 @@ def test_the_auditor_refuses_exactly_what_the_oracle_finds_narrow(problem, data)
         schema = {"sex": pl.String, "age": pl.String, "value": pl.Int64, "status": pl.String}
         tables[name] = pl.DataFrame(rows, schema=schema, orient="row")
     assume(sum(people.values()) >= k)
-    assert audit(spec, tables).safe == (not narrow(spec, ranges(views, spec, tables)))
+    assert audit(spec, tables).publishable == (not narrow(spec, ranges(views, spec, tables)))
 
 
 def test_what_lies_within_a_shown_group_is_no_larger():
@@ -156,7 +156,7 @@ def test_what_lies_within_a_shown_group_is_no_larger():
     assert ranges(views, spec, tables)["by_old", ("m", "d")] == (1, 5)
     found = {(f.rule, f.table, f.coordinates["sex"], f.coordinates["age"]) for f in audit(spec, tables).findings}
     assert ("narrow", "by_old", "m", "d") in found
-    assert audit(spec, protect(spec, cells_of(views, people)).tables).safe
+    assert audit(spec, protect(spec, cells_of(views, people)).tables).publishable
 
 
 def test_regroupings_that_cannot_count_the_same_people_are_refused():
@@ -191,7 +191,7 @@ def test_codes_with_commas_and_braces_are_codes():
         "two": pl.DataFrame([("y", 30), ("z", 20)], schema=schema, orient="row"),
     }
     tables = protect(spec, cells).tables
-    assert audit(spec, tables).safe and tables["one"]["value"].to_list() == [50, 20, 30]
+    assert audit(spec, tables).publishable and tables["one"]["value"].to_list() == [50, 20, 30]
 
 
 def test_two_columns_that_group_the_same_codes_are_refused():

@@ -79,7 +79,7 @@ def test_regrouped_codes_are_linked_to_what_they_gather():
     spec = Spec(rule=Rule(minimum_frequency=5), dimensions={"age": fine, "bands": coarse}, tables=tables)
     cells = {"f": frame([("0-4", 2), ("5-9", 30), ("10+", 40)], "age"), "c": frame([("0-9", 32), ("10+", 40)], "age")}
     result = protect(spec, cells).tables
-    assert audit(spec, result).safe
+    assert audit(spec, result).publishable
     # 0-4 and 5-9 alone would leave 0-4 open; shown one by one, either of them follows from 0-9.
     shown = result["f"].with_columns(
         value=pl.when(pl.col("age") == "5-9").then(30).otherwise("value"),
@@ -88,7 +88,7 @@ def test_regrouped_codes_are_linked_to_what_they_gather():
     open_total = result["c"].with_columns(
         value=pl.Series([{"T": 72, "0-9": 32, "10+": 40}[a] for a in result["c"]["age"]]), status=pl.lit("published")
     )
-    assert not audit(spec, {"f": shown, "c": open_total}).safe
+    assert not audit(spec, {"f": shown, "c": open_total}).publishable
 
 
 def test_residual_codes_are_counted_in_totals_and_never_shown():
@@ -104,7 +104,7 @@ def test_a_small_residual_does_not_follow_from_its_total():
     spec = spec_of(Table(name="t", dimensions=["area", "sex"]), residual=("unknown",))
     protected = protect(spec, {"t": frame(rows, "area", "sex")}).tables
     assert suppressed(protected["t"]).height
-    assert audit(spec, protected).safe
+    assert audit(spec, protected).publishable
     all_shown = protect(spec_of(Table(name="t", dimensions=["area", "sex"]), residual=("unknown",), k=1),
                         {"t": frame(rows, "area", "sex")}).tables  # fmt: skip
     report = audit(spec, all_shown)
@@ -139,8 +139,8 @@ def test_stock_and_flow_are_protected_together():
     flow = Relation(name="stock-flow", on=["area"], left=["now"], right=["before", "born"])
     cells = {"now": now, "before": before, "born": born}
     tied, apart = spec_of(*tables, relations=(flow,)), spec_of(*tables)
-    assert not audit(tied, protect(apart, cells).tables).safe
-    assert audit(tied, protect(tied, cells).tables).safe
+    assert not audit(tied, protect(apart, cells).tables).publishable
+    assert audit(tied, protect(tied, cells).tables).publishable
     with pytest.raises(DisclosureError, match=r"disclosure\.relation"):
         protect(tied, {**cells, "born": born.with_columns(pl.col("persons") + 1)})
 
@@ -153,7 +153,7 @@ def test_inclusion_is_known_to_the_attacker():
         "foreign": frame([("w1", 3), ("w2", 30), ("w3", 4), ("w4", 50)], "area"),
     }
     spec = spec_of(*tables, relations=(part,), k=10)
-    assert audit(spec, protect(spec, cells).tables).safe
+    assert audit(spec, protect(spec, cells).tables).publishable
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_degenerate_tables_get_a_safe_answer(rows):
     cells = pl.DataFrame(rows, schema={"area": pl.String, "sex": pl.String, "persons": pl.Int64}, orient="row")
     spec = spec_of(Table(name="t", dimensions=["area", "sex"]))
     tables = protect(spec, {"t": cells}).tables
-    assert audit(spec, tables).safe
+    assert audit(spec, tables).publishable
     if rows and rows[0][2] == 3:
         assert suppressed(tables["t"]).filter(area="city", sex="T").height == 1
 
@@ -211,7 +211,7 @@ def test_contradictory_figures_are_never_called_safe():
         value=pl.when((pl.col("area") == "w1") & (pl.col("sex") == "m")).then(31).otherwise("value")
     )
     report = audit(spec, {"t": wrong})
-    assert not report.safe and report.findings[0].rule == "contradiction"
+    assert not report.publishable and report.findings[0].rule == "contradiction"
     with pytest.raises(DisclosureError, match=r"disclosure\.published"):
         audit(spec, {"t": table.head(-1)})
 

@@ -6,14 +6,16 @@ import pytest
 
 from assets.conventions import months
 from checks.disclosure import disclosure_checks
+from kobe_platform import tabulation
 from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.disclosure import AuditReport, Finding
 from kobe_platform.disclosure.reports import ENGINE_VERSION
 from kobe_platform.errors import DisclosureError
 from kobe_platform.gate import pass_gate
 from kobe_platform.lake import PartitionId
 from kobe_platform.publication import collect
 from kobe_platform.settings import Settings
-from kobe_platform.statistics import groups, load_statistics
+from kobe_platform.statistics import groups, load_statistics, protection
 from kobe_platform.statistics.history import former_releases
 from kobe_platform.tabulation import audit_published, protect_counts, record_released
 from kobe_platform.vocabulary import wards
@@ -91,9 +93,9 @@ def test_what_a_released_month_hid_stays_hidden_after_a_correction(lake):
     again = protected(lake)
     assert len(first) >= 4 and first <= hidden(again)
     report = audit_published(lake.store, MEMBERS, MONTH, STATISTICS)
-    assert report.safe and report.counts["corrected"] == 1
+    assert report.publishable and report.counts["corrected"] == 1
     assert released(lake) == 1 and len(former_releases(lake.store, GROUP, MONTH)) == 2
-    assert audit_published(lake.store, MEMBERS, MONTH, STATISTICS).safe, "the check may be run again"
+    assert audit_published(lake.store, MEMBERS, MONTH, STATISTICS).publishable, "the check may be run again"
 
 
 def test_what_was_protected_but_never_released_binds_nobody(lake):
@@ -115,10 +117,9 @@ def test_a_pattern_that_shows_by_difference_is_found(lake):
     assert {"ratchet", "exact"} <= rules(lake)
 
 
-def test_the_leak_fails_the_blocking_check_and_the_gate(lake, ephemeral):
-    counted(lake)
-    first = protected(lake)
-    released(lake)
+@pytest.fixture
+def gate(lake, ephemeral):
+    """Runs the blocking checks of the table, then the gate of its release."""
     partitions = months("2010-10")
 
     @dg.asset(key=["published", NAME], partitions_def=partitions)
@@ -130,11 +131,34 @@ def test_the_leak_fails_the_blocking_check_and_the_gate(lake, ephemeral):
         assets=[table], asset_checks=checks, resources={"lake": lake}, executor=dg.in_process_executor
     )
 
-    def gate() -> dict[str, int]:
+    def checked_gate() -> dict[str, int]:
         job = graph.resolve_implicit_global_asset_job_def()
         job.execute_in_process(instance=ephemeral, partition_key=MONTH, raise_on_error=False)
         return pass_gate(lake.store, {NAME: (MONTH,)}, STATISTICS)
 
+    return checked_gate
+
+
+def test_an_audit_that_left_a_ring_out_fails_the_protection_the_blocking_check_and_the_gate(lake, gate, monkeypatch):
+    counted(lake)
+    protected(lake)
+    assert gate() == {"checks": 2}
+    incomplete = AuditReport((Finding("ring", NAME, {}, "too large"),), {"cells": 1, "hidden": 0}, 0.0)
+    monkeypatch.setattr(tabulation, "audit", lambda *_, **__: incomplete)
+    with pytest.raises(DisclosureError) as caught:
+        gate()
+    assert caught.value.code == "release.gate"
+    monkeypatch.setattr(protection, "audit", lambda *_, **__: incomplete)
+    counted(lake, small=4)
+    with pytest.raises(DisclosureError) as caught:
+        protected(lake)
+    assert caught.value.code == "disclosure.ring" and caught.value.at["table"] == NAME
+
+
+def test_the_leak_fails_the_blocking_check_and_the_gate(lake, gate):
+    counted(lake)
+    first = protected(lake)
+    released(lake)
     assert gate() == {"checks": 2}
     counted(lake, small=60)
     put_in_place(lake, first, set(), everything(lake))

@@ -7,6 +7,7 @@ import json
 import polars as pl
 import pytest
 
+from kobe_platform.disclosure import AuditReport, Finding
 from kobe_platform.errors import QuestionError
 from kobe_platform.governance.people import add_person
 from kobe_platform.governance.trail import events_of
@@ -111,14 +112,15 @@ def test_what_cannot_be_protected_is_refused_without_saying_where(desk, analyst,
     assert [(e.outcome, dict(e.detail)) for e in trail] == [("refused", {"code": "ondemand.unsafe"})]
 
 
-def test_an_unsafe_verdict_is_refused_and_not_recorded(desk, analyst, monkeypatch):
-    from types import SimpleNamespace
-
-    monkeypatch.setattr(answers, "audit", lambda *a, **k: SimpleNamespace(safe=False))
-    with pytest.raises(QuestionError):
+@pytest.mark.parametrize("rule", ["exact", "undecided", "ring"])
+def test_an_audit_that_found_something_or_left_it_out_is_refused_and_not_recorded(rule, desk, analyst, monkeypatch):
+    report = AuditReport((Finding(rule, "asked", {}, "why"),), {"cells": 1, "hidden": 0}, 0.0)
+    monkeypatch.setattr(answers, "audit", lambda *a, **k: report)
+    with pytest.raises(QuestionError) as refusal:
         desk.ask(analyst, question("ward", "age10"))
+    assert refusal.value.code == "ondemand.unsafe"
     assert former_releases(desk.store, "stocks/month", MONTH) == []
-    assert desk.store.months("answers", "anything") == []
+    assert not desk.store.sources("answers")
 
 
 # -- persons -------------------------------------------------------------------------------------------------------

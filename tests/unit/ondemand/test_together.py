@@ -26,7 +26,7 @@ def everything_is_safe(desk, members) -> bool:
     tables = {member.name: desk.store.read(PartitionId("published", member.name, MONTH)) for member in members}
     tables = {name: table.drop("period") for name, table in tables.items()}
     tables |= {place.source: desk.store.read(place) for place in places}
-    return audit(specification([*members, *counted], None), tables).safe
+    return audit(specification([*members, *counted], None), tables).publishable
 
 
 @pytest.mark.parametrize("order", list(permutations(QUESTIONS, 2)), ids=str)
@@ -56,7 +56,7 @@ def test_ten_years_of_age_in_the_record_bind_five_in_a_later_table(desk, analyst
     spec = specification(list(finer.values()), None)
     held = {name: store.read(PartitionId("published", name, MONTH)).drop("period") for name in finer}
     again = audit(spec, held, previous=under(spec, [record]))
-    assert again.safe and again.counts["corrected"] == 0
+    assert again.publishable and again.counts["corrected"] == 0
     ((name, table),) = record.tables.items()
     moved = pl.col("age").replace_strict({"30-39": 10, "40-49": -10}, default=0, return_dtype=pl.Int64)
     swapped = pl.col("value") + pl.when(pl.col("area").is_in(["28105", "28100"])).then(moved).otherwise(0)

@@ -56,9 +56,9 @@ def test_a_mean_that_tells_a_hidden_count_is_hidden(mean, stay):
     """At a mean of 0.3 of a hundred at most seven are five or older."""
     table = counts("ab", a=(95, 5), b=(5, 95), v=(300, 300))
     told = means(a=mean, b=30.0, city=12.0)
-    assert audit(SPEC, {"persons": table, "mean": told}).safe == (mean != 0.3)
+    assert audit(SPEC, {"persons": table, "mean": told}).publishable == (mean != 0.3)
     verdict, left = audited(SPEC, {"persons": table}, {"mean": told})
-    assert verdict.safe and shown(left["mean"]) == stay
+    assert verdict.publishable and shown(left["mean"]) == stay
     assert left["mean"].filter(status="suppressed")["value"].null_count() == 5 - len(stay)
 
 
@@ -69,10 +69,10 @@ def test_a_mean_that_tells_a_count_elsewhere_is_hidden_too():
     found = audit(SPEC, {"persons": table, "mean": told}).findings
     assert {(f.rule, f.coordinates["area"]) for f in found} == {("narrow", "a")}
     verdict, left = audited(SPEC, {"persons": table}, {"mean": told})
-    assert verdict.safe and shown(left["mean"]) == {"b"}
+    assert verdict.publishable and shown(left["mean"]) == {"b"}
 
 
 def test_what_the_counts_give_away_is_not_helped_by_hiding_means():
     table = counts("a", a=(400, 4), b=(457, 39), v=(300, 50))
     verdict, left = audited(SPEC, {"persons": table}, {"mean": means(city=9.0)})
-    assert not verdict.safe and shown(left["mean"]) == {"city"}
+    assert not verdict.publishable and shown(left["mean"]) == {"city"}
