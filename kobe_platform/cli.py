@@ -9,6 +9,8 @@ from importlib import import_module
 
 import typer
 
+from kobe_platform.errors import ConfigurationError, PlatformError
+
 app = typer.Typer(
     name="kobe",
     help="神戸市データ基盤: from core-system extracts to published, protected statistics.",
@@ -74,14 +76,12 @@ def _mount(mounted: Mounted) -> None:
 
 
 def invoke(mounted: Mounted, arguments: list[str]) -> int:
-    """Import the room and run its command; what it refuses becomes one line on stderr.
+    """Import the room and run its command; what it refuses, or fails at, becomes one line on stderr without values.
 
     Returns:
-        0 done; 1 the platform refused (a :class:`PlatformError`); 2 the city's files or the call are wrong. A
+        0 done; 1 the platform refused or failed; 2 the city's files or the call are wrong. A
         command's own exit code stands.
     """
-    from kobe_platform.errors import ConfigurationError, PlatformError
-
     # A core dump would hold rows in the clear: none, whatever the command.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
@@ -90,9 +90,17 @@ def invoke(mounted: Mounted, arguments: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except PlatformError as error:
-        sys.stderr.write(f"kobe {mounted.name}: {error.ja}\n  {error}\n")
-        return 2 if isinstance(error, ConfigurationError) else 1
+        return _told(mounted, error)
+    except Exception as error:
+        from kobe_platform.privacy.border import coordinates_only
+
+        return _told(mounted, coordinates_only(error, {"command": mounted.name}))
     return 0
+
+
+def _told(mounted: Mounted, error: PlatformError) -> int:
+    sys.stderr.write(f"kobe {mounted.name}: {error.ja}\n  {error}\n")
+    return 2 if isinstance(error, ConfigurationError) else 1
 
 
 def _typer_of(mounted: Mounted) -> typer.Typer:

@@ -65,8 +65,9 @@ class RunReport:
 
     @property
     def exit_code(self) -> int:
-        """0 where nothing is outstanding and no delivery was turned away by this call; else 1."""
-        return 0 if self.plan.empty and not self.turned_away else 1
+        """0 where nothing is outstanding, the last run succeeded and no delivery was turned away; else 1."""
+        broke_off = bool(self.outcomes) and not self.outcomes[-1].success
+        return 0 if self.plan.empty and not self.turned_away and not broke_off else 1
 
 
 def process(settings: Settings, scope: Scope | None = None, console: object = None) -> RunReport:

@@ -17,6 +17,15 @@ PRIVATE_FOLDER = 0o700
 _ASIDE = ".new"
 _FULL = ("No space left on device", "Disk quota exceeded", "disk is full")
 """As the C library, Rust's and SQLite say it."""
+_SQLITE = {
+    "SQLITE_FULL": errno.ENOSPC,
+    "SQLITE_IOERR_SHMSIZE": errno.ENOSPC,
+    "SQLITE_READONLY": errno.EROFS,
+    "SQLITE_CANTOPEN": errno.EIO,
+    "SQLITE_IOERR": errno.EIO,
+}
+"""Beginning of SQLite's extended result code → the system's error; the first that fits. Its index beside the database
+(SHM) cannot grow on a full disk, and SQLite calls that an input/output error."""
 
 _KINDS = {
     "custody.absent": (
@@ -78,14 +87,25 @@ def storage_error(error: OSError, object: str) -> CustodyError:
     )
 
 
-def is_disk_full(error: BaseException | None) -> bool:
-    """Whether a full disk lies under an error: by its number, or by the words of the library that met it."""
+def disk_fault(error: BaseException | None) -> OSError | None:
+    """The disk's fault that lies under a library's error: a full disk, or a database that the disk failed; else None.
+
+    A full disk is told by its number, by SQLite's code or by the words of the library that met it. Other faults of
+    files are left to who opened them: a path that does not exist is often a mistake in the code, not the disk's.
+    """
     while error is not None:
-        number = error.errno if isinstance(error, OSError) else None
-        if number in (errno.ENOSPC, errno.EDQUOT) or any(words in str(error) for words in _FULL):
-            return True
+        number = error.errno if isinstance(error, OSError) else _of_sqlite(error)
+        if any(words in str(error) for words in _FULL):
+            number = errno.ENOSPC
+        if number in (errno.ENOSPC, errno.EDQUOT) or (number and not isinstance(error, OSError)):
+            return OSError(number, "")
         error = error.__cause__ or error.__context__
-    return False
+    return None
+
+
+def _of_sqlite(error: BaseException) -> int | None:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return next((number for prefix, number in _SQLITE.items() if name.startswith(prefix)), None)
 
 
 def write_private(path: Path, data: bytes) -> None:

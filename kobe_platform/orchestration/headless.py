@@ -85,10 +85,16 @@ class Headless:
     def run(self) -> Iterator[Outcome]:
         """Tick the sensors in turn and execute what they request, until none requests anything that was not tried.
 
-        What another process has under way is waited for. After a failure of the installation nothing more is tried.
+        What another process has under way is waited for. After a failure of the installation, or of a sensor, nothing
+        more is tried.
         """
         while True:
-            requests = self._next()
+            try:
+                requests = self._next()
+            except Exception as error:
+                told = told_error(error)
+                yield Outcome("plan", "", False, 0.0, (Fault("", str(told), told.code),))
+                return
             for number, request in enumerate(requests, 1):
                 self._tried.add(request.tags[KEY_TAG])
                 self.progress(request.tags[WORK_TAG], number, len(requests))

@@ -10,16 +10,19 @@ import errno
 import logging
 import os
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
-from kobe_platform.custody.durable import is_disk_full, storage_error
+from kobe_platform.custody.durable import disk_fault, storage_error
 from kobe_platform.errors import Coordinate, PlatformError
 from kobe_platform.privacy.telling import Told, in_words, show_what_was_told
+from kobe_platform.settings import Settings
 
 REDACTED_LOGGER = "dagster.redacted_errors"
+_NO_ROOM_BYTES = 2**20
 
 
 class BorderError(PlatformError):
@@ -56,11 +59,11 @@ def coordinates_only(error: BaseException, at: dict[str, Coordinate]) -> Platfor
         clean.at = {**at, **error.at}
         clean.args = (str(clean),)
         return clean
-    if is_disk_full(error):
-        full = storage_error(OSError(errno.ENOSPC, ""), "KOBE_HOME")
-        full.at = {**at, **full.at}
-        full.args = (str(full),)
-        return full
+    if fault := disk_fault(error):
+        told = storage_error(OSError(errno.ENOSPC, "") if _no_room() else fault, "KOBE_HOME")
+        told.at = {**at, **told.at}
+        told.args = (str(told),)
+        return told
     return BorderError(
         "a step failed; the library's message is withheld because it may carry values",
         code="border.withheld",
@@ -68,6 +71,14 @@ def coordinates_only(error: BaseException, at: dict[str, Coordinate]) -> Platfor
         remedy="reproduce it with made-up data at the named line",
         ja="処理に失敗しました(値を含むおそれがあるため、ライブラリのメッセージは表示しません)",
     )
+
+
+def _no_room() -> bool:
+    """Whether the installation's disk is full: SQLite may only say that it cannot open or write a file."""
+    try:
+        return shutil.disk_usage(Settings().home).free < _NO_ROOM_BYTES
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sqlite3
+from unittest.mock import Mock
 
 import dagster as dg
 import polars as pl
@@ -198,3 +200,13 @@ def test_headless_ticks_the_daemons_own_sensors(definitions, ephemeral, place):
     deliver(place.inbox, "town_districts", "2025-07")
     asked = Headless(definitions, ephemeral, tuple(SENSORS)).tick(INBOX)
     assert [request.job_name for request in asked] == ["take_in_town_districts"]
+
+
+def test_a_sensor_that_fails_ends_the_run_with_its_reason(definitions, ephemeral, place, monkeypatch):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    planning = definitions.resources["planning"]
+    monkeypatch.setattr(planning, "plan", Mock(side_effect=error))
+    (outcome,) = Headless(definitions, ephemeral, tuple(SENSORS)).run()
+    assert not outcome.success
+    assert [fault.code for fault in outcome.faults] == ["custody.disk_full"]

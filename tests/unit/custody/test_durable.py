@@ -1,0 +1,67 @@
+"""What a full or failing disk is called, whoever met it."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+import pytest
+
+from kobe_platform.custody.durable import disk_fault
+from kobe_platform.privacy import border
+
+
+def of_sqlite(name: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    return error
+
+
+def met_by_sqlite(statement: str, path: str = ":memory:") -> sqlite3.Error:
+    """What SQLite really raises."""
+    with pytest.raises(sqlite3.Error) as met:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA max_page_count = 1")
+        connection.execute(statement)
+    return met.value
+
+
+def wrapped(error: Exception) -> Exception:
+    """As sqlalchemy hands it on."""
+    try:
+        try:
+            raise error
+        except Exception as cause:
+            raise RuntimeError("statement failed") from cause
+    except RuntimeError as outer:
+        return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (OSError(errno.ENOSPC, ""), errno.ENOSPC),
+        (OSError(errno.EDQUOT, ""), errno.EDQUOT),
+        (RuntimeError("write: No space left on device (os error 28)"), errno.ENOSPC),
+        (met_by_sqlite("CREATE TABLE many (a)"), errno.ENOSPC),
+        (of_sqlite("SQLITE_IOERR_SHMSIZE"), errno.ENOSPC),
+        (of_sqlite("SQLITE_IOERR_WRITE"), errno.EIO),
+        (of_sqlite("SQLITE_READONLY_DIRECTORY"), errno.EROFS),
+        (met_by_sqlite("SELECT 1", "/nowhere/at/all.db"), errno.EIO),
+    ],
+)
+def test_a_fault_of_the_disk_is_known_by_number_code_or_words(error, number):
+    assert disk_fault(error).errno == number
+    assert disk_fault(wrapped(error)).errno == number
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "x"), KeyError("x"), met_by_sqlite("SELECT nonsense"), None])
+def test_other_errors_are_not_the_disks(error):
+    assert disk_fault(error) is None
+
+
+def test_a_database_that_cannot_be_written_on_a_disk_without_room_is_a_full_disk(monkeypatch):
+    error = of_sqlite("SQLITE_CANTOPEN")
+    assert border.coordinates_only(error, {}).code == "custody.io"
+    monkeypatch.setattr(border.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 4096}))
+    assert border.coordinates_only(error, {}).code == "custody.disk_full"

@@ -1,0 +1,51 @@
+"""What a command says when it fails: one line with coordinates, whatever was raised."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+import typer
+
+from kobe_platform.cli import Mounted, invoke
+from kobe_platform.errors import ConfigurationError, PlatformError
+
+CANARY = "灘区架空町四丁目"
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Run a command that raises; its exit code."""
+
+    def run(error: Exception) -> int:
+        def command() -> None:
+            raise error
+
+        module = types.ModuleType("failing_commands")
+        module.command = command
+        monkeypatch.setitem(sys.modules, "failing_commands", module)
+        return invoke(Mounted("fails", "failing_commands:command", "Fails.", "Work"), [])
+
+    return run
+
+
+@pytest.mark.parametrize("error", [KeyError(CANARY), ValueError(CANARY), OSError(2, CANARY), typer.BadParameter("x")])
+def test_a_command_that_breaks_shows_where_and_no_value(failing, error, capsys):
+    assert failing(error) != 0
+    told = capsys.readouterr()
+    assert CANARY not in told.out + told.err
+    assert "Traceback" not in told.err
+
+
+def test_an_unforeseen_error_is_one_line_in_each_language(failing, capsys):
+    assert failing(KeyError(CANARY)) == 1
+    japanese, english = capsys.readouterr().err.splitlines()
+    assert japanese.startswith("kobe fails: 処理に失敗しました")
+    assert "[border.withheld]" in english and "command fails" in english and "error KeyError" in english
+
+
+@pytest.mark.parametrize(("kind", "code"), [(PlatformError, 1), (ConfigurationError, 2)])
+def test_a_refusal_keeps_its_words_and_its_exit_code(failing, kind, code, capsys):
+    assert failing(kind("is wrong", code="some.rule", ja="違います")) == code
+    assert capsys.readouterr().err == "kobe fails: 違います\n  [some.rule] is wrong\n"
