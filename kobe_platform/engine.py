@@ -18,8 +18,16 @@ def engine_version(*rooms: str) -> str:
     Read once a process: a process goes on with the code that it started with.
     """
     digest = hashlib.sha256()
-    for place in [_HERE / room for room in sorted(rooms)] or [_PROJECT / name for name in _ALL]:
-        files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
-        for path in files:
-            digest.update(f"{path.relative_to(_PROJECT)}\n".encode() + path.read_bytes())
+    for path in source_files(*rooms):
+        digest.update(f"{path.relative_to(_PROJECT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def source_files(*rooms: str) -> list[Path]:
+    """The modules of some rooms of the engine; without a name, of all code."""
+    places = [_HERE / room for room in sorted(rooms)] or [_PROJECT / name for name in _ALL]
+    return [
+        path
+        for place in places
+        for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")])
+    ]

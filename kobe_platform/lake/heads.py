@@ -26,17 +26,18 @@ from kobe_platform.lake.partitions import (
     made_from,
 )
 
-_VERSION = 1
+_VERSION = 2
 _FACTS = ("content_hash", "basis")
 
 
 @dataclass(frozen=True)
 class HeadVerdict:
-    """What a check found: of which data file, and whether it passed and blocks."""
+    """What a check found: of which data file, whether it passed and blocks, and by which version of the code."""
 
     digest: str
     passed: bool
     blocking: bool
+    engine: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,10 @@ def _entry(id: PartitionId, manifest: Mapping, verdicts: Mapping[str, HeadVerdic
 def _verdicts(folder: Path) -> dict[str, HeadVerdict]:
     try:
         told = json.loads((folder / VERDICTS).read_bytes())["verdicts"]
-        return {name: HeadVerdict(one["digest"], one["passed"], one["blocking"]) for name, one in told.items()}
+        return {
+            name: HeadVerdict(one["digest"], one["passed"], one["blocking"], one.get("engine", ""))
+            for name, one in told.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -206,7 +210,7 @@ def _subfolders(folder: Path) -> list[str]:
 
 
 def _row(entry: HeadEntry) -> list:
-    verdicts = {name: [v.digest, v.passed, v.blocking] for name, v in entry.verdicts.items()}
+    verdicts = {name: [v.digest, v.passed, v.blocking, v.engine] for name, v in entry.verdicts.items()}
     id = entry.id
     told = [entry.generation, entry.digest, entry.content, entry.made_from, entry.definition, entry.destroyed_at]
     return [[id.stage, id.source, id.month], *told, dict(entry.facts), verdicts]

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kobe_platform.custody.durable import locked, storage_errors
+from kobe_platform.engine import engine_version
 from kobe_platform.lake.partitions import VERDICTS, Partition, PartitionId
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class CheckVerdict:
         blocking: whether nothing downstream may be made while it has not passed.
         facts: counts and identifiers, never values.
         at: UTC, ISO 8601.
+        engine: version of the code that judged: what mended code may see otherwise is judged again.
     """
 
     check: str
@@ -37,6 +39,7 @@ class CheckVerdict:
     digest: str
     facts: Mapping
     at: str
+    engine: str = ""
 
     def of(self, partition: Partition) -> bool:
         """Whether it is about this very generation."""
@@ -52,7 +55,9 @@ def record(
         CustodyError: it cannot be written (``custody.disk_full`` …), or the former ones are not authentic.
     """
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    verdict = CheckVerdict(check, passed, blocking, partition.digest, json.loads(json.dumps(dict(facts))), at)
+    verdict = CheckVerdict(
+        check, passed, blocking, partition.digest, json.loads(json.dumps(dict(facts))), at, engine_version()
+    )
     folder = store.manifests.folder(partition.id)
     with storage_errors(store.manifests.name(partition.id)), locked(folder / ".verdicts.lock"):
         held = verdicts(store, partition.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kobe_platform.contracts import Contract
-from kobe_platform.lake.heads import HeadEntry
+from kobe_platform.lake.heads import HeadEntry, HeadVerdict
 from kobe_platform.statistics import Statistic
 
 BLOCKING, REPORTING = True, False
@@ -38,12 +38,18 @@ def published_checks(statistic: Statistic) -> dict[str, bool]:
     return {**own, "no_identifiers": BLOCKING}
 
 
-def missing(entry: HeadEntry, checks: Iterable[str]) -> list[str]:
-    """Checks that never ran on this generation."""
-    return [name for name in checks if entry.verdict(name) is None]
+def missing(entry: HeadEntry, checks: Iterable[str], engine: str) -> list[str]:
+    """Checks that never ran on this generation, or that blocked it by another version of the code than ``engine``."""
+    return [
+        name for name in checks if (found := entry.verdict(name)) is None or (_blocks(found) and found.engine != engine)
+    ]
 
 
-def red(entry: HeadEntry) -> list[str]:
-    """Blocking checks that failed on this generation."""
+def red(entry: HeadEntry, engine: str) -> list[str]:
+    """Blocking checks that failed on this generation, by this version of the code."""
     verdicts = {name: entry.verdict(name) for name in entry.verdicts}
-    return sorted(name for name, found in verdicts.items() if found and found.blocking and not found.passed)
+    return sorted(name for name, found in verdicts.items() if found and _blocks(found) and found.engine == engine)
+
+
+def _blocks(verdict: HeadVerdict) -> bool:
+    return verdict.blocking and not verdict.passed

@@ -12,7 +12,7 @@ from pathlib import Path
 from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.deliveries import Delivery, find, is_approved, read_receipt, receipts
-from kobe_platform.engine import engine_version
+from kobe_platform.engine import engine_version, source_files
 from kobe_platform.errors import ConfigurationError, PlatformError
 from kobe_platform.lake.heads import HeadIndex, Heads
 from kobe_platform.lounge.pages import Page, load_pages
@@ -60,7 +60,7 @@ class Observer:
         return load_pages(self.settings.dashboards)
 
     def changed_on_disk(self) -> bool:
-        """Whether a definition file came, went or was changed since this process read them."""
+        """Whether a definition file or a module came, went or was changed since this process read them."""
         return self._defined != _stamps(self.settings)
 
     def plan(self, scope: Scope | None = None, *, aside: Iterable[str] = ()) -> Plan:
@@ -112,7 +112,9 @@ class Observer:
         for turned in ("rejected", "held"):
             name = f"{stem}.{turned}.json"
             receipt = read_receipt(receipts(home, delivery) / name) if named.get(name) else None
-            if receipt is not None and not (turned == "held" and is_approved(home, delivery)):
+            if receipt is None or (fact.receipted and _accepted_since(home, delivery, receipt)):
+                continue
+            if not (turned == "held" and is_approved(home, delivery)):
                 return replace(fact, turned=turned, cause=_cause(receipt.get("error", {})))
         return fact
 
@@ -139,10 +141,11 @@ class Observer:
 
 
 def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
-    """Modification time and size of every definition file."""
+    """Modification time and size of every definition file and every module of the platform."""
     files = [*settings.contracts.glob("*.toml"), *settings.statistics.glob("*.sql"), settings.ondemand]
     files += [*(settings.dashboards / "pages").glob("*.md"), *(settings.dashboards / "manuals").glob("*.md")]
     files += [*settings.dashboards.glob("*.toml"), *settings.contracts.parent.glob("vocabulary/*")]
+    files += source_files()
     return {str(path): ((told := path.stat()).st_mtime_ns, told.st_size) for path in files if path.is_file()}
 
 
@@ -210,6 +213,12 @@ def _room_faults(home: Path) -> list[InstallationFault]:
             "KOBE_HOMEのディスクの空きが足りません。空きを作ると、続きから再開します",
         )
     ]
+
+
+def _accepted_since(home: Path, delivery: Delivery, refusal: Mapping) -> bool:
+    """Whether the same content was accepted after it had been refused: as after a mended contract."""
+    accepted = read_receipt(receipts(home, delivery) / f"{delivery.content_hash[:12]}.accepted.json")
+    return accepted is not None and accepted["at"] >= refusal["at"]
 
 
 def _receipts(folder: Path) -> dict[str, bool]:

@@ -168,7 +168,7 @@ def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping) -> Step | Non
     if not accepted and delivery.turned == "held":
         return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
     if reason == "check failed":
-        return replace(step, state="blocked", cause=_red_cause(place, red(held)))
+        return replace(step, state="blocked", cause=_red_cause(place, red(held, facts.engine)))
     turned_away = _turned_away_again(facts, contract, delivery, step) if accepted else None
     return turned_away or _from_outside(facts, contract, step)
 
@@ -192,9 +192,9 @@ def _unsettled(facts: Facts, contract: Contract, delivery: DeliveryFact, held: H
         return None
     if _out_of_date(facts, contract, delivery.month):
         return "input changed"
-    if red(held):
+    if red(held, facts.engine):
         return "check failed"
-    if missing(held, lake_checks(contract)):
+    if missing(held, lake_checks(contract), facts.engine):
         return "check missing"
     return None if delivery.receipted else "receipt missing"
 
@@ -253,7 +253,10 @@ def _need_rows_again(facts: Facts, steps: dict, known: Mapping) -> None:
             if same and not companion_ready(facts.heads, name, month):
                 inputs = _taken_from(facts, facts.contracts[name], delivered)
                 again = Step("take_in", name, month, inputs, "rows needed again", delivery=delivered.content_hash)
-                steps[name, month] = _from_outside(facts, facts.contracts[name], again)
+                again = _from_outside(facts, facts.contracts[name], again)
+                if delivered.turned == "rejected":  # it was taken once, and its contract has become stricter since
+                    again = replace(again, state="failed", waits_for=("mended_input_or_code",), cause=delivered.cause)
+                steps[name, month] = again
 
 
 def _after_neighbours(facts: Facts, step: Step, before: _Found) -> Step:
@@ -286,6 +289,7 @@ def _tabulations(facts: Facts, before: _Found) -> Iterator[Step]:
         if statistic.kind == "public":
             steps += _public_steps(facts, statistic)
     coming = [step for step in before.moving.values() if step.kind == "take_in"]
+    steps = [replace(s, state="later", waits_for=("series_start",)) if s.month < facts.start else s for s in steps]
     for step in sorted(steps, key=lambda step: (step.month, step.unit.endswith("/year"), step.unit)):
         members = protected.get(step.unit) or (facts.statistics[step.unit],)
         waits = [one.id for one in coming if one.month <= step.month]  # a month is counted in one run
@@ -332,7 +336,8 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
     tied = [str(heads.current(PartitionId("published", t.name, held)).content) for t, held in
             tied_months(heads, members, month, facts.statistics)]  # fmt: skip
     step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied)}), reason)
-    refused = [(entry.id, red(entry)) for entry in (*rows, *counted, *protected) if entry is not None and red(entry)]
+    there = [entry for entry in (*rows, *counted, *protected) if entry is not None]
+    refused = [(entry.id, names) for entry in there if (names := red(entry, facts.engine))]
     lake_refused = [one for one in refused if one[0].stage == "lake"]
     if lake_refused or (reason == "check failed" and refused):
         place, names = (lake_refused or refused)[0]
@@ -349,7 +354,8 @@ def _group_reason(
     definition: str,
 ) -> Reason | None:
     """Why the tables of a month are to be made or checked; None where all is as it should be."""
-    if all(entry is not None and entry.made_from == wanted[0] for entry in counted) and any(map(red, counted)):
+    up_to_date = all(entry is not None and entry.made_from == wanted[0] for entry in counted)
+    if up_to_date and any(red(entry, facts.engine) for entry in counted):
         return "check failed"  # nothing is protected of counts that a check refused
     if None in counted or None in protected:
         return "not made yet"
@@ -358,11 +364,11 @@ def _group_reason(
     stale = any(entry.made_from != wanted[0] for entry in counted)
     if stale or any(entry.made_from != wanted[1] for entry in protected):
         return "input changed"
-    if any(red(entry) for entry in (*counted, *protected)):
+    if any(red(entry, facts.engine) for entry in (*counted, *protected)):
         return "check failed"
     needed = [(entry, statistics_checks(m, facts.statistics)) for entry, m in zip(counted, members, strict=True)]
     needed += [(entry, published_checks(m)) for entry, m in zip(protected, members, strict=True)]
-    return "check missing" if any(missing(entry, checks) for entry, checks in needed) else None
+    return "check missing" if any(missing(entry, checks, facts.engine) for entry, checks in needed) else None
 
 
 def _public_steps(facts: Facts, statistic: Statistic) -> Iterator[Step]:
@@ -375,14 +381,14 @@ def _public_steps(facts: Facts, statistic: Statistic) -> Iterator[Step]:
             reason = "not made yet"
         elif held.made_from != made_from(wanted):
             reason = "definition changed" if held.definition != wanted["definition"] else "input changed"
-        elif red(held):
+        elif red(held, facts.engine):
             reason = "check failed"
-        elif missing(held, published_checks(statistic)):
+        elif missing(held, published_checks(statistic), facts.engine):
             reason = "check missing"
         if reason is not None:
             step = Step("tabulate", statistic.name, month, made_from(wanted), reason)
             failed = reason == "check failed"
-            yield replace(step, state="blocked", cause=_red_cause(held.id, red(held))) if failed else step
+            yield replace(step, state="blocked", cause=_red_cause(held.id, red(held, facts.engine))) if failed else step
 
 
 def _id(name: str) -> PartitionId:

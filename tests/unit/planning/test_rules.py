@@ -344,6 +344,28 @@ def test_movements_wait_for_the_register_to_be_sent_again_where_its_rows_and_its
     assert world.steps()[take_in(MOVEMENTS, JULY)].waits_for == (f"delivery:{REGISTER}:{JULY}",)
 
 
+def test_a_companion_that_its_stricter_contract_now_refuses_is_left_to_a_person():
+    world = made(JULY)
+    world.destroy(PartitionId("raw", REGISTER, JULY))
+    world.deliver(MOVEMENTS, month=JULY, content="corrected")
+    world.approve(MOVEMENTS, JULY)
+    world.receipts[REGISTER, JULY, world.inbox[REGISTER, JULY]].add("rejected")
+    step = world.steps()[take_in(REGISTER, JULY)]
+    assert (step.state, step.reason, step.waits_for) == ("failed", "rows needed again", ("mended_input_or_code",))
+    assert step.cause.code == "delivery.rule"
+    assert not [work for work in world.plan().works() if work.kind == "take_in"]
+
+
+def test_months_before_a_later_start_of_the_series_are_left_as_they_are():
+    world = made(JULY, AUGUST)
+    world.redefine("population_ward", "other words")
+    world.start = AUGUST
+    steps = world.steps()
+    assert steps[tabulate(STOCKS, JULY)].state == "later"
+    assert steps[tabulate(STOCKS, JULY)].waits_for == ("series_start",)
+    assert steps[tabulate(STOCKS, AUGUST)].state == "ready", "and waits for nothing that is never made"
+
+
 # ── months ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -490,6 +512,26 @@ def test_counts_that_a_check_refused_are_not_protected_and_not_counted_again_and
     assert TABLE not in world.heads, "nothing was protected"
     assert (step.state, step.reason) == ("blocked", "check failed")
     assert "common_margins" in step.cause.text and not world.plan().works()
+
+
+@pytest.mark.parametrize("content", ["redlake", "redcount", "redtable"])
+def test_what_a_check_refused_is_judged_again_by_mended_code(content):
+    world = World().complete(JULY).deliver(REGISTER, month=JULY, content=content)
+    world.drive()
+    blocked = {step.id for step in world.plan().steps if step.state == "blocked"}
+    world.engine = "e1"
+    ready = [step for step in world.plan().steps if step.state == "ready"]
+    assert ready and {step.id for step in ready} <= blocked
+    assert {step.reason for step in ready} <= {"check missing", "not made yet"}
+    world.drive()
+    assert {step.id for step in world.plan().steps if step.state == "blocked"} == blocked, "it is judged as before"
+
+
+def test_a_report_that_failed_is_not_made_again_by_other_code():
+    world = made(JULY)
+    world.judge(LAKE, "expectations", passed=False, blocking=False)
+    world.engine = "e1"
+    assert world.plan().empty
 
 
 def test_a_public_table_that_a_check_refused_is_blocked():

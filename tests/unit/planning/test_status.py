@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 import typer
 from typer.testing import CliRunner
 
-from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.deliveries import find_one, write_receipt
 from kobe_platform.lake.partitions import PartitionId
 from kobe_platform.planning import Cause
@@ -19,34 +17,13 @@ from kobe_platform.planning.status import months, record, retry, status
 from kobe_platform.planning.words import STATES
 from kobe_platform.rules import hold, rejection
 from kobe_platform.settings import Settings
+from tests.unit.planning.on_disk import deliver
 from tests.unit.planning.world import FLOWS, MOVEMENTS, REGISTER, STOCKS, TOWNS, World, made, tabulate, take_in
 
 JULY, AUGUST = "2025-07", "2025-08"
 commands = typer.Typer()
 commands.command()(status)
 commands.command()(retry)
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch) -> Path:
-    """An installation with keys and an empty inbox."""
-    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("KOBE_INBOX", str(tmp_path / "inbox"))
-    settings = Settings()
-    settings.inbox.mkdir()
-    LocalKeyStore.create(settings.keys, log=settings.key_log)
-    return settings.root
-
-
-def deliver(source: str, month: str) -> None:
-    """A delivery by its manifest; its files do not matter to the plan."""
-    settings = Settings()
-    folder = settings.inbox / settings.municipality / source / month
-    folder.mkdir(parents=True)
-    file = {"name": "rows.csv", "rows": 1, "sha256": "0" * 64, "bytes": 10}
-    told = {"municipality": settings.municipality, "source": source, "month": month, "kind": "snapshot", "sequence": 1}
-    told |= {"created_at": "2025-08-01T00:00:00+09:00", "encoding": "utf-8", "files": [file]}
-    (folder / "manifest.json").write_text(json.dumps(told))
 
 
 def turn_away(home: Path, source: str, month: str, word: str) -> None:

@@ -141,7 +141,7 @@ class World:
     def judge(self, id: PartitionId, check: str, *, passed: bool, blocking: bool = True) -> None:
         """Write down what a check found of the generation in force."""
         held = self.heads[id]
-        verdicts = {**held.verdicts, check: HeadVerdict(held.digest, passed, blocking)}
+        verdicts = {**held.verdicts, check: HeadVerdict(held.digest, passed, blocking, self.engine)}
         self.heads[id] = replace(held, verdicts=verdicts)
         self.writes.append(f"verdict {check} {id}")
 
@@ -420,7 +420,10 @@ class World:
         return "approved" in self.receipts.get((source, month, self.inbox[source, month]), set())
 
     def _receipt(self, source: str, month: str, status: str) -> str:
-        self.receipts.setdefault((source, month, self.inbox[source, month]), set()).add(status)
+        told = self.receipts.setdefault((source, month, self.inbox[source, month]), set())
+        if status == "accepted":
+            told -= {"rejected", "held"}  # the later word counts
+        told.add(status)
         return f"receipt {status} {source} {month}"
 
 

@@ -1,0 +1,70 @@
+"""Facts as they are read from the disk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kobe_platform import deliveries, engine
+from kobe_platform.deliveries import find_one, write_receipt
+from kobe_platform.planning import observing
+from kobe_platform.planning.observing import Observer
+from kobe_platform.rules import rejection
+from kobe_platform.settings import Settings
+from tests.unit.planning.on_disk import deliver
+
+JULY = "2025-07"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    moment = datetime(2025, 8, 1, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, zone):
+        return cls.moment
+
+
+@pytest.fixture
+def receive(home, monkeypatch):
+    """Write receipts of one delivery, a day apart; what it counts as then."""
+    monkeypatch.setattr(deliveries, "datetime", Clock)
+    deliver("resident_register", JULY)
+    settings = Settings()
+    delivery = find_one(settings.inbox, settings.municipality, "resident_register", JULY)
+
+    def write(*words: str) -> str:
+        for word in words:
+            Clock.moment += timedelta(days=1)
+            told = {"rows": 1} if word == "accepted" else rejection("file.empty", **delivery.at, file="rows.csv")
+            write_receipt(home, delivery, word, told)
+        (fact,) = Observer(settings).facts().deliveries
+        return fact.turned
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("words", "turned"),
+    [
+        (("rejected",), "rejected"),
+        (("rejected", "accepted"), ""),
+        (("accepted", "rejected"), "rejected"),
+        (("accepted",), ""),
+    ],
+)
+def test_the_later_of_two_receipts_of_one_content_counts(receive, words, turned):
+    assert receive(*words) == turned
+
+
+def test_a_module_that_changed_since_the_process_started_asks_for_a_reload(home, monkeypatch):
+    module = Path(home).parent / "module.py"
+    module.write_text("ONE = 1\n")
+    monkeypatch.setattr(observing, "source_files", lambda: [module, *engine.source_files()])
+    observer = Observer(Settings())
+    assert not observer.changed_on_disk()
+    module.write_text("ONE = 1 + 1\n")
+    assert observer.changed_on_disk()
