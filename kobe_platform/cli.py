@@ -55,7 +55,7 @@ COMMANDS = (
     Mounted("ask", "kobe_platform.ondemand.commands:ask", "Ask for a statistic on demand.", "Governance"),
     Mounted("audit-report", "kobe_platform.governance.commands:audit_report", "What happened, by days.", "Governance"),
     Mounted("keys", "kobe_platform.custody.commands:keys_app", "Make, list, rotate and revoke keys.", "Custody"),
-    Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify the encrypted partitions.", "Custody"),
+    Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify and judge the encrypted partitions.", "Custody"),
     Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),
     Mounted("bench", "kobe_platform.bench:bench_app", "Measure the platform against plain scripts.", "Work"),
     Mounted("dagster-home", "kobe_platform.run:dagster_home", "Prepare Dagster's home and print its path.", "Work"),

@@ -80,7 +80,7 @@ class Hierarchy:
         column = pl.col(self.source)
         if self.breaks:
             band = pl.lit(pl.Series(self.breaks[1:])).search_sorted(column, side="right")
-            label = pl.lit(pl.Series(_bands(self.breaks))).gather(band)
+            label = pl.lit(pl.Series(band_codes(self.breaks))).gather(band)
             return pl.when(column.is_null()).then(pl.lit(self.unknown)).otherwise(label).alias(self.name)
         code = column.cast(pl.String)
         if self.patterns:
@@ -127,6 +127,16 @@ def unknown_district(ward: str) -> str:
     return f"{ward}-{UNKNOWN}"
 
 
+def in_force(reference: pl.DataFrame, month: str) -> pl.DataFrame:
+    """The rows of a dated reference table that hold at the end of ``month`` (YYYY-MM).
+
+    Args:
+        reference: has ``valid_from`` and ``valid_to`` (ISO dates as text; the end blank or null while in force).
+    """
+    begins, ends = (pl.col(name).cast(pl.String).fill_null("") for name in ("valid_from", "valid_to"))
+    return reference.filter((begins.str.slice(0, 7) <= month) & ((ends == "") | (ends.str.slice(0, 7) > month)))
+
+
 def districts(reference: pl.DataFrame, month: str) -> Hierarchy:
     """City → ward → school district as the dated reference table has them at the end of ``month`` (YYYY-MM).
 
@@ -135,11 +145,8 @@ def districts(reference: pl.DataFrame, month: str) -> Hierarchy:
             dates are ISO, ``valid_to`` blank or null while in force).
     """
     ward = hierarchies()["ward"]
-    in_force = reference.filter(
-        (pl.col("valid_from").fill_null("").str.slice(0, 7) <= month)
-        & ((pl.col("valid_to").fill_null("") == "") | (pl.col("valid_to").str.slice(0, 7) > month))
-    )
-    rows = in_force.select("ward_code", "district_code", "district_name").unique().sort("ward_code", "district_code")
+    rows = in_force(reference, month).select("ward_code", "district_code", "district_name").unique()
+    rows = rows.sort("ward_code", "district_code")
     children: dict[str, list[Code]] = {code: [] for code in ward.leaves}
     for ward_code, code, label in rows.iter_rows():
         if ward_code in children:
@@ -169,7 +176,8 @@ def _rows(file_name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _bands(breaks: Iterable[int]) -> list[str]:
+def band_codes(breaks: Iterable[int]) -> list[str]:
+    """Names of bands by their lower bounds: (0, 1, 3) gives ``0``, ``1-2``, ``3+``."""
     lower = list(breaks)
     closed = [str(low) if low == high - 1 else f"{low}-{high - 1}" for low, high in pairwise(lower)]
     return [*closed, f"{lower[-1]}+"]
@@ -238,13 +246,13 @@ def _codes(table: Mapping, root: Code) -> tuple[list[Code], list[int], dict[str,
 def _banded(table: Mapping, root: Code, breaks: list[int]) -> list[Code]:
     unit = table.get("unit", "")
     groups = list(table.get("groups", ()))
-    bands = _bands(breaks)
+    bands = band_codes(breaks)
     if not groups:
         unknown = table.get("unknown")
         label = {band: _band_label(band, unit) + ("・不詳" if band == unknown else "") for band in bands}
         return [Code(band, label[band], root.code) for band in bands]
     codes: list[Code] = []
-    for index, (low, group) in enumerate(zip(groups, _bands(groups), strict=True)):
+    for index, (low, group) in enumerate(zip(groups, band_codes(groups), strict=True)):
         high = groups[index + 1] if index + 1 < len(groups) else None
         codes.append(Code(group, _band_label(group, unit), root.code))
         inside = [b for b, start in zip(bands, breaks, strict=True) if start >= low and (high is None or start < high)]

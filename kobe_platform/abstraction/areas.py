@@ -48,10 +48,7 @@ def reference_in_force(working: Working, name: str) -> pl.DataFrame:
             at={"source": working.contract.name, "reference": name, "month": working.month},
             remedy="deliver it for this month or an earlier one",
         )
-    begins, ends = (pl.col(n).cast(pl.String).fill_null("") for n in ("valid_from", "valid_to"))
-    month = working.month
-    holds = (begins.str.slice(0, 7) <= month) & ((ends == "") | (ends.str.slice(0, 7) > month))
-    return working.references[name].filter(holds)
+    return vocabulary.in_force(working.references[name], working.month)
 
 
 def derive_district(working: Working, column: District) -> None:
@@ -126,6 +123,14 @@ def coarsen_area(working: Working, column: CoarseArea) -> None:
         frame = pl.DataFrame({"first": result, "second": texts.spread(coarse)})
         result = frame.select(pl.coalesce("first", "second")).to_series()
     working.derive(column.to, result)
+
+
+def coarse_areas() -> list[str]:
+    """Every code that :func:`coarsen_area` can yield."""
+    city = vocabulary.hierarchies()["ward"].root
+    elsewhere = [code for code in vocabulary.code_list("prefectures") if code != city[:2]]
+    world = sorted(set(vocabulary.regions("countries").values()))
+    return [city, *vocabulary.code_list("hyogo"), *elsewhere, *world, UNKNOWN]
 
 
 def _coarse(values: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -6,7 +6,8 @@ import polars as pl
 
 from kobe_platform.abstraction.working import Working
 from kobe_platform.contracts.columns import Codes, Keep, Number
-from kobe_platform.extracts.plain import plain_texts, whole_numbers
+from kobe_platform.extracts.plain import beyond, plain_texts, whole_numbers
+from kobe_platform.vocabulary import band_codes
 
 
 def map_codes(working: Working, column: Codes) -> None:
@@ -47,20 +48,18 @@ def keep_text(working: Working, column: Keep) -> None:
 
 
 def keep_number(working: Working, column: Number) -> None:
-    """A whole number (Int64), or its band."""
+    """A whole number (Int64), or its band; one outside the column's range sets the row aside."""
     texts = working.texts(column.id)
     numbers, odd = whole_numbers(texts.values)
     working.mark("set_aside", "value.form", texts.spread(odd))
+    working.mark("set_aside", "value.range", texts.spread(beyond(numbers, column)))
     working.derive(column.to, texts.spread(banded(numbers, column.breaks) if column.breaks else numbers))
 
 
 def banded(numbers: pl.Series, breaks: tuple[int, ...]) -> pl.Series:
     """Bands of whole numbers by lower bounds: (0, 1, 3) gives "0", "1-2", "3+"; null where none holds the number."""
-    upper = [following - 1 for following in breaks[1:]]
-    labels = [str(low) if low == high else f"{low}-{high}" for low, high in zip(breaks, upper, strict=False)]
-    labels.append(f"{breaks[-1]}+")
     place = pl.Series(breaks, dtype=pl.Int64).search_sorted(numbers.cast(pl.Int64), side="right").cast(pl.Int64) - 1
     frame = pl.DataFrame({"n": numbers, "place": place})
     inside = pl.col("n").is_not_null() & (pl.col("place") >= 0)
-    chosen = pl.lit(pl.Series(labels)).gather(pl.col("place").clip(0))
+    chosen = pl.lit(pl.Series(band_codes(breaks))).gather(pl.col("place").clip(0))
     return frame.select(pl.when(inside).then(chosen).alias("band")).to_series()

@@ -10,6 +10,9 @@ from kobe_platform.contracts.columns import Age, Relationship
 from kobe_platform.extracts.screening import chained
 
 HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = "head", "spouse", "child", "parent", "grandchild", "other"
+CATEGORIES = (HEAD, SPOUSE, CHILD, PARENT, OTHER)
+"""Categories of the lake: a child's child is shown as other."""
+FAMILIES = ("single", "couple", "couple_children", "single_parent", "three_generation", "other")
 
 
 def derive_household(working: Working, column: Relationship) -> None:

@@ -51,6 +51,13 @@ def derive_reason(working: Working, column: Reason) -> None:
     _filter_planned(working, column, result)
 
 
+def booked_reasons(column: Reason) -> list[str]:
+    """Every reason that the rule can yield for a contract's codes."""
+    meanings = {meaning.removeprefix(CANCELS) for meaning in column.codes.values()}
+    moves = {ACROSS, WITHIN} if MOVE in meanings else set()
+    return sorted((meanings - {MOVE}) | moves | {NONE})
+
+
 def _ward(working: Working, address: str) -> pl.Series:
     column = working.contract.column(address)
     assert isinstance(column, Area)

@@ -62,6 +62,16 @@ class Column(BaseModel):
         return tuple(name for field in ("to", "to_ward", "to_town") if (name := getattr(self, field, None)))
 
 
+class Derived(Column):
+    """A column whose lake values may be unknown: null, or the code ``unknown``.
+
+    ``unknown_at_most``: above this share of them the quality check of the lake fails (it reports and refuses nothing,
+    so it is no part of a contract's digest).
+    """
+
+    unknown_at_most: float = Field(default=0.05, ge=0, le=1, exclude=True)
+
+
 class Never(Column):
     """A code that identifies by law: never written, in any form; in memory it is the delivery's leak set."""
 
@@ -88,7 +98,7 @@ class Read(Column):
     by: str
 
 
-class Pseudonym(Column):
+class Pseudonym(Derived):
     """A keyed pseudonym for one purpose, of this column or of it and ``with`` together.
 
     ``hide_protected``: null for protected persons and their households. ``optional``: may be blank (then null).
@@ -111,7 +121,7 @@ class History(Column):
     of: str
 
 
-class Codes(Column):
+class Codes(Derived):
     """The sender's codes → the vocabulary's.
 
     ``codes``: sender's code → ours; ``blank``: for an empty value (absent: null); ``other``: for codes outside the list
@@ -155,15 +165,20 @@ class Keep(Column):
 
 
 class Number(Column):
-    """A whole number; ``breaks`` makes bands of it ([0, 10] = 0-9, 10+)."""
+    """A whole number; ``breaks`` makes bands of it ([0, 10] = 0-9, 10+).
+
+    ``least``, ``most``: numbers beyond them are as wrong as a text that is none (``value.range``).
+    """
 
     classes = "QP"
     rule: Literal["number"]
     to: str
     breaks: tuple[int, ...] = ()
+    least: int | None = None
+    most: int | None = None
 
 
-class Age(Column):
+class Age(Derived):
     """Age attained by law at the end of a day: the month's last, or that of the column ``on``.
 
     ``unknown``: the column that says which parts are unknown; ``kind``: the column that tells the western calendar from
@@ -185,7 +200,7 @@ class Age(Column):
         return (self.to, self.to_precision) if self.to_precision else (self.to,)
 
 
-class Duration(Column):
+class Duration(Derived):
     """Whole years from the date to the month's end, in bands; null where ``only_for`` does not hold."""
 
     classes = "QS"
@@ -203,7 +218,7 @@ class EventMonth(Column):
     to: str
 
 
-class Area(Column):
+class Area(Derived):
     """An address code → ward and town. ``outside`` says what an address outside the city's wards does to the row."""
 
     classes = "Q"
@@ -216,7 +231,7 @@ class Area(Column):
     optional: bool = False
 
 
-class District(Column):
+class District(Derived):
     """School district: as given where the dated reference holds it, else derived from town and lot, else unknown."""
 
     classes = "Q"
@@ -229,7 +244,7 @@ class District(Column):
     warn_share: float = 0.005
 
 
-class CoarseArea(Column):
+class CoarseArea(Derived):
     """Municipality in the prefecture, else prefecture, else region of the world, of the first filled of ``prefer``."""
 
     classes = "Q"

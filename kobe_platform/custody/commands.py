@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ def _family() -> None:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase instead of writing a key file.")]
+
+MONTH = r"\d{4}-(?:0[1-9]|1[0-2])"
 
 
 def open_keys():
@@ -182,6 +185,35 @@ def verify_lake(as_json: AsJson = False) -> None:
         f"{report.partitions} partitions, {len(faults)} faults{lines}",
     )
     if faults:
+        raise typer.Exit(1)
+
+
+@lake_app.command("quality")
+def lake_quality(
+    source: Annotated[str, typer.Argument(help="The source, as its folder is named.")],
+    month: Annotated[str, typer.Argument(help="The month, YYYY-MM.")],
+    great_expectations: Annotated[bool, typer.Option(help="Let Great Expectations judge the same suite too.")] = False,
+    suite: Annotated[
+        bool, typer.Option(help="Print the suite as an ExpectationSuite (JSON) and its verdict not.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a month of the lake by what its contract leads us to expect; exit 1 when something is not met.
+
+    With --great-expectations also when that library comes to another verdict or count. Reports hold counts, no values.
+    """
+    from kobe_platform.contracts import load_contracts
+    from kobe_platform.quality.commands import quality_report, told
+    from kobe_platform.settings import Settings
+
+    if not re.fullmatch(MONTH, month):
+        raise typer.BadParameter("a month is YYYY-MM", param_hint="MONTH")
+    contract = load_contracts(Settings().contracts).get(source)
+    if contract is None or contract.sensitivity != "personal":
+        raise typer.BadParameter("no contract of personal data has this name", param_hint="SOURCE")
+    report = quality_report(open_store(), contract, month, second=great_expectations)
+    _say(report["suite"] if suite else report, as_json or suite, told(report))
+    if not report["success"]:
         raise typer.Exit(1)
 
 

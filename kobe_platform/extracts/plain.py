@@ -26,6 +26,13 @@ def whole_numbers(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     return numbers, numbers.is_null() & (values != "")
 
 
+def beyond(numbers: pl.Series, column: Number) -> pl.Series:
+    """Which numbers lie outside the column's range."""
+    low, high = (pl.lit(bound, pl.Int64) for bound in (column.least, column.most))
+    outside = (pl.col("n") < low).fill_null(False) | (pl.col("n") > high).fill_null(False)
+    return pl.DataFrame({"n": numbers}).select(outside).to_series()
+
+
 def public_frame(table: pa.Table, contract: Contract, encoding: str) -> tuple[pl.DataFrame, dict[str, int]]:
     """A public extract as typed columns, without the rows whose values have not their form (counts by rule).
 
@@ -39,6 +46,7 @@ def public_frame(table: pa.Table, contract: Contract, encoding: str) -> tuple[pl
         texts = normalised(decoded(values, encoding))
         if isinstance(column, Number):
             read, odd = whole_numbers(texts)
+            odd |= beyond(read, column)
         elif isinstance(column, Keep):
             read, odd = plain_texts(texts, column)
         else:

@@ -22,6 +22,7 @@ RANKS = (
     {"contracts"},
     {"deliveries", "custody", "disclosure"},
     {"extracts", "leaks", "lake", "abstraction"},
+    {"quality"},
     {"reception", "statistics", "governance", "alerts", "synthesis"},
     {"lounge"},
     {"publication", "retention"},

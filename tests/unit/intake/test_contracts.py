@@ -52,6 +52,15 @@ def test_a_new_core_system_needs_no_code(tmp_path, training_rows):
     ]
 
 
+def test_a_number_beyond_the_contracts_range_sets_the_row_aside(tmp_path, training_rows):
+    contract = load_contract(altered(tmp_path, "breaks = [0, 4, 8]", "least = 1\nmost = 7"))
+    result = abstracted(
+        tmp_path, contract, [*training_rows, {**training_rows[0], "record_no": "00000004", "hours": ""}]
+    )
+    assert result.facts["set_aside"] == {"value.range": 1, "event.outside_month": 1}
+    assert result.frame["hours"].to_list().count(None) == 1 and result.frame["hours"].max() == 3
+
+
 def test_raw_holds_the_bytes_of_what_rules_read_and_nothing_else(tmp_path, training_rows):
     frame = taken(tmp_path, load_contract(TRAINING), training_rows).frame
     assert set(frame.columns) == {
