@@ -13,7 +13,7 @@ import dagster as dg
 
 from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
-from kobe_platform.statistics.definition import LINKS
+from kobe_platform.statistics.select.sources import sources_of
 from kobe_platform.vocabulary import UNKNOWN, code_list, hierarchies
 
 FEW = 12
@@ -70,8 +70,9 @@ def contract_made(contract: Contract, stage: str) -> list[Made]:
     made = [one for column in contract.columns for one in MAKES.get(type(column), _nothing)(contract, column)]
     if contract.sensitivity == "public":
         return [replace(one, origins=()) for one in made]
+    withheld = sources_of({contract.name: contract})[contract.name].withheld
     made = [
-        replace(one, words=f"{one.words}統計の SELECT では使えない。") if one.name in LINKS else one for one in made
+        replace(one, words=f"{one.words}統計の SELECT では使えない。") if one.name in withheld else one for one in made
     ]
     if stage == "lake":
         return [replace(one, origins=(("abstracted", contract.name, one.name),)) for one in made]

@@ -9,7 +9,6 @@ and the encoding that raw is read in, concern all columns alike and are told of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -17,7 +16,7 @@ import dagster as dg
 from assets.column_rules import Made, Origin, contract_made, listed
 from kobe_platform.contracts import Contract
 from kobe_platform.statistics import Statistic
-from kobe_platform.statistics.definition import shape
+from kobe_platform.statistics.select.syntax import parse
 from kobe_platform.vocabulary import UNKNOWN, hierarchies
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def page_reads(page: Page, statistics: Mapping[str, Statistic]) -> dict[str, obj
     tables: dict[str, Relation] = {name: _shown(statistics[name]) for name in page.tables if name in statistics}
     read: set[Origin] = set()
     for query in page.queries:
-        outputs, origins = _select(_parsed(query.sql), tables)
+        outputs, origins = _select(parse(query.sql).node, tables)
         tables[f"query__{query.name}"] = outputs
         read |= origins
     found: dict[str, list[str]] = {}
@@ -117,7 +116,7 @@ def _statistic(statistic: Statistic, stage: str, contracts: Mapping[str, Contrac
 
 def _counted(statistic: Statistic, contracts: Mapping[str, Contract]) -> Iterator[Made]:
     """The finest cells. A count depends on all that the SELECT reads: what it selects by, and what it counts by."""
-    outputs, read = _select(_parsed(statistic.sql), _readable(statistic, contracts))
+    outputs, read = _select(parse(_statement(statistic)).node, _readable(statistic, contracts))
     for column in statistic.dimensions:
         yield Made(column, "String", _dimension(statistic, column, "statistics"), _ordered(outputs.get(column)))
     cell = "区分の組合せごと、秘匿前"
@@ -134,7 +133,7 @@ def _published(statistic: Statistic, contracts: Mapping[str, Contract]) -> Itera
     """What leaves: every margin a row. Public tables are selected from public figures, all others from their counts."""
     public, mean = statistic.kind == "public", statistic.kind == "mean"
     if public:
-        outputs, _ = _select(_parsed(statistic.sql), _readable(statistic, contracts))
+        outputs, _ = _select(parse(_statement(statistic)).node, _readable(statistic, contracts))
         origins = {column: _ordered(outputs.get(column)) for column in (*statistic.dimensions, statistic.measure)}
         value, status = origins[statistic.measure], ()
     else:
@@ -183,6 +182,11 @@ def _ordered(origins: Iterable[Origin] | None) -> tuple[Origin, ...]:
     return tuple(sorted(origins or ()))
 
 
+def _statement(statistic: Statistic) -> str:
+    """The SELECT in the form in which it runs."""
+    return statistic.sql if statistic.kind == "public" else statistic.counts.counted
+
+
 def _readable(statistic: Statistic, contracts: Mapping[str, Contract]) -> dict[str, Relation]:
     """The sources of a SELECT: columns of the contract, and the hierarchies that derive from them."""
     tables = {}
@@ -211,12 +215,6 @@ def _shown(statistic: Statistic) -> Relation:
 
 
 # What a SELECT is made of, read from DuckDB's parse of it.
-
-
-@lru_cache(maxsize=1024)
-def _parsed(sql: str) -> Mapping:
-    """The node of a statement that was judged when it was loaded."""
-    return shape(sql)["statements"][0]["node"]
 
 
 def _select(node: Mapping, tables: Mapping[str, Relation]) -> tuple[dict[str, frozenset[Origin]], frozenset[Origin]]:

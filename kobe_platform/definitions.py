@@ -55,9 +55,9 @@ def build_definitions(
     """
     settings = settings or Settings()
     contracts = load_contracts(settings.contracts)
-    statistics = load_statistics(settings.statistics)
+    statistics = load_statistics(settings.statistics, contracts)
     pages = load_pages(settings.dashboards)
-    menu = load_menu(settings.ondemand, statistics)
+    menu = load_menu(settings.ondemand, statistics, contracts)
     partitions = months(settings.start)
     jobs, tabulate, release = delivery_jobs(contracts), tabulation_job(statistics), release_job()
     return dg.Definitions(

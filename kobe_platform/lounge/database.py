@@ -7,7 +7,6 @@ bytes of a result, memory of its operators, seconds of one query.
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.queries import PREFIX, SHUT, Query, lock, suggest
+from kobe_platform.lounge.queries import PREFIX, Query, suggest
 from kobe_platform.lounge.tables import TableFacts, read_index
+from kobe_platform.statistics.select.syntax import SHUT, line_told, lock
 
 if TYPE_CHECKING:
     import duckdb
@@ -242,8 +242,7 @@ def _failed(query: Query, message: str, seconds: float) -> LoungeError:
         return query.error("time", f"the query takes longer than {seconds:g} seconds", "join fewer rows")
     if message.startswith("Out of Memory"):
         return query.error("memory", f"the query needs more than {MOST_MEMORY}", "join or sort fewer rows")
-    line = re.search(r"LINE (\d+):", message)
     head = message.split("\n\nLINE")[0].split("\n")
     candidates = next((part for part in head[1:] if "andidate" in part), "")
     remedy = candidates.strip() or "columns: period, the dimensions, value, status, and <dimension>_label, _sort, _leaf"
-    return query.error("failed", head[0].strip(), remedy, line=int(line[1]) if line else 1)
+    return query.error("failed", head[0].strip(), remedy, line=line_told(message))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def open_desk(settings: Settings) -> Desk:
     """What answers questions in an installation."""
+    from kobe_platform.contracts import load_contracts
     from kobe_platform.custody.opening import KeyPlace, open_key_service
     from kobe_platform.governance.database import open_database
     from kobe_platform.lake import PartitionStore
@@ -30,11 +31,12 @@ def open_desk(settings: Settings) -> Desk:
 
     keys = open_key_service(KeyPlace.of(settings))
     store = PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
-    release, statistics = current(settings.releases), load_statistics(settings.statistics)
+    release, contracts = current(settings.releases), load_contracts(settings.contracts)
+    statistics = load_statistics(settings.statistics, contracts)
     return Desk(
         store=store,
         statistics=statistics,
-        menu=load_menu(settings.ondemand, statistics),
+        menu=load_menu(settings.ondemand, statistics, contracts),
         governance=open_database(settings.governance),
         basis=str(release.facts.get("basis", "register")) if release else "register",
         window=settings.history_months,

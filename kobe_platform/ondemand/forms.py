@@ -7,8 +7,8 @@ import io
 
 from kobe_platform.lounge.formats import SUPPRESSED
 from kobe_platform.ondemand.answers import Answer
-from kobe_platform.ondemand.menu import Menu
-from kobe_platform.ondemand.question import Question, column_of
+from kobe_platform.ondemand.menu import Menu, column_of
+from kobe_platform.ondemand.question import Question
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary import Hierarchy
 

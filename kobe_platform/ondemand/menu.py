@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.definition import judge
+from kobe_platform.statistics.select.sources import Source, sources_of
+from kobe_platform.statistics.select.syntax import SelectFault
 from kobe_platform.statistics.trees import overlapping
+from kobe_platform.statistics.trial import tried
 from kobe_platform.vocabulary import hierarchies
 
 
@@ -81,11 +89,14 @@ class Menu(_Part):
         return self
 
 
-def load_menu(path: Path, statistics: Mapping[str, Statistic] | None = None) -> Menu:
+def load_menu(
+    path: Path, statistics: Mapping[str, Statistic] | None = None, contracts: Mapping[str, Contract] | None = None
+) -> Menu:
     """The menu in a TOML file.
 
     Args:
         statistics: the published ones, to check the menu against (:func:`overlap`).
+        contracts: of the sources; with them, every table that can be asked for is judged and tried as a statistic is.
 
     Raises:
         ConfigurationError: the file is not what it must be (file, place).
@@ -94,7 +105,56 @@ def load_menu(path: Path, statistics: Mapping[str, Statistic] | None = None) -> 
     told = overlap(menu, statistics) if statistics is not None else ""
     if told:
         raise _refused(path, told)
+    if contracts is not None:
+        _try(menu, path, sources_of(contracts))
     return menu
+
+
+def column_of(menu: Menu, name: str) -> str:
+    """The column of an answer that a dimension stands in."""
+    return menu.dimensions[name].column or name
+
+
+def whole_table(menu: Menu, name: str, dimensions: Sequence[str]) -> Statistic:
+    """The table of a measure by some dimensions as a statistic.
+
+    Its name is the digest of what it counts, so equal questions share it.
+    """
+    measure = menu.measures[name]
+    columns = {column_of(menu, one): menu.dimensions[one] for one in dimensions}
+    selected = ", ".join(f"{dimension.select} AS {column}" for column, dimension in columns.items())
+    where = f"WHERE {measure.where}\n" if measure.where else ""
+    sql = f"SELECT {selected}, count(*) AS persons\nFROM {measure.source}\n{where}GROUP BY ALL"
+    made_of = json.dumps([sql, measure.population, measure.minimum_frequency, list(dimensions)])
+    letters = base64.b32encode(hashlib.sha256(made_of.encode()).digest()).decode().lower()[:12]
+    titles = "・".join(dimension.title for dimension in columns.values())
+    return Statistic(
+        name=f"answer_{letters}",
+        sql=sql,
+        title=f"{measure.title}（{titles}別）",
+        description="オンデマンド集計",
+        owner="分析者",
+        period="month",
+        group=measure.group,
+        population=measure.population,
+        unit=measure.unit,
+        measure="persons",
+        minimum_frequency=measure.minimum_frequency,
+        dimensions={column: dimension.hierarchy for column, dimension in columns.items()},
+    )
+
+
+def _try(menu: Menu, path: Path, sources: Mapping[str, Source]) -> None:
+    """Every measure by every dimension: a table of more of them names nothing that these do not."""
+    for name, measure in menu.measures.items():
+        for dimension in measure.dimensions:
+            try:
+                table = whole_table(menu, name, [dimension])
+                judge(table, sources)
+                tried(table, sources)
+            except (SelectFault, ValidationError) as error:
+                fault = error if isinstance(error, SelectFault) else error.errors()[0]["ctx"]["error"]
+                raise _refused(path, f"measures.{name} by {dimension}: {fault.message}", fault.remedy) from None
 
 
 def overlap(menu: Menu, statistics: Mapping[str, Statistic]) -> str:
@@ -124,11 +184,11 @@ def _read(path: Path) -> Menu:
         raise _refused(path, place or type(error).__name__) from None
 
 
-def _refused(path: Path, place: str) -> ConfigurationError:
+def _refused(path: Path, place: str, remedy: str = "") -> ConfigurationError:
     return ConfigurationError(
         "the menu of on-demand statistics is not what it must be",
         code="ondemand.menu",
         at={"file": path.name, "place": place},
-        remedy="see docs/ondemand.md",
+        remedy=f"{remedy} (docs/ondemand.md)" if remedy else "see docs/ondemand.md",
         ja="オンデマンド集計の定義ファイルに誤りがあります",
     )

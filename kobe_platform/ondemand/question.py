@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ from math import prod
 import polars as pl
 
 from kobe_platform.errors import QuestionError
-from kobe_platform.ondemand.menu import Measure, Menu
+from kobe_platform.ondemand.menu import Measure, Menu, column_of, whole_table
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary import Hierarchy
@@ -53,11 +50,6 @@ class Question:
         }  # fmt: skip
 
 
-def column_of(menu: Menu, name: str) -> str:
-    """The column of an answer that a dimension stands in."""
-    return menu.dimensions[name].column or name
-
-
 def understood(menu: Menu, asked: Mapping[str, object], areas: Hierarchy | None, months: Sequence[str]) -> Question:
     """Check a question against the menu.
 
@@ -91,7 +83,7 @@ def understood(menu: Menu, asked: Mapping[str, object], areas: Hierarchy | None,
         raise _refused(
             "size", "dimensions", f"表が大きすぎます（{cells:,}行、上限{menu.most_cells:,}行）。区分を減らしてください"
         )
-    return Question(month, name, dimensions, codes, _statistic(menu, name, dimensions))
+    return Question(month, name, dimensions, codes, whole_table(menu, name, dimensions))
 
 
 def _dimensions(menu: Menu, measure: Measure, chosen: Sequence[str], filtered: Sequence[str]) -> tuple[str, ...]:
@@ -122,32 +114,6 @@ def _codes(menu: Menu, name: str, asked: Sequence[str], areas: Hierarchy | None)
             "code", f"filters.{name}", "絞り込みに使えないコードです", given=(strange or [""])[0], among=known
         )
     return tuple(code for code in known if code in set(asked))
-
-
-def _statistic(menu: Menu, name: str, dimensions: Sequence[str]) -> Statistic:
-    """The whole table as a statistic; its name is the digest of what it counts, so equal questions share it."""
-    measure = menu.measures[name]
-    columns = {column_of(menu, one): menu.dimensions[one] for one in dimensions}
-    selected = ", ".join(f"{dimension.select} AS {column}" for column, dimension in columns.items())
-    where = f"WHERE {measure.where}\n" if measure.where else ""
-    sql = f"SELECT {selected}, count(*) AS persons\nFROM {measure.source}\n{where}GROUP BY ALL"
-    made_of = json.dumps([sql, measure.population, measure.minimum_frequency, list(dimensions)])
-    letters = base64.b32encode(hashlib.sha256(made_of.encode()).digest()).decode().lower()[:12]
-    titles = "・".join(dimension.title for dimension in columns.values())
-    return Statistic(
-        name=f"answer_{letters}",
-        sql=sql,
-        title=f"{measure.title}（{titles}別）",
-        description="オンデマンド集計",
-        owner="分析者",
-        period="month",
-        group=measure.group,
-        population=measure.population,
-        unit=measure.unit,
-        measure="persons",
-        minimum_frequency=measure.minimum_frequency,
-        dimensions={column: dimension.hierarchy for column, dimension in columns.items()},
-    )
 
 
 def _strings(value: object, place: str) -> tuple[str, ...]:

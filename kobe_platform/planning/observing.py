@@ -52,7 +52,7 @@ class Observer:
     @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
         """Statistics by name."""
-        return load_statistics(self.settings.statistics)
+        return load_statistics(self.settings.statistics, self.contracts)
 
     @cached_property
     def pages(self) -> Mapping[str, Page]:

@@ -13,7 +13,7 @@ import polars as pl
 from kobe_platform.disclosure.areas import LEAST
 from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics.cover import ROW, cover_unknown
-from kobe_platform.statistics.definition import Statistic, derived_hierarchies
+from kobe_platform.statistics.definition import MEAN, Statistic, derived_hierarchies
 from kobe_platform.statistics.engine import engine, fetched
 from kobe_platform.vocabulary import UNKNOWN, Hierarchy
 
@@ -52,15 +52,15 @@ def compute_group(
         StatisticsError: a SELECT fails, or gives other columns or codes than its front matter says (file, column).
     """
     chosen, further = list(statistics), list(beside)
-    words = {word for statistic in (*chosen, *further) for word in statistic.words}
-    prepared = {source: without_small_districts(prepare(frame, words)) for source, frame in frames.items()}
+    named = {column for statistic in (*chosen, *further) for column in statistic.counts.columns}
+    prepared = {source: without_small_districts(prepare(frame, named)) for source, frame in frames.items()}
     columns = {source: frame.columns for source, frame in prepared.items()}
     rows = sum(frame.height for frame in prepared.values())
     cells = {}
     with engine(prepared) as connection:
-        covered = cover_unknown(connection, chosen, columns, counted=_counted)
+        covered = cover_unknown(connection, chosen, columns, counted=counted)
         for statistic in (*chosen, *further):
-            cells[statistic.name] = _checked(statistic, run(connection, statistic, statistic.sql), areas)
+            cells[statistic.name] = _checked(statistic, counted(connection, statistic), areas)
     return Computed(cells, {"rows": rows, **{f"covered_{name}": count for name, count in sorted(covered.items())}})
 
 
@@ -79,11 +79,11 @@ def compute_public(statistic: Statistic, frames: Mapping[str, pl.DataFrame], per
     )
 
 
-def prepare(frame: pl.DataFrame, words: Iterable[str]) -> pl.DataFrame:
-    """A source with the derived dimensions that ``words`` name, unknown districts told apart by ward, rows numbered."""
+def prepare(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """A source with the derived dimensions that are named, unknown districts told apart by ward, rows numbered."""
     present = set(frame.columns)
     raw_ages = pl.col("age") if "age" in present else None
-    trees = derived_hierarchies(words, present)
+    trees = derived_hierarchies(names, present)
     derived = [tree.expression() for tree in trees if tree.name not in SIDES]
     for side in SIDES:
         ward, district = f"ward{side}", f"district{side}"
@@ -131,12 +131,13 @@ def without_small_districts(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(hidden.alias("district")) if small.len() else frame
 
 
-def _counted(connection, statistic: Statistic) -> pl.DataFrame:
-    return run(connection, statistic, statistic.sql)
+def counted(connection, statistic: Statistic) -> pl.DataFrame:
+    """The finest cells of a statistic over the connection's rows as they are."""
+    return run(connection, statistic, statistic.counts.counted)
 
 
 def _checked(statistic: Statistic, table: pl.DataFrame, areas: Hierarchy | None) -> pl.DataFrame:
-    measures = ["total", "persons"] if statistic.kind == "mean" else [statistic.measure]
+    measures = list(MEAN) if statistic.kind == "mean" else [statistic.measure]
     if table.columns != [*statistic.dimensions, *measures]:
         raise _mismatch(statistic, "the SELECT gives other columns than the front matter names")
     table = table.with_columns(

@@ -10,7 +10,6 @@ unknown.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,9 +21,6 @@ from kobe_platform.vocabulary import UNKNOWN, hierarchies
 
 ROW = "row_number_in_source"
 """Column that numbers a prepared source's rows."""
-ORDER = ("event_id", "person_id")
-_COUNT = re.compile(r"count\(\*\)\s+AS\s+\w+", re.IGNORECASE)
-_GROUP = re.compile(r"\s*GROUP BY ALL\s*$", re.IGNORECASE)
 _ENDING = f"-{UNKNOWN}"
 
 Counter = Callable[[object, Statistic], pl.DataFrame]
@@ -129,10 +125,13 @@ def _unplaced(connection, source: Source, statistic: Statistic) -> pl.Series:
 
 
 def _rows(statistic: Statistic, source: Source) -> str:
-    """The statistic's SELECT row by row instead of counted: its dimensions, the row's number, order and ward."""
-    order = next(name for name in ORDER if name in source.columns)
+    """The statistic's SELECT row by row instead of counted: its dimensions, the row's number, order and ward.
+
+    The order is that of the source's pseudonyms, of the rows where it has none.
+    """
+    order = statistic.row_key if statistic.row_key in source.columns else ROW
     ward = (statistic.district_column or "").replace("district", "ward") if statistic.by_district else "NULL"
-    return _GROUP.sub("", _COUNT.sub(f"{ROW}, {order} AS row_order, {ward} AS row_ward", statistic.sql))
+    return statistic.counts.row_by_row(f'{ROW}, "{order}" AS row_order, {ward} AS row_ward')
 
 
 def _chosen(
@@ -155,7 +154,7 @@ def _chosen(
         WITH r AS ({_rows(statistic, source)}),
         candidates AS (
             SELECT r.{ROW}, l.needed, row_number() OVER (PARTITION BY {parts} ORDER BY r.row_order, r.{ROW}) AS place
-            FROM r JOIN lines_without_cover l ON {" AND ".join(same)}
+            FROM r JOIN lines_without_cover l ON {" AND ".join(same) or "true"}
             WHERE {known}
         )
         SELECT {ROW} FROM candidates WHERE place <= needed ORDER BY {ROW}

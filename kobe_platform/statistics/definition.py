@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.vocabulary import UNKNOWN, Hierarchy, hierarchies
+from kobe_platform.settings import Settings
+from kobe_platform.statistics.select.counts import Counts, read_counts
+from kobe_platform.statistics.select.judging import PUBLIC, tables_of
+from kobe_platform.statistics.select.sources import DISTRICT, Source, sources_of
+from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement, parse
+from kobe_platform.vocabulary import Hierarchy, hierarchies
 
-_FRONT = re.compile(r"\A\s*/\*(?P<front>.*?)\*/(?P<sql>.*)\Z", re.DOTALL)
-_WORD = re.compile(r"\b[a-z_][a-z0-9_]*\b")
 _SIDES = ("", "_before", "_after")
-LINKS = frozenset(
-    {"person_id", "event_id", "household_id"}
-    | {f"{name}_{side}{end}" for name, end in (("household", "_id"), ("town", "")) for side in ("before", "after")}
-    | {"town"}
-)
-"""Lake columns that tell rows apart, or protected persons from others: no statistic may name them (privacy.md §4)."""
+_AREA_RULE = ("sex", "is_representative")
+"""Columns that the area rule reads beside the district and the ward."""
+MEAN = ("total", "persons")
+"""The measures of a mean: a sum, and how many were measured."""
 
 
 class Tie(BaseModel):
@@ -69,6 +70,7 @@ class Statistic(BaseModel):
         roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).
         ties: monthly tables that sum to this yearly one.
         averages: of a mean: the counts by band of what is averaged.
+        row_key: the pseudonym of its source, in whose order the cover chooses rows; the contract says it, not the file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +91,7 @@ class Statistic(BaseModel):
     roles: dict[str, str] = Field(default_factory=dict)
     ties: tuple[Tie, ...] = ()
     averages: Averaged | None = None
+    row_key: str = ""
 
     @model_validator(mode="after")
     def _complete(self) -> Statistic:
@@ -101,31 +104,37 @@ class Statistic(BaseModel):
             raise ValueError("a mean, and nothing else, says what it averages")
         if set(self.roles) - set(self.dimensions):
             raise ValueError("a role names a column that is no dimension")
-        if LINKS & self.words:
-            raise ValueError(f"a statistic cannot select {sorted(LINKS & self.words)[0]}")
-        if f"'{UNKNOWN}'" in self.sql:
-            raise ValueError("a statistic cannot select who is unknown: they count in totals only")
+        if self.kind == "public":
+            return self
         if self.by_district and self.kind == "frequency" and self.district_column is None:
             raise ValueError("a table by district selects a plain column as its area: `district AS area`")
         return self
 
     @cached_property
-    def sources(self) -> tuple[str, ...]:
-        """Lake sources that the SELECT reads, from the statement itself."""
-        import duckdb
+    def counts(self) -> Counts:
+        """What the SELECT counts; public tables count nothing.
 
-        return tuple(sorted(duckdb.get_table_names(self.sql)))
+        Raises:
+            SelectFault: it is no count that the platform can run in all its forms.
+        """
+        mean = self.kind == "mean"
+        return read_counts(self.sql, tuple(self.dimensions), MEAN if mean else (self.measure,), mean=mean)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that the SELECT reads, from the statement itself."""
+        return tuple(sorted(self.tables)) if self.kind == "public" else (self.counts.source,)
+
+    @cached_property
+    def tables(self) -> Mapping[str, Node]:
+        """The sources that a public table reads, each with the part of the SELECT that names it."""
+        return tables_of(parse(self.sql), PUBLIC)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the definition."""
         told = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(told.encode()).hexdigest()
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """Every name that stands in the SELECT."""
-        return frozenset(_WORD.findall(re.sub(r"'[^']*'", "", self.sql)))
 
     @property
     def key(self) -> str:
@@ -145,8 +154,7 @@ class Statistic(BaseModel):
     @property
     def district_column(self) -> str | None:
         """The source's column that the area is taken from (``district``, ``district_after`` …)."""
-        found = re.search(rf"\b(district\w*)\s+AS\s+{self.area_column}\b", self.sql, re.IGNORECASE)
-        return found.group(1) if found else None
+        return self.counts.column_of(self.area_column) if self.area_column else None
 
     def facts(self) -> dict[str, object]:
         """What a release tells of the table beside its figures."""
@@ -163,14 +171,22 @@ class Statistic(BaseModel):
         }
 
 
-def load_statistics(directory: Path) -> dict[str, Statistic]:
+def load_statistics(directory: Path, contracts: Mapping[str, Contract] | None = None) -> dict[str, Statistic]:
     """Every ``*.sql`` of a folder by name.
 
+    What loads runs: each SELECT was read, judged against the contract of its source, and tried on made-up rows in every
+    form that the platform makes of it.
+
+    Args:
+        contracts: of the sources; those of the installation by default.
+
     Raises:
-        ConfigurationError: a file has no front matter, misses a key, or holds no single SELECT (file, line or key), or
-            two tables count the same people by groups that overlap without nesting (``statistics.overlap``).
+        ConfigurationError: ``statistics.definition`` (a file has no front matter or misses a key: file, line or key),
+            ``statistics.select`` (its SELECT says what it may not: file, line, column and rule), or
+            ``statistics.overlap`` (two tables count the same people by groups that overlap without nesting).
     """
-    statistics = {path.stem: _load(path) for path in sorted(Path(directory).glob("*.sql"))}
+    sources = sources_of(load_contracts(Settings().contracts) if contracts is None else contracts)
+    statistics = {path.stem: _load(path, sources) for path in sorted(Path(directory).glob("*.sql"))}
     _refuse_overlaps(statistics.values())
     return statistics
 
@@ -207,59 +223,98 @@ def groups(statistics: Iterable[Statistic]) -> dict[str, tuple[Statistic, ...]]:
 
 
 def columns_needed(statistics: Iterable[Statistic], source: str, available: Iterable[str]) -> list[str]:
-    """The columns of a lake source that these statistics read, directly or through a derived dimension."""
+    """The columns of a lake source that these statistics need: named, source of a dimension, or for cover and areas."""
     chosen = [statistic for statistic in statistics if source in statistic.sources]
-    words = {word for statistic in chosen for word in statistic.words}
-    derived = {hierarchies()[name].source for name in words & set(hierarchies())}
-    needed = words | derived
+    named = {column for statistic in chosen for column in statistic.counts.columns}
+    derived = {hierarchies()[name].source for name in named & set(hierarchies())}
+    needed = named | derived | {statistic.row_key for statistic in chosen}
     for side in _SIDES:
-        if f"district{side}" in words:
-            needed |= {f"ward{side}", "person_id", "event_id"}
+        if f"district{side}" in named:
+            needed |= {f"ward{side}", *_AREA_RULE}
     return [column for column in available if column in needed]
 
 
-def derived_hierarchies(words: Iterable[str], columns: Iterable[str]) -> list[Hierarchy]:
-    """The hierarchies that stand in a SELECT and can be derived from a source's columns."""
+def derived_hierarchies(names: Iterable[str], columns: Iterable[str]) -> list[Hierarchy]:
+    """The hierarchies that a SELECT names and that can be derived from a source's columns."""
     present = set(columns)
-    return [tree for name, tree in hierarchies().items() if name in set(words) and tree.source in present]
+    return [tree for name, tree in hierarchies().items() if name in set(names) and tree.source in present]
 
 
-def shape(statement: str) -> Mapping:
-    """DuckDB's parse of one statement: ``{"error": …}`` when it is not a single SELECT."""
-    row = _parser().cursor().execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
-    return json.loads(row[0])
+def judge(statistic: Statistic, sources: Mapping[str, Source]) -> Source | None:
+    """A SELECT against its sources; the source that it counts (None: it is public, and passed through).
+
+    Raises:
+        SelectFault: it names no source that it may read, or of that source what it may not.
+    """
+    if statistic.kind == "public":
+        for name, part in statistic.tables.items():
+            _source(parse(statistic.sql), part, name, {n: s for n, s in sources.items() if s.public})
+        return None
+    statement = statistic.counts.statement
+    private = {name: source for name, source in sources.items() if not source.public}
+    source = _source(statement, statement.node["from_table"], statistic.counts.source, private)
+    trees = {column: None if h == DISTRICT else hierarchies()[h] for column, h in statistic.dimensions.items()}
+    statistic.counts.judge(source, trees)
+    return source
 
 
-@cache
-def _parser():
-    """DuckDB as a parser, opened once: a database of its own for each statement costs twenty times the parsing."""
-    import duckdb
+def _source(statement: Statement, part: Node, name: str, sources: Mapping[str, Source]) -> Source:
+    if name not in sources:
+        remedy = f"there are: {', '.join(sorted(sources))}"
+        raise statement.fault(part, "source", f"there is no source {name} that this table may read", remedy)
+    return sources[name]
 
-    return duckdb.connect(":memory:", config={"threads": 1})
+
+def _load(path: Path, sources: Mapping[str, Source]) -> Statistic:
+    from kobe_platform.statistics.trial import tried
+
+    front, sql, line = _parts(path)
+    try:
+        statistic = Statistic(name=path.stem, sql=sql, **front)
+    except (ValidationError, TypeError) as error:
+        raise _incomplete(error, path, line) from None
+    try:
+        source = judge(statistic, sources)
+        statistic = statistic.model_copy(update={"row_key": source.row_key if source else ""})
+        tried(statistic, sources)
+    except SelectFault as fault:
+        raise refused_select(fault, path.name, line) from None
+    return statistic
 
 
-def _load(path: Path) -> Statistic:
+def _parts(path: Path) -> tuple[dict, str, int]:
+    """Front matter, SELECT, and the line of the file that the SELECT begins on."""
     text = path.read_text(encoding="utf-8")
-    match = _FRONT.match(text)
-    if match is None:
+    opening, _, rest = text.partition("/*")
+    front, closing, below = rest.partition("*/")
+    if opening.strip() or not closing:
         raise _refusal(path, "a statistic begins with its front matter in a comment", line=1)
     try:
-        front = tomllib.loads(match["front"])
+        told = tomllib.loads(front)
     except tomllib.TOMLDecodeError as error:
         raise _refusal(path, "the front matter is not TOML", reason=str(error)) from None
-    sql = match["sql"].strip().rstrip(";")
-    parsed = shape(sql)
-    if parsed.get("error") or len(parsed.get("statements", ())) != 1:
-        line = text[: match.start("sql")].count("\n") + 1
-        raise _refusal(path, "below the front matter stands exactly one SELECT", line=line)
-    try:
-        return Statistic(name=path.stem, sql=sql, **front)
-    except (ValidationError, TypeError) as error:
-        first = error.errors(include_input=False, include_url=False)[0] if isinstance(error, ValidationError) else {}
-        key = ".".join(str(part) for part in first.get("loc", ())) or "front matter"
-        raise _refusal(
-            path, f"the front matter is not complete: {first.get('msg', 'a key is given twice')}", key=key
-        ) from None
+    sql = below.strip()
+    return told, sql, text[: len(text) - len(below.lstrip())].count("\n") + 1
+
+
+def _incomplete(error: ValidationError | TypeError, path: Path, line: int) -> ConfigurationError:
+    first = error.errors(include_input=False, include_url=False)[0] if isinstance(error, ValidationError) else {}
+    fault = first.get("ctx", {}).get("error")
+    if isinstance(fault, SelectFault):
+        return refused_select(fault, path.name, line)
+    key = ".".join(str(part) for part in first.get("loc", ())) or "front matter"
+    return _refusal(path, f"the front matter is not complete: {first.get('msg', 'a key is given twice')}", key=key)
+
+
+def refused_select(fault: SelectFault, file: str, line: int = 1) -> ConfigurationError:
+    """A fault of a SELECT as an error of its file; ``line``: where the SELECT begins."""
+    return ConfigurationError(
+        fault.message,
+        code="statistics.select",
+        at={"file": file, "line": line + fault.line - 1, "column": fault.column, "rule": fault.code},
+        remedy=f"{fault.remedy} (docs/statistics.md, What a SELECT may say)",
+        ja="統計のSQLに使えない書き方があります",
+    )
 
 
 def _refusal(path: Path, message: str, **at: str | int) -> ConfigurationError:

@@ -1,4 +1,4 @@
-"""What SQL a page's fence may call: a short list of functions (``functions.toml``), everything else is refused.
+"""What a query over published figures may call: a short list of functions (``functions.toml``), all else is refused.
 
 A list of what is allowed, not of what is forbidden: DuckDB has some nine hundred functions, and more with each version,
 among them ones that add up (``list_sum``), tell about the machine (``getenv``), write (``write_log``), wait
