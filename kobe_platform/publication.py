@@ -20,7 +20,7 @@ from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.heads import HeadIndex
 from kobe_platform.lounge.pages import Page
-from kobe_platform.lounge.tables import write_tables
+from kobe_platform.lounge.tables import PROTECTION, write_tables
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.inputs import REFERENCE
 from kobe_platform.vocabulary import districts, hierarchies
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DISTRICT = "district"
-PROTECTION = ("rule", "method", "interval_width", "share_of_total", "engine_version", "audit_safe")
-"""What a release tells of a table's protection, beside its k and its number of hidden cells."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ def _collected(
 
 
 def _protection(held: list[Partition]) -> dict[str, object]:
-    """How a table was protected, and the share of its total that is shown, in its latest period."""
+    """How a table was protected, in its latest period."""
     latest = held[-1].facts if held else {}
     return {name: latest[name] for name in PROTECTION if name in latest}
 

@@ -106,7 +106,7 @@ def _read(table: Table, choice: Mapping[str, object] | None) -> Choice:
 
 def _share(table: Table, report: TableReport) -> float:
     assert table.coarsen is not None
-    return report.share_published if table.coarsen.of == "cells" else 1 - report.share_of_total
+    return report.share_published if table.coarsen.of == "cells" else report.share_shown
 
 
 def _told(
@@ -141,7 +141,8 @@ def _take_step(table: Table, choice: Choice, tried: Part) -> None:
         sizes = cells.group_by(pl.col(step.column).cast(pl.String)).agg(pl.col(table.measure).sum().alias("size"))
         residual = tried.spec.dimension(tried.spec.table(table.name).dimensions[step.column]).residual
         sizes = sizes.filter(~pl.col(step.column).is_in([*residual, step.into]))
-        kept = sizes.sort(["size", step.column], descending=[True, False])[step.column].head(step.keep).to_list()
+        largest = sizes.sort(["size", step.column], descending=[True, False])[step.column].head(step.keep)
+        kept = largest.sort().to_list()  # their order by size would tell of hidden counts between shown ones
     choice["steps"] += 1
     choice["kept"].append(kept)
 

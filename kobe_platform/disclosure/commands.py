@@ -154,10 +154,10 @@ def _report_protection(report, verdict, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("table", "method", "k", "width", "cells", "suppressed", "finest cells shown", "count hidden")
+    table = Table("table", "method", "k", "width", "cells", "suppressed", "finest cells shown", "count shown")
     for row in report.tables:
         numbers = (row.minimum_frequency, row.interval_width, f"{row.cells:,}", f"{row.suppressed:,}")
-        shares = (f"{row.share_published:.1%}", f"{row.share_of_total:.2%}")
+        shares = (f"{row.share_published:.1%}", f"{row.share_shown:.2%}")
         table.add_row(row.table, row.method, *map(str, numbers), *shares)
     console = Console()
     console.print(table)

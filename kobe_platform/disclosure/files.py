@@ -15,7 +15,7 @@ from kobe_platform.errors import DisclosureError
 
 SPECIFICATION = "spec.toml"
 RECORD = "disclosure.json"
-"""File beside the published tables: rule, method, k, number suppressed, share hidden, audit, engine version."""
+"""File beside the published tables: rule, method, k, number suppressed, shares shown, audit, engine version."""
 
 
 def read_cells(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:

@@ -13,6 +13,11 @@ from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Rule, Spec, Table
 
 ENGINE_VERSION = "2"
+PUBLIC = (
+    "table", "method", "rule", "parameters", "zeros", "minimum_frequency", "interval_width",
+    "cells", "suppressed", "share_published", "share_shown",
+)  # fmt: skip
+"""What of a :class:`TableReport` may stand beside the table: a new field of the report is not told until named here."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,11 @@ class TableReport:
     Attributes:
         method: ``suppression``, ``rounding`` or ``cell_key``; rule: what is sensitive, in words; parameters: of the
             method (base, noise, steps of coarsening), all of them public.
-        cells: published rows, totals included; nonzero: those with a count; suppressed; primary: suppressed by a rule.
-        share_published: finest non-zero cells that are shown; share_of_total: what the hidden finest cells count
-            together, as a share of the table's total.
-        quality: how far shown figures lie from the counts; for the operator only.
+        cells: published rows, totals included; suppressed: those without a figure.
+        share_published: finest cells shown above zero, as a share of these and the hidden ones.
+        share_shown: what the finest cells that are shown count together, as a share of the total; 0 where the total is
+            hidden or nothing.
+        primary: rows suppressed by a rule; quality: how far shown figures lie from the counts. For the operator only.
     """
 
     table: str
@@ -33,21 +39,23 @@ class TableReport:
     minimum_frequency: int
     interval_width: int
     cells: int
-    nonzero: int
     primary: int
     suppressed: int
     share_published: float
-    share_of_total: float
+    share_shown: float
     rule: str = ""
     parameters: Mapping[str, object] = field(default_factory=dict)
     quality: Mapping[str, float] = field(default_factory=dict)
     zeros: str = "published"
 
     def public(self) -> dict[str, object]:
-        """What may stand beside the table: never how many cells were primary, nor, where zeros are hidden, how many
-        cells are not zero (that would tell zeros from counts), nor how far changed figures lie from the counts."""
-        secret = {"primary", "quality"} | ({"nonzero", "share_published"} if self.zeros == "hidden" else set())
-        return {name: value for name, value in asdict(self).items() if name not in secret}
+        """What may stand beside the table: the specification's own words, and what anybody can work out from its rows.
+
+        A number that does not follow from the published rows is one more equation for an outsider, which the audit
+        does not know (docs/disclosure.md, What is told of a protection).
+        """
+        told = asdict(self)
+        return {name: told[name] for name in PUBLIC}
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,10 @@ def table_report(
     parameters: Mapping[str, object] | None = None,
     quality: Mapping[str, float] | None = None,
 ) -> TableReport:
-    """Counts and shares of one table, given which variables are hidden and which of them a rule named."""
+    """Counts and shares of one table, given which variables are hidden and which of them a rule named.
+
+    Of the model's values only those of variables that are not hidden are read, beside ``primary`` and ``quality``.
+    """
     positions = layout.shown()
     ids = layout.variables.ravel()[positions]
     finest = np.ones(layout.variables.shape, dtype=bool)
@@ -120,15 +131,16 @@ def table_report(
         shape[axis] = -1
         finest &= tree.leaf.reshape(shape)
     leaves = layout.variables.ravel()[positions[finest.ravel()[positions]]]
-    nonzero = model.value[leaves] > 0
-    total = int(model.value[layout.variables.ravel()[0]])
+    shown = np.where(hidden[leaves], 0, model.value[leaves])
+    above_zero, away = int(np.count_nonzero(shown)), int(np.count_nonzero(hidden[leaves]))
+    root = layout.variables.ravel()[0]
+    total = 0 if hidden[root] else int(model.value[root])
     rule = layout.table.rule(model.spec.rule)
     return TableReport(
         layout.table.name, layout.table.method, rule.minimum_frequency, promised_width(layout.table, rule),
-        cells=len(ids), nonzero=int((model.value[ids] > 0).sum()),
-        primary=int(primary[ids].sum()), suppressed=int(hidden[ids].sum()),
-        share_published=round(1 - float(hidden[leaves][nonzero].mean()), 6) if nonzero.any() else 1.0,
-        share_of_total=round(float(model.value[leaves][hidden[leaves]].sum()) / total, 6) if total else 0.0,
+        cells=len(ids), primary=int(primary[ids].sum()), suppressed=int(hidden[ids].sum()),
+        share_published=round(above_zero / (above_zero + away), 6) if above_zero + away else 1.0,
+        share_shown=round(int(shown.sum()) / total, 6) if total else 0.0,
         rule=rule_in_words(layout.table, rule), parameters=dict(parameters or {}),
         quality=dict(quality or {}), zeros=rule.zeros,
     )  # fmt: skip

@@ -10,7 +10,16 @@ from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.tables import TableFacts
 
 SYNTHETIC_BADGE = '<span class="lounge-badge lounge-badge--synthetic">合成データ</span>'
-SOURCE_HEADINGS = ("表", "単位", "収録期間", "秘匿の基準", "秘匿の方法", "秘匿したセル", "秘匿した割合", "計算の版")
+SOURCE_HEADINGS = (
+    "表",
+    "単位",
+    "収録期間",
+    "秘匿の基準",
+    "秘匿の方法",
+    "秘匿したセル",
+    "秘匿したセルの割合",
+    "計算の版",
+)
 METHODS = {
     "suppression": "セルの秘匿（X）",
     "rounding": "丸め",
@@ -104,22 +113,23 @@ def _source_row(table: TableFacts, synthetic: bool) -> str:
     first, last = (period_label(period) for period in table.periods)
     span = first if first == last else f"{first}〜{last}"
     rule = f"{table.minimum_frequency}未満" if table.minimum_frequency else "なし（公表統計）"
-    hidden = f"{table.suppressed:,} / {table.rows:,}" if table.minimum_frequency else "—"
     badge = SYNTHETIC_BADGE if synthetic else ""
-    cells = (escape(table.unit or "—"), escape(span), rule, *_protection(table, hidden))
+    cells = (escape(table.unit or "—"), escape(span), rule, *_protection(table))
     head = f'<th scope="row">{escape(table.title or table.name)}{badge}</th>'
     return f"<tr>{head}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _protection(table: TableFacts, hidden: str) -> tuple[str, str, str, str]:
-    """Method, cells hidden, share of what is counted that the hidden cells hold, and the engine, as the release tells.
+def _protection(table: TableFacts) -> tuple[str, str, str, str]:
+    """Method, cells hidden and their share of all, and the engine.
 
-    ``share_of_total`` is the share that is shown; the rest is what the hidden finest cells count together.
+    Cells are counted in the published rows. What the hidden ones hold together is told nowhere: it is an equation that
+    no audit has reckoned with (docs/disclosure.md, What is told of a protection).
     """
-    method, shown = str(table.more.get("method", "")), table.more.get("share_of_total")
+    method = str(table.more.get("method", ""))
     named = METHODS.get(method, method) if method else "—"
-    share = "—"
-    if shown is not None:
-        away = 1 - float(shown)
-        share = "0%" if away <= 0 else ("0.1%未満" if away < 0.001 else f"{away:.1%}")
+    hidden = share = "—"
+    if table.minimum_frequency:
+        away = table.suppressed / max(table.rows, 1)
+        hidden = f"{table.suppressed:,} / {table.rows:,}"
+        share = "0%" if not table.suppressed else ("0.1%未満" if away < 0.001 else f"{away:.1%}")
     return escape(named), hidden, share, escape(str(table.more.get("engine_version", "") or "—"))

@@ -19,6 +19,11 @@ from kobe_platform.errors import LoungeError
 PUBLISHED, SUPPRESSED_STATUS = "published", "suppressed"
 INDEX = "tables.json"
 DIMENSION_COLUMNS = ("code", "label", "parent", "level", "sort")
+PROTECTION = ("rule", "method", "interval_width", "engine_version", "audit_safe")
+"""What a release tells of a table's protection, beside its k and what anybody can count in its rows."""
+BESIDE = (*PROTECTION, "population")
+"""Further facts that a release tells of a table. Nothing that is not named here is told: a number that does not follow
+from the published rows is one more equation for an outsider, which no audit knows."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class TableFacts:
         dimensions: dimension column → hierarchy (``dim_…``).
         minimum_frequency: k of privacy.md §3, None where no protection applies (public sources).
         periods: first and last period present; empty strings for a table without rows.
-        rows, suppressed: counts of cells.
+        rows, suppressed: counts of cells, taken from the table itself.
+        more: facts of :data:`BESIDE`.
     """
 
     name: str
@@ -49,11 +55,11 @@ class TableFacts:
 
     @classmethod
     def of(cls, name: str, frame: pl.DataFrame, facts: Mapping[str, Any]) -> TableFacts:
-        """Facts as the statistics tell them, with the counts of the table itself."""
+        """Facts as the statistics tell them, as far as they may be told, with the counts of the table itself."""
         known = {key: facts[key] for key in _TOLD if facts.get(key) is not None}
         periods = (str(frame["period"].min()), str(frame["period"].max())) if frame.height else ("", "")
         suppressed = int((frame["status"] == SUPPRESSED_STATUS).sum())
-        more = {key: value for key, value in facts.items() if key not in cls.__dataclass_fields__}
+        more = {key: facts[key] for key in BESIDE if key in facts}
         dimensions = dict(facts.get("dimensions", {}))
         return cls(name, dimensions, **known, periods=periods, rows=frame.height, suppressed=suppressed, more=more)
 

@@ -282,8 +282,6 @@ def _facts(chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], repo
                 "method": entry.method,
                 "minimum_frequency": entry.minimum_frequency,
                 "interval_width": entry.interval_width,
-                "share_of_cells": round(entry.share_published, 4),
-                "share_of_total": round(1 - entry.share_of_total, 4),
                 "rule": "minimum_frequency",
                 "engine_version": report.engine_version,
             }

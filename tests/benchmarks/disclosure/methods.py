@@ -47,7 +47,7 @@ def _measured(spec: Spec, cells: Mapping[str, pl.DataFrame], keys: Mapping[str, 
         "mean_change": report.quality.get("mean_change", 0.0),
         "beyond_one_step": report.quality.get("beyond_one_step", 0),
         "cells_shown": round(report.share_published, 3),
-        "persons_hidden": round(report.share_of_total, 3),
+        "persons_hidden": round(1 - report.share_shown, 3),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 

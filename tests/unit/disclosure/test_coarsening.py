@@ -133,7 +133,7 @@ def test_all_of_one_kind_is_hidden_where_zeros_are():
     assert {status["w", code] for code in "xyz"} == {"suppressed"}
     assert audit(spec, protected.tables).publishable
     (told,) = protected.report.published_record()["tables"]
-    assert "homogeneity" in told["rule"] and not {"nonzero", "share_published", "primary"} & set(told)
+    assert "homogeneity" in told["rule"] and not {"nonzero", "primary", "quality"} & set(told)
     with pytest.raises(ValueError, match="shown zeros tell it"):
         Spec(tables=(table.model_copy(update={"zeros": None}),))
 

@@ -136,13 +136,14 @@ def test_total_rows_come_first_and_the_mark_is_not_shown(write_page, tables, tmp
     assert "人口（人）" in text
 
 
-def test_a_manual_tells_method_hidden_share_and_engine(write_page):
+def test_a_manual_tells_method_share_of_hidden_cells_and_engine(write_page):
     page = load_pages(write_page(""))["people"]
-    facts = {"method": "suppression", "share_of_total": 0.9876, "engine_version": "1.4", "minimum_frequency": 10}
-    frame = pl.DataFrame({"period": ["2025-12"], "value": [None], "status": ["suppressed"]})
+    facts = {"method": "suppression", "engine_version": "1.4", "minimum_frequency": 10}
+    rows = {"period": ["2025-12"] * 8, "value": [None, *[20] * 7], "status": ["suppressed", *["published"] * 7]}
+    frame = pl.DataFrame(rows)
     html = manual_html(page, [TableFacts.of("t", frame, {**facts, "dimensions": {}})], synthetic=False)
     row = html[html.index("<tbody>") : html.index("</tbody>")]
-    for told in ("10未満", "セルの秘匿（X）", "1 / 1", "1.2%", "1.4"):
+    for told in ("10未満", "セルの秘匿（X）", "1 / 8", "12.5%", "1.4"):
         assert f"<td>{told}</td>" in row
 
 
