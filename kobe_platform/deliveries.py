@@ -17,6 +17,7 @@ import os
 import re
 import stat
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.durable import locked, private_folder, storage_errors, write_private
@@ -34,12 +35,21 @@ from kobe_platform.rules import rejection
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 1 << 20
 """Bytes that are read of a manifest; one that is larger counts as broken (most have a few hundred)."""
+LARGEST_DELIVERY = 8 << 30
+"""Bytes of all files of a delivery: each is read whole, and verified before anything is parsed."""
+MOST_FILES = 1000
+LONGEST_NAME = 255
+"""Bytes of a file's name in UTF-8: what file systems allow."""
 Status = Literal["accepted", "rejected", "held"]
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_UNREADABLE = {errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP}
-"""Errors of a manifest that is there but cannot be read. Any other error means that it, or the share, has gone away."""
+_NOT_PLAIN = {errno.EISDIR, errno.ELOOP, errno.ENXIO}
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
+_UNREADABLE = _NOT_PLAIN | _FORBIDDEN
+"""Errors of a file that is there but cannot be read. Any other error means that it, or the share, has gone away."""
+ON_DISK = ("file.missing", "file.plain", "file.forbidden", "file.bytes", "file.hash")
+"""Rules that judge files as they lie there: other files under the same manifest are looked at again."""
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _SETTLED = 3_000_000_000
 """Nanoseconds: a file changed more recently could change again without a new time (some shares keep whole seconds)."""
@@ -58,8 +68,10 @@ class ManifestFile(BaseModel):
     @field_validator("name")
     @classmethod
     def _stays_in_its_folder(cls, name: str) -> str:
-        if not name or name != Path(name).name or name in (".", "..", MANIFEST) or "\\" in name or "\0" in name:
+        if not name or name != Path(name).name or name in (".", "..", MANIFEST) or "\\" in name:
             raise ValueError("not a plain file name")
+        if len(name.encode("utf-8", "replace")) > LONGEST_NAME or any(map(_control, name)):
+            raise ValueError("too long, or with characters that no file name has")
         return name
 
 
@@ -76,7 +88,14 @@ class Manifest(BaseModel):
     created_at: str
     encoding: str = Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")
     layout: Literal["delimited", "fixed"] | None = None
-    files: tuple[ManifestFile, ...] = Field(min_length=1)
+    files: tuple[ManifestFile, ...] = Field(min_length=1, max_length=MOST_FILES)
+
+    @field_validator("files")
+    @classmethod
+    def _each_once(cls, files: tuple[ManifestFile, ...]) -> tuple[ManifestFile, ...]:
+        if len({unicodedata.normalize("NFC", file.name) for file in files}) < len(files):
+            raise ValueError("a file is listed twice")
+        return files
 
     @property
     def rows(self) -> int:
@@ -94,6 +113,7 @@ class Delivery:
         content_hash: SHA-256 over what the delivery holds: the same content sent again has the same.
         path: its folder.
         manifest: None where it cannot be read; :func:`verify` then rejects the delivery.
+        fault: why it cannot be read: the key and the kind of fault, or what the file is; never what it holds.
     """
 
     municipality: str
@@ -103,6 +123,7 @@ class Delivery:
     content_hash: str
     path: Path
     manifest: Manifest | None
+    fault: str = ""
 
     @property
     def name(self) -> str:
@@ -198,7 +219,8 @@ def _look(folder: str, municipality: str, source: str, month: str, before: _Seen
         if error.errno not in _UNREADABLE:
             return None
         digest = hashlib.sha256(f"{MANIFEST} {errno.errorcode[error.errno]}".encode()).hexdigest()
-        return _Seen((), Delivery(municipality, source, month, "", digest, Path(folder, month), None))
+        fault = "may_not_be_read" if error.errno in _FORBIDDEN else "not_a_plain_file"
+        return _Seen((), Delivery(municipality, source, month, "", digest, Path(folder, month), None, fault))
     settled = time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) > _SETTLED
     return _Seen(_state(info) if settled else (), _delivery(raw, Path(folder, month), municipality, source))
 
@@ -209,12 +231,16 @@ def _state(info: os.stat_result) -> tuple[int, ...]:
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[tuple[int, os.stat_result]]:
-    """A plain file of the share and what it is now; does not wait for the writer of a pipe.
+    """A plain file of a delivery's folder and what it is now.
+
+    It follows no link, neither the file nor its folder, and does not wait for the writer of a pipe.
 
     Raises:
-        OSError: ``EISDIR`` where it is no plain file.
+        OSError: ``EISDIR`` where it is no plain file, ``ELOOP`` where it or its folder is a link.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if os.path.islink(os.path.dirname(path)):
+        raise OSError(errno.ELOOP, "the folder is a link")
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         info = os.fstat(handle)
         if not stat.S_ISREG(info.st_mode):
@@ -235,22 +261,29 @@ def _read(path: str) -> tuple[bytes, os.stat_result]:
 
 def _delivery(raw: bytes, path: Path, municipality: str, source: str) -> Delivery:
     manifest = _parsed(raw)
-    if manifest is None:
-        return Delivery(municipality, source, path.name, "", hashlib.sha256(raw).hexdigest(), path, None)
+    if isinstance(manifest, str):
+        return Delivery(municipality, source, path.name, "", hashlib.sha256(raw).hexdigest(), path, None, manifest)
     said = [manifest.municipality, manifest.source, manifest.month, manifest.kind, manifest.encoding, manifest.layout]
     content = [said, manifest.sequence, [[f.name, f.rows, f.bytes, f.sha256.lower()] for f in manifest.files]]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return Delivery(municipality, source, path.name, manifest.kind, digest, path, manifest)
 
 
-def _parsed(raw: bytes) -> Manifest | None:
-    """A manifest, or None where it is broken; the parser itself limits nesting and the length of numbers."""
+def _parsed(raw: bytes) -> Manifest | str:
+    """A manifest, or its fault: key and kind; the parser itself limits nesting and the length of numbers."""
     if len(raw) > LARGEST_MANIFEST:
-        return None
+        return "too_large"
     try:
         return Manifest.model_validate_json(raw.removeprefix(codecs.BOM_UTF8))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))} {first['type']}".strip()
     except ValueError:
-        return None
+        return "json_invalid"
+
+
+def _control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")
 
 
 def verify(delivery: Delivery, contract: Contract, *, previous_sequence: int | None = None) -> None:
@@ -261,7 +294,7 @@ def verify(delivery: Delivery, contract: Contract, *, previous_sequence: int | N
             :func:`previous_sequence`): a difference must follow it without a gap (quirk 24).
 
     Raises:
-        DeliveryRejected: rules ``manifest.*`` and ``file.missing``, ``file.bytes``, ``file.hash``, ``file.empty``.
+        DeliveryRejected: rules ``manifest.*``, ``file.empty`` and those of :data:`ON_DISK`.
     """
     manifest = verify_manifest(delivery, contract, previous_sequence=previous_sequence)
     for file in manifest.files:
@@ -276,7 +309,7 @@ def verify_manifest(delivery: Delivery, contract: Contract, *, previous_sequence
     """
     manifest, at = delivery.manifest, {**delivery.at, "file": MANIFEST}
     if manifest is None:
-        raise rejection("manifest.unreadable", **at)
+        raise rejection("manifest.unreadable", **at, **({"fault": delivery.fault} if delivery.fault else {}))
     if manifest.municipality != delivery.municipality:
         raise rejection("manifest.city", **at)
     if manifest.source != delivery.source or contract.name != delivery.source:
@@ -289,6 +322,8 @@ def verify_manifest(delivery: Delivery, contract: Contract, *, previous_sequence
         raise rejection("manifest.encoding", **at)
     if manifest.kind == "difference" and previous_sequence is not None and manifest.sequence != previous_sequence + 1:
         raise rejection("manifest.sequence", **at, expected=previous_sequence + 1, sequence=manifest.sequence)
+    if (total := sum(file.bytes for file in manifest.files)) > LARGEST_DELIVERY:
+        raise rejection("manifest.bytes", **at, bytes=total, most=LARGEST_DELIVERY)
     if manifest.rows == 0 and manifest.kind != "difference":
         raise rejection("file.empty", **at)
     return manifest
@@ -298,7 +333,7 @@ def read_verified(delivery: Delivery, file: ManifestFile) -> bytes:
     """A data file's bytes, read once, so that what is parsed is what was verified.
 
     Raises:
-        DeliveryRejected: ``file.missing``, ``file.bytes``, ``file.hash``.
+        DeliveryRejected: one of :data:`ON_DISK`.
         ConfigurationError: ``inbox.share``: the share or the whole delivery went away, so nothing is said of the file.
     """
     at, path = {**delivery.at, "file": file.name}, delivery.path / file.name
@@ -309,12 +344,19 @@ def read_verified(delivery: Delivery, file: ManifestFile) -> bytes:
     except OSError as error:
         if error.errno not in _UNREADABLE | _ABSENT or not os.path.exists(delivery.path / MANIFEST):
             raise _away(error, **at) from None
-        raise rejection("file.missing", **at) from None
+        raise rejection(_absence(error), **at) from None
     if size != file.bytes:
         raise rejection("file.bytes", **at, bytes=size, manifest=file.bytes)
     if hashlib.sha256(data).hexdigest() != file.sha256.lower():
         raise rejection("file.hash", **at)
     return data
+
+
+def _absence(error: OSError) -> str:
+    """The rule by which a file that cannot be opened is refused."""
+    if error.errno in _NOT_PLAIN:
+        return "file.plain"
+    return "file.forbidden" if error.errno in _FORBIDDEN else "file.missing"
 
 
 # ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -389,7 +431,26 @@ def write_receipt(home: Path, delivery: Delivery, status: Status, result: Mappin
     record["error" if isinstance(result, PlatformError) else "facts"] = (
         result.as_record() if isinstance(result, PlatformError) else dict(result)
     )
+    if isinstance(result, PlatformError) and result.code in ON_DISK:
+        record["found"] = _found(delivery)
     return _write(home, delivery, status, record)
+
+
+def changed_since(delivery: Delivery, refusal: Mapping) -> bool:
+    """Whether other files lie under the same manifest than when they were refused: a sender may write it too early."""
+    return "found" in refusal and refusal["found"] != _found(delivery)
+
+
+def _found(delivery: Delivery) -> dict[str, list[int]]:
+    """Size and time of each file of a delivery that is there."""
+    found = {}
+    for file in delivery.manifest.files if delivery.manifest else ():
+        try:
+            info = os.lstat(delivery.path / file.name)
+        except OSError:
+            continue
+        found[file.name] = [info.st_size, info.st_mtime_ns]
+    return found
 
 
 def approve(home: Path, delivery: Delivery, principal: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import Contract, load_contracts
-from kobe_platform.deliveries import Delivery, find, is_approved, read_receipt, receipts
+from kobe_platform.deliveries import Delivery, changed_since, find, is_approved, read_receipt, receipts
 from kobe_platform.engine import engine_version, source_files
 from kobe_platform.errors import ConfigurationError, PlatformError
 from kobe_platform.lake.heads import HeadIndex, Heads
@@ -113,6 +113,8 @@ class Observer:
             name = f"{stem}.{turned}.json"
             receipt = read_receipt(receipts(home, delivery) / name) if named.get(name) else None
             if receipt is None or (fact.receipted and _accepted_since(home, delivery, receipt)):
+                continue
+            if changed_since(delivery, receipt):
                 continue
             if not (turned == "held" and is_approved(home, delivery)):
                 return replace(fact, turned=turned, cause=_cause(receipt.get("error", {})))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from kobe_platform.deliveries import Delivery, accepted_receipts, is_approved, receipt, receipts
+from kobe_platform.deliveries import Delivery, accepted_receipts, changed_since, is_approved, receipt, receipts
 
 Outcome = Literal["accepted", "rejected", "held", "none"]
 
@@ -13,13 +13,15 @@ Outcome = Literal["accepted", "rejected", "held", "none"]
 def receipt_status(home: Path, delivery: Delivery) -> Outcome:
     """What became of exactly this content: the receipt that counts, or ``none``.
 
-    A held delivery that an operator has approved since counts as ``none``: it is due again. So does a delivery whose
-    receipt is unreadable (:func:`kobe_platform.deliveries.read_receipt`).
+    A held delivery that an operator has approved since counts as ``none``: it is due again. So does one whose files
+    have changed since they were refused, and one whose receipt is unreadable
+    (:func:`kobe_platform.deliveries.read_receipt`).
     """
     accepted = accepted_receipts(receipts(home, delivery))
     if accepted and accepted[-1]["content_hash"] == delivery.content_hash:
         return "accepted"
-    if receipt(home, delivery, "rejected"):
+    refusal = receipt(home, delivery, "rejected")
+    if refusal is not None and not changed_since(delivery, refusal):
         return "rejected"
     if receipt(home, delivery, "held") and not is_approved(home, delivery):
         return "held"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
+import socket
 import threading
 import time
 
@@ -63,6 +65,10 @@ def _with_sequence(said, number):
     return json.dumps(said).replace('"sequence": 1', f'"sequence": {number}')
 
 
+def _files(path, said, **changed):
+    _text(path, json.dumps(said | {"files": [said["files"][0] | changed]}))
+
+
 BROKEN = {
     "nested without end": lambda path, said: _text(path, "[" * 200_000),
     "objects nested without end": lambda path, said: _text(path, '{"a":' * 200_000),
@@ -83,6 +89,23 @@ BROKEN = {
     "a folder": lambda path, said: path.mkdir(),
     "a pipe that nobody writes to": lambda path, said: os.mkfifo(path),
     "a link to itself": lambda path, said: path.symlink_to(path),
+    "a link out of the share": lambda path, said: path.symlink_to("/etc/passwd"),
+    "a file that is listed twice": lambda path, said: _text(path, json.dumps(said | {"files": said["files"] * 2})),
+    "a file that is listed in two spellings": lambda path, said: _text(
+        path, json.dumps(said | {"files": [said["files"][0] | {"name": name} for name in ("が.csv", "が.csv")]})
+    ),
+    "rows as a text": lambda path, said: _files(path, said, rows="71"),
+    "rows that are half": lambda path, said: _files(path, said, rows=1.5),
+    "rows that are true": lambda path, said: _files(path, said, rows=True),
+    "a name with half a character": lambda path, said: _text(
+        path, json.dumps(said).replace(f"{REGISTER}.csv", "\\ud800.csv")
+    ),
+    "a name that would clear the screen": lambda path, said: _files(path, said, name="\x1b[2J.csv"),
+    "a name that no disk takes": lambda path, said: _files(path, said, name="あ" * 90 + ".csv"),
+    "a name in another folder": lambda path, said: _files(path, said, name="../2025-06/x.csv"),
+    "more files than anybody sends": lambda path, said: _text(
+        path, json.dumps(said | {"files": [said["files"][0] | {"name": f"{n}.csv"} for n in range(1001)]})
+    ),
     "a month in other digits": lambda path, said: _text(path, json.dumps(said | {"month": "２０２５-07"})),
 }  # fmt: skip
 
@@ -139,7 +162,6 @@ def test_a_manifest_that_goes_away_while_it_is_read_is_not_taken_for_broken(numb
 
 def test_a_folder_without_a_manifest_waits(inbox, register):
     manifest_of(inbox)
-    manifest_of(inbox, "2025-09").symlink_to(inbox / "not-there")
     (inbox / CITY / REGISTER / "2025-10").write_text("a file")
     assert list(listed(inbox, register)) == ["2025-06", "2025-08"]
     for month in (MONTH, "2025-09", "2025-10"):
@@ -316,16 +338,33 @@ def _fail(monkeypatch, victim, number):
     monkeypatch.setattr(os, "open", failing)
 
 
+def _socket(path):
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(path.parent):
+        listener.bind(path.name)
+
+
 @pytest.mark.parametrize(
     ("put", "rule"),
     [
         (lambda path: None, "file.missing"),
-        (lambda path: path.mkdir(), "file.missing"),
-        (lambda path: os.mkfifo(path), "file.missing"),
-        (lambda path: path.symlink_to(path), "file.missing"),
+        (lambda path: path.mkdir(), "file.plain"),
+        (lambda path: os.mkfifo(path), "file.plain"),
+        (lambda path: path.symlink_to(path), "file.plain"),
+        (lambda path: path.symlink_to("/dev/zero"), "file.plain"),
+        (lambda path: path.symlink_to("/etc/passwd"), "file.plain"),
+        (_socket, "file.plain"),
         (lambda path: (path.touch(), os.truncate(path, 1 << 40)), "file.bytes"),
     ],
-    ids=["nothing", "a folder", "a pipe that nobody writes to", "a link to itself", "as large as a disk"],
+    ids=[
+        "nothing",
+        "a folder",
+        "a pipe that nobody writes to",
+        "a link to itself",
+        "a link to a device",
+        "a link out of the share",
+        "a socket",
+        "as large as a disk",
+    ],
 )
 def test_what_is_no_data_file_of_the_told_size_is_rejected_unread(put, rule, inbox, register):
     delivery = listed(inbox, register)["2025-06"]
@@ -334,6 +373,49 @@ def test_what_is_no_data_file_of_the_told_size_is_rejected_unread(put, rule, inb
     with pytest.raises(DeliveryRejected) as caught:
         deliveries.verify(delivery, register)
     assert caught.value.code == rule
+
+
+def test_a_broken_manifest_says_which_key_and_not_what_it_holds(inbox, register):
+    _files(manifest_of(inbox), sound(inbox), rows="71 residents")
+    with pytest.raises(DeliveryRejected) as caught:
+        deliveries.verify(listed(inbox, register)[MONTH], register)
+    assert caught.value.at["fault"] == "files.0.rows int_type"
+    assert "71" not in str(caught.value)
+
+
+def test_a_folder_that_is_a_link_is_no_delivery(inbox, register, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(manifest_of(inbox, "2025-06").parent, elsewhere)
+    _text(elsewhere / "manifest.json", json.dumps(sound(inbox)))
+    (inbox / CITY / REGISTER / MONTH).symlink_to(elsewhere, target_is_directory=True)
+    found = listed(inbox, register)[MONTH]
+    assert (found.manifest, found.fault) == (None, "not_a_plain_file")
+
+
+def test_files_that_are_larger_together_than_what_is_read_at_once_are_refused_unopened(inbox, register, monkeypatch):
+    _files(manifest_of(inbox), sound(inbox), bytes=deliveries.LARGEST_DELIVERY + 1)
+    monkeypatch.setattr(deliveries, "read_verified", None)
+    with pytest.raises(DeliveryRejected) as caught:
+        deliveries.verify(listed(inbox, register)[MONTH], register)
+    assert caught.value.code == "manifest.bytes"
+
+
+@pytest.mark.parametrize("first", ["nothing", "half of it", "other content"])
+def test_a_manifest_that_came_before_its_data_is_looked_at_again_when_they_are_there(first, inbox, tmp_path, register):
+    home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
+    path = delivery.path / f"{REGISTER}.csv"
+    whole = path.read_bytes()
+    path.unlink()
+    if first != "nothing":
+        path.write_bytes(whole[: len(whole) // 2] if first == "half of it" else whole[::-1])
+    with pytest.raises(DeliveryRejected) as caught:
+        deliveries.verify(delivery, register)
+    deliveries.write_receipt(home, delivery, "rejected", caught.value)
+    assert receipt_status(home, delivery) == "rejected", "as long as nothing changes"
+    path.write_bytes(whole)
+    os.utime(path, ns=(1, 1))
+    assert receipt_status(home, listed(inbox, register)["2025-06"]) == "none"
+    deliveries.verify(delivery, register)
 
 
 # ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
