@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kobe_platform.contracts.columns import AnyColumn, Column, Never, Protection
+from kobe_platform.contracts.columns import AnyColumn, Column, History, Never, Protection
 
 Encoding = Literal["cp932", "utf-8", "utf-8-sig"]
 ERAS = {"meiji": 1868, "taisho": 1912, "showa": 1926, "heisei": 1989, "reiwa": 2019}
@@ -79,14 +79,23 @@ class Dates(_Part):
 class Layout(_Part):
     """How files are laid out.
 
-    ``suffix`` tells layouts apart by file name; ``delimiter`` belongs to delimited files. ``trailer``: the last
-    record is ``T,<rows>`` (fixed width: ``T`` and the padded count).
+    Attributes:
+        suffix: ends of file names that tell layouts apart.
+        delimiter: of delimited files.
+        leading: records before the column line (before the first row where there is none); they are passed over.
+        leading_mark: first field of the first of them; a file that begins otherwise is refused. Empty: anything.
+        trailer: whether a last record counts the rows: ``trailer_mark`` in its first field, the count in field number
+            ``trailer_field`` (fixed width: the mark, then the padded count).
     """
 
     form: Literal["delimited", "fixed"]
     suffix: tuple[str, ...]
     delimiter: Literal[",", "\t", ";"] = ","
+    leading: int = Field(default=0, ge=0, le=20)
+    leading_mark: str = ""
     trailer: bool = False
+    trailer_mark: str = Field(default="T", min_length=1)
+    trailer_field: int = Field(default=2, ge=2)
 
 
 class Thresholds(_Part):
@@ -112,7 +121,8 @@ class Contract(_Part):
         kinds: kinds of delivery that are taken.
         attained: when an age is attained: ``day_before`` the birthday ends (the law), or on the ``birthday``.
         needs: sources whose raw extract of the same month abstraction reads.
-        history: whether several versions of a record may stand in one delivery.
+        history: whether several versions of a record may stand in one delivery, told apart by the column with the rule
+            ``history``; the latest counts.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -151,6 +161,8 @@ class Contract(_Part):
                 raise ValueError("a public contract states its use: reference or statistics")
         elif public or self.use != "lake":
             raise ValueError("a personal contract has neither columns of class P nor another use than the lake")
+        if self.history and not self.having(History):
+            raise ValueError("history = true needs a column with the rule history")
         if any(layout.form == "fixed" for layout in self.layouts) and any(c.width is None for c in self.columns):
             raise ValueError("a fixed-width layout needs the width of every column")
         return self

@@ -23,11 +23,18 @@ BLOCK = 16 << 20
 
 @dataclass(frozen=True, repr=False)
 class Source:
-    """One file of a delivery in memory: coordinates, encoding, and its bytes without mark and padding."""
+    """One file of a delivery in memory.
+
+    Attributes:
+        at: coordinates: delivery and file.
+        data: its bytes without mark and padding, and without the records before its column line.
+        lines_before: physical lines that these records took.
+    """
 
     at: Mapping[str, str]
     data: memoryview
     encoding: str
+    lines_before: int = 0
 
 
 def line_of(source: Source, record: int) -> int:
@@ -37,9 +44,8 @@ def line_of(source: Source, record: int) -> int:
     """
     ends, records = _ends(source.data)
     starts = np.flatnonzero(records)
-    if record >= len(starts):
-        return len(ends) + 1
-    return int(starts[record]) + 1
+    line = int(starts[record]) if record < len(starts) else len(ends)
+    return source.lines_before + line + 1
 
 
 def position_of(source: Source, offset: int, layout: Layout) -> tuple[int, int]:
@@ -51,7 +57,7 @@ def position_of(source: Source, offset: int, layout: Layout) -> tuple[int, int]:
     begin = int(starts[np.flatnonzero(records)[-1]]) if records.any() else 0
     inside = np.frombuffer(data[begin:], dtype=np.uint8)
     column = int(np.count_nonzero((inside == ord(layout.delimiter)) & ~_inside_quotes(inside))) + 1
-    return line + 1, column
+    return source.lines_before + line + 1, column
 
 
 def _ends(data: memoryview) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +84,7 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
         DeliveryRejected: ``header.absent``, ``header.twice``, ``header.unclassified``, ``header.protection``,
             ``header.missing``. A header's text is never repeated: without a header it would be a person's row.
     """
-    at = {**source.at, "line": 1}
+    at = {**source.at, "line": source.lines_before + 1}
     size = _header_size(source.data)
     first = bytes(source.data[:size])
     try:

@@ -32,7 +32,7 @@ def records(source: Source, contract: Contract) -> tuple[np.ndarray, dict[str, s
     wrong = np.flatnonzero(~ends_right | breaks_inside)
     if len(wrong) or len(raw) % step:
         line = int(wrong[0]) + 1 if len(wrong) else len(matrix) + 1
-        raise rejection("file.record", **source.at, line=line, contracted_bytes=length)
+        raise rejection("file.record", **source.at, line=source.lines_before + line, contracted_bytes=length)
     stops = np.cumsum(widths)
     places = {
         column.id: slice(int(stop) - width, int(stop))
@@ -69,7 +69,8 @@ def _refuse_cut_characters(source: Source, field: np.ndarray, name: str) -> None
     lines[:, :-1] = field
     offset = undecodable(memoryview(lines.tobytes()), codec(source.encoding))
     if offset is not None:
-        raise rejection("file.cut_character", **source.at, line=offset // lines.shape[1] + 1, column=name)
+        line = source.lines_before + offset // lines.shape[1] + 1
+        raise rejection("file.cut_character", **source.at, line=line, column=name)
 
 
 def _trimmed(field: np.ndarray) -> pa.Array:

@@ -136,10 +136,13 @@ def _check_digit_holds(keys: pl.Series) -> pl.Series:
 
 
 def _check_repeats(screening: Screening) -> None:
-    """One row a person in a snapshot, one content a history key elsewhere; wholly identical rows are one (quirk 9)."""
+    """One row a person in a snapshot, one content a history key elsewhere; wholly identical rows are one (quirk 9).
+
+    A contract with ``history`` lets several versions of a record stand in a snapshot too.
+    """
     contract, snapshot = screening.contract, screening.kind == "snapshot"
     history = [column.id for column in contract.columns if column.rule == "history"]
-    names = [*contract.key, *(history if not snapshot else [])]
+    names = [*contract.key, *(history if contract.history or not snapshot else [])]
     if not names:
         return
     key = pl.DataFrame([screening.keys[name] if name in screening.keys else screening.series(name) for name in names])

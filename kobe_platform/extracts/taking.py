@@ -17,6 +17,7 @@ from kobe_platform.errors import ConfigurationError
 from kobe_platform.extracts import delimited, fixed
 from kobe_platform.extracts.delimited import Source
 from kobe_platform.extracts.encodings import trimmed, undecodable
+from kobe_platform.extracts.framing import unframed
 from kobe_platform.extracts.leak_check import check_leaks
 from kobe_platform.extracts.plain import public_frame
 from kobe_platform.extracts.screening import Screening, screen
@@ -51,8 +52,9 @@ class _Part:
 
     def at(self, row: int, layout: Layout) -> dict[str, str | int]:
         record = row + self.records_before
-        line = record + 1 if layout.form == "fixed" else delimited.line_of(self.source, record)
-        return {**self.source.at, "line": line}
+        if layout.form == "fixed":
+            return {**self.source.at, "line": self.source.lines_before + record + 1}
+        return {**self.source.at, "line": delimited.line_of(self.source, record)}
 
 
 def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | None = None) -> Taken:
@@ -127,8 +129,7 @@ def _read(
 ) -> _Part:
     data = trimmed(read_verified(delivery, file))
     source = Source({**delivery.at, "file": file.name}, data, encoding)
-    if layout.trailer:
-        source = _without_trailer(source, file.rows)
+    source = unframed(source, layout, file.rows)
     if layout.form == "fixed":
         table = fixed.parse(source, contract)
         before = 0
@@ -159,18 +160,6 @@ def _parse_while_decoding(source: Source, contract: Contract, layout: Layout) ->
     if refusal is not None or parsed is None:
         raise refusal or ConfigurationError("nothing was parsed", code="extracts.parse")
     return parsed
-
-
-def _without_trailer(source: Source, rows: int) -> Source:
-    """The file without its last record ``T,<rows>``, which must agree with the manifest (quirk 19)."""
-    body = bytes(source.data[-64:]).rstrip(b"\r\n")
-    start = max(body.rfind(b"\n"), body.rfind(b"\r")) + 1
-    label, _, count = body[start:].partition(b",")
-    count = count.strip() or label[1:].strip()
-    if not label.startswith(b"T") or not count.isdigit() or int(count) != rows:
-        raise rejection("file.rows", **source.at, manifest=rows)
-    stop = len(source.data) - (min(64, len(source.data)) - start)
-    return Source(source.at, source.data[:stop], source.encoding)
 
 
 def _reduced(screening: Screening, aside: pl.Series) -> Taken:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kobe_platform import deliveries
-from kobe_platform.contracts import Contract, Layout
+from kobe_platform.contracts import Contract
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.extracts import take_in
 from kobe_platform.reception.outcomes import receipt_status
@@ -150,16 +150,6 @@ def test_several_files_are_one_delivery(tmp_path, register):
     with pytest.raises(DeliveryRejected) as caught:
         take_in(deliveries.find(tmp_path, {REGISTER: register}, "28100")[0], register)
     assert (caught.value.at["file"], caught.value.at["line"]) == ("b.csv", 3)
-
-
-@pytest.mark.parametrize(("trailer", "accepted"), [("T,2", True), ("T,3", False), ("X,2", False)])
-def test_a_trailer_must_count_the_rows(tmp_path, register, trailer, accepted):
-    contract = register.model_copy(update={"layouts": (Layout(form="delimited", suffix=(".csv",), trailer=True),)})
-    data = (text_of(contract, [person(1), person(2)]) + trailer + "\r\n").encode()
-    if accepted:
-        assert take_in(deliver(tmp_path, contract, data, count=2), contract).frame.height == 2
-    else:
-        assert refusal(tmp_path, contract, data, count=2).code == "file.rows"
 
 
 @pytest.mark.parametrize("encoding", ["cp932", "utf-8", "utf-8-sig"])
