@@ -15,11 +15,12 @@ LONGEST_RECORD = 1 << 16
 """Bytes of a leading record or a trailer at most; they name a file and count its rows."""
 
 
-def unframed(source: Source, layout: Layout, rows: int) -> Source:
+def unframed(source: Source, layout: Layout, rows: int | None) -> Source:
     """The column line and the rows of a file, without what the layout says stands around them.
 
     Args:
-        rows: data rows of the file, as its manifest says; the trailer must say the same (quirk 19).
+        rows: data rows of the file, as its manifest says; the trailer must say the same (quirk 19). None where there
+            is no manifest yet.
 
     Raises:
         DeliveryRejected: ``file.leading``, ``file.trailer`` (what stands there is not what the contract says), or
@@ -44,7 +45,7 @@ def _without_leading(source: Source, layout: Layout) -> Source:
     return Source(source.at, source.data[start:], source.encoding, source.lines_before + _lines(source.data[:start]))
 
 
-def _without_trailer(source: Source, layout: Layout, rows: int) -> Source:
+def _without_trailer(source: Source, layout: Layout, rows: int | None) -> Source:
     data = source.data
     body = len(bytes(data[-LONGEST_RECORD:]).rstrip(b"\r\n")) + max(len(data) - LONGEST_RECORD, 0)
     tail = bytes(data[max(body - LONGEST_RECORD, 0) : body])
@@ -56,7 +57,7 @@ def _without_trailer(source: Source, layout: Layout, rows: int) -> Source:
     counted = _counted(fields, layout)
     if counted is None:
         raise rejection("file.trailer", **at, field=layout.trailer_field)
-    if counted != rows:
+    if rows is not None and counted != rows:
         raise rejection("file.rows", **at, trailer=counted, manifest=rows)
     return Source(source.at, data[:start], source.encoding, source.lines_before)
 

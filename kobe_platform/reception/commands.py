@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kobe_platform.deliveries import Delivery
     from kobe_platform.planning import Step
 
@@ -66,6 +65,39 @@ def retry(source: Source, month: Month) -> None:
         path.rename(path.with_suffix(".former"))
         sync_folder(path.parent)
     typer.echo(f"{source} {month} will be tried again by `kobe run`")
+
+
+@deliveries_app.command()
+def manifest(
+    folder: Annotated[
+        Path, typer.Argument(help="A delivery's folder, MUNICIPALITY/SOURCE/YYYY-MM, with its data files.")
+    ],
+    kind: Annotated[str, typer.Option(help="snapshot, events, difference or public; the contract's first.")] = "",
+    sequence: Annotated[int, typer.Option(min=0, help="Number of the delivery in the source's series.")] = 1,
+    show: Annotated[bool, typer.Option("--print", help="Print it, and write nothing.")] = False,
+) -> None:
+    """Write manifest.json for the data files of a folder: encoding, rows, bytes and hashes are read from them."""
+    from kobe_platform.contracts import load_contracts
+    from kobe_platform.deliveries import MANIFEST
+    from kobe_platform.extracts.describing import describe, place_of
+    from kobe_platform.settings import Settings
+
+    contracts, source = load_contracts(Settings().contracts), place_of(folder)["source"]
+    if source not in contracts:
+        raise typer.BadParameter("there is no contract of this source", param_hint=source)
+    if kind and kind not in contracts[source].kinds:
+        raise typer.BadParameter(f"the contract takes {', '.join(contracts[source].kinds)}", param_hint="--kind")
+    text = describe(folder, contracts[source], kind=kind, sequence=sequence).model_dump_json(indent=1)
+    if show:
+        typer.echo(text)
+        return
+    path = folder / MANIFEST
+    if path.exists():
+        raise typer.BadParameter("there is a manifest already; move it away first", param_hint=str(folder))
+    aside = folder / f".{MANIFEST}.new"
+    aside.write_text(text + "\n", "utf-8")
+    aside.rename(path)
+    typer.echo(f"wrote {MANIFEST}: the delivery is complete now")
 
 
 def _rows() -> list[dict[str, str]]:
