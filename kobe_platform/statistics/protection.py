@@ -30,7 +30,7 @@ from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.vocabulary import Hierarchy, hierarchies
 
 TOTALS_LAST = Costs(totals=6)
-"""Pages show totals first: hiding one costs as much as hiding six of the cells that it is the sum of."""
+"""Pages show totals first: hiding one costs as much as six of the cells that it is the sum of (decision 0007)."""
 
 INCLUSIONS = (
     (("foreigners_district",), ("population_district",), ("area", "sex")),
@@ -189,6 +189,7 @@ def specification(statistics: Sequence[Statistic], areas: Hierarchy | None, tied
     relations = [*_inclusions(counts), *_sums(counts, tied)]
     return Spec(
         rule=Rule(minimum_frequency=10),
+        costs=TOTALS_LAST,
         dimensions=dimensions,
         tables=tuple(tables),
         relations=tuple(relations),
