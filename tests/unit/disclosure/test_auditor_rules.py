@@ -5,17 +5,14 @@ A mutant is the auditor with one line of its source changed; each must say somet
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import itertools
-import sys
-import types
 
 import polars as pl
 import pytest
+from mutants import mutate
 
 from kobe_platform.disclosure import Attack, Dimension, Mean, Relation, Rule, Spec, Table
-from kobe_platform.disclosure.auditor import verdict
+from kobe_platform.disclosure.auditor import joints, verdict
 from kobe_platform.disclosure.auditor.bounds import Part, State, Undecided
 
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
@@ -189,24 +186,14 @@ def test_what_the_auditor_cannot_decide_is_unsafe(patch, broken, monkeypatch):
     assert (found(verdict.audit, "narrow by one") == {"undecided"}) == (not broken)
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_is_too_large_to_be_asked_is_refused(broken, monkeypatch):
+    monkeypatch.setattr(joints, "MOST_JOINT_CELLS", 1)
+    if broken:
+        mutate("verdict", "findings += [_finding(*ring) for ring in rings_left_out(system)]", "", monkeypatch)
+    assert ("ring" in found(verdict.audit, "ring")) == (not broken)
+
+
 def test_every_rule_has_its_case():
-    assert {rule for *_, rules in CASES.values() for rule in rules} | {"undecided"} == set(verdict._MESSAGES)
-
-
-def mutate(room, line, instead, monkeypatch):
-    """Put a changed module's functions and classes wherever the auditor names those of the original."""
-    package = verdict.__name__.rpartition(".")[0]
-    module = importlib.import_module(f"{package}.{room}")
-    source = inspect.getsource(module)
-    assert source.count(line) == 1, "the mutant's line is not in the source once"
-    mutant = types.ModuleType(module.__name__)
-    monkeypatch.setitem(sys.modules, module.__name__, mutant)
-    exec(compile(source.replace(line, instead), module.__file__, "exec"), mutant.__dict__)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    users = [found for name, found in list(sys.modules.items()) if name.startswith(f"{package}.")]
-    for name, original in list(vars(module).items()):
-        if getattr(original, "__module__", "") != module.__name__:
-            continue
-        for user in users:
-            if vars(user).get(name) is original:
-                monkeypatch.setattr(user, name, mutant.__dict__[name])
+    tried = {rule for *_, rules in CASES.values() for rule in rules}
+    assert tried | {"undecided", "ring"} == set(verdict._MESSAGES)
