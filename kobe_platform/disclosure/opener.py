@@ -67,6 +67,8 @@ class Opener:
         # How residuals are filled up is public (never 1 … k−1 below the ward), so one of k or more is known to stay so.
         lower = np.where(model.residual & (model.value >= model.k), model.k, model.lower)
         self.slackness = model.value - lower
+        # Whoever does not know it reckons with more tables, so a cell counts as harmless only if it is so for him too.
+        self.reach = model.value - model.lower
         self.idle = model.residual & (model.value == 0)
         self.cost = _costs(model, preferred)
 

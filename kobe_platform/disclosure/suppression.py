@@ -203,7 +203,7 @@ class Suppressor(Opener):
         """Unknowns that single equations, one after another, show to be at k or above, or (residuals) to be nothing."""
         model = self.model
         unknown = self.free | self.idle
-        fall, rise = propagate(self.near.by_row, unknown, self.slackness.astype(float))
+        fall, rise = propagate(self.near.by_row, unknown, self.reach.astype(float))
         large = model.value - fall > model.k - 1 + INTEGRALITY
         return large | (model.residual & (model.value + rise < 1 - INTEGRALITY))
 
@@ -216,7 +216,7 @@ class Suppressor(Opener):
         whole_scope = self.near.around(target, ALL, free, free)
         block = block_of(self.near.by_column, whole_scope)
         at = int(np.searchsorted(whole_scope, target))
-        lower, upper = -self.slackness[whole_scope].astype(float), np.full(len(whole_scope), INFINITE)
+        lower, upper = -self.reach[whole_scope].astype(float), np.full(len(whole_scope), INFINITE)
         reward = np.zeros(len(whole_scope))
         reward[at] = 1.0 if self.idle[target] else -1.0
         upper[at] = model.width[target]

@@ -31,7 +31,6 @@ from kobe_platform.custody.opening import KeyPlace, open_key_service
 from kobe_platform.privacy.instance import prepare_instance
 from kobe_platform.settings import PROJECT, Settings
 
-MOST_KEYS = 6
 RESIDENTS, MONTH, NEXT = 3000, "2025-11", "2025-12"
 CITY = "28100"
 REGISTER, MOVEMENTS, ESTIMATES, TOWNS = (
@@ -204,31 +203,13 @@ class Homes:
         else:
             for source in (TOWNS, ESTIMATES, REGISTER, MOVEMENTS):
                 place.deliver(self.city, source, MONTH)
-            self._give_keys(name, place)
+            assert place.kobe("keys", "init").returncode == 0
+            make_pseudonym_keys(place)
         if sensors:
             command = [sys.executable, "-m", "tests.soak.homes", str(place.folder), *sensors]
             subprocess.run(command, env=place.environment(), cwd=PROJECT, check=True, timeout=LIMIT)
         for source in sources:
             place.deliver(self.city, source, NEXT)
-
-    def _give_keys(self, name: str, place: Place) -> None:
-        """Keys with which both months can be protected: with some, the audit refuses a table of so small a city, and
-        the trials here are of kills and not of protection.
-        """
-        for _ in range(MOST_KEYS):
-            assert place.kobe("keys", "init").returncode == 0
-            make_pseudonym_keys(place)
-            trial = Place(self.folder / f".{name}.trial")
-            shutil.rmtree(trial.folder, ignore_errors=True)
-            shutil.copytree(place.folder, trial.folder, symlinks=True)
-            for source in (ESTIMATES, REGISTER, MOVEMENTS):
-                trial.deliver(self.city, source, NEXT)
-            done = trial.kobe("run")
-            shutil.rmtree(trial.folder)
-            if "disclosure.audit" not in done.stdout + done.stderr:
-                return
-            shutil.rmtree(place.home)
-        raise AssertionError("no keys were found with which the city's tables can be protected")
 
     def _undisturbed(self, name: str, folder: Path) -> None:
         place = self.copy(name, folder / "place")

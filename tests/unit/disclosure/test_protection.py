@@ -111,6 +111,31 @@ def test_a_small_residual_does_not_follow_from_its_total():
     assert {finding.rule for finding in report.findings} >= {"exact"}
 
 
+def test_a_residual_of_k_or_more_is_no_excuse_for_whoever_does_not_know_how_it_was_filled():
+    """All ten girls of a ward are of unknown district, and last month's pattern hides their total: an outsider who does
+    not know that residuals are none or at least k is left with [1, 10], so it must be opened and not taken for large.
+    """
+    areas = {"city": None, "v": "city", "w": "city", "v1": "v", "v?": "v", "w1": "w", "w?": "w"}
+    ages, sexes = {"T": None, "young": "T", "5-9": "young", "10-14": "young"}, {"T": None, "m": "T", "f": "T"}
+    spec = Spec(
+        rule=Rule(minimum_frequency=10),
+        dimensions={
+            "area": Dimension(hierarchy=areas, residual=("v?", "w?")),
+            "age": Dimension(hierarchy=ages),
+            "sex": Dimension(hierarchy=sexes),
+        },
+        tables=(Table(name="t", dimensions=["area", "age", "sex"]),),
+    )
+    rows = [
+        ("v1", "5-9", "f", 5), ("w1", "5-9", "f", 12), ("w1", "5-9", "m", 9), ("w1", "10-14", "m", 13),
+        ("v?", "5-9", "m", 4), ("v?", "10-14", "f", 5), ("v?", "10-14", "m", 6), ("w?", "10-14", "f", 10),
+    ]  # fmt: skip
+    start = pl.DataFrame([("w", "5-9", "f"), ("w", "10-14", "f")], schema=["area", "age", "sex"], orient="row")
+    done = protect(spec, {"t": frame(rows, "area", "age", "sex")}, start={"t": start})
+    report = audit(spec, done.tables)
+    assert report.publishable, report.findings
+
+
 def test_what_was_hidden_stays_hidden():
     spec = spec_of(Table(name="t", dimensions=["area", "sex"]))
     first = protect(spec, {"t": counts()}).tables
