@@ -153,6 +153,10 @@ def _keep(contract: Contract, column: rules.Keep) -> Iterator[Made]:
     yield Made(column.to, "String", f"{_title(contract, column.id)}。{told}", _raw(contract, column.id))
 
 
+def _day(contract: Contract, column: rules.Day) -> Iterator[Made]:
+    yield Made(column.to, "String", f"{_title(contract, column.id)}。YYYY-MM-DD。", _raw(contract, column.id))
+
+
 def _number(contract: Contract, column: rules.Number) -> Iterator[Made]:
     unit = f"単位:{column.unit}。" if column.unit else ""
     bands = f"下限 {'・'.join(map(str, column.breaks))} の階級。" if column.breaks else ""
@@ -241,6 +245,7 @@ MAKES: Mapping[type[Column], Callable[[Contract, Any], Iterator[Made]]] = {
     rules.Pseudonym: _pseudonym,
     rules.Codes: _codes,
     rules.Keep: _keep,
+    rules.Day: _day,
     rules.Number: _number,
     rules.Age: _age,
     rules.Duration: _duration,

@@ -160,6 +160,14 @@ def districts(reference: pl.DataFrame, month: str) -> Hierarchy:
 
 
 @cache
+def codes_of(name: str) -> tuple[str, ...]:
+    """All codes of a hierarchy (a root without a label left out) or of a code list; empty where there is neither."""
+    if name in hierarchies():
+        return tuple(code.code for code in hierarchies()[name].codes if code.label or code.parent is not None)
+    return tuple(code_list(name)) if (LISTS / f"{name}.csv").is_file() else ()
+
+
+@cache
 def code_list(name: str) -> Mapping[str, str]:
     """``code → label`` of one CSV list (``countries``, ``prefectures``, ``hyogo``)."""
     return {row["code"]: row["label"] for row in _rows(f"{name}.csv")}

@@ -150,12 +150,27 @@ class Codes(Derived):
 
 
 class Keep(Column):
-    """Text as it is: public columns, or quasi-identifiers whose ``pattern`` leaves no room for a person."""
+    """Text as it is: public columns, or quasi-identifiers whose ``pattern`` leaves no room for a person.
+
+    ``list``: the text is a code of this hierarchy (its root included) or code list of the vocabulary.
+    """
 
     classes = "QP"
     rule: Literal["keep"]
     to: str
     pattern: str | None = None
+    list: str | None = None
+
+    @model_validator(mode="after")
+    def _list_is_known(self):
+        if self.list and not self.listed:
+            raise ValueError(f"the vocabulary has no list {self.list}")
+        return self
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The codes of its list; empty where it has none."""
+        return vocabulary.codes_of(self.list) if self.list else ()
 
     @model_validator(mode="after")
     def _pattern_bounds_personal_text(self):
@@ -167,7 +182,8 @@ class Keep(Column):
 class Number(Column):
     """A whole number; ``breaks`` makes bands of it ([0, 10] = 0-9, 10+).
 
-    ``least``, ``most``: numbers beyond them are as wrong as a text that is none (``value.range``).
+    ``least``, ``most``: numbers beyond them are as wrong as a text that is none (``value.range``). ``missing``: texts
+    of a public column that mean that there is no figure, such as － or ….
     """
 
     classes = "QP"
@@ -176,6 +192,22 @@ class Number(Column):
     breaks: tuple[int, ...] = ()
     least: int | None = None
     most: int | None = None
+    missing: tuple[str, ...] = ()
+
+
+class Day(Column):
+    """A day of the calendar, of a public column: western or era, with any separator; kept as ``YYYY-MM-DD``.
+
+    ``within``: the delivery's ``month`` or its ``year`` in which the day lies (``any``: anywhere); ``day``: it is the
+    month's ``first`` or ``last``, also where only a month is written; ``optional``: may be blank.
+    """
+
+    classes = "P"
+    rule: Literal["day"]
+    to: str
+    within: Literal["month", "year", "any"] = "month"
+    day: Literal["first", "last", "any"] = "any"
+    optional: bool = False
 
 
 class Age(Derived):
@@ -344,6 +376,7 @@ AnyColumn = Annotated[
     | Codes
     | Keep
     | Number
+    | Day
     | Age
     | Duration
     | EventMonth

@@ -110,6 +110,32 @@ class Thresholds(_Part):
     set_aside: float = Field(default=0.01, ge=0, le=1)
 
 
+class Sum(_Part):
+    """Of each row of a public extract: the column ``total`` is the sum of the columns ``parts``."""
+
+    total: str
+    parts: tuple[str, ...] = Field(min_length=2)
+
+
+class Total(_Part):
+    """Of a public extract: the row whose ``column`` is ``whole`` is the sum of all others, in the columns ``of``.
+
+    ``by``: columns whose values are compared each for itself, such as the day.
+    """
+
+    column: str
+    whole: str
+    of: tuple[str, ...] = Field(min_length=1)
+    by: tuple[str, ...] = ()
+
+
+class Complete(_Part):
+    """Of a public extract: each of ``values`` (by default each code of the column's list) stands in ``column``."""
+
+    column: str
+    values: tuple[str, ...] = ()
+
+
 class Contract(_Part):
     """One source: its law, layouts, thresholds and columns.
 
@@ -121,6 +147,7 @@ class Contract(_Part):
         kinds: kinds of delivery that are taken.
         attained: when an age is attained: ``day_before`` the birthday ends (the law), or on the ``birthday``.
         needs: sources whose raw extract of the same month abstraction reads.
+        sums, totals, complete: of public sources: what must hold between figures.
         history: whether several versions of a record may stand in one delivery, told apart by the column with the rule
             ``history``; the latest counts.
     """
@@ -142,6 +169,9 @@ class Contract(_Part):
     layouts: tuple[Layout, ...] = Field(min_length=1)
     thresholds: Thresholds = Thresholds()
     columns: tuple[AnyColumn, ...] = Field(min_length=1)
+    sums: tuple[Sum, ...] = ()
+    totals: tuple[Total, ...] = ()
+    complete: tuple[Complete, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -159,6 +189,8 @@ class Contract(_Part):
                 raise ValueError("a public contract has columns of class P only")
             if self.use == "lake":
                 raise ValueError("a public contract states its use: reference or statistics")
+        elif self.sums or self.totals or self.complete:
+            raise ValueError("sums, totals and complete belong to public contracts")
         elif public or self.use != "lake":
             raise ValueError("a personal contract has neither columns of class P nor another use than the lake")
         if self.history and not self.having(History):
@@ -172,6 +204,9 @@ class Contract(_Part):
         named = {*self.key} | ({self.month_by} if self.month_by else set())
         for column in self.columns:
             named |= _named_columns(column)
+        named |= {name for rule in self.sums for name in (rule.total, *rule.parts)}
+        named |= {name for rule in self.totals for name in (rule.column, *rule.of, *rule.by)}
+        named |= {rule.column for rule in self.complete}
         if self.dates.kind:
             named.add(self.dates.kind)
         if missing := sorted(named - known):

@@ -1,17 +1,10 @@
-"""Plain texts and whole numbers, and public extracts, which are nothing else."""
+"""Plain texts and whole numbers."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 import polars as pl
-import pyarrow as pa
 
-from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Keep, Number
-from kobe_platform.extracts.encodings import decoded, distinct
-from kobe_platform.extracts.texts import normalised
-from kobe_platform.rules import rejection
 
 
 def plain_texts(values: pl.Series, column: Keep) -> tuple[pl.Series, pl.Series]:
@@ -20,9 +13,21 @@ def plain_texts(values: pl.Series, column: Keep) -> tuple[pl.Series, pl.Series]:
     return values.replace("", None), odd
 
 
+NUMBER = r"^(\d+|\d{1,3}(,\d{3})+)(\.0+)?$"
+NEGATIVE = "^[-\u2212▲△]"
+"""A minus sign, or the triangles of Japanese tables."""
+
+
 def whole_numbers(values: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Int64 with null for blank, and which texts are no whole number (thousands separators are allowed)."""
-    numbers = values.str.replace_all(",", "").cast(pl.Int64, strict=False)
+    """Int64 with null for blank, and which texts are no whole number.
+
+    Digits may be grouped by thousands, decimals are zeros, and a negative number has a sign or a triangle before it.
+    """
+    negative, digits = values.str.contains(NEGATIVE), values.str.replace(NEGATIVE, "")
+    read = digits.str.replace_all(",", "").str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+    table = pl.DataFrame({"read": read, "negative": negative, "fits": digits.str.contains(NUMBER)})
+    signed = pl.when("negative").then(-pl.col("read")).otherwise("read")
+    numbers = table.select(pl.when("fits").then(signed)).to_series()
     return numbers, numbers.is_null() & (values != "")
 
 
@@ -31,32 +36,3 @@ def beyond(numbers: pl.Series, column: Number) -> pl.Series:
     low, high = (pl.lit(bound, pl.Int64) for bound in (column.least, column.most))
     outside = (pl.col("n") < low).fill_null(False) | (pl.col("n") > high).fill_null(False)
     return pl.DataFrame({"n": numbers}).select(outside).to_series()
-
-
-def public_frame(table: pa.Table, contract: Contract, encoding: str) -> tuple[pl.DataFrame, dict[str, int]]:
-    """A public extract as typed columns, without the rows whose values have not their form (counts by rule).
-
-    Raises:
-        DeliveryRejected: ``delivery.set_aside_share`` when those rows are more than the contract allows.
-    """
-    columns: dict[str, pl.Series] = {}
-    wrong = pl.Series([False]).new_from_index(0, table.num_rows)
-    for column in contract.columns:
-        values, index = distinct(table.column(column.id).combine_chunks())
-        texts = normalised(decoded(values, encoding))
-        if isinstance(column, Number):
-            read, odd = whole_numbers(texts)
-            odd |= beyond(read, column)
-        elif isinstance(column, Keep):
-            read, odd = plain_texts(texts, column)
-        else:
-            continue
-        columns[column.outputs[0]] = read.gather(index)
-        wrong |= odd.gather(index)
-    typed = pl.DataFrame(columns).filter(~wrong)
-    set_aside = Counter({"value.form": int(wrong.sum())})
-    if set_aside.total() > contract.thresholds.set_aside * table.num_rows:
-        raise rejection(
-            "delivery.set_aside_share", source=contract.name, rows=table.num_rows, set_aside=set_aside.total()
-        )
-    return typed, {rule: n for rule, n in set_aside.items() if n}

@@ -19,7 +19,7 @@ from kobe_platform.extracts.delimited import Source
 from kobe_platform.extracts.encodings import trimmed, undecodable
 from kobe_platform.extracts.framing import unframed
 from kobe_platform.extracts.leak_check import check_leaks
-from kobe_platform.extracts.plain import public_frame
+from kobe_platform.extracts.public import public_frame
 from kobe_platform.extracts.screening import Screening, screen
 from kobe_platform.rules import rejection
 
@@ -166,7 +166,7 @@ def _reduced(screening: Screening, aside: pl.Series) -> Taken:
     contract = screening.contract
     set_aside: Mapping[str, int] = {}
     if contract.sensitivity == "public":
-        kept, set_aside = public_frame(screening.table, contract, screening.encoding)
+        kept, set_aside = public_frame(screening)
         return Taken(kept, _facts(screening, kept.height, set_aside))
     encoding = pl.lit(screening.encoding.encode(), dtype=pl.Binary).alias(ENCODING)
     kept = pl.DataFrame([screening.series(column.id) for column in contract.read]).with_columns(encoding)

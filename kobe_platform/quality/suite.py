@@ -167,6 +167,8 @@ def _codes(contract: Contract, column: rules.Codes, known: Known) -> Iterator[Ex
 
 
 def _keep(contract: Contract, column: rules.Keep, known: Known) -> Iterator[Expectation]:
+    if column.listed:
+        yield from _one_of(column.to, list(column.listed))
     if column.pattern is None:
         return
     yield from _values("match_regex", column.to, regex=column.pattern)

@@ -164,6 +164,11 @@ def _keep(column: rules.Keep) -> Iterator[SourceColumn]:
     yield SourceColumn(column.to, "text", example=("a", "b", None))
 
 
+def _day(column: rules.Day) -> Iterator[SourceColumn]:
+    last = None if column.optional else "2025-07-02"
+    yield SourceColumn(column.to, "text", example=("2025-07-01", "2025-07-31", last))
+
+
 def _number(column: rules.Number) -> Iterator[SourceColumn]:
     if column.breaks:
         yield _banded(column.to, column.breaks)
@@ -225,6 +230,7 @@ _RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
     rules.Pseudonym: _pseudonym,
     rules.Codes: _codes,
     rules.Keep: _keep,
+    rules.Day: _day,
     rules.Number: _number,
     rules.Age: _age,
     rules.Duration: _duration,

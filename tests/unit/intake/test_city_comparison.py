@@ -13,7 +13,7 @@ from kobe_platform.settings import Settings
 
 CONTRACTS = load_contracts(Settings().contracts)
 FIGURES = ("population", "households", "elderly", "births", "area")
-ROWS = [("01100", figure, 1000) for figure in FIGURES] * 30
+ROWS = [(city, figure, 1000) for city in ("28100", "01100") for figure in FIGURES] * 15
 
 
 def bring(inbox, rows):
@@ -51,12 +51,24 @@ def test_figures_of_listed_cities_are_taken_in_as_whole_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [("99999", "population", 1), ("28100", "peopel", 1), ("28100", "area", "1.5")], ids=str
+    ("wrong", "code", "column"),
+    [
+        (("99999", "population", 1), "code.unlisted", "city_code"),
+        (("28100", "peopel", 1), "code.unlisted", "figure"),
+        (("28201", "area", "1.5"), "value.form", "value"),
+        (("28201", "births", "-5"), "value.range", "value"),
+    ],
 )
-def test_one_wrong_row_among_many_rejects_the_delivery(tmp_path, wrong):
+def test_one_wrong_row_among_many_rejects_the_delivery_and_is_named(tmp_path, wrong, code, column):
     with pytest.raises(DeliveryRejected) as caught:
         bring(tmp_path, [*ROWS, wrong])
-    assert caught.value.code == "delivery.set_aside_share"
+    assert (caught.value.code, caught.value.at["column"], caught.value.at["line"]) == (code, column, len(ROWS) + 2)
+
+
+def test_a_comparison_without_the_city_itself_is_refused(tmp_path):
+    with pytest.raises(DeliveryRejected) as caught:
+        bring(tmp_path, [("01100", "population", 1)])
+    assert (caught.value.code, caught.value.at["code"]) == ("key.absent", "28100")
 
 
 def test_a_figure_that_comes_twice_rejects_the_delivery(tmp_path):
