@@ -116,7 +116,8 @@ def deliveries_tables(settings: Settings) -> list[Table]:
     tables = [table]
     refused = [receipt for receipt in receipts if receipt["status"] != "accepted"]
     if refused:
-        reasons = Table("月 month", "データ source", "規則 rule", "理由 reason", title="却下・保留の理由 reasons")
+        reasons = Table("月 month", "データ source", "規則 rule", title="却下・保留の理由 reasons")
+        reasons.add_column("理由 reason", overflow="fold")  # a Japanese sentence has no spaces to break at
         for receipt in refused:
             error = receipt["error"]
             reasons.add_row(receipt["month"], receipt["source"], error["code"], error["ja"])
@@ -135,7 +136,9 @@ def _rules_table(receipts: list[dict]) -> Table:
         "filtered": "対象外 filtered",
         "warned": "警告 warned",
     }
-    table = Table("扱い", "規則 rule", "内容", "行 rows", title="行の扱い rows by rule")
+    table = Table("扱い", "規則 rule", title="行の扱い rows by rule")
+    table.add_column("内容", overflow="fold")
+    table.add_column("行 rows")
     for kind, title in titles.items():
         counts: Counter[str] = Counter()
         for receipt in receipts:

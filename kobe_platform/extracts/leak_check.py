@@ -13,7 +13,7 @@ from kobe_platform import leaks
 from kobe_platform.contracts import Column
 from kobe_platform.contracts.columns import Never
 from kobe_platform.extracts.encodings import codec, decoded
-from kobe_platform.extracts.screening import Screening
+from kobe_platform.extracts.screening import FEW, Screening
 from kobe_platform.extracts.texts import KANJI_DIGITS, normalised
 
 SHORTEST = 11
@@ -45,10 +45,18 @@ def leak_set(screening: Screening) -> leaks.LeakSet:
     for column in screening.contract.having(Never):
         texts = normalised(decoded(screening.series(column.id), screening.encoding))
         if column.shape == "my_number":
-            numbers = texts.filter(texts != "")
-            screening.warned["my_number.check_digit"] += int((~leaks.passes_check(numbers)).sum())
+            _count_check_digits(screening, texts.filter(texts != ""))
         codes.append(texts)
     return leaks.LeakSet(codes)
+
+
+def _count_check_digits(screening: Screening, numbers: pl.Series) -> None:
+    """My Numbers whose check digit fails; where none passes, the numbers are no My Numbers, which is one warning."""
+    failing = int((~leaks.passes_check(numbers)).sum())
+    if failing and failing == len(numbers) >= FEW:
+        screening.warned["my_number.made_up"] += 1
+    else:
+        screening.warned["my_number.check_digit"] += failing
 
 
 def _check_column(screening: Screening, column: Column, known: leaks.LeakSet) -> pl.DataFrame:
