@@ -235,10 +235,7 @@ def test_a_known_code_is_refused_whatever_its_check_digit(tmp_path):
 
 @pytest.mark.parametrize(("valid", "warned"), [(0, {"my_number.made_up": 1}), (1, {"my_number.check_digit": 19})])
 def test_a_column_of_made_up_numbers_is_one_warning_and_not_one_a_row(tmp_path, contracts, valid, warned):
-    body = [f"{number:011d}" for number in range(20, 40)]
-    numbers = [
-        digits + next(d for d in "0123456789" if passes(digits + d) == (n < valid)) for n, digits in enumerate(body)
-    ]
+    numbers = [numbered(n, passing=n < valid) for n in range(20)]
     rows = [person(n + 1, my_number=number) for n, number in enumerate(numbers)]
     told = taken(tmp_path, contracts[REGISTER], rows).facts["warned"]
     assert {rule: n for rule, n in told.items() if rule.startswith("my_number.")} == warned
