@@ -54,6 +54,7 @@ COMMANDS = (
     Mounted("apply", "kobe_platform.governance.commands:apply_app", "データ利用申請書: file and decide.", "Governance"),
     Mounted("ask", "kobe_platform.ondemand.commands:ask", "Ask for a statistic on demand.", "Governance"),
     Mounted("audit-report", "kobe_platform.governance.commands:audit_report", "What happened, by days.", "Governance"),
+    Mounted("contracts", "kobe_platform.quality.commands:contracts_app", "Check the sources' contracts.", "Work"),
     Mounted("keys", "kobe_platform.custody.commands:keys_app", "Make, list, rotate and revoke keys.", "Custody"),
     Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify and judge the encrypted partitions.", "Custody"),
     Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),

@@ -34,6 +34,7 @@ from kobe_platform.orchestration.attending import attended_executor, quiet_conso
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
+from kobe_platform.quality.trial import try_contracts
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
 from resources import Governance, Inbox, Lake, Releases
@@ -55,6 +56,7 @@ def build_definitions(
     """
     settings = settings or Settings()
     contracts = load_contracts(settings.contracts)
+    try_contracts(contracts)
     statistics = load_statistics(settings.statistics, contracts)
     pages = load_pages(settings.dashboards)
     menu = load_menu(settings.ondemand, statistics, contracts)

@@ -173,6 +173,11 @@ def code_list(name: str) -> Mapping[str, str]:
     return {row["code"]: row["label"] for row in _rows(f"{name}.csv")}
 
 
+def is_list(name: str) -> bool:
+    """Whether ``assets/vocabulary`` has such a list of codes."""
+    return name in {path.stem for path in LISTS.glob("*.csv")}
+
+
 @cache
 def regions(name: str) -> Mapping[str, str]:
     """``code → region`` of the lists that group their codes (``countries``, ``prefectures``)."""

@@ -6,10 +6,10 @@ import polars as pl
 
 from kobe_platform.abstraction.ages import earliest, read_column
 from kobe_platform.abstraction.working import Working
-from kobe_platform.contracts.columns import Age, Relationship
+from kobe_platform.contracts.columns import RELATIONSHIPS, Age, Relationship
 from kobe_platform.extracts.screening import chained
 
-HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = "head", "spouse", "child", "parent", "grandchild", "other"
+HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = RELATIONSHIPS
 CATEGORIES = (HEAD, SPOUSE, CHILD, PARENT, OTHER)
 """Categories of the lake: a child's child is shown as other."""
 FAMILIES = ("single", "couple", "couple_children", "single_parent", "three_generation", "other")

@@ -27,7 +27,8 @@ def find_protected(working: Working, column: Protection) -> None:
         working.warned["protection.unknown_code"] += int(flags.spread(unlisted).sum())
     flagged = flags.spread(~released)
     households = [working.text(name) for name in column.households]
-    protected_households = pl.concat([household.filter(flagged) for household in households]).unique()
+    none = pl.Series([], dtype=pl.String)
+    protected_households = pl.concat([none, *(household.filter(flagged) for household in households)]).unique()
     persons = working.text(column.person)
     protected_persons = persons.filter(flagged).unique()
     if column.companion:

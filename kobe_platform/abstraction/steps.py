@@ -22,6 +22,7 @@ from kobe_platform.abstraction.working import Working
 from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts.columns import Pseudonym
 from kobe_platform.custody.pseudonyms import pseudonyms
+from kobe_platform.errors import PlatformError
 from kobe_platform.rules import hold, rejection
 
 FEW = 10
@@ -108,10 +109,32 @@ def abstract(
     for rule, step in STEPS.items():
         columns = [column for column in contract.columns if column.rule == rule]
         for column in sorted(columns, key=lambda column: bool(getattr(column, "only_for", None))):
-            step(working, column)
+            _carry_out(step, working, column)
     hide(working)
     frame = pl.DataFrame([working.derived[name] for name in contract.outputs]).filter(working.kept)
     return Abstracted(_shuffled(frame, contract), working.facts())
+
+
+def _carry_out(step: Callable[[Working, Any], None], working: Working, column: Column) -> None:
+    """One rule on one column; what it stumbles over is told by column and rule, never by value."""
+    try:
+        step(working, column)
+    except PlatformError:
+        raise
+    except Exception as error:
+        raise PlatformError(
+            "the rule of a column cannot be carried out",
+            code="abstraction.rule",
+            at={
+                "source": working.contract.name,
+                "month": working.month,
+                "column": column.id,
+                "rule": column.rule,
+                "error": type(error).__name__,
+            },
+            remedy="compare the column's parameters with docs/contracts.md, and report it if they are right",
+            ja="契約で定めた項目の規則を適用できません",
+        ) from None
 
 
 def _shuffled(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:

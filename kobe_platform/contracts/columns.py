@@ -316,6 +316,10 @@ class Protection(Column):
     companion_columns: dict[Literal["person", "household", "protection"], str] = {}
 
 
+RELATIONSHIPS = ("head", "spouse", "child", "parent", "grandchild", "other")
+"""Categories that a relationship to the head can have; a child's child shows as other."""
+
+
 class Relationship(Column):
     """Relationship to the head → category, and from it each household's representative, size and family type."""
 

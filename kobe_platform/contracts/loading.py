@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from kobe_platform.contracts.consistency import faults, neighbour_faults
 from kobe_platform.contracts.model import Contract
+from kobe_platform.contracts.places import line_of
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.vocabulary import LISTS
 
@@ -18,7 +20,7 @@ def load_contracts(directory: Path) -> dict[str, Contract]:
     """Every contract of a directory by source name.
 
     Raises:
-        ConfigurationError: ``contract.invalid`` (file, place and reason), ``contract.legal``, ``contract.needs``.
+        ConfigurationError: ``contract.invalid`` (file, line, place and reason), ``contract.legal``, ``contract.needs``.
     """
     contracts: dict[str, Contract] = {}
     for path in sorted(Path(directory).glob("*.toml")):
@@ -27,7 +29,7 @@ def load_contracts(directory: Path) -> dict[str, Contract]:
             raise _invalid(path, "name", "the file is named otherwise than the contract")
         contracts[contract.name] = contract
     for contract in contracts.values():
-        _neighbours_exist(contract, contracts)
+        _fits(contract, Path(directory) / f"{contract.name}.toml", contracts)
     return contracts
 
 
@@ -40,16 +42,38 @@ def load_contract(path: Path) -> Contract:
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _invalid(path, "syntax", str(error)) from None
+    return contract_of(table, path)
+
+
+def contract_of(table: Mapping, path: Path, contracts: Mapping[str, Contract] | None = None) -> Contract:
+    """A contract from what its file says.
+
+    Args:
+        contracts: other sources that it may name; without them it is not compared with any.
+
+    Raises:
+        ConfigurationError: as :func:`load_contracts`.
+    """
     try:
         contract = Contract.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in _named(first["loc"], table))
         raise _invalid(path, place or "contract", first["msg"]) from None
+    for place, reason in faults(contract):
+        raise _invalid(path, place, reason)
     _legal(contract, path)
+    if contracts is not None:
+        _fits(contract, path, contracts)
     return contract
+
+
+def _fits(contract: Contract, path: Path, contracts: Mapping[str, Contract]) -> None:
+    _neighbours_exist(contract, path, contracts)
+    for place, reason in neighbour_faults(contract, contracts):
+        raise _invalid(path, place, reason)
 
 
 def _named(loc: tuple, table: Mapping) -> list:
@@ -65,7 +89,7 @@ def _invalid(path: Path, place: str, reason: str) -> ConfigurationError:
     return ConfigurationError(
         f"a contract does not say what it must: {reason}",
         code="contract.invalid",
-        at={"file": path.name, "place": place},
+        at={"file": path.name, **line_of(path, place), "place": place},
         remedy="see docs/contracts.md",
     )
 
@@ -102,7 +126,7 @@ def _refused(path: Path, reason: str) -> ConfigurationError:
     )
 
 
-def _neighbours_exist(contract: Contract, contracts: Mapping[str, Contract]) -> None:
+def _neighbours_exist(contract: Contract, path: Path, contracts: Mapping[str, Contract]) -> None:
     protection = contract.protection
     companion = (protection.companion,) if protection and protection.companion else ()
     for name in (*contract.needs, *contract.references, *companion):
@@ -110,13 +134,13 @@ def _neighbours_exist(contract: Contract, contracts: Mapping[str, Contract]) -> 
             raise ConfigurationError(
                 "a contract needs a source that has no contract",
                 code="contract.needs",
-                at={"contract": contract.name, "source": name},
+                at={"file": path.name, "contract": contract.name, "source": name},
                 remedy="add the contract of that source",
             )
     if companion and companion[0] not in contract.needs:
         raise ConfigurationError(
             "the companion that protection is looked up in is not among `needs`",
             code="contract.needs",
-            at={"contract": contract.name, "source": companion[0]},
+            at={"file": path.name, "contract": contract.name, "source": companion[0]},
             remedy="add it to needs",
         )

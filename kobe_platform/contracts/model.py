@@ -281,7 +281,7 @@ def _named_columns(column: Column) -> set[str]:
     for field in ("with_", "prefer", "households", "lots"):
         named |= set(getattr(column, field, None) or ())
     if only_for := getattr(column, "only_for", None):
-        named.add(only_for["column"])
+        named |= {only_for["column"]} if "column" in only_for else set()
     return named
 
 

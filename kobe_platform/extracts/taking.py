@@ -87,6 +87,15 @@ def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | 
 
     screening = Screening(table, contract, manifest.encoding, delivery.month, manifest.kind, locate)
     screening.normalised.update(normalised)
+    return screened(screening)
+
+
+def screened(screening: Screening) -> Taken:
+    """What raw keeps of a delivery in memory, once it has passed every check.
+
+    Raises:
+        DeliveryRejected: as :func:`take_in`.
+    """
     screen(screening)
     aside = check_leaks(screening)
     return _reduced(screening, aside)
