@@ -16,12 +16,13 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test soak dev serve bench lint clean
+.PHONY: help setup demo test quick soak dev serve bench lint clean
 
 help:
 	@echo "make demo   the main job on a synthetic city     make dev    the Dagster UI"
 	@echo "make test   all tests                            make serve  the built site"
-	@echo "make bench  one month of 1.5 million             make lint | soak | clean"
+	@echo "make quick  unit tests without a browser         make bench  one month of 1.5 million"
+	@echo "make lint | soak | clean"
 
 setup: $(INSTALLED) $(BUILT)
 
@@ -52,6 +53,9 @@ demo: setup
 
 test: setup $(BROWSER)
 	@$(BIN)/python -m pytest -q --numprocesses $(JOBS) --dist loadgroup
+
+quick: setup
+	@$(BIN)/python -m pytest -q tests/unit -m "not slow and not browser" --numprocesses $(JOBS) --dist loadgroup
 
 soak: setup
 	@KOBE_SOAK=$(SOAK) $(BIN)/python -m pytest -q tests/soak
