@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from kobe_platform.disclosure.areas import LEAST
 from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics.cover import ROW, cover_unknown
 from kobe_platform.statistics.definition import MEAN, Statistic, derived_hierarchies
@@ -18,6 +17,8 @@ from kobe_platform.statistics.engine import engine, fetched
 from kobe_platform.vocabulary import UNKNOWN, Hierarchy
 
 SIDES = ("", "_before", "_after")
+LEAST = 7
+"""Fewest households, men and women of a district that is shown apart (the least in the city's own town tables)."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ import pytest
 from kobe_platform.custody import aws, keys
 from kobe_platform.disclosure import Attack, Costs, Rule, cell_key, magnitudes, opener, suppression
 from kobe_platform.disclosure import joints as engine_joints
-from kobe_platform.disclosure.areas import LEAST
 from kobe_platform.disclosure.auditor import joints as auditor_joints
 from kobe_platform.disclosure.auditor import members as auditor_members
 from kobe_platform.disclosure.perturbation import perturbation_table
 from kobe_platform.governance import passwords
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import groups, load_statistics, means
+from kobe_platform.statistics.compute import LEAST
 from kobe_platform.statistics.history import WINDOW
 from kobe_platform.statistics.protection import specification
 from kobe_platform.web.config import SignIn
