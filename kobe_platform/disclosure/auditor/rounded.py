@@ -72,8 +72,7 @@ def _sums(matrix, cells: np.ndarray, figures: Figures, bases: np.ndarray) -> Fou
                 continue
             derived = int(-(signs[~gap] * value[members[~gap]]).sum() * signs[gap][0])
             at = int(cells[members[gap][0]])
-            if derived < 0 or derived % bases[at]:
+            if derived < 0:
                 return [("contradiction", at)]
             value[members[gap][0]] = derived
-        open_rows = open_rows[number[open_rows] > 1] if not len(single) else open_rows
     return found

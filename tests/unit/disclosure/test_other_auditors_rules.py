@@ -1,0 +1,274 @@
+"""Every rule of the auditors of rounding, noise and magnitudes has a case that only it refuses.
+
+A mutant is an auditor with one line of its source changed; each must say something else of its case. The soak trial
+``tests/soak/test_mutants.py`` changes every comparison, number and branch of these modules by itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import polars as pl
+import pytest
+from mutants import mutate
+from scipy import sparse
+
+from kobe_platform.disclosure import Dimension, Rule, Spec, Table
+from kobe_platform.disclosure.auditor import noisy, rounded, sums
+from kobe_platform.disclosure.auditor.route import audit
+
+AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
+SEX = {"T": None, "m": "T", "f": "T"}
+EIGHT = {"city": None, **dict.fromkeys("abcdefgh", "city")}
+QUARTERS = {"city": None, **dict.fromkeys("pqrs", "city")}
+HALVES = Dimension(hierarchy={"city": None, "n": "city", "o": "city"}, of="quarter",
+                   consists_of={"n": ("p", "q"), "o": ("r", "s")})  # fmt: skip
+ROUNDED = {"method": "rounding", "base": 5}
+NOISY = {"method": "cell_key", "noise": {"most": 5, "variance": 4.0}}
+SUMS = {"measure": "yen", "largest": ("l1", "l2"), "p_percent": 10.0}
+
+
+def spec_of(*tables, area=AREA, residual=()) -> Spec:
+    described = {
+        "area": Dimension(hierarchy=area, residual=residual),
+        "sex": Dimension(hierarchy=SEX),
+        "kind": Dimension(hierarchy={"T": None, "x": "T", "unknown": "T"}, residual=["unknown"]),
+        "quarter": Dimension(hierarchy=QUARTERS),
+        "half": HALVES,
+    }
+    return Spec(rule=Rule(minimum_frequency=5), dimensions=described, tables=tables)
+
+
+def unchecked(spec: Spec, **update) -> Spec:
+    """A specification that says what :class:`Spec` itself would refuse: the auditor must not rely on that."""
+    return spec.model_copy(update=update)
+
+
+def table(method: dict, *columns: str, name: str = "t", **more) -> Table:
+    return Table(name=name, dimensions=list(columns) or ["area"], **method, **more)
+
+
+def figures(*columns: str, rows: Iterable[tuple]) -> pl.DataFrame:
+    """Rows of codes and a figure; None is hidden."""
+    found = [(*codes, value, "suppressed" if value is None else "published") for *codes, value in rows]
+    schema = dict.fromkeys(columns, pl.String) | {"value": pl.Int64, "status": pl.String}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def areas(**values: int | None) -> pl.DataFrame:
+    return figures("area", rows=values.items())
+
+
+def square(**wrong: int | None) -> pl.DataFrame:
+    """Areas a, b, c by sex, all figures multiples of 5 that add up; ``wrong`` replaces some by code of area and sex."""
+    counts = dict(zip(itertools.product("abc", "mf"), (5, 40, 50, 60, 70, 80), strict=True))
+    rows = []
+    for area, sex in itertools.product(AREA, SEX):
+        value = sum(n for (a, s), n in counts.items() if area in (a, "city") and sex in (s, "T"))
+        rows.append((area, sex, wrong.get(area + sex, value)))
+    return figures("area", "sex", rows=rows)
+
+
+def halves(n: int | None, o: int | None) -> pl.DataFrame:
+    return figures("area", rows=[("city", 100), ("n", n), ("o", o)])
+
+
+def quarters(p: int | None, r: int | None) -> pl.DataFrame:
+    return figures("area", rows=[("city", 100), ("p", p), ("q", 30), ("r", r), ("s", 20)])
+
+
+UNKNOWN_TWICE = figures("area", "kind", rows=[("city", "T", 40), ("city", "x", 30), ("a", "T", 35), ("a", "x", 20)])
+QUARTER, HALF = ({"area": name} for name in ("quarter", "half"))
+R, N, S = (table(method) for method in (ROUNDED, NOISY, SUMS))
+SQUARES = {letter: table(method, "area", "sex") for letter, method in (("R", ROUNDED), ("N", NOISY), ("S", SUMS))}
+AWAY = dict.fromkeys(("am", "af", "bm", "bf"))
+
+# name: (specification, tables, (rule, codes) that are found)
+CASES = {
+    "R nothing": (spec_of(SQUARES["R"]), {"t": square()}, set()),
+    "R hidden": (spec_of(R), {"t": areas(city=30, a=5, b=5, c=None)}, {("hidden", "c")}),
+    "R unrounded": (spec_of(R), {"t": areas(city=30, a=14, b=16, c=0)}, {("unrounded", "a"), ("unrounded", "b")}),
+    "R sums": (spec_of(SQUARES["R"]), {"t": square(cT=155)}, {("contradiction", "c T"), ("contradiction", "city T")}),
+    "R two figures": (spec_of(SQUARES["R"], table(ROUNDED, name="u")),
+                      {"t": square(), "u": areas(city=305, a=50, b=110, c=150)}, {("contradiction", "a T")}),
+    "R residual": (spec_of(R, residual=["c"]), {"t": areas(city=40, a=15, b=20)}, set()),
+    "R residual of nothing": (spec_of(R, residual=["c"]), {"t": areas(city=35, a=15, b=20)}, set()),
+    "R less than its parts": (spec_of(R, residual=["c"]), {"t": areas(city=30, a=15, b=20)}, {("contradiction", "c")}),
+    # 5 of another area and of any kind, 10 of another area and kind x: the rest of both would be 5 less than nothing
+    "R less than the unknown": (spec_of(table(ROUNDED, "area", "kind"), area={"city": None, "a": "city", "b": "city"},
+                                        residual=["b"]), {"t": UNKNOWN_TWICE}, {("contradiction", "b unknown")}),
+    "R narrower than k": (unchecked(spec_of(R), rule=Rule(minimum_frequency=7)),
+                          {"t": areas(city=30, a=30, b=0, c=0)}, {("narrow", code) for code in AREA}),
+    "R as wide as k": (spec_of(R),
+                       {"t": areas(city=30, a=30, b=0, c=0)}, set()),
+    "R narrower than promised": (unchecked(spec_of(R), tables=(R.model_copy(update={"interval_width": 5}),)),
+                                 {"t": areas(city=30, a=30, b=0, c=0)}, {("narrow", code) for code in AREA}),
+    "R as wide as promised": (spec_of(table(ROUNDED, interval_width=4)),
+                              {"t": areas(city=30, a=30, b=0, c=0)}, set()),
+    "R regrouped": (spec_of(table(ROUNDED).model_copy(update={"dimensions": QUARTER}),
+                            table(ROUNDED, name="h").model_copy(update={"dimensions": HALF})),
+                    {"t": quarters(30, 20), "h": halves(60, 40)}, set()),
+    "R regrouped otherwise": (spec_of(table(ROUNDED).model_copy(update={"dimensions": QUARTER}),
+                                      table(ROUNDED, name="h").model_copy(update={"dimensions": HALF})),
+                              {"t": quarters(30, 20), "h": halves(55, 45)},
+                              {("contradiction", "p"), ("contradiction", "r")}),
+    "R two bases": (spec_of(R, table({"method": "rounding", "base": 10}, name="u", population="other")),
+                    {"t": areas(city=15, a=15, b=0, c=0), "u": areas(city=20, a=20, b=0, c=0)}, set()),
+    "R the other base": (spec_of(R, table({"method": "rounding", "base": 10}, name="u", population="other")),
+                         {"t": areas(city=15, a=15, b=0, c=0), "u": areas(city=15, a=15, b=0, c=0)},
+                         {("unrounded", "a"), ("unrounded", "city")}),
+    "N nothing": (spec_of(SQUARES["N"]), {"t": square()}, set()),
+    "N zeros": (spec_of(N), {"t": areas(city=20, a=20, b=0, c=0)}, set()),
+    "N hidden": (spec_of(N), {"t": areas(city=30, a=10, b=20, c=None)}, {("hidden", "c")}),
+    "N small": (spec_of(N), {"t": areas(city=30, a=10, b=20, c=4)}, {("small", "c")}),
+    "N at k": (spec_of(N), {"t": areas(city=30, a=10, b=20, c=5)}, set()),
+    "N two figures": (spec_of(SQUARES["N"], table(NOISY, name="u")),
+                      {"t": square(), "u": areas(city=305, a=50, b=110, c=150)}, {("contradiction", "a T")}),
+    # 10 and 10 are at most 20 together, and at least 10
+    "N the most that parts can be": (spec_of(N), {"t": areas(city=33, a=10, b=10, c=0)}, set()),
+    "N more than parts can be": (spec_of(N), {"t": areas(city=45, a=10, b=10, c=0)}, {"undecided"}),
+    "N less than parts can be": (spec_of(N), {"t": areas(city=5, a=20, b=20, c=0)}, {"undecided"}),
+    # eight figures of 5 are eight persons or more; a total of 5 leaves room of 2 above them, not of 3
+    "N one person each": (spec_of(table(NOISY, interval_width=2), area=EIGHT),
+                          {"t": areas(city=5, **dict.fromkeys("abcdefgh", 5))}, set()),
+    "N no room above one each": (spec_of(table(NOISY, interval_width=3), area=EIGHT),
+                                 {"t": areas(city=5, **dict.fromkeys("abcdefgh", 5))}, {"undecided"}),
+    "N residual": (spec_of(N, residual=["c"]), {"t": areas(city=90, a=10, b=10)}, set()),
+    "N as wide as its noise": (spec_of(table(NOISY, interval_width=10)), {"t": areas(city=50, a=20, b=20, c=20)},
+                               set()),
+    "N wider than its noise": (spec_of(table(NOISY, interval_width=11)), {"t": areas(city=60, a=20, b=20, c=20)},
+                               {("narrow", code) for code in AREA}),
+    "N a zero as wide as its noise": (spec_of(table(NOISY, interval_width=5)), {"t": areas(city=20, a=20, b=0, c=0)},
+                                      set()),
+    "N wider than a zero's noise": (spec_of(table(NOISY, interval_width=6)), {"t": areas(city=20, a=20, b=0, c=0)},
+                                    {("narrow", "b"), ("narrow", "c")}),
+    "N the wider of two": (spec_of(table(NOISY, interval_width=6), table(NOISY, name="u", interval_width=1)),
+                           {"t": areas(city=20, a=20, b=0, c=0), "u": areas(city=20, a=20, b=0, c=0)},
+                           {("narrow", "b"), ("narrow", "c")}),
+    "S nothing": (spec_of(SQUARES["S"]), {"t": square(**AWAY)}, set()),
+    "S one hidden": (spec_of(SQUARES["S"]), {"t": square(am=None)}, {("exact", "a m")}),
+    "S hidden here, shown there": (spec_of(S, table(SUMS, name="u")),
+                                   {"t": areas(city=90, a=None, b=None, c=30), "u": areas(city=90, a=20, b=40, c=30)},
+                                   {("exact", "a"), ("exact", "b")}),
+    "S sums": (spec_of(SQUARES["S"]), {"t": square(cT=155)}, {("contradiction", "city T")}),
+    "S two figures": (spec_of(SQUARES["S"], table(SUMS, name="u")),
+                      {"t": square(**AWAY), "u": areas(city=305, a=45, b=115, c=150)}, {("contradiction", "b T")}),
+    "S no sums": (spec_of(S), {"t": areas(city=31, a=None, b=30, c=None)}, {"contradiction"}),
+    "S one yen each": (spec_of(S), {"t": areas(city=32, a=None, b=30, c=None)}, {("exact", "a"), ("exact", "c")}),
+    "S one yen or two": (spec_of(S), {"t": areas(city=33, a=None, b=30, c=None)}, set()),
+    "S residual": (spec_of(S, residual=["c"]), {"t": areas(city=90, a=40, b=30)}, set()),
+    "S residual beside": (spec_of(S, residual=["c"]), {"t": areas(city=90, a=None, b=30)}, set()),
+    "S zeros hidden": (spec_of(table(SUMS, zeros="hidden")), {"t": areas(city=31, a=None, b=30, c=None)}, set()),
+    "S regrouped": (spec_of(table(SUMS).model_copy(update={"dimensions": QUARTER}),
+                            table(SUMS, name="h").model_copy(update={"dimensions": HALF})),
+                    {"t": quarters(None, None), "h": halves(60, 40)}, {("exact", "p"), ("exact", "r")}),
+}  # fmt: skip
+
+# module, line, what stands there in the mutant, a case on which it errs
+MUTANTS = (
+    ("rounded", 'found: Found = [("hidden", cell) for cell in np.flatnonzero(figures.hidden).tolist()]',
+     "found: Found = []", "R hidden"),
+    ("rounded", "(figures.value % bases != 0)", "(figures.value % bases < 0)", "R unrounded"),
+    ("rounded", "found += _sums(matrix, system.cells, figures, bases)", "", "R sums"),
+    ("rounded", 'return [("contradiction", at)]', "return []", "R less than its parts"),
+    ("rounded", "value[members[gap][0]] = derived", "value[members[gap][0]] = 0", "R less than the unknown"),
+    ("rounded", "(bases - 1 < needed)", "(bases < needed)", "R narrower than promised"),
+    ("rounded", "table.rule(spec.rule).minimum_frequency - 1)", "0)", "R narrower than k"),
+    ("rounded", "max(table.interval_width or 0, ", "max(0, ", "R narrower than promised"),
+    ("rounded", "bases[cells] = table.base", "bases[:] = spec.tables[0].base", "R the other base"),
+    ("noisy", 'found: Found = [("hidden", cell) for cell in np.flatnonzero(figures.hidden).tolist()]',
+     "found: Found = []", "N hidden"),
+    ("noisy", 'found += [("small", cell) for cell in np.flatnonzero(small).tolist()]', "", "N small"),
+    ("noisy", "(value < figures.k)", "(value <= figures.k)", "N at k"),
+    ("noisy", "np.maximum(1, value - most)", "np.maximum(0, value - most)", "N no room above one each"),
+    ("noisy", "np.maximum(1, value - most)", "1", "N more than parts can be"),
+    ("noisy", "ENDLESS, value + most)", "ENDLESS, value + 99)", "N less than parts can be"),
+    ("noisy", "np.where(value < 0, ENDLESS, value + most)", "value + most", "N residual"),
+    ("noisy", "high - width < low", "high - width < low - 1", "N wider than its noise"),
+    ("noisy", "high - width < low", "high - width <= low", "N as wide as its noise"),
+    ("noisy", "np.maximum(width[cells], table.interval_width or 1)", "table.interval_width or 1", "N the wider of two"),
+    ("noisy", "    room = high - width", "    room = high", "N no room above one each"),
+    ("noisy", 'return [("undecided", cell) for cell in lacking.tolist()]', "return []", "N more than parts can be"),
+    ("sums", "if system.impossible:", "if False:", "S sums"),
+    ("sums", "np.flatnonzero(figures.hidden & (figures.value >= 0)).tolist()", "()", "S hidden here, shown there"),
+    ("sums", 'return [("contradiction", int(cells[0]))]', "return []", "S no sums"),
+    ("sums", "high - low < 1 - 1e-6", "high - low < 0", "S one yen each"),
+    ("sums", "high - low < 1 - 1e-6", "high - low < 1 + 1e-6", "S one yen or two"),
+    ("sums", "or figures.residual[cell]", "or False", "S residual"),
+    ("sums", "system.lower[unknowns].astype(float)", "np.zeros(size)", "S one yen each"),
+    ("route", 'findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]',
+     "findings = []", "R two figures"),
+    ("unit_moves", "if parts & set(_line(parents, leaf)):", "if True:", "R regrouped"),
+)  # fmt: skip
+
+
+def found(name: str) -> set:
+    """Rules and codes that the audit finds; rules alone where a case names no codes."""
+    spec, tables, expected = CASES[name]
+    findings = audit(spec, tables).findings
+    if any(isinstance(entry, str) for entry in expected):
+        return {finding.rule for finding in findings}
+    return {(finding.rule, " ".join(finding.coordinates.values())) for finding in findings}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_auditor_says_what_is_wrong(name):
+    assert found(name) == CASES[name][2]
+
+
+@pytest.mark.parametrize("room, line, instead, name", MUTANTS)
+def test_a_rule_broken_on_purpose_is_missed(room, line, instead, name, monkeypatch):
+    mutate(room, line, instead, monkeypatch)
+    assert found(name) != CASES[name][2]
+
+
+# module and fault of the moves → the auditor's line that sees it, and what stands there in the mutant
+MOVES = {
+    ("rounded", "a total stands still"): ("if (matrix @ moves[system.cells]).count_nonzero():", "if False:"),
+    ("rounded", "a cell is in no move"): ("np.flatnonzero(uncounted).tolist()", "()"),
+    ("noisy", "a total stands still"): ("still.count_nonzero() or", ""),
+    ("noisy", "a cell is in no move"): ("or (np.diff(moves.indptr) == 0).any()", ""),
+}
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("room, fault", MOVES)
+def test_moves_that_prove_nothing_are_undecided(room, fault, broken, monkeypatch):
+    """Intervals rest on moves that keep all equations and reach every cell; where they do not, nothing is proven."""
+    if broken:
+        mutate(room, *MOVES[room, fault], monkeypatch)
+    auditor, case = {"rounded": (rounded.audit_rounded, "R nothing"), "noisy": (noisy.audit_noisy, "N zeros")}[room]
+    made = auditor.__globals__["unit_moves"]
+
+    def faulty(spec, figures):
+        moves = sparse.csr_array(made(spec, figures)).toarray()
+        if fault == "a total stands still":
+            moves[int(moves.sum(axis=1).argmax()), -1] = 0
+        else:
+            moves = moves[:, moves[-1] == 0]
+        return sparse.csr_array(moves)
+
+    monkeypatch.setitem(in_use(auditor).__globals__, "unit_moves", faulty)
+    assert undecided(case) == (not broken)
+
+
+def in_use(auditor: Callable) -> Callable:
+    """The function that the audit calls: the one given, or what a mutant put in its place."""
+    return getattr(sys.modules[auditor.__module__], auditor.__name__)
+
+
+def undecided(name: str) -> bool:
+    """Whether the audit of a case leaves something undecided."""
+    return "undecided" in {finding.rule for finding in audit(*CASES[name][:2]).findings}
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_program_without_an_answer_leaves_a_sum_undecided(broken, monkeypatch):
+    if broken:
+        mutate("sums", "if np.isnan(low) or np.isnan(high):", "if False:", monkeypatch)
+    answers = lambda system, unknowns, equations: (np.full(len(unknowns), np.nan),) * 2  # noqa: E731
+    monkeypatch.setitem(in_use(sums.audit_sums).__globals__, "intervals", answers)
+    assert undecided("S nothing") == (not broken)
