@@ -16,16 +16,20 @@ from kobe_platform.custody.durable import locked
 from kobe_platform.disclosure import FormerRelease, Relation, Spec, audit, protect
 from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.ondemand.nearest import Nearer
 from kobe_platform.ondemand.question import Question
 from kobe_platform.publication import content_digest
 from kobe_platform.statistics import Statistic, groups
-from kobe_platform.statistics.history import WINDOW, former_releases, record_release, under
+from kobe_platform.statistics.history import WINDOW, former_releases, record_release, recorded_content, under
 from kobe_platform.statistics.protection import specification
 from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.tabulation import areas_of, counted_beside
 from kobe_platform.vocabulary import Hierarchy, hierarchies
 
 STAGE = "answers"
+UNHINDERED = 2
+"""So often an answer is worked out while others are not held up; then they are."""
+UNSAFE = "公表済みの統計と合わせると推定できる値があるため、回答できません"
 WITHIN = {("foreigners", "residents")}
 """Populations of which the first is part of the second."""
 
@@ -39,68 +43,153 @@ class Answer:
     facts: Mapping[str, object]
 
 
+class Unanswerable(QuestionError):
+    """A question that nothing can be told of beside what is published.
+
+    Attributes:
+        offer: the nearest question that can be answered; None where none of those that were tried can.
+    """
+
+    offer: Nearer | None = None
+
+
 def answer(
-    store: PartitionStore, statistics: Mapping[str, Statistic], question: Question, window: int = WINDOW
+    store: PartitionStore,
+    statistics: Mapping[str, Statistic],
+    question: Question,
+    window: int = WINDOW,
+    nearer: Sequence[Nearer] = (),
 ) -> Answer:
     """Answer a question, or give the answer that it had before where nothing has changed since.
 
+    Others are not held up while it is worked out. Where another answer or a publication of the month came meanwhile, it
+    is worked out again beside that.
+
+    Args:
+        nearer: the questions to try, in this order, where this one cannot be answered.
+
     Raises:
-        QuestionError: tables of the month are not published as the lake now is (``ondemand.unready``),
-            or the answer cannot be protected (``ondemand.unsafe``: which cell stands in its way is not told, for that
-            would tell that it is small); then nothing was recorded.
+        Unanswerable: the answer cannot be protected (which cell stands in its way is not told, for that would tell that
+            it is small). QuestionError: tables of the month are not published as the lake now is
+            (``ondemand.unready``). Then nothing was recorded.
     """
     members = groups(statistics.values())[question.statistic.key]
-    with locked(store.root / f".{STAGE}.lock"):
-        published = _published(store, members, question.month)
-        inputs = {name: content_digest(table) for name, table in published.items()}
-        id = PartitionId(STAGE, question.statistic.name, question.month)
-        held = store.current(id)
-        if held is not None and dict(held.inputs) == inputs:
-            return Answer(store.read(id), True, held.facts)
-        table, facts, spec = _protected(store, members, question, published, window)
-        record_release(
-            store, question.statistic.key, question.month, FormerRelease({question.statistic.name: table}, spec)
-        )
-        store.write(id, table, facts=facts, inputs=inputs)
-        return Answer(table, False, facts)
+    lock = store.root / f".{STAGE}.lock"
+    for _ in range(UNHINDERED):
+        state = _state(store, members, question)
+        if (kept := _kept(store, question, state)) is not None:
+            return kept
+        solved = _solved(store, members, question, state, window, nearer)
+        with locked(lock):
+            if _state(store, members, question).stands(state):
+                return _committed(store, question, state, solved)
+    with locked(lock):
+        state = _state(store, members, question)
+        kept = _kept(store, question, state)
+        return kept or _committed(store, question, state, _solved(store, members, question, state, window, nearer))
 
 
-def _protected(
+@dataclass(frozen=True)
+class _State:
+    """What an answer is worked out beside: the month's published tables, and what was released of it so far."""
+
+    published: Mapping[str, pl.DataFrame]
+    inputs: Mapping[str, str]
+    recorded: str
+
+    def stands(self, other: _State) -> bool:
+        return (self.inputs, self.recorded) == (other.inputs, other.recorded)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    table: pl.DataFrame
+    facts: Mapping[str, object]
+    spec: Spec
+
+
+def _state(store: PartitionStore, members: Sequence[Statistic], question: Question) -> _State:
+    recorded = recorded_content(store, question.statistic.key, question.month)
+    published = _published(store, members, question.month)
+    return _State(published, {name: content_digest(table) for name, table in published.items()}, recorded)
+
+
+def _kept(store: PartitionStore, question: Question, state: _State) -> Answer | None:
+    """The answer that was given before over the published tables as they are."""
+    id = PartitionId(STAGE, question.statistic.name, question.month)
+    held = store.current(id)
+    if held is None or dict(held.inputs) != dict(state.inputs):
+        return None
+    return Answer(store.read(id), True, held.facts)
+
+
+def _committed(store: PartitionStore, question: Question, state: _State, solved: _Solved) -> Answer:
+    """Enter an answer into the record of releases, then keep it."""
+    name = question.statistic.name
+    record_release(store, question.statistic.key, question.month, FormerRelease({name: solved.table}, solved.spec))
+    store.write(PartitionId(STAGE, name, question.month), solved.table, facts=solved.facts, inputs=state.inputs)
+    return Answer(solved.table, False, solved.facts)
+
+
+def _solved(
     store: PartitionStore,
     members: Sequence[Statistic],
     question: Question,
-    published: Mapping[str, pl.DataFrame],
+    state: _State,
     window: int,
-) -> tuple[pl.DataFrame, dict[str, object], Spec]:
+    nearer: Sequence[Nearer],
+) -> _Solved:
+    """The protected table of a question; where there is none, the first of the nearer ones that can be protected."""
     asked, month = question.statistic, question.month
-    answered = _answered(store, asked, month, {name: content_digest(table) for name, table in published.items()})
+    answered = _answered(store, asked, month, state.inputs)
+    others = [one.question.statistic for one in nearer]
     areas = areas_of(store, [*members, *answered.statistics, asked], month)
-    cells = counted_beside(store, members, [*answered.statistics, asked], month)
-    spec = specification([*members, *answered.statistics, asked], areas)
-    published = {**published, **answered.tables}
-    fixed = {member.name for member in (*members, *answered.statistics) if member.kind == "frequency"}
-    tables = tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)
-    relations = (*spec.relations, *inclusions(members, [*answered.statistics, asked]))
-    spec = spec.model_copy(update={"tables": tables, "relations": relations})
-    former = under(spec, former_releases(store, asked.key, month, window))
-    hidden = {name: published[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
-    wanted = {name: cells[name] for name in (*fixed, asked.name)}
-    try:
-        table = protect(spec, wanted, hidden=hidden, previous=former).tables[asked.name]
-        report = audit(spec, {**published, asked.name: table}, previous=former)
-    except DisclosureError:
-        raise _unsafe(month) from None
-    if not report.publishable:
-        raise _unsafe(month)
-    suppressed = table.filter(pl.col("status") == "suppressed").height
+    cells = counted_beside(store, members, [*answered.statistics, asked, *others], month)
+    former = former_releases(store, asked.key, month, window)
+    beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former)
+    table = _protected(beside, asked)
+    if table is None:
+        able = (one for one in nearer if _protected(beside, one.question.statistic) is not None)
+        raise _unanswerable(month, next(able, None))
     facts = {
         "rows": table.height,
-        "suppressed": suppressed,
+        "suppressed": table.filter(pl.col("status") == "suppressed").height,
         "minimum_frequency": asked.minimum_frequency,
-        "audit_safe": report.publishable,
+        "audit_safe": True,
         "statistic": asked.model_dump(mode="json"),
     }
-    return table, facts, recorded_spec(members, asked, areas)
+    return _Solved(table, facts, recorded_spec(members, asked, areas))
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What a table is protected beside: the published tables and answers of the month, and former releases."""
+
+    members: Sequence[Statistic]
+    answered: _Answered
+    tables: Mapping[str, pl.DataFrame]
+    cells: Mapping[str, pl.DataFrame]
+    areas: Hierarchy | None
+    former: Sequence[FormerRelease]
+
+
+def _protected(beside: _Beside, asked: Statistic) -> pl.DataFrame | None:
+    """The table, protected and audited with all that it stands beside; None where that cannot be."""
+    members, others = beside.members, beside.answered.statistics
+    spec = specification([*members, *others, asked], beside.areas)
+    fixed = {member.name for member in (*members, *others) if member.kind == "frequency"} - {asked.name}
+    tables = tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)
+    relations = (*spec.relations, *inclusions(members, [*others, asked]))
+    spec = spec.model_copy(update={"tables": tables, "relations": relations})
+    former = under(spec, beside.former)
+    hidden = {name: beside.tables[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
+    wanted = {name: beside.cells[name] for name in (*fixed, asked.name)}
+    try:
+        table = protect(spec, wanted, hidden=hidden, previous=former).tables[asked.name]
+        report = audit(spec, {**beside.tables, asked.name: table}, previous=former)
+    except DisclosureError:
+        return None
+    return table if report.publishable else None
 
 
 def inclusions(members: Sequence[Statistic], answers: Sequence[Statistic]) -> list[Relation]:
@@ -188,11 +277,14 @@ def unready(month: str) -> QuestionError:
     )
 
 
-def _unsafe(month: str) -> QuestionError:
-    return QuestionError(
+def _unanswerable(month: str, offer: Nearer | None) -> Unanswerable:
+    """The refusal, with the nearest question that can be answered; the portal's desk adds its words."""
+    error = Unanswerable(
         "the answer could tell hidden figures beside what is published: it is not given",
         code="ondemand.unsafe",
         at={"month": month},
         remedy="ask for coarser dimensions",
-        ja="公表済みの統計と合わせると推定できる値があるため、回答できません。区分を粗くしてください",
+        ja=UNSAFE,
     )
+    error.offer = offer
+    return error

@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kobe_platform.clock import JAPAN, today
-from kobe_platform.errors import ConfigurationError, PlatformError, QuestionError
+from kobe_platform.custody.durable import locked
+from kobe_platform.errors import PlatformError, QuestionError
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import REFUSED, events_of, note
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.ondemand.answers import STAGE, Answer, answer
+from kobe_platform.ondemand.answers import STAGE, UNSAFE, Answer, Unanswerable, answer
 from kobe_platform.ondemand.menu import Menu
+from kobe_platform.ondemand.nearest import TRIED, changes_of, nearest
 from kobe_platform.ondemand.question import Question, understood
+from kobe_platform.ondemand.words import in_words
 from kobe_platform.reception.steps import in_force
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.history import WINDOW
@@ -73,17 +76,39 @@ class Desk:
         Raises:
             QuestionError, DisclosureError, LakeError: what cannot be asked or answered; recorded as refused.
         """
-        self._admit(person)
+        # One question of a person at a time: two at once could both be the last of the quota.
+        with locked(self.store.root / f".{STAGE}.{person.login}.lock"):
+            self._admit(person)
+            return self._recorded(person, asked, application)
+
+    def _recorded(self, person: Person, asked: Mapping[str, object], application: str) -> tuple[Question, Answer]:
+        """Answer, and note what became of the question."""
+        question, areas = None, self.areas(str(asked.get("month", "")))
         try:
-            question = understood(self.menu, asked, self.areas(str(asked.get("month", ""))), self.months())
+            question = understood(self.menu, asked, areas, self.months())
             self._approved(question, application)
-            given = answer(self.store, self.statistics, question, self.window)
-        except (PlatformError, ConfigurationError) as error:
-            note(self.governance, person.login, ACTION, outcome=REFUSED, detail={"code": error.code})
+            nearer = nearest(self.menu, question, areas)[:TRIED]
+            given = answer(self.store, self.statistics, question, self.window, nearer)
+        except PlatformError as error:
+            if isinstance(error, Unanswerable) and question is not None:
+                self._advise(error, question, areas)
+            told = {"code": error.code, **(question.as_record() if question else {})}
+            note(self.governance, person.login, ACTION, outcome=REFUSED, detail=told)
             raise
         told = {**question.as_record(), "application": application, "kept": given.kept}
         note(self.governance, person.login, ACTION, f"{question.statistic.name}/{question.month}", detail=told)
         return question, given
+
+    def _advise(self, error: Unanswerable, question: Question, areas: Hierarchy | None) -> None:
+        """Say what to change, and name the nearest question that can be answered."""
+        if error.offer is not None:
+            near = error.offer.question
+            offered = in_words(self.menu, near.measure, near.dimensions)
+            error.ja = f"{UNSAFE}。次の集計なら回答できます：{offered}（{'、'.join(error.offer.changes)}）"
+            error.remedy = f"ask by {', '.join(near.dimensions)}, which can be answered"
+            return
+        changes = "、".join([*changes_of(self.menu, question, areas), "別の月を選ぶ"])
+        error.ja = f"{UNSAFE}。区分を変えてください：{changes}"
 
     def asked_by(self, login: str) -> int:
         """Questions of a person in this calendar month of Japan."""

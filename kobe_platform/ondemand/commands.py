@@ -57,7 +57,9 @@ def ask(
     except PlatformError as error:
         if not as_json:
             raise
-        typer.echo(json.dumps({"code": error.code, "ja": error.ja}, ensure_ascii=False))
+        offer = getattr(error, "offer", None)
+        told = {"code": error.code, "ja": error.ja, "offer": offer.question.as_record() if offer else None}
+        typer.echo(json.dumps(told, ensure_ascii=False))
         raise typer.Exit(1) from None
     _tell(desk, question, given, out, as_json)
 

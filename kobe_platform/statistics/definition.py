@@ -106,6 +106,8 @@ class Statistic(BaseModel):
             raise ValueError("a role names a column that is no dimension")
         if self.kind == "public":
             return self
+        if list(self.dimensions.values()).count(DISTRICT) > 1:
+            raise ValueError("one column of a table goes by district; the other end of a move goes by ward")
         if self.by_district and self.kind == "frequency" and self.district_column is None:
             raise ValueError("a table by district selects a plain column as its area: `district AS area`")
         return self

@@ -97,6 +97,12 @@ def is_recorded(store: PartitionStore, group: str, month: str, tables: Sequence[
     return held is not None and _newest(held.facts["versions"], tables) == content
 
 
+def recorded_content(store: PartitionStore, group: str, month: str) -> str:
+    """What the record of a month says now, as one digest; empty where nothing was released."""
+    held = store.current(_place(group, month))
+    return held.content if held is not None else ""
+
+
 def _place(group: str, month: str) -> PartitionId:
     return PartitionId(STAGE, group.replace("/", "_"), month)
 

@@ -24,6 +24,7 @@ from kobe_platform.governance.trail import events_of
 from kobe_platform.lounge.release import current
 from kobe_platform.ondemand.asking import ACTION, month_begins
 from kobe_platform.ondemand.menu import Measure, Menu, load_menu
+from kobe_platform.ondemand.words import in_words, reason
 from kobe_platform.vocabulary import hierarchies
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
@@ -56,7 +57,7 @@ async def ondemand_ask(request: Request) -> Response:
     form = await request.form()
     told = await _asked(portal, person, _question(form))
     if "answer" not in told:
-        return await _form(request, form=form, message=str(told.get("ja", "")), status=422)
+        return await _form(request, form=form, message=str(told.get("ja", "")), offer=told.get("offer"), status=422)
     return RedirectResponse(f"/ondemand/{told['answer']}/{told['month']}", status_code=303)
 
 
@@ -80,7 +81,14 @@ async def ondemand_answer(request: Request) -> Response:
     return page(request, "ondemand_answer.html", told=told, measure=menu.measures[told["measure"]], name=name)
 
 
-async def _form(request: Request, *, form: FormData | None = None, message: str = "", status: int = 200) -> Response:
+async def _form(
+    request: Request,
+    *,
+    form: FormData | None = None,
+    message: str = "",
+    offer: dict | None = None,
+    status: int = 200,
+) -> Response:
     portal, person = request.app.state.portal, request.state.session.person
     menu = await run_in_threadpool(load_menu, portal.settings.ondemand)
     asked = str((form or request.query_params).get("measure", ""))
@@ -91,6 +99,7 @@ async def _form(request: Request, *, form: FormData | None = None, message: str 
     known = [told["periods"][1] for told in release.tables.values() if told.get("period") == "month"] if release else []
     return page(
         request, "ondemand.html", status=status, menu=menu, chosen=chosen, message=message, given=form, done=done,
+        offer=offer, in_words=in_words, reason=reason,
         offered=_offered(menu, menu.measures[chosen]), left=menu.quota - len(done),
         month=max(known, default=f"{today():%Y-%m}"),
         synthetic=bool(release and release.facts.get("basis") == "synthetic"),

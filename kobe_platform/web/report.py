@@ -20,6 +20,7 @@ from kobe_platform.deliveries import read_receipt
 from kobe_platform.governance.application import ACTIONS_JA
 from kobe_platform.governance.trail import REFUSED, Event, events
 from kobe_platform.lounge.release import releases_of
+from kobe_platform.ondemand.words import reason
 from kobe_platform.settings import Settings
 
 ACCOUNTS_JA = {
@@ -149,7 +150,7 @@ def _questions(happened: list[Event]) -> Section:
     for event in happened:
         if event.action == "ondemand":
             refused = event.outcome == REFUSED
-            what = str(event.detail.get("code" if refused else "measure", ""))
+            what = reason(str(event.detail.get("code", ""))) if refused else str(event.detail.get("measure", ""))
             counted[event.who, "拒否" if refused else "回答", what] += 1
     rows = tuple((*key, count) for key, count in sorted(counted.items()))
     return Section("オンデマンド集計", ("利用者", "結果", "対象・理由", "回数"), rows, "操作の記録")

@@ -7,7 +7,7 @@ pseudonyms and its own guards with its contract.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,10 +66,10 @@ class Source:
     """
 
     name: str
-    columns: Mapping[str, SourceColumn]
+    columns: Mapping[str, SourceColumn] = field(repr=False)
     withheld: frozenset[str]
     row_key: str
-    stored: tuple[SourceColumn, ...]
+    stored: tuple[SourceColumn, ...] = field(repr=False)
     public: bool
 
     def made_up_rows(self, rows: int = TRIAL_ROWS) -> pl.DataFrame:

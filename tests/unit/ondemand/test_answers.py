@@ -109,7 +109,13 @@ def test_what_cannot_be_protected_is_refused_without_saying_where(desk, analyst,
     assert refusal.value.__cause__ is None and WARDS[0] not in str(refusal.value)
     assert former_releases(desk.store, "stocks/month", MONTH) == []
     trail = events_of(desk.governance, "yamada", ACTION, month_begins())
-    assert [(e.outcome, dict(e.detail)) for e in trail] == [("refused", {"code": "ondemand.unsafe"})]
+    (event,) = trail
+    assert (event.outcome, event.detail["code"], event.detail["dimensions"]) == (
+        "refused",
+        "ondemand.unsafe",
+        ["ward", "age5"],
+    )
+    assert set(event.detail) == {"code", "month", "measure", "dimensions", "filters"}
 
 
 @pytest.mark.parametrize("rule", ["exact", "undecided", "ring"])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from kobe_platform.contracts import load_contracts
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.compute import prepare
-from kobe_platform.statistics.select.sources import Source, SourceColumn, sources_of
+from kobe_platform.statistics.select.sources import DISTRICT, Source, SourceColumn, sources_of
+from kobe_platform.vocabulary import hierarchies
 
 SOURCES = sources_of(load_contracts(Settings().contracts))
 PEOPLE = {name: source for name, source in SOURCES.items() if not source.public and source.row_key}
@@ -61,7 +62,7 @@ def raw_rows(source: Source, number: int, seed: int) -> pl.DataFrame:
 def statistics(draw) -> Drawn:
     source = draw(st.sampled_from(sorted(PEOPLE.values(), key=lambda one: one.name)))
     fitting = sorted(name for name, column in source.columns.items() if column.hierarchies)
-    chosen = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique=True))
+    chosen = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique_by=_origin))
     outputs = {f"d{n}" if draw(st.booleans()) else name: name for n, name in enumerate(chosen)}
     trees = {output: draw(st.sampled_from(source.columns[name].hierarchies)) for output, name in outputs.items()}
     where = draw(st.none() | conditions(source))
@@ -72,6 +73,16 @@ def statistics(draw) -> Drawn:
     plain += f" WHERE {where}" if where else ""
     styled = draw(_styled(source, outputs, measure, where))
     return Drawn(source, head + plain + " GROUP BY ALL", head + styled, draw(st.integers(0, 1 << 30)))
+
+
+def _origin(name: str) -> str:
+    """What a column is derived from: two groupings of one thing in a table would tell their difference.
+
+    A table goes by district once.
+    """
+    if name.startswith(DISTRICT):
+        return DISTRICT
+    return hierarchies()[name].source if name in hierarchies() else name
 
 
 def conditions(source: Source, depth: int = 2):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from starlette.datastructures import FormData
 
 from kobe_platform.governance.trail import note
+from kobe_platform.ondemand.words import REASONS
 from kobe_platform.web import ondemand
 from tests.unit.web.conftest import post, visitor
 
@@ -87,5 +90,41 @@ def test_the_months_questions_are_listed(app):
     detail = {"month": "2025-07", "measure": "residents", "dimensions": ["ward"], "filters": {}}
     note(database, "analyst", "ondemand", f"{NAME}/2025-07", detail=detail, now=datetime.now(UTC))
     note(database, "analyst", "ondemand", outcome="refused", detail={"code": "ondemand.unsafe"})
+    refused = {**detail, "code": "lake.changed", "dimensions": ["ward", "sex"]}
+    note(database, "analyst", "ondemand", outcome="refused", detail=refused)
     page = visitor(app, "analyst").get("/ondemand").text
-    assert f'href="/ondemand/{NAME}/2025-07"' in page and "ondemand.unsafe" in page and "あと28回" in page
+    assert f'href="/ondemand/{NAME}/2025-07"' in page and "あと27回" in page
+    assert REASONS["ondemand.unsafe"] in page and f"住民（区・性別）：{REASONS['lake.changed']}" in page
+    assert "ondemand.unsafe" not in page and "lake.changed" not in page
+
+
+def test_a_refusal_offers_the_nearest_question_as_one_press(app, monkeypatch):
+    asked = []
+    near = {"month": "2025-07", "measure": "residents", "dimensions": ["ward", "age10"], "filters": {"age10": ["0-9"]}}
+
+    async def run(portal, person, more, question):
+        asked.append(tomllib.loads(question))
+        return {"code": "ondemand.unsafe", "ja": "回答できません", "offer": near} if len(asked) == 1 else TOLD
+
+    monkeypatch.setattr(ondemand, "_run", run)
+    browser = visitor(app, "analyst")
+    first = {"month": "2025-07", "measure": "residents", "dimensions": ["district", "age5"]}
+    page = post(app, browser, "/ondemand", first)
+    assert page.status_code == 422 and "回答できません" in page.text and "ondemand.unsafe" not in page.text
+    offered = page.text.split('action="/ondemand"')[1].split("</form>")[0]
+    assert "住民（区・年齢（10歳階級））を集計する" in offered
+    pressed: dict[str, list[str]] = {}
+    for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', offered):
+        pressed.setdefault(name, []).append(value)
+    assert post(app, browser, "/ondemand", pressed).status_code == 303
+    assert {key: asked[1][key] for key in near} == near
+
+
+def test_every_refusal_has_japanese_words():
+    """No screen shows a code: each that asking can end with has a reason."""
+    folder = Path(ondemand.__file__).parents[1] / "ondemand"
+    text = "\n".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    codes = set(re.findall(r'code="(ondemand\.\w+)"', text)) | {
+        f"ondemand.{code}" for code in re.findall(r'_refused\(\s*"(\w+)"', text)
+    }
+    assert len(codes) > 12 and codes - {"ondemand.menu"} <= set(REASONS)

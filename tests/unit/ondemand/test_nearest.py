@@ -1,0 +1,176 @@
+"""A refusal names what to change and offers the nearest question that can be answered; nobody waits for another's."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from kobe_platform.custody.durable import locked
+from kobe_platform.disclosure import FormerRelease
+from kobe_platform.errors import DisclosureError, QuestionError
+from kobe_platform.governance.trail import events_of
+from kobe_platform.ondemand import answers, load_menu, understood
+from kobe_platform.ondemand.answers import Unanswerable
+from kobe_platform.ondemand.asking import ACTION, month_begins
+from kobe_platform.ondemand.nearest import TRIED, cells_of, nearest
+from kobe_platform.settings import Settings
+from kobe_platform.statistics.history import former_releases, record_release
+from tests.unit.ondemand.conftest import MONTH
+from tests.unit.statistics.lake_frames import AREAS
+
+
+def question(*dimensions: str, measure: str = "residents", **filters) -> dict:
+    return {"month": MONTH, "measure": measure, "dimensions": list(dimensions), "filters": filters}
+
+
+def near(*dimensions: str, **more):
+    menu = load_menu(Settings().ondemand)
+    return menu, nearest(menu, understood(menu, question(*dimensions, **more), AREAS, [MONTH]), AREAS)
+
+
+def refuse(monkeypatch, refused) -> list[tuple[str, ...]]:
+    """Let protection fail for questions of some dimensions; the columns of all that were tried."""
+    tried, original = [], answers.protect
+
+    def protect(spec, cells, **options):
+        asked = next(table for table in spec.tables if not table.fixed)
+        tried.append(tuple(asked.dimensions))
+        if refused(set(asked.dimensions)):
+            raise DisclosureError("no", code="disclosure.unprotected", at={"area": "28101"})
+        return original(spec, cells, **options)
+
+    monkeypatch.setattr(answers, "protect", protect)
+    return tried
+
+
+def test_the_nearest_questions_change_least_and_come_first():
+    menu, found = near("district", "age5", "sex")
+    assert (found[0].question.dimensions, found[0].changes) == (
+        ("district", "sex", "age10"),
+        ("年齢（5歳階級）を年齢（10歳階級）にする",),
+    )
+    sizes = [cells_of(menu, one.question, AREAS) for one in found]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) > TRIED
+    assert (("ward", "sex", "age10"), 2) in {(one.question.dimensions, len(one.changes)) for one in found}
+    assert ("sex",) in {one.question.dimensions for one in found}
+    assert all(one.question.dimensions for one in found)
+
+
+def test_a_filter_shows_the_coarser_codes_that_hold_its_own():
+    _, found = near("district", "age5", age5=["5-9", "60-64"], district=["0102"])
+    by = {one.question.dimensions: one.question for one in found}
+    assert by["district", "age10"].filters == {"district": ("0102",), "age10": ("0-9", "60-69")}
+    assert by["ward", "age5"].filters == {"ward": ("28101",), "age5": ("5-9", "60-64")}
+    assert by["ward",].filters == {"ward": ("28101",)} and by["age5",].filters == {"age5": ("5-9", "60-64")}
+
+
+def test_a_refusal_offers_the_first_that_can_be_answered_in_japanese(desk, analyst, monkeypatch):
+    tried = refuse(monkeypatch, lambda columns: len(columns) == 3 or columns == {"area", "age"})
+    with pytest.raises(Unanswerable) as refusal:
+        desk.ask(analyst, question("ward", "age10", sex=["female"]))
+    offer = refusal.value.offer.question
+    assert tried == [("area", "sex", "age"), ("area", "age"), *([("sex", "age")] * 1)]
+    assert offer.dimensions == ("sex", "age10") and offer.filters == {"sex": ("female",)}
+    assert "住民（性別・年齢（10歳階級））" in refusal.value.ja and "区を外す" in refusal.value.ja
+    assert "ondemand" not in refusal.value.ja and "28101" not in f"{refusal.value} {refusal.value.ja}"
+    assert former_releases(desk.store, "stocks/month", MONTH) == [], "an offer is no answer: nothing is released"
+    _, given = desk.ask(analyst, offer.as_record())
+    assert given.table.height and not given.kept
+
+
+def test_where_nothing_nearer_can_be_answered_the_refusal_says_what_to_change(desk, analyst, monkeypatch):
+    tried = refuse(monkeypatch, lambda columns: True)
+    with pytest.raises(Unanswerable) as refusal:
+        desk.ask(analyst, question("ward", "age5", "sex"))
+    assert refusal.value.offer is None and len(tried) == 1 + TRIED
+    for words in ("年齢（5歳階級）を年齢（10歳階級）にする", "性別を外す", "別の月を選ぶ"):
+        assert words in refusal.value.ja
+    (event,) = events_of(desk.governance, "yamada", ACTION, month_begins())
+    assert event.detail["dimensions"] == ["ward", "sex", "age5"] and event.outcome == "refused"
+
+
+def test_others_are_not_held_up_while_an_answer_is_worked_out(desk, analyst, monkeypatch):
+    free = []
+    original = answers.audit
+
+    def audit(*arguments, **options):
+        with locked(desk.store.root / ".answers.lock", wait=False):
+            free.append(True)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(answers, "audit", audit)
+    desk.ask(analyst, question("ward", "age10"))
+    assert free == [True]
+
+
+def test_an_answer_is_worked_out_again_beside_what_came_meanwhile(desk, analyst, monkeypatch):
+    """Two analysts at once: the later commit must know the earlier one's table, or both together could tell."""
+    _, other = desk.ask(analyst, question("ward"))
+    version = former_releases(desk.store, "stocks/month", MONTH)[0]
+    renamed = FormerRelease({"answer_meanwhile": other.table}, _renamed(version.spec, "answer_meanwhile"))
+    seen, original = [], answers.audit
+
+    def audit(spec, tables, previous):
+        if not seen:
+            record_release(desk.store, "stocks/month", MONTH, renamed)
+        seen.append({name for release in previous for name in release.tables})
+        return original(spec, tables, previous=previous)
+
+    monkeypatch.setattr(answers, "audit", audit)
+    desk.ask(analyst, question("ward", "age10"))
+    assert len(seen) == 2 and "answer_meanwhile" not in seen[0] and "answer_meanwhile" in seen[1]
+
+
+def _renamed(spec, name: str):
+    return spec.model_copy(update={"tables": tuple(t.model_copy(update={"name": name}) for t in spec.tables)})
+
+
+def test_a_month_that_never_rests_is_answered_under_the_lock(desk, analyst, monkeypatch):
+    turns, original = iter(range(100)), answers.recorded_content
+    monkeypatch.setattr(answers, "recorded_content", lambda *a: f"{original(*a)} {next(turns)}")
+    _, given = desk.ask(analyst, question("ward", "age10"))
+    assert given.table.height and len(former_releases(desk.store, "stocks/month", MONTH)) == 1
+
+
+def test_two_questions_at_once_do_not_both_take_the_last_of_the_quota(desk, analyst, monkeypatch):
+    menu = desk.menu.model_copy(update={"quota": 1})
+    limited = type(desk)(desk.store, desk.statistics, menu, desk.governance, "synthetic")
+    both, codes = threading.Barrier(2), []
+    original = type(desk)._recorded
+
+    def slowly(self, *arguments):
+        threading.Event().wait(0.3)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(type(desk), "_recorded", slowly)
+
+    def ask(dimension):
+        both.wait()
+        try:
+            limited.ask(analyst, question(dimension))
+            codes.append("answered")
+        except QuestionError as error:
+            codes.append(error.code)
+
+    threads = [threading.Thread(target=ask, args=(one,)) for one in ("ward", "sex")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == ["answered", "ondemand.quota"]
+
+
+def test_an_unpublishable_verdict_offers_too(desk, analyst, monkeypatch):
+    original = answers.audit
+
+    def audit(spec, tables, previous):
+        asked = next(table for table in spec.tables if not table.fixed)
+        unsafe = SimpleNamespace(publishable=False)
+        return unsafe if "sex" in asked.dimensions else original(spec, tables, previous=previous)
+
+    monkeypatch.setattr(answers, "audit", audit)
+    with pytest.raises(Unanswerable) as refusal:
+        desk.ask(analyst, question("ward", "age10", sex=["female"]))
+    assert refusal.value.offer.question.dimensions == ("ward", "age10")
