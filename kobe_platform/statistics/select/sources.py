@@ -135,7 +135,7 @@ def _made(column: rules.Column) -> Iterator[SourceColumn]:
     """The columns that a contract's column becomes in the lake."""
     if not column.outputs:
         return
-    describe = _RULES.get(type(column))
+    describe = RULES.get(type(column))
     if describe is None:
         raise ConfigurationError(
             "statistics do not know what an abstraction rule makes",
@@ -167,6 +167,10 @@ def _keep(column: rules.Keep) -> Iterator[SourceColumn]:
 def _day(column: rules.Day) -> Iterator[SourceColumn]:
     last = None if column.optional else "2025-07-02"
     yield SourceColumn(column.to, "text", example=("2025-07-01", "2025-07-31", last))
+
+
+def _day(column: rules.Day) -> Iterator[SourceColumn]:
+    yield SourceColumn(column.to, "text", may_be_unknown=column.optional, example=("2025-07-01",))
 
 
 def _number(column: rules.Number) -> Iterator[SourceColumn]:
@@ -226,10 +230,11 @@ def _reason(column: rules.Reason) -> Iterator[SourceColumn]:
     yield SourceColumn(column.to, "text", codes, (), may_be_unknown=False, example=codes)
 
 
-_RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
+RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
     rules.Pseudonym: _pseudonym,
     rules.Codes: _codes,
     rules.Keep: _keep,
+    rules.Day: _day,
     rules.Day: _day,
     rules.Number: _number,
     rules.Age: _age,
@@ -241,3 +246,4 @@ _RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
     rules.Relationship: _relationship,
     rules.Reason: _reason,
 }
+"""Rule of a contract → its columns as statistics see them; the other rules make none."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.contracts import load_contracts
+from kobe_platform.contracts.columns import AnyColumn
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import columns_needed, compute_group, groups, load_statistics
@@ -17,7 +20,7 @@ from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.engine import engine, fetched
 from kobe_platform.statistics.select.conditions import Conditions
 from kobe_platform.statistics.select.judging import PAGES, tables_of
-from kobe_platform.statistics.select.sources import sources_of
+from kobe_platform.statistics.select.sources import RULES, sources_of
 from kobe_platform.statistics.select.syntax import SelectFault, parse
 from kobe_platform.vocabulary import UNKNOWN
 from tests.unit.statistics.lake_frames import AREAS, movements, register
@@ -348,6 +351,13 @@ def test_a_new_sources_pseudonym_is_withheld_and_orders_its_cover(tmp_path, care
             contracts=care,
         )
     assert refusal.value.at["rule"] == "withheld"
+
+
+def test_every_rule_that_makes_a_column_is_described():
+    """A rule that is new in contracts is new here too, or its source could not be counted."""
+    (union, _) = get_args(AnyColumn)
+    making = {rule for rule in get_args(union) if {"to", "to_ward"} & {*rule.model_fields}}
+    assert making == {*RULES}
 
 
 def test_every_column_of_every_contract_is_withheld_or_can_be_named():
