@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Sequence
 
 from kobe_platform.lounge.formats import SUPPRESSED
 from kobe_platform.ondemand.answers import Answer
@@ -12,6 +13,8 @@ from kobe_platform.ondemand.question import Question
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary import Hierarchy
 
+COMPUTED = tuple("=+-@＝＋－＠−\t\r\n")
+"""What a spreadsheet computes when a text begins with it (the pages' own downloads have the same list)."""
 Row = tuple[str | int, ...]
 
 
@@ -41,10 +44,15 @@ def readable(question: Question, answer: Answer, menu: Menu, areas: Hierarchy | 
     return [*heads, f"{measure.title}（{measure.unit}）"], rows
 
 
+def for_spreadsheets(rows: Iterable[Sequence[object]]) -> Iterator[list[object]]:
+    """Rows in which no text begins what a spreadsheet would compute: an apostrophe stands before it; figures stay."""
+    for row in rows:
+        yield [f"'{cell}" if isinstance(cell, str) and cell.startswith(COMPUTED) else cell for cell in row]
+
+
 def as_csv(question: Question, answer: Answer, menu: Menu, areas: Hierarchy | None) -> str:
     """The answer as CSV for spreadsheets: byte order mark, CRLF, 「X」 as X."""
     heads, rows = readable(question, answer, menu, areas)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerows([heads, *rows])
+    csv.writer(text, lineterminator="\r\n").writerows(for_spreadsheets([heads, *rows]))
     return "\ufeff" + text.getvalue()

@@ -23,6 +23,7 @@ from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import events_of
 from kobe_platform.lounge.release import current
 from kobe_platform.ondemand.asking import ACTION, month_begins
+from kobe_platform.ondemand.forms import for_spreadsheets
 from kobe_platform.ondemand.menu import Measure, Menu, load_menu
 from kobe_platform.ondemand.words import in_words, reason
 from kobe_platform.vocabulary import hierarchies
@@ -74,7 +75,7 @@ async def ondemand_answer(request: Request) -> Response:
         return page(request, "nothing.html", status=404)
     if as_file:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\r\n").writerows([told["heads"], *told["rows"]])
+        csv.writer(text, lineterminator="\r\n").writerows(for_spreadsheets([told["heads"], *told["rows"]]))
         headers = {"Content-Disposition": f'attachment; filename="{name}_{month}.csv"', "Cache-Control": "no-store"}
         return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
     menu = await run_in_threadpool(load_menu, portal.settings.ondemand)

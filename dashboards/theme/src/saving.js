@@ -44,12 +44,15 @@ function csvOf({ component, record, rows, flat: table }) {
   return new Blob([MARK, ...[heads, ...lines].map((line) => `${line.map(field).join(',')}\r\n`)], { type: 'text/csv' });
 }
 
+/** What a spreadsheet computes when a text begins with it: full-width signs too, as Japanese spreadsheets read them. */
+const COMPUTED = /^[=+\-@＝＋－＠−\t\r\n]/;
+
 /** Figures as digits, 「X」 as X, what is not there as nothing; a text never begins what a spreadsheet would compute. */
-function field(value) {
+export function field(value) {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number') return String(value);
   const text = value === SUPPRESSED ? 'X' : String(value);
-  const plain = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const plain = COMPUTED.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }
 
