@@ -28,6 +28,8 @@ _MONTH, _DAY = r"(\d\d|A[1-4])", r"(\d\d|A[1-3])"
 _TAIL = r"(?:[-/.年](\d{1,2}|A[1-4]))?(?:[-/.月](\d{1,2}|A[1-3]))?日?"
 _WORDS = "(?:頃|ころ|推定|不詳|不明|春|夏|秋|冬|上旬|中旬|下旬|日|月|年)*"
 _SERIAL_EPOCH = date(1899, 12, 30)
+_NO_DAY = 60
+"""A spreadsheet's 29 February 1900."""
 
 
 def read_dates(values: pl.Series, dates: Dates) -> pl.DataFrame:
@@ -104,11 +106,15 @@ def _era_text() -> pl.Expr:
 
 
 def _serial(dates: Dates) -> pl.Expr:
-    """A spreadsheet's day count, where the contract says that they occur."""
+    """A spreadsheet's day count of four or five digits, where the contract says that they occur.
+
+    Spreadsheets count a 29 February 1900 that never was: day 59 is 28 February and 61 is 1 March, and 60 is no day.
+    Four digits from 1800 to 2199 could be a year, so they are not read (as days they lie in 1904 to 1906).
+    """
     if not dates.serials:
         return pl.lit(None)
-    days = pl.when(pl.col("text").str.contains(r"^\d{5}$")).then(pl.col("text").cast(pl.Int32, strict=False))
-    day = pl.lit(_SERIAL_EPOCH) + pl.duration(days=days)
+    days = pl.when(pl.col("text").str.contains(r"^\d{4,5}$")).then(pl.col("text").cast(pl.Int32, strict=False))
+    day = pl.lit(_SERIAL_EPOCH) + pl.duration(days=days + (days < _NO_DAY).cast(pl.Int32))
     parts = [
         day.dt.year().cast(pl.Int32).alias("year"),
         pl.lit(None, pl.String).alias("era"),
@@ -116,7 +122,8 @@ def _serial(dates: Dates) -> pl.Expr:
         day.dt.strftime("%d").alias("day"),
         pl.lit("serial").alias("form"),
     ]
-    return pl.when(days.is_between(1, 73050)).then(pl.struct(parts))
+    is_year = pl.col("text").str.contains(r"^(?:1[89]|2[01])\d\d$")
+    return pl.when(days.is_between(1, 73050) & (days != _NO_DAY) & ~is_year).then(pl.struct(parts))
 
 
 def _unknown() -> pl.Expr:
