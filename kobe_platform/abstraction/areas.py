@@ -8,7 +8,7 @@ from kobe_platform import vocabulary
 from kobe_platform.abstraction.working import Working
 from kobe_platform.contracts.columns import Area, CoarseArea, District
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.extracts.texts import leading_number
+from kobe_platform.extracts.lots import lot_numbers
 from kobe_platform.vocabulary import UNKNOWN
 
 ABROAD = r"^Z([A-Z]{3})$"
@@ -86,7 +86,10 @@ def _from_town(working: Working, column: District, table: pl.DataFrame, rows: pl
     lots = pl.Series("lot", [None], dtype=pl.Int32).new_from_index(0, len(rows))
     if column.lot:
         texts = working.texts(column.lot)
-        lots = leading_number(texts.values).gather(texts.index.gather(rows)).rename("lot")
+        numbers = lot_numbers(texts.values)
+        lots = numbers.gather(texts.index.gather(rows)).rename("lot")
+        unread = (numbers.is_null() & (texts.values != "")).gather(texts.index.gather(rows))
+        working.warned["lot.unread"] += int((unread & working.kept.gather(rows)).sum())
     asked = asked.with_columns(lots.alias("lot"))
     pairs = asked.select("town_code", "lot").unique()
     ranges = table.select(

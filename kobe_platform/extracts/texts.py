@@ -8,8 +8,8 @@ VARIATION = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 PRIVATE_USE = "[\ue000-\uf8ff\U000f0000-\U0010fffd]"
 NOT_PLAIN = "[^!-~]"
 """Texts of visible ASCII are normal already: most columns of an extract are codes and dates."""
-MARGIN = "[\\s\u3000\\x00]+"
 KANJI_DIGITS = {kanji: str(digit) for digit, kanji in enumerate("〇一二三四五六七八九")}
+MARGIN = "[\\s\u3000\\x00]+"
 
 
 def normalised(values: pl.Series) -> pl.Series:
@@ -25,9 +25,3 @@ def normalised(values: pl.Series) -> pl.Series:
 def has_gaiji(values: pl.Series) -> pl.Series:
     """Whether a text holds characters of the private use area."""
     return values.str.contains(PRIVATE_USE)
-
-
-def leading_number(values: pl.Series) -> pl.Series:
-    """The first number of a lot (番地) as Int32; null where there is none. Kanji digits count."""
-    text = values.str.replace_many(list(KANJI_DIGITS), list(KANJI_DIGITS.values()))
-    return text.str.extract(r"(\d{1,6})", 1).cast(pl.Int32, strict=False)
