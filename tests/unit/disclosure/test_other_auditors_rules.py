@@ -1,7 +1,7 @@
 """Every rule of the auditors of rounding, noise and magnitudes has a case that only it refuses.
 
-A mutant is an auditor with one line of its source changed; each must say something else of its case. The soak trial
-``tests/soak/test_mutants.py`` changes every comparison, number and branch of these modules by itself.
+A mutant is an auditor with one line of its source changed; each must say something else of its case.
+``python -m tests.soak.mutants`` changes every comparison, number and branch of these modules by itself.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import polars as pl
 import pytest
 from mutants import mutate
 from scipy import sparse
+from scipy.optimize import linprog
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table
 from kobe_platform.disclosure.auditor import noisy, rounded, sums
 from kobe_platform.disclosure.auditor.route import audit
+from kobe_platform.disclosure.auditor.system import System
 
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
 SEX = {"T": None, "m": "T", "f": "T"}
@@ -80,6 +82,8 @@ def quarters(p: int | None, r: int | None) -> pl.DataFrame:
     return figures("area", rows=[("city", 100), ("p", p), ("q", 30), ("r", r), ("s", 20)])
 
 
+UNKNOWN = {"area": {"city": None, "a": "city", "b": "city"}, "residual": ["b"]}
+UNKNOWN_BOTH_WAYS = figures("area", "kind", rows=[("city", "T", 40), ("city", "x", 30), ("a", "T", 35), ("a", "x", 30)])
 UNKNOWN_TWICE = figures("area", "kind", rows=[("city", "T", 40), ("city", "x", 30), ("a", "T", 35), ("a", "x", 20)])
 QUARTER, HALF = ({"area": name} for name in ("quarter", "half"))
 R, N, S = (table(method) for method in (ROUNDED, NOISY, SUMS))
@@ -98,9 +102,10 @@ CASES = {
     "R residual of nothing": (spec_of(R, residual=["c"]), {"t": areas(city=35, a=15, b=20)}, set()),
     "R less than its parts": (spec_of(R, residual=["c"]), {"t": areas(city=30, a=15, b=20)}, {("contradiction", "c")}),
     # 5 of another area and of any kind, 10 of another area and kind x: the rest of both would be 5 less than nothing
-    "R less than the unknown": (spec_of(table(ROUNDED, "area", "kind"), area={"city": None, "a": "city", "b": "city"},
-                                        residual=["b"]), {"t": UNKNOWN_TWICE}, {("contradiction", "b unknown")}),
-    "R narrower than k": (unchecked(spec_of(R), rule=Rule(minimum_frequency=7)),
+    "R less than the unknown": (spec_of(table(ROUNDED, "area", "kind"), **UNKNOWN), {"t": UNKNOWN_TWICE},
+                                {("contradiction", "b unknown")}),
+    "R unknown of both": (spec_of(table(ROUNDED, "area", "kind"), **UNKNOWN), {"t": UNKNOWN_BOTH_WAYS}, set()),
+    "R narrower than k": (unchecked(spec_of(R), rule=Rule(minimum_frequency=6)),
                           {"t": areas(city=30, a=30, b=0, c=0)}, {("narrow", code) for code in AREA}),
     "R as wide as k": (spec_of(R),
                        {"t": areas(city=30, a=30, b=0, c=0)}, set()),
@@ -159,6 +164,8 @@ CASES = {
     "S no sums": (spec_of(S), {"t": areas(city=31, a=None, b=30, c=None)}, {"contradiction"}),
     "S one yen each": (spec_of(S), {"t": areas(city=32, a=None, b=30, c=None)}, {("exact", "a"), ("exact", "c")}),
     "S one yen or two": (spec_of(S), {"t": areas(city=33, a=None, b=30, c=None)}, set()),
+    "S total follows": (spec_of(S), {"t": areas(city=None, a=20, b=30, c=40)}, {("exact", "city")}),
+    "S all hidden": (spec_of(S), {"t": areas(city=None, a=None, b=None, c=None)}, set()),
     "S residual": (spec_of(S, residual=["c"]), {"t": areas(city=90, a=40, b=30)}, set()),
     "S residual beside": (spec_of(S, residual=["c"]), {"t": areas(city=90, a=None, b=30)}, set()),
     "S zeros hidden": (spec_of(table(SUMS, zeros="hidden")), {"t": areas(city=31, a=None, b=30, c=None)}, set()),
@@ -265,10 +272,32 @@ def undecided(name: str) -> bool:
     return "undecided" in {finding.rule for finding in audit(*CASES[name][:2]).findings}
 
 
+@pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("broken", [False, True])
-def test_a_program_without_an_answer_leaves_a_sum_undecided(broken, monkeypatch):
+def test_a_program_without_an_answer_leaves_a_sum_undecided(side, broken, monkeypatch):
     if broken:
         mutate("sums", "if np.isnan(low) or np.isnan(high):", "if False:", monkeypatch)
-    answers = lambda system, unknowns, equations: (np.full(len(unknowns), np.nan),) * 2  # noqa: E731
+
+    def answers(system, unknowns, equations):
+        ends = [np.zeros(len(unknowns)), np.full(len(unknowns), 9.0)]
+        ends[side] = np.full(len(unknowns), np.nan)
+        return tuple(ends)
+
     monkeypatch.setitem(in_use(sums.audit_sums).__globals__, "intervals", answers)
     assert undecided("S nothing") == (not broken)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_intervals_of_sums_are_those_of_another_program(seed):
+    """Least and greatest of every unknown of made-up equations, each asked of another solver by itself."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.integers(0, 2, (3, 6)).astype(float)
+    lower = rng.integers(0, 2, 6)
+    right = (matrix @ (lower + rng.integers(0, 9, 6))).astype(np.int64)
+    system = System(sparse.csr_array(matrix), right, np.arange(6), lower, 0, (np.array([]), np.array([])), 6, [])
+    least, most = sums.intervals(system, np.arange(6), np.arange(3))
+    for at, direction in enumerate(np.eye(6)):
+        for sign, found_end in ((1, least[at]), (-1, most[at])):
+            one = linprog(sign * direction, A_eq=matrix, b_eq=right, bounds=[(low, None) for low in lower])
+            expected = sign * one.fun if one.status == 0 else np.inf
+            assert found_end == pytest.approx(expected)
