@@ -8,7 +8,7 @@ from math import prod
 
 from kobe_platform.ondemand.menu import Menu, column_of, whole_table
 from kobe_platform.ondemand.question import Question
-from kobe_platform.statistics.trees import gathers, tree
+from kobe_platform.statistics.trees import below, gathers, tree
 from kobe_platform.vocabulary import Hierarchy
 
 TRIED = 5
@@ -62,7 +62,10 @@ def _gathered(menu: Menu, fine: str, coarse: str, areas: Hierarchy | None) -> Ma
     names = [menu.dimensions[name].hierarchy for name in (fine, coarse)]
     if fine == coarse or column_of(menu, fine) != column_of(menu, coarse) or (areas is None and "district" in names):
         return {}
-    return gathers(*(tree(name, areas) for name in names)) or {}
+    one, other = (tree(name, areas) for name in names)
+    if names == ["district", "ward"]:  # also where a small city has no more districts than wards
+        return {ward: below(one, ward) for ward in other.leaves}
+    return gathers(one, other) or {}
 
 
 def _replaced(

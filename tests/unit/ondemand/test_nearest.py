@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from kobe_platform import vocabulary
 from kobe_platform.custody.durable import locked
 from kobe_platform.disclosure import FormerRelease
 from kobe_platform.errors import DisclosureError, QuestionError
@@ -18,7 +19,7 @@ from kobe_platform.ondemand.nearest import TRIED, cells_of, nearest
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.history import former_releases, record_release
 from tests.unit.ondemand.conftest import MONTH
-from tests.unit.statistics.lake_frames import AREAS
+from tests.unit.statistics.lake_frames import AREAS, REFERENCE
 
 
 def question(*dimensions: str, measure: str = "residents", **filters) -> dict:
@@ -64,6 +65,15 @@ def test_a_filter_shows_the_coarser_codes_that_hold_its_own():
     assert by["district", "age10"].filters == {"district": ("0102",), "age10": ("0-9", "60-69")}
     assert by["ward", "age5"].filters == {"ward": ("28101",), "age5": ("5-9", "60-64")}
     assert by["ward",].filters == {"ward": ("28101",)} and by["age5",].filters == {"age5": ("5-9", "60-64")}
+
+
+def test_districts_become_wards_where_a_small_city_has_few_of_them():
+    menu = load_menu(Settings().ondemand)
+    few = vocabulary.districts(REFERENCE.head(2), MONTH)
+    asked = understood(menu, question("district", "sex", district=["0102"]), few, [MONTH])
+    by = {one.question.dimensions: one for one in nearest(menu, asked, few)}
+    assert by["ward", "sex"].changes == ("小学校区を区にする",)
+    assert by["ward", "sex"].question.filters == {"ward": ("28101",)}
 
 
 def test_a_refusal_offers_the_first_that_can_be_answered_in_japanese(desk, analyst, monkeypatch):
