@@ -28,7 +28,6 @@ from kobe_platform.synthesis.deliveries import Plan, synthesize
 from tests.soak.homes import CITY, ESTIMATES, MOVEMENTS, REGISTER, TOWNS, Place, correct
 
 pytestmark = [
-    pytest.mark.soak,
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc"),
 ]
