@@ -176,6 +176,12 @@ def _keep(contract: Contract, column: rules.Keep, known: Known) -> Iterator[Expe
         yield from _present(column.to)
 
 
+def _day(contract: Contract, column: rules.Day, known: Known) -> Iterator[Expectation]:
+    yield from _values("match_regex", column.to, regex=r"^\d{4}-\d\d-\d\d$")
+    if not column.optional:
+        yield from _present(column.to)
+
+
 def _number(contract: Contract, column: rules.Number, known: Known) -> Iterator[Expectation]:
     if column.breaks:
         yield from _one_of(column.to, vocabulary.band_codes(column.breaks))
@@ -259,6 +265,7 @@ EXPECTS: Mapping[type[Column], Callable[[Contract, Any, Known], Iterator[Expecta
     rules.Pseudonym: _pseudonym,
     rules.Codes: _codes,
     rules.Keep: _keep,
+    rules.Day: _day,
     rules.Number: _number,
     rules.Age: _age,
     rules.Duration: _duration,

@@ -133,10 +133,16 @@ def _dates(contract: Contract, column: Column) -> Iterable[str]:
 
 
 def _keep(contract: Contract, column: rules.Keep) -> Iterable[str]:
+    if column.listed:
+        return column.listed[:3]
     wanted = {**_OF_REFERENCES, "ward_code": vocabulary.wards()[0], "town_code": f"{vocabulary.wards()[0]}001000"}
     listed = re.sub(r"[\^$()]", "", column.pattern or "").split("|")
     candidates = [wanted.get(column.to, ""), *_CANDIDATES, *listed]
     return [text for text in candidates if column.pattern is None or re.search(column.pattern, text)][:3]
+
+
+def _day(contract: Contract, column: rules.Day) -> Iterable[str]:
+    return (_OF_REFERENCES.get(column.to) or ("2025-07-31" if column.day == "last" else "2025-07-01"),)
 
 
 def _number(contract: Contract, column: rules.Number) -> Iterable[str]:
@@ -150,6 +156,7 @@ _FORESEEN: Mapping[type[Column], Callable[[Contract, Any], Iterable[str]]] = {
     rules.Drop: lambda contract, column: ("x",),
     rules.Codes: lambda contract, column: column.mapping,
     rules.Keep: _keep,
+    rules.Day: _day,
     rules.Number: _number,
     rules.Age: _dates,
     rules.Duration: _dates,

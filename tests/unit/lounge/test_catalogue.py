@@ -150,7 +150,8 @@ def test_the_portal_reads_public_figures_only():
 def test_other_cities_are_the_same_in_contract_and_hierarchy():
     columns = {column.id: column for column in load_contracts(PROJECT / "assets/contracts")["city_comparison"].columns}
     for column, hierarchy in (("city_code", "compared_city"), ("figure", "compared_figure")):
-        assert columns[column].pattern[2:-2].split("|") == list(hierarchies()[hierarchy].leaves)
+        assert columns[column].list == hierarchy
+        assert columns[column].listed == hierarchies()[hierarchy].leaves
 
 
 BODY = """
