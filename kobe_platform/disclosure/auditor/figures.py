@@ -54,7 +54,8 @@ class Figures:
         lower: cell → least value that an outsider must assume of an unknown cell.
         k, width: the rule in force; residual: never published.
         hidden: the present tables show it as suppressed; hidden_before: those of a former release do.
-        changed: shown with two figures, by the present and by a former release or by two of these.
+        changed: shown with two figures, by the present and by a former release or by two of these; or shown as
+            zero before and hidden now, so that it is none any more.
         population: cell → its population; former: names of the tables that are former releases'.
         contradictions: (table, coordinates) of rows that cannot be: two present figures for one cell.
     """
@@ -185,6 +186,7 @@ def _gather(
         cells["population"].to_numpy(),
         former,
     )
+    figures.changed |= figures.hidden & (figures.now < 0) & (figures.value == 0) & (figures.lower > 0)
     for cell in cells.filter(pl.col("least now") != pl.col("now"))["cell"]:
         figures.contradictions.append(figures.where(cell))
     return figures

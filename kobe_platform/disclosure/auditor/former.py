@@ -3,13 +3,14 @@
 A former release that agrees with the present one is more of the same: its tables join the system as further tables of
 the same populations, under their own codes. One that shows another figure for some cell speaks of other counts, for
 the population was corrected in between; no equation ties the two truths, so only two things are asked of it: what it
-hid stays hidden, and what the present hides must not be told by it in a part of the tables that the correction left
-visibly untouched.
+hid stays hidden, and where the correction left a part of the tables visibly untouched, whoever takes the old figures of
+what is hidden there now for true must learn of nothing small. Such a figure itself is at k or above, as it was shown:
+a total that a correction took below k has to be hidden, whatever was shown before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,22 +59,33 @@ def apart(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease
     return _merged(Joined(spec, dict(tables), frozenset()), _renamed(spec, release, 1))
 
 
-def corrected_findings(spec: Spec, pair: tuple) -> list[tuple[str, str, dict[str, str]]]:
-    """(rule, table, coordinates) of what a release before a correction gives away of the present one."""
+def corrected_findings(
+    spec: Spec, pair: tuple, attacked: Callable[[Figures], list[tuple[str, int]]]
+) -> list[tuple[str, str, dict[str, str]]]:
+    """(rule, table, coordinates) of what a release before a correction gives away of the present one.
+
+    Args:
+        attacked: (rule, cell) of what follows from figures by the present specification's equations.
+    """
     both, tables, former = pair
     figures = read_figures(both, tables, former)
     found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]
     recalled = figures.hidden & (figures.now < 0) & (figures.value >= 0)
     if not recalled.any():
         return found
-    present = Figures(**{**vars(figures), "value": figures.now})
-    system = build_system(spec, present)
+    system = build_system(spec, Figures(**{**vars(figures), "value": figures.now}))
     found += rings_left_out(system)
+    believed, untouched = figures.now.copy(), np.zeros(len(figures.now), dtype=bool)
     for unknowns, _ in components(system):
         cells = system.cells[unknowns]
         cells = cells[cells >= 0]
         if recalled[cells].any() and not figures.changed[system.around(cells)].any():
-            found += [("exact", *figures.where(cell)) for cell in cells[recalled[cells]].tolist()]
+            untouched[cells] = True
+            told = cells[recalled[cells]]
+            believed[told] = figures.value[told]
+    if untouched.any():
+        follows = attacked(Figures(**{**vars(figures), "value": believed}))
+        found += [(rule, *figures.where(cell)) for rule, cell in follows if untouched[cell]]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -119,7 +120,8 @@ def audit(
         attack, corrected = _with_former(spec, tables, means, releases, progress)
     findings = list(attack.findings)
     for pair in corrected:
-        findings += [_finding(rule, table, where) for rule, table, where in corrected_findings(spec, pair)]
+        found = corrected_findings(spec, pair, partial(_told_by_former, spec))
+        findings += [_finding(rule, table, where) for rule, table, where in found]
     findings = list(dict.fromkeys(findings))[:MOST_FINDINGS]
     counts = {**attack.counts, "former": len(previous), "corrected": len(corrected)}
     for rule in sorted({finding.rule for finding in findings}):
@@ -175,7 +177,8 @@ def _attack(
 ) -> _Attack:
     figures = read_figures(spec, tables, former)
     findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]
-    found: list[tuple[str, int]] = [("exact", c) for c in np.flatnonzero(figures.hidden & (figures.value >= 0))]
+    told = figures.hidden & (figures.value >= 0)  # by a former release; from k on nothing small is told
+    found: list[tuple[str, int]] = [("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k))]
     shown = (figures.now > 0) & (figures.now < figures.k) & ~figures.residual
     found += [("small", cell) for cell in np.flatnonzero(shown)]
     found += [("ratchet", cell) for cell in ratchet(figures)]
@@ -243,6 +246,19 @@ def _attack_part(
         hidden = wanted & figures.hidden[cells]
         found += [("singleton", int(cells[unknown])) for unknown in told_to_members(part, hidden, k)]
     return found, part.programs
+
+
+def _told_by_former(spec: Spec, figures: Figures) -> list[tuple[str, int]]:
+    """(rule, cell) of what follows where figures from before a correction are believed.
+
+    A part that no table fits is one where the correction shows, so nothing is believed there.
+    """
+    system = build_system(spec, figures)
+    found = []
+    for unknowns, equations in components(system):
+        rules, _ = _attack_part(system, figures, unknowns, equations)
+        found += [(rule, cell) for rule, cell in rules if rule != "contradiction"]
+    return found
 
 
 def _finding(rule: str, table: str, coordinates: dict) -> Finding:

@@ -93,7 +93,9 @@ CASES = {
     "residual": (spec_of(PLAIN, residual=("c",)), {"v": areas(city=58, a=None, b=50)}, (), {"narrow", "residual"}),
     "residual of nothing": (spec_of(PLAIN, residual=("c",)), {"v": areas(city=90, a=40, b=50)}, (), set()),
     "told before": (spec_of(), {"t": rows(SQUARE)}, ({"t": rows(OTHER)},), {"exact", "ratchet"}),
-    "told, though large": (spec_of(), {"t": rows(SQUARE, counts=LARGE)}, ({"t": rows(counts=LARGE)},), {"exact"}),
+    "told, but large": (spec_of(), {"t": rows(SQUARE, counts=LARGE)}, ({"t": rows(counts=LARGE)},), set()),
+    "told, and small": (spec_of(), {"t": rows(SQUARE, counts=(3, 9, *LARGE[2:]))},
+                        ({"t": rows(counts=(3, 9, *LARGE[2:]))},), {"exact"}),
     "shown now": (spec_of(), {"t": rows(counts=LARGE)}, ({"t": rows(SQUARE, counts=LARGE)},), {"ratchet"}),
     "shown after a correction": (spec_of(), {"t": rows(counts=(*LARGE[:5], 81))},
                                  ({"t": rows(SQUARE, counts=LARGE)},), {"ratchet"}),
@@ -121,8 +123,8 @@ CASES = {
 
 # module, line, what stands there in the mutant, a case on which it errs
 MUTANTS = (
-    ("verdict", '("exact", c) for c in np.flatnonzero(figures.hidden & (figures.value >= 0))', "",
-     "told, though large"),
+    ("verdict", '("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k))', "", "told, and small"),
+    ("verdict", "told & (figures.value < figures.k)", "told", "told, but large"),
     ("verdict", 'found += [("small", cell) for cell in np.flatnonzero(shown)]', "", "small"),
     ("verdict", 'found += [("ratchet", cell) for cell in ratchet(figures)]', "", "shown now"),
     ("verdict", "for table, where in figures.contradictions]", "for table, where in ()]", "two figures"),
