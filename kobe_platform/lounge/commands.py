@@ -90,6 +90,11 @@ def roll_back(release_id: Annotated[str, typer.Argument(help="Default: the one b
     typer.echo(f"{release.id} is in force")
 
 
+@site_app.callback()
+def site() -> None:
+    """Sites of the data lounge."""
+
+
 @site_app.command("build")
 def build_sites() -> None:
     """Build pages anew over the tables of the release in force (after a change of pages or theme)."""

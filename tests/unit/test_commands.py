@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import types
+from importlib import import_module
 
 import pytest
 import typer
 
-from kobe_platform.cli import Mounted, invoke
+from kobe_platform.cli import COMMANDS, Mounted, invoke
 from kobe_platform.errors import ConfigurationError, PlatformError
 
 CANARY = "灘区架空町四丁目"
@@ -49,3 +50,18 @@ def test_an_unforeseen_error_is_one_line_in_each_language(failing, capsys):
 def test_a_refusal_keeps_its_words_and_its_exit_code(failing, kind, code, capsys):
     assert failing(kind("is wrong", code="some.rule", ja="違います")) == code
     assert capsys.readouterr().err == "kobe fails: 違います\n  [some.rule] is wrong\n"
+
+
+@pytest.mark.parametrize("mounted", COMMANDS, ids=lambda mounted: mounted.name)
+def test_a_command_of_a_group_keeps_its_name_though_it_is_the_only_one(mounted):
+    """Typer drops the name of a single command unless its group has a callback: ``kobe site build`` was refused."""
+    module, name = mounted.target.split(":")
+    group = getattr(import_module(module), name)
+    if isinstance(group, typer.Typer):
+        assert len(group.registered_commands) > 1 or group.registered_callback is not None
+
+
+def test_the_site_is_built_by_the_command_that_the_documents_name(capsys):
+    site = next(mounted for mounted in COMMANDS if mounted.name == "site")
+    assert invoke(site, ["build", "--help"]) == 0
+    assert "kobe site build" in capsys.readouterr().out
