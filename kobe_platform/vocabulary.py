@@ -178,6 +178,17 @@ def is_list(name: str) -> bool:
     return name in {path.stem for path in LISTS.glob("*.csv")}
 
 
+COLUMNS_OF_SYSTEMS = {"iso-3166-alpha-3": "code", "iso-3166-alpha-2": "alpha2", "iso-3166-numeric": "numeric"}
+"""System of codes → column of ``countries.csv``."""
+
+
+@cache
+def code_system(name: str, system: str) -> Mapping[str, str]:
+    """A system's codes → the list's own codes; codes that the system does not have are left out."""
+    column = COLUMNS_OF_SYSTEMS[system]
+    return {row[column]: row["code"] for row in _rows(f"{name}.csv") if row.get(column)}
+
+
 @cache
 def regions(name: str) -> Mapping[str, str]:
     """``code → region`` of the lists that group their codes (``countries``, ``prefectures``)."""

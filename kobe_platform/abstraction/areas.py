@@ -8,6 +8,7 @@ from kobe_platform import vocabulary
 from kobe_platform.abstraction.working import Working
 from kobe_platform.contracts.columns import Area, CoarseArea, District
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.extracts.code_systems import UNPLACED, five_digits, is_place
 from kobe_platform.extracts.lots import lot_numbers
 from kobe_platform.vocabulary import UNKNOWN
 
@@ -121,7 +122,7 @@ def coarsen_area(working: Working, column: CoarseArea) -> None:
     result = pl.Series([None], dtype=pl.String).new_from_index(0, working.height)
     for name in (*column.prefer, column.id):
         texts = working.texts(name)
-        coarse, odd = _coarse(texts.values)
+        coarse, odd = _coarse(five_digits(texts.values, column.system))
         working.warned["code.unknown"] += int(texts.spread(odd).sum())
         frame = pl.DataFrame({"first": result, "second": texts.spread(coarse)})
         result = frame.select(pl.coalesce("first", "second")).to_series()
@@ -149,7 +150,7 @@ def _coarse(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     prefecture = code.str.slice(0, 2)
     own = code.is_in([city, *vocabulary.wards()])
     foreign = code.str.extract(ABROAD, 1).replace_strict(world, default=None, return_dtype=pl.String)
-    domestic = code.str.contains(r"^\d{5}$|^\d{2}$")
+    domestic = pl.lit(is_place(values))
     area = (
         pl.when(code == "")
         .then(None)
@@ -162,5 +163,5 @@ def _coarse(values: pl.Series) -> tuple[pl.Series, pl.Series]:
         .otherwise(foreign.fill_null(UNKNOWN))
     )
     frame = pl.DataFrame({"code": values}).with_columns(area.alias("area"))
-    odd = (pl.col("area") == UNKNOWN) & ~code.is_in(["99999"])
+    odd = (pl.col("area") == UNKNOWN) & ~code.is_in([UNPLACED])
     return frame["area"], frame.select(odd.fill_null(False)).to_series()

@@ -125,7 +125,8 @@ class Codes(Derived):
     """The sender's codes → the vocabulary's.
 
     ``codes``: sender's code → ours; ``blank``: for an empty value (absent: null); ``other``: for codes outside the list
-    (absent: null); ``list``: codes of a vocabulary list stand for themselves; ``only_for`` {column, value}: the code of
+    (absent: null); ``list``: codes of a vocabulary list stand for themselves, or those of ``system`` for
+    them (``countries``: ISO 3166 alpha-3, alpha-2 or numeric); ``only_for`` {column, value}: the code of
     another column for which alone a value may stand here, and must if ``required``; ``unknown_share``: above it the
     delivery is rejected; ``boolean``: ours are "true" and "false".
     """
@@ -135,6 +136,7 @@ class Codes(Derived):
     to: str
     codes: dict[str, str] = {}
     list: str | None = None
+    system: Literal["iso-3166-alpha-3", "iso-3166-alpha-2", "iso-3166-numeric"] | None = None
     blank: str | None = None
     other: str | None = None
     unknown_share: float = Field(default=0.01, ge=0, le=1)
@@ -145,6 +147,8 @@ class Codes(Derived):
     @property
     def mapping(self) -> dict[str, str]:
         """Every known code of the sender → ours."""
+        if self.list and self.system:
+            return {**vocabulary.code_system(self.list, self.system), **self.codes}
         listed = {code: code for code in vocabulary.code_list(self.list)} if self.list else {}
         return {**listed, **self.codes}
 
@@ -277,11 +281,16 @@ class District(Derived):
 
 
 class CoarseArea(Derived):
-    """Municipality in the prefecture, else prefecture, else region of the world, of the first filled of ``prefer``."""
+    """Municipality in the prefecture, else prefecture, else region of the world, of the first filled of ``prefer``.
+
+    ``system``: how the sender writes municipalities: ``jis-x-0402`` (five digits) or ``local-government`` (全国地方公共
+    団体コード: the same five and a check digit). Abroad is Z and three letters, unknown 99999.
+    """
 
     classes = "Q"
     rule: Literal["coarse_area"]
     to: str
+    system: Literal["jis-x-0402", "local-government"] = "jis-x-0402"
     prefer: tuple[str, ...] = ()
     hide_protected: bool = True
 

@@ -126,6 +126,8 @@ def _nothing(contract: Contract, column: Column) -> Iterator[Fault]:
 def _codes(contract: Contract, column: rules.Codes) -> Iterator[Fault]:
     if column.list is not None and not vocabulary.is_list(column.list):
         yield "list", "there is no such list in assets/vocabulary"
+    elif column.system is not None and column.list != "countries":
+        yield "system", "it belongs to the list `countries`"
     elif not column.mapping:
         yield "codes", "it lists no code"
     elif column.boolean:

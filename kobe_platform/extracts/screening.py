@@ -16,8 +16,19 @@ import pyarrow.compute as pc
 
 from kobe_platform import vocabulary
 from kobe_platform.contracts import Column, Contract
-from kobe_platform.contracts.columns import Area, Codes, Drop, EventMonth, Filter, Pseudonym, Reason, Relationship
+from kobe_platform.contracts.columns import (
+    Area,
+    CoarseArea,
+    Codes,
+    Drop,
+    EventMonth,
+    Filter,
+    Pseudonym,
+    Reason,
+    Relationship,
+)
 from kobe_platform.errors import DeliveryRejected
+from kobe_platform.extracts.code_systems import UNPLACED, five_digits, is_place, seeming_system
 from kobe_platform.extracts.dates import read_dates
 from kobe_platform.extracts.encodings import decoded, distinct
 from kobe_platform.extracts.texts import normalised
@@ -66,7 +77,7 @@ class Screening:
         """A column as Polars has it."""
         return pl.Series(name, self.array(name))
 
-    def reject(self, rule: str, row: int, column: str, **counts: int) -> DeliveryRejected:
+    def reject(self, rule: str, row: int, column: str, **counts: int | str) -> DeliveryRejected:
         """The rejection at one row and column."""
         return rejection(rule, **self.locate(row), column=column, **counts)
 
@@ -177,14 +188,28 @@ def _check_codes(screening: Screening, column: Column) -> None:
     known = _known(column)
     if known is None:
         return
-    values, index = texts(screening, column.id)
-    odd = ~known(values) & (values != "")
-    if not odd.any():
-        return
-    rows = odd.gather(index).arg_true()
-    share = getattr(column, "unknown_share", 0.05)
-    if len(rows) > share * len(index) and (len(rows) >= FEW or 2 * len(rows) > len(index)):
-        raise screening.reject("code.threshold", int(rows[0]), column.id, rows=len(rows))
+    for name in (column.id, *getattr(column, "prefer", ())):
+        values, index = texts(screening, name)
+        odd = ~known(values) & (values != "")
+        if not odd.any():
+            continue
+        rows = odd.gather(index).arg_true()
+        share = getattr(column, "unknown_share", 0.05)
+        if len(rows) > share * len(index) and (len(rows) >= FEW or 2 * len(rows) > len(index)):
+            seems = _seems(column, values, index)
+            raise screening.reject("code.threshold", int(rows[0]), name, rows=len(rows), **seems)
+
+
+def _seems(column: Column, values: pl.Series, index: pl.Series) -> dict[str, str]:
+    """The system of codes that a column of places or nationalities seems to have instead of the declared one."""
+    placed = isinstance(column, CoarseArea) or (isinstance(column, Codes) and column.list == "countries")
+    if not placed:
+        return {}
+    counts = pl.Series("n", [0] * len(values), dtype=pl.Int64)
+    counted = index.value_counts(name="n")
+    counts = counts.scatter(counted[index.name], counted["n"].cast(pl.Int64))
+    system = seeming_system(values, counts, but=column.system)
+    return {"seems": system} if system else {}
 
 
 def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:
@@ -196,6 +221,8 @@ def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:
             listed = list(column.codes)
         case Filter():
             listed = [*column.keep, *column.codes]
+        case CoarseArea():
+            return lambda values: _is_coarse(five_digits(values, column.system))
         case Area():
             inside = list(vocabulary.wards())
             return lambda values: values.str.slice(0, 5).is_in(inside)
@@ -204,6 +231,12 @@ def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:
     if isinstance(column, Relationship):
         return lambda values: values.is_in(listed) | chained(values, listed)
     return lambda values: values.is_in(listed)
+
+
+def _is_coarse(codes: pl.Series) -> pl.Series:
+    """Whether codes are a place's: of a municipality, a prefecture, a country (Z and three letters), or not known."""
+    countries = [f"Z{code}" for code in vocabulary.code_list("countries")]
+    return is_place(codes) | codes.is_in([*countries, UNPLACED])
 
 
 def chained(values: pl.Series, listed: list[str]) -> pl.Series:

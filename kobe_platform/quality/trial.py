@@ -20,6 +20,7 @@ from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.model import Thresholds
 from kobe_platform.errors import ConfigurationError, DeliveryRejected, PlatformError
+from kobe_platform.extracts.code_systems import LOCAL_GOVERNMENT
 from kobe_platform.extracts.screening import Screening
 from kobe_platform.extracts.taking import Taken, screened
 from kobe_platform.quality.judging import judge, settled
@@ -123,13 +124,24 @@ def _texts(contract: Contract, column: Column) -> list[str]:
 
 
 def _any(contract: Contract, column: Column) -> Iterable[str]:
-    """Nothing tells what a column holds that another rule reads: a date, a number and a code will do."""
+    """A place where a rule of places reads it; else a date, a number and a code, for nothing tells what it holds."""
+    for reader in contract.having(rules.CoarseArea):
+        if column.id in reader.prefer:
+            return _places(contract, reader)
     return ("20250715", "1", "28201", "")
 
 
 def _dates(contract: Contract, column: Column) -> Iterable[str]:
     eras = [f"{code.zfill(contract.dates.era_digits)}070715" for code in contract.dates.eras]
     return ("20250715", *([] if isinstance(column, rules.EventMonth) else eras))
+
+
+def _places(contract: Contract, column: rules.CoarseArea) -> Iterable[str]:
+    return (
+        ("281018", "282014", "131016", "")
+        if column.system == LOCAL_GOVERNMENT
+        else ("28101", "28201", "13101", "13", "")
+    )
 
 
 def _keep(contract: Contract, column: rules.Keep) -> Iterable[str]:
@@ -162,7 +174,7 @@ _FORESEEN: Mapping[type[Column], Callable[[Contract, Any], Iterable[str]]] = {
     rules.Duration: _dates,
     rules.EventMonth: _dates,
     rules.Area: lambda contract, column: [f"{ward}001000" for ward in vocabulary.wards()],
-    rules.CoarseArea: lambda contract, column: (vocabulary.wards()[0], "28201", "13101", "13", ""),
+    rules.CoarseArea: _places,
     rules.Filter: lambda contract, column: [*column.keep, *column.keep, *column.codes],
     rules.Protection: lambda contract, column: [*column.released, *column.protected],
     rules.Relationship: lambda contract, column: column.codes,
