@@ -1,0 +1,92 @@
+"""Small cities, month by month: what the engine protects the auditor does not refuse, and again after a correction.
+
+`python -m tests.soak.small_cities [CITIES]` draws cities of 5,000 to 40,000 residents with pseudonym keys of their own,
+takes three months of each through abstraction, counts, protection and audit in this process, takes a few rows out of
+each month and protects it once more with its own release behind it. It prints a line a group and month and ends with 1
+if any was refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.abstraction import abstract
+from kobe_platform.contracts import load_contracts
+from kobe_platform.deliveries import find
+from kobe_platform.disclosure import FormerRelease
+from kobe_platform.errors import PlatformError
+from kobe_platform.extracts import take_in
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import compute_group, groups, load_statistics, protect_group
+from kobe_platform.synthesis import Form, Plan, synthesize
+from kobe_platform.vocabulary import Hierarchy, districts
+
+SIZES = (5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000, 20_000, 25_000, 30_000, 40_000)
+FIRST, LAST, CITY = "2019-11", "2020-01", "28100"
+PERSONAL = ("resident_register", "resident_movements")
+ROWS_TAKEN = (1, 3, 20)
+
+
+def months(residents: int, seed: int, folder: Path) -> Iterator[tuple[str, dict[str, pl.DataFrame], Hierarchy]]:
+    """(month, abstracted rows by source, areas) of a synthetic city; ``seed`` also makes the pseudonym keys."""
+    synthesize(Plan(folder / "inbox", residents, FIRST, LAST, seed, Form("utf-8-sig")))
+    contracts = load_contracts(Settings().contracts)
+    deliveries = {(d.source, d.month): d for d in find(folder / "inbox", contracts, CITY)}
+    towns = take_in(deliveries["town_districts", FIRST], contracts["town_districts"]).frame
+    for month in sorted({month for _, month in deliveries}):
+        raw = {source: take_in(deliveries[source, month], contracts[source]).frame for source in PERSONAL}
+        frames = {
+            source: abstract(
+                raw[source], contracts[source], month=month, references={"town_districts": towns}, companions=raw,
+                pseudonym_key=lambda purpose: hashlib.sha256(f"{purpose} {seed}".encode()).digest(),
+            ).frame
+            for source in PERSONAL
+        }  # fmt: skip
+        yield month, frames, districts(towns, month)
+
+
+def corrected(frames: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataFrame]:
+    """The rows without a few of them, drawn by ``seed``."""
+    rng = np.random.default_rng(seed)
+    taken = rng.choice(ROWS_TAKEN)
+    return {name: frame.filter(pl.Series(rng.permutation(frame.height) >= taken)) for name, frame in frames.items()}
+
+
+def trial(residents: int, seed: int) -> int:
+    """Take one city's months through protection and audit; how many groups of a month were refused."""
+    monthly = {key: m for key, m in groups(load_statistics(Settings().statistics).values()).items() if "month" in key}
+    refused, before = 0, dict[str, Mapping[str, pl.DataFrame]]()
+    with tempfile.TemporaryDirectory() as folder:
+        for month, frames, areas in months(residents, seed, Path(folder)):
+            for key, members in monthly.items():
+                former: list[FormerRelease] = []
+                told, start = [], before.get(key, {})
+                for rows in (frames, corrected(frames, seed)):
+                    read = {source: rows[source] for member in members for source in member.sources}
+                    cells = compute_group(members, read, areas).cells
+                    try:
+                        done = protect_group(members, cells, areas, period=month, previous=former, start=start)
+                    except PlatformError as error:
+                        refused += 1
+                        told.append(f"{error.code} {error.at}")
+                        break
+                    if not former:
+                        before[key] = done.tables
+                    former = [FormerRelease({name: table.drop("period") for name, table in done.tables.items()})]
+                    told.append("ok")
+                print(f"{residents} seed {seed} {month} {key}: {', corrected: '.join(told)}", flush=True)
+    return refused
+
+
+if __name__ == "__main__":
+    drawn = random.Random(13)
+    cities = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    sys.exit(int(sum(trial(drawn.choice(SIZES), seed) for seed in range(cities)) > 0))
