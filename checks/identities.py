@@ -6,7 +6,7 @@ import dagster as dg
 
 from checks.factory import CheckedAsset, Verdict, monthly_check
 from kobe_platform.lake import PartitionId
-from kobe_platform.reconciliation import Identity, common_margins, moves_between_wards, stock_and_flow
+from kobe_platform.reconciliation import Identity, common_margins, stock_and_flow
 from kobe_platform.statistics import Statistic, groups
 from resources import Lake
 
@@ -14,29 +14,9 @@ from resources import Lake
 def identity_checks(
     statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
 ) -> list[dg.AssetChecksDefinition]:
-    """``common_margins`` (blocking) on every statistic; ``stock_and_flow`` and ``moves_balance`` where they apply."""
-    checks = [_margins(key, members, months) for key, members in groups(statistics.values()).items()]
-    if "population_ward" in statistics:
-        checks.append(
-            _single(
-                "stock_and_flow",
-                statistics["population_ward"],
-                lambda lake, month: stock_and_flow(lake.store, month),
-                "前月人口+出生−死亡+転入−転出±区間移動=当月人口(区別)",
-                months,
-            )
-        )
-    if {"ward_moves_in_month", "ward_moves_out_month"} <= set(statistics):
-        checks.append(
-            _single(
-                "moves_balance",
-                statistics["ward_moves_in_month"],
-                lambda lake, month: moves_between_wards(lake.store, month),
-                "区間移動の転入計=転出計",
-                months,
-            )
-        )
-    return checks
+    """``common_margins`` (blocking) on every statistic; ``stock_and_flow`` on those that a relation names."""
+    margins = [_margins(key, members, months) for key, members in groups(statistics.values()).items()]
+    return [*margins, *(_stock_and_flow(s, months) for s in statistics.values() if s.stock_and_flow)]
 
 
 def _margins(key: str, members: Sequence[Statistic], months: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -54,22 +34,26 @@ def _margins(key: str, members: Sequence[Statistic], months: dg.PartitionsDefini
         assets,
         judge,
         months=months,
-        description="同じ母集団の表は区別合計が一致する",
+        description="同じ母集団の表は区別合計が一致し、定義上の関係(含む・等しい)が成り立つ",
         blocking=True,
     )
 
 
-def _single(
-    name: str, table: Statistic, compare, description: str, months: dg.PartitionsDefinition
-) -> dg.AssetChecksDefinition:
+def _stock_and_flow(table: Statistic, months: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     asset = CheckedAsset("statistics", table.name)
 
     def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
-        identity = compare(lake, month)
+        identity = stock_and_flow(lake.store, table, month)
         return {asset: Verdict(True, {"due": False}) if identity is None else _verdict(identity)}
 
     return monthly_check(
-        name, table.key.replace("/", "_"), [asset], judge, months=months, description=description, blocking=False
+        "stock_and_flow",
+        table.key.replace("/", "_"),
+        [asset],
+        judge,
+        months=months,
+        description="前月人口+出生−死亡+転入−転出±区間移動=当月人口(区別)",
+        blocking=False,
     )
 
 

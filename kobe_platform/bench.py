@@ -23,7 +23,6 @@ CHECKS = (
     "expectations",
     "common_margins",
     "stock_and_flow",
-    "moves_balance",
     "disclosure",
 )
 Residents = Annotated[int, typer.Option(help="People of the synthetic city.")]

@@ -5,7 +5,7 @@ Results are counts of comparisons and of differing ones, never the figures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,12 +13,9 @@ import polars as pl
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.reception.steps import month_before
 from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.relations import Includes, StockAndFlow, Summand, Sums, statements
 from kobe_platform.tabulation import areas_of
 from kobe_platform.vocabulary import Hierarchy
-
-ARRIVALS = ("birth", "in_domestic", "in_abroad", "admin_in", "ward_move")
-DEPARTURES = ("death", "out_domestic", "out_abroad", "admin_out", "ward_move")
-REGISTER, MOVEMENTS = "resident_register", "resident_movements"
 
 
 @dataclass(frozen=True)
@@ -41,28 +38,67 @@ class Identity:
 
 
 def common_margins(store: PartitionStore, members: Sequence[Statistic], month: str) -> dict[str, Identity]:
-    """Whether the tables of one population agree ward by ward, each with the first of its population."""
+    """Whether the counts of a group agree ward by ward: tables of one population, and what relations say of several.
+
+    Each table is compared with the first of its population; a relation's comparisons stand with the first table of its
+    first population.
+    """
     areas = areas_of(store, members, month)
+    counted = [member for member in members if member.kind == "frequency"]
     totals = {
         member.name: by_ward(store.read(PartitionId("statistics", member.name, month)), member, areas)
-        for member in members
-        if member.kind == "frequency"
+        for member in counted
     }
-    roles = {member.name: member.roles.get("area", "") for member in members}
-    first: dict[str, str] = {}
-    results = {}
-    for member in members:
-        if member.name not in totals:
-            results[member.name] = Identity(0, 0)
-            continue
-        base = first.setdefault(member.population, member.name)
-        reference = totals[base]
-        own = totals[member.name]
-        same_areas = reference and own and "" not in reference and "" not in own and roles[member.name] == roles[base]
-        wards = {*reference, *own} if same_areas else {""}
-        pairs = [(_figure(reference, ward), _figure(own, ward)) for ward in sorted(wards)]
-        results[member.name] = Identity(len(pairs), sum(a != b for a, b in pairs))
+    results = {member.name: Identity(0, 0) for member in members}
+    first: dict[str, Statistic] = {}
+    for member in counted:
+        base = first.setdefault(member.population, member)
+        same_role = member.roles.get("area", "") == base.roles.get("area", "")
+        results[member.name] = _compared([totals[base.name]], [totals[member.name]], int.__ne__, by_area=same_role)
+    for name, further in _stated(counted, totals):
+        results[name] = Identity(results[name].compared + further.compared, results[name].differing + further.differing)
     return results
+
+
+def _stated(counted: Sequence[Statistic], totals: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, Identity]]:
+    """(table, what came of comparing) of every relation between the populations of a group."""
+    for told in statements(counted):
+        if isinstance(told, Includes):
+            sides: tuple[tuple[Summand, ...], ...] = (
+                (Summand(population=told.part),),
+                (Summand(population=told.whole),),
+            )
+        elif isinstance(told, Sums):
+            sides = told.left, told.right
+        else:
+            continue
+        tables = [[_table_of(term, counted) for term in side] for side in sides]
+        if any(table is None for side in tables for table in side):
+            continue
+        broken = int.__ne__ if told.kind == "balances" else int.__gt__
+        left, right = ([totals[table.name] for table in side] for side in tables)
+        yield tables[0][0].name, _compared(left, right, broken, by_area=isinstance(told, Includes) or bool(told.on))
+
+
+def _table_of(term: Summand, counted: Sequence[Statistic]) -> Statistic | None:
+    """The first table of a summand's population and role; None where it is a part of one, or there is none."""
+    fitting = [s for s in counted if s.population == term.population and term.role in ("", *s.roles.values())]
+    return fitting[0] if fitting and not term.at else None
+
+
+def _compared(
+    left: Sequence[Mapping[str, int]],
+    right: Sequence[Mapping[str, int]],
+    broken: Callable[[int, int], bool],
+    *,
+    by_area: bool,
+) -> Identity:
+    """Sums of both sides by ward, or in all where one of them has no wards."""
+    every = [*left, *right]
+    by_area = by_area and all(totals and "" not in totals for totals in every)
+    wards = sorted({ward for totals in every for ward in totals}) if by_area else [""]
+    sums = [(sum(_figure(t, ward) for t in left), sum(_figure(t, ward) for t in right)) for ward in wards]
+    return Identity(len(sums), sum(broken(*pair) for pair in sums))
 
 
 def by_ward(cells: pl.DataFrame, statistic: Statistic, areas: Hierarchy | None) -> dict[str, int]:
@@ -81,24 +117,29 @@ def _figure(totals: Mapping[str, int], ward: str) -> int:
     return totals.get(ward, 0) if ward else sum(totals.values())
 
 
-def stock_and_flow(store: PartitionStore, month: str) -> Identity | None:
+def stock_and_flow(store: PartitionStore, table: Statistic, month: str) -> Identity | None:
     """stock(t) = stock(t−1) + births + in − deaths − out + net moves between wards, ward by ward.
 
     Rows that were set aside by name may account for a difference, and for no more than their number.
 
+    Args:
+        table: the statistic of the stock that carries the identity (:attr:`Statistic.stock_and_flow`).
+
     Returns:
         None where one of the three partitions is not there.
     """
-    before = PartitionId("lake", REGISTER, month_before(month))
-    now, flows = PartitionId("lake", REGISTER, month), PartitionId("lake", MOVEMENTS, month)
+    told = table.stock_and_flow
+    stock = table.sources[0]
+    before, now = PartitionId("lake", stock, month_before(month)), PartitionId("lake", stock, month)
+    flows = PartitionId("lake", told.flows, month)
     partitions = [store.current(identity) for identity in (before, now, flows)]
     if any(partition is None for partition in partitions):
         return None
     stocks = [
-        dict(store.read(identity, ["ward"])["ward"].cast(pl.String).value_counts().iter_rows())
+        dict(store.read(identity, [told.area])[told.area].cast(pl.String).value_counts().iter_rows())
         for identity in (before, now)
     ]
-    net = net_flows(store.read(flows, ["reason", "ward_before", "ward_after"]))
+    net = net_flows(store.read(flows, [told.event, told.before, told.after]), told)
     wards = sorted({*stocks[0], *stocks[1], *net})
     apart = sum(abs(stocks[1].get(w, 0) - stocks[0].get(w, 0) - net.get(w, 0)) for w in wards)
     # A set-aside row shows in one stock, in two wards of a move, or in the month after it: twice its number at most.
@@ -106,29 +147,17 @@ def stock_and_flow(store: PartitionStore, month: str) -> Identity | None:
     return Identity(len(wards), int(apart > tolerated), apart, tolerated)
 
 
-def net_flows(movements: pl.DataFrame) -> dict[str, int]:
+def net_flows(movements: pl.DataFrame, told: StockAndFlow) -> dict[str, int]:
     """Arrivals less departures by ward.
 
     Args:
-        movements: ``reason, ward_before, ward_after``.
+        movements: the columns of events and of both areas that ``told`` names.
     """
-    reason = pl.col("reason").cast(pl.String)
-    arrived = movements.filter(reason.is_in(ARRIVALS))["ward_after"].cast(pl.String).value_counts()
-    left = movements.filter(reason.is_in(DEPARTURES))["ward_before"].cast(pl.String).value_counts()
+    event = pl.col(told.event).cast(pl.String)
+    arrived = movements.filter(event.is_in(told.entering))[told.after].cast(pl.String).value_counts()
+    left = movements.filter(event.is_in(told.leaving))[told.before].cast(pl.String).value_counts()
     net = {ward: int(count) for ward, count in arrived.iter_rows() if ward is not None}
     for ward, count in left.iter_rows():
         if ward is not None:
             net[ward] = net.get(ward, 0) - int(count)
     return net
-
-
-def moves_between_wards(store: PartitionStore, month: str) -> Identity | None:
-    """Moves between wards: as many in as out, over the city; None where the tables are not there."""
-    totals = []
-    for name in ("ward_moves_in_month", "ward_moves_out_month"):
-        identity = PartitionId("statistics", name, month)
-        if store.current(identity) is None:
-            return None
-        cells = store.read(identity)
-        totals.append(int(cells.select(pl.selectors.integer()).to_series(-1).sum()))
-    return Identity(1, int(totals[0] != totals[1]), abs(totals[0] - totals[1]))

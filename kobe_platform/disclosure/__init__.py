@@ -10,9 +10,12 @@ from kobe_platform.disclosure.spec import (
     PUBLISHED,
     SUPPRESSED,
     Attack,
+    Combination,
     Costs,
     Dimension,
+    Inclusion,
     Mean,
+    Members,
     Previous,
     Relation,
     Rule,
@@ -22,6 +25,7 @@ from kobe_platform.disclosure.spec import (
 )
 
 __all__ = [
-    "PUBLISHED", "SUPPRESSED", "Attack", "AuditReport", "Costs", "Dimension", "Finding", "FormerRelease", "Mean",
-    "Previous", "Protected", "Relation", "Report", "Rule", "Spec", "Table", "TableReport", "Term", "audit", "protect",
+    "PUBLISHED", "SUPPRESSED", "Attack", "AuditReport", "Combination", "Costs", "Dimension", "Finding",
+    "FormerRelease", "Inclusion", "Mean", "Members", "Previous", "Protected", "Relation", "Report", "Rule", "Spec",
+    "Table", "TableReport", "Term", "audit", "protect",
 ]  # fmt: skip

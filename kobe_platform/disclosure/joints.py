@@ -4,6 +4,9 @@ Tables A × B, B × C and A × C may agree in all margins, and yet no people fit
 so the model does: wherever the tables leave it open (:mod:`partitions`), the cells of the joint table are unknowns that
 nobody publishes, whole numbers of 0 or more, and the tables' cells are their sums. Groups that overlap (0–24 beside
 10–39) are the same in one dimension: nobody is in groups that share no code.
+
+Where everybody is one of a larger population, joint cells are no more than that one's tables count (foreign men of a
+district and age).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from kobe_platform.disclosure.layout import Layout
 from kobe_platform.disclosure.partitions import (
     Labels,
     LevelSet,
+    coarser,
     common_refinement,
     labels_of,
     levels_of,
@@ -76,38 +80,47 @@ def joint_tables(
     layouts: Mapping[str, Layout],
     value: np.ndarray,
     known: np.ndarray,
-) -> tuple[Rows, np.ndarray]:
+) -> tuple[Rows, np.ndarray, list[Rows]]:
     """The joint tables of every population's suppressed counts, and their sums.
 
     Args:
         value: variable → count; known: variable → a published zero.
 
     Returns:
-        Equations in which new variables have the numbers from ``len(value)`` on, and a count for each of these that
-        fits all equations (which of those that fit is of no matter: it says only that one does).
+        Equations in which new variables have the numbers from ``len(value)`` on, a count for each of these that
+        fits all rows (which of those that fit is of no matter: it says only that one does), and rows that come to 0 at
+        most: what joint cells are part of.
 
     Raises:
         DisclosureError: no people were found that fit the tables.
     """
     blocks: list[Rows] = []
     counts: list[np.ndarray] = []
+    parts: list[Rows] = []
     size = len(value)
     counted = [x for x in layouts.values() if x.table.method == "suppression" and not x.table.magnitude]
     for population in sorted({x.table.population for x in counted}):
         group = [x for x in counted if x.table.population == population]
-        people = _Population(spec, classes, group, known)
-        rows, number = people.equations(size)
+        wholes = {inclusion.whole for inclusion in spec.includes if inclusion.part == population}
+        people = _Population(spec, classes, group, known, [x for x in counted if x.table.population in wholes])
+        rows, number, within = people.equations(size)
         blocks.append(rows)
-        counts.append(_fitting(rows, value, size, number))
+        parts += within
+        counts.append(_fitting(_with_room(rows, within, size + number), value, size, number))
         size += number
-    return beneath(blocks), np.concatenate(counts or [np.empty(0, np.int64)])
+    return beneath(blocks), np.concatenate(counts or [np.empty(0, np.int64)]), parts
 
 
 class _Population:
     """The tables of one population, the levels that they stand at, and what these leave open."""
 
     def __init__(
-        self, spec: Spec, classes: Mapping[str, Classification], group: Sequence[Layout], known: np.ndarray
+        self,
+        spec: Spec,
+        classes: Mapping[str, Classification],
+        group: Sequence[Layout],
+        known: np.ndarray,
+        wholes: Sequence[Layout],
     ) -> None:
         self.spec, self.classes, self.group, self.known = spec, classes, group, known
         names = {dimension for x in group for dimension in x.table.dimensions.values()}
@@ -117,20 +130,32 @@ class _Population:
             self.levels |= levels_of(base, own)
         self.of_table = [frozenset().union(*(self.levels[d] for d in x.table.dimensions.values())) for x in group]
 
-    def equations(self, first: int) -> tuple[Rows, int]:
-        """Rows whose new unknowns are numbered from ``first``, and how many these are."""
+        self.within = [(x, self._shared_levels(x)) for x in wholes]
+
+    def _shared_levels(self, whole: Layout) -> LevelSet:
+        """The levels of the population at which a table of a larger one can be summed."""
+        own = {base_of(self.spec, d): labels_of(self.classes[base_of(self.spec, d)], d) for d in _dimensions(whole)}
+        every = frozenset().union(*self.of_table)
+        return frozenset(x for x in every if x.base in own and coarser(x.labels, own[x.base]))
+
+    def equations(self, first: int) -> tuple[Rows, int, list[Rows]]:
+        """Rows whose new unknowns are numbered from ``first``, how many these are, and rows of at most 0."""
         blocks = [self._agreement(i, j) for i in range(len(self.group)) for j in range(i)]
+        joints, size = self._numbered(first)
+        for joint, ids in joints:
+            possible = ids >= 0
+            for levels in self._margins(joint):
+                blocks.append(_sums(joint.margin(levels)[possible], ids[possible], *self._shown(levels)))
+        blocks += [_shared(one, other, self.of_table) for i, one in enumerate(joints) for other in joints[:i]]
+        parts = [self._part(*joint, *whole) for joint in joints for whole in self.within]
+        return beneath(blocks), size, [rows for rows in parts if len(rows[0])]
+
+    def _numbered(self, first: int) -> tuple[list[tuple[Joint, np.ndarray]], int]:
+        """Joint tables with the numbers of their unknowns (−1: nobody), and how many these are."""
         joints: list[tuple[Joint, np.ndarray]] = []
         size = 0
         for joint in self._joints():
-            margins = [(levels, joint.margin(levels)) for levels in self._margins(joint)]
-            possible = np.ones(int(np.prod(joint.shape)), dtype=bool)
-            sums = []
-            for levels, groups in margins:
-                number, variables = self._shown(levels)
-                sums.append((number, variables))
-                some = np.bincount(number[~self.known[variables]], minlength=int(groups.max()) + 1) > 0
-                possible &= some[groups]
+            possible = self._possible(joint)
             count = int(np.count_nonzero(possible))
             if count > MOST_JOINT_CELLS:
                 continue
@@ -138,10 +163,28 @@ class _Population:
             ids[possible] = first + size + np.arange(count)
             size += count
             joints.append((joint, ids))
-            for (_, groups), (number, variables) in zip(margins, sums, strict=True):
-                blocks.append(_sums(groups[possible], ids[possible], number, variables))
-        blocks += [_shared(one, other, self.of_table) for i, one in enumerate(joints) for other in joints[:i]]
-        return beneath(blocks), size
+        return joints, size
+
+    def _possible(self, joint: Joint) -> np.ndarray:
+        """Cell of a joint table → no table excludes it by a published zero."""
+        possible = np.ones(int(np.prod(joint.shape)), dtype=bool)
+        for levels in self._margins(joint):
+            groups = joint.margin(levels)
+            number, variables = self._shown(levels)
+            some = np.bincount(number[~self.known[variables]], minlength=int(groups.max()) + 1) > 0
+            possible &= some[groups]
+        return possible
+
+    def _part(self, joint: Joint, ids: np.ndarray, whole: Layout, levels: LevelSet) -> Rows:
+        """Joint cells less the cells of a larger population at their common levels, where no table is at these."""
+        levels &= joint.levels
+        if any(levels <= own for own in self.of_table):
+            return NO_ROWS  # compared with a table (definitions.py)
+        labels = {base: common_refinement(_labels(levels, base)) for base in sorted({x.base for x in levels})}
+        number, variables = cells_at(self.spec, self.classes, whole, labels)
+        groups = joint.margin(levels)[ids >= 0]
+        some = np.isin(number, groups)
+        return _sums(groups, ids[ids >= 0], number[some], variables[some])
 
     def _joints(self) -> Iterator[Joint]:
         restrictions = [
@@ -164,17 +207,9 @@ class _Population:
         return self._of_table(table, levels)
 
     def _of_table(self, table: int, levels: LevelSet) -> tuple[np.ndarray, np.ndarray]:
-        layout = self.group[table]
-        axes = {base_of(self.spec, d): (axis, d) for axis, d in enumerate(layout.table.dimensions.values())}
         bases = sorted({level.base for level in levels})
-        labels = [common_refinement(_labels(levels, base)) for base in bases]
-        covers = [_cover(self.classes[base], axes[base][1], own) for base, own in zip(bases, labels, strict=True)]
-        grid = np.indices([len(nodes) for _, nodes in covers]).reshape(len(bases), -1)
-        number, index = np.zeros(grid.shape[1], np.int64), [np.zeros(grid.shape[1], np.int64)] * len(layout.trees)
-        for base, own, (groups, nodes), chosen in zip(bases, labels, covers, grid, strict=True):
-            number = number * (int(own.max()) + 1) + groups[chosen]
-            index[axes[base][0]] = nodes[chosen]
-        return number, layout.variables[tuple(index)]
+        labels = {base: common_refinement(_labels(levels, base)) for base in bases}
+        return cells_at(self.spec, self.classes, self.group[table], labels)
 
     def _agreement(self, i: int, j: int) -> Rows:
         """What two tables say of their common levels, where one does not show the sum that the other shows."""
@@ -188,6 +223,24 @@ class _Population:
         (a, x), (b, y) = ((number[open_ones[number]], cells[open_ones[number]]) for number, cells in (one, other))
         sign = np.where(alone[0], -1.0, 1.0)  # the sum −1, its parts 1, as regrouped codes have it
         return np.concatenate([a, b]), np.concatenate([x, y]), np.concatenate([sign[a], -sign[b]])
+
+
+def cells_at(
+    spec: Spec, classes: Mapping[str, Classification], layout: Layout, labels: Mapping[str, Labels]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(group, variable) of the cells of a table that make up the groups of some of its classifications.
+
+    Args:
+        labels: classification → groups, none finer than the table's; the others stand at their total.
+    """
+    axes = {base_of(spec, d): (axis, d) for axis, d in enumerate(layout.table.dimensions.values())}
+    covers = [_cover(classes[base], axes[base][1], own) for base, own in labels.items()]
+    grid = np.indices([len(nodes) for _, nodes in covers]).reshape(len(labels), -1 if labels else 1)
+    number, index = np.zeros(grid.shape[1], np.int64), [np.zeros(grid.shape[1], np.int64)] * len(layout.trees)
+    for (base, own), (groups, nodes), chosen in zip(labels.items(), covers, grid, strict=True):
+        number = number * (int(own.max()) + 1) + groups[chosen]
+        index[axes[base][0]] = nodes[chosen]
+    return number, layout.variables[tuple(index)]
 
 
 def _cover(classification: Classification, dimension: str, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
@@ -215,6 +268,28 @@ def _sums(groups: np.ndarray, ids: np.ndarray, number: np.ndarray, variables: np
     return np.concatenate([groups, number]), np.concatenate([ids, variables]), signs
 
 
+def _with_room(rows: Rows, parts: Sequence[Rows], first: int) -> Rows:
+    """All rows as equations: what is at most 0 gets a difference, numbered from ``first``."""
+    blocks = [rows]
+    for number, variables, signs in parts:
+        groups, at = np.unique(number, return_inverse=True)
+        own = first + np.arange(len(groups))
+        first += len(groups)
+        ends = np.arange(len(groups))
+        blocks.append(
+            (
+                np.concatenate([at, ends]),
+                np.concatenate([variables, own]),
+                np.concatenate([signs, np.ones(len(groups))]),
+            )
+        )
+    return beneath(blocks)
+
+
+def _dimensions(layout: Layout) -> list[str]:
+    return list(layout.table.dimensions.values())
+
+
 def _shared(one: tuple[Joint, np.ndarray], other: tuple[Joint, np.ndarray], tables: Sequence[LevelSet]) -> Rows:
     """What two joint tables have in common, where no table shows it."""
     levels = one[0].levels & other[0].levels
@@ -238,6 +313,7 @@ def _fitting(block: Rows, value: np.ndarray, first: int, count: int) -> np.ndarr
     """Whole numbers of 0 or more for the ``count`` variables from ``first`` on, spread over many."""
     rows, columns, signs = block
     height = int(rows.max(initial=-1)) + 1
+    wanted, count = count, max(count, int(columns.max(initial=-1)) + 1 - first)  # differences, too
     matrix = sparse.csr_array((signs, (rows, columns)), shape=(height, first + count))
     known, unknown = matrix[:, : len(value)], sparse.csr_array(matrix[:, first:])
     right = -(known @ value)
@@ -259,7 +335,7 @@ def _fitting(block: Rows, value: np.ndarray, first: int, count: int) -> np.ndarr
         found[cells] = people
     if (found < 0).any() or (unknown @ found != right).any():
         raise _contradiction()
-    return found
+    return found[:wanted]
 
 
 def _contradiction() -> DisclosureError:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from kobe_platform.disclosure.definitions import defined
 from kobe_platform.disclosure.equations import Rows, additive, regrouped, relation_rows, stacked
 from kobe_platform.disclosure.joints import joint_tables
 from kobe_platform.disclosure.layout import Layout, refusal
@@ -117,8 +118,9 @@ def build_model(spec: Spec, cells: Mapping[str, pl.DataFrame]) -> Model:
     attributes = _attributes(spec, layouts, np.concatenate([a.ravel() for a in arrays])[first], count)
     rows = [additive(layout, attributes["known"]) for layout in layouts.values()]
     rows += regrouped(spec, classes, layouts)
-    sums, counts = joint_tables(spec, classes, layouts, attributes["value"], attributes["known"])
-    return _with_relations(spec, layouts, attributes, [*rows, sums], counts)
+    sums, joint, parts = joint_tables(spec, classes, layouts, attributes["value"], attributes["known"])
+    said, further = defined(spec, classes, layouts, np.concatenate([attributes["value"], joint]), parts)
+    return _with_relations(spec, layouts, attributes, [*rows, sums, said], (joint, further))
 
 
 def _frame_of(table: Table, cells: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -254,11 +256,17 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
 
 
 def _with_relations(
-    spec: Spec, layouts: Mapping[str, Layout], attributes: dict, blocks: list[Rows], joint: np.ndarray
+    spec: Spec,
+    layouts: Mapping[str, Layout],
+    attributes: dict,
+    blocks: list[Rows],
+    unseen: tuple[np.ndarray, np.ndarray],
 ) -> Model:
-    slacks = [joint]
+    """The model with the counts of joint cells and of what definitions add, and the rows of the relations."""
+    joint = unseen[0]
+    slacks = list(unseen)
     first = len(attributes["value"])
-    size = first + len(joint)
+    size = first + sum(len(counts) for counts in unseen)
     for relation in spec.relations:
         number, variables, coefficients = relation_rows(relation, layouts)
         difference = np.zeros(number.max(initial=-1) + 1)

@@ -27,7 +27,7 @@ from kobe_platform.disclosure.reports import (
     published,
     table_report,
 )
-from kobe_platform.disclosure.spec import Spec
+from kobe_platform.disclosure.spec import Spec, definitions
 from kobe_platform.disclosure.suppression import Progress, Suppressor
 from kobe_platform.errors import DisclosureError
 
@@ -105,7 +105,7 @@ def protect(
 
 
 def independent(spec: Spec) -> list[Spec]:
-    """The specification, split into parts that share no population and no relation."""
+    """The specification, split into parts that share no population, no relation and no definition."""
     group = {table.population: table.population for table in spec.tables}
 
     def leader(population: str) -> str:
@@ -117,11 +117,14 @@ def independent(spec: Spec) -> list[Spec]:
         tied = [leader(spec.table(term.table).population) for term in (*relation.left, *relation.right)]
         for population in tied:
             group[leader(population)] = leader(tied[0])
+    for one, other in spec.tied:
+        group[leader(other)] = leader(one)
     parts = []
     for first in sorted({leader(population) for population in group}):
         tables = tuple(t for t in spec.tables if leader(t.population) == first)
         relations = tuple(r for r in spec.relations if leader(spec.table(r.left[0].table).population) == first)
-        parts.append(spec.model_copy(update={"tables": tables, "relations": relations}))
+        own = {table.population for table in tables}
+        parts.append(spec.model_copy(update={"tables": tables, "relations": relations, **definitions(spec, own)}))
     return parts
 
 

@@ -8,7 +8,7 @@ The suppressor and the auditor share this module and nothing else.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, Literal
 
@@ -212,6 +212,52 @@ class Mean(_Strict):
         return self
 
 
+class Inclusion(_Strict):
+    """Everybody of the population ``part`` is one of ``whole``: at all codes that their tables share, part ≤ whole."""
+
+    part: str
+    whole: str
+
+
+class Combination(_Strict):
+    """Which codes of two dimensions one member of a population can have together, by definition.
+
+    A household of one person is of the family type *single* and of no other. So tables of either dimension say
+    something of each other, though no table shows both.
+
+    Attributes:
+        one, other: dimensions that regroup no other.
+        possible: finest code of ``one`` → finest codes of ``other``; a code that is not named goes with all.
+    """
+
+    population: str
+    one: str
+    other: str
+    possible: dict[str, tuple[str, ...]] = Field(min_length=1)
+
+
+class Members(_Strict):
+    """The members of ``groups`` (households) are members of ``of`` (residents) themselves, and so many at least.
+
+    Attributes:
+        dimension: of ``groups``; regroups no other.
+        least: its finest codes → how many of ``of`` a group of this code has at least; 1 where a code is not named.
+        on: dimensions (or regroupings) within whose codes all of a group stand; others are taken at their total.
+    """
+
+    groups: str
+    of: str
+    dimension: str
+    least: dict[str, int] = Field(min_length=1)
+    on: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _positive(self) -> Members:
+        if any(least < 1 for least in self.least.values()):
+            raise ValueError("a group has one member at least")
+        return self
+
+
 class Previous(_Strict):
     """An earlier release of the same reference date.
 
@@ -234,6 +280,9 @@ class Spec(_Strict):
     dimensions: dict[str, Dimension] = Field(default_factory=dict)
     tables: tuple[Table, ...] = Field(min_length=1)
     relations: tuple[Relation, ...] = ()
+    includes: tuple[Inclusion, ...] = ()
+    combinations: tuple[Combination, ...] = ()
+    members: tuple[Members, ...] = ()
     means: tuple[Mean, ...] = ()
     previous: tuple[Previous, ...] = ()
 
@@ -265,6 +314,19 @@ class Spec(_Strict):
         for name, dimension in self.dimensions.items():
             if dimension.of is not None and dimension.of not in self.dimensions:
                 raise ValueError(f"dimension {name} regroups an unknown dimension {dimension.of}")
+        return self
+
+    @model_validator(mode="after")
+    def _definitions(self) -> Spec:
+        for name in self.defined:
+            if name not in {table.population for table in self.tables}:
+                raise ValueError(f"a definition names an unknown population {name}")
+        for name in {d for c in self.combinations for d in (c.one, c.other)} | {m.dimension for m in self.members}:
+            if self.dimension(name).of is not None:
+                raise ValueError(f"a definition names {name}, which regroups {self.dimension(name).of}: name that one")
+        for table in self.tables:
+            if table.population in self.defined and (table.method != "suppression" or table.magnitude):
+                raise ValueError(f"a definition ties {table.name}, which is perturbed or holds magnitudes")
         return self
 
     @model_validator(mode="after")
@@ -308,6 +370,17 @@ class Spec(_Strict):
                 remedy="see docs/disclosure.md, The specification",
             ) from None
 
+    @property
+    def defined(self) -> frozenset[str]:
+        """The populations that inclusions, combinations and members name."""
+        tied = {name for pair in self.tied for name in pair}
+        return frozenset(tied | {combination.population for combination in self.combinations})
+
+    @property
+    def tied(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of populations that inclusions and members tie."""
+        return (*((x.part, x.whole) for x in self.includes), *((x.groups, x.of) for x in self.members))
+
     def table(self, name: str) -> Table:
         """The table of this name (KeyError when there is none)."""
         for table in self.tables:
@@ -318,6 +391,15 @@ class Spec(_Strict):
     def dimension(self, name: str) -> Dimension:
         """The dimension of this name; one that the specification does not describe is flat."""
         return self.dimensions.get(name, Dimension())
+
+
+def definitions(spec: Spec, populations: Set[str]) -> dict[str, tuple]:
+    """The definitions among some populations, as the keys of a specification."""
+    return {
+        "includes": tuple(x for x in spec.includes if {x.part, x.whole} <= populations),
+        "combinations": tuple(x for x in spec.combinations if x.population in populations),
+        "members": tuple(x for x in spec.members if {x.groups, x.of} <= populations),
+    }
 
 
 def check_methods(spec: Spec) -> None:

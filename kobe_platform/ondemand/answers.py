@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from kobe_platform.custody.durable import locked
-from kobe_platform.disclosure import FormerRelease, Relation, Spec, audit, protect
+from kobe_platform.disclosure import FormerRelease, Spec, audit, protect
 from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.ondemand.nearest import Nearer
@@ -30,8 +30,6 @@ STAGE = "answers"
 UNHINDERED = 2
 """So often an answer is worked out while others are not held up; then they are."""
 UNSAFE = "公表済みの統計と合わせると推定できる値があるため、回答できません"
-WITHIN = {("foreigners", "residents")}
-"""Populations of which the first is part of the second."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +177,7 @@ def _protected(beside: _Beside, asked: Statistic) -> pl.DataFrame | None:
     spec = specification([*members, *others, asked], beside.areas)
     fixed = {member.name for member in (*members, *others) if member.kind == "frequency"} - {asked.name}
     tables = tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)
-    relations = (*spec.relations, *inclusions(members, [*others, asked]))
-    spec = spec.model_copy(update={"tables": tables, "relations": relations})
+    spec = spec.model_copy(update={"tables": tables})
     former = under(spec, beside.former)
     hidden = {name: beside.tables[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
     wanted = {name: beside.cells[name] for name in (*fixed, asked.name)}
@@ -190,24 +187,6 @@ def _protected(beside: _Beside, asked: Statistic) -> pl.DataFrame | None:
     except DisclosureError:
         return None
     return table if report.publishable else None
-
-
-def inclusions(members: Sequence[Statistic], answers: Sequence[Statistic]) -> list[Relation]:
-    """Foreigners are residents, in the columns that two tables have: wherever one of the two is an answer."""
-    counts = [*(member for member in members if member.kind == "frequency"), *answers]
-    asked = {statistic.name for statistic in answers}
-    return [
-        Relation(
-            name=f"{part.name} within {whole.name}",
-            on=tuple(c for c, name in part.dimensions.items() if whole.dimensions.get(c) == name),
-            left=(part.name,),
-            right=(whole.name,),
-            sense="<=",
-        )
-        for part in counts
-        for whole in counts
-        if (part.population, whole.population) in WITHIN and {part.name, whole.name} & asked
-    ]
 
 
 def recorded_spec(members: Sequence[Statistic], asked: Statistic, areas: Hierarchy | None) -> Spec:

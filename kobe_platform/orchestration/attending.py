@@ -31,7 +31,6 @@ CHECKS = {
     "expectations": "lake",
     "common_margins": "statistics",
     "stock_and_flow": "statistics",
-    "moves_balance": "statistics",
     "disclosure": "published",
     "clean_page": "dashboards",
 }

@@ -10,8 +10,6 @@ from kobe_platform.statistics import Statistic
 
 BLOCKING, REPORTING = True, False
 _LAKE = {"rows_accounted": BLOCKING, "no_identifiers": BLOCKING, "expectations": REPORTING}
-_IDENTITIES = {"population_ward": "stock_and_flow", "ward_moves_in_month": "moves_balance"}
-_NEIGHBOURS = {"moves_balance": "ward_moves_out_month"}
 
 
 def lake_checks(contract: Contract) -> dict[str, bool]:
@@ -19,17 +17,11 @@ def lake_checks(contract: Contract) -> dict[str, bool]:
     return dict(_LAKE) if contract.sensitivity == "personal" else {}
 
 
-def statistics_checks(statistic: Statistic, installed: Iterable[str]) -> dict[str, bool]:
-    """Checks of a statistic's counts before protection → whether they block.
-
-    Args:
-        installed: names of all statistics: an identity between two of them needs both.
-    """
+def statistics_checks(statistic: Statistic) -> dict[str, bool]:
+    """Checks of a statistic's counts before protection → whether they block."""
     if statistic.kind == "public":
         return {}
-    identity = _IDENTITIES.get(statistic.name)
-    applies = identity is not None and _NEIGHBOURS.get(identity, statistic.name) in installed
-    return {"common_margins": BLOCKING, **({identity: REPORTING} if applies else {})}
+    return {"common_margins": BLOCKING, **({"stock_and_flow": REPORTING} if statistic.stock_and_flow else {})}
 
 
 def published_checks(statistic: Statistic) -> dict[str, bool]:

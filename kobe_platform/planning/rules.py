@@ -366,7 +366,7 @@ def _group_reason(
         return "input changed"
     if any(red(entry, facts.engine) for entry in (*counted, *protected)):
         return "check failed"
-    needed = [(entry, statistics_checks(m, facts.statistics)) for entry, m in zip(counted, members, strict=True)]
+    needed = [(entry, statistics_checks(m)) for entry, m in zip(counted, members, strict=True)]
     needed += [(entry, published_checks(m)) for entry, m in zip(protected, members, strict=True)]
     return "check missing" if any(missing(entry, checks, facts.engine) for entry, checks in needed) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import Settings
+from kobe_platform.statistics.nesting import check_relations
+from kobe_platform.statistics.relations import RelationStatement, StockAndFlow, load_relations
 from kobe_platform.statistics.select.counts import Counts, read_counts
 from kobe_platform.statistics.select.judging import PUBLIC, tables_of
 from kobe_platform.statistics.select.sources import DISTRICT, Source, sources_of
@@ -71,6 +73,7 @@ class Statistic(BaseModel):
         ties: monthly tables that sum to this yearly one.
         averages: of a mean: the counts by band of what is averaged.
         row_key: the pseudonym of its source, in whose order the cover chooses rows; the contract says it, not the file.
+        relations: what is said of its population (:mod:`relations`); the loader fills them in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,6 +95,7 @@ class Statistic(BaseModel):
     ties: tuple[Tie, ...] = ()
     averages: Averaged | None = None
     row_key: str = ""
+    relations: tuple[RelationStatement, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Statistic:
@@ -137,6 +141,12 @@ class Statistic(BaseModel):
         """SHA-256 over the definition."""
         told = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def stock_and_flow(self) -> StockAndFlow | None:
+        """The identity of stock and flow whose verdict this table carries."""
+        told = (one for one in self.relations if isinstance(one, StockAndFlow) and one.table == self.name)
+        return next(told, None)
 
     @property
     def key(self) -> str:
@@ -185,11 +195,14 @@ def load_statistics(directory: Path, contracts: Mapping[str, Contract] | None = 
     Raises:
         ConfigurationError: ``statistics.definition`` (a file has no front matter or misses a key: file, line or key),
             ``statistics.select`` (its SELECT says what it may not: file, line, column and rule), or
-            ``statistics.overlap`` (two tables count the same people by groups that overlap without nesting).
+            ``statistics.overlap`` (two tables count the same people by groups that overlap without nesting);
+            what :func:`nesting.check_relations` says of relations.
     """
     sources = sources_of(load_contracts(Settings().contracts) if contracts is None else contracts)
-    statistics = {path.stem: _load(path, sources) for path in sorted(Path(directory).glob("*.sql"))}
+    told = load_relations(directory)
+    statistics = {path.stem: _load(path, sources, told) for path in sorted(Path(directory).glob("*.sql"))}
     _refuse_overlaps(statistics.values())
+    check_relations(statistics.values(), told)
     return statistics
 
 
@@ -267,12 +280,13 @@ def _source(statement: Statement, part: Node, name: str, sources: Mapping[str, S
     return sources[name]
 
 
-def _load(path: Path, sources: Mapping[str, Source]) -> Statistic:
+def _load(path: Path, sources: Mapping[str, Source], told: Sequence[RelationStatement]) -> Statistic:
     from kobe_platform.statistics.trial import tried
 
     front, sql, line = _parts(path)
     try:
-        statistic = Statistic(name=path.stem, sql=sql, **front)
+        own = tuple(statement for statement in told if front.get("population") in statement.populations)
+        statistic = Statistic(name=path.stem, sql=sql, relations=own, **front)
     except (ValidationError, TypeError) as error:
         raise _incomplete(error, path, line) from None
     try:

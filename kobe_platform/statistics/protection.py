@@ -26,25 +26,12 @@ from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.history import under
 from kobe_platform.statistics.identities import totals_hold
 from kobe_platform.statistics.means import mean_rule, published_means, telling_means, without
+from kobe_platform.statistics.relations import Entry, definitions
 from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.vocabulary import Hierarchy, hierarchies
 
 TOTALS_LAST = Costs(totals=6)
 """Pages show totals first: hiding one costs as much as six of the cells that it is the sum of (decision 0007)."""
-
-INCLUSIONS = (
-    (("foreigners_district",), ("population_district",), ("area", "sex")),
-    (("foreigners_age_ward",), ("population_ward",), ("area", "sex")),
-    (("moves_in_month", "ward_moves_in_month"), ("moves_in_district_month",), ("area",)),
-    (("moves_in_district_month",), ("moves_in_month", "ward_moves_in_month", "within_ward_month"), ("area",)),
-    (("moves_out_month", "ward_moves_out_month"), ("moves_out_district_month",), ("area",)),
-    (("moves_out_district_month",), ("moves_out_month", "ward_moves_out_month", "within_ward_month"), ("area",)),
-    (("moves_in_hyogo_month",), ("moves_in_month",), ()),
-    (("moves_out_hyogo_month",), ("moves_out_month",), ()),
-)
-"""Sums of tables that cannot exceed sums of others, in the columns named (where areas differ in depth, by ward):
-foreigners are residents; whoever comes to a ward comes to one of its districts; arrivals in districts are those and
-moves within the ward."""
 
 
 @dataclass(frozen=True)
@@ -186,13 +173,16 @@ def specification(statistics: Sequence[Statistic], areas: Hierarchy | None, tied
                 minimum_frequency=month.statistic.minimum_frequency,
             )
         )
-    relations = [*_inclusions(counts), *_sums(counts, tied)]
+    entries = [Entry(s, s.name, s.population) for s in counts]
+    entries += [Entry(m.statistic, _name(m), f"{m.statistic.population}@{m.month}", m.month) for m in tied]
+    said = definitions(entries, dimensions)
+    said["relations"] = (*said["relations"], *_sums(counts, tied))
     return Spec(
         rule=Rule(minimum_frequency=10),
         costs=TOTALS_LAST,
         dimensions=dimensions,
         tables=tuple(tables),
-        relations=tuple(relations),
+        **said,
         means=tuple(rule for rule in rules if rule is not None),
     )
 
@@ -209,16 +199,6 @@ def _add_dimension(
             base = _add_dimension(dimensions, finer, role, areas, counts)
         dimensions[label] = dimension(name, base, finer, areas)
     return label
-
-
-def _inclusions(counts: Sequence[Statistic]) -> list[Relation]:
-    """The inclusions (:data:`INCLUSIONS`) whose tables are all in the group."""
-    names = {statistic.name for statistic in counts}
-    return [
-        Relation(name=f"{', '.join(parts)} within {', '.join(wholes)}", on=on, left=parts, right=wholes, sense="<=")
-        for parts, wholes, on in INCLUSIONS
-        if names.issuperset((*parts, *wholes))
-    ]
 
 
 def _sums(counts: Sequence[Statistic], tied: Sequence[TiedMonth]) -> list[Relation]:

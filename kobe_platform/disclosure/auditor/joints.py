@@ -8,21 +8,20 @@ unknowns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import polars as pl
 
 from kobe_platform.disclosure.auditor.figures import Figures
+from kobe_platform.disclosure.auditor.groups import Groups, cover, finest_groups, united
 from kobe_platform.disclosure.spec import Spec, Table
 
 SCHEMA = {"equation": pl.Int64, "cell": pl.Int64, "sign": pl.Int64}
 MOST_JOINT_CELLS = 8_000
 MOST_COMBINATIONS = 5_000_000
 
-Groups = frozenset[frozenset[str]]
-"""A way to part the finest codes of a classification."""
 Level = tuple[str, Groups]
 """Classification and groups."""
 Levels = frozenset[Level]
@@ -65,7 +64,7 @@ class _Behind:
             and not table.magnitude
             and all(self._complete(dimension) for dimension in table.dimensions.values())
         ]
-        self.groups = {d: _finest_groups(figures, d) for table in self.tables for d in table.dimensions.values()}
+        self.groups = {d: finest_groups(figures, d) for table in self.tables for d in table.dimensions.values()}
         known: dict[str, set[Groups]] = {}
         for dimension, groups in self.groups.items():
             known.setdefault(self._base(dimension), set()).add(groups)
@@ -79,9 +78,27 @@ class _Behind:
             for dimension in self.groups
         }
         self.levels = {t.name: frozenset().union(*(at[d] for d in t.dimensions.values())) for t in self.tables}
+        self.within = list(self._wholes(population))
 
     def _base(self, dimension: str) -> str:
         return self.spec.dimension(dimension).of or dimension
+
+    def _wholes(self, population: str) -> Iterator[tuple[Table, Levels]]:
+        """Tables of populations that hold this one, with the levels of this one at which they can be summed."""
+        wholes = {inclusion.whole for inclusion in self.spec.includes if inclusion.part == population}
+        for table in self.spec.tables:
+            if table.population not in wholes or not all(self._complete(d) for d in table.dimensions.values()):
+                continue
+            finest = {self._base(d): finest_groups(self.figures, d) for d in table.dimensions.values()}
+            yield (
+                table,
+                frozenset(
+                    (base, groups)
+                    for base in finest
+                    for groups in self.known.get(base, ())
+                    if _within(finest[base], groups)
+                ),
+            )
 
     def _complete(self, dimension: str) -> bool:
         """Whether a dimension has all codes of its base (one of a former release may lack some)."""
@@ -129,8 +146,8 @@ class _Behind:
             if base not in wanted:
                 rows = rows.filter(pl.col(column) == codes.root)
                 continue
-            cover = _cover(codes.finest, set(codes.parent.values()), wanted[base])
-            frame = pl.DataFrame(cover, schema={column: pl.String, f"of {base}": pl.Int64}, orient="row")
+            pairs = cover(codes.finest, set(codes.parent.values()), wanted[base])
+            frame = pl.DataFrame(pairs, schema={column: pl.String, f"of {base}": pl.Int64}, orient="row")
             rows = rows.join(frame, on=column, how="inner", maintain_order="left")
             keys.append(f"of {base}")
         return rows.select(*sorted(keys), "cell")
@@ -139,23 +156,37 @@ class _Behind:
 
     def fit(self, asked: Asked) -> None:
         """The joint cells that have to be asked for, and what they add up to."""
-        joints: list[tuple[Levels, pl.DataFrame]] = []
-        for levels in self._open_sets():
-            parts = {base: _refined(_of(levels, base)) for base in sorted({base for base, _ in levels})}
-            joint = self._possible(levels, parts)
-            if joint is None or joint.height > MOST_JOINT_CELLS:
-                asked.left_out.append(tuple(sorted(table.name for _, table in self._margins(levels))))
-                continue
+        joints, left_out = self._joint_tables()
+        asked.left_out += left_out
+        numbered: list[tuple[Levels, pl.DataFrame]] = []
+        for levels, joint in joints:
+            parts = _parts(levels)
             joint = joint.with_columns(cell=asked.unseen - 1 - pl.int_range(pl.len(), dtype=pl.Int64))
             asked.unseen -= joint.height
             for margin, table in self._margins(levels):
                 asked.equations.append(_equal(self._at(joint, parts, margin), self._sums(table, margin)))
-            for other, cells in joints:
+            for other, cells in numbered:
                 shared = levels & other
                 if shared and not any(shared <= own for own in self.levels.values()):
-                    others = {base: _refined(_of(other, base)) for base in sorted({base for base, _ in other})}
-                    asked.equations.append(_equal(self._at(joint, parts, shared), self._at(cells, others, shared)))
-            joints.append((levels, joint))
+                    asked.equations.append(
+                        _equal(self._at(joint, parts, shared), self._at(cells, _parts(other), shared))
+                    )
+            for whole, known in self.within:
+                common = known & levels
+                if not any(common <= own for own in self.levels.values()):
+                    asked.equations.append(_at_most(self._at(joint, parts, common), self._sums(whole, common)))
+            numbered.append((levels, joint))
+
+    def _joint_tables(self) -> tuple[list[tuple[Levels, pl.DataFrame]], list[tuple[str, ...]]]:
+        """The cells of every joint table that has to be asked for; of those too large, the tables behind each."""
+        found, left_out = [], []
+        for levels in self._open_sets():
+            joint = self._possible(levels, _parts(levels))
+            if joint is None or joint.height > MOST_JOINT_CELLS:
+                left_out.append(tuple(sorted(table.name for _, table in self._margins(levels))))
+            else:
+                found.append((levels, joint))
+        return found, left_out
 
     def _margins(self, levels: Levels) -> list[tuple[Levels, Table]]:
         """What tables say of a joint one: each set of levels that one of them has of it, and a table that has it."""
@@ -230,10 +261,18 @@ def _equal(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     return both.select(equation=pl.struct(keys).rank("dense") - 1, cell="cell", sign="sign").cast(SCHEMA)
 
 
-def _finest_groups(figures: Figures, dimension: str) -> Groups:
-    codes = figures.codes[dimension]
-    inner = set(codes.parent.values())
-    return frozenset(codes.finest[code] for code in codes.parent if code not in inner)
+def _at_most(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Σ one + a difference = Σ other for every group that ``one`` has."""
+    keys = [c for c in one.columns if c != "cell"]
+    rest = one.select(keys).unique(maintain_order=True)
+    other = other.join(rest, on=keys, how="semi", maintain_order="left")
+    differences = rest.with_columns(cell=pl.lit(-1, dtype=pl.Int64))
+    return _equal(pl.concat([one, differences.select(one.columns)]), other)
+
+
+def _parts(levels: Levels) -> dict[str, list[frozenset[str]]]:
+    """Classification → the parts that joint cells stand at."""
+    return {base: _refined(_of(levels, base)) for base in sorted({base for base, _ in levels})}
 
 
 def _within(finer: Groups, coarser: Groups) -> bool:
@@ -246,20 +285,11 @@ def _with_sums(levels: set[Groups]) -> set[Groups]:
     while waiting:
         one = waiting.pop()
         for other in tuple(found):
-            shared = _united(one, other)
+            shared = united(one, other)
             if shared not in found:
                 found.add(shared)
                 waiting.append(shared)
     return {groups for groups in found if len(groups) > 1}
-
-
-def _united(one: Groups, other: Groups) -> Groups:
-    """The finest groups that are sums of the groups of both."""
-    merged: list[frozenset[str]] = []
-    for group in (*one, *other):
-        touching = [own for own in merged if own & group]
-        merged = [own for own in merged if not own & group] + [group.union(*touching)]
-    return frozenset(merged)
 
 
 def _refined(levels: list[Groups]) -> list[frozenset[str]]:
@@ -283,7 +313,7 @@ def _overlap(base: str, known: set[Groups]) -> Levels:
         return frozenset()
     if len(finest) == 2:
         one, other = finest
-        shared = _united(one, other)
+        shared = united(one, other)
         if all(a & b for block in shared for a in one if a <= block for b in other if b <= block):
             return frozenset()
     return frozenset((base, groups) for groups in finest)
@@ -296,20 +326,6 @@ def _of(levels: Levels, base: str) -> list[Groups]:
 def _finest_of(levels: Levels) -> dict[str, Groups]:
     """Classification → the groups that all of its levels make together."""
     return {base: frozenset(_refined(_of(levels, base))) for base in sorted({base for base, _ in levels})}
-
-
-def _cover(finest: Mapping[str, frozenset[str]], inner: set, groups: Groups) -> list[tuple[str, int]]:
-    """(code, number of the group) of the codes that make up each group: the code itself where there is one."""
-    whole: dict[frozenset[str], str] = {}
-    for code, codes in finest.items():
-        whole.setdefault(codes, code)
-    found = []
-    for number, group in enumerate(sorted(groups, key=sorted)):
-        if group in whole:
-            found.append((whole[group], number))
-        else:
-            found += [(code, number) for code, codes in finest.items() if code not in inner and codes <= group]
-    return found
 
 
 def _size(levels: Levels) -> int:

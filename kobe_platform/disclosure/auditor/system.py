@@ -10,6 +10,7 @@ import polars as pl
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from kobe_platform.disclosure.auditor.definitions import definition_equations
 from kobe_platform.disclosure.auditor.figures import GATHERED, Figures
 from kobe_platform.disclosure.auditor.joints import joint_equations
 from kobe_platform.disclosure.auditor.means import mean_inequalities
@@ -56,6 +57,7 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     joints = joint_equations(spec, figures)
     equations += [_regrouping_equations(spec, figures), *joints.equations]
     equations += [_relation_equations(relation, spec, figures) for relation in spec.relations]
+    equations += definition_equations(spec, figures, joints.unseen)
     equations += [
         mean_inequalities(mean, spec, figures, means[mean.table]) for mean in spec.means if mean.table in (means or {})
     ]

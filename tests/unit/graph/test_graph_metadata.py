@@ -98,7 +98,7 @@ def test_the_checks_that_the_plan_asks_for_are_those_of_the_graph(definitions, g
     """One list says which verdicts a partition needs; the graph's checks and whether they block follow it."""
     contracts, statistics = load_contracts(settings.contracts), load_statistics(settings.statistics)
     asked = {("lake", name): lake_checks(contract) for name, contract in contracts.items()}
-    asked |= {("statistics", name): statistics_checks(one, statistics) for name, one in statistics.items()}
+    asked |= {("statistics", name): statistics_checks(one) for name, one in statistics.items()}
     asked |= {("published", name): published_checks(one) for name, one in statistics.items()}
     found = {key: {} for key in asked}
     for key in graph.asset_check_keys:

@@ -13,6 +13,7 @@ from kobe_platform.ondemand import answers
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.history import former_releases, under
 from kobe_platform.statistics.protection import specification
+from kobe_platform.statistics.relations import Includes
 from tests.unit.ondemand.conftest import MONTH, publish, residents, statistic
 from tests.unit.ondemand.test_answers import question
 
@@ -65,8 +66,8 @@ def test_ten_years_of_age_in_the_record_bind_five_in_a_later_table(desk, analyst
 
 
 def test_foreigners_are_within_residents_wherever_an_answer_is_one_of_the_two():
-    members = [statistic("population", area="ward", sex="sex")]
+    told = (Includes(whole="residents", part="foreigners", because="a foreign resident is a resident"),)
+    members = [statistic("population", area="ward", sex="sex").model_copy(update={"relations": told})]
     asked = statistic("asked", area="ward", sex="sex", age="age5").model_copy(update={"population": "foreigners"})
-    (relation,) = answers.inclusions(members, [asked])
-    assert (relation.on, relation.sense) == (("area", "sex"), "<=")
-    assert [term.table for term in (*relation.left, *relation.right)] == ["asked", "population"]
+    (inclusion,) = specification([*members, asked], None).includes
+    assert (inclusion.part, inclusion.whole) == ("foreigners", "residents")

@@ -346,7 +346,7 @@ class World:
             for id in counts:
                 yield self._put(id, inputs, (id.source, *value))
         for id, member in zip(counts, members, strict=True):
-            yield from self._checked(id, statistics_checks(member, self.statistics), "redcount")
+            yield from self._checked(id, statistics_checks(member), "redcount")
         if any(not verdict.passed for id in counts if (verdict := self.heads[id].verdict("common_margins"))):
             return
         inputs = protecting_inputs(self.shelf(), members, month, self.statistics)

@@ -28,7 +28,7 @@ def register(rows: int = 20_000, seed: int = 1, unknown: float = 0.004) -> pl.Da
     index = {code: f"{place:02d}" for place, code in enumerate(WARDS, 1)}
     district = np.array([index[code] for code in ward]) + number
     foreign = rng.random(rows) < 0.05
-    head = rng.random(rows) < 0.5
+    size, family = _households(rng, ward)
     age = rng.integers(0, 91, rows)
     return pl.DataFrame(
         {
@@ -38,9 +38,9 @@ def register(rows: int = 20_000, seed: int = 1, unknown: float = 0.004) -> pl.Da
             "resident_type": np.where(foreign, "foreign", "japanese"),
             "sex": np.where(rng.random(rows) < unknown / 50, "unknown", rng.choice(["male", "female"], rows)),
             "age": pl.Series(age, dtype=pl.Int16),
-            "is_representative": head,
-            "household_size": pl.Series(rng.integers(1, 7, rows), dtype=pl.Int16),
-            "family_type": rng.choice(["single", "couple", "couple_children", "other"], rows),
+            "is_representative": size > 0,
+            "household_size": pl.Series(size, dtype=pl.Int16),
+            "family_type": family,
             "nationality": _text(np.where(foreign, rng.choice(["KOR", "CHN", "VNM", "PER"], rows), None)),
             "residence_status": _text(np.where(foreign, rng.choice(["permanent", "student", "artist"], rows), None)),
             "stay_duration": _text(np.where(foreign, rng.choice(["0", "1-2", "10+"], rows), None)),
@@ -50,6 +50,29 @@ def register(rows: int = 20_000, seed: int = 1, unknown: float = 0.004) -> pl.Da
         pl.when("is_representative").then("household_size").alias("household_size"),
         pl.when("is_representative").then("family_type").alias("family_type"),
     )
+
+
+def _households(rng: np.random.Generator, ward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Size and family type of each household at its first member (0 and an empty text at the others), ward by ward."""
+    size, family = np.zeros(len(ward), np.int64), np.full(len(ward), "", dtype=object)
+    for code in np.unique(ward):
+        members = np.flatnonzero(ward == code)
+        drawn = rng.choice([1, 2, 3, 4, 5, 6, 7], len(members), p=[0.4, 0.25, 0.15, 0.1, 0.05, 0.03, 0.02])
+        ends = np.minimum(np.cumsum(drawn), len(members))
+        starts = np.concatenate([[0], ends[:-1]])
+        for start, end in zip(starts, ends, strict=True):
+            if end > start:
+                size[members[start]] = end - start
+                family[members[start]] = rng.choice(FAMILIES[min(end - start, 3)])
+    return size, family
+
+
+FAMILIES = {
+    1: ["single"],
+    2: ["couple", "single_parent", "other"],
+    3: ["couple_children", "single_parent", "three_generation", "other"],
+}
+"""Family types by size, 3 for three and more (kobe_platform/abstraction/households.py)."""
 
 
 def _text(values: np.ndarray) -> pl.Series:

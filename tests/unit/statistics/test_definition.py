@@ -96,7 +96,7 @@ def test_two_tables_of_the_same_people_share_no_overlapping_groups(tmp_path):
     """0-24 less 0-9 and 10-19 would be 20-24: a count that no table protects."""
     from kobe_platform.settings import Settings
 
-    for path in Settings().statistics.glob("*.sql"):
+    for path in Settings().statistics.iterdir():
         (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
     load_statistics(tmp_path)
     changed = tmp_path / "foreigners_age_district.sql"
