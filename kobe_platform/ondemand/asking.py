@@ -57,7 +57,8 @@ class Desk:
     def months(self) -> list[str]:
         """Months that can be asked for, newest first: those with published tables."""
         found = {month for table in self.statistics for month in self.store.months("published", table)}
-        return sorted((month for month in found if self.store.months("lake", "resident_register")), reverse=True)
+        counted = any(self.store.months("lake", measure.source) for measure in self.menu.measures.values())
+        return sorted(found, reverse=True) if counted else []
 
     def areas(self, month: str) -> Hierarchy | None:
         """The month's districts, where they are known."""

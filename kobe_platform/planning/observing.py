@@ -144,7 +144,7 @@ class Observer:
 
 def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
     """Modification time and size of every definition file and every module of the platform."""
-    files = [*settings.contracts.glob("*.toml"), *settings.statistics.glob("*.sql"), settings.ondemand]
+    files = [*settings.contracts.glob("*.toml"), *settings.statistics.iterdir(), settings.ondemand]
     files += [*(settings.dashboards / "pages").glob("*.md"), *(settings.dashboards / "manuals").glob("*.md")]
     files += [*settings.dashboards.glob("*.toml"), *settings.contracts.parent.glob("vocabulary/*")]
     files += source_files()
