@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DISTRICT = "district"
+COVERS = "covers"
+"""The fact of a yearly partition that lists the months (``YYYY-MM``) which it counts."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,9 @@ def insist_on_figures(collected: Collected) -> None:
         )
 
 
-def content_digest(table: pl.DataFrame) -> str:
-    """SHA-256 of a table's rows in order, independent of how (and under which key) they are stored."""
-    return hashlib.sha256(table.write_csv().encode()).hexdigest()
+def content_digest(table: pl.DataFrame, covers: Sequence[str] = ()) -> str:
+    """SHA-256 of a table's rows in order, and of the months that they cover, independent of how they are stored."""
+    return hashlib.sha256((table.write_csv() + "".join(f"\n{month}" for month in covers)).encode()).hexdigest()
 
 
 def _collected(
@@ -161,17 +163,18 @@ def _collected(
     facts = {
         "basis": _basis(partitions),
         "municipality": store.municipality,
-        "tables": {name: {**_protection(partitions.get(name, [])), **statistics[name].facts()} for name in tables},
+        "tables": {name: {**_told(partitions.get(name, [])), **statistics[name].facts()} for name in tables},
     }
     months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
     contents = {name: {p.id.month: _content(p) for p in held} for name, held in partitions.items()}
     return Collected(tables, dims, facts, months, contents, _digest(partitions))
 
 
-def _protection(held: list[Partition]) -> dict[str, object]:
-    """How a table was protected, in its latest period."""
+def _told(held: list[Partition]) -> dict[str, object]:
+    """How a table was protected, in its latest period, and which months its years cover."""
     latest = held[-1].facts if held else {}
-    return {name: latest[name] for name in PROTECTION if name in latest}
+    months = {partition.id.month[:4]: list(partition.facts[COVERS]) for partition in held if COVERS in partition.facts}
+    return {**{name: latest[name] for name in PROTECTION if name in latest}, **({"months": months} if months else {})}
 
 
 def _digest(partitions: Mapping[str, list[Partition]]) -> str:

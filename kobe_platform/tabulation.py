@@ -18,7 +18,7 @@ from kobe_platform.disclosure import AuditReport, FormerRelease, audit
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
-from kobe_platform.publication import Collected, content_digest
+from kobe_platform.publication import COVERS, Collected, content_digest
 from kobe_platform.reception.inputs import taking_inputs, target
 from kobe_platform.reception.steps import hold_revision, in_force, in_place, month_before, receipt_facts
 from kobe_platform.statistics import (
@@ -34,6 +34,7 @@ from kobe_platform.statistics.history import WINDOW, former_releases, is_recorde
 from kobe_platform.statistics.inputs import (
     REFERENCE,
     counting_inputs,
+    covered_months,
     months_of,
     protecting_inputs,
     public_inputs,
@@ -62,11 +63,17 @@ def count_group(store: PartitionStore, members: Sequence[Statistic], month: str)
         return unchanged
     frames = {source: _rows(store, source, months, members) for source, months in read.items()}
     computed = compute_group(members, frames, areas_of(store, members, month))
+    covers = {COVERS: covered_months(store, members, month)} if members[0].period == "year" else {}
     return [
         store.write(
             PartitionId("statistics", member.name, month),
             computed.cells[member.name],
-            facts={**computed.facts, "months": len(read[sources[0]]), "cells": computed.cells[member.name].height},
+            facts={
+                **computed.facts,
+                **covers,
+                "months": len(read[sources[0]]),
+                "cells": computed.cells[member.name].height,
+            },
             inputs=inputs,
         )
         for member in members
@@ -117,6 +124,7 @@ def protect_counts(
     if unchanged := _unchanged(store, "published", members, month, inputs):
         return unchanged
     cells = {name: store.read(partition.id) for name, partition in counted.items()}
+    covers = {key: value for key, value in counted[members[0].name].facts.items() if key == COVERS}
     tied = _tied(store, members, month, statistics)
     result = protect_group(
         members,
@@ -133,7 +141,8 @@ def protect_counts(
             result.tables[member.name],
             facts={
                 **result.facts[member.name],
-                "content": content_digest(result.tables[member.name]),
+                **covers,
+                "content": content_digest(result.tables[member.name], covers.get(COVERS, ())),
                 "audit_safe": result.audit.publishable,
             },
             inputs=inputs,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.binding import Bound, words
 from kobe_platform.lounge.formats import ABSENT, SUPPRESSED, Cell, Format, is_period
-from kobe_platform.lounge.slices import Comparison, Matrix, matrices
+from kobe_platform.lounge.periods import UNLIKE, Periods
+from kobe_platform.lounge.slices import Comparison, Matrix, Written, WrittenCells, as_json, matrices
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,14 +47,29 @@ def _before(codes: set[str]) -> str:
     return "前年比" if unbroken else "前回比"
 
 
-def figures_of(bound: Bound, frame: pl.DataFrame, sliced_by: str, keys: tuple[str, ...]) -> dict[str, Matrix]:
+def figures_of(
+    bound: Bound, frame: pl.DataFrame, sliced_by: str, keys: tuple[str, ...], periods: Periods
+) -> dict[str, Matrix]:
     """Slice → the figure's line over time, then a line of differences per comparison."""
     import polars as pl
 
     rows = frame if bound["date"] else frame.with_columns(pl.lit("").alias("_once"))
     x = bound["date"] or "_once"
     compared = comparisons(bound, frame)
-    return matrices(rows, x=x, y=bound["value"], sliced_by=sliced_by, keys=keys, compared=compared)
+    found = matrices(rows, x=x, y=bound["value"], sliced_by=sliced_by, keys=keys, compared=compared)
+    if not periods.incomplete:
+        return found
+    return {part: _of_like_periods(matrix, compared, periods) for part, matrix in found.items()}
+
+
+def _of_like_periods(matrix: Matrix, compared: list[Comparison], periods: Periods) -> Matrix:
+    """A matrix with words in place of differences between periods that do not cover the same months."""
+    cells = {key: [list(line) for line in lines] for key, lines in matrix.cells.items()}
+    for n, lag in ((n, one.lag) for n, one in enumerate(compared, 1) if one.lag):
+        unlike = [i for i in range(lag, len(matrix.x)) if not periods.alike(matrix.x[i], matrix.x[i - lag])]
+        for lines, i in ((lines, i) for lines in cells.values() for i in unlike):
+            lines[n][i] = UNLIKE
+    return Matrix(matrix.x, matrix.series, WrittenCells(sorted(cells), Written(as_json(cells))))
 
 
 def big_value_spec(bound: Bound, frame: pl.DataFrame) -> dict[str, Any]:

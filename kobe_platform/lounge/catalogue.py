@@ -15,7 +15,6 @@ from html import escape
 from pathlib import Path
 
 from kobe_platform.lounge.compile import CompiledPage
-from kobe_platform.lounge.formats import period_label
 from kobe_platform.lounge.notices import time_html
 from kobe_platform.lounge.pages import CATEGORIES, PORTAL, USAGES, Page
 
@@ -37,7 +36,7 @@ def fold(text: str) -> str:
     return "".join(c for c in katakana.translate(_SMALL) if c not in _DROPPED)
 
 
-def entry(page: Page, compiled: CompiledPage, table_titles: Iterable[str]) -> dict[str, object]:
+def entry(page: Page, compiled: CompiledPage, table_titles: Iterable[str], latest: str = "") -> dict[str, object]:
     """One page as ``catalogue.json`` lists it; ``text`` is folded and holds all that the search may find."""
     meta = page.meta
     found_by = [
@@ -57,7 +56,7 @@ def entry(page: Page, compiled: CompiledPage, table_titles: Iterable[str]) -> di
         "category": meta.category,
         "usage": list(meta.usage),
         "owner": meta.owner,
-        "latest": period_label(compiled.periods[1]),
+        "latest": latest,
         "published": meta.published.isoformat() if meta.published else "",
         "text": "\n".join(fold(text) for text in found_by),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, pe
 from kobe_platform.lounge.guides import Guides, place_label
 from kobe_platform.lounge.levels import with_levels
 from kobe_platform.lounge.maps import map_html
+from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.slices import KEY, Matrix, matrices
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _KINDS = {
     "Sankey": "流れの図",
 }
 NO_GUIDES = Guides()
+WHOLE = Periods()
+ALONE = "データが1時点だけなので、推移の線ではなく棒で示しています。"
 NO_SHAPES = "境界データがないため、地図の代わりに表で示します。"
 LEGEND = (
     "「X」は、少数のため秘匿した値（またはそこから逆算されないよう併せて秘匿した値）です。"
@@ -80,6 +83,7 @@ def draw(
     identity: str,
     boundaries: Path,
     guides: Guides = NO_GUIDES,
+    periods: Periods = WHOLE,
 ) -> Drawn:
     """Turn one component and its rows into slices and HTML.
 
@@ -90,16 +94,32 @@ def draw(
         identity: the component's id in the page.
         boundaries: folder of the shapes that maps draw.
         guides: reference lines and annotations over a chart.
+        periods: what the periods of its query cover.
 
     Raises:
         SeveralRows: more than one row falls on one cell. LoungeError: boundaries that cannot be drawn.
     """
     if bound.name == "Map":
-        return _map(bound, frame, choice, defaults, identity, boundaries)
+        drawn = _map(bound, frame, choice, defaults, identity, boundaries, periods)
+        return _with_months(drawn, choice, defaults, periods)
     makers = {"BigValue": _big_value, "DataTable": _data_table, "Download": _download}
     if bound.name in makers:
-        return makers[bound.name](bound, frame, choice, defaults, identity)
-    return _chart(bound, frame, choice, defaults, identity, guides)
+        drawn = makers[bound.name](bound, frame, choice, defaults, identity, periods)
+    else:
+        drawn = _chart(bound, frame, choice, defaults, identity, guides, periods)
+    return _with_months(drawn, choice, defaults, periods)
+
+
+def _with_months(drawn: Drawn, choice: Choice, defaults: Mapping[str, str], periods: Periods) -> Drawn:
+    """Months of incomplete years for the browser, and those of the chosen year in the title."""
+    if not periods.incomplete:
+        return drawn
+    names = [name for name in (choice.at, choice.sliced_by, *choice.keys) if name]
+    chosen = next((defaults[name] for name in names if defaults[name] in periods.incomplete), "")
+    told = periods.label(chosen) if chosen else ""
+    html = drawn.html.replace("</figcaption>", f'<span class="lounge-covers">{escape(told)}</span></figcaption>', 1)
+    spec = {**drawn.spec, "opts": {**drawn.spec.get("opts", {}), "months": periods.remarks}}
+    return replace(drawn, html=html, spec=spec)
 
 
 def _selected(choice: Choice, defaults: Mapping[str, str]) -> tuple[str, str]:
@@ -123,7 +143,13 @@ def _spec(bound: Bound, choice: Choice, identity: str) -> dict[str, Any]:
 
 
 def _chart(
-    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, guides: Guides
+    bound: Bound,
+    frame: pl.DataFrame,
+    choice: Choice,
+    defaults: Mapping[str, str],
+    identity: str,
+    guides: Guides,
+    periods: Periods,
 ) -> Drawn:
     x, y, series = bound["x"], bound["y"], bound["series"] or bound["side"]
     across = {"Heatmap": ("y", "x"), "Sankey": ("source", "target")}.get(bound.name)
@@ -141,15 +167,20 @@ def _chart(
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
-    table = matrix_table(matrix, key, headings, bound.format, place_label(bound), shaded=bound.name == "Heatmap")
-    alternative = f"{bound['title']}（{_KINDS[bound.name]}）。数値は直後の表にあります。"
+    table = matrix_table(
+        matrix, key, headings, bound.format, place_label(bound, periods), shaded=bound.name == "Heatmap"
+    )
+    places = {text for one in found.values() for text in one.x}
+    alone = bound.name in ("LineChart", "AreaChart") and len(places) == 1
+    alternative = f"{bound['title']}（{_KINDS['BarChart' if alone else bound.name]}）。数値は直後の表にあります。"
     canvas = (
         f'<div class="lounge-canvas lounge-canvas--{bound["height"] or "normal"}" role="img" '
         f'aria-label="{escape(alternative)}"></div>'
     )
     hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))
     shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table)
-    html = _figure(bound, identity, shown + guides.html(defaults) + _legend(hidden, _stack(bound) if piled else ""))
+    notes = _notes(ALONE if alone else "", periods.sentence(places)) + guides.html(defaults)
+    html = _figure(bound, identity, shown + notes + _legend(hidden, _stack(bound) if piled else ""))
     records = {
         value: with_levels(one, guides.levels, choice.sliced_by, value, choice.keys) for value, one in found.items()
     }
@@ -158,7 +189,13 @@ def _chart(
 
 
 def _map(
-    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, folder: Path
+    bound: Bound,
+    frame: pl.DataFrame,
+    choice: Choice,
+    defaults: Mapping[str, str],
+    identity: str,
+    folder: Path,
+    periods: Periods,
 ) -> Drawn:
     found = matrices(frame, x=bound["x"], y=bound["y"], sliced_by=choice.sliced_by, keys=choice.keys)
     names = list(dict.fromkeys(name for matrix in found.values() for name in matrix.x))
@@ -167,7 +204,7 @@ def _map(
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
     rows = matrix.cells.get(key) if matrix else None
-    table = matrix_table(matrix, key, headings, bound.format)
+    table = matrix_table(matrix, key, headings, bound.format, periods.label)
     shown = _scroll(table, bound["title"])
     if shapes is None:
         shown = f'<p class="lounge-note">{NO_SHAPES}</p>{shown}'
@@ -224,8 +261,10 @@ def _shade(cell: Cell, largest: float) -> int:
     return math.ceil(cell / largest * STEPS) if largest and isinstance(cell, int | float) and cell > 0 else 0
 
 
-def _big_value(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
-    found = figures_of(bound, frame, choice.sliced_by, choice.keys)
+def _big_value(
+    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, periods: Periods
+) -> Drawn:
+    found = figures_of(bound, frame, choice.sliced_by, choice.keys, periods)
     records = {value: {"x": matrix.x, "v": matrix.cells.text} for value, matrix in found.items()}
     cells = sum(len(matrix.x) * len(matrix.cells) for matrix in found.values())
     part, key = _selected(choice, defaults)
@@ -236,21 +275,30 @@ def _big_value(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapp
     return Drawn(records, spec, html, cells, (bound["title"],))
 
 
-def _data_table(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
+def _data_table(
+    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, periods: Periods
+) -> Drawn:
     table = flat_table(bound, frame, choice.sliced_by, choice.keys)
-    shown, hidden = table_html(table, bound, *_selected(choice, defaults))
+    shown, hidden = table_html(table, bound, *_selected(choice, defaults), periods)
     html = _figure(bound, identity, _scroll(shown, bound["title"]) + _legend(hidden))
     opts = {"rows": 0 if bound["rows"] == "all" else int(bound["rows"]), "search": bool(bound["search"])}
     spec = _spec(bound, choice, identity) | {"columns": [column.as_spec() for column in table.columns], "opts": opts}
     return Drawn(table.records, spec, html, table.cells, (bound["title"],))
 
 
-def _download(bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str) -> Drawn:
+def _download(
+    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, periods: Periods
+) -> Drawn:
     """A button for a query's rows; the browser makes it, for without JavaScript it could do nothing."""
     table = flat_table(bound, frame, choice.sliced_by, choice.keys)
     spec = _spec(bound, choice, identity) | {"columns": [column.as_spec() for column in table.columns], "as": ["csv"]}
     html = f'<p class="lounge-download" id="{identity}"></p>'
     return Drawn(table.records, spec, html, table.cells, (bound["title"],))
+
+
+def _notes(*sentences: str) -> str:
+    told = "".join(escape(sentence) for sentence in sentences)
+    return f'<p class="lounge-note">{told}</p>' if told else ""
 
 
 def _details(table: str) -> str:

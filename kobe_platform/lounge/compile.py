@@ -100,7 +100,8 @@ def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodie
     """Work a body out: run the fences, draw the components, write the slices."""
     scratch = bodies.scratch(key)
     try:
-        body = Composition(page, tables.run(page.queries), inserts).body(scratch)
+        results, periods = tables.run(page.queries), tables.periods(page.queries)
+        body = Composition(page, results, inserts, periods).body(scratch)
         bodies.keep(key, body, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -19,6 +19,7 @@ from kobe_platform.lounge.filters import FILTERS, Filter, filter_html, read_filt
 from kobe_platform.lounge.formats import Format, format_fault
 from kobe_platform.lounge.guides import check_axis, check_shares, guides_of
 from kobe_platform.lounge.pages import Page
+from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.slices import SeveralRows, cells_of, write_slice
 from kobe_platform.lounge.tags import Node, Tag, Text, Value, walk
 
@@ -32,14 +33,21 @@ INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related")
 class Composition:
     """One page on its way: filters first, then components in reading order."""
 
-    def __init__(self, page: Page, results: Mapping[str, pl.DataFrame], inserts: Mapping[str, str]) -> None:
-        self.page, self.results, self.inserts = page, results, inserts
+    def __init__(
+        self,
+        page: Page,
+        results: Mapping[str, pl.DataFrame],
+        inserts: Mapping[str, str],
+        periods: Mapping[str, Periods],
+    ) -> None:
+        self.page, self.results, self.inserts, self.periods = page, results, inserts, periods
         self.bounds = bind_page(page, results, Faults())
         standing = [self.bounds[id(tag)] for tag in self._standing(page.nodes)]
         self.filters: dict[str, Filter] = {}
         for one in standing:
             if one.name in FILTERS:
-                self.filters[one["name"]] = read_filter(one, results[one["data"]], self.filters, page.error)
+                of = one["data"]
+                self.filters[one["name"]] = read_filter(one, results[of], self.filters, page.error, periods[of])
         self.defaults = {name: chosen.default for name, chosen in self.filters.items()}
         self.drawn: list[Drawn] = []
 
@@ -112,11 +120,12 @@ class Composition:
         try:
             identity = f"c{len(self.drawn) + 1}"
             inside = [self.bounds[id(node)] for node in bound.tag.children if isinstance(node, Tag)]
-            guides = guides_of(bound, inside, self.results, self.page.error) if inside else NO_GUIDES
+            periods = self.periods[bound["data"]]
+            guides = guides_of(bound, inside, self.results, self.page.error, periods) if inside else NO_GUIDES
             check_axis(bound, frame, self.page.error)
             check_shares(bound, frame, self.page.error)
             choice = self._choice(bound)
-            drawn = draw(bound, frame, choice, self.defaults, identity, self.page.boundaries, guides)
+            drawn = draw(bound, frame, choice, self.defaults, identity, self.page.boundaries, guides, periods)
         except SeveralRows:
             message = f"query {bound['data']} gives several rows for one cell of <{bound.name}>"
             remedy = "narrow it with WHERE (totals are rows of their own), name a series, or list the column in filter="
@@ -148,6 +157,7 @@ class Composition:
             raise self.page.error("value", f"query {node.query} gives {frame.height} rows, not one", remedy, node.line)
         cell = cells_of(frame, node.column)[0]
         text = fmt.text(cell)
+        text = self.periods[node.query].beside(cell, text) if isinstance(cell, str) else text
         return f'<span class="lounge-value">{_inert(text)}</span>'
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.faults import Faults
+from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.queries import PREFIX, Query, suggest
 from kobe_platform.lounge.tables import TableFacts, read_index
 from kobe_platform.statistics.select.syntax import SHUT, line_told, lock
@@ -68,7 +69,9 @@ class ReleaseDatabase:
             leaf = ~pl.col("code").is_in(codes["parent"].drop_nulls().implode())
             self._load(f"codes__{hierarchy}", codes.with_columns(leaf=leaf))
         for name in sorted(wanted):
-            self._load(f"cells__{name}", pl.read_parquet(directory / f"{name}.parquet"))
+            cells = pl.read_parquet(directory / f"{name}.parquet")
+            self._load(f"cells__{name}", cells)
+            self._load(f"periods__{name}", _labels(cells, self.facts[name]))
             self._connection.execute(_view(self.facts[name]))
         lock(self._connection)
         self.names = (*sorted(wanted), *(f"dim_{hierarchy}" for hierarchy in hierarchies))
@@ -84,8 +87,22 @@ class ReleaseDatabase:
         all_of = set(names)
         for name in names:
             all_of |= {f"dim_{h}" for h in self.facts[name].dimensions.values()} if name in self.facts else set()
-        told = "\n".join(f"{name} {self._hashes.get(name, '')}" for name in sorted(all_of))
+        told = "\n".join(f"{name} {self._hashes.get(name, '')} {self._remarks(name)}" for name in sorted(all_of))
         return hashlib.sha256(told.encode()).hexdigest()
+
+    def _remarks(self, name: str) -> str:
+        facts = self.facts.get(name)
+        return str(Periods.of([facts]).remarks or "") if facts else ""
+
+    def periods(self, queries: Sequence[Query]) -> dict[str, Periods]:
+        """What the periods of each query's tables cover, those of the queries that it builds on among them."""
+        tables: dict[str, set[str]] = {}
+        for query in queries:
+            tables[query.name] = set(query.tables).union(*(tables[name] for name in query.uses))
+        return {
+            name: Periods.of(self.facts[table] for table in sorted(read) if table in self.facts)
+            for name, read in tables.items()
+        }
 
     def run(self, queries: Sequence[Query], faults: Faults | None = None) -> dict[str, pl.DataFrame]:
         """Run a page's fences in order, each once; each may use those above.
@@ -209,8 +226,8 @@ def _bounded(cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
 
 
 def _view(facts: TableFacts) -> str:
-    columns = ["t.*", _PERIOD_LABEL]
-    joins = []
+    columns = ["t.*", "p.period_label"]
+    joins = [f'LEFT JOIN "periods__{facts.name}" p ON p.period = t.period']
     for dimension, hierarchy in facts.dimensions.items():
         alias = f"h_{dimension}"
         joins.append(f'LEFT JOIN "codes__{hierarchy}" {alias} ON {alias}.code = t."{dimension}"')
@@ -218,10 +235,13 @@ def _view(facts: TableFacts) -> str:
     return f'CREATE VIEW "{facts.name}" AS SELECT {", ".join(columns)} FROM "cells__{facts.name}" t {" ".join(joins)}'
 
 
-_PERIOD_LABEL = (
-    "CASE WHEN length(t.period) = 7 THEN t.period[:4] || '年' || CAST(t.period[6:] AS INTEGER) || '月' "
-    "ELSE t.period || '年' END AS period_label"
-)
+def _labels(cells: pl.DataFrame, facts: TableFacts) -> pl.DataFrame:
+    """``period`` and ``period_label`` of a table."""
+    import polars as pl
+
+    periods, codes = Periods.of([facts]), cells["period"].unique().sort().to_list()
+    columns = {"period": codes, "period_label": [periods.label(code) for code in codes]}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
 def _located(cursor: duckdb.DuckDBPyConnection, query: Query, error: Exception) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.binding import Bound, column_formats, words
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format
+from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.slices import rows_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def flat_table(bound: Bound, frame: pl.DataFrame, sliced_by: str, keys: Sequence
     return FlatTable(columns, rows, counts)
 
 
-def table_html(table: FlatTable, bound: Bound, part: str, key: str) -> tuple[str, bool]:
+def table_html(table: FlatTable, bound: Bound, part: str, key: str, periods: Periods) -> tuple[str, bool]:
     """The table for the default choices with all its rows, and whether something in it is hidden."""
     rows = table.rows.get(part, {}).get(key, [])
     totals = table.totals.get(part, {}).get(key, 0)
@@ -107,7 +108,7 @@ def table_html(table: FlatTable, bound: Bound, part: str, key: str) -> tuple[str
     )
     bodies = [("lounge-totals", rows[:totals]), ("lounge-rows", rows[totals:])]
     body = "".join(
-        f'<tbody class="{kind}">{"".join(_row(row, table.columns) for row in shown)}</tbody>'
+        f'<tbody class="{kind}">{"".join(_row(row, table.columns, periods) for row in shown)}</tbody>'
         for kind, shown in bodies
         if shown or kind == "lounge-rows"
     )
@@ -116,19 +117,22 @@ def table_html(table: FlatTable, bound: Bound, part: str, key: str) -> tuple[str
     return f"<table>{caption}<thead><tr>{head}</tr></thead>{body}</table>", any(SUPPRESSED in row for row in rows)
 
 
-def _row(row: Sequence[Cell], columns: Sequence[FlatColumn]) -> str:
-    return f"<tr>{''.join(cell_html(cell, column.format) for cell, column in zip(row, columns, strict=True))}</tr>"
+def _row(row: Sequence[Cell], columns: Sequence[FlatColumn], periods: Periods) -> str:
+    cells = zip(row, columns, strict=True)
+    return f"<tr>{''.join(cell_html(cell, column.format, periods=periods) for cell, column in cells)}</tr>"
 
 
-def cell_html(cell: Cell, fmt: Format, shade: int = 0) -> str:
+def cell_html(cell: Cell, fmt: Format, shade: int = 0, periods: Periods | None = None) -> str:
     """One cell: 「X」 explained, text as it is, figures without their unit.
 
     Args:
         shade: step of a shaded table; 0 for none.
+        periods: what periods among the texts cover.
     """
     if cell == SUPPRESSED:
         return '<td class="is-x"><abbr title="秘匿">X</abbr></td>'
     if isinstance(cell, str):
-        return f"<td>{escape(fmt.text(cell))}</td>"
+        text = fmt.text(cell)
+        return f"<td>{escape(periods.beside(cell, text) if periods else text)}</td>"
     shaded = f" lounge-h{shade}" if shade else ""
     return f'<td class="is-number{shaded}">{escape(fmt.text(cell, unit=False))}</td>'

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.binding import Bound
-from kobe_platform.lounge.eras import era_label
-from kobe_platform.lounge.formats import ERA, period_label
+from kobe_platform.lounge.formats import ERA
+from kobe_platform.lounge.periods import Periods
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,18 +54,19 @@ class Filter:
         return spec | ({"parent": self.bound["parent"], "under": dict(self.under)} if self.bound["parent"] else {})
 
 
-def read_filter(bound: Bound, frame: pl.DataFrame, above: Mapping[str, Filter], fail: Fail) -> Filter:
+def read_filter(bound: Bound, frame: pl.DataFrame, above: Mapping[str, Filter], fail: Fail, periods: Periods) -> Filter:
     """A filter with its options.
 
     Args:
         frame: rows of its query.
         above: filters that stand before it on the page.
         fail: makes the page's error from code, message, remedy and line.
+        periods: what the periods of its query cover.
 
     Raises:
         LoungeError: the default is none of the values, or a cascade does not fit together.
     """
-    options = _options(bound, frame)
+    options = _options(bound, frame, periods)
     if not options:
         # A table may have no period yet: yearly ones appear with their first December.
         return Filter(bound, (("", NOTHING_YET, ""),), "")
@@ -78,16 +79,16 @@ def read_filter(bound: Bound, frame: pl.DataFrame, above: Mapping[str, Filter], 
     return Filter(bound, tuple(options.values()), default, under)
 
 
-def _options(bound: Bound, frame: pl.DataFrame) -> dict[str, tuple[str, str, str]]:
+def _options(bound: Bound, frame: pl.DataFrame, periods: Periods) -> dict[str, tuple[str, str, str]]:
     """Value → value, label, group, in the query's order (periods in that of time)."""
     value, label, group = bound["value"], bound["label"] or bound["value"], bound["group"]
     groups = frame[group].to_list() if group else [""] * frame.height
     found: dict[str, tuple[str, str, str]] = {}
     for code, text, head in zip(frame[value].to_list(), frame[label].to_list(), groups, strict=True):
-        found.setdefault(str(code), (str(code), str(text), str(head or "")))
+        found.setdefault(str(code), (str(code), periods.beside(str(text), str(text)), str(head or "")))
     if bound.name == "Period":
-        named = era_label if bound["fmt"] == ERA else period_label
-        return {code: (code, named(code), "") for code in sorted(found)}
+        era = bound["fmt"] == ERA
+        return {code: (code, periods.label(code, era=era), "") for code in sorted(found)}
     return found
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.binding import Bound, nearest, reference
 from kobe_platform.lounge.components import COMPONENTS, GUIDES
-from kobe_platform.lounge.eras import era_label
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.formats import Format, is_period, period_label
+from kobe_platform.lounge.formats import Format, is_period
 from kobe_platform.lounge.levels import Fail, Level, Words, level_of
+from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.tags import Node, Tag, Value
 
 if TYPE_CHECKING:
@@ -69,13 +70,19 @@ def _blank_lines(text: str) -> int:
 
 
 def guides_of(
-    chart: Bound, bounds: Sequence[Bound], results: Mapping[str, pl.DataFrame], fail: Fail, faults: Faults | None = None
+    chart: Bound,
+    bounds: Sequence[Bound],
+    results: Mapping[str, pl.DataFrame],
+    fail: Fail,
+    periods: Periods,
+    faults: Faults | None = None,
 ) -> Guides:
     """The lines and notes of a chart, checked against its rows.
 
     Args:
         bounds: the tags inside the chart, bound.
         results: query → rows.
+        periods: what the periods of the chart's query cover.
 
     Raises:
         LoungeError: a place that the chart's axis cannot hold, or a figure that a query does not give.
@@ -89,7 +96,7 @@ def guides_of(
             faults.add(fail(*problem, bound.tag.line))
         level = level_of(bound, chart.filters, results, fail) if bound["y"] else None
         follows = level is not None and bool(level.filters)
-        words.append(Words(_told(bound, place_label(chart)), level, fmt, len(levels) if follows else -1))
+        words.append(Words(_told(bound, place_label(chart, periods)), level, fmt, len(levels) if follows else -1))
         y = {"g": len(levels)} if follows else {"y": level.at({})} if level else {}
         levels += [level] if follows else []
         if "y" in y and not isinstance(y["y"], int | float):
@@ -101,9 +108,9 @@ def guides_of(
     return Guides(opts, tuple(words), tuple(levels))
 
 
-def place_label(chart: Bound) -> Callable[[str], str]:
+def place_label(chart: Bound, periods: Periods) -> Callable[[str], str]:
     """How a chart's periods read: in eras where it asks for that (``axis=和暦``)."""
-    return era_label if chart["axis"] else period_label
+    return partial(periods.label, era=bool(chart["axis"]))
 
 
 def check_axis(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:

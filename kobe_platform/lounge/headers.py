@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from kobe_platform.lounge.formats import period_label
 from kobe_platform.lounge.pages import PORTAL, Page
+from kobe_platform.lounge.periods import latest_label, span_label
 from kobe_platform.lounge.tables import TableFacts
 
 SYNTHETIC_BADGE = '<span class="lounge-badge lounge-badge--synthetic">合成データ</span>'
@@ -31,12 +31,6 @@ SYNTHETIC_TEXT = (
 )
 
 
-def latest_period(facts: Sequence[TableFacts]) -> str:
-    """The last period of the tables as text; empty without rows."""
-    known = [table.periods[1] for table in facts if table.rows]
-    return period_label(max(known)) if known else ""
-
-
 def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool, inserts: Mapping[str, str]) -> str:
     """Title, contents, state of the data and the way to the manual, on one line.
 
@@ -49,7 +43,7 @@ def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool, inserts:
     contents = "".join(f"<li>{escape(text)}</li>" for text in page.meta.contents)
     rule = _short_rule(facts)
     state = [
-        ("最新のデータ", latest_period(facts) or "まだありません"),
+        ("最新のデータ", latest_label(facts) or "まだありません"),
         ("出典", page.meta.source),
         ("所管", page.meta.owner),
         ("分類", page.meta.category),
@@ -90,7 +84,7 @@ def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str
     items = [
         ("所管", page.meta.owner),
         ("データ利用申請書", law),
-        ("最新のデータ", latest_period(facts) or "まだありません"),
+        ("最新のデータ", latest_label(facts) or "まだありません"),
     ]
     facts_list = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in items)
     rule = (
@@ -110,11 +104,9 @@ def _synthetic_notice() -> str:
 
 
 def _source_row(table: TableFacts, synthetic: bool) -> str:
-    first, last = (period_label(period) for period in table.periods)
-    span = first if first == last else f"{first}〜{last}"
     rule = f"{table.minimum_frequency}未満" if table.minimum_frequency else "なし（公表統計）"
     badge = SYNTHETIC_BADGE if synthetic else ""
-    cells = (escape(table.unit or "—"), escape(span), rule, *_protection(table))
+    cells = (escape(table.unit or "—"), escape(span_label(table)), rule, *_protection(table))
     head = f'<th scope="row">{escape(table.title or table.name)}{badge}</th>'
     return f"<tr>{head}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

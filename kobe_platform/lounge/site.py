@@ -25,7 +25,6 @@ from kobe_platform.lounge.catalogue import (
 )
 from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
-from kobe_platform.lounge.formats import period_label
 from kobe_platform.lounge.notices import (
     SURVEY,
     Links,
@@ -37,6 +36,7 @@ from kobe_platform.lounge.notices import (
     time_html,
 )
 from kobe_platform.lounge.pages import PORTAL, Page
+from kobe_platform.lounge.periods import latest_label
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
 DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")
@@ -151,7 +151,7 @@ def compile_site(
     survey = survey_page(links)
     if survey and SURVEY not in latest:
         (work / f"{SURVEY}.md").write_text(survey, encoding="utf-8")
-    write_catalogue([entry(p, c, titles[p.slug]) for p, c in zip(pages, compiled, strict=True)], work)
+    write_catalogue([entry(p, c, titles[p.slug], latest[p.slug]) for p, c in zip(pages, compiled, strict=True)], work)
     return compiled
 
 
@@ -203,8 +203,7 @@ def _inserts(
 
 
 def _latest(page: Page, tables: ReleaseDatabase) -> str:
-    known = [tables.facts[name].periods[1] for name in page.tables if name in tables.facts and tables.facts[name].rows]
-    return period_label(max(known)) if known else ""
+    return latest_label(tables.facts[name] for name in page.tables if name in tables.facts)
 
 
 def render(

@@ -36,6 +36,7 @@ class TableFacts:
         minimum_frequency: k of privacy.md §3, None where no protection applies (public sources).
         periods: first and last period present; empty strings for a table without rows.
         rows, suppressed: counts of cells, taken from the table itself.
+        months: year → the months (``YYYY-MM``) that a yearly table counts in it; a year that is not there is complete.
         more: facts of :data:`BESIDE`.
     """
 
@@ -51,6 +52,7 @@ class TableFacts:
     periods: tuple[str, str] = ("", "")
     rows: int = 0
     suppressed: int = 0
+    months: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -60,13 +62,15 @@ class TableFacts:
         periods = (str(frame["period"].min()), str(frame["period"].max())) if frame.height else ("", "")
         suppressed = int((frame["status"] == SUPPRESSED_STATUS).sum())
         more = {key: facts[key] for key in BESIDE if key in facts}
+        counts = {"rows": frame.height, "suppressed": suppressed}
+        months = {year: tuple(covered) for year, covered in sorted(facts.get("months", {}).items())}
         dimensions = dict(facts.get("dimensions", {}))
-        return cls(name, dimensions, **known, periods=periods, rows=frame.height, suppressed=suppressed, more=more)
+        return cls(name, dimensions, **known, periods=periods, **counts, months=months, more=more)
 
     def as_facts(self) -> dict[str, Any]:
         """The facts that the table was published with."""
         told = {key: getattr(self, key) for key in _TOLD}
-        return {**self.more, **told, "dimensions": dict(self.dimensions)}
+        return {**self.more, **told, "dimensions": dict(self.dimensions), "months": dict(self.months)}
 
     def as_record(self) -> dict[str, Any]:
         """JSON-ready form, as ``tables.json`` keeps it."""
@@ -74,6 +78,7 @@ class TableFacts:
             **self.__dict__,
             "dimensions": dict(self.dimensions),
             "periods": list(self.periods),
+            "months": {year: list(covered) for year, covered in self.months.items()},
             "more": dict(self.more),
         }
 

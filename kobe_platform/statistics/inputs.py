@@ -23,6 +23,12 @@ def months_of(statistic: Statistic, month: str, available: Sequence[str]) -> lis
     return [held for held in available if held[:4] == month[:4] and held <= month]
 
 
+def covered_months(shelf: Shelf, members: Sequence[Statistic], month: str) -> list[str]:
+    """The months that a group's yearly partition covers: those that every one of its sources has."""
+    read = [set(months_of(members[0], month, shelf.months("lake", source))) for source in sources_of(members)]
+    return sorted(set.intersection(*read)) if read else []
+
+
 def sources_of(members: Sequence[Statistic]) -> list[str]:
     """The lake sources that a group counts."""
     return sorted({source for member in members for source in member.sources})

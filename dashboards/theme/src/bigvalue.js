@@ -16,13 +16,13 @@ export function showBigValue(root, component, record, rows, state) {
     shown.textContent = figure(change, { unit: unitOfChange, digits: component.digits, signed: true });
     return change;
   });
-  if (component.opts.spark) showSpark(root, rows, at);
+  if (component.opts.spark) showSpark(root, rows?.[0].map((value, i) => (component.opts.months?.[record.x[i]] ? null : value)), at);
   return [value, ...changes].includes(SUPPRESSED);
 }
 
-function showSpark(root, rows, at) {
+function showSpark(root, values, at) {
   const place = root.querySelector('.lounge-spark');
-  place.replaceChildren(...spark(rows?.[0] ?? [], at, widthOf(place)));
+  place.replaceChildren(...spark(values ?? [], at, widthOf(place)));
 }
 
 /** Measured once for a window's width: to measure is to lay the page out. */

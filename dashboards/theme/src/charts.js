@@ -79,7 +79,7 @@ export class Chart {
 
   /** What the chart draws in so many pixels. */
   option(record, rows, size) {
-    const make = MAKERS[this.component.kind] ?? lines;
+    const make = standsAlone(this.component, record) ? bars : (MAKERS[this.component.kind] ?? lines);
     const component = atLevels(this.component, record, rows);
     const drawn = stacked(component, record, rows);
     const made = { ...frame(component, record, rows, drawn, size.width), ...make(component, record, rows, size.width < 480, size, drawn) };
@@ -95,6 +95,9 @@ function undrawn(component, record, rows) {
   if (!rows.flat().includes(SUPPRESSED)) return EMPTY;
   return rows.flat().some((value) => typeof value === 'number') ? NO_STACK : ALL_HIDDEN;
 }
+
+/** One place on the axis is no trend: a bar stands there. */
+const standsAlone = ({ kind }, record) => (kind === 'LineChart' || kind === 'AreaChart') && record.x.length === 1;
 
 /** Kind → what is drawn beside the frame; kinds that are loaded later enter themselves. */
 export const MAKERS = { Pyramid: pyramid, BarChart: bars };
@@ -128,7 +131,7 @@ function frame(component, record, rows, drawn, width) {
       trigger: 'axis',
       confine: true,
       className: 'lounge-tooltip',
-      axisPointer: { type: component.kind === 'BarChart' || component.kind === 'Pyramid' ? 'shadow' : 'line' },
+      axisPointer: { type: component.kind === 'BarChart' || component.kind === 'Pyramid' || standsAlone(component, record) ? 'shadow' : 'line' },
       formatter: (points) => tooltip(component, record, rows, drawn, record.x.indexOf(points[0].axisValue)),
     },
   };
@@ -191,6 +194,7 @@ function lines(component, record, rows, narrow, size, drawn) {
   const area = component.kind === 'AreaChart';
   const zero = area || component.opts.zero;
   const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits)) };
+  const apart = (at) => Boolean(component.opts.months?.[record.x[at]]); // a year that lacks months joins no line
   const alone = record.x.length <= 36 || drawn.hidden.length > 0; // beside a gap a point may stand alone
   return {
     xAxis: { ...category(component, record, narrow, false, size.width), boundaryGap: record.x.length === 1 },
@@ -198,7 +202,7 @@ function lines(component, record, rows, narrow, size, drawn) {
     series: drawn.rows.map((row, i) => ({
       type: 'line',
       name: drawn.names[i],
-      data: row.map(drawable),
+      data: row.map((value, at) => (apart(at) ? null : drawable(value))),
       connectNulls: false,
       symbol: markers[i % markers.length],
       symbolSize: record.x.length > 36 ? 3 : i < 4 ? 6 : 9,
@@ -206,8 +210,23 @@ function lines(component, record, rows, narrow, size, drawn) {
       lineStyle: { width: 2.5, type: dashes[i % dashes.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
       ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, size.width - 60), false) } : {}),
-    })),
+    })).concat(area ? [] : points(record, drawn, apart)),
   };
+}
+
+/** Marks of their own for places that join no line. */
+function points(record, drawn, apart) {
+  if (!record.x.some((_, at) => apart(at))) return [];
+  return drawn.rows.map((row, i) => ({
+    type: 'line',
+    name: drawn.names[i],
+    data: row.map((value, at) => (apart(at) ? drawable(value) : null)),
+    symbol: markers[i % markers.length],
+    symbolSize: 9,
+    showAllSymbol: true,
+    color: ramp(drawn.names.length)[i],
+    lineStyle: { opacity: 0 },
+  }));
 }
 
 /** 「X」 where a bar would stand; `aside` moves it from the middle of its group to its own place. */

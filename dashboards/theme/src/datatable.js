@@ -3,6 +3,7 @@ import { element } from './dom.js';
 import { fold } from './folding.js';
 import { figure, SUPPRESSED } from './formats.js';
 import { eraLabel } from './eras.js';
+import { withMonths } from './periods.js';
 import { cell, EMPTY } from './tables.js';
 import { askedOf, noteAsked } from './tablestate.js';
 
@@ -99,7 +100,7 @@ export class DataTable {
   /** A cell as its reader sees it. */
   text(value, column) {
     const told = this.component.columns[column];
-    if (typeof value === 'string') return told.era ? eraLabel(value) : value;
+    if (typeof value === 'string') return withMonths(value, told.era ? eraLabel(value) : value, this.component.opts);
     return figure(value, told);
   }
 

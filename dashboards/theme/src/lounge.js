@@ -10,6 +10,7 @@ import { Filters } from './filters.js';
 import { tellLevels } from './levels.js';
 import { followPrinting } from './paper.js';
 import { addSaving } from './saving.js';
+import { placeLabel } from './periods.js';
 import { keyOf, rowsOf, Slices } from './slices.js';
 import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
@@ -98,7 +99,17 @@ class View {
     const legend = this.root.querySelector('.lounge-x');
     if (legend) legend.hidden = !hidden;
     if (this.isChart && changed) tellLevels(this.root, this.component, record, rows);
+    this.tellMonths();
     this.table();
+  }
+
+  /** In the title, the chosen year where it lacks months. */
+  tellMonths() {
+    const place = this.root.querySelector('.lounge-covers');
+    const { at, slice, keys, opts } = this.component;
+    const code = [at, slice, ...keys].map((name) => this.state[name]).find((value) => opts?.months?.[value]);
+    this.covered = code ? placeLabel(code, opts) : '';
+    if (place) place.textContent = this.covered;
   }
 
   isInSight() {

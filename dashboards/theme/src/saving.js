@@ -2,7 +2,7 @@
 import { element } from './dom.js';
 import { eraLabel } from './eras.js';
 import { SUPPRESSED } from './formats.js';
-import { placeLabel } from './periods.js';
+import { placeLabel, withMonths } from './periods.js';
 
 const MARK = '\ufeff'; // spreadsheets take a file that begins with it for UTF-8
 const WIDTH = 1200;
@@ -36,11 +36,12 @@ function nameOf({ component, choices }) {
   return [component.title || 'データ', ...choices].join('_').replace(/[^\p{L}\p{N}_-]+/gu, '_');
 }
 
-function csvOf({ component, record, rows, flat: table }) {
+function csvOf({ component, record, rows, flat: table, covered }) {
   const flat = Boolean(component.columns);
   const alone = !flat && record.s.length === 1 && record.s[0] === '';
   const heads = flat ? component.columns.map(({ head }) => head) : [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
-  const lines = flat ? (table?.rows() ?? rows).map((row) => row.map((value, at) => (component.columns[at].era && value ? eraLabel(value) : value))) : record.x.map((x, at) => [placeLabel(x, component.opts), ...rows.map((row) => row[at])]);
+  const lines = flat ? (table?.rows() ?? rows).map((row) => row.map((value, at) => (typeof value === 'string' ? withMonths(value, component.columns[at].era ? eraLabel(value) : value, component.opts) : value))) : record.x.map((x, at) => [placeLabel(x, component.opts), ...rows.map((row) => row[at])]);
+  if (covered) [heads, ...lines].forEach((line, i) => line.push(i ? covered : '期間'));
   return new Blob([MARK, ...[heads, ...lines].map((line) => `${line.map(field).join(',')}\r\n`)], { type: 'text/csv' });
 }
 
@@ -68,7 +69,7 @@ async function pictureOf(view) {
   pen.font = `bold 40px ${getComputedStyle(document.body).fontFamily}`;
   const unit = view.component.unit ? `（単位：${view.component.unit}）` : '';
   const made = document.querySelector('.lounge-badge--synthetic') ? '【合成データ】' : '';
-  pen.fillText(`${made}${view.component.title ?? ''}${unit}`, 32, 56, sheet.width - 64);
+  pen.fillText(`${made}${view.component.title ?? ''}${view.covered ? ` ${view.covered}` : ''}${unit}`, 32, 56, sheet.width - 64);
   pen.font = pen.font.replace('bold 40px', '28px');
   pen.fillText([document.title, ...view.choices].join('  '), 32, sheet.height - 24, sheet.width - 64);
   pen.drawImage(drawn, 0, HEAD);
