@@ -23,7 +23,7 @@ VALUE = PLANTED["name"]
         VALUE.encode("cp932").hex().encode(),
         base64.b64encode(b"x" + VALUE.encode() + b"yz"),
         base64.b64encode(b"xy" + VALUE.encode("cp932") + b"z"),
-        gzip.compress(b"log: " + VALUE.encode()),
+        gzip.compress(b"log: " + VALUE.encode(), mtime=0),
         hashlib.sha256(PLANTED["my_number"].encode()).hexdigest().encode(),
         PLANTED["my_number"].encode(),
     ],
@@ -36,7 +36,7 @@ def test_a_canary_is_found_inside_tables_and_databases(tmp_path):
     pl.DataFrame({"x": [VALUE] * 3}).write_parquet(tmp_path / "plain.parquet")
     with sqlite3.connect(tmp_path / "events.db") as connection:
         connection.execute("create table events (body blob)")
-        connection.execute("insert into events values (?)", (gzip.compress(VALUE.encode("cp932")),))
+        connection.execute("insert into events values (?)", (gzip.compress(VALUE.encode("cp932"), mtime=0),))
     places = {finding.place.split(" ")[0] for finding in SEARCH.tree(tmp_path)}
     assert places == {"plain.parquet", "events.db"}
 
