@@ -19,6 +19,7 @@ def _group(path: Path) -> tuple[int, str]:
     return len(TOGETHER), relative
 
 
+@pytest.hookimpl(tryfirst=True)  # before the ids are given to the processes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Name each test's group and begin with the longest groups."""
     items.sort(key=lambda item: _group(item.path))
