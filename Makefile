@@ -52,10 +52,10 @@ demo: setup
 	@$(BIN)/kobe demo
 
 test: setup $(BROWSER)
-	@$(BIN)/python -m pytest -q --numprocesses $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -q --numprocesses $(JOBS) --no-loadscope-reorder
 
 quick: setup
-	@$(BIN)/python -m pytest -q tests/unit -m "not slow and not browser" --numprocesses $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -q tests/unit -m "not slow and not browser" --numprocesses $(JOBS) --no-loadscope-reorder
 
 soak: setup
 	@KOBE_SOAK=$(SOAK) $(BIN)/python -m pytest -q tests/soak

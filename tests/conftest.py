@@ -11,17 +11,26 @@ TOGETHER = ("soak/test_daemon.py", "soak", "browser", "integration", "secrecy")
 """Files and folders, the longest first; what shares prepared homes or a built site is one group."""
 
 
-def _group(path: Path) -> tuple[int, str]:
-    relative = path.relative_to(HERE).as_posix()
+def _group(path: str) -> tuple[int, str]:
+    """The place of a test file in the order, and the group whose tests one process takes."""
     for place, name in enumerate(TOGETHER):
-        if relative.startswith(name):
-            return place, name if name in ("soak", "browser") else relative
-    return len(TOGETHER), relative
+        if path.startswith(name):
+            return place, name if name in ("soak", "browser") else path
+    return len(TOGETHER), path
 
 
-@pytest.hookimpl(tryfirst=True)  # before the ids are given to the processes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name each test's group and begin with the longest groups."""
-    items.sort(key=lambda item: _group(item.path))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)[1]))
+    """Begin with the longest groups."""
+    items.sort(key=lambda item: _group(item.path.relative_to(HERE).as_posix()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Give each process whole groups of tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid.partition("::")[0].removeprefix(f"{HERE.name}/"))[1]
+
+    return ByGroup(config, log)
