@@ -25,7 +25,7 @@ from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import PROJECT
 from kobe_platform.statistics import load_statistics
 from kobe_platform.synthesis.deliveries import Plan, synthesize
-from tests.soak.homes import CITY, ESTIMATES, MOVEMENTS, REGISTER, TOWNS, Place, correct
+from tests.soak.homes import CITY, ESTIMATES, MOVEMENTS, REGISTER, RESIDENTS, TOWNS, Place, correct
 
 pytestmark = [
     pytest.mark.slow,
@@ -117,7 +117,7 @@ def until(condition, pause: float = 0.2) -> None:
 def city(tmp_path_factory) -> Path:
     """What the core systems will deliver."""
     folder = tmp_path_factory.mktemp("city")
-    synthesize(Plan(folder, 3000, LATE, LAST, 0))
+    synthesize(Plan(folder, RESIDENTS, LATE, LAST, 0))
     return folder
 
 

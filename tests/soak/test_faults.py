@@ -140,8 +140,8 @@ def fill(folder: Path) -> Path:
     ("name", "pattern", "count"),
     [
         short("public", "", 1),
-        short("public", WRITING, 1),
-        short("tabulated", BUILDING, 1),
+        long("public", WRITING, 1),
+        long("tabulated", BUILDING, 1),
         long("first", WRITING, 3),
         long("first", COMMITTED, 3),
         long("first", COMMITTED, 5),
@@ -183,7 +183,7 @@ def test_a_full_disk_is_said_on_one_line_and_the_run_goes_on_when_there_is_room(
 @pytest.mark.parametrize(
     ("pattern", "count", "part"),
     [
-        short(COMMITTED, 2, "inbox"),
+        long(COMMITTED, 2, "inbox"),
         long(COMMITTED, 1, "city"),
         long(COMMITTED, 3, "inbox"),
         long(RECEIPT, 3, "city"),
