@@ -45,7 +45,7 @@ def test_releases_are_listed_shown_and_rolled_back(home, city, dashboards):
 def test_without_a_release_the_commands_say_so(home):
     assert "no release yet" in run(release_app, "list").stdout
     assert run(release_app, "show").exit_code == 1
-    assert run(site_app).exit_code == 1
+    assert run(site_app, "build").exit_code == 1
 
 
 def test_a_new_page_compiles_as_it_is(home, city, dashboards):
