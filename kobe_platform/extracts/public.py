@@ -49,7 +49,7 @@ def public_frame(screening: Screening) -> tuple[pl.DataFrame, dict[str, int]]:
     }
     wrong = _wrong(screening, read)
     frame = pl.DataFrame({contract.column(name).outputs[0]: one.values for name, one in read.items()})
-    frame = frame.with_row_index("row").filter(~wrong.any_horizontal) if wrong.counts else frame.with_row_index("row")
+    frame = frame.with_row_index("row").filter(~wrong.rows) if wrong.counts else frame.with_row_index("row")
     for rule in contract.sums:
         _check_sum(screening, frame, rule)
     for total in contract.totals:
@@ -63,7 +63,7 @@ def public_frame(screening: Screening) -> tuple[pl.DataFrame, dict[str, int]]:
 class _Wrong:
     """Rows that are set aside, and how many by rule."""
 
-    any_horizontal: pl.Series
+    rows: pl.Series
     counts: dict[str, int]
 
 

@@ -8,8 +8,8 @@ VARIATION = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 PRIVATE_USE = "[\ue000-\uf8ff\U000f0000-\U0010fffd]"
 NOT_PLAIN = "[^!-~]"
 """Texts of visible ASCII are normal already: most columns of an extract are codes and dates."""
-KANJI_DIGITS = {kanji: str(digit) for digit, kanji in enumerate("〇一二三四五六七八九")}
 MARGIN = "[\\s\u3000\\x00]+"
+KANJI_DIGITS = {kanji: str(digit) for digit, kanji in enumerate("〇一二三四五六七八九")}
 
 
 def normalised(values: pl.Series) -> pl.Series:
