@@ -18,7 +18,8 @@ from kobe_platform.disclosure.programs import INFINITE, INTEGRALITY, Block, Solv
 from kobe_platform.disclosure.proofs import Proofs
 from kobe_platform.errors import DisclosureError
 
-LARGEST_CERTIFIED = 400
+LARGEST_CERTIFIED, LARGEST_WHOLE = 400, 20_000
+"""Columns up to which integer programs certify a pattern, and up to which one is the last way to open a cell."""
 FEW_MATES = (6,)
 SOME_MATES = (4, 6)
 LAST_MATES = (3, 6, 12)
@@ -109,10 +110,14 @@ class Opener:
         return any(self.certify(target, scope, idle=bool(self.idle[target])) for scope in scopes)
 
     def _open_whole(self, target: int, free: np.ndarray, movable: np.ndarray) -> bool:
-        """Hide what a whole-numbered rise needs: the last way, where cheaper moves are fractional."""
+        """Hide what a whole-numbered rise needs: the last way, where cheaper moves are fractional.
+
+        Definitions make it necessary: a household of six is six residents, so what moves one by the whole is a move of
+        several others, and half of such a move is none.
+        """
         for reach in (NEAR, WIDE, ALL):
             scope = self.near.around(target, reach, free, movable)
-            if len(scope) > LARGEST_CERTIFIED:
+            if len(scope) > LARGEST_WHOLE:
                 return False
             block = block_of(self.near.by_column, scope)
             moves = self._cheapest(block, target, 1.0, free, integer=True)

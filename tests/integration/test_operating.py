@@ -41,7 +41,7 @@ def place(tmp_path_factory):
     told = {"home": root / "var", "inbox": root / "inbox", "statistics": root / "statistics", "start": MONTH}
     settings = Settings(**told)
     LocalKeyStore.create(settings.keys, log=settings.key_log)
-    synthesize(Plan(settings.inbox, 8000, MONTH, MONTH, 0), lambda step: None)
+    synthesize(Plan(settings.inbox, 20_000, MONTH, MONTH, 0), lambda step: None)
     assert process(settings).plan.empty
     with pytest.MonkeyPatch.context() as patched:
         for name, value in settings.environment().items():

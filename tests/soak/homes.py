@@ -31,7 +31,7 @@ from kobe_platform.custody.opening import KeyPlace, open_key_service
 from kobe_platform.privacy.instance import prepare_instance
 from kobe_platform.settings import PROJECT, Settings
 
-RESIDENTS, MONTH, NEXT = 8000, "2025-11", "2025-12"
+RESIDENTS, MONTH, NEXT = 20_000, "2025-11", "2025-12"
 CITY = "28100"
 REGISTER, MOVEMENTS, ESTIMATES, TOWNS = (
     "resident_register",
