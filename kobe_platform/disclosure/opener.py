@@ -23,6 +23,8 @@ LARGEST_CERTIFIED, LARGEST_WHOLE = 400, 20_000
 FEW_MATES = (6,)
 SOME_MATES = (4, 6)
 LAST_MATES = (3, 6, 12)
+HIDDEN_AROUND = (NEAR, WIDE, ALL)
+"""Where hidden cells are looked for that open a cell already, before it counts as one that cannot be protected."""
 LARGE_SCOPE, SURE_SCOPE = 4_000, 1_000
 REWEIGHTINGS, LARGEST_REWEIGHTED, EVENNESS = 2, 1_000, 0.3
 """Rounds of :meth:`Opener._sparser`, in programs of up to so many columns, and what softens its weights."""
@@ -104,10 +106,12 @@ class Opener:
     def _open_already(self, target: int, free: np.ndarray) -> bool:
         """Whether hidden cells around a cell open it by another rise and fall than :meth:`_splits` asks for.
 
-        So it is where much is shown by former releases: the move of the whole width may be in no one's reach.
+        So it is where much is shown by fixed tables and former releases: a move of the whole width may not exist,
+        though a rise and a fall that add up to it do. Among all that is hidden the search cannot miss them.
         """
-        scopes = [self.near.hidden_mates(target, free, self.slackness, mates) for mates in LAST_MATES]
-        return any(self.certify(target, scope, idle=bool(self.idle[target])) for scope in scopes)
+        mates = (self.near.hidden_mates(target, free, self.slackness, mates) for mates in LAST_MATES)
+        around = (self.near.around(target, reach, free, free) for reach in HIDDEN_AROUND)
+        return any(self.certify(target, scope, idle=bool(self.idle[target])) for scope in (*mates, *around))
 
     def _open_whole(self, target: int, free: np.ndarray, movable: np.ndarray) -> bool:
         """Hide what a whole-numbered rise needs: the last way, where cheaper moves are fractional.
