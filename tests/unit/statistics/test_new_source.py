@@ -1,21 +1,27 @@
 """The example of docs/statistics.md: a new core system and its part of the residents, by data alone."""
 
 import re
+import shlex
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from kobe_platform import vocabulary
 from kobe_platform.contracts import load_contracts
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.lounge.workshop.commands import pages_app
 from kobe_platform.settings import PROJECT, Settings
 from kobe_platform.statistics import compute_group, groups, load_statistics, protect_group
 from kobe_platform.statistics.protection import specification
 from tests.unit.statistics.lake_frames import WARDS, register
 
 CHAPTER = (PROJECT / "docs" / "statistics.md").read_text("utf-8").split("### Example: ")[1].split("\n### ")[0]
-CONTRACT, HIERARCHY, SELECT, RELATION = re.findall(r"```(?:toml|sql)\n(.*?)```", CHAPTER, re.DOTALL)
+DATA, PAGE, _ = CHAPTER.split("````")
+CONTRACT, HIERARCHY, SELECT, RELATION = re.findall(r"```(?:toml|sql)\n(.*?)```", DATA, re.DOTALL)
+BEGIN = shlex.split(re.search("`kobe pages (new .*?)`", DATA)[1])
 
 
 @pytest.fixture
@@ -80,3 +86,23 @@ def test_without_a_statement_the_new_source_is_refused(city):
     with pytest.raises(ConfigurationError) as caught:
         load_statistics(folder, contracts)
     assert caught.value.code == "statistics.untied" and "one group" in caught.value.remedy
+
+
+def test_its_page_passes_every_check(city, tmp_path, monkeypatch):
+    """Over made-up figures of the new statistic, beside those that it stands with."""
+    folder, _ = city
+    (folder / "relations.toml").open("a", encoding="utf-8").write(RELATION)
+    dashboards = tmp_path / "dashboards"
+    shutil.copytree(Settings().dashboards, dashboards, ignore=shutil.ignore_patterns("node_modules", "src", "pages"))
+    (dashboards / "pages").mkdir()
+    for name in ("contracts", "statistics", "dashboards"):
+        monkeypatch.setenv(f"KOBE_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "home"))
+    begun = CliRunner().invoke(pages_app, BEGIN)
+    assert begun.exit_code == 0, begun.output
+    page = dashboards / "pages" / "care.md"
+    front = page.read_text("utf-8").split("---\n")[1]
+    page.write_text(f"---\n{front}---\n{PAGE.removeprefix('markdown')}", "utf-8")
+    checked = CliRunner().invoke(pages_app, ["check", "--sample"])
+    assert checked.exit_code == 0, checked.output
+    assert "1 pages checked" in checked.output
