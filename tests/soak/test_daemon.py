@@ -1,6 +1,6 @@
 """The real daemon, code server and UI over a small city: deliveries come, nobody touches anything, releases appear.
 
-The tests are one story and run in their order: each waits until `kobe status` says that nothing is outstanding.
+The tests are one story and run in their order: each waits until nothing is outstanding, and `kobe status` says so too.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Daemon:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.process: subprocess.Popen | None = None
+        self.observer = Observer(place.settings)
 
     def start(self) -> None:
         """Start the three processes, and wait until the UI answers."""
@@ -79,8 +80,9 @@ class Daemon:
                 continue
 
     def settle(self) -> None:
-        """Wait until nothing is outstanding and no run is under way."""
-        until(lambda: self.place.status()["empty"] and not self.under_way(), pause=2)
+        """Wait until nothing is outstanding and no run is under way; the command says so too."""
+        until(lambda: not self.under_way() and self.observer.plan().empty, pause=1)
+        assert self.place.status()["empty"]
 
     def under_way(self) -> list[dg.DagsterRun]:
         """Runs that have not ended."""
@@ -165,7 +167,7 @@ def test_the_next_month_is_published(daemon, city):
 def test_a_corrected_month_is_held_until_an_operator_approves_it(daemon):
     before = daemon.place.figures()
     correct(daemon.place.inbox / CITY / MOVEMENTS / NEXT, fewer=30)
-    until(lambda: [step["state"] for step in daemon.place.status()["outstanding"]] == ["held"], pause=2)
+    until(lambda: [step.state for step in daemon.observer.plan().outstanding] == ["held"], pause=1)
     (held,) = daemon.place.status()["outstanding"]
     assert held["id"] == f"take_in:{MOVEMENTS}:{NEXT}" and held["waits_for"] == ["approval"]
     assert held["cause"]["code"] == "delivery.revised" and "kobe deliveries approve" in held["ja"]
