@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,10 @@ import dagster as dg
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.settings import PROJECT, Settings
 
+QUEUE = "QUEUED_RUN_COORDINATOR"
+"""Dagster's name for the daemon that starts queued runs."""
+SILENCE = 120
+"""Seconds without a heartbeat (Dagster's daemons give one every 30) after which the daemon counts as stopped."""
 TEMPLATE = PROJECT / "dagster.yaml"
 _SQLITE = """event_log_storage:
   module: kobe_platform.orchestration.event_log
@@ -46,3 +51,9 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     home = prepare_instance(settings)
     os.environ["DAGSTER_HOME"] = str(home)
     return dg.DagsterInstance.from_config(str(home))
+
+
+def daemon_alive(instance: dg.DagsterInstance) -> bool:
+    """Whether the daemon that starts queued runs was heard of lately."""
+    beat = instance.get_daemon_heartbeats().get(QUEUE)
+    return beat is not None and time.time() - beat.timestamp < SILENCE

@@ -20,7 +20,9 @@ from kobe_platform.governance.sessions import Session
 from kobe_platform.governance.trail import REFUSED, note
 from kobe_platform.lounge.serve import local
 from kobe_platform.web.state import Portal
+from kobe_platform.web.templates import refusal
 
+NOT_ADMITTED = "この画面を見る権限がありません。必要なときは、権限を管理する課に相談してください。"
 SAFE_METHODS = ("GET", "HEAD")
 LARGEST_FORM = 64 * 1024
 
@@ -63,8 +65,8 @@ class GuardedRoute(Route):
         self.rule = rule
 
         async def guarded(request: Request) -> Response:
-            refusal = await _refusal(request, rule)
-            return refusal or await endpoint(request)
+            refused = await _refusal(request, rule)
+            return refused or await endpoint(request)
 
         super().__init__(path, guarded, methods=list(methods), name=endpoint.__name__)
 
@@ -86,10 +88,15 @@ async def _refusal(request: Request, rule: Rule) -> Response | None:
 async def _turned_away(request: Request, portal: Portal, person: Person | None) -> Response:
     if person is not None:
         await run_in_threadpool(note, portal.database, person.login, "access", request.url.path, outcome=REFUSED)
-        return PlainTextResponse("この画面を見る権限がありません。", status_code=403)
+        return refusal(request, NOT_ADMITTED, 403)
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if not wants_page:
         return PlainTextResponse("サインインが必要です。", status_code=401)
+    return to_sign_in(request)
+
+
+def to_sign_in(request: Request) -> Response:
+    """To the sign-in, which leads on to what was asked for."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"/sign-in?next={quote(local_path(asked), safe='')}", status_code=303)
 
@@ -104,7 +111,7 @@ async def _forged(request: Request, portal: Portal, session: Session | None) -> 
     if session is None or not token or not session.guards(token):
         who = session.person.login if session else "?"
         await run_in_threadpool(note, portal.database, who, "csrf", request.url.path, outcome=REFUSED)
-        return PlainTextResponse("画面の有効期限が切れました。開き直してください。", status_code=403)
+        return refusal(request, "画面の有効期限が切れました。前の画面を開き直してください。", 403)
     return None
 
 

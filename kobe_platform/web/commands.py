@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,11 +107,13 @@ def dagster_app(settings: Settings, workspace: Path, stack: ExitStack) -> Starle
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster_webserver.app import create_app_from_workspace_process_context
 
-    from kobe_platform.privacy.instance import open_instance
+    from kobe_platform.privacy.instance import daemon_alive, open_instance
     from kobe_platform.web.dagster_gate import PREFIX
 
     os.environ.setdefault("DAGSTER_REDACT_USER_CODE_ERRORS", "1")
     instance = stack.enter_context(open_instance(settings))
     target = WorkspaceFileTarget([str(workspace)])
     context = stack.enter_context(WorkspaceProcessContext(instance, target))
-    return create_app_from_workspace_process_context(context, PREFIX, lifespan=_nothing_to_start)
+    app = create_app_from_workspace_process_context(context, PREFIX, lifespan=_nothing_to_start)
+    app.state.daemon_alive = partial(daemon_alive, instance)
+    return app

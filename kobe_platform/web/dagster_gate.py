@@ -20,14 +20,19 @@ from starlette.websockets import WebSocket
 
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import REFUSED, note
-from kobe_platform.web.access import Rule, known_host, only, same_origin
+from kobe_platform.web.access import NOT_ADMITTED, Rule, known_host, only, same_origin, to_sign_in
 from kobe_platform.web.graphql_policy import MOST_BYTES, Operation, Refused, examined
 from kobe_platform.web.state import Portal
+from kobe_platform.web.templates import refusal
 
 PREFIX = "/dagster"
 RECHECK = 5.0
 """Seconds after which an open websocket's person is looked up again."""
 GRAPHQL = "/graphql"
+NO_DAEMON = (
+    "Dagsterのデーモンが動いていないため、実行を始められません。運用担当に連絡してください"
+    "（運用担当: kobe dev または常駐サービスを起動します）。"
+)
 READERS = only("operator", "analyst", "auditor")
 OPERATORS = only("operator")
 NOBODY = Rule()
@@ -109,17 +114,20 @@ class DagsterGate:
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        person = await self._person(request)
+        session = await run_in_threadpool(self.portal.identify, request)
+        request.state.session = session
+        person = session.person if session else None
         route = self.route(scope)
         if not known_host(request, self.portal):
             await PlainTextResponse("このアドレスでは利用できません。", 421)(scope, receive, send)
         elif person is None:
             page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-            answer = RedirectResponse("/sign-in?next=%2Fdagster", 303) if page else PlainTextResponse("", 401)
-            await answer(scope, receive, send)
+            await (to_sign_in(request) if page else PlainTextResponse("", 401))(scope, receive, send)
+        elif request.url.path == PREFIX and request.method == "GET" and READERS.admits(person):
+            await RedirectResponse(f"{PREFIX}/", 307)(scope, receive, send)
         elif route is None or not rule_of(route).admits(person):
             await self._refuse(person, request.url.path, "route")
-            await PlainTextResponse("この画面を見る権限がありません。", 403)(scope, receive, send)
+            await refusal(request, NOT_ADMITTED, 403)(scope, receive, send)
         elif getattr(route, "path", "") == GRAPHQL:
             await self._graphql(request, person, scope, receive, send)
         elif request.method not in ("GET", "HEAD"):
@@ -147,6 +155,9 @@ class DagsterGate:
             await self._refuse(person, request.url.path, str(refusal))
             answer = JSONResponse({"data": None, "errors": [{"message": f"許可されていません: {refusal}"}]}, 403)
             await answer(scope, receive, send)
+            return
+        if operation.launches and not await run_in_threadpool(self.portal.daemon_alive):
+            await JSONResponse({"data": None, "errors": [{"message": NO_DAEMON}]}, 503)(scope, receive, send)
             return
         await self._record(person, operation)
         await self.dagster(_resized(scope, operation), _replayed(operation), send)

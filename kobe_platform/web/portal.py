@@ -126,13 +126,15 @@ def build_portal(settings: Settings, config: PortalConfig, *, dagster: ASGIApp |
     """The portal.
 
     Args:
-        dagster: Dagster's web application with the path prefix ``/dagster``; None leaves that door out.
+        dagster: Dagster's web application with the path prefix ``/dagster``, whose state says whether the daemon lives
+            (:func:`~kobe_platform.web.commands.dagster_app`); None leaves that door out.
 
     Raises:
         GovernanceError, ConfigurationError: the governance database cannot be opened.
     """
     portal = Portal(settings, config, open_database(settings.governance))
     gate = DagsterGate(dagster, portal) if dagster is not None else None
+    portal.daemon_alive = getattr(getattr(dagster, "state", None), "daemon_alive", portal.daemon_alive)
     app = Starlette(
         routes=list(ROUTES),
         middleware=[

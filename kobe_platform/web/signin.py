@@ -11,7 +11,7 @@ from kobe_platform.governance.passwords import check_password
 from kobe_platform.governance.people import Person, find_person
 from kobe_platform.web.access import LARGEST_FORM, local_path, same_origin
 from kobe_platform.web.state import Portal
-from kobe_platform.web.templates import page
+from kobe_platform.web.templates import page, refusal
 
 WRONG = "ログイン名またはパスワードが違います。5回続けて間違えると、15分間サインインできません。"
 
@@ -36,15 +36,13 @@ async def sign_in(request: Request) -> Response:
     if not portal.config.sign_in.local:
         return PlainTextResponse("この方法ではサインインできません。", status_code=404)
     if not same_origin(request, portal):
-        return PlainTextResponse("サインイン画面から操作してください。", status_code=403)
+        return refusal(request, "サインイン画面から操作してください。", 403)
     if int(request.headers.get("content-length") or LARGEST_FORM + 1) > LARGEST_FORM:
         return PlainTextResponse("送信内容が大きすぎます。", status_code=413)
     address = portal.address_of(request)
     if not portal.throttle.admits(address):
         await run_in_threadpool(portal.note_stranger, "sign_in.throttled", address)
-        return PlainTextResponse(
-            "試行が多すぎます。1分ほど待ってください。", status_code=429, headers={"Retry-After": "60"}
-        )
+        return refusal(request, "試行が多すぎます。1分ほど待ってください。", 429, headers={"Retry-After": "60"})
     form = await request.form(max_files=0, max_fields=10)
     target = local_path(str(form.get("next", "/")))
     login, text = str(form.get("login", "")), str(form.get("password", ""))

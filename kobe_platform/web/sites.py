@@ -13,12 +13,13 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, Response
 
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.release import CURRENT, Release, releases_of
 from kobe_platform.lounge.serve import inside
 from kobe_platform.web.state import Portal
+from kobe_platform.web.templates import refusal
 
 _HASHED = re.compile(r"(?:^|-)[0-9A-Za-z]{8,16}\.(?:js|css|svg|json)$")
 _TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml", ".html": "text/html"}
@@ -35,7 +36,7 @@ async def lounge(request: Request) -> Response:
     portal: Portal = request.app.state.portal
     found = await run_in_threadpool(_find, portal, request.state.session.person, request.path_params["path"])
     if found is None:
-        return PlainTextResponse("ページがありません。", status_code=404)
+        return refusal(request, "ページがありません。", 404)
     kept = "private, max-age=31536000, immutable" if _HASHED.search(found.name) else "private, no-cache"
     kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
     headers = {"Cache-Control": kept, "Vary": "Cookie, Accept-Encoding"}

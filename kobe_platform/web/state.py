@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from threading import Lock
@@ -65,6 +66,7 @@ class Portal:
         database: governance.
         throttle: of failed sign-ins; quiet: of what strangers make the trail note.
         loopback: whether it is served to this machine only, without an origin.
+        daemon_alive: says whether Dagster's daemon, which starts the runs that are launched here, was heard of lately.
     """
 
     loopback = False
@@ -72,6 +74,7 @@ class Portal:
     def __init__(self, settings: Settings, config: PortalConfig, database: Engine) -> None:
         self.settings, self.config, self.database = settings, config, database
         self.throttle, self.quiet = Throttle(config.sign_in.attempts), Throttle(1)
+        self.daemon_alive: Callable[[], bool] = lambda: False
 
     def identify(self, connection: HTTPConnection, *, active: bool = True) -> Session | None:
         """The session of a request; behind a trusted proxy, that of the person whom the proxy names.

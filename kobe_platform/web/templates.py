@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from kobe_platform.clock import JAPAN
 from kobe_platform.governance.application import ACTIONS_JA, STATES_JA
@@ -15,6 +16,7 @@ from kobe_platform.governance.schema import ROLES
 
 FOLDER = Path(__file__).resolve().parent / "html"
 STATIC = Path(__file__).resolve().parent / "static"
+HEADINGS = {403: "この画面は表示できません", 404: "ページがありません", 429: "少し待ってください"}
 
 
 @cache
@@ -34,7 +36,7 @@ def _environment() -> Environment:
 
 def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """A screen for whoever asks."""
-    session = request.state.session
+    session = getattr(request.state, "session", None)
     shared = {
         "config": request.app.state.portal.config,
         "person": session.person if session else None,
@@ -43,6 +45,16 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
     }
     text = _environment().get_template(template).render(**shared, **values)
     return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+def refusal(request: Request, sentence: str, status: int, *, headers: Mapping[str, str] | None = None) -> Response:
+    """Why something is not shown: for readers a screen with a way back and whom to ask, for programs the sentence."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(sentence, status_code=status, headers=dict(headers or {}))
+    heading = HEADINGS.get(status, "表示できません")
+    answer = page(request, "refusal.html", status=status, sentence=sentence, heading=heading)
+    answer.headers.update(headers or {})
+    return answer
 
 
 def standalone(template: str, **values: object) -> str:

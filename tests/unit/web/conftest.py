@@ -127,4 +127,7 @@ def dagster(tmp_path_factory):
     graph = Path(__file__).with_name("small_graph.py")
     workspace.write_text(f"load_from:\n  - python_file:\n      relative_path: {graph}\n", encoding="utf-8")
     with ExitStack() as stack:
-        yield dagster_app(Settings(home=root / "var"), workspace, stack)
+        made = dagster_app(Settings(home=root / "var"), workspace, stack)
+        assert not made.state.daemon_alive(), "no daemon runs here"
+        made.state.daemon_alive = lambda: True
+        yield made

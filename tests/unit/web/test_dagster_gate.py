@@ -14,6 +14,7 @@ from kobe_platform.governance.people import Person, remove_person
 from kobe_platform.governance.trail import events
 from kobe_platform.web.dagster_gate import NOBODY, PREFIX, RULES, routes_of, rule_of
 from kobe_platform.web.graphql_policy import ANALYST, LAUNCHES, ON_DEMAND, OPERATOR, STAMP, Refused, examined
+from kobe_platform.web.templates import FOLDER
 from tests.unit.web.conftest import KINDS, ORIGIN, registered, visitor
 
 DENIED = {
@@ -158,6 +159,28 @@ def _noted(taken, route):
 
 async def _ignored(message):
     """Nobody reads the answer."""
+
+
+def test_the_way_that_the_navigation_takes_leads_to_dagster(app):
+    navigation = (FOLDER / "base.html").read_text("utf-8")
+    assert 'href="/dagster/"' in navigation
+    answer = visitor(app, "operator").get("/dagster")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/dagster/")
+    assert visitor(app, "clerk").get("/dagster").status_code == 403
+
+
+def test_who_signs_in_comes_to_the_run_that_was_asked_for(app):
+    answer = visitor(app).get("/dagster/runs/abc?tab=logs", headers={"accept": "text/html"})
+    assert answer.headers["location"] == "/sign-in?next=%2Fdagster%2Fruns%2Fabc%3Ftab%3Dlogs"
+
+
+def test_without_a_daemon_a_launch_says_so_and_nothing_is_queued(app):
+    runs = "query { runsOrError(limit: 1) { ... on Runs { results { runId } } } }"
+    before = ask(visitor(app, "operator"), runs).json()
+    app.state.portal.daemon_alive = lambda: False
+    answer = ask(visitor(app, "operator"), LAUNCH, parameters("everything_else"))
+    assert answer.status_code == 503 and "デーモンが動いていない" in answer.text
+    assert ask(visitor(app, "operator"), runs).json() == before
 
 
 # -- GraphQL -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from kobe_platform.web.access import GuardedRoute
 from kobe_platform.web.portal import ROUTES
-from tests.unit.web.conftest import FILES, KINDS, ORIGIN, post, visitor
+from tests.unit.web.conftest import FILES, KINDS, ORIGIN, post, registered, visitor
 
 STAFF = set(KINDS) - {"nobody", "removed"}
 EVERYBODY = set(KINDS)
@@ -83,3 +83,12 @@ def test_nobody_learns_which_pages_exist(app):
     browser = visitor(app)
     answers = [browser.get(f"/{path}") for path in ("people.html", "secret.html", "not-there.html")]
     assert {(answer.status_code, answer.text) for answer in answers} == {(401, "サインインが必要です。")}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/audit-report", 403), ("/nowhere.html", 404)])
+def test_a_reader_who_is_turned_away_finds_a_way_back_and_whom_to_ask(path, status, build):
+    app = registered(build(contact="情報政策課（内線1234）"))
+    answer = visitor(app, "clerk").get(path, headers={"accept": "text/html"})
+    assert answer.status_code == status and answer.headers["content-type"].startswith("text/html")
+    assert 'href="/">ポータルへ戻る' in answer.text and "情報政策課（内線1234）" in answer.text
+    assert visitor(app, "clerk").get(path).headers["content-type"].startswith("text/plain"), "programs get the sentence"
