@@ -84,7 +84,7 @@ class Never(Column):
 class Drop(Column):
     """No rule reads it, so it is never written. ``warn_expired`` counts past dates while they are in memory."""
 
-    classes = "ILQST"
+    classes = "ILQSTP"
     read = False
     rule: Literal["drop"]
     warn_expired: bool = False
@@ -156,7 +156,8 @@ class Codes(Derived):
 class Keep(Column):
     """Text as it is: public columns, or quasi-identifiers whose ``pattern`` leaves no room for a person.
 
-    ``list``: the text is a code of this hierarchy (its root included) or code list of the vocabulary.
+    ``list``: the text is a code of this hierarchy (its root included) or code list of the vocabulary. Of public
+    columns, ``codes``: the sender's text → what is kept instead; ``system``: how municipalities are written.
     """
 
     classes = "QP"
@@ -164,6 +165,8 @@ class Keep(Column):
     to: str
     pattern: str | None = None
     list: str | None = None
+    codes: dict[str, str] = {}
+    system: Literal["jis-x-0402", "local-government"] | None = None
 
     @model_validator(mode="after")
     def _list_is_known(self):
@@ -180,14 +183,16 @@ class Keep(Column):
     def _pattern_bounds_personal_text(self):
         if self.class_ != "P" and not self.pattern:
             raise ValueError("a kept column that is not public needs a pattern")
+        if self.class_ != "P" and (self.codes or self.system):
+            raise ValueError("codes and system of a kept column belong to public ones")
         return self
 
 
 class Number(Column):
     """A whole number; ``breaks`` makes bands of it ([0, 10] = 0-9, 10+).
 
-    ``least``, ``most``: numbers beyond them are as wrong as a text that is none (``value.range``). ``missing``: texts
-    of a public column that mean that there is no figure, such as － or ….
+    ``least``, ``most``: numbers beyond them are as wrong as a text that is none (``value.range``). Texts of a public
+    column: ``missing`` that mean that there is no figure, such as …; ``zero`` that mean none, such as －.
     """
 
     classes = "QP"
@@ -197,6 +202,7 @@ class Number(Column):
     least: int | None = None
     most: int | None = None
     missing: tuple[str, ...] = ()
+    zero: tuple[str, ...] = ()
 
 
 class Day(Column):

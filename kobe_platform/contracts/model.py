@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kobe_platform.contracts.columns import AnyColumn, Column, History, Never, Protection
+from kobe_platform.contracts.published import PublishedTable, table_faults
 
 Encoding = Literal["cp932", "utf-8", "utf-8-sig"]
 ERAS = {"meiji": 1868, "taisho": 1912, "showa": 1926, "heisei": 1989, "reiwa": 2019}
@@ -86,6 +87,7 @@ class Layout(_Part):
         leading_mark: first field of the first of them; a file that begins otherwise is refused. Empty: anything.
         trailer: whether a last record counts the rows: ``trailer_mark`` in its first field, the count in field number
             ``trailer_field`` (fixed width: the mark, then the padded count).
+        table: of public sources: how a table that was made to be looked at is read.
     """
 
     form: Literal["delimited", "fixed"]
@@ -96,6 +98,13 @@ class Layout(_Part):
     trailer: bool = False
     trailer_mark: str = Field(default="T", min_length=1)
     trailer_field: int = Field(default=2, ge=2)
+    table: PublishedTable | None = None
+
+    @model_validator(mode="after")
+    def _tables_are_delimited(self):
+        if self.table and (self.form != "delimited" or self.trailer):
+            raise ValueError("a published table is delimited and has no trailer")
+        return self
 
 
 class Thresholds(_Part):
@@ -193,6 +202,8 @@ class Contract(_Part):
             raise ValueError("sums, totals and complete belong to public contracts")
         elif public or self.use != "lake":
             raise ValueError("a personal contract has neither columns of class P nor another use than the lake")
+        if fault := next(table_faults(self.layouts, self.columns, self.sensitivity == "public"), None):
+            raise ValueError(fault)
         if self.history and not self.having(History):
             raise ValueError("history = true needs a column with the rule history")
         if any(layout.form == "fixed" for layout in self.layouts) and any(c.width is None for c in self.columns):

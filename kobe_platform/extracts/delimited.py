@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,7 @@ import pyarrow.csv
 
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import DeliveryRejected
+from kobe_platform.extracts.declaring import SEARCHED, for_a_record, for_missing, for_the_header, for_unclassified
 from kobe_platform.extracts.encodings import codec
 from kobe_platform.extracts.texts import normalised
 from kobe_platform.rules import rejection
@@ -97,7 +100,7 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
     known = dict(zip(headers, contract.columns, strict=True))
     matched = [known.get(name) for name in normalised(pl.Series(fields, dtype=pl.String))]
     if not any(matched):
-        raise rejection("header.absent", **at)
+        raise rejection("header.absent", **at, **for_the_header(contract.columns, _head(source, layout)))
     ids = [column.id for column in matched if column]
     if len(set(ids)) != len(ids):
         raise rejection("header.twice", **at, column=next(i for i in ids if ids.count(i) > 1))
@@ -105,11 +108,23 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
     if protection and protection.id not in ids:
         raise rejection("header.protection", **at, column=protection.id)
     if missing := [column.id for column in contract.columns if column.id not in ids]:
-        raise rejection("header.missing", **at, column=missing[0], missing=len(missing))
+        said = for_missing([contract.column(name) for name in missing])
+        raise rejection("header.missing", **at, column=missing[0], missing=len(missing), **said)
     if None in matched:
-        raise rejection("header.unclassified", **at, column_number=matched.index(None) + 1)
+        places = [place for place, column in enumerate(matched) if column is None]
+        said = for_unclassified(places) if contract.sensitivity == "public" else {}
+        raise rejection("header.unclassified", **at, column_number=places[0] + 1, **said)
     reordered = ids != [column.id for column in contract.columns]
     return ids, size, {"header.reordered": 1} if reordered else {}
+
+
+def _head(source: Source, layout: Layout) -> list[list[str]]:
+    """The first records of a file, as far as they are texts."""
+    text = bytes(source.data[: 1 << 14]).decode(codec(source.encoding), "replace")
+    try:
+        return list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter), SEARCHED))
+    except csv.Error:
+        return []
 
 
 def _header_size(data: memoryview) -> int:
@@ -123,8 +138,11 @@ def _header_size(data: memoryview) -> int:
     return len(head)
 
 
-def parse(source: Source, ids: list[str], header_size: int, layout: Layout) -> pa.Table:
+def parse(source: Source, ids: list[str], header_size: int, layout: Layout, *, public: bool = False) -> pa.Table:
     """The records below the header as binary columns of one chunk each.
+
+    Args:
+        public: whether a refusal may say how the contract would read the record.
 
     Raises:
         DeliveryRejected: ``file.record`` (line of the first record with another number of fields).
@@ -142,11 +160,11 @@ def parse(source: Source, ids: list[str], header_size: int, layout: Layout) -> p
             ),
         )
     except pa.ArrowInvalid:
-        raise _broken_record(source, len(ids), layout) from None
+        raise _broken_record(source, len(ids), layout, public=public) from None
     return table.combine_chunks()
 
 
-def _broken_record(source: Source, fields: int, layout: Layout) -> DeliveryRejected:
+def _broken_record(source: Source, fields: int, layout: Layout, *, public: bool) -> DeliveryRejected:
     """The rejection that names the first record with another number of fields (slow, but only once)."""
     data = source.data
     ends, records = _ends(data)
@@ -157,5 +175,9 @@ def _broken_record(source: Source, fields: int, layout: Layout) -> DeliveryRejec
     wrong = np.flatnonzero(count != fields)
     at = {**source.at, "contracted_fields": fields}
     if len(wrong):
-        at |= {"line": line_of(source, int(wrong[0])), "fields": int(count[wrong[0]])}
+        begin = int(starts[wrong[0]])
+        record = bytes(data[begin : begin + (1 << 12)]).decode(codec(source.encoding), "replace").splitlines()[0]
+        at |= for_a_record(record.split(layout.delimiter)) if public else {}
+        line = line_of(source, int(wrong[0]))
+        at |= {"line": line, "fields": int(count[wrong[0]])}
     return rejection("file.record", **at)

@@ -15,6 +15,7 @@ from kobe_platform.extracts import delimited, fixed
 from kobe_platform.extracts.delimited import Source
 from kobe_platform.extracts.encodings import BOM, trimmed, undecodable
 from kobe_platform.extracts.framing import unframed
+from kobe_platform.extracts.published import read_published
 
 _PLACE = re.compile(r"(?P<municipality>[0-9]{5})/(?P<source>[a-z][a-z0-9_]*)/(?P<month>[0-9]{4}-(0[1-9]|1[0-2]))$")
 
@@ -91,11 +92,13 @@ def _encoding(contract: Contract, contents: dict[str, bytes]) -> str:
 
 
 def _rows(source: Source, contract: Contract, layout: Layout) -> int:
+    if layout.table:
+        return read_published(source, contract, layout, layout.table).records
     body = unframed(source, layout, None)
     if layout.form == "fixed":
         return fixed.parse(body, contract).num_rows
     ids, size, _ = delimited.header_columns(body, contract, layout)
-    return delimited.parse(body, ids, size, layout).num_rows
+    return delimited.parse(body, ids, size, layout, public=contract.sensitivity == "public").num_rows
 
 
 def _unfit(message: str, remedy: str, code: str) -> ConfigurationError:

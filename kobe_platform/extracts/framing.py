@@ -27,11 +27,12 @@ def unframed(source: Source, layout: Layout, rows: int | None) -> Source:
             ``file.rows`` (the trailer counts other rows than the manifest).
     """
     if layout.leading:
-        source = _without_leading(source, layout)
+        source = without_leading(source, layout)
     return _without_trailer(source, layout, rows) if layout.trailer else source
 
 
-def _without_leading(source: Source, layout: Layout) -> Source:
+def without_leading(source: Source, layout: Layout) -> Source:
+    """A file from its column line on; errors as :func:`unframed`."""
     at, start = {**source.at, "line": 1}, 0
     for number in range(layout.leading):
         stop = _end(source.data, start, quotes=layout.form == "delimited")

@@ -15,7 +15,9 @@ import polars as pl
 from kobe_platform.contracts import Contract, Dates
 from kobe_platform.contracts.columns import Column, Day, Keep, Number
 from kobe_platform.contracts.model import Complete, Sum, Total
+from kobe_platform.extracts.code_systems import LOCAL_GOVERNMENT, five_digits
 from kobe_platform.extracts.dates import AMBIGUOUS, BLANK, read_dates
+from kobe_platform.extracts.declaring import for_a_code, for_a_number, for_a_record
 from kobe_platform.extracts.encodings import decoded, distinct
 from kobe_platform.extracts.plain import beyond, plain_texts, whole_numbers
 from kobe_platform.extracts.screening import Screening
@@ -25,6 +27,8 @@ from kobe_platform.rules import rejection
 _ALWAYS = ("period.other",)
 """Rules that reject at the first row, whatever share of wrong rows the contract allows."""
 _CALENDARS = Dates()
+MOST_NOTES = 100
+"""Records without any figure that are looked at: tables have fewer notes."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ def public_frame(screening: Screening) -> tuple[pl.DataFrame, dict[str, int]]:
     read = {
         column.id: _read(screening, column) for column in contract.columns if isinstance(column, Day | Keep | Number)
     }
+    _check_notes(screening, read)
     wrong = _wrong(screening, read)
     frame = pl.DataFrame({contract.column(name).outputs[0]: one.values for name, one in read.items()})
     frame = frame.with_row_index("row").filter(~wrong.rows) if wrong.counts else frame.with_row_index("row")
@@ -84,8 +89,42 @@ def _wrong(screening: Screening, read: dict[str, _Read]) -> _Wrong:
             rejected |= mask
     if first is not None and counts.total() > screening.contract.thresholds.set_aside * rows:
         row, rule, name = first
-        raise screening.reject(rule, row, name, rows=counts.total())
+        raise screening.reject(rule, row, name, rows=counts.total(), **_declared(screening, row, name))
     return _Wrong(rejected, {rule: n for rule, n in counts.items() if n})
+
+
+def _check_notes(screening: Screening, read: dict[str, _Read]) -> None:
+    """A record without any figure that begins as notes do is a note below a table, and no row.
+
+    Raises:
+        DeliveryRejected: ``value.form`` with the line that declares notes.
+    """
+    figures = [read[column.id].values for column in screening.contract.having(Number)]
+    if not figures:
+        return
+    blank = pl.DataFrame([values.is_null().alias(str(n)) for n, values in enumerate(figures)])
+    first = screening.contract.columns[0].id
+    for row in blank.select(pl.all_horizontal(pl.all()).arg_true()).to_series()[:MOST_NOTES]:
+        record = [_text(screening, column.id, row) for column in screening.contract.columns]
+        if note := for_a_record(record):
+            raise screening.reject("value.form", row, first, rows=1, **note)
+
+
+def _declared(screening: Screening, row: int, name: str) -> dict[str, str | int]:
+    """The line of the contract that would read a wrong value, where its form is one that cities use."""
+    column = screening.contract.column(name)
+    record = {one.id: _text(screening, one.id, row) for one in screening.contract.columns}
+    text = record[name]
+    if note := for_a_record(list(record.values())):
+        return note
+    if isinstance(column, Number):
+        return for_a_number(text)
+    return for_a_code(text, column) if isinstance(column, Keep) else {}
+
+
+def _text(screening: Screening, name: str, row: int) -> str:
+    raw = pl.Series([screening.array(name)[row].as_py()], dtype=pl.Binary)
+    return normalised(decoded(raw, screening.encoding))[0]
 
 
 def _read(screening: Screening, column: Column) -> _Read:
@@ -96,6 +135,7 @@ def _read(screening: Screening, column: Column) -> _Read:
     elif isinstance(column, Number):
         read, wrong = _numbers(texts, column)
     else:
+        texts = _recoded(texts, column)
         read, odd = plain_texts(texts, column)
         listed = column.listed
         wrong = {"value.form": odd, "code.unlisted": ~texts.is_in(listed) & ~odd if listed else odd.clear(len(odd))}
@@ -103,9 +143,17 @@ def _read(screening: Screening, column: Column) -> _Read:
     return _Read(read.gather(index), {rule: mask.gather(index) for rule, mask in wrong.items()})
 
 
+def _recoded(texts: pl.Series, column: Keep) -> pl.Series:
+    """What is kept instead of a sender's texts: five digits for six, and what ``codes`` says."""
+    if column.system == LOCAL_GOVERNMENT:
+        texts = five_digits(texts, column.system)
+    told = [*_plain(list(column.codes))], list(column.codes.values())
+    return texts.replace(*told) if column.codes else texts
+
+
 def _numbers(texts: pl.Series, column: Number) -> tuple[pl.Series, dict[str, pl.Series]]:
-    absent = normalised(pl.Series(list(column.missing), dtype=pl.String)).to_list()
-    texts = texts.replace(absent, [""] * len(absent)) if absent else texts
+    for marks, meaning in ((column.missing, ""), (column.zero, "0")):
+        texts = texts.replace(_plain(list(marks)), [meaning] * len(marks)) if marks else texts
     read, odd = whole_numbers(texts)
     return read, {"value.form": odd, "value.range": beyond(read, column)}
 
@@ -165,6 +213,10 @@ def _check_complete(screening: Screening, frame: pl.DataFrame, rule: Complete) -
         at = screening.locate(0) if screening.height else {}
         at = {name: value for name, value in at.items() if name != "line"}
         raise rejection("key.absent", **at, column=rule.column, code=missing[0], missing=len(missing))
+
+
+def _plain(texts: list[str]) -> list[str]:
+    return normalised(pl.Series(texts, dtype=pl.String)).to_list()
 
 
 def _output(contract: Contract, name: str) -> str:

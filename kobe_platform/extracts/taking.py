@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,7 @@ from kobe_platform.extracts.encodings import trimmed, undecodable
 from kobe_platform.extracts.framing import unframed
 from kobe_platform.extracts.leak_check import check_leaks
 from kobe_platform.extracts.public import public_frame
+from kobe_platform.extracts.published import Figures, read_published
 from kobe_platform.extracts.screening import Screening, screen
 from kobe_platform.rules import rejection
 
@@ -48,9 +49,14 @@ class _Part:
 
     source: Source
     table: pa.Table
-    records_before: int
+    records_before: int = 0
+    figures: Figures | None = None
 
     def at(self, row: int, layout: Layout) -> dict[str, str | int]:
+        if self.figures is not None:
+            fields = self.figures.fields
+            number = {"column_number": fields[row]} if fields else {}
+            return {**self.source.at, "line": self.figures.lines[row], **number}
         record = row + self.records_before
         if layout.form == "fixed":
             return {**self.source.at, "line": self.source.lines_before + record + 1}
@@ -85,9 +91,11 @@ def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | 
         which = int(np.searchsorted(offsets, row, side="right")) - 1
         return parts[which].at(row - int(offsets[which]), layout)
 
-    screening = Screening(table, contract, manifest.encoding, delivery.month, manifest.kind, locate)
+    encoding = "utf-8" if layout.table else manifest.encoding  # published tables were read as texts
+    screening = Screening(table, contract, encoding, delivery.month, manifest.kind, locate)
     screening.normalised.update(normalised)
-    return screened(screening)
+    taken = screened(screening)
+    return replace(taken, facts={**taken.facts, "encoding": manifest.encoding})
 
 
 def screened(screening: Screening) -> Taken:
@@ -138,6 +146,11 @@ def _read(
 ) -> _Part:
     data = trimmed(read_verified(delivery, file))
     source = Source({**delivery.at, "file": file.name}, data, encoding)
+    if layout.table:
+        figures = read_published(source, contract, layout, layout.table)
+        if figures.records != file.rows:
+            raise rejection("file.rows", **source.at, rows=figures.records, manifest=file.rows)
+        return _Part(source, figures.table, figures=figures)
     source = unframed(source, layout, file.rows)
     if layout.form == "fixed":
         table = fixed.parse(source, contract)
@@ -159,7 +172,12 @@ def _parse_while_decoding(source: Source, contract: Contract, layout: Layout) ->
         refusal = None
         try:
             ids, size, put_right = delimited.header_columns(source, contract, layout)
-            parsed = delimited.parse(source, ids, size, layout).select(c.id for c in contract.columns), put_right
+            parsed = (
+                delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public").select(
+                    c.id for c in contract.columns
+                ),
+                put_right,
+            )
         except Exception as error:
             refusal = error
         offset = decoding.result()
