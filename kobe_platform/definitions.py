@@ -37,6 +37,7 @@ from kobe_platform.privacy.io_manager import RefusingIOManager
 from kobe_platform.quality.trial import try_contracts
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
+from kobe_platform.trials import Trials
 from resources import Governance, Inbox, Lake, Releases
 
 seal_process()
@@ -56,8 +57,9 @@ def build_definitions(
     """
     settings = settings or Settings()
     contracts = load_contracts(settings.contracts)
-    try_contracts(contracts)
-    statistics = load_statistics(settings.statistics, contracts)
+    trials = Trials(settings.trials)
+    try_contracts(contracts, trials)
+    statistics = load_statistics(settings.statistics, contracts, trials)
     pages = load_pages(settings.dashboards)
     menu = load_menu(settings.ondemand, statistics, contracts)
     partitions = months(settings.start)

@@ -171,8 +171,9 @@ def cells_table(settings: Settings) -> Table:
 
     from kobe_platform.publication import published_partitions
     from kobe_platform.statistics import load_statistics
+    from kobe_platform.trials import Trials
 
-    statistics = load_statistics(settings.statistics)
+    statistics = load_statistics(settings.statistics, trials=Trials(settings.trials))
     held = published_partitions(_store(settings), statistics)
     counts: dict[str, Counter[str]] = {}
     for name, partitions in held.items():

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return self.portal or self.root / "portal.toml"
 
     @property
+    def trials(self) -> Path:
+        """Where it is remembered which definitions passed their trials; may be thrown away."""
+        return self.root / "staging"
+
+    @property
     def compiled(self) -> Path:
         """Compiled pages by content, kept from one build to the next: published figures only."""
         return self.root / "staging" / "bodies"

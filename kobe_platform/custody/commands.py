@@ -227,9 +227,10 @@ def destroy_due(as_json: AsJson = False) -> None:
     from kobe_platform.retention import due_for_destruction
     from kobe_platform.settings import Settings
     from kobe_platform.statistics import load_statistics
+    from kobe_platform.trials import Trials
 
     store, settings = open_store(), Settings()
-    files = load_contracts(settings.contracts), load_statistics(settings.statistics)
+    files = load_contracts(settings.contracts), load_statistics(settings.statistics, trials=Trials(settings.trials))
     due = due_for_destruction(store, *files, settings.raw_days, datetime.now(UTC))
     names, failed = destroy_all(store, due.partitions)
     faults = [{"partition": name, "code": code} for name, code in (*due.faults, *failed)]

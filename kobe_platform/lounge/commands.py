@@ -123,12 +123,13 @@ def _withheld(settings: Settings) -> dict[str, str]:
     from kobe_platform.lounge.release import current
     from kobe_platform.publication import withheld_pages
     from kobe_platform.statistics import load_statistics
+    from kobe_platform.trials import Trials
 
     release = current(settings.releases)
     return withheld_pages(
         open_database(settings.governance),
         load_pages(settings.dashboards),
-        load_statistics(settings.statistics),
+        load_statistics(settings.statistics, trials=Trials(settings.trials)),
         load_contracts(settings.contracts),
         str(release.facts["basis"]) if release else "register",
         today(),

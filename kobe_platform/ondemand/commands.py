@@ -28,11 +28,12 @@ def open_desk(settings: Settings) -> Desk:
     from kobe_platform.ondemand.asking import Desk
     from kobe_platform.ondemand.menu import load_menu
     from kobe_platform.statistics import load_statistics
+    from kobe_platform.trials import Trials
 
     keys = open_key_service(KeyPlace.of(settings))
     store = PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
     release, contracts = current(settings.releases), load_contracts(settings.contracts)
-    statistics = load_statistics(settings.statistics, contracts)
+    statistics = load_statistics(settings.statistics, contracts, Trials(settings.trials))
     return Desk(
         store=store,
         statistics=statistics,

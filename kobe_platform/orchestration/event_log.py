@@ -9,6 +9,7 @@ nothing), because nothing that the platform decides is read from there: Dagster'
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,15 +50,32 @@ class KeptEventLog(SqliteEventLogStorage):
             self._initialized_dbs.discard(shard)
             held = None
         if held is None:
-            engine = _opened(self.conn_string_for_shard(shard))
-            if shard not in self._initialized_dbs:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
-            held = engine, self._inode(shard)
+            held = self._prepared(shard), self._inode(shard)
         known[shard] = held
         while len(known) > KEPT:
             known.popitem(last=False)[1][0].dispose()
         return held[0]
+
+    def _prepared(self, shard: str) -> Engine:
+        """The database of a shard with its tables; a new one is a copy of the first that was prepared.
+
+        Dagster's preparation loads all revisions of its schema, which are the same for each run.
+        """
+        engine = _opened(self.conn_string_for_shard(shard))
+        if shard in self._initialized_dbs:
+            return engine
+        empty: sqlite3.Connection | None = self.__dict__.get("_empty")
+        if self._inode(shard):
+            self._initdb(engine)
+        elif empty is not None:
+            _copied(empty, engine)
+        else:
+            self._initdb(engine)
+            self.__dict__["_empty"] = empty = sqlite3.connect(":memory:", check_same_thread=False)
+            with engine.connect() as connection:
+                connection.connection.driver_connection.backup(empty)
+        self._initialized_dbs.add(shard)
+        return engine
 
     def _inode(self, shard: str) -> int:
         try:
@@ -70,6 +88,14 @@ class KeptEventLog(SqliteEventLogStorage):
         for engine, _ in self.__dict__.pop("_engines", {}).values():
             engine.dispose()
         super().dispose()
+
+
+def _copied(empty: sqlite3.Connection, engine: Engine) -> None:
+    """Make a new database the copy of an empty one, with the write-ahead log that Dagster sets."""
+    with engine.connect() as connection:
+        made = connection.connection.driver_connection
+        empty.backup(made)
+        made.execute("PRAGMA journal_mode=WAL")
 
 
 def _opened(address: str) -> Engine:

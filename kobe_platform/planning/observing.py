@@ -24,6 +24,7 @@ from kobe_platform.planning.rules import outstanding
 from kobe_platform.planning.steps import Cause, Plan
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, load_statistics
+from kobe_platform.trials import Trials
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 """Room that the disk of ``KOBE_HOME`` must have before anything is tried: databases of their own need some, too."""
@@ -52,7 +53,7 @@ class Observer:
     @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
         """Statistics by name."""
-        return load_statistics(self.settings.statistics, self.contracts)
+        return load_statistics(self.settings.statistics, self.contracts, Trials(self.settings.trials))
 
     @cached_property
     def pages(self) -> Mapping[str, Page]:

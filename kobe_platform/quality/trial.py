@@ -26,6 +26,7 @@ from kobe_platform.extracts.taking import Taken, screened
 from kobe_platform.quality.judging import judge, settled
 from kobe_platform.quality.suite import Known, expectations
 from kobe_platform.quality.tally import Tally
+from kobe_platform.trials import Trials
 
 MONTH = "2025-07"
 ROWS = 24
@@ -35,14 +36,27 @@ _CANDIDATES = ("", "2025-07-01", "2025-07", "A", "a", "A1", "A01", "亜", *("1" 
 _OF_REFERENCES = {"valid_from": "2000-04-01", "valid_to": "", "lot_from": "", "lot_to": ""}
 
 
-def try_contracts(contracts: Mapping[str, Contract]) -> None:
-    """Run every contract of an installation over its generated rows.
+def try_contracts(contracts: Mapping[str, Contract], trials: Trials | None = None) -> None:
+    """Run every contract of an installation over its generated rows, unless the same passed before.
+
+    Args:
+        trials: what passed before on this installation; by default only what passed in this process.
 
     Raises:
         ConfigurationError: ``contract.trial`` with the source, and the column and rule that could not be carried out.
     """
-    for contract in contracts.values():
-        try_contract(contract, contracts)
+    trials = trials or Trials()
+    texts = {_whole(contract, contracts): contract for contract in contracts.values()}
+    untried = trials.untried(texts)
+    for text in untried:
+        try_contract(texts[text], contracts)
+    trials.passed(untried)
+
+
+def _whole(contract: Contract, contracts: Mapping[str, Contract]) -> str:
+    """All that the trial of a contract reads: itself and the contracts that it names, as far as they are there."""
+    others = [contracts[name] for name in (*contract.references, *contract.needs) if name in contracts]
+    return "\n".join(["contract", *(one.model_dump_json(by_alias=True) for one in (contract, *others))])
 
 
 def try_contract(contract: Contract, contracts: Mapping[str, Contract]) -> None:

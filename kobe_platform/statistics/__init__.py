@@ -1,8 +1,13 @@
 """Statistics: one SQL file each, counted over the lake, protected by group, published with every margin."""
 
-from kobe_platform.statistics.compute import Computed, compute_group, compute_public
+from typing import TYPE_CHECKING
+
+from kobe_platform.lazily import attribute
 from kobe_platform.statistics.definition import Statistic, columns_needed, groups, load_statistics
-from kobe_platform.statistics.protection import GroupResult, TiedMonth, protect_group
+
+if TYPE_CHECKING:
+    from kobe_platform.statistics.compute import Computed, compute_group, compute_public
+    from kobe_platform.statistics.protection import GroupResult, TiedMonth, protect_group
 
 __all__ = [
     "Computed",
@@ -16,3 +21,13 @@ __all__ = [
     "load_statistics",
     "protect_group",
 ]
+
+_ROOMS = {
+    "compute": ("Computed", "compute_group", "compute_public"),
+    "protection": ("GroupResult", "TiedMonth", "protect_group"),
+}
+"""What counts and protects, by module: loaded when it is used, as definitions are read without it."""
+
+
+def __getattr__(name: str) -> object:
+    return attribute(__name__, _ROOMS, name)

@@ -21,6 +21,7 @@ from kobe_platform.statistics.select.counts import Counts, read_counts
 from kobe_platform.statistics.select.judging import PUBLIC, tables_of
 from kobe_platform.statistics.select.sources import DISTRICT, Source, sources_of
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement, parse
+from kobe_platform.trials import Trials
 from kobe_platform.vocabulary import Hierarchy, hierarchies
 
 _SIDES = ("", "_before", "_after")
@@ -183,14 +184,17 @@ class Statistic(BaseModel):
         }
 
 
-def load_statistics(directory: Path, contracts: Mapping[str, Contract] | None = None) -> dict[str, Statistic]:
+def load_statistics(
+    directory: Path, contracts: Mapping[str, Contract] | None = None, trials: Trials | None = None
+) -> dict[str, Statistic]:
     """Every ``*.sql`` of a folder by name.
 
-    What loads runs: each SELECT was read, judged against the contract of its source, and tried on made-up rows in every
-    form that the platform makes of it.
+    What loads runs: each SELECT is read, judged against the contract of its source, and tried on made-up rows in every
+    form that the platform makes of it, unless the same passed before.
 
     Args:
         contracts: of the sources; those of the installation by default.
+        trials: what passed before on this installation; by default only what passed in this process.
 
     Raises:
         ConfigurationError: ``statistics.definition`` (a file has no front matter or misses a key: file, line or key),
@@ -198,9 +202,12 @@ def load_statistics(directory: Path, contracts: Mapping[str, Contract] | None = 
             ``statistics.overlap`` (two tables count the same people by groups that overlap without nesting);
             what :func:`nesting.check_relations` says of relations.
     """
-    sources = sources_of(load_contracts(Settings().contracts) if contracts is None else contracts)
+    contracts = load_contracts(Settings().contracts) if contracts is None else contracts
+    sources = sources_of(contracts)
     told = load_relations(directory)
-    statistics = {path.stem: _load(path, sources, told) for path in sorted(Path(directory).glob("*.sql"))}
+    loaded = [_load(path, sources, told) for path in sorted(Path(directory).glob("*.sql"))]
+    _try(loaded, sources, contracts, trials or Trials())
+    statistics = {statistic.name: statistic for statistic, _ in loaded}
     _refuse_overlaps(statistics.values())
     check_relations(statistics.values(), told)
     return statistics
@@ -280,9 +287,8 @@ def _source(statement: Statement, part: Node, name: str, sources: Mapping[str, S
     return sources[name]
 
 
-def _load(path: Path, sources: Mapping[str, Source], told: Sequence[RelationStatement]) -> Statistic:
-    from kobe_platform.statistics.trial import tried
-
+def _load(path: Path, sources: Mapping[str, Source], told: Sequence[RelationStatement]) -> tuple[Statistic, int]:
+    """A statistic that was judged, and the line of its file that the SELECT begins on."""
     front, sql, line = _parts(path)
     try:
         own = tuple(statement for statement in told if front.get("population") in statement.populations)
@@ -291,11 +297,32 @@ def _load(path: Path, sources: Mapping[str, Source], told: Sequence[RelationStat
         raise _incomplete(error, path, line) from None
     try:
         source = judge(statistic, sources)
-        statistic = statistic.model_copy(update={"row_key": source.row_key if source else ""})
-        tried(statistic, sources)
     except SelectFault as fault:
         raise refused_select(fault, path.name, line) from None
-    return statistic
+    return statistic.model_copy(update={"row_key": source.row_key if source else ""}), line
+
+
+def _try(
+    loaded: Sequence[tuple[Statistic, int]],
+    sources: Mapping[str, Source],
+    contracts: Mapping[str, Contract],
+    trials: Trials,
+) -> None:
+    """Try the statistics that have not passed with this definition and these contracts of their sources."""
+    told = {name: contract.model_dump_json(by_alias=True) for name, contract in contracts.items()}
+    texts = ["\n".join([one.name, one.digest, *map(told.__getitem__, one.sources)]) for one, _ in loaded]
+    untried = set(trials.untried(texts))
+    if not untried:
+        return
+    from kobe_platform.statistics.trial import tried
+
+    for (statistic, line), text in zip(loaded, texts, strict=True):
+        if text in untried:
+            try:
+                tried(statistic, sources)
+            except SelectFault as fault:
+                raise refused_select(fault, f"{statistic.name}.sql", line) from None
+    trials.passed(untried)
 
 
 def _parts(path: Path) -> tuple[dict, str, int]:

@@ -1,4 +1,4 @@
-"""Every form of a statistic, tried on made-up rows when it is loaded: what loads, runs.
+"""Every form of a statistic, tried on made-up rows when it is loaded and has not passed before: what loads, runs.
 
 The made-up rows hold each value that a contract's columns can have, the unknown among them in small numbers, so that
 the cover has rows to choose. Nobody is behind them: what DuckDB says of a failure may be shown.
@@ -20,9 +20,6 @@ from kobe_platform.statistics.engine import engine, fetched
 from kobe_platform.statistics.select.sources import Source
 from kobe_platform.statistics.select.syntax import SelectFault, line_told
 
-_TRIED: set[tuple[str | Source, ...]] = set()
-"""What ran in this process: digests of definitions, with their sources."""
-
 _OPEN, _ONE = ExitStack(), Lock()
 
 
@@ -32,12 +29,8 @@ def tried(statistic: Statistic, sources: Mapping[str, Source]) -> None:
     Raises:
         SelectFault: DuckDB refuses it, or it gives other columns than the front matter names.
     """
-    key = (statistic.digest, *(sources[name] for name in statistic.sources))
-    if key in _TRIED:
-        return
     with _ONE:
         (_public if statistic.kind == "public" else _count)(statistic, sources)
-    _TRIED.add(key)
 
 
 def _count(statistic: Statistic, sources: Mapping[str, Source]) -> None:

@@ -17,11 +17,11 @@ DAGSTER_WINGS = {
 }
 # Lower rooms first; a room may import rooms of its own rank or below.
 RANKS = (
-    {"errors", "settings", "clock", "engine"},
+    {"errors", "settings", "clock", "engine", "lazily"},
     {"vocabulary", "rules"},
     {"contracts"},
     {"deliveries", "custody", "disclosure"},
-    {"extracts", "leaks", "lake", "abstraction"},
+    {"extracts", "leaks", "lake", "abstraction", "trials"},
     {"quality"},
     {"reception", "statistics", "governance", "alerts", "synthesis"},
     {"lounge"},

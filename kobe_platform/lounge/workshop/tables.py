@@ -11,6 +11,7 @@ from kobe_platform.lounge.release import current
 from kobe_platform.lounge.tables import write_tables
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.definition import load_statistics
+from kobe_platform.trials import Trials
 
 
 @contextmanager
@@ -34,4 +35,5 @@ def tables_at_hand(settings: Settings, *, sample: bool = False) -> Iterator[tupl
 
 def kinds_of(settings: Settings) -> dict[str, str]:
     """Every statistic's table → its kind."""
-    return {name: statistic.kind for name, statistic in load_statistics(settings.statistics).items()}
+    statistics = load_statistics(settings.statistics, trials=Trials(settings.trials))
+    return {name: statistic.kind for name, statistic in statistics.items()}
