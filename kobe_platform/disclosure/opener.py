@@ -111,7 +111,13 @@ class Opener:
         """
         mates = (self.near.hidden_mates(target, free, self.slackness, mates) for mates in LAST_MATES)
         around = (self.near.around(target, reach, free, free) for reach in HIDDEN_AROUND)
-        return any(self.certify(target, scope, idle=bool(self.idle[target])) for scope in (*mates, *around))
+        idle = bool(self.idle[target])
+        if any(self.certify(target, scope, idle=idle) for scope in (*mates, *around)):
+            return True
+        return any(
+            self.certify(target, self.near.around(target, reach, free, free), idle=idle, largest=LARGEST_WHOLE)
+            for reach in HIDDEN_AROUND
+        )
 
     def _open_whole(self, target: int, free: np.ndarray, movable: np.ndarray) -> bool:
         """Hide what a whole-numbered rise needs: the last way, where cheaper moves are fractional.
@@ -226,21 +232,24 @@ class Opener:
         if result is not None:
             self._accept(block, result)
 
-    def certify(self, target: int, variables: np.ndarray, *, idle: bool = False) -> bool:
+    def certify(
+        self, target: int, variables: np.ndarray, *, idle: bool = False, largest: int = LARGEST_CERTIFIED
+    ) -> bool:
         """Whether the present pattern opens a cell, shown by whole-numbered tables over some variables.
 
         Args:
             idle: zero residuals may move too (the question is about one of them).
+            largest: columns up to which an integer program is asked where linear ones found room, but no whole table.
         """
         free = self.free | self.idle if idle else self.free
         scope = np.union1d(variables[free[variables]], [target])
         block = block_of(self.near.by_column, scope)
         width = int(self.model.width[target])
         at = int(np.searchsorted(scope, target))
+        proofs = self.pattern.proofs
         for integer in (False, True):
-            if integer and len(scope) > LARGEST_CERTIFIED:
-                return False
-            for sign in (1.0, -1.0):
+            room = 0.0
+            for sign, proven in ((1.0, proofs.up), (-1.0, proofs.down)):
                 lower, upper = -self.slackness[scope].astype(float), np.full(len(scope), INFINITE)
                 upper[at], lower[at] = width, max(lower[at], -width)
                 reward = np.zeros(len(scope))
@@ -248,8 +257,11 @@ class Opener:
                 moves = self.solver.extreme(block, lower, upper, reward, integer=integer)
                 if moves is not None:
                     self._accept_near(block, moves, at)
+                room += np.inf if moves is None else max(abs(moves[at]), proven[target])
                 if self._open(target):
                     return True
+            if len(scope) > largest or room < width - INTEGRALITY:
+                return False
         return False
 
 

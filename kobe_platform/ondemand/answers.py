@@ -147,7 +147,7 @@ def _solved(
     beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former)
     table = _protected(beside, asked)
     if table is None:
-        able = (one for one in nearer if _protected(beside, one.question.statistic) is not None)
+        able = (one for one in nearer if _answerable(beside, one.question.statistic))
         raise _unanswerable(month, next(able, None))
     facts = {
         "rows": table.height,
@@ -169,6 +169,11 @@ class _Beside:
     cells: Mapping[str, pl.DataFrame]
     areas: Hierarchy | None
     former: Sequence[FormerRelease]
+
+
+def _answerable(beside: _Beside, asked: Statistic) -> bool:
+    """Whether a table was answered already, or could be."""
+    return asked.name in beside.answered.tables or _protected(beside, asked) is not None
 
 
 def _protected(beside: _Beside, asked: Statistic) -> pl.DataFrame | None:

@@ -90,6 +90,16 @@ def test_a_refusal_offers_the_first_that_can_be_answered_in_japanese(desk, analy
     assert given.table.height and not given.kept
 
 
+def test_what_was_answered_before_is_offered_as_it_is(desk, analyst, monkeypatch):
+    desk.ask(analyst, question("ward", "age10"))
+    tried = refuse(monkeypatch, lambda columns: len(columns) == 3)
+    with pytest.raises(Unanswerable) as refusal:
+        desk.ask(analyst, question("ward", "age10", "sex"))
+    offer = refusal.value.offer.question
+    assert offer.dimensions == ("ward", "age10") and tried == [("area", "sex", "age")]
+    assert desk.ask(analyst, offer.as_record())[1].kept
+
+
 def test_where_nothing_nearer_can_be_answered_the_refusal_says_what_to_change(desk, analyst, monkeypatch):
     tried = refuse(monkeypatch, lambda columns: True)
     with pytest.raises(Unanswerable) as refusal:
