@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("any_machine", deadline=None)  # no test depends on how fast a machine is
+settings.load_profile("any_machine")
 HERE = Path(__file__).parent
 TOGETHER = ("soak/test_daemon.py", "soak", "browser", "integration", "secrecy")
 """Files and folders, the longest first; what shares prepared homes or a built site is one group."""

@@ -42,7 +42,7 @@ def bind_page(page: Page, results: Mapping[str, pl.DataFrame] | None, faults: Fa
     given = {
         "queries": [*(query.name for query in page.queries), *page.broken],
         "filters": names,
-        "units": getattr(page.meta, "units", ()),
+        "units": page.meta.units,
         "results": results,
         "faults": faults,
     }

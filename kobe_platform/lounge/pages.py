@@ -142,7 +142,8 @@ def arrange(pages: list[Page]) -> dict[str, Page]:
     for page in pages:
         if page.title in titles:
             remedy = f"{titles[page.title]} has the same title; change one"
-            raise page.error("title", "two pages share a title", remedy, 1)
+            line = _line_of(page.path.read_text(encoding="utf-8"), "title") - 1
+            raise page.error("title", "two pages share a title", remedy, line)
         titles[page.title] = page.file
     slugs = [page.slug for page in pages]
     for page in pages:
@@ -173,49 +174,80 @@ def load_page(
     if not match or not _SLUG.match(path.stem):
         remedy = "name the file like ward_population.md and begin it with --- front matter ---"
         raise LoungeError("not a page", code="page.front_matter", at={"file": path.name, "line": 1}, remedy=remedy)
-    meta = _front_matter(path.name, match[1], faults)
-    if getattr(meta, "audience", None) is not None and meta.audience not in audiences:
+    meta, wrong = _front_matter(path.name, match[1], faults)
+    if "audience" not in wrong and meta.audience not in audiences:
         line = _line_of(match[1], "audience")
         faults.add(_front_error(path.name, line, "audience", suggest(str(meta.audience), audiences)))
     body, queries, broken = _fences(path.name, text, match.end(), faults)
     nodes = Body(path.name, holders(), faults).parse(body)
-    manual = _manual(path.name, match[1], getattr(meta, "manual", None), dashboards, faults)
+    manual = "" if "manual" in wrong else _manual(path.name, match[1], meta.manual, dashboards, faults)
     page = Page(path.stem, path, meta, nodes, queries, manual, text[match.end() :], broken)
-    told = getattr(meta, "updated_from", None)
-    if told is not None and not broken and set(told) != set(page.tables):
+    if meta.updated_from is not None and not broken and set(meta.updated_from) != set(page.tables):
         remedy = f"the queries read: {', '.join(page.tables)}"
         faults.add(_front_error(path.name, _line_of(match[1], "updated_from"), "updated_from", remedy))
     return page
 
 
-def _front_matter(file: str, text: str, faults: Faults) -> FrontMatter:
-    """The front matter; where it has faults and they are collected, with what could be read of it."""
-    import yaml
+def _front_matter(file: str, text: str, faults: Faults) -> tuple[FrontMatter, frozenset[str]]:
+    """The front matter, and the keys that are wrong or missing: where faults are collected, stand-ins take their place.
 
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        faults.add(_front_error(file, 2 + (mark.line if mark else 0), "syntax", "write key: value lines"))
-        return FrontMatter.model_construct()
-    if not isinstance(values, dict):
-        faults.add(_front_error(file, 2, "syntax", "write key: value lines"))
-        return FrontMatter.model_construct()
+    Every fault has one cause, so what follows from a stand-in is not told again.
+    """
+    values = _mapping(file, text, faults)
+    wrong = {str(key): "is given twice" for key in _twice(text)} if values else {}
     try:
         meta = FrontMatter(**{str(key): value for key, value in values.items()})
     except ValidationError as error:
         for one in sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden"):
             key = str(one["loc"][0])
-            unknown = suggest(key, FrontMatter.model_fields) if one["type"] == "extra_forbidden" else one["msg"]
-            faults.add(_front_error(file, _line_of(text, key), key, unknown))
-        wrong = {str(one["loc"][0]) for one in error.errors()}
-        return FrontMatter.model_construct(**{key: value for key, value in values.items() if key not in wrong})
-    if meta.category not in CATEGORIES:
-        faults.add(_front_error(file, _line_of(text, "category"), "category", suggest(meta.category, CATEGORIES)))
+            told = suggest(key, FrontMatter.model_fields) if one["type"] == "extra_forbidden" else one["msg"]
+            wrong.setdefault(key, told)
+        kept = {key: value for key, value in values.items() if key in FrontMatter.model_fields and key not in wrong}
+        meta = FrontMatter(**{**_STAND_IN, **kept})
+    if "category" not in wrong and meta.category not in CATEGORIES:
+        wrong["category"] = suggest(meta.category, CATEGORIES)
     for usage in meta.usage:
         if usage not in USAGES:
-            faults.add(_front_error(file, _line_of(text, "usage"), "usage", suggest(usage, USAGES)))
-    return meta
+            wrong["usage"] = suggest(usage, USAGES)
+    misspelt = [told for key, told in wrong.items() if key not in FrontMatter.model_fields]
+    for key, told in wrong.items() if values else ():
+        if told != _MISSING or not any(f"mean {key}?" in hint for hint in misspelt):
+            faults.add(_front_error(file, _line_of(text, key), key, told))
+    return meta, frozenset(wrong)
+
+
+_MISSING = "Field required"
+_STAND_IN = {"title": "…", "contents": ("…",), "category": "…", "audience": "…", "owner": "…", "manual": "…"}
+
+
+def _mapping(file: str, text: str, faults: Faults) -> dict:
+    """Keys and values as YAML gives them, days as text; empty, with a fault, where the text is no list of keys."""
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        """Without YAML's own days: a day that does not exist is a fault of its key, not of the whole text."""
+
+    Plain.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    line = 2
+    try:
+        values = yaml.load(text, Plain)
+    except yaml.MarkedYAMLError as error:
+        line, values = 2 + (error.problem_mark.line if error.problem_mark else 0), None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        values = None
+    if isinstance(values, dict):
+        return values
+    faults.add(_front_error(file, line, "syntax", "write key: value lines"))
+    return {}
+
+
+def _twice(text: str) -> list[str]:
+    """Keys of the front matter's top level that stand there more than once: YAML would take the last without a word."""
+    keys = re.findall(r"^([A-Za-z_]\w*)\s*:", text, re.MULTILINE)
+    return sorted({key for key in keys if keys.count(key) > 1})
 
 
 def _front_error(file: str, line: int, key: str, remedy: str) -> LoungeError:

@@ -129,7 +129,7 @@ class WorkshopSite:
         everything = self.dashboards / "audiences.toml" in changed
         for path in sorted(paths):
             before = self._pages.get(path)
-            manual = getattr(before[0].meta, "manual", "") if before else ""
+            manual = before[0].meta.manual if before else ""
             if before and path not in changed and manual not in manuals and not everything and not before[1]:
                 continue
             faults = Faults(collect=True)

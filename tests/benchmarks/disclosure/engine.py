@@ -45,6 +45,8 @@ def on_our_terms(spec, cells) -> dict:
     model = build_model(spec, cells)
     primary = int(primary_cells(model, np.zeros(model.size, dtype=bool)).sum())
     return {
+        "cells": model.size,
+        "primaries": primary,
         "secondaries": verdict.counts["hidden"] - primary,
         "seconds": round(seconds, 2),
         "audit_seconds": round(verdict.seconds, 2),

@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.checking import check_folder
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.components import COMPONENTS
+from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.eras import era_label
 from kobe_platform.lounge.explanations import UNEXPLAINED, explain
 from kobe_platform.lounge.formats import format_fault
@@ -153,3 +155,32 @@ def test_the_gallery_shows_every_component_and_passes_every_check(dashboards, ta
     used = {node.name for node in walk(page.nodes) if isinstance(node, Tag)}
     assert set(COMPONENTS) - ON_THE_SITE - used == set()
     compile_page(page, tables, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "told"),
+    [
+        ("category:", "catgory:", "catgory", "category"),
+        ("title:", "titel:", "titel", "title"),
+        ("audience: staff", "audience: stuff", "audience", "staff"),
+        ("title: 人口の画面", "title: [a, b]", "title", "文字"),
+        ("owner:", "order: abc\nowner:", "order", "整数"),
+        ("owner:", "published: 2026-13-45\nowner:", "published", "年月日"),
+        ("usage: [地域の特徴]", "usage: 12", "usage", "並べて"),
+        ("owner:", "owner: 別の課\nowner:", "owner", "二度"),
+        ("owner:", "category: [\nowner:", "syntax", ""),
+        ("title:", "- title:", "syntax", ""),
+    ],
+)
+def test_a_wrong_key_is_one_fault_with_its_line_and_what_to_write(write_page, tables, old, new, key, told):
+    """Whatever an author misspells, the check goes on to the end and does not tell what only follows from it."""
+    folder = write_page(body_of(TOTALS, "<BigValue data={q} value=value date=period title=a/>"))
+    path = folder / "pages/people.md"
+    text = path.read_text("utf-8").replace(old, new, 1)
+    path.write_text(text, "utf-8")
+    with ReleaseDatabase(tables) as database:
+        (fault,) = check_folder(folder, {"population": "public"}, database).faults
+    assert (fault.code, fault.at["key"]) == ("page.front_matter", key)
+    stands = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(f"{key}:")]
+    assert fault.at["line"] in stands or key == "syntax"
+    assert told in explain(fault) + fault.remedy and UNEXPLAINED not in explain(fault)
