@@ -1,13 +1,16 @@
-"""How the tests are shared among processes (`make test`): a file stays together, long ones begin first."""
+"""How the tests are shared among processes (`make test`): a file stays together, long ones begin first.
+
+No test depends on how fast a machine is, drawn examples neither.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("any_machine", deadline=None)  # no test depends on how fast a machine is
+settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any_machine")
 HERE = Path(__file__).parent
 TOGETHER = ("soak/test_daemon.py", "soak", "browser", "integration", "secrecy")
