@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
+import polars as pl
 
 from checks.factory import CheckedAsset, Verdict, monthly_check
 from kobe_platform.contracts import Contract
@@ -14,6 +15,7 @@ from resources import Lake
 
 NEVER_IN_LAKE = frozenset({"I", "C", "L", "X"})
 """Classes of extract columns that may not stand in the lake under their own name."""
+NOT_DUE = Verdict(True, {"due": False})
 
 
 def secrecy_checks(
@@ -44,7 +46,10 @@ def table_checks(group: str, tables: Sequence[str], months: dg.PartitionsDefinit
     assets = [CheckedAsset("published", name) for name in tables]
 
     def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
-        return {asset: leak_free(lake, PartitionId(asset.stage, asset.name, month)) for asset in assets}
+        found = {asset: PartitionId(asset.stage, asset.name, month) for asset in assets}
+        held = {asset: identity for asset, identity in found.items() if lake.store.current(identity) is not None}
+        rows = dict(zip(held, lake.store.read_all(list(held.values())), strict=True))
+        return {asset: _searched(rows[asset], id) if asset in rows else NOT_DUE for asset, id in found.items()}
 
     return monthly_check(
         "no_identifiers",
@@ -85,8 +90,12 @@ def leak_free(lake: Lake, identity: PartitionId, columns: Sequence[str] | None =
     """Searches a partition's texts for numbers that identify by law; a lone hit is
     counted only (a tenth of all numbers pass the check digit)."""
     if lake.store.current(identity) is None:
-        return Verdict(True, {"due": False})
-    findings = scan_frame(lake.store.read(identity, columns), str(identity))
+        return NOT_DUE
+    return _searched(lake.store.read(identity, columns), identity)
+
+
+def _searched(rows: pl.DataFrame, identity: PartitionId) -> Verdict:
+    findings = scan_frame(rows, str(identity))
     refusing = [finding for finding in findings if finding.refuses]
     return Verdict(not refusing, {"findings": len(findings), "refusing": len(refusing)})
 

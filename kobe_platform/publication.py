@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
-from kobe_platform.lake.heads import HeadIndex
+from kobe_platform.lake.heads import KEPT, HeadIndex
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import PROTECTION, write_tables
 from kobe_platform.statistics import Statistic
@@ -75,7 +76,7 @@ def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], sc
     Returns:
         The directory (see :func:`kobe_platform.lounge.tables.write_tables`), and the tables' basis.
     """
-    digest, basis = _index_digest(store, statistics)
+    digest, basis = _index_digest(store, statistics, scratch)
     target = scratch / f"tables-{digest[:16]}"
     if not (target / "tables.json").exists():
         for former in scratch.glob("*tables-*"):
@@ -87,9 +88,15 @@ def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], sc
     return target, basis
 
 
-def _index_digest(store: PartitionStore, statistics: Mapping[str, Statistic]) -> tuple[str, str]:
+@lru_cache(maxsize=4)
+def _heads(root: Path, kept: Path) -> HeadIndex:
+    """One index a process: each page asks it, and what did not change is not read again."""
+    return HeadIndex(root, kept)
+
+
+def _index_digest(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[str, str]:
     """Digest of what the published tables hold, and their basis, from the index of heads: a page asks it each time."""
-    heads = HeadIndex(store.root).read()
+    heads = _heads(store.root, scratch / KEPT).read()
     held = {name: [heads.current(PartitionId("published", name, month)) for month in heads.months("published", name)]
             for name in sorted(statistics)}  # fmt: skip
     contents = {name: [(entry.id.month, entry.content) for entry in entries] for name, entries in held.items()}
@@ -152,10 +159,7 @@ def content_digest(table: pl.DataFrame, covers: Sequence[str] = ()) -> str:
 def _collected(
     store: PartitionStore, statistics: Mapping[str, Statistic], partitions: Mapping[str, list[Partition]]
 ) -> Collected:
-    tables = {
-        name: pl.concat([store.read(partition.id) for partition in held]).sort("period", maintain_order=True)
-        for name, held in partitions.items()
-    }
+    tables = _tables(store, partitions)
     # A yearly table before its first December is empty: pages that name it stand, and fill when it comes.
     tables |= {name: _empty(statistics[name]) for name in statistics if name not in tables}
     named = {hierarchy for name in tables for hierarchy in statistics[name].dimensions.values()}
@@ -168,6 +172,30 @@ def _collected(
     months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
     contents = {name: {p.id.month: _content(p) for p in held} for name, held in partitions.items()}
     return Collected(tables, dims, facts, months, contents, _digest(partitions))
+
+
+_ASSEMBLED: dict[str, tuple[str, dict[str, pl.DataFrame]]] = {}
+"""Folder of the store → digest of the generations, and the tables as they were put together last in this process:
+pages and release ask for the same."""
+MOST_ASSEMBLED = 256 * 1024 * 1024
+"""Bytes of tables that stay in memory from the pages to the release."""
+
+
+def _tables(store: PartitionStore, partitions: Mapping[str, list[Partition]]) -> dict[str, pl.DataFrame]:
+    """Each table over all its periods, of exactly these generations."""
+    told = [[str(p.id), p.generation, p.digest] for held in partitions.values() for p in held]
+    digest, place = hashlib.sha256(json.dumps(told).encode()).hexdigest(), str(store.root)
+    if place in _ASSEMBLED and _ASSEMBLED[place][0] == digest:
+        return dict(_ASSEMBLED[place][1])
+    rows = iter(store.read_all([partition.id for held in partitions.values() for partition in held]))
+    tables = {
+        name: pl.concat([next(rows) for _ in held]).sort("period", maintain_order=True)
+        for name, held in partitions.items()
+    }
+    _ASSEMBLED.clear()
+    if sum(table.estimated_size() for table in tables.values()) <= MOST_ASSEMBLED:
+        _ASSEMBLED[place] = digest, tables
+    return dict(tables)
 
 
 def _told(held: list[Partition]) -> dict[str, object]:
@@ -200,9 +228,8 @@ def _dimension(store: PartitionStore, name: str) -> pl.DataFrame:
     months = store.months("raw", REFERENCE)
     if not months:  # public figures may come before the districts
         return next(iter(hierarchies().values())).frame().clear()
-    frames = []
-    for month in reversed(months):
-        frames.append(districts(store.read(PartitionId("raw", REFERENCE, month)), month).frame())
+    held = store.read_all([PartitionId("raw", REFERENCE, month) for month in reversed(months)])
+    frames = [districts(rows, month).frame() for rows, month in zip(held, reversed(months), strict=True)]
     everything = pl.concat(frames).unique("code", keep="first", maintain_order=True)
     return everything.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("sort"))
 

@@ -45,10 +45,8 @@ def common_margins(store: PartitionStore, members: Sequence[Statistic], month: s
     """
     areas = areas_of(store, members, month)
     counted = [member for member in members if member.kind == "frequency"]
-    totals = {
-        member.name: by_ward(store.read(PartitionId("statistics", member.name, month)), member, areas)
-        for member in counted
-    }
+    cells = store.read_all([PartitionId("statistics", member.name, month) for member in counted])
+    totals = {member.name: by_ward(rows, member, areas) for member, rows in zip(counted, cells, strict=True)}
     results = {member.name: Identity(0, 0) for member in members}
     first: dict[str, Statistic] = {}
     for member in counted:

@@ -123,7 +123,7 @@ def protect_counts(
     inputs = protecting_inputs(store, members, month, statistics)
     if unchanged := _unchanged(store, "published", members, month, inputs):
         return unchanged
-    cells = {name: store.read(partition.id) for name, partition in counted.items()}
+    cells = dict(zip(counted, store.read_all([partition.id for partition in counted.values()]), strict=True))
     covers = {key: value for key, value in counted[members[0].name].facts.items() if key == COVERS}
     tied = _tied(store, members, month, statistics)
     result = protect_group(
@@ -163,8 +163,8 @@ def audit_published(
         TiedMonth(statistic, held, pl.DataFrame(), store.read(PartitionId("published", statistic.name, held)))
         for statistic, held in tied_months(store, members, month, statistics)
     ]
-    held = {member.name: store.read(PartitionId("published", member.name, month)) for member in members}
-    tables = {name: table.drop("period") for name, table in held.items()}
+    held = store.read_all([PartitionId("published", member.name, month) for member in members])
+    tables = {member.name: table.drop("period") for member, table in zip(members, held, strict=True)}
     tables |= {f"{t.statistic.name}@{t.month}": t.published.drop("period") for t in tied}
     spec = specification(members, areas_of(store, members, month), tied)
     return audit(spec, tables, previous=under(spec, former_releases(store, members[0].key, month, window)))
@@ -279,7 +279,8 @@ def _tied(
 def _tables(store: PartitionStore, members: Sequence[Statistic], month: str) -> dict[str, pl.DataFrame]:
     """The published tables of a month, as far as there are any."""
     identities = [PartitionId("published", member.name, month) for member in members]
-    return {identity.source: store.read(identity) for identity in identities if store.current(identity) is not None}
+    present = [identity for identity in identities if store.current(identity) is not None]
+    return dict(zip([identity.source for identity in present], store.read_all(present), strict=True))
 
 
 def _period_before(statistic: Statistic, month: str) -> str:

@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,18 +93,26 @@ class KeyLog:
             self._head_path.unlink(missing_ok=True)
             write_private(self.path, b"")
             head = {"seq": 0, "hash": START, "size": 0}
-            self._write(head, principal=principal, action=BEGIN, purpose="", key="", object=self.path.name)
+            begun = {"principal": principal, "action": BEGIN, "purpose": "", "key": "", "object": self.path.name}
+            self._write(head, [begun])
 
     def append(self, *, principal: str, action: str, purpose: str, key: str, object: str) -> None:
-        """Record one use; returns when it is on the disk.
+        """Record one use; returns when it is on the disk; errors as :meth:`append_all`."""
+        self.append_all([{"principal": principal, "action": action, "purpose": purpose, "key": key, "object": object}])
+
+    def append_all(self, uses: Sequence[Mapping[str, str]]) -> None:
+        """Record several uses, an entry each; returns when all are on the disk, which they reach and leave together.
+
+        Args:
+            uses: ``principal, action, purpose, key, object`` of each.
 
         Raises:
             CustodyError: the log does not end where its head says (``custody.log_broken``), or it cannot be written
                 (``custody.disk_full`` …): nothing is appended.
         """
-        with storage_errors(self.path.name), locked(self._lock):
-            head = self._head()
-            self._write(head, principal=principal, action=action, purpose=purpose, key=key, object=object)
+        if uses:
+            with storage_errors(self.path.name), locked(self._lock):
+                self._write(self._head(), uses)
 
     def settle(self) -> None:
         """Sign, or drop, what a crash left behind the signed end.
@@ -186,23 +195,32 @@ class KeyLog:
             return LogVerdict(count, "the end was cut off", count + 1, former)
         return LogVerdict(count, last=former, unsigned=len(data) - head["size"])
 
-    def _write(self, head: dict, **told: str) -> None:
-        entry = {"seq": head["seq"] + 1, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **told}
-        entry["prev"] = head["hash"]
-        entry["hash"] = self._hash(entry)
-        line = _line(entry) + b"\n"
+    def _write(self, head: dict, uses: Sequence[Mapping[str, str]]) -> None:
+        following, lines = self._chained(head, uses)
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, PRIVATE_FILE)
         try:
             if os.fstat(handle).st_size != head["size"]:
                 os.ftruncate(handle, head["size"])  # a torn line, after which nothing may follow
-            write_all(handle, line)
+            write_all(handle, lines)
             os.fsync(handle)
-            self._sign({"seq": entry["seq"], "hash": entry["hash"], "size": head["size"] + len(line)})
+            self._sign(following)
         except OSError:
             self._undo(handle, head)
             raise
         finally:
             os.close(handle)
+
+    def _chained(self, head: dict, uses: Sequence[Mapping[str, str]]) -> tuple[dict, bytes]:
+        """The head after some further entries, and their lines."""
+        now, lines = datetime.now(UTC).isoformat(timespec="milliseconds"), []
+        seq, former = head["seq"], head["hash"]
+        for told in uses:
+            seq += 1
+            entry = {"seq": seq, "time": now, **told, "prev": former}
+            former = entry["hash"] = self._hash(entry)
+            lines.append(_line(entry) + b"\n")
+        written = b"".join(lines)
+        return {"seq": seq, "hash": former, "size": head["size"] + len(written)}, written
 
     def _undo(self, handle: int, head: dict) -> None:
         """Take back an entry that could not be completed, so that it does not count later (best effort)."""
@@ -248,16 +266,20 @@ class KeyLog:
         if head is None or head["size"] < self._read_until:
             raise _broken(self.path)
         try:
-            with storage_errors(self.path.name), self.path.open("rb") as file:
-                file.seek(self._read_until)
-                while self._read_until < head["size"]:
-                    self._take(file.readline())
+            if self._read_until < head["size"]:
+                self._read_to(head["size"])
             if (self._read_until, self._read_hash) != (head["size"], head["hash"]):
                 raise _broken(self.path)
         except CustodyError:
             self._read_until, self._read_hash, self._index = 0, START, LogIndex()
             raise
         return self._index
+
+    def _read_to(self, size: int) -> None:
+        with storage_errors(self.path.name), self.path.open("rb") as file:
+            file.seek(self._read_until)
+            while self._read_until < size:
+                self._take(file.readline())
 
     def _take(self, line: bytes) -> None:
         entry = _parsed(line.removesuffix(b"\n"))

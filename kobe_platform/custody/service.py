@@ -45,6 +45,9 @@ class KeyService(Protocol):
     def unwrap(self, purpose: str, wrapped: WrappedKey, identity: str) -> bytes:
         """The data key again."""
 
+    def unwrap_all(self, wanted: Sequence[tuple[str, WrappedKey, str]]) -> list[bytes]:
+        """The data keys of several files (purpose, wrapped key, identity of each), logged one by one, synced once."""
+
     def pseudonym_key(self, purpose: str) -> bytes:
         """The 32-byte key of the pseudonyms of one purpose; the same for as long as the installation lives."""
 
@@ -84,6 +87,7 @@ class RingKeyService(ABC):
         self.path = path
         self.principal = principal
         self._root = root
+        self._manifest_key = derived(root, "manifest")
         self._ring = KeyRing(path / "keyring.json", derived(root, "keyring"))
         self.log = KeyLog(log, derived(root, "log head"))
 
@@ -122,6 +126,22 @@ class RingKeyService(ABC):
             CustodyError: the key was revoked (``custody.revoked``), is not in this store (``custody.wrong_key``), or
                 the wrapped key belongs to another file (``custody.swapped``).
         """
+        (key,) = self.unwrap_all([(purpose, wrapped, identity)])
+        return key
+
+    def unwrap_all(self, wanted: Sequence[tuple[str, WrappedKey, str]]) -> list[bytes]:
+        """See :class:`KeyService`; with an error (as :meth:`unwrap`) no key is given out, and none logged."""
+        opened = [self._opened(*one) for one in wanted]
+        self.log.append_all(
+            [
+                self._entry("unwrap", record, identity)
+                for (record, _), (_, _, identity) in zip(opened, wanted, strict=True)
+            ]
+        )
+        return [key for _, key in opened]
+
+    def _opened(self, purpose: str, wrapped: WrappedKey, identity: str) -> tuple[KeyRecord, bytes]:
+        """The version that wraps a data key, and the data key; whoever gives it out logs it before."""
         refuse_pseudonyms([purpose], "a pseudonym key wraps no data key")
         record = self._known(wrapped.key_id)
         if record is None or record.purpose != purpose:
@@ -132,9 +152,7 @@ class RingKeyService(ABC):
             sealed = bytes.fromhex(wrapped.wrapped)
         except ValueError:
             raise key_fault("a wrapped key is not one", "custody.swapped", identity) from None
-        key = self._unseal(record, sealed, identity)
-        self._use("unwrap", record, identity)
-        return key
+        return record, self._unseal(record, sealed, identity)
 
     def pseudonym_key(self, purpose: str) -> bytes:
         """See :class:`KeyService`. Pseudonym keys are never rotated: a new one would part a person's months.
@@ -148,7 +166,7 @@ class RingKeyService(ABC):
 
     def manifest_key(self) -> bytes:
         """See :class:`KeyService`."""
-        return derived(self._root, "manifest")
+        return self._manifest_key
 
     def record(self, action: str, purpose: str, object: str) -> None:
         """See :class:`KeyService`."""
@@ -249,9 +267,11 @@ class RingKeyService(ABC):
         return state
 
     def _use(self, action: str, record: KeyRecord, object: str) -> None:
-        self.log.append(
-            principal=self.principal, action=action, purpose=record.purpose, key=record.key_id, object=object
-        )
+        self.log.append_all([self._entry(action, record, object)])
+
+    def _entry(self, action: str, record: KeyRecord, object: str) -> dict[str, str]:
+        told = {"purpose": record.purpose, "key": record.key_id, "object": object}
+        return {"principal": self.principal, "action": action, **told}
 
 
 def _older_ring(key_id: str) -> CustodyError:

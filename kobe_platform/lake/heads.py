@@ -26,6 +26,8 @@ from kobe_platform.lake.partitions import (
     made_from,
 )
 
+KEPT = "heads.json"
+"""Name of the file that keeps an index between processes, in the installation's ``staging``."""
 _VERSION = 2
 _FACTS = ("content_hash", "basis")
 

@@ -23,7 +23,7 @@ from kobe_platform.custody.durable import (
     sync_folder,
 )
 from kobe_platform.custody.parquet import read_encrypted, schema_encrypted, write_encrypted
-from kobe_platform.custody.service import KEY_BYTES, KeyService
+from kobe_platform.custody.service import KEY_BYTES, KeyService, WrappedKey
 from kobe_platform.errors import CustodyError, LakeError, PlatformError
 from kobe_platform.lake import maintenance
 from kobe_platform.lake.diagnosis import diagnosed
@@ -134,6 +134,24 @@ class PartitionStore:
                 partition = now
         raise AssertionError("unreachable")
 
+    def read_all(self, ids: Sequence[PartitionId]) -> list[pl.DataFrame]:
+        """The rows of several partitions in force, all in memory at once; errors as :meth:`query`.
+
+        Each use of a key has its entry in the log, and the log is synced once.
+        """
+        partitions = [self._present(id) for id in ids]
+        keys = self.keys.unwrap_all([self._locked_by(partition) for partition in partitions])
+        return [self._rows(partition, key) for partition, key in zip(partitions, keys, strict=True)]
+
+    def _rows(self, partition: Partition, key: bytes) -> pl.DataFrame:
+        """All rows of a generation; of the one that is in force by now where it was taken away meanwhile."""
+        try:
+            return self._decrypted(partition, key, lambda frame: frame)
+        except CustodyError:
+            if self._present(partition.id) == partition:
+                raise
+            return self.read(partition.id)
+
     def months(self, stage: str, source: str) -> list[str]:
         """Months that have a partition in force, ascending."""
         return [id.month for id in self._found(stage, source)]
@@ -164,6 +182,10 @@ class PartitionStore:
         self, partition: Partition, build: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda frame: frame
     ) -> pl.DataFrame:
         """What ``build`` asks of the rows of one generation; errors as :meth:`query`."""
+        return self._decrypted(partition, self.keys.unwrap(*self._locked_by(partition)), build)
+
+    def _locked_by(self, partition: Partition) -> tuple[str, WrappedKey, str]:
+        """Purpose, wrapped key and identity of a generation's file."""
         if partition.destroyed_at:
             raise LakeError(
                 "the rows of this partition were destroyed when their time was over",
@@ -172,12 +194,16 @@ class PartitionStore:
                 remedy="materialize its raw asset again while the delivery lies in the inbox, or ask for it again",
                 ja="保存期間が過ぎたため、この区画のデータは廃棄されています",
             )
-        path = self.data_file(partition)
         identity = self.manifests.identity(partition.id, partition.generation)
-        key = self.keys.unwrap(partition.id.purpose, partition.key, identity)
+        return partition.id.purpose, partition.key, identity
+
+    def _decrypted(
+        self, partition: Partition, key: bytes, build: Callable[[pl.LazyFrame], pl.LazyFrame]
+    ) -> pl.DataFrame:
+        identity = self.manifests.identity(partition.id, partition.generation)
         try:
             with storage_errors(identity):
-                return read_encrypted(path, key=key, identity=identity, build=build)
+                return read_encrypted(self.data_file(partition), key=key, identity=identity, build=build)
         except pl.exceptions.PolarsError as error:
             raise diagnosed(self, partition, key, error) from None
 

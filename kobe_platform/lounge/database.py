@@ -46,7 +46,9 @@ class ReleaseDatabase:
     def __init__(
         self, directory: Path, names: Iterable[str] | None = None, *, seconds: float = MOST_SECONDS, keep: bool = False
     ) -> None:
-        """Load the tables ``names`` (all by default) and every hierarchy, then shut the engine.
+        """Open an engine over the tables ``names`` (all by default) and every hierarchy, and shut it.
+
+        What a query reads is loaded before it runs: a release whose pages are all worked out loads nothing.
 
         Args:
             seconds: how long one query may run.
@@ -56,26 +58,52 @@ class ReleaseDatabase:
             LoungeError: the directory was not made by :func:`kobe_platform.lounge.tables.write_tables`.
         """
         import duckdb
-        import polars as pl
 
         self.facts, hierarchies = read_index(directory)
-        self._seconds = seconds
+        self._directory, self._seconds = directory, seconds
         self._kept = _Results() if keep else None
         wanted = set(self.facts) if names is None else set(names) & set(self.facts)
         self._connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": MOST_MEMORY, **SHUT})
-        for hierarchy in hierarchies:
-            codes = pl.read_parquet(directory / f"dim_{hierarchy}.parquet")
-            self._load(f"dim_{hierarchy}", codes)
-            leaf = ~pl.col("code").is_in(codes["parent"].drop_nulls().implode())
-            self._load(f"codes__{hierarchy}", codes.with_columns(leaf=leaf))
-        for name in sorted(wanted):
-            cells = pl.read_parquet(directory / f"{name}.parquet")
-            self._load(f"cells__{name}", cells)
-            self._load(f"periods__{name}", _labels(cells, self.facts[name]))
-            self._connection.execute(_view(self.facts[name]))
         lock(self._connection)
+        self._loaded: set[str] = set()
+        self._loading = threading.Lock()
         self.names = (*sorted(wanted), *(f"dim_{hierarchy}" for hierarchy in hierarchies))
         self._hashes = {name: _hash(directory / f"{name}.parquet") for name in self.names}
+
+    def _make_ready(self, names: Iterable[str]) -> None:
+        """Load those of these tables and hierarchies that are not there yet, the hierarchies of the tables' labels too.
+
+        One thread at a time; a query under way does not see it.
+        """
+        with self._loading:
+            for name in names:
+                if name not in self._loaded:
+                    if name in self.facts:
+                        self._load_table(name)
+                    else:
+                        self._load_hierarchy(name)
+                    self._loaded.add(name)
+
+    def _load_table(self, name: str) -> None:
+        import polars as pl
+
+        facts = self.facts[name]
+        for dimension in {f"dim_{hierarchy}" for hierarchy in facts.dimensions.values()} - self._loaded:
+            self._load_hierarchy(dimension)
+            self._loaded.add(dimension)
+        cells = pl.read_parquet(self._directory / f"{name}.parquet")
+        self._load(f"cells__{name}", cells)
+        self._load(f"periods__{name}", _labels(cells, facts))
+        self._connection.execute(_view(facts))
+
+    def _load_hierarchy(self, name: str) -> None:
+        """``dim_X``, and ``codes__X``: the same with ``leaf``."""
+        import polars as pl
+
+        codes = pl.read_parquet(self._directory / f"{name}.parquet")
+        leaf = ~pl.col("code").is_in(codes["parent"].drop_nulls().implode())
+        self._load(name, codes)
+        self._load(name.replace("dim_", "codes__", 1), codes.with_columns(leaf=leaf))
 
     def _load(self, name: str, frame: pl.DataFrame) -> None:
         self._connection.register("incoming", frame.to_arrow())
@@ -160,6 +188,7 @@ class ReleaseDatabase:
         for table in query.tables:
             if table not in self.names:
                 raise query.error("table", f"there is no published table {table}", suggest(table, self.names))
+        self._make_ready(query.tables)
         limit = threading.Timer(self._seconds, cursor.interrupt)
         limit.start()
         try:

@@ -14,7 +14,7 @@ from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.deliveries import Delivery, changed_since, find, is_approved, read_receipt, receipts
 from kobe_platform.engine import engine_version, source_files
 from kobe_platform.errors import ConfigurationError, PlatformError
-from kobe_platform.lake.heads import HeadIndex, Heads
+from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.release import recorded_inputs, sources_digest
 from kobe_platform.planning.facts import DeliveryFact, Facts, InstallationFault, ReleaseFact, Scope
@@ -43,7 +43,7 @@ class Observer:
         self._defined = _stamps(settings)
         self.failures = Failures(settings.root)
         self.leases = Leases(settings.root)
-        self._heads = HeadIndex(settings.store, settings.root / "staging" / "heads.json")
+        self._heads = HeadIndex(settings.store, settings.root / "staging" / KEPT)
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:

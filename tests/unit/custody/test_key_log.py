@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kobe_platform.custody import key_log
 from kobe_platform.custody.key_log import FIELDS, KeyLog
 from kobe_platform.errors import CustodyError
 
@@ -315,3 +316,52 @@ def test_a_reader_that_met_a_damaged_log_reads_on_when_it_is_whole_again(log):
 @pytest.mark.parametrize("number", [0, -1])
 def test_an_anchor_that_no_entry_can_have_is_not_passed_over(log, number):
     assert not log.verify((number, "0" * 64)).sound
+
+
+def uses(*objects: str) -> list[dict[str, str]]:
+    told = {"principal": "platform", "action": "unwrap", "purpose": "data/lake/x", "key": "data/lake/x#1"}
+    return [{**told, "object": object} for object in objects]
+
+
+def test_several_uses_have_an_entry_each_and_are_synced_together(log, monkeypatch):
+    synced = []
+    sync = os.fsync
+    entries(log, 1)
+    before = log.verify().entries
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(handle), sync(handle)))
+    log.append_all(uses("a", "b", "c"))
+    together = len(synced)
+    synced.clear()
+    log.append_all(uses("d"))
+    verdict = log.verify()
+    assert verdict.sound and verdict.entries == before + 4
+    assert together == len(synced)
+    assert [json.loads(line)["object"] for line in log.path.read_text("utf-8").splitlines()[-4:]] == list("abcd")
+    log.append_all([])
+    assert log.verify().entries == before + 4
+
+
+def test_of_several_uses_none_stays_where_the_disk_refuses_one(log, monkeypatch):
+    entries(log, 2)
+    held = log.path.read_bytes()
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "")
+
+    monkeypatch.setattr(key_log, "write_private", full)
+    with pytest.raises(CustodyError) as refusal:
+        log.append_all(uses("a", "b"))
+    monkeypatch.undo()
+    assert refusal.value.code == "custody.disk_full"
+    assert log.path.read_bytes() == held and log.verify().sound
+
+
+def test_whole_entries_of_several_that_a_crash_left_unsigned_are_kept_and_the_torn_one_goes(log, monkeypatch):
+    entries(log, 1)
+    before = log.verify().entries
+    signed = log.path.with_suffix(".head").read_bytes()
+    log.append_all(uses("a", "b", "c"))
+    log.path.with_suffix(".head").write_bytes(signed)
+    log.path.write_bytes(log.path.read_bytes()[:-5])
+    log.append_all(uses("d"))
+    assert log.verify().sound and log.verify().entries == before + 3

@@ -1,5 +1,7 @@
 """A partition is whole or not there, is what its manifest says, and never goes back unnoticed."""
 
+import json
+
 import polars as pl
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
@@ -84,3 +86,45 @@ def test_errors_carry_coordinates_and_no_values(store):
         store.read(ID, ["name"])
     assert "鏑木" not in str(refusal.value)
     assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
+
+
+def test_several_partitions_are_read_with_an_entry_in_the_log_for_each(store):
+    store.write(ID, frame())
+    store.write(OTHER, frame(5))
+    before = store.keys.log.path.read_text("utf-8").splitlines()
+    one, other = store.read_all([ID, OTHER])
+    assert one.equals(frame()) and other.equals(frame(5))
+    added = [json.loads(line) for line in store.keys.log.path.read_text("utf-8").splitlines()[len(before) :]]
+    assert [(entry["action"], entry["object"]) for entry in added] == [
+        ("unwrap", f"28100/{ID}/1"),
+        ("unwrap", f"28100/{OTHER}/1"),
+    ]
+    assert store.keys.log.verify().sound and store.read_all([]) == []
+
+
+def test_of_several_partitions_none_is_read_where_one_is_absent_or_damaged(store):
+    store.write(ID, frame())
+    with pytest.raises(LakeError) as refusal:
+        store.read_all([ID, OTHER])
+    assert refusal.value.code == "lake.absent" and refusal.value.at["month"] == "2025-08"
+    store.write(OTHER, frame())
+    file = data_file(store, OTHER)
+    file.write_bytes(file.read_bytes()[:-40] + bytes(40))
+    with pytest.raises(PlatformError) as damaged:
+        store.read_all([ID, OTHER])
+    assert damaged.value.code.startswith("custody.")
+
+
+def test_a_generation_that_newer_commits_took_away_meanwhile_is_read_as_it_is_now(store, monkeypatch):
+    store.write(ID, frame())
+    unwrap = store.keys.unwrap_all
+
+    def slow(wanted):
+        if len(wanted) > 1:
+            for start in (1, 2, 3):
+                store.write(ID, frame(start))
+        return unwrap(wanted)
+
+    store.write(OTHER, frame())
+    monkeypatch.setattr(store.keys, "unwrap_all", slow)
+    assert store.read_all([ID, OTHER])[0]["person"][0] == 3

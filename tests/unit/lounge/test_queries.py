@@ -111,3 +111,19 @@ def test_queries_of_one_page_do_not_reach_into_another(tables):
         database.run([first])
         with pytest.raises(LoungeError):
             database.run([second])
+
+
+def test_only_what_queries_read_is_loaded(tables, monkeypatch):
+    loaded = []
+    load = ReleaseDatabase._load
+    monkeypatch.setattr(
+        ReleaseDatabase, "_load", lambda self, name, rows: (loaded.append(name), load(self, name, rows))
+    )
+    with ReleaseDatabase(tables) as database:
+        assert database.digest({"population_ward"}) and loaded == []
+        first = parse("SELECT period, area, area_label, value FROM population_ward")
+        for query in (first, first):
+            assert database.run([query])["q"].height
+        assert sorted(loaded) == sorted(set(loaded)) and "cells__population_ward" in loaded
+        assert not [name for name in loaded if name.startswith("cells__") and name != "cells__population_ward"]
+        assert database.run([parse("SELECT code, label FROM dim_ward")])["q"].height
