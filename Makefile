@@ -57,7 +57,7 @@ demo: setup
 	@$(BIN)/kobe demo
 
 test: setup $(BROWSER)
-	@$(BIN)/python -m pytest -q --numprocesses $(JOBS) --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q --numprocesses $(JOBS) --no-loadscope-reorder --durations=30
 
 quick: setup
 	@$(BIN)/python -m pytest -q tests/unit -m "not slow and not browser" --numprocesses $(JOBS) --no-loadscope-reorder

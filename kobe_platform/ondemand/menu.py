@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.statistics import Statistic
-from kobe_platform.statistics.definition import judge
+from kobe_platform.statistics.loading import judge
 from kobe_platform.statistics.select.sources import Source, sources_of
 from kobe_platform.statistics.select.syntax import SelectFault
 from kobe_platform.statistics.trees import overlapping

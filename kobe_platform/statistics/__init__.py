@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from kobe_platform.lazily import attribute
-from kobe_platform.statistics.definition import Statistic, columns_needed, groups, load_statistics
+from kobe_platform.statistics.definition import Statistic, columns_needed, groups
+from kobe_platform.statistics.loading import load_statistics
 
 if TYPE_CHECKING:
     from kobe_platform.statistics.compute import Computed, compute_group, compute_public

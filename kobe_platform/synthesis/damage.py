@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kobe_platform.synthesis.quirks import Effect, Table
+from kobe_platform.synthesis.effects import Effect, Table
 
 
 def _middle_line(data: bytes) -> tuple[int, int]:

@@ -7,9 +7,9 @@ import polars as pl
 
 from kobe_platform.synthesis import identifiers
 from kobe_platform.synthesis.city import RESIDENT, City
+from kobe_platform.synthesis.effects import Effect
 from kobe_platform.synthesis.events import MOVE
 from kobe_platform.synthesis.geography import ABOLISHED, UNLISTED
-from kobe_platform.synthesis.quirks import Effect
 from kobe_platform.synthesis.rows import movement_rows, register_rows
 
 _WIDE = {str(digit): chr(0xFF10 + digit) for digit in range(10)}

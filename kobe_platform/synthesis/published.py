@@ -14,7 +14,8 @@ import polars as pl
 
 from kobe_platform import vocabulary
 from kobe_platform.settings import Settings
-from kobe_platform.statistics.definition import Statistic, load_statistics
+from kobe_platform.statistics.definition import Statistic
+from kobe_platform.statistics.loading import load_statistics
 
 STATISTICS = Settings.model_fields["statistics"].default
 FACTS = {"title", "description", "owner", "period", "kind", "population", "unit", "minimum_frequency", "dimensions"}

@@ -7,8 +7,8 @@ folder. What the platform is expected to do with it stands in ``treatment``; the
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.synthesis import damage, dirt
 from kobe_platform.synthesis.city import City
+from kobe_platform.synthesis.effects import Effect, Table
 from kobe_platform.synthesis.layout import MOVEMENTS, REGISTER
 from kobe_platform.synthesis.writer import ENCODINGS, LAYOUTS, Form
 
@@ -33,38 +35,6 @@ TREATMENTS = {
     "nothing": "nothing to do",
     "late": "take it, show the stale badge",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """An extract in the making: text columns by id, and headers that differ from the contract's.
-
-    ``headless`` leaves the header row out.
-    """
-
-    rows: pl.DataFrame
-    headers: dict[str, str] = field(default_factory=dict)
-    headless: bool = False
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a quirk does; exactly the parts that it needs are given.
-
-    Attributes:
-        eligible: which rows it may befall; None means any.
-        change: column → new text, evaluated on the chosen rows.
-        append: further rows, given the table's rows, the city, a generator and how many.
-        table, data, manifest, folder: change the table, the bytes, the manifest, the folder when all is written.
-    """
-
-    eligible: pl.Expr | None = None
-    change: dict[str, pl.Expr] | None = None
-    append: Callable[[pl.DataFrame, City, np.random.Generator, int], pl.DataFrame] | None = None
-    table: Callable[[Table, np.random.Generator], Table] | None = None
-    data: Callable[[bytes, np.random.Generator, str], bytes] | None = None
-    manifest: Callable[[dict], None] | None = None
-    folder: Callable[[Path, dict], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,8 +95,6 @@ def registry() -> Mapping[str, Quirk]:
     Raises:
         KeyError: the list and the effects name different quirks.
     """
-    from kobe_platform.synthesis import damage, dirt
-
     effects = {**dirt.EFFECTS, **damage.EFFECTS}
     with LIST.open("rb") as file:
         listed = tomllib.load(file)

@@ -1,6 +1,8 @@
 """Who may name whom: the import rules of the house, read from the source."""
 
 import ast
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,7 @@ RANKS = (
 LAYERS = {"resources": 0, "assets": 1, "checks": 1, "definitions": 2}
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the application by dotted name."""
     found = {}
@@ -172,3 +175,29 @@ def test_rings_that_were_left_out_are_the_auditors_own_affair():
     for name, path in modules().items():
         if not below(name, {AUDITOR}):
             assert "joints_left_out" not in path.read_text("utf-8"), name
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """Circles are found wherever an import stands, in a function too; names for types alone do not count."""
+    graph = {name: {used for used in runtime_imports(path) if used in modules()} for name, path in modules().items()}
+    sorter = TopologicalSorter({name: uses - {name} for name, uses in graph.items()})
+    try:
+        sorter.prepare()
+    except CycleError as circle:
+        pytest.fail(" → ".join(circle.args[1]))
+
+
+def runtime_imports(path: Path) -> set[str]:
+    """Modules that a file imports when it runs: of a name's module, the name's own where it is one."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            node.body = []
+    named = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            named |= parts & set(modules()) or {node.module}
+    return named

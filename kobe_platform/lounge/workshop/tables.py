@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from kobe_platform.lounge.release import current
 from kobe_platform.lounge.tables import write_tables
 from kobe_platform.settings import Settings
-from kobe_platform.statistics.definition import load_statistics
+from kobe_platform.statistics.loading import load_statistics
 from kobe_platform.trials import Trials
 
 

@@ -1,0 +1,44 @@
+"""What a quirk does to an extract: to rows, to the table, to the file's bytes, to the manifest or to the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.synthesis.city import City
+
+
+@dataclass(frozen=True)
+class Table:
+    """An extract in the making: text columns by id, and headers that differ from the contract's.
+
+    ``headless`` leaves the header row out.
+    """
+
+    rows: pl.DataFrame
+    headers: dict[str, str] = field(default_factory=dict)
+    headless: bool = False
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a quirk does; exactly the parts that it needs are given.
+
+    Attributes:
+        eligible: which rows it may befall; None means any.
+        change: column → new text, evaluated on the chosen rows.
+        append: further rows, given the table's rows, the city, a generator and how many.
+        table, data, manifest, folder: change the table, the bytes, the manifest, the folder when all is written.
+    """
+
+    eligible: pl.Expr | None = None
+    change: dict[str, pl.Expr] | None = None
+    append: Callable[[pl.DataFrame, City, np.random.Generator, int], pl.DataFrame] | None = None
+    table: Callable[[Table, np.random.Generator], Table] | None = None
+    data: Callable[[bytes, np.random.Generator, str], bytes] | None = None
+    manifest: Callable[[dict], None] | None = None
+    folder: Callable[[Path, dict], None] | None = None
