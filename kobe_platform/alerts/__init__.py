@@ -2,6 +2,8 @@
 
 A caller makes a :class:`Notice` of each thing that somebody should see to *now*, and passes them all to
 :func:`deliver` as often as it likes: each channel gets every notice once. See docs/alerts.md.
+
+What deserves a notice is decided by the callers (sensors, ``planning.notices``), not here.
 """
 
 from kobe_platform.alerts.config import AlertSettings, Mail, Webhook, alerts_file, describe, load_alerts

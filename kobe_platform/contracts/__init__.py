@@ -1,6 +1,9 @@
-"""Contracts: what a core system hands over: columns, codes, sensitivity, abstraction rule, law.
+"""Contracts: models of what a core system hands over: its columns and codes, their sensitivity, rules and legal basis.
 
 ``columns`` is the registry of abstraction rules as models, ``model`` the contract, ``loading`` reads the files.
+
+The contracts themselves are data (``assets/contracts``). Carrying out a rule is the matter of ``extracts`` and
+``abstraction``.
 """
 
 from kobe_platform.contracts.columns import Column

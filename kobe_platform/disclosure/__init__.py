@@ -1,6 +1,9 @@
 """Disclosure control: nobody can be worked out from what is published.
 
-:func:`protect` suppresses, :func:`audit` attacks what :func:`protect` made; both read a :class:`Spec`.
+:func:`protect` hides the cells of tables that would tell of few people, and others so that those cannot be worked out.
+:func:`audit` attacks what :func:`protect` made. Both read a :class:`Spec`: tables, hierarchies, rules, relations.
+
+Counting, the platform's own tables and their relations stand in ``statistics``; this room knows no source and no city.
 """
 
 from typing import TYPE_CHECKING

@@ -4,6 +4,8 @@
 partition once, by distinct value; ``judging`` decides from the counts; ``partitions`` does all of it for a month of the
 lake; ``second_opinion`` lets Great Expectations judge the same suite (its import costs seconds and 270 MB, so nothing
 else imports it).
+
+Rules that refuse a row or a delivery at the door stand in ``extracts``; identities of figures in ``reconciliation``.
 """
 
 from kobe_platform.quality.judging import judge, names, settled

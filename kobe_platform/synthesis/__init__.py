@@ -1,6 +1,8 @@
 """A synthetic city: residents and movements over months, with real-world dirt, delivered as core systems deliver.
 
 ``live`` yields the city month by month; ``synthesize`` writes deliveries; ``truth`` counts independently of both.
+
+For demos, trials and tests only: nothing that handles a real delivery imports this room.
 """
 
 from kobe_platform.synthesis.deliveries import Plan, Written, live, synthesize
