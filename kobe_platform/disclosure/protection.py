@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 import numpy as np
@@ -45,6 +45,8 @@ class Part:
     sensitive: Mapping[str, pl.DataFrame]
     secret: bytes | None
     previous: tuple[FormerRelease, ...] = ()
+    proven: tuple[str, ...] = ()
+    doubted: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 def protect(
@@ -57,6 +59,8 @@ def protect(
     secret: bytes | None = None,
     coarsening: Mapping[str, Mapping[str, object]] | None = None,
     previous: Sequence[FormerRelease] = (),
+    proven: Collection[str] = (),
+    doubted: Mapping[str, pl.DataFrame] | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Protected:
@@ -73,6 +77,9 @@ def protect(
         coarsening: table → what was merged last month; it stays merged.
         previous: former releases of the same reference date: what they hid stays hidden, what they showed is no
             shield (see :mod:`released`).
+        proven: fixed tables that were protected together before: their hidden cells are not proven to be open one by
+            one again, which the audit must do afterwards.
+        doubted: table → rows of proven tables that are proven all the same (those that an audit found narrow).
         workers: processes for parts that share no population and no relation (the result does not depend on it).
         progress: called with (stage, done, of).
 
@@ -85,9 +92,12 @@ def protect(
     began = time.perf_counter()
     check_former(spec, previous)
     parts = [
-        Part(part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive), secret, tuple(previous))
+        Part(
+            part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive), secret, tuple(previous),
+            tuple(table.name for table in part.tables if table.name in proven), _of(part, doubted),
+        )
         for part in independent(spec)
-    ]
+    ]  # fmt: skip
     earlier = coarsening or {}
     if workers > 1 and len(parts) > 1:
         with ProcessPoolExecutor(min(workers, len(parts)), mp_context=get_context("spawn")) as pool:
@@ -156,14 +166,25 @@ def _suppress_part(part: Part, progress: Progress | None = None) -> PartResult:
     model, primary = sensitive_cells(model, part.cells, model.mask(part.sensitive, "the sensitive cells"))
     immovable = (model.fixed & ~ratchet) | (released.told & ~primary & ~ratchet)
     begin = model.mask(part.start, "the starting pattern")
-    search = Suppressor(model, primary, ratchet, begin | released.unshown, immovable, progress, begin=begin)
+    proven = _proven(part, model)
+    search = Suppressor(
+        model, primary, ratchet, begin | released.unshown, immovable, progress, begin=begin, proven=proven
+    )
     pattern = search.run()
     if part.spec.attack.member:
         part_members(search)
-    _assert_open(model, pattern.primary, pattern.proofs.spread)
+    _assert_open(model, pattern.primary & ~proven, pattern.proofs.spread)
     tables = {name: published(layout, model.value, pattern.hidden) for name, layout in model.layouts.items()}
     reports = [table_report(model, layout, pattern.hidden, primary) for layout in model.layouts.values()]
     return PartResult(tables, reports, search.solver.programs)
+
+
+def _proven(part: Part, model: Model) -> np.ndarray:
+    """Cells whose proof is left to the audit: those of proven tables, without what is doubted of them."""
+    chosen = np.zeros(model.size, dtype=bool)
+    for name in part.proven:
+        chosen[model.layouts[name].variables.ravel()] = True
+    return chosen & model.fixed & ~model.mask(part.doubted, "the doubted cells")
 
 
 def _only_primary(part: Part) -> PartResult:

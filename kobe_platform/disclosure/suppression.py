@@ -33,6 +33,8 @@ class Suppressor(Opener):
             where few enough to be tidied up (default: all).
         immovable: cells that must stay published.
         secondaries: whether complementary suppressions must be open themselves (the audit demands it).
+        proven: cells that were open when their tables were published (default: none). They are opened where they have
+            become plainly narrow; whether the others still are open is left to the audit, which must follow.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class Suppressor(Opener):
         *,
         begin: np.ndarray | None = None,
         secondaries: bool = True,
+        proven: np.ndarray | None = None,
     ) -> None:
         super().__init__(model, primary, ratchet, preferred, immovable)
         self.secondaries, self.progress = secondaries, progress
+        self.proven = np.zeros(model.size, dtype=bool) if proven is None else proven
         start = (preferred if begin is None else begin) & self.may_hide & (model.value > 0) & ~self.pattern.hidden
         if np.count_nonzero(start) <= MOST_TIDIED:
             self.pattern.hidden |= start
@@ -80,8 +84,8 @@ class Suppressor(Opener):
             if np.count_nonzero(self.pattern.hidden) == hidden:
                 break
         self.bulk(targets & (proofs.spread < model.width))
-        self._open_each(targets, stage, bulk=True)
-        self.tidy(targets)
+        self._open_each(targets & ~self.proven, stage, bulk=True)
+        self.tidy(targets & (proofs.spread >= model.width))
 
     def tidy(self, targets: np.ndarray) -> None:
         """Show again what others have made superfluous: dearest first, wherever every target can still be proven."""
@@ -187,7 +191,7 @@ class Suppressor(Opener):
         model, proofs = self.model, self.pattern.proofs
         for _ in range(50):
             doubtful = (self.pattern.hidden | model.residual) & (proofs.spread < model.width)
-            doubtful &= ~self._plainly_harmless()
+            doubtful &= ~(self._plainly_harmless() | self.proven)
             self.bulk(doubtful & ~self.idle)
             self.bulk(doubtful & self.idle, idle=True)
             doubtful &= proofs.spread < model.width

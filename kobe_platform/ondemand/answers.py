@@ -7,13 +7,13 @@ of the attack. What cannot be protected beside them is refused, and nothing is r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from kobe_platform.custody.durable import locked
-from kobe_platform.disclosure import FormerRelease, Spec, audit, protect
+from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit, protect
 from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.ondemand.nearest import Nearer
@@ -29,6 +29,9 @@ from kobe_platform.vocabulary import Hierarchy, hierarchies
 STAGE = "answers"
 UNHINDERED = 2
 """So often an answer is worked out while others are not held up; then they are."""
+DOUBTS = 3
+"""So often a table is protected: where it makes published cells narrow, again with these to be kept open."""
+NARROW = ("narrow", "exact", "residual")
 UNSAFE = "公表済みの統計と合わせると推定できる値があるため、回答できません"
 
 
@@ -177,21 +180,49 @@ def _answerable(beside: _Beside, asked: Statistic) -> bool:
 
 
 def _protected(beside: _Beside, asked: Statistic) -> pl.DataFrame | None:
-    """The table, protected and audited with all that it stands beside; None where that cannot be."""
+    """The table, protected and audited with all that it stands beside; None where that cannot be.
+
+    What was published is proven by the audit alone, which is cheaper than to search for proofs once more.
+    """
     members, others = beside.members, beside.answered.statistics
     spec = specification([*members, *others, asked], beside.areas)
     fixed = {member.name for member in (*members, *others) if member.kind == "frequency"} - {asked.name}
     tables = tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)
     spec = spec.model_copy(update={"tables": tables})
-    former = under(spec, beside.former)
+    former = under(spec, [release for release in beside.former if not _stands(release, beside.tables, fixed)])
     hidden = {name: beside.tables[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
     wanted = {name: beside.cells[name] for name in (*fixed, asked.name)}
+    doubted: dict[str, pl.DataFrame] = {}
     try:
-        table = protect(spec, wanted, hidden=hidden, previous=former).tables[asked.name]
-        report = audit(spec, {**beside.tables, asked.name: table}, previous=former)
+        for _ in range(DOUBTS):
+            given = protect(spec, wanted, hidden=hidden, previous=former, proven=fixed, doubted=doubted)
+            table = given.tables[asked.name]
+            report = audit(spec, {**beside.tables, asked.name: table}, previous=former)
+            if report.publishable:
+                return table
+            if not _doubt(doubted, report, spec, fixed):
+                return None
     except DisclosureError:
-        return None
-    return table if report.publishable else None
+        pass
+    return None
+
+
+def _doubt(doubted: dict[str, pl.DataFrame], report: AuditReport, spec: Spec, fixed: Collection[str]) -> bool:
+    """Add the cells of published tables that an audit found narrow; whether there were any, and nothing else."""
+    known = {table.name: list(table.dimensions) for table in spec.tables if table.name in fixed}
+    before = sum(rows.height for rows in doubted.values())
+    for finding in report.findings:
+        if finding.rule not in NARROW or finding.table not in known:
+            return False
+        row = pl.DataFrame([finding.coordinates]).select(known[finding.table])
+        doubted[finding.table] = pl.concat([doubted.get(finding.table, row.clear()), row]).unique(maintain_order=True)
+    return sum(rows.height for rows in doubted.values()) > before
+
+
+def _stands(release: FormerRelease, tables: Mapping[str, pl.DataFrame], fixed: Collection[str]) -> bool:
+    """Whether fixed tables show row by row what a former release shows: then it is in the attack already."""
+    counts = {table.name for table in release.spec.tables} if release.spec else {*release.tables}
+    return all(name in fixed and release.tables[name].equals(tables[name]) for name in counts)
 
 
 def recorded_spec(members: Sequence[Statistic], asked: Statistic, areas: Hierarchy | None) -> Spec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from kobe_platform.disclosure import Spec, Table, opener, protect
+from kobe_platform.disclosure import Spec, Table, audit, opener, protect
 from kobe_platform.errors import DisclosureError
 from tests.unit.disclosure.test_linked_populations import problem
 
@@ -52,3 +52,44 @@ def test_without_a_look_at_all_that_is_hidden_they_would_be_refused(monkeypatch)
     fixed, hidden = published(spec, cells)
     with pytest.raises(DisclosureError, match="cannot be protected"):
         protect(fixed, cells, hidden=hidden)
+
+
+NARROWED = 27
+"""A specification in which the table asked for makes a published figure narrow, unless more of it is hidden."""
+
+
+def asked_beside(seed: int, name: str = "part_age") -> tuple[Spec, dict, dict, dict]:
+    """All tables but one published, that one asked for: specification, cells, published tables, their patterns."""
+    spec, cells = problem(seed)
+    others = tuple(table for table in spec.tables if table.name != name)
+    tables = protect(spec.model_copy(update={"tables": others, "relations": ()}), cells).tables
+    hidden = {one: table.filter(pl.col("status") == "suppressed").drop("value") for one, table in tables.items()}
+    fixed = tuple(table.model_copy(update={"fixed": table.name != name}) for table in spec.tables)
+    return spec.model_copy(update={"tables": fixed}), cells, tables, hidden
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_what_is_proven_already_need_not_be_proven_again_to_tell_whether_a_table_can_be_given(seed):
+    """The quick way (published figures are left to the audit) comes to what the long way comes to."""
+    spec, cells, tables, hidden = asked_beside(seed)
+    verdicts = []
+    for proven in ((), tables):
+        try:
+            asked = protect(spec, cells, hidden=hidden, proven=proven).tables["part_age"]
+            verdicts.append(audit(spec, {**tables, "part_age": asked}).publishable)
+        except DisclosureError:
+            verdicts.append(False)
+    assert verdicts[0] == verdicts[1]
+
+
+def test_what_the_audit_finds_of_proven_tables_is_kept_open_when_it_is_doubted():
+    spec, cells, tables, hidden = asked_beside(NARROWED)
+    asked = protect(spec, cells, hidden=hidden, proven=tables).tables["part_age"]
+    report = audit(spec, {**tables, "part_age": asked})
+    assert not report.publishable, "proven tables are not proven again, so the audit is what stops this"
+    doubted = {}
+    for finding in report.findings:
+        rows = pl.DataFrame([finding.coordinates])
+        doubted[finding.table] = pl.concat([doubted.get(finding.table, rows.clear()), rows]).unique()
+    asked = protect(spec, cells, hidden=hidden, proven=tables, doubted=doubted).tables["part_age"]
+    assert audit(spec, {**tables, "part_age": asked}).publishable

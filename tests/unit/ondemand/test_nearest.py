@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 from kobe_platform import vocabulary
 from kobe_platform.custody.durable import locked
-from kobe_platform.disclosure import FormerRelease
+from kobe_platform.disclosure import AuditReport, Finding, FormerRelease
 from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.governance.trail import events_of
 from kobe_platform.ondemand import answers, load_menu, understood
@@ -90,6 +90,38 @@ def test_a_refusal_offers_the_first_that_can_be_answered_in_japanese(desk, analy
     assert given.table.height and not given.kept
 
 
+def narrow_at_first(monkeypatch, finding: Finding) -> list[dict]:
+    """Let every first audit find something; what each protection was told to doubt."""
+    doubts, protect, audit = [], answers.protect, answers.audit
+
+    def noted(spec, cells, **options):
+        doubts.append({name: rows.rows() for name, rows in options["doubted"].items()})
+        return protect(spec, cells, **options)
+
+    def found(spec, tables, previous):
+        return audit(spec, tables, previous=previous) if doubts[-1] else AuditReport((finding,), {}, 0.0)
+
+    monkeypatch.setattr(answers, "protect", noted)
+    monkeypatch.setattr(answers, "audit", found)
+    return doubts
+
+
+def test_published_figures_that_an_answer_would_make_narrow_are_kept_open(desk, analyst, monkeypatch):
+    """Published tables are left to the audit; what it finds of them is protected once more, then audited again."""
+    finding = Finding("narrow", "population", {"area": "28101", "sex": "female"}, "why")
+    doubts = narrow_at_first(monkeypatch, finding)
+    _, given = desk.ask(analyst, question("ward", "age10"))
+    assert given.table.height and doubts == [{}, {"population": [("28101", "female")]}]
+
+
+@pytest.mark.parametrize("rule", ["undecided", "ring", "contradiction"])
+def test_what_protection_cannot_mend_is_not_tried_again(desk, analyst, monkeypatch, rule):
+    doubts = narrow_at_first(monkeypatch, Finding(rule, "population", {"area": "28101", "sex": "female"}, "why"))
+    with pytest.raises(Unanswerable):
+        desk.ask(analyst, question("ward"))
+    assert doubts == [{}]
+
+
 def test_what_was_answered_before_is_offered_as_it_is(desk, analyst, monkeypatch):
     desk.ask(analyst, question("ward", "age10"))
     tried = refuse(monkeypatch, lambda columns: len(columns) == 3)
@@ -143,6 +175,27 @@ def test_an_answer_is_worked_out_again_beside_what_came_meanwhile(desk, analyst,
     assert len(seen) == 2 and "answer_meanwhile" not in seen[0] and "answer_meanwhile" in seen[1]
 
 
+def test_a_release_that_fixed_tables_show_as_it_was_is_not_attacked_twice(desk, analyst, monkeypatch):
+    """Every answer stands in the record too; one that shows something else, or more, stays part of the attack."""
+    seen, original = [], answers.audit
+
+    def audit(spec, tables, previous):
+        seen.append([sorted(release.tables) for release in previous])
+        return original(spec, tables, previous=previous)
+
+    monkeypatch.setattr(answers, "audit", audit)
+    _, first = desk.ask(analyst, question("ward"))
+    (held,) = former_releases(desk.store, "stocks/month", MONTH)
+    desk.ask(analyst, question("sex"))
+    assert seen[-1] == []
+    corrected = pl.col("value") + pl.when(pl.col("area") == "28101").then(1).otherwise(0)
+    (name,) = held.tables
+    other = FormerRelease({name: first.table.with_columns(corrected.alias("value"))}, held.spec)
+    record_release(desk.store, "stocks/month", MONTH, other)
+    desk.ask(analyst, question("age10"))
+    assert seen[-1] == [[name]]
+
+
 def _renamed(spec, name: str):
     return spec.model_copy(update={"tables": tuple(t.model_copy(update={"name": name}) for t in spec.tables)})
 
@@ -187,7 +240,7 @@ def test_an_unpublishable_verdict_offers_too(desk, analyst, monkeypatch):
 
     def audit(spec, tables, previous):
         asked = next(table for table in spec.tables if not table.fixed)
-        unsafe = SimpleNamespace(publishable=False)
+        unsafe = AuditReport((Finding("undecided", asked.name, {}, "why"),), {}, 0.0)
         return unsafe if "sex" in asked.dimensions else original(spec, tables, previous=previous)
 
     monkeypatch.setattr(answers, "audit", audit)
