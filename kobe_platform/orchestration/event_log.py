@@ -41,6 +41,13 @@ class KeptEventLog(SqliteEventLogStorage):
         with self._db_lock, self._engine(shard).connect() as connection, connection.begin():
             yield connection
 
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table; Dagster asks it for each event, and a table that was there once stays."""
+        known: set[str] = self.__dict__.setdefault("_tables", set())
+        if table_name not in known and super().has_table(table_name):
+            known.add(table_name)
+        return table_name in known
+
     def _engine(self, shard: str) -> Engine:
         """The open database of a shard: another one where its file was taken away or replaced since."""
         known: OrderedDict[str, tuple[Engine, int]] = self.__dict__.setdefault("_engines", OrderedDict())

@@ -50,3 +50,10 @@ def test_each_run_keeps_its_own_events_and_dagster_reads_them(log, tmp_path):
     plain = SqliteEventLogStorage(str(tmp_path))
     assert [len(plain.get_logs_for_run(run)) for run in ("one", "two")] == [1, 2]
     assert {event.user_message for event in plain.get_logs_for_run("two")} == {"of two"}
+
+
+def test_a_table_is_looked_for_until_it_is_there(log):
+    assert not log.has_table("tomorrow") and log.has_table("asset_keys")
+    with log.index_connection() as connection:
+        connection.exec_driver_sql("create table tomorrow (day text)")
+    assert log.has_table("tomorrow")
