@@ -6,6 +6,7 @@ that was turned away, a step that failed, a check that refused, an installation 
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
 RELEASE = "dashboards/release"
+_COLLECT = (10_000, 20, 50)
+"""When Python looks for circular garbage: the graph is 300,000 objects that stay, and each full look walks them all."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def run(
     from rich.console import Console
 
     console = None if as_json else Console(highlight=False)
+    gc.set_threshold(*_COLLECT)
     with ending_soon():
         report = process(settings, scope, console)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 from importlib import import_module
@@ -65,3 +66,32 @@ def test_the_site_is_built_by_the_command_that_the_documents_name(capsys):
     site = next(mounted for mounted in COMMANDS if mounted.name == "site")
     assert invoke(site, ["build", "--help"]) == 0
     assert "kobe site build" in capsys.readouterr().out
+
+
+ENDING = """
+import atexit, sys, typer
+from kobe_platform import cli
+
+class Slow:
+    def __del__(self):
+        print("taken apart")
+
+kept = Slow()
+def app():
+    atexit.register(print, "closed")
+    print("done" * 20_000)
+    raise {ending}
+cli.app = app
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("SystemExit(3)", 3), ("SystemExit", 0), ("SystemExit('wrong')", 1), ("typer.Exit(2)", 1)]
+)
+def test_a_process_ends_with_its_code_after_all_was_closed_and_written(ending, code):
+    call = [sys.executable, "-c", ENDING.format(ending=ending)]
+    ended = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == code
+    at_once = not ending.startswith("typer")  # what is no end of a command is Python's matter
+    assert ended.stdout == "done" * 20_000 + "\nclosed\n" + ("" if at_once else "taken apart\n")
