@@ -45,6 +45,8 @@ LEGEND = (
     "「X」は、少数のため秘匿した値（またはそこから逆算されないよう併せて秘匿した値）です。"
     "グラフでは空白とし、0ではありません。"
 )
+HIDDEN_ALTERNATIVE = "秘匿した値（X）があります。"
+"""What a chart's text for screen readers ends with while it shows such a value (lounge.js says the same)."""
 SHORT_LEGEND = "「X」は秘匿した値です。0ではありません。"
 
 
@@ -173,12 +175,12 @@ def _chart(
     places = {text for one in found.values() for text in one.x}
     alone = bound.name in ("LineChart", "AreaChart") and len(places) == 1
     alternative = f"{bound['title']}（{_KINDS['BarChart' if alone else bound.name]}）。数値は直後の表にあります。"
+    hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))
     canvas = (
         f'<div class="lounge-canvas lounge-canvas--{bound["height"] or "normal"}" role="img" '
-        f'aria-label="{escape(alternative)}"></div>'
+        f'aria-label="{escape(alternative)}{HIDDEN_ALTERNATIVE if hidden else ""}"></div>'
     )
-    hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))
-    shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table)
+    shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table, bound["title"])
     notes = _notes(ALONE if alone else "", periods.sentence(places)) + guides.html(defaults)
     html = _figure(bound, identity, shown + notes + _legend(hidden, _stack(bound) if piled else ""))
     records = {
@@ -211,7 +213,7 @@ def _map(
     else:
         names, values = (matrix.x, rows[0]) if rows else ((), ())
         drawn = map_html(shapes, names, values, bound.format, bound, identity)
-        shown = f'<div class="lounge-map__box lounge-map__box--{bound["height"]}">{drawn}</div>{_details(table)}'
+        shown = f'<div class="lounge-map__box lounge-map__box--{bound["height"]}">{drawn}</div>{_details(table, bound["title"])}'
     html = _figure(bound, identity, shown + _legend(bool(rows) and SUPPRESSED in rows[0]))
     opts = {"free": bound["base"] == "free", "select": bound["select"], "drawn": shapes is not None}
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
@@ -301,8 +303,8 @@ def _notes(*sentences: str) -> str:
     return f'<p class="lounge-note">{told}</p>' if told else ""
 
 
-def _details(table: str) -> str:
-    return f'<details class="lounge-details"><summary>表で見る</summary>{_scroll(table, "表")}</details>'
+def _details(table: str, title: str) -> str:
+    return f'<details class="lounge-details"><summary>表で見る</summary>{_scroll(table, f"{title}の表")}</details>'
 
 
 def _scroll(table: str, name: str) -> str:

@@ -142,6 +142,14 @@ def test_a_stack_with_a_hidden_part_is_pale_and_ends_in_x(drawn, made):
     assert "合計ではありません" in stack.locator(".lounge-x").inner_text()
 
 
+def test_a_screen_reader_hears_that_a_chart_holds_hidden_values_and_whose_table_follows(drawn):
+    stack, line = figure(drawn, "積み上げ"), figure(drawn, "元号")
+    told = "秘匿した値（X）があります。"
+    assert stack.locator("[role=img]").get_attribute("aria-label").endswith(told)
+    assert told not in line.locator("[role=img]").get_attribute("aria-label")
+    assert stack.locator("details [role=region]").get_attribute("aria-label") == "積み上げの表"
+
+
 def test_areas_and_shares_with_a_hidden_part_are_not_drawn_but_x(drawn, made):
     hidden = wards_with_a_hidden_part(made)
     for title, told in (("面", "積み上げ全体を描いていません"), ("構成比", "構成比を描いていません")):

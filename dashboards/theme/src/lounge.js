@@ -16,6 +16,7 @@ import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
 
 const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey']);
+const HIDDEN_ALTERNATIVE = '秘匿した値（X）があります。'; // as in charts.py
 const PAPER_ROWS = 36; // three years of months
 const SAVED = new Set([...CHARTS, 'Map', 'Heatmap', 'DataTable']);
 
@@ -86,6 +87,14 @@ class View {
     else if (component.kind === 'Download') startDownload(this);
   }
 
+  /** What a screen reader is told of a drawing: its text, and whether it holds hidden values. */
+  tellHidden(hidden) {
+    const drawing = this.root.querySelector('[role=img][aria-label]');
+    if (!drawing) return;
+    const text = drawing.getAttribute('aria-label').replace(HIDDEN_ALTERNATIVE, '');
+    drawing.setAttribute('aria-label', hidden ? text + HIDDEN_ALTERNATIVE : text);
+  }
+
   show(record, state, choices) {
     const rows = rowsOf(this.component, record, state);
     const changed = !this.state || record !== this.record || rows !== this.rows;
@@ -98,6 +107,7 @@ class View {
     else if (this.component.kind === 'Map' && this.component.opts.drawn) this.map();
     const legend = this.root.querySelector('.lounge-x');
     if (legend) legend.hidden = !hidden;
+    this.tellHidden(hidden);
     if (this.isChart && changed) tellLevels(this.root, this.component, record, rows);
     this.tellMonths();
     this.table();
