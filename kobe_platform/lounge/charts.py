@@ -213,7 +213,8 @@ def _map(
     else:
         names, values = (matrix.x, rows[0]) if rows else ((), ())
         drawn = map_html(shapes, names, values, bound.format, bound, identity)
-        shown = f'<div class="lounge-map__box lounge-map__box--{bound["height"]}">{drawn}</div>{_details(table, bound["title"])}'
+        box = f'<div class="lounge-map__box lounge-map__box--{bound["height"]}">{drawn}</div>'
+        shown = box + _details(table, bound["title"])
     html = _figure(bound, identity, shown + _legend(bool(rows) and SUPPRESSED in rows[0]))
     opts = {"free": bound["base"] == "free", "select": bound["select"], "drawn": shapes is not None}
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
