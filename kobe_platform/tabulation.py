@@ -20,7 +20,14 @@ from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.publication import COVERS, Collected, content_digest
 from kobe_platform.reception.inputs import taking_inputs, target
-from kobe_platform.reception.steps import hold_revision, in_force, in_place, month_before, receipt_facts
+from kobe_platform.reception.steps import (
+    hold_revision,
+    in_force,
+    in_place,
+    month_before,
+    receipt_facts,
+    refuse_exchanged,
+)
 from kobe_platform.statistics import (
     Statistic,
     TiedMonth,
@@ -207,6 +214,7 @@ def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore
         return unchanged
     try:
         taken = take_in(delivery, contract)
+        refuse_exchanged(delivery, contract, store, taken.frame, stage=identity.stage)
         hold_revision(delivery, contract, store, home)
     except DeliveryRejected as error:
         write_receipt(home, delivery, "rejected", error)

@@ -111,12 +111,14 @@ class Thresholds(_Part):
     """Shares beyond which a delivery is refused or held.
 
     ``row_change``: of the former month's rows; ``row_change_by_month``: calendar month → its own share;
-    ``set_aside``: of the delivery's rows.
+    ``set_aside``: of the delivery's rows; ``exchanged``: of rows whose values are distributed otherwise than the month
+    before, from which on two columns are compared with each other (1: never).
     """
 
     row_change: float = Field(default=0.005, ge=0)
     row_change_by_month: dict[str, float] = {"03": 0.015, "04": 0.015}
     set_aside: float = Field(default=0.01, ge=0, le=1)
+    exchanged: float = Field(default=0.2, gt=0, le=1)
 
 
 class Sum(_Part):

@@ -19,8 +19,9 @@ from kobe_platform.extracts.code_systems import LOCAL_GOVERNMENT, five_digits
 from kobe_platform.extracts.dates import AMBIGUOUS, BLANK, read_dates
 from kobe_platform.extracts.declaring import for_a_code, for_a_number, for_a_record
 from kobe_platform.extracts.encodings import decoded, distinct
+from kobe_platform.extracts.exchanged import fits_the_other
 from kobe_platform.extracts.plain import beyond, plain_texts, whole_numbers
-from kobe_platform.extracts.screening import Screening
+from kobe_platform.extracts.screening import Screening, check_repeats
 from kobe_platform.extracts.texts import normalised
 from kobe_platform.rules import rejection
 
@@ -53,6 +54,7 @@ def public_frame(screening: Screening) -> tuple[pl.DataFrame, dict[str, int]]:
     }
     _check_notes(screening, read)
     wrong = _wrong(screening, read)
+    check_repeats(screening)
     frame = pl.DataFrame({contract.column(name).outputs[0]: one.values for name, one in read.items()})
     frame = frame.with_row_index("row").filter(~wrong.rows) if wrong.counts else frame.with_row_index("row")
     for rule in contract.sums:
@@ -89,8 +91,30 @@ def _wrong(screening: Screening, read: dict[str, _Read]) -> _Wrong:
             rejected |= mask
     if first is not None and counts.total() > screening.contract.thresholds.set_aside * rows:
         row, rule, name = first
+        if 2 * counts.total() > rows:
+            _check_exchanged(screening, row, name)
         raise screening.reject(rule, row, name, rows=counts.total(), **_declared(screening, row, name))
     return _Wrong(rejected, {rule: n for rule, n in counts.items() if n})
+
+
+def _check_exchanged(screening: Screening, row: int, name: str) -> None:
+    """Refuses by both names where two columns hold each other's values.
+
+    Raises:
+        DeliveryRejected: ``columns.exchanged``.
+    """
+    read = [column for column in screening.contract.columns if isinstance(column, Day | Keep | Number)]
+    telling = [column for column in read if not isinstance(column, Keep) or column.listed or column.pattern]
+    fits = {rule.id: {of.id: _fitting(screening, rule, of.id) for of in telling} for rule in telling}
+    if name in fits and (other := fits_the_other(name, fits)):
+        raise screening.reject("columns.exchanged", row, name, other_column=other)
+
+
+def _fitting(screening: Screening, rule: Column, of: str) -> float:
+    """The share of rows in which the values of one column fit the rule of another."""
+    wrong = _read(screening, rule, of=of).wrong.values()
+    masks = pl.DataFrame([mask.alias(str(number)) for number, mask in enumerate(wrong)])
+    return 1 - float(masks.select(pl.any_horizontal(pl.all()).mean()).item() or 0)
 
 
 def _check_notes(screening: Screening, read: dict[str, _Read]) -> None:
@@ -127,8 +151,9 @@ def _text(screening: Screening, name: str, row: int) -> str:
     return normalised(decoded(raw, screening.encoding))[0]
 
 
-def _read(screening: Screening, column: Column) -> _Read:
-    values, index = distinct(screening.array(column.id))
+def _read(screening: Screening, column: Column, *, of: str = "") -> _Read:
+    """A column by its rule; with ``of``, the values of another column by that rule."""
+    values, index = distinct(screening.array(of or column.id))
     texts = normalised(decoded(values, screening.encoding))
     if isinstance(column, Day):
         read, wrong = _days(texts, column, screening.month)

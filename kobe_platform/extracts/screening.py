@@ -31,6 +31,7 @@ from kobe_platform.errors import DeliveryRejected
 from kobe_platform.extracts.code_systems import UNPLACED, five_digits, is_place, seeming_system
 from kobe_platform.extracts.dates import read_dates
 from kobe_platform.extracts.encodings import decoded, distinct
+from kobe_platform.extracts.exchanged import FITTING, fits_the_other
 from kobe_platform.extracts.texts import normalised
 from kobe_platform.rules import rejection
 
@@ -91,7 +92,8 @@ def screen(screening: Screening) -> None:
     for column in screening.contract.columns:
         if column.digits:
             _check_key(screening, column)
-    _check_repeats(screening)
+    if screening.contract.sensitivity != "public":  # whose values are looked at first
+        check_repeats(screening)
     for column in screening.contract.columns:
         _check_codes(screening, column)
     _check_months(screening)
@@ -119,6 +121,8 @@ def _check_key(screening: Screening, column: Column) -> None:
         wrong = ~rest.str.contains(pattern) & (rest != "")
         if wrong.any():
             row = int(others.gather(wrong.arg_true()[:1])[0])
+            if 2 * int(wrong.sum()) > screening.height:
+                _check_exchanged(screening, row, column.id)
             raise screening.reject("key.spreadsheet", row, column.id, rows=int(wrong.sum()))
         plain = pl.DataFrame({"raw": raw, "right": right}).select(pl.when("right").then("raw").otherwise(b""))
         key = plain.to_series().cast(pl.String).scatter(others, rest)
@@ -146,7 +150,7 @@ def _check_digit_holds(keys: pl.Series) -> pl.Series:
     return frame.select(pl.when(remainder <= 1).then(0).otherwise(11 - remainder) == last).to_series()
 
 
-def _check_repeats(screening: Screening) -> None:
+def check_repeats(screening: Screening) -> None:
     """One row a person in a snapshot, one content a history key elsewhere; wholly identical rows are one (quirk 9).
 
     A contract with ``history`` lets several versions of a record stand in a snapshot too.
@@ -196,6 +200,7 @@ def _check_codes(screening: Screening, column: Column) -> None:
         rows = odd.gather(index).arg_true()
         share = getattr(column, "unknown_share", 0.05)
         if len(rows) > share * len(index) and (len(rows) >= FEW or 2 * len(rows) > len(index)):
+            _check_exchanged(screening, int(rows[0]), name)
             seems = _seems(column, values, index)
             raise screening.reject("code.threshold", int(rows[0]), name, rows=len(rows), **seems)
 
@@ -210,6 +215,38 @@ def _seems(column: Column, values: pl.Series, index: pl.Series) -> dict[str, str
     counts = counts.scatter(counted[index.name], counted["n"].cast(pl.Int64))
     system = seeming_system(values, counts, but=column.system)
     return {"seems": system} if system else {}
+
+
+def _check_exchanged(screening: Screening, row: int, name: str) -> None:
+    """Refuses by both names where a wrong column's values fit another column, and that one's values this one.
+
+    Raises:
+        DeliveryRejected: ``columns.exchanged``.
+    """
+    tests = {column.id: test for column in screening.contract.columns if (test := _form(column)) is not None}
+    if name not in tests:
+        return
+    fits: dict[str, dict[str, float]] = {other: {} for other in tests}
+    told, index = texts(screening, name)
+    for other, test in tests.items():
+        fits[other][name] = _share(test, told, index)
+        if other != name and fits[other][name] >= FITTING:
+            fits[name][other] = _share(tests[name], *texts(screening, other))
+    if other := fits_the_other(name, fits):
+        raise screening.reject("columns.exchanged", row, name, other_column=other)
+
+
+def _form(column: Column) -> Callable[[pl.Series], pl.Series] | None:
+    """How to tell the values of a column from those of another: its digits or its codes."""
+    if column.digits:
+        return lambda values: values.str.contains(f"^[0-9]{{{column.digits}}}$")
+    return _known(column)
+
+
+def _share(test: Callable[[pl.Series], pl.Series], values: pl.Series, index: pl.Series) -> float:
+    """The share of filled rows that a test lets pass."""
+    filled = (values != "").gather(index)
+    return float(test(values).gather(index).filter(filled).mean() or 0)
 
 
 def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:

@@ -19,12 +19,13 @@ from kobe_platform.custody.keys import KeyService
 from kobe_platform.deliveries import Delivery, is_approved, previous_sequence, write_receipt
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
 from kobe_platform.extracts import take_in
+from kobe_platform.extracts.exchanged import SAMPLE, exchanged, named
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.shelf import latest_month
 from kobe_platform.reception.accounting import combined
 from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
 from kobe_platform.reception.vintages import difference
-from kobe_platform.rules import hold
+from kobe_platform.rules import hold, rejection
 
 
 def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionStore, home: Path) -> Partition:
@@ -39,6 +40,7 @@ def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionSto
     if partition is None:
         try:
             taken = take_in(delivery, contract, previous_sequence=previous_sequence(home, delivery))
+            refuse_exchanged(delivery, contract, store, taken.frame, stage="raw")
             hold_revision(delivery, contract, store, home, taken.frame)
         except DeliveryRejected as error:
             write_receipt(home, delivery, "rejected", error)
@@ -51,6 +53,28 @@ def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionSto
     if contract.use == "reference":
         write_receipt(home, delivery, "accepted", receipt_facts(partition))
     return partition
+
+
+def refuse_exchanged(
+    delivery: Delivery, contract: Contract, store: PartitionStore, frame: pl.DataFrame, *, stage: str
+) -> None:
+    """Refuse a delivery two of whose columns are distributed as each other was in the month before.
+
+    Args:
+        frame: its rows as they were taken in.
+        stage: where the rows of the month before lie.
+
+    Raises:
+        DeliveryRejected: ``columns.exchanged`` with both columns and the month that they were compared with.
+    """
+    former = PartitionId(stage, contract.name, month_before(delivery.month))
+    held = store.current(former)
+    if held is None or held.destroyed_at or contract.thresholds.exchanged >= 1:
+        return
+    pair = exchanged(frame, store.query(former, lambda rows: rows.head(SAMPLE)), contract)
+    if pair is not None:
+        one, other = named(contract, pair)
+        raise rejection("columns.exchanged", **delivery.at, column=one, other_column=other, compared=former.month)
 
 
 def in_place(store: PartitionStore, identity: PartitionId, inputs: Mapping[str, str]) -> Partition | None:

@@ -11,9 +11,11 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import threading
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +24,14 @@ from hypothesis import strategies as st
 
 from kobe_platform import deliveries
 from kobe_platform.abstraction import abstract
-from kobe_platform.contracts import Contract
+from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
 from kobe_platform.extracts import take_in
+from kobe_platform.settings import PROJECT
 from kobe_platform.vocabulary import wards
 from tests.unit.intake.conftest import pseudonym_key
 from tests.unit.intake.handmade import TOWNS, deliver, event, person, text_of
+from tests.unit.intake.published_tables import HIDDEN, contract
 
 CITY, SOUND, MONTH = "28100", "2025-06", "2025-07"
 SECRETS = ("山羊座秘密太郎", "ヤギザヒミツ", "280000099887")
@@ -44,6 +48,7 @@ class Parcel:
         after: what is done in the folder once all is written.
     """
 
+    source: str
     said: dict
     data: bytes
     honest: bool = True
@@ -53,7 +58,7 @@ class Parcel:
     @property
     def name(self) -> str:
         """Name of the data file."""
-        return f"{self.said['source']}.csv"
+        return f"{self.source}.csv"
 
 
 Spoiler = Callable[[Parcel, st.DataObject], None]
@@ -74,13 +79,13 @@ _NAMES = st.sampled_from(
 def parcels(contracts: Mapping[str, Contract]) -> st.SearchStrategy[Parcel]:
     """Sound parcels of several sources and encodings."""
     return st.builds(
-        _parcel, st.sampled_from([contracts[name] for name in _ROWS]), st.sampled_from(("utf-8", "cp932", "utf-8-sig"))
+        _parcel, st.sampled_from(list(contracts.values())), st.sampled_from(("utf-8", "cp932", "utf-8-sig"))
     )
 
 
 def _parcel(contract: Contract, encoding: str) -> Parcel:
-    rows = _ROWS[contract.name]()
-    data = text_of(contract, rows).encode("utf-8" if encoding == "utf-8-sig" else encoding)
+    text, count = extract(contract, MONTH)
+    data = text.encode("utf-8" if encoding == "utf-8-sig" else encoding)
     said = {
         "municipality": CITY,
         "source": contract.name,
@@ -89,29 +94,50 @@ def _parcel(contract: Contract, encoding: str) -> Parcel:
         "sequence": 1,
         "created_at": "2025-08-01T03:00:00+09:00",
         "encoding": encoding,
-        "files": [{"name": f"{contract.name}.csv", "rows": len(rows)}],
+        "files": [{"name": f"{contract.name}.csv", "rows": count}],
     }
-    return Parcel(said, data)
+    return Parcel(contract.name, said, data)
 
 
-def _people() -> list[dict[str, str]]:
+def extract(contract: Contract, month: str) -> tuple[str, int]:
+    """A sound extract of a source and month, and its rows."""
+    if contract.name == PUBLISHED.name:
+        day = f"令和{int(month[:4]) - 2018}年{int(month[5:])}月{monthrange(int(month[:4]), int(month[5:]))[1]}日"
+        return re.sub("令和7年7月31日", day, HIDDEN.files["c.csv"]).replace("\n", "\r\n"), 3
+    rows = _ROWS[contract.name](month)
+    return text_of(contract, rows), len(rows)
+
+
+def _people(month: str) -> list[dict[str, str]]:
     secret = {"name": SECRETS[0], "name_kana": SECRETS[1], "household_no": SECRETS[2]}
     return [person(number, **(secret if number == 2 else {})) for number in range(1, 5)]
 
 
-def _estimates() -> list[dict[str, str]]:
+def _events(month: str) -> list[dict[str, str]]:
+    days = {
+        name: month.replace("-", "") + day
+        for name, day in (("event_on", "15"), ("filed_on", "15"), ("processed_on", "16"))
+    }
+    return [event(number, household_before=SECRETS[2], **days) for number in range(1, 4)]
+
+
+def _estimates(month: str) -> list[dict[str, str]]:
     figures = {"households": "1", "population": "2", "male": "1", "female": "1", "basis": "published"}
     whole = {name: str(int(value) * 9) if value.isdigit() else value for name, value in figures.items()}
     return [
-        {"as_of": f"{MONTH}-01", "ward_code": code, **(whole if code == CITY else figures)} for code in (CITY, *wards())
+        {"as_of": f"{month}-01", "ward_code": code, **(whole if code == CITY else figures)} for code in (CITY, *wards())
     ]
 
 
-_ROWS: Mapping[str, Callable[[], list[dict[str, str]]]] = {
+_ROWS: Mapping[str, Callable[[str], list[dict[str, str]]]] = {
     "resident_register": _people,
-    "resident_movements": lambda: [event(number, household_before=SECRETS[2]) for number in range(1, 4)],
+    "resident_movements": _events,
     "estimated_population": _estimates,
 }
+PUBLISHED = contract(HIDDEN.contract)
+"""A published table: title, notes, ages and sexes as columns."""
+CONTRACTS = {name: told for name, told in load_contracts(PROJECT / "assets" / "contracts").items() if name in _ROWS}
+CONTRACTS |= {PUBLISHED.name: PUBLISHED}
 
 
 # ── spoilers ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -298,17 +324,13 @@ def _crowded(folder: Path) -> None:
 
 def write(parcel: Parcel, inbox: Path) -> Path:
     """The parcel in its folder of the inbox; the folder."""
-    folder = inbox / CITY / _source(parcel) / MONTH
+    folder = inbox / CITY / parcel.source / MONTH
     folder.mkdir(parents=True)
     (folder / parcel.name).write_bytes(parcel.data)
     (folder / deliveries.MANIFEST).write_bytes(parcel.raw if parcel.raw is not None else _manifest(parcel))
     for act in parcel.after:
         act(folder)
     return folder
-
-
-def _source(parcel: Parcel) -> str:
-    return parcel.said["source"] if parcel.said.get("source") in _ROWS else "resident_register"
 
 
 def _manifest(parcel: Parcel) -> bytes:
@@ -352,7 +374,7 @@ def tried(
 def _outcome(delivery: deliveries.Delivery, contract: Contract, home: Path) -> str:
     try:
         taken = take_in(delivery, contract)
-        if contract.name == "resident_register":
+        if contract.name == "resident_register" and delivery.month != SOUND:
             abstract(
                 taken.frame, contract, month=delivery.month, references={"town_districts": TOWNS}, companions={},
                 pseudonym_key=pseudonym_key,
@@ -372,8 +394,6 @@ def _outcome(delivery: deliveries.Delivery, contract: Contract, home: Path) -> s
 
 def sound(inbox: Path, contracts: Mapping[str, Contract]) -> None:
     """A sound delivery of every source, a month before the spoiled one."""
-    for name in contracts:
-        rows = [{**row, "as_of": f"{SOUND}-01"} if "as_of" in row else row for row in _ROWS[name]()]
-        if name == "resident_movements":
-            rows = [{**row, "event_on": "20250615", "filed_on": "20250615", "processed_on": "20250616"} for row in rows]
-        deliver(inbox, contracts[name], rows, SOUND)
+    for told in contracts.values():
+        text, count = extract(told, SOUND)
+        deliver(inbox, told, text.encode(), SOUND, count=count)

@@ -15,12 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kobe_platform.contracts import load_contracts
-from kobe_platform.settings import PROJECT
 from tests.soak import border
+from tests.soak.border import CONTRACTS
 
-ALL = load_contracts(PROJECT / "assets" / "contracts")
-CONTRACTS = {name: ALL[name] for name in border._ROWS}
 SLOWEST = 20.0
 """Seconds for three small deliveries: far more means that something waits or reads without end."""
 
@@ -52,8 +49,8 @@ def fuzz(folder: Path, examples: int, seen: Counter) -> None:
 
 def test_the_border_holds_for_a_few_spoiled_deliveries(tmp_path):
     seen: Counter = Counter()
-    fuzz(tmp_path / "fuzz", 12, seen)
-    assert seen["tried"] >= 12 and seen["accepted"] >= 3 * seen["tried"]
+    fuzz(tmp_path / "fuzz", 5, seen)
+    assert seen["tried"] >= 5 and seen["accepted"] >= len(CONTRACTS) * seen["tried"]
 
 
 @pytest.mark.soak
@@ -61,6 +58,6 @@ def test_the_border_holds_for_an_hour(tmp_path, capsys):
     until = time.monotonic() + 60 * float(os.environ.get("KOBE_FUZZ_MINUTES", "60"))
     seen: Counter = Counter()
     while time.monotonic() < until:
-        fuzz(tmp_path / "fuzz", 500, seen)
+        fuzz(tmp_path / "fuzz", 200, seen)
         with capsys.disabled():
             print(f"\nborder: {dict(seen)}", flush=True)
