@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import dagster as dg
@@ -118,10 +119,15 @@ def installation_resources(settings: Settings) -> dict[str, object]:
             staging=str(settings.root / "staging"),
             dashboards_path=str(settings.dashboards),
         ),
-        "governance": Governance(url=settings.governance),
+        "governance": Governance(url=_unshown(settings.governance, "KOBE_DATABASE_URL")),
         "planning": Observer(settings),
         "io_manager": RefusingIOManager(),
     }
+
+
+def _unshown(value: str, variable: str) -> str:
+    """A setting that Dagster shows by the name of its variable: a database's address holds its password."""
+    return dg.EnvVar(variable) if os.environ.get(variable) == value else value
 
 
 def __getattr__(name: str) -> object:

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster_shared.serdes import serialize_value
 
 from assets.dashboards import release_facts
+from kobe_platform.definitions import build_definitions, installation_resources
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.instance import open_instance, prepare_instance
@@ -150,3 +153,13 @@ def test_every_release_may_be_told_whatever_digits_its_name_holds():
         content = hashlib.sha256(str(number).encode()).hexdigest()
         release = SimpleNamespace(id=f"0001-{content[:12]}", content=content, made=True, pages=(), tables={}, sites={})
         assert allowed(release_facts(release))["release"].value == 1
+
+
+def test_the_databases_address_with_its_password_is_shown_by_its_variables_name(monkeypatch):
+    """Whoever may open Dagster reads a job's resolved configuration; a run still finds the database."""
+    url = "sqlite:///governance.sqlite?password=canary-hakata"
+    monkeypatch.setenv("KOBE_DATABASE_URL", url)
+    shown = build_definitions(Settings()).get_repository_def()
+    told = serialize_value(RepositorySnap.from_def(shown))
+    assert "canary-hakata" not in told and "KOBE_DATABASE_URL" in told
+    assert installation_resources(Settings())["governance"].process_config_and_initialize().url == url
