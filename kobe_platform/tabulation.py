@@ -14,7 +14,7 @@ import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.deliveries import Delivery, write_receipt
-from kobe_platform.disclosure import AuditReport, FormerRelease, audit
+from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
@@ -37,6 +37,7 @@ from kobe_platform.statistics import (
     groups,
     protect_group,
 )
+from kobe_platform.statistics.attesting import seen
 from kobe_platform.statistics.history import WINDOW, former_releases, is_recorded, record_release, under
 from kobe_platform.statistics.inputs import (
     REFERENCE,
@@ -50,6 +51,11 @@ from kobe_platform.statistics.inputs import (
 )
 from kobe_platform.statistics.protection import specification
 from kobe_platform.vocabulary import Hierarchy, districts
+
+SEEN = "audit_seen"
+"""The fact of a published partition that says what the audit of its group saw (:func:`attesting.seen`)."""
+AUDITED_AGAIN = 4
+"""One in this many groups and months is audited again by the check, though protection had it audited."""
 
 
 def period_of(statistic: Statistic, month: str) -> str:
@@ -151,6 +157,7 @@ def protect_counts(
                 **covers,
                 "content": content_digest(result.tables[member.name], covers.get(COVERS, ())),
                 "audit_safe": result.audit.publishable,
+                SEEN: result.seen,
             },
             inputs=inputs,
         )
@@ -166,6 +173,40 @@ def audit_published(
     window: int = WINDOW,
 ) -> AuditReport:
     """The auditor on a group's tables as they are stored: it reads them, former releases and the specification."""
+    spec, tables, previous = _stored(store, members, month, statistics, window)
+    return audit(spec, tables, previous=previous)
+
+
+def passed_audit(
+    store: PartitionStore,
+    members: Sequence[Statistic],
+    month: str,
+    statistics: Mapping[str, Statistic],
+    window: int = WINDOW,
+) -> bool:
+    """Whether the auditor passed exactly what is stored, beside exactly these former releases, when it was protected.
+
+    The signed manifests say what it saw then. One in :data:`AUDITED_AGAIN`, by that digest, is not taken at its word.
+
+    Raises:
+        CustodyError: a manifest or table is not authentic.
+    """
+    held = [store.current(PartitionId("published", member.name, month)) for member in members]
+    told = {p.facts.get(SEEN, "") if p is not None and p.facts.get("audit_safe") is True else "" for p in held}
+    if "" in told or len(told) != 1:
+        return False
+    (digest,) = told
+    return int(digest, 16) % AUDITED_AGAIN != 0 and seen(*_stored(store, members, month, statistics, window)) == digest
+
+
+def _stored(
+    store: PartitionStore,
+    members: Sequence[Statistic],
+    month: str,
+    statistics: Mapping[str, Statistic],
+    window: int,
+) -> tuple[Spec, dict[str, pl.DataFrame], list[FormerRelease]]:
+    """What an audit of a group's stored tables reads: the specification, the tables and former releases."""
     tied = [
         TiedMonth(statistic, held, pl.DataFrame(), store.read(PartitionId("published", statistic.name, held)))
         for statistic, held in tied_months(store, members, month, statistics)
@@ -174,7 +215,7 @@ def audit_published(
     tables = {member.name: table.drop("period") for member, table in zip(members, held, strict=True)}
     tables |= {f"{t.statistic.name}@{t.month}": t.published.drop("period") for t in tied}
     spec = specification(members, areas_of(store, members, month), tied)
-    return audit(spec, tables, previous=under(spec, former_releases(store, members[0].key, month, window)))
+    return spec, tables, under(spec, former_releases(store, members[0].key, month, window))
 
 
 def record_released(store: PartitionStore, collected: Collected, statistics: Mapping[str, Statistic]) -> int:

@@ -22,6 +22,7 @@ from kobe_platform.disclosure import (
 )
 from kobe_platform.disclosure.protection import Report
 from kobe_platform.errors import DisclosureError
+from kobe_platform.statistics.attesting import seen
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.history import under
 from kobe_platform.statistics.identities import totals_hold
@@ -46,11 +47,15 @@ class TiedMonth:
 
 @dataclass(frozen=True)
 class GroupResult:
-    """Published tables (``period``, dimensions, ``value``, ``status``), facts per table, and the audit's report."""
+    """Published tables (``period``, dimensions, ``value``, ``status``), facts per table, and the audit's report.
+
+    ``seen`` is the digest of what the audit read (:func:`attesting.seen`).
+    """
 
     tables: Mapping[str, pl.DataFrame]
     facts: Mapping[str, Mapping[str, object]]
     audit: AuditReport
+    seen: str
 
 
 def protect_group(
@@ -109,7 +114,7 @@ def protect_group(
             ja="公表値の合計と内訳が一致しないため公表しません",
         )
     facts = _facts(chosen, tables, protected.report)
-    return GroupResult(tables, facts, verdict)
+    return GroupResult(tables, facts, verdict, seen(protected.spec, {**protected.tables, **means}, former))
 
 
 def audited(
