@@ -10,7 +10,7 @@ from kobe_platform.governance.database import open_database
 from kobe_platform.governance.people import add_person
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.ondemand.asking import Desk
-from kobe_platform.ondemand.menu import load_menu
+from kobe_platform.ondemand.menu import Menu, load_menu
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic
 from kobe_platform.tabulation import count_group, protect_counts
@@ -63,10 +63,19 @@ def publish(store: PartitionStore, statistics: dict[str, Statistic], rows: pl.Da
 
 
 @pytest.fixture
-def desk(store, statistics, tmp_path) -> Desk:
+def governance(tmp_path):
+    return open_database(f"sqlite:///{tmp_path / 'governance.sqlite'}")
+
+
+@pytest.fixture
+def menu() -> Menu:
+    return load_menu(Settings().ondemand)
+
+
+@pytest.fixture
+def desk(store, statistics, governance, menu) -> Desk:
     publish(store, statistics, residents())
-    governance = open_database(f"sqlite:///{tmp_path / 'governance.sqlite'}")
-    return Desk(store, statistics, load_menu(Settings().ondemand), governance, "synthetic")
+    return Desk(store, statistics, menu, governance, "synthetic")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ class People:
 
     def _counts(self, statistic: Statistic, codes: Mapping[str, str], cell: Cell) -> bool:
         kind, own = cell
-        if not self._within(own["area"], codes["area"]):
+        if "area" in codes and not self._within(own["area"], codes["area"]):
             return False
         columns = {c: h for c, h in statistic.dimensions.items() if c != "area"}
         if statistic.population == "households":

@@ -1,0 +1,43 @@
+"""Sequences of answers on demand over small cities, attacked jointly before and after a correction of the month."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.errors import DisclosureError
+from kobe_platform.governance.database import open_database
+from kobe_platform.governance.people import add_person
+from kobe_platform.lake import PartitionStore
+from kobe_platform.ondemand.asking import Desk
+from kobe_platform.ondemand.menu import load_menu
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import load_statistics
+from tests.unit.ondemand.joint_attack import QUESTIONS, shown_again, states
+
+PUBLISHED = (
+    "population_ward", "foreigners_nationality_ward", "foreigners_status_ward", "households_size_ward",
+    "households_family_ward",
+)  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(30))
+def test_no_sequence_of_answers_tells_a_hidden_figure(seed, tmp_path):
+    keys = LocalKeyStore.create(tmp_path / "keys", log=tmp_path / "log" / "key_use.jsonl")
+    store = PartitionStore(tmp_path / "store", keys, municipality="28100")
+    governance = open_database(f"sqlite:///{tmp_path / 'governance.sqlite'}")
+    loaded, drawn = load_statistics(Settings().statistics), np.random.default_rng(seed)
+    statistics = {name: loaded[name] for name in PUBLISHED[: drawn.integers(1, len(PUBLISHED) + 1)]}
+    menu = load_menu(Settings().ondemand).model_copy(update={"quota": 1_000})
+    desk = Desk(store, statistics, menu, governance, "synthetic")
+    logins = ("one", "two")
+    analysts = tuple(add_person(governance, login, login, "課", roles=("analyst",), by="test") for login in logins)
+    questions = [QUESTIONS[number] for number in drawn.permutation(len(QUESTIONS))]
+    try:
+        before, after = states(desk, analysts, statistics, seed, questions)
+    except DisclosureError as refused:
+        pytest.skip(f"nothing is published of this city: {refused.code}")
+    assert not before.narrow() and not after.narrow()
+    assert not list(shown_again(before, after))
