@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from assets.reports import partition_result
-from kobe_platform.errors import DeliveryHeld, DeliveryRejected, PlatformError
+from kobe_platform.errors import DeliveryHeld, DeliveryRejected, PlatformError, place
 from kobe_platform.lake import Partition
 from kobe_platform.orchestration.headless import ACCEPTED
 from kobe_platform.privacy.border import border, error_metadata
@@ -46,6 +46,6 @@ def accepted(key: list[str], step: Callable[[], Partition], **at: str) -> Iterat
             check_name=ACCEPTED,
             passed=False,
             severity=dg.AssetCheckSeverity.WARN if held else dg.AssetCheckSeverity.ERROR,
-            description=refusal.ja,
+            description=refusal.ja + place(refusal.at),
             metadata=error_metadata(refusal),
         )

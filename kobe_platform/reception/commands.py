@@ -142,9 +142,9 @@ def _row(home: Path, delivery: Delivery, due: Step | None) -> dict[str, str]:
 def reason(home: Path, delivery: Delivery, outcome: str) -> str:
     """Why a delivery was rejected or is held, from its receipt: rule, coordinates and remedy in Japanese."""
     from kobe_platform.deliveries import receipt
+    from kobe_platform.errors import place
 
     if outcome not in ("rejected", "held") or (told := receipt(home, delivery, outcome)) is None:
         return ""
     error = told["error"]
-    where = ", ".join(f"{name} {value}" for name, value in error["at"].items() if name not in ("delivery", "rule"))
-    return f"[{error['code']}] {error['ja']}" + (f"({where})" if where else "")
+    return f"[{error['code']}] {error['ja']}{place(error['at'])}"
