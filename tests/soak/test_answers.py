@@ -1,4 +1,6 @@
-"""Sequences of answers on demand over small cities, attacked jointly before and after a correction of the month."""
+"""Answers on demand over small cities: sequences, attacked jointly before and after a correction of the month, and ten
+questions, each answered or refused with a nearest question that can be answered.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,12 @@ from kobe_platform.errors import DisclosureError
 from kobe_platform.governance.database import open_database
 from kobe_platform.governance.people import add_person
 from kobe_platform.lake import PartitionStore
+from kobe_platform.ondemand.answers import Unanswerable
 from kobe_platform.ondemand.asking import Desk
 from kobe_platform.ondemand.menu import load_menu
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
+from tests.unit.ondemand.cities import MONTH, city_desk
 from tests.unit.ondemand.joint_attack import QUESTIONS, shown_again, states
 
 PUBLISHED = (
@@ -41,3 +45,38 @@ def test_no_sequence_of_answers_tells_a_hidden_figure(seed, tmp_path):
         pytest.skip(f"nothing is published of this city: {refused.code}")
     assert not before.narrow() and not after.narrow()
     assert not list(shown_again(before, after))
+
+
+TEN = (
+    ("residents", "ward", "age10", "sex"),
+    ("residents", "district", "age10", "sex"),
+    ("residents", "ward", "age5", "sex"),
+    ("foreigners", "ward", "nationality"),
+    ("foreigners", "district", "nationality_major"),
+    ("foreigners", "ward", "sex", "nationality_major"),
+    ("foreigners", "nationality", "residence_status"),
+    ("households", "ward", "household_size"),
+    ("households", "ward", "household_size", "family"),
+    ("residents", "district", "age5"),
+)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("residents", [12_000, 20_000])
+def test_ten_questions_of_a_city_are_answered_or_lead_to_one_that_is(residents, tmp_path):
+    """Beside all published stocks, one answer after another."""
+    try:
+        desk, analyst = city_desk(tmp_path, residents, seed=2)
+    except DisclosureError as refused:
+        pytest.skip(f"nothing is published of this city: {refused.code}")
+    answered = 0
+    for measure, *dimensions in TEN:
+        question = {"month": MONTH, "measure": measure, "dimensions": dimensions}
+        try:
+            _, given = desk.ask(analyst, question)
+            answered += 1
+        except Unanswerable as refusal:
+            assert refusal.offer is not None and "次の集計なら回答できます" in refusal.ja, dimensions
+            _, given = desk.ask(analyst, refusal.offer.question.as_record())
+        assert (given.table["status"] == "published").any()
+    assert answered >= 5

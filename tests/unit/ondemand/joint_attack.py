@@ -35,7 +35,7 @@ QUESTIONS = (
     ("households", ["household_size", "family"], "family", ["couple"], ["couple", "single_parent"]),
 )
 TAKEN = (1, 3, 12)
-"""Rows that a correction takes out of a month."""
+"""Households that a correction takes out of a month."""
 
 
 @dataclass
@@ -76,9 +76,9 @@ def states(
 ) -> Iterator[Known]:
     """The month as it was first taken in, and as it was corrected, each published and asked for."""
     rows = city(seed)
-    random = np.random.default_rng(seed)
-    missing = pl.Series(random.permutation(rows.height) >= random.choice(TAKEN))
-    for state in (rows, rows.filter(missing)):
+    household, random = rows["is_representative"].cum_sum(), np.random.default_rng(seed)
+    missing = random.choice(household.unique().to_numpy(), random.choice(TAKEN), replace=False)
+    for state in (rows, rows.filter(~household.is_in(missing.tolist()))):
         publish(desk.store, dict(statistics), state)
         known = Known(dict(statistics))
         for name in statistics:
