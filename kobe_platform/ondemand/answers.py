@@ -7,7 +7,8 @@ of the attack. What cannot be protected beside them is refused, and nothing is r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import polars as pl
@@ -148,7 +149,7 @@ def _solved(
     cells = counted_beside(store, members, [*answered.statistics, asked, *others], month)
     former = former_releases(store, asked.key, month, window)
     beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former)
-    table = _protected(beside, asked)
+    table = _protected(beside, asked, thorough=True)
     if table is None:
         able = (one for one in nearer if _answerable(beside, one.question.statistic))
         raise _unanswerable(month, next(able, None))
@@ -179,10 +180,12 @@ def _answerable(beside: _Beside, asked: Statistic) -> bool:
     return asked.name in beside.answered.tables or _protected(beside, asked) is not None
 
 
-def _protected(beside: _Beside, asked: Statistic) -> pl.DataFrame | None:
+def _protected(beside: _Beside, asked: Statistic, *, thorough: bool = False) -> pl.DataFrame | None:
     """The table, protected and audited with all that it stands beside; None where that cannot be.
 
-    What was published is proven by the audit alone, which is cheaper than to search for proofs once more.
+    Args:
+        thorough: where the quick way leads to none, search for proofs of what was published too: another search
+            hides other cells, and may find what the first one missed.
     """
     members, others = beside.members, beside.answered.statistics
     spec = specification([*members, *others, asked], beside.areas)
@@ -192,24 +195,43 @@ def _protected(beside: _Beside, asked: Statistic) -> pl.DataFrame | None:
     former = under(spec, [release for release in beside.former if not _stands(release, beside.tables, fixed)])
     hidden = {name: beside.tables[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
     wanted = {name: beside.cells[name] for name in (*fixed, asked.name)}
+
+    def shield(**quick) -> pl.DataFrame:
+        return protect(spec, wanted, hidden=hidden, previous=former, **quick).tables[asked.name]
+
+    def judge(table: pl.DataFrame) -> AuditReport:
+        return audit(spec, {**beside.tables, asked.name: table}, previous=former)
+
+    table = _in_turns(shield, judge, {table.name: list(table.dimensions) for table in tables if table.fixed})
+    if table is None and thorough:
+        with suppress(DisclosureError):
+            found = shield()
+            table = found if judge(found).publishable else None
+    return table
+
+
+def _in_turns(
+    shield: Callable[..., pl.DataFrame], judge: Callable[[pl.DataFrame], AuditReport], known: Mapping[str, list[str]]
+) -> pl.DataFrame | None:
+    """The table, protected and audited in turns, what was published being proven by the audit alone.
+
+    Args:
+        known: published table → its columns.
+    """
     doubted: dict[str, pl.DataFrame] = {}
-    try:
+    with suppress(DisclosureError):
         for _ in range(DOUBTS):
-            given = protect(spec, wanted, hidden=hidden, previous=former, proven=fixed, doubted=doubted)
-            table = given.tables[asked.name]
-            report = audit(spec, {**beside.tables, asked.name: table}, previous=former)
+            table = shield(proven=list(known), doubted=doubted)
+            report = judge(table)
             if report.publishable:
                 return table
-            if not _doubt(doubted, report, spec, fixed):
-                return None
-    except DisclosureError:
-        pass
+            if not _doubt(doubted, report, known):
+                break
     return None
 
 
-def _doubt(doubted: dict[str, pl.DataFrame], report: AuditReport, spec: Spec, fixed: Collection[str]) -> bool:
+def _doubt(doubted: dict[str, pl.DataFrame], report: AuditReport, known: Mapping[str, list[str]]) -> bool:
     """Add the cells of published tables that an audit found narrow; whether there were any, and nothing else."""
-    known = {table.name: list(table.dimensions) for table in spec.tables if table.name in fixed}
     before = sum(rows.height for rows in doubted.values())
     for finding in report.findings:
         if finding.rule not in NARROW or finding.table not in known:
