@@ -48,8 +48,10 @@ def _abstracted(
         month = the_month(context)
 
         def step() -> Partition:
-            own = {"delivery": inbox.delivery(contract.name, month), "home": Path(inbox.home)}
-            return abstract_month(contract, month, lake.store, lake.key_service, contracts, **own)
+            return abstract_month(
+                contract, month, lake.store, lake.key_service, contracts,
+                delivery=inbox.delivery(contract.name, month), home=Path(inbox.home),
+            )  # fmt: skip
 
         yield from accepted(["abstracted", contract.name], step, stage="abstracted", source=contract.name, month=month)
 

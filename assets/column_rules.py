@@ -85,7 +85,7 @@ def listed(labels: Mapping[str, str], where: str) -> str:
     return f"値:{'、'.join(told)}。" if len(told) <= FEW else f"値:{told[0]} など {len(told)} 種のコード({where})。"
 
 
-def _delivered(contract: Contract, column: Column) -> Made:
+def _delivered(contract: Contract, column: rules.AnyColumn) -> Made:
     """A column of raw: its bytes, and what they are read for."""
     use = READ_FOR.get(column.rule) or f"{'・'.join(column.outputs)} を求めるために読む。"
     if isinstance(column, rules.Read):

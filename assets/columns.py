@@ -132,10 +132,11 @@ def _counted(statistic: Statistic, contracts: Mapping[str, Contract]) -> Iterato
 def _published(statistic: Statistic, contracts: Mapping[str, Contract]) -> Iterator[Made]:
     """What leaves: every margin a row. Public tables are selected from public figures, all others from their counts."""
     public, mean = statistic.kind == "public", statistic.kind == "mean"
+    no_origin: tuple[Origin, ...] = ()
     if public:
         outputs, _ = _select(parse(_statement(statistic)).node, _readable(statistic, contracts))
         origins = {column: _ordered(outputs.get(column)) for column in (*statistic.dimensions, statistic.measure)}
-        value, status = origins[statistic.measure], ()
+        value, status = origins[statistic.measure], no_origin
     else:
         own = ("statistics", statistic.name)
         origins = {column: ((*own, column),) for column in statistic.dimensions}
@@ -167,8 +168,8 @@ def _dimension(statistic: Statistic, column: str, stage: str) -> str:
     name, published = statistic.dimensions[column], stage == "published"
     role = ROLES.get(statistic.roles.get(column, ""), "")
     if name == "district":
-        codes = "5桁=区、28100=神戸市、" if published else f"区-{UNKNOWN}=その区の校区不明、"
-        return f"{role}区・小学校区。値:{codes}ほかは小学校区のコード(town_districts の district_code)。"
+        levels = "5桁=区、28100=神戸市、" if published else f"区-{UNKNOWN}=その区の校区不明、"
+        return f"{role}区・小学校区。値:{levels}ほかは小学校区のコード(town_districts の district_code)。"
     tree = hierarchies()[name]
     shown = [code.code for code in tree.codes if code.label and code.code not in tree.residual]
     codes = shown if published else [*tree.leaves, *tree.residual]
@@ -189,7 +190,7 @@ def _statement(statistic: Statistic) -> str:
 
 def _readable(statistic: Statistic, contracts: Mapping[str, Contract]) -> dict[str, Relation]:
     """The sources of a SELECT: columns of the contract, and the hierarchies that derive from them."""
-    tables = {}
+    tables: dict[str, Relation] = {}
     for source in statistic.sources:
         contract = contracts.get(source)
         if contract is None:
@@ -219,7 +220,7 @@ def _shown(statistic: Statistic) -> Relation:
 
 def _select(node: Mapping, tables: Mapping[str, Relation]) -> tuple[dict[str, frozenset[Origin]], frozenset[Origin]]:
     """Output column → what it is made of; and every column that is read: selected, joined, grouped or sorted by."""
-    known, read = dict(tables), frozenset()
+    known, read = dict(tables), frozenset[Origin]()
     for entry in node["cte_map"]["map"]:
         known[entry["key"]], inside = _select(entry["value"]["query_node"], known)
         read |= inside

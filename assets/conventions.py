@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 
@@ -57,7 +57,7 @@ def spec(
     *,
     description: str,
     owner: str = "",
-    deps: object = (),
+    deps: Iterable[dg.AssetKey | dg.AssetDep] = (),
     partitions: dg.PartitionsDefinition | None = None,
     public: bool = False,
     definition: str = "",

@@ -69,13 +69,12 @@ def monthly_check(
         month = the_month(context.op_execution_context)
         wanted = {key.asset_key for key in context.op_execution_context.selected_asset_check_keys}
         with border(check=name, subject=subject, month=month):
-            seen = {asset: lake.store.current(PartitionId(*asset.key.path, month)) for asset in assets}
+            seen = {asset: lake.store.current(PartitionId(asset.stage, asset.name, month)) for asset in assets}
             verdicts = judge(lake, month)
             for asset, partition in seen.items():
                 if partition is not None and asset.key in wanted:
                     verdict = verdicts[asset]
-                    told = {"passed": verdict.passed, "blocking": blocking, "facts": verdict.facts}
-                    record(lake.store, partition, name, **told)
+                    record(lake.store, partition, name, passed=verdict.passed, blocking=blocking, facts=verdict.facts)
         for asset in assets:
             if asset.key in wanted:
                 yield _result(name, asset, verdicts[asset])

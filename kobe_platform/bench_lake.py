@@ -119,7 +119,12 @@ def _lake(scratch: Path, frame: pl.DataFrame) -> tuple[dict[str, Callable], Call
         "read_3_columns": lambda: store.read(ID, ASKED),
         "group_by": lambda: store.query(ID, _grouped),
     }
-    return steps, lambda: store.current(ID).size
+
+    def size() -> int:
+        partition = store.current(ID)
+        return partition.size if partition is not None else 0
+
+    return steps, size
 
 
 def _plain(scratch: Path, frame: pl.DataFrame) -> tuple[dict[str, Callable], Callable[[], int]]:

@@ -93,7 +93,7 @@ def copy_pages(source: Path, target: Path, pages: int, *, distinct: bool = False
 
 
 def _city() -> tuple:
-    from kobe_platform.lounge.formats import months_between
+    from kobe_platform.months import months_between
     from kobe_platform.synthesis.published import DISTRICTS_PER_WARD, published
 
     share, more = divmod(DISTRICTS, len(DISTRICTS_PER_WARD))
@@ -162,6 +162,7 @@ def _release(clock: Clock, city: tuple, folder: Path, scratch: Path) -> Path:
     """A whole release with every file hashed and flushed, its pages taken from the build before."""
     from kobe_platform.lounge.release import assemble
 
+    tables, dims, facts = city
     with clock("release"):
-        assemble(*city, folder, scratch / "releases", bodies=scratch / "bodies")
+        assemble(tables, dims, facts, folder, scratch / "releases", bodies=scratch / "bodies")
     return scratch / "releases"

@@ -88,7 +88,7 @@ def _ward(column: str) -> pl.Expr:
 def _age(month: str) -> pl.Expr:
     born, kind = pl.col("生年月日"), pl.col("住民種別")
     era = born.str.slice(0, 1).replace_strict(ERAS, default=None, return_dtype=pl.Int32)
-    year = pl.when(kind == "2").then(born.str.slice(0, 4).cast(pl.Int32, strict=False))
-    year = year.otherwise(era + born.str.slice(1, 2).cast(pl.Int32, strict=False))
+    western = pl.when(kind == "2").then(born.str.slice(0, 4).cast(pl.Int32, strict=False))
+    year = western.otherwise(era + born.str.slice(1, 2).cast(pl.Int32, strict=False))
     birthday_to_come = born.str.slice(-4, 2).cast(pl.Int32, strict=False) > int(month[5:])
     return int(month[:4]) - year - birthday_to_come.cast(pl.Int32)

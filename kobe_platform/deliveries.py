@@ -27,6 +27,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from kobe_platform import months
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.durable import locked, private_folder, storage_errors, write_private
 from kobe_platform.errors import ConfigurationError, DeliveryRejected, PlatformError
@@ -43,7 +44,6 @@ LONGEST_NAME = 255
 Status = Literal["accepted", "rejected", "held"]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*")
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _NOT_PLAIN = {errno.EISDIR, errno.ELOOP, errno.ENXIO}
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _UNREADABLE = _NOT_PLAIN | _FORBIDDEN
@@ -82,7 +82,7 @@ class Manifest(BaseModel):
 
     municipality: str = Field(pattern=r"^[0-9]{5}$")
     source: str = Field(pattern=rf"^{_SOURCE.pattern}$")
-    month: str = Field(pattern=rf"^{_MONTH.pattern}$")
+    month: str = Field(pattern=rf"^{months.FORM}$")
     kind: Literal["snapshot", "events", "difference", "public"]
     sequence: Count
     created_at: str
@@ -163,7 +163,7 @@ def find(inbox: Path, contracts: Mapping[str, Contract], municipality: str) -> l
         folder = str(Path(inbox) / municipality / source)
         before, now = _seen.get(folder, {}), {}
         for month in _listed(folder, source):
-            if _MONTH.fullmatch(month) and (seen := _look(folder, municipality, source, month, before.get(month))):
+            if months.is_month(month) and (seen := _look(folder, municipality, source, month, before.get(month))):
                 now[month] = seen
                 found.append(seen.delivery)
         if len(_seen) >= _MOST_FOLDERS:
@@ -177,7 +177,7 @@ def find_one(inbox: Path, municipality: str, source: str, month: str) -> Deliver
 
     Reads its manifest and opens no other folder.
     """
-    if not (_SOURCE.fullmatch(source) and _MONTH.fullmatch(month)):
+    if not (_SOURCE.fullmatch(source) and months.is_month(month)):
         return None
     seen = _look(str(Path(inbox) / municipality / source), municipality, source, month)
     return seen.delivery if seen else None
@@ -417,7 +417,7 @@ def write_receipt(home: Path, delivery: Delivery, status: Status, result: Mappin
         CustodyError: ``custody.*``: the disk does not take it.
     """
     manifest = delivery.manifest
-    record = {
+    record: dict[str, object] = {
         "status": status,
         "municipality": delivery.municipality,
         "source": delivery.source,
@@ -468,8 +468,8 @@ def is_approved(home: Path, delivery: Delivery) -> bool:
 def previous_sequence(home: Path, delivery: Delivery) -> int | None:
     """Sequence of the last accepted delivery of the same source before this month; None where there is none."""
     source = receipts(home, delivery).parent
-    months = [name for name in _names(source) if _MONTH.fullmatch(name) and name < delivery.month]
-    latest = (records[-1] for month in reversed(months) if (records := accepted_receipts(source / month)))
+    earlier = [name for name in _names(source) if months.is_month(name) and name < delivery.month]
+    latest = (records[-1] for month in reversed(earlier) if (records := accepted_receipts(source / month)))
     return next((record["sequence"] for record in latest), None)
 
 

@@ -255,7 +255,7 @@ def _parts(path: Path, place: str) -> Iterator[_Part]:
 def _scanned(parts: Iterable[_Part], known: LeakSet | None) -> list[Finding]:
     """Findings in parts, in their order, :data:`TOGETHER` characters of text at a time."""
     findings: list[Finding] = []
-    batch: list[_Part] = []
+    batch: list[tuple[str, str]] = []
     size = 0
     for place, part in parts:
         if isinstance(part, pl.DataFrame):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -49,7 +49,7 @@ class Collected:
 
     tables: Mapping[str, pl.DataFrame]
     dims: Mapping[str, pl.DataFrame]
-    facts: Mapping[str, object]
+    facts: Mapping[str, Any]
     months: Mapping[str, tuple[str, ...]]
     contents: Mapping[str, Mapping[str, str]]
     digest: str
@@ -97,7 +97,7 @@ def _heads(root: Path, kept: Path) -> HeadIndex:
 def _index_digest(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[str, str]:
     """Digest of what the published tables hold, and their basis, from the index of heads: a page asks it each time."""
     heads = _heads(store.root, scratch / KEPT).read()
-    held = {name: [heads.current(PartitionId("published", name, month)) for month in heads.months("published", name)]
+    held = {name: [heads.entries[PartitionId("published", name, month)] for month in heads.months("published", name)]
             for name in sorted(statistics)}  # fmt: skip
     contents = {name: [(entry.id.month, entry.content) for entry in entries] for name, entries in held.items()}
     defined = {name: statistics[name].digest for name in held}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.reception.steps import month_before
+from kobe_platform.months import month_before
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.relations import Includes, StockAndFlow, Summand, Sums, statements
 from kobe_platform.tabulation import areas_of
@@ -70,8 +70,8 @@ def _stated(counted: Sequence[Statistic], totals: Mapping[str, Mapping[str, int]
             sides = told.left, told.right
         else:
             continue
-        tables = [[_table_of(term, counted) for term in side] for side in sides]
-        if any(table is None for side in tables for table in side):
+        tables = [[table for term in side if (table := _table_of(term, counted))] for side in sides]
+        if [len(side) for side in tables] != [len(side) for side in sides]:
             continue
         broken = int.__ne__ if told.kind == "balances" else int.__gt__
         left, right = ([totals[table.name] for table in side] for side in tables)
@@ -124,14 +124,15 @@ def stock_and_flow(store: PartitionStore, table: Statistic, month: str) -> Ident
         table: the statistic of the stock that carries the identity (:attr:`Statistic.stock_and_flow`).
 
     Returns:
-        None where one of the three partitions is not there.
+        None where one of the three partitions is not there, or the table carries no identity.
     """
-    told = table.stock_and_flow
-    stock = table.sources[0]
+    told, stock = table.stock_and_flow, table.sources[0]
+    if told is None:
+        return None
     before, now = PartitionId("lake", stock, month_before(month)), PartitionId("lake", stock, month)
     flows = PartitionId("lake", told.flows, month)
-    partitions = [store.current(identity) for identity in (before, now, flows)]
-    if any(partition is None for partition in partitions):
+    partitions = [found for identity in (before, now, flows) if (found := store.current(identity))]
+    if len(partitions) < 3:
         return None
     stocks = [
         dict(store.read(identity, [told.area])[told.area].cast(pl.String).value_counts().iter_rows())

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import PlatformError
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.maintenance import is_destroyed
+from kobe_platform.months import first_day, shifted
 from kobe_platform.statistics import Statistic
 
 
@@ -45,9 +46,8 @@ def due_for_destruction(
     personal = {name: contract for name, contract in contracts.items() if contract.sensitivity == "personal"}
     kept = {name: contract.legal.retention_months for name, contract in personal.items()}
     counted = {
-        name: min(kept[source] for source in statistic.sources if source in kept)
+        name: min((m for source in statistic.sources if (m := kept.get(source)) is not None), default=None)
         for name, statistic in statistics.items()
-        if kept.keys() & set(statistic.sources)
     }
     stages = {"raw": kept, "abstracted": kept, "lake": kept, "statistics": counted}
     over = {id for stage, months in stages.items() for id in _over(store, stage, months, now)}
@@ -56,6 +56,8 @@ def due_for_destruction(
     for id in sorted(over | raw, key=str):
         try:
             partition = store.current(id)
+            if partition is None:  # another process destroyed it since its months were listed
+                continue
             wanted = id in over or _used(store, partition, timedelta(days=raw_days), now)
             if wanted and not is_destroyed(store, id):
                 due.append(partition)
@@ -68,16 +70,11 @@ def _over(store: PartitionStore, stage: str, kept: Mapping[str, int | None], now
     """Partitions of a stage past their retention."""
     today = now.astimezone(JAPAN).date()
     for name, months in kept.items():
-        for month in store.months(stage, name) if months is not None else ():
-            if today >= _after(month, months):
+        if months is None:
+            continue
+        for month in store.months(stage, name):
+            if today >= first_day(shifted(month, months + 1)):
                 yield PartitionId(stage, name, month)
-
-
-def _after(month: str, months: int) -> date:
-    """The first day past so many months after the end of ``month``."""
-    year, number = map(int, month.split("-"))
-    index = year * 12 + number + months
-    return date(index // 12, index % 12 + 1, 1)
 
 
 def _used(store: PartitionStore, raw: Partition, wait: timedelta, now: datetime) -> bool:

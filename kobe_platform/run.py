@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 import json
-import re
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kobe_platform.months import is_month
 from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kobe_platform.planning import Plan, Scope
     from kobe_platform.planning.leases import Owner
 
-_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
 RELEASE = "dashboards/release"
 _COLLECT = (10_000, 20, 50)
 """When Python looks for circular garbage: the graph is 300,000 objects that stay, and each full look walks them all."""
@@ -185,7 +184,7 @@ def _scope(settings: Settings, source: str, first: str, last: str) -> Scope:
     from kobe_platform.planning import Scope
 
     for name, month in (("--from", first), ("--to", last)):
-        if month and not _MONTH.match(month):
+        if month and not is_month(month):
             raise typer.BadParameter("a month is written YYYY-MM", param_hint=name)
     if source and source not in load_contracts(settings.contracts):
         raise typer.BadParameter("there is no such contract", param_hint="--source")

@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from kobe_platform.months import FORM
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -45,7 +47,7 @@ class Settings(BaseSettings):
     dashboards: Path = PROJECT / "dashboards"
     ondemand: Path = PROJECT / "assets" / "ondemand.toml"
     principal: str = "platform"
-    start: str = Field(default="2010-10", pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    start: str = Field(default="2010-10", pattern=rf"^{FORM}$")
     database_url: str = ""
     portal: Path | None = None
     postgres_url: str = ""

@@ -18,13 +18,13 @@ from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError
 from kobe_platform.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.months import shifted
 from kobe_platform.publication import COVERS, Collected, content_digest
 from kobe_platform.reception.inputs import taking_inputs, target
 from kobe_platform.reception.steps import (
     hold_revision,
     in_force,
     in_place,
-    month_before,
     receipt_facts,
     refuse_exchanged,
 )
@@ -305,10 +305,7 @@ def _rows(store: PartitionStore, source: str, months: Sequence[str], members: Se
 
 
 def _present(store: PartitionStore, stage: str, source: str, month: str) -> Partition:
-    partition = store.current(PartitionId(stage, source, month))
-    if partition is None:
-        store.read(PartitionId(stage, source, month))  # raises the store's own error
-    return partition
+    return store.present(PartitionId(stage, source, month))
 
 
 def _tied(
@@ -333,7 +330,7 @@ def _tables(store: PartitionStore, members: Sequence[Statistic], month: str) -> 
 
 
 def _period_before(statistic: Statistic, month: str) -> str:
-    return month_before(month) if statistic.period == "month" else f"{int(month[:4]) - 1}-{month[5:]}"
+    return shifted(month, -1 if statistic.period == "month" else -12)
 
 
 def _unchanged(
@@ -341,5 +338,5 @@ def _unchanged(
 ) -> list[Partition] | None:
     """The partitions in force, if all of them were made from exactly these inputs and their rows are there."""
     held = [store.settled(PartitionId(stage, member.name, month)) for member in members]
-    same = all(p is not None and not p.destroyed_at and dict(p.inputs) == dict(inputs) for p in held)
-    return held if same else None
+    same = [p for p in held if p is not None and not p.destroyed_at and dict(p.inputs) == dict(inputs)]
+    return same if len(same) == len(members) else None

@@ -85,7 +85,7 @@ class Hierarchy:
         code = column.cast(pl.String)
         if self.patterns:
             chain: pl.Expr = pl.lit(self.other)
-            for target, pattern in reversed(self.patterns.items()):
+            for target, pattern in reversed(list(self.patterns.items())):
                 chain = pl.when(code.str.contains(pattern)).then(pl.lit(target)).otherwise(chain)
             unknown = code.is_null() | (code == UNKNOWN)
             return pl.when(unknown).then(pl.lit(self.unknown)).otherwise(chain).alias(self.name)

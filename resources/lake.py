@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from kobe_platform.custody.opening import KeyPlace, open_key_service
-from kobe_platform.custody.service import KeyService
+from kobe_platform.custody.service import RingKeyService
 from kobe_platform.lake import PartitionStore
 from resources.shown import shown_as
 
@@ -43,7 +43,7 @@ class Lake(dg.ConfigurableResource):
     history_months: int = Field(24, description="秘匿と監査で考慮する、過去に公表した月数")
 
     @property
-    def key_service(self) -> KeyService:
+    def key_service(self) -> RingKeyService:
         """The key service, opened once a process."""
         return _keys(
             KeyPlace(
@@ -65,10 +65,10 @@ class Lake(dg.ConfigurableResource):
 
 
 @cache
-def _keys(place: KeyPlace) -> KeyService:
+def _keys(place: KeyPlace) -> RingKeyService:
     return open_key_service(place)
 
 
 @cache
-def _store(root: str, municipality: str, keys: KeyService) -> PartitionStore:
+def _store(root: str, municipality: str, keys: RingKeyService) -> PartitionStore:
     return PartitionStore(Path(root), keys, municipality=municipality, principal=keys.principal)

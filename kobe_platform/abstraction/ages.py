@@ -8,7 +8,7 @@ earliest and a latest reading: an age or band is stated where both agree, and is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
@@ -16,6 +16,7 @@ from kobe_platform.abstraction.codes import banded
 from kobe_platform.abstraction.working import Working
 from kobe_platform.contracts.columns import Age, Duration, EventMonth
 from kobe_platform.extracts.dates import AMBIGUOUS, BLANK, NORMALISED, read_dates
+from kobe_platform.months import first_day, last_day, month_after
 from kobe_platform.vocabulary import UNKNOWN
 
 PRECISION = ["unknown", "year", "month", "day"]
@@ -35,10 +36,7 @@ class ReferenceDay:
 
 def month_end(month: str) -> ReferenceDay:
     """The last day of ``YYYY-MM``."""
-    year, number = (int(part) for part in month.split("-"))
-    following = date(year + number // 12, number % 12 + 1, 1)
-    today = following - timedelta(days=1)
-    return ReferenceDay(pl.lit(_number(today)), pl.lit(_number(following)))
+    return ReferenceDay(pl.lit(_number(last_day(month))), pl.lit(_number(first_day(month_after(month)))))
 
 
 def _number(day: date) -> int:
@@ -90,7 +88,7 @@ def _less_unknown_parts(working: Working, column: Age, births: pl.DataFrame) -> 
     births = births.with_columns(
         pl.when(pl.col("left") > place).then(pl.col(name)) for place, name in enumerate(("y", "m", "d"))
     )
-    known = sum(pl.col(name).is_not_null().cast(pl.UInt32) for name in ("y", "m", "d"))
+    known = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.UInt32) for name in ("y", "m", "d"))
     return births.with_columns(known.alias("known"))
 
 

@@ -51,7 +51,7 @@ def _of_companion(working: Working, column: Protection, households: pl.Series) -
     Raises:
         ConfigurationError: ``abstraction.companion``: without it members of households would go unprotected.
     """
-    if column.companion not in working.companions:
+    if column.companion is None or column.companion not in working.companions:
         raise ConfigurationError(
             "the extract in which households of protected persons are looked up is not there",
             code="abstraction.companion",

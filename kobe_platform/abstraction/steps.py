@@ -19,8 +19,8 @@ from kobe_platform.abstraction.movements import derive_reason
 from kobe_platform.abstraction.protection import find_protected, hide
 from kobe_platform.abstraction.versions import drop_identical, keep_states, latest_version, net_cancellations
 from kobe_platform.abstraction.working import Working
-from kobe_platform.contracts import Column, Contract
-from kobe_platform.contracts.columns import Pseudonym
+from kobe_platform.contracts import Contract
+from kobe_platform.contracts.columns import AnyColumn, Pseudonym
 from kobe_platform.custody.pseudonyms import pseudonyms
 from kobe_platform.errors import PlatformError
 from kobe_platform.rules import hold, rejection
@@ -55,7 +55,7 @@ def _pseudonymise(working: Working, column: Pseudonym) -> None:
     working.derive(column.to, texts.spread(pseudonyms(texts.values.replace("", None), key)))
 
 
-def _nothing(working: Working, column: Column) -> None:
+def _nothing(working: Working, column: AnyColumn) -> None:
     """Read by another rule, or never read."""
 
 
@@ -115,7 +115,7 @@ def abstract(
     return Abstracted(_shuffled(frame, contract), working.facts())
 
 
-def _carry_out(step: Callable[[Working, Any], None], working: Working, column: Column) -> None:
+def _carry_out(step: Callable[[Working, Any], None], working: Working, column: AnyColumn) -> None:
     """One rule on one column; what it stumbles over is told by column and rule, never by value."""
     try:
         step(working, column)
@@ -139,7 +139,7 @@ def _carry_out(step: Callable[[Working, Any], None], working: Working, column: C
 
 def _shuffled(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Rows by the first pseudonym that all have, so that their order tells nothing; else by content."""
-    links = [column.to for column in contract.having(Pseudonym) if isinstance(column, Pseudonym)]
+    links = [column.to for column in contract.having(Pseudonym)]
     complete = [name for name in links if not frame[name].null_count()]
     return frame.sort(complete[0]) if complete else frame.sort(frame.columns)
 

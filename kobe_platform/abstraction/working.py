@@ -10,6 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from kobe_platform.contracts import Contract
+from kobe_platform.contracts.columns import OnlyFor
 from kobe_platform.extracts.encodings import decoded, distinct
 from kobe_platform.extracts.taking import ENCODING
 from kobe_platform.extracts.texts import has_gaiji, normalised
@@ -124,7 +125,7 @@ class Working:
         """Adds a lake column."""
         self.derived[name] = values.rename(name)
 
-    def applies(self, only_for: Mapping[str, str] | None) -> pl.Series | None:
+    def applies(self, only_for: OnlyFor | None) -> pl.Series | None:
         """Rows for which ``only_for`` {column, value} holds; None where it does not restrict."""
         if not only_for:
             return None

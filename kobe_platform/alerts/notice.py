@@ -138,12 +138,11 @@ def of_error(
             (the first failed tick's time in ``since``): ids of events are remembered for 90 days.
         remedy: by default of the kind (:data:`REMEDIES`).
     """
-    purposeful = isinstance(error, PlatformError)
-    code = error.code if purposeful else UNEXPECTED
-    told = {**(error.at if purposeful else {}), "code": code, **(at or {})}
+    code = error.code if isinstance(error, PlatformError) else UNEXPECTED
+    told = {**(error.at if isinstance(error, PlatformError) else {}), "code": code, **(at or {})}
     where = {name: str(told[name]) for name in COORDINATES if name in told}
     where = {name: value for name, value in where.items() if not _name_fault(value, _COORDINATE)}
-    sentence = error.ja if purposeful else "予期しないエラーで止まりました"
+    sentence = error.ja if isinstance(error, PlatformError) else "予期しないエラーで止まりました"
     if _sentence_fault(sentence):
         sentence = "エラーで止まりました"
     return Notice(

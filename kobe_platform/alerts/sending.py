@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from kobe_platform.alerts.config import AlertSettings
+from kobe_platform.alerts.config import AlertSettings, Mail
 from kobe_platform.alerts.line import failed
 from kobe_platform.alerts.mail import send_mail
 from kobe_platform.alerts.notice import Notice
@@ -85,13 +85,16 @@ def attempt(
 ) -> tuple[bool, PlatformError | None]:
     """Send ``notices`` to one channel, without memory: whether it got them, and what went wrong."""
     try:
-        if channel == "webhook":
+        if channel == "webhook" and settings.webhook is not None:
             post(notices, settings.webhook, settings.timeout_seconds, now)
-            return True, None
-        mail = settings.mail
-        refused = send_mail(notices, mail, settings.timeout_seconds, now)
+        elif settings.mail is not None:
+            return True, _mailed(notices, settings.mail, settings.timeout_seconds, now)
     except PlatformError as error:
         return False, error
-    if refused:
-        return True, failed(channel, "recipients", host=mail.host, port=mail.listens, refused=refused)
     return True, None
+
+
+def _mailed(notices: Sequence[Notice], mail: Mail, timeout: float, now: datetime) -> PlatformError | None:
+    """Send by mail; an error where the server took it for some recipients only."""
+    refused = send_mail(notices, mail, timeout, now)
+    return failed("mail", "recipients", host=mail.host, port=mail.listens, refused=refused) if refused else None

@@ -8,7 +8,7 @@ dropped.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,10 @@ from kobe_platform import vocabulary
 Class = Literal["I", "C", "L", "Q", "S", "X", "T", "P"]
 """I identifier, C code that identifies by law, L link, Q quasi-identifier, S sensitive, X protected, T technical,
 P public."""
+
+
+OnlyFor = dict[Literal["column", "value"], str]
+"""Another column and its value: the rule works only on rows that have it."""
 
 
 class Column(BaseModel):
@@ -51,7 +55,7 @@ class Column(BaseModel):
     labels: dict[str, str] = Field(default_factory=dict, exclude=True)
 
     @model_validator(mode="after")
-    def _class_allows_rule(self):
+    def _class_allows_rule(self) -> Self:
         if self.class_ not in self.classes:
             raise ValueError(f"class {self.class_} may not have this rule")
         return self
@@ -140,7 +144,7 @@ class Codes(Derived):
     blank: str | None = None
     other: str | None = None
     unknown_share: float = Field(default=0.01, ge=0, le=1)
-    only_for: dict[Literal["column", "value"], str] | None = None
+    only_for: OnlyFor | None = None
     required: bool = False
     boolean: bool = False
 
@@ -169,7 +173,7 @@ class Keep(Column):
     system: Literal["jis-x-0402", "local-government"] | None = None
 
     @model_validator(mode="after")
-    def _list_is_known(self):
+    def _list_is_known(self) -> Self:
         if self.list and not self.listed:
             raise ValueError(f"the vocabulary has no list {self.list}")
         return self
@@ -180,7 +184,7 @@ class Keep(Column):
         return vocabulary.codes_of(self.list) if self.list else ()
 
     @model_validator(mode="after")
-    def _pattern_bounds_personal_text(self):
+    def _pattern_bounds_personal_text(self) -> Self:
         if self.class_ != "P" and not self.pattern:
             raise ValueError("a kept column that is not public needs a pattern")
         if self.class_ != "P" and (self.codes or self.system):
@@ -249,7 +253,7 @@ class Duration(Derived):
     rule: Literal["duration"]
     to: str
     breaks: tuple[int, ...] = (0, 1, 3, 5, 10)
-    only_for: dict[Literal["column", "value"], str] | None = None
+    only_for: OnlyFor | None = None
 
 
 class EventMonth(Column):

@@ -17,7 +17,7 @@ import polars as pl
 from kobe_platform import vocabulary
 from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.columns import Column
-from kobe_platform.contracts.model import Contract
+from kobe_platform.contracts.model import Contract, Dates
 
 Fault = tuple[str, str]
 """The place (``columns.ID.key`` or a key of the head) and the reason."""
@@ -48,7 +48,7 @@ def neighbour_faults(contract: Contract, contracts: Mapping[str, Contract]) -> I
         if reference is not None:
             yield from _unfit_reference(column, reference)
     protection = contract.protection
-    if protection is not None and protection.companion in contracts:
+    if protection is not None and protection.companion is not None and protection.companion in contracts:
         companion = contracts[protection.companion]
         read = {column.id for column in companion.read} if companion.sensitivity == "personal" else set()
         for key, name in protection.companion_columns.items():
@@ -69,12 +69,7 @@ def _unfit_reference(column: Column, reference: Contract) -> Iterator[Fault]:
 
 
 def _of_the_head(contract: Contract) -> Iterator[Fault]:
-    dates = contract.dates
-    if dates.kind is not None and dates.western is None:
-        yield "dates.western", "it is left out although `kind` tells the calendars apart"
-    for code in dates.eras:
-        if not re.fullmatch(rf"[0-9]{{1,{dates.era_digits}}}", code):
-            yield "dates.eras", "an era code has other characters, or more of them, than `era_digits` says"
+    yield from _of_dates(contract.dates)
     if contract.sensitivity == "personal" and not contract.outputs:
         yield "columns", "no column yields anything for the lake"
     for kind in _ONE_OF_A_KIND:
@@ -87,6 +82,14 @@ def _of_the_head(contract: Contract) -> Iterator[Fault]:
             yield "thresholds.row_change_by_month", "its keys are calendar months, 01 to 12"
     if any(not suffix.startswith(".") for layout in contract.layouts for suffix in layout.suffix):
         yield "layouts.suffix", "a suffix begins with a point"
+
+
+def _of_dates(dates: Dates) -> Iterator[Fault]:
+    if dates.kind is not None and dates.western is None:
+        yield "dates.western", "it is left out although `kind` tells the calendars apart"
+    for code in dates.eras:
+        if not re.fullmatch(rf"[0-9]{{1,{dates.era_digits}}}", code):
+            yield "dates.eras", "an era code has other characters, or more of them, than `era_digits` says"
 
 
 def _of_the_column(contract: Contract, column: Column) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -47,7 +48,7 @@ def load_contract(path: Path) -> Contract:
     return contract_of(table, path)
 
 
-def contract_of(table: Mapping, path: Path, contracts: Mapping[str, Contract] | None = None) -> Contract:
+def contract_of(table: Mapping[str, Any], path: Path, contracts: Mapping[str, Contract] | None = None) -> Contract:
     """A contract from what its file says.
 
     Args:
@@ -76,7 +77,7 @@ def _fits(contract: Contract, path: Path, contracts: Mapping[str, Contract]) -> 
         raise _invalid(path, place, reason)
 
 
-def _named(loc: tuple, table: Mapping) -> list:
+def _named(loc: tuple[Any, ...], table: Mapping[str, Any]) -> list[Any]:
     """The place of an error with the column's id instead of its number."""
     parts = list(loc)
     columns = table.get("columns")
@@ -95,7 +96,7 @@ def _invalid(path: Path, place: str, reason: str) -> ConfigurationError:
 
 
 @cache
-def legal_register() -> Mapping[str, Mapping]:
+def legal_register() -> Mapping[str, Mapping[str, Any]]:
     """``bases`` and ``laws`` of ``assets/vocabulary/legal_bases.toml`` by identifier."""
     with (LISTS / "legal_bases.toml").open("rb") as file:
         return tomllib.load(file)

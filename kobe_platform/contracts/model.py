@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kobe_platform.contracts.columns import AnyColumn, Column, History, Never, Protection
 from kobe_platform.contracts.published import PublishedTable, table_faults
+from kobe_platform.months import FORM
 
 Encoding = Literal["cp932", "utf-8", "utf-8-sig"]
+Kind = TypeVar("Kind", bound=Column)
+"""A rule of columns."""
 ERAS = {"meiji": 1868, "taisho": 1912, "showa": 1926, "heisei": 1989, "reiwa": 2019}
 """Western year of each era's first year."""
 
@@ -101,7 +104,7 @@ class Layout(_Part):
     table: PublishedTable | None = None
 
     @model_validator(mode="after")
-    def _tables_are_delimited(self):
+    def _tables_are_delimited(self) -> Self:
         if self.table and (self.form != "delimited" or self.trailer):
             raise ValueError("a published table is delimited and has no trailer")
         return self
@@ -185,7 +188,7 @@ class Contract(_Part):
     complete: tuple[Complete, ...] = ()
 
     @model_validator(mode="after")
-    def _consistent(self):
+    def _consistent(self) -> Self:
         for what, names in (
             ("id", [column.id for column in self.columns]),
             ("header", [column.header for column in self.columns]),
@@ -194,6 +197,16 @@ class Contract(_Part):
             if twice := [name for name, n in Counter(names).items() if n > 1]:
                 raise ValueError(f"{what} {twice[0]} stands twice")
         self._references_exist()
+        self._fits_its_sensitivity()
+        if fault := next(table_faults(self.layouts, self.columns, self.sensitivity == "public"), None):
+            raise ValueError(fault)
+        if self.history and not self.having(History):
+            raise ValueError("history = true needs a column with the rule history")
+        if any(layout.form == "fixed" for layout in self.layouts) and any(c.width is None for c in self.columns):
+            raise ValueError("a fixed-width layout needs the width of every column")
+        return self
+
+    def _fits_its_sensitivity(self) -> None:
         public = [column.id for column in self.columns if column.class_ == "P"]
         if self.sensitivity == "public":
             if len(public) != len(self.columns):
@@ -204,13 +217,6 @@ class Contract(_Part):
             raise ValueError("sums, totals and complete belong to public contracts")
         elif public or self.use != "lake":
             raise ValueError("a personal contract has neither columns of class P nor another use than the lake")
-        if fault := next(table_faults(self.layouts, self.columns, self.sensitivity == "public"), None):
-            raise ValueError(fault)
-        if self.history and not self.having(History):
-            raise ValueError("history = true needs a column with the rule history")
-        if any(layout.form == "fixed" for layout in self.layouts) and any(c.width is None for c in self.columns):
-            raise ValueError("a fixed-width layout needs the width of every column")
-        return self
 
     def _references_exist(self) -> None:
         known = {column.id for column in self.columns}
@@ -237,12 +243,12 @@ class Contract(_Part):
         """The column with this id."""
         return next(column for column in self.columns if column.id == name)
 
-    def having(self, kind: type[Column]) -> list[Column]:
+    def having(self, kind: type[Kind]) -> list[Kind]:
         """The columns with one rule, in the contract's order."""
         return [column for column in self.columns if isinstance(column, kind)]
 
     @property
-    def read(self) -> tuple[Column, ...]:
+    def read(self) -> tuple[AnyColumn, ...]:
         """The columns that some rule reads: what raw holds."""
         return tuple(column for column in self.columns if column.read)
 
@@ -298,4 +304,4 @@ def _named_columns(column: Column) -> set[str]:
     return named
 
 
-Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+Month = Annotated[str, Field(pattern=rf"^{FORM}$")]

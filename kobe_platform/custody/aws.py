@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.custody.durable import storage_errors, write_private
 from kobe_platform.custody.folder import check_store, new_folder
@@ -35,13 +36,13 @@ class AwsKeyService(RingKeyService):
     """Keys of one installation in AWS KMS.
 
     Args:
-        client: a boto3 client of KMS.
+        client: a boto3 client of KMS (boto3 makes its methods while it runs, so they have no types).
         root_key: id of the KMS key that protects the installation's own secrets.
         municipality: part of every encryption context.
     """
 
     def __init__(
-        self, path: Path, root: bytes, client, root_key: str, municipality: str, *, principal: str, log: Path
+        self, path: Path, root: bytes, client: Any, root_key: str, municipality: str, *, principal: str, log: Path
     ) -> None:
         super().__init__(path, root, principal=principal, log=log)
         self._client = client
@@ -98,19 +99,19 @@ class AwsKeyService(RingKeyService):
             made = self._client.generate_data_key_without_plaintext(
                 KeyId=self._root_key, NumberOfBytes=KEY_BYTES, EncryptionContext=_context(self._municipality, purpose)
             )
-            return made["CiphertextBlob"].hex()
+            return bytes(made["CiphertextBlob"]).hex()
 
     def _seal(self, record: KeyRecord, key: bytes, identity: str) -> bytes:
         with kms_errors(identity):
             context = _context(self._municipality, record.purpose, identity)
             done = self._client.encrypt(KeyId=record.wrapped, Plaintext=key, EncryptionContext=context)
-        return done["CiphertextBlob"]
+        return bytes(done["CiphertextBlob"])
 
     def _unseal(self, record: KeyRecord, sealed: bytes, identity: str) -> bytes:
         with kms_errors(identity):
             context = _context(self._municipality, record.purpose, identity)
             done = self._client.decrypt(KeyId=record.wrapped, CiphertextBlob=sealed, EncryptionContext=context)
-        return done["Plaintext"]
+        return bytes(done["Plaintext"])
 
     def _material(self, record: KeyRecord) -> bytes:
         if record.wrapped is None:
@@ -118,7 +119,7 @@ class AwsKeyService(RingKeyService):
         with kms_errors(record.key_id):
             sealed, context = bytes.fromhex(record.wrapped), _context(self._municipality, record.purpose)
             done = self._client.decrypt(KeyId=self._root_key, CiphertextBlob=sealed, EncryptionContext=context)
-        return done["Plaintext"]
+        return bytes(done["Plaintext"])
 
     def _destroy(self, record: KeyRecord) -> None:
         if record.purpose.startswith(PSEUDONYM):
@@ -156,7 +157,7 @@ def kms_errors(object: str) -> Iterator[None]:
     ) from None
 
 
-def _client(region: str, endpoint: str):
+def _client(region: str, endpoint: str) -> Any:
     try:
         import boto3
         from botocore.config import Config
@@ -172,12 +173,12 @@ def _client(region: str, endpoint: str):
         return boto3.client("kms", region_name=region or None, endpoint_url=endpoint or None, config=config)
 
 
-def _new_key(client, municipality: str, purpose: str) -> str:
+def _new_key(client: Any, municipality: str, purpose: str) -> str:
     tags = [{"TagKey": "kobe-municipality", "TagValue": municipality}, {"TagKey": "kobe-purpose", "TagValue": purpose}]
     made = client.create_key(
         Description=f"kobe-platform {municipality} {purpose}", KeyUsage="ENCRYPT_DECRYPT", Tags=tags
     )
-    return made["KeyMetadata"]["KeyId"]
+    return str(made["KeyMetadata"]["KeyId"])
 
 
 def _context(municipality: str, purpose: str, identity: str = "") -> dict[str, str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kobe_platform.errors import CustodyError
+from kobe_platform.months import is_month
+
+if TYPE_CHECKING:
+    from kobe_platform.custody.service import RingKeyService
+    from kobe_platform.lake import PartitionStore
 
 keys_app = typer.Typer(no_args_is_help=True, help="The keys of this installation.", add_completion=False)
 lake_app = typer.Typer(no_args_is_help=True, help="The encrypted partitions.", add_completion=False)
@@ -26,10 +30,8 @@ def _family() -> None:
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase instead of writing a key file.")]
 
-MONTH = r"\d{4}-(?:0[1-9]|1[0-2])"
 
-
-def open_keys():
+def open_keys() -> RingKeyService:
     """The key service of the settings."""
     from kobe_platform.custody.opening import KeyPlace, open_key_service
     from kobe_platform.settings import Settings
@@ -37,7 +39,7 @@ def open_keys():
     return open_key_service(KeyPlace.of(Settings()))
 
 
-def open_store():
+def open_store() -> PartitionStore:
     """The partition store of the settings."""
     from kobe_platform.lake import PartitionStore
     from kobe_platform.settings import Settings
@@ -89,12 +91,14 @@ def rotate(
 
     A rotation that was interrupted is finished first; where that was asked for, no other is begun.
     """
+    from kobe_platform.settings import Settings
+
     store = open_store()
     known = {record.purpose for record in store.keys.versions() if record.purpose.startswith("data/")}
     wanted = sorted(known) if purpose is None else [purpose]
     if not set(wanted) <= known:
         raise typer.BadParameter("there is no such purpose: see `kobe keys list`")
-    with only_rotation(store.keys.path):
+    with only_rotation(Settings().keys):
         resumed = store.keys.pending()
         rewritten = _rewrapped(store, wanted, as_json)
         if resumed and purpose is not None and purpose not in resumed:
@@ -129,7 +133,7 @@ def only_rotation(keys: Path) -> Iterator[None]:
         yield
 
 
-def _rewrapped(store, purposes: list[str], quiet: bool) -> int:
+def _rewrapped(store: PartitionStore, purposes: list[str], quiet: bool) -> int:
     rewritten, faults = 0, []
     with typer.progressbar(store.keys.begin_rotation(purposes), label="rotating", hidden=quiet) as bar:
         for name in bar:
@@ -206,7 +210,7 @@ def lake_quality(
     from kobe_platform.quality.commands import quality_report, told
     from kobe_platform.settings import Settings
 
-    if not re.fullmatch(MONTH, month):
+    if not is_month(month):
         raise typer.BadParameter("a month is YYYY-MM", param_hint="MONTH")
     contract = load_contracts(Settings().contracts).get(source)
     if contract is None or contract.sensitivity != "personal":
@@ -268,5 +272,5 @@ def _anchor(text: str) -> tuple[int, str] | None:
     return int(number), last
 
 
-def _say(record: dict, as_json: bool, text: str) -> None:
+def _say(record: dict[str, Any], as_json: bool, text: str) -> None:
     typer.echo(json.dumps(record) if as_json else text)

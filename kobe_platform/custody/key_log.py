@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from kobe_platform.custody.durable import (
     PRIVATE_FILE,
@@ -177,7 +178,7 @@ class KeyLog:
             return LogVerdict(verdict.entries, "the log ends before the entry that was written down", verdict.entries)
         return verdict
 
-    def _walked(self, data: bytes, head: dict, anchor: tuple[int, str] | None) -> LogVerdict:
+    def _walked(self, data: bytes, head: dict[str, Any], anchor: tuple[int, str] | None) -> LogVerdict:
         former, count, end = START, 0, 0
         lines = data.split(b"\n")[:-1]
         for number, line in enumerate(lines, 1):
@@ -195,7 +196,7 @@ class KeyLog:
             return LogVerdict(count, "the end was cut off", count + 1, former)
         return LogVerdict(count, last=former, unsigned=len(data) - head["size"])
 
-    def _write(self, head: dict, uses: Sequence[Mapping[str, str]]) -> None:
+    def _write(self, head: dict[str, Any], uses: Sequence[Mapping[str, str]]) -> None:
         following, lines = self._chained(head, uses)
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, PRIVATE_FILE)
         try:
@@ -210,7 +211,7 @@ class KeyLog:
         finally:
             os.close(handle)
 
-    def _chained(self, head: dict, uses: Sequence[Mapping[str, str]]) -> tuple[dict, bytes]:
+    def _chained(self, head: dict[str, Any], uses: Sequence[Mapping[str, str]]) -> tuple[dict[str, Any], bytes]:
         """The head after some further entries, and their lines."""
         now, lines = datetime.now(UTC).isoformat(timespec="milliseconds"), []
         seq, former = head["seq"], head["hash"]
@@ -222,12 +223,12 @@ class KeyLog:
         written = b"".join(lines)
         return {"seq": seq, "hash": former, "size": head["size"] + len(written)}, written
 
-    def _undo(self, handle: int, head: dict) -> None:
+    def _undo(self, handle: int, head: dict[str, Any]) -> None:
         """Take back an entry that could not be completed, so that it does not count later (best effort)."""
         if (self._stored_head() or head)["seq"] <= head["seq"]:
             os.ftruncate(handle, head["size"])
 
-    def _head(self) -> dict:
+    def _head(self) -> dict[str, Any]:
         """The signed head, advanced over whole entries that a crash left without one."""
         head = self._stored_head()
         size = self.path.stat().st_size if self.path.exists() else 0
@@ -235,7 +236,7 @@ class KeyLog:
             raise _broken(self.path)
         return head if size == head["size"] else self._recovered(head)
 
-    def _recovered(self, head: dict) -> dict:
+    def _recovered(self, head: dict[str, Any]) -> dict[str, Any]:
         with self.path.open("rb") as file:
             file.seek(head["size"])
             whole, _, _ = file.read().rpartition(b"\n")
@@ -246,7 +247,7 @@ class KeyLog:
             head = {"seq": entry["seq"], "hash": entry["hash"], "size": head["size"] + len(line) + 1}
         return head
 
-    def _stored_head(self) -> dict | None:
+    def _stored_head(self) -> dict[str, Any] | None:
         try:
             head = json.loads(self._head_path.read_bytes())
             signed = hmac.compare_digest(head.pop("mac"), self._mac(head))
@@ -254,10 +255,10 @@ class KeyLog:
             return None
         return head if signed else None
 
-    def _sign(self, head: dict) -> None:
+    def _sign(self, head: dict[str, Any]) -> None:
         write_private(self._head_path, json.dumps({**head, "mac": self._mac(head)}).encode())
 
-    def _mac(self, head: dict) -> str:
+    def _mac(self, head: dict[str, Any]) -> str:
         return hmac.new(self._secret, json.dumps(head, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
     def _read_on(self) -> LogIndex:
@@ -283,24 +284,25 @@ class KeyLog:
 
     def _take(self, line: bytes) -> None:
         entry = _parsed(line.removesuffix(b"\n"))
-        whole = entry is not None and line.endswith(b"\n")
-        if not whole or entry["prev"] != self._read_hash or entry["hash"] != self._hash(entry):
+        if entry is None or not line.endswith(b"\n"):
+            raise _broken(self.path)
+        if entry["prev"] != self._read_hash or entry["hash"] != self._hash(entry):
             raise _broken(self.path)
         self._index.take(entry)
         self._read_until, self._read_hash = self._read_until + len(line), entry["hash"]
 
-    def _hash(self, entry: dict) -> str:
+    def _hash(self, entry: dict[str, Any]) -> str:
         text = json.dumps([entry[name] for name in FIELDS], ensure_ascii=False, separators=(",", ":"))
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _line(entry: dict) -> bytes:
+def _line(entry: dict[str, Any]) -> bytes:
     """An entry as it stands in the file: one form only, so that nothing can be added to it unseen."""
     told = {name: entry[name] for name in (*FIELDS, "hash")}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _parsed(line: bytes) -> dict | None:
+def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
         return entry if _line(entry) == line else None

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.custody.durable import clear_asides, locked, storage_errors, write_private
 from kobe_platform.errors import CustodyError
@@ -34,6 +35,10 @@ class KeyRecord:
     created_at: str
     wrapped: str | None
 
+    def revoked(self) -> KeyRecord:
+        """This version without its material."""
+        return replace(self, state=REVOKED, wrapped=None)
+
 
 @dataclass(frozen=True)
 class RingState:
@@ -45,6 +50,13 @@ class RingState:
     def active(self, purpose: str) -> KeyRecord | None:
         """The version that wraps for ``purpose``, or None."""
         return next((r for r in self.records if r.purpose == purpose and r.state == ACTIVE), None)
+
+    def newest(self, purpose: str) -> KeyRecord:
+        """:meth:`active` of a purpose that has one; LookupError where it has none."""
+        found = self.active(purpose)
+        if found is None:
+            raise LookupError(purpose)
+        return found
 
     def find(self, key_id: str) -> KeyRecord | None:
         """One version by its name."""
@@ -62,7 +74,7 @@ class RingState:
 
     def revoking(self, key_id: str) -> RingState:
         """With one version gone: its material is no longer in the ring."""
-        gone = [replace(r, state=REVOKED, wrapped=None) if r.key_id == key_id else r for r in self.records]
+        gone = [record.revoked() if record.key_id == key_id else record for record in self.records]
         return replace(self, records=tuple(gone))
 
 
@@ -118,5 +130,5 @@ class KeyRing:
                 clear_asides(self.path.parent)
             yield self.read()
 
-    def _mac(self, body: dict) -> str:
+    def _mac(self, body: dict[str, Any]) -> str:
         return hmac.new(self._secret, json.dumps(body, sort_keys=True).encode(), hashlib.sha256).hexdigest()

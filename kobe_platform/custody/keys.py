@@ -116,7 +116,9 @@ def _sealed_root(path: Path, root: bytes, passphrase: str | None) -> dict[str, o
 
 
 def _from_passphrase(passphrase: str, salt: bytes, parameters: dict[str, int]) -> bytes:
-    return Argon2id(salt=salt, length=KEY_BYTES, **parameters).derive(passphrase.encode())
+    iterations, lanes, memory_cost = (parameters[cost] for cost in ("iterations", "lanes", "memory_cost"))
+    derivation = Argon2id(salt=salt, length=KEY_BYTES, iterations=iterations, lanes=lanes, memory_cost=memory_cost)
+    return derivation.derive(passphrase.encode())
 
 
 def _root(path: Path, passphrase: str | None) -> bytes:
@@ -127,7 +129,8 @@ def _root(path: Path, passphrase: str | None) -> bytes:
             if len(root) != KEY_BYTES:
                 raise ValueError
             return root
-        salt, parameters, wrapped = bytes.fromhex(record["salt"]), record["argon2id"], bytes.fromhex(record["wrapped"])
+        salt, wrapped = bytes.fromhex(record["salt"]), bytes.fromhex(record["wrapped"])
+        parameters = {cost: record["argon2id"][cost] for cost in ARGON2ID}
     except (ValueError, KeyError, TypeError):
         raise CustodyError(
             "the key store cannot be understood: it is damaged, or belongs to another key service",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 COMMIT, DESTROYED, REVOKED = "commit", "destroyed", "revoked"
 
@@ -25,7 +26,7 @@ class LogIndex:
     created: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
 
-    def take(self, entry: dict) -> None:
+    def take(self, entry: dict[str, Any]) -> None:
         """Take in one authenticated entry."""
         if entry["action"] == COMMIT:
             name, _, generation = entry["object"].rpartition("/")

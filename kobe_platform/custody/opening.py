@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.custody.durable import check_private, storage_errors
 from kobe_platform.custody.service import RingKeyService
@@ -105,6 +106,6 @@ def passphrase_of(file: Path | None) -> str | None:
     return first
 
 
-def _kms(place: KeyPlace) -> dict:
+def _kms(place: KeyPlace) -> dict[str, Any]:
     common = {"log": place.log, "principal": place.principal, "municipality": place.municipality}
     return {**common, "region": place.region, "endpoint": place.endpoint}

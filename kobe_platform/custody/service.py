@@ -195,7 +195,7 @@ class RingKeyService(ABC):
                 state = self._with_new(state, revoked)
                 self._ring.save(state)
         for purpose in state.pending:
-            self._use("rotate", state.active(purpose), purpose)
+            self._use("rotate", state.newest(purpose), purpose)
         return state.pending
 
     def rewrapped(self, purpose: str) -> None:
@@ -222,10 +222,10 @@ class RingKeyService(ABC):
             self._use("revoke", record, key_id)
             if record.state != REVOKED:
                 self._destroy(record)
-            state = state.revoking(key_id)
-            self._ring.save(state)
+            revoked = record.revoked()
+            self._ring.save(state.revoking(key_id))
             self._use("revoked", record, key_id)
-        return state.find(key_id)
+        return revoked
 
     def _known(self, key_id: str) -> KeyRecord | None:
         """One version as the ring has it, a ring that is older than the log told apart from the present one."""
@@ -253,7 +253,7 @@ class RingKeyService(ABC):
                 raise key_fault("a pseudonym key was revoked: no other takes its place", "custody.revoked", purpose)
             state = self._with_new(state, [purpose])
             self._ring.save(state)
-        record = state.active(purpose)
+        record = state.newest(purpose)
         self._use("create", record, purpose)
         return record
 

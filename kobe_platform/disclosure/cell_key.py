@@ -14,6 +14,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -112,14 +113,14 @@ def _from_coordinates(model: Model, secret: bytes | None) -> np.ndarray:
     return keys
 
 
-def _number(secret: bytes, name: tuple, count: int) -> float:
+def _number(secret: bytes, name: tuple[Any, ...], count: int) -> float:
     message = json.dumps([name, count], ensure_ascii=False, separators=(",", ":")).encode()
     return (int.from_bytes(hmac.digest(secret, message, "sha256")[:8], "big") >> 11) / 2**53
 
 
-def _names(model: Model) -> list[tuple]:
+def _names(model: Model) -> list[tuple[Any, ...]]:
     """Population and (classification, code) of every coordinate that is not a total, of every variable."""
-    names: list[tuple] = [()] * model.size
+    names: list[tuple[Any, ...]] = [()] * model.size
     for layout in reversed(list(model.layouts.values())):
         bases = [base_of(model.spec, d) for d in layout.table.dimensions.values()]
         order = sorted(range(len(bases)), key=lambda axis: bases[axis])

@@ -52,7 +52,7 @@ def coarsened(
     while True:
         tried = _merged(part, choices)
         result: PartResult | None = at_most(tried) if wanted else None
-        open_steps = [table for table in wanted if choices[table.name]["steps"] < len(table.coarsen.steps)]
+        open_steps = [t for t in wanted if t.coarsen and choices[t.name]["steps"] < len(t.coarsen.steps)]
         if result is None or not _first_short(open_steps, result):
             try:
                 result = protect(tried)
@@ -64,9 +64,10 @@ def coarsened(
             if report.table in choices:
                 first.setdefault(report.table, _share(part.spec.table(report.table), report))
         short = _first_short(open_steps, result) if result else open_steps[0]
-        if short is None:
+        if short is not None:
+            _take_step(short, choices[short.name], tried)
+        elif result is not None:
             return _told(result, wanted, choices, first), choices
-        _take_step(short, choices[short.name], tried)
 
 
 def _first_short(tables: list[Table], result: PartResult) -> Table | None:

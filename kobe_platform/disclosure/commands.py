@@ -7,12 +7,23 @@ not what it must be.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kobe_platform.disclosure.auditor import AuditReport
+    from kobe_platform.disclosure.former import FormerRelease
+    from kobe_platform.disclosure.reports import Report
+    from kobe_platform.disclosure.spec import Spec
+    from kobe_platform.errors import DisclosureError
+
+    Progress = Callable[[str, int, int], None]
 
 REFUSED, UNUSABLE = 1, 2
 _REFUSALS = tuple(f"disclosure.{why}" for why in ("unprotected", "fixed", "audit", "ring", "undecided"))
@@ -108,7 +119,7 @@ def audit(
             raise typer.Exit(REFUSED)
 
 
-def _former(spec, folder: Path | None):
+def _former(spec: Spec, folder: Path | None) -> dict[str, pl.DataFrame] | None:
     """Published tables of a former release; tables that it does not have yet are left out."""
     from kobe_platform.disclosure.files import read_published
 
@@ -118,7 +129,13 @@ def _former(spec, folder: Path | None):
     return read_published(names, {table.name: table.dimensions for table in spec.tables}, folder)
 
 
-def _audited(spec, tables, previous, show):
+def _audited(
+    spec: Spec,
+    tables: Mapping[str, pl.DataFrame],
+    previous: Sequence[FormerRelease | Mapping[str, pl.DataFrame]],
+    show: Progress,
+) -> AuditReport:
+    """The verdict on what was just protected; a refusal is raised."""
     from kobe_platform.disclosure.auditor import audit as run
 
     # Means are published by others, from the counts; `kobe audit` reads them where they lie beside these tables.
@@ -129,7 +146,7 @@ def _audited(spec, tables, previous, show):
 
 
 @contextmanager
-def _progress() -> Iterator:
+def _progress() -> Iterator[Progress]:
     """A progress line on standard error, where that is a terminal."""
     from rich.console import Console
 
@@ -138,7 +155,7 @@ def _progress() -> Iterator:
         yield lambda stage, done, of: status.update(f"{stage}: {done:,} of {of:,}")
 
 
-def _fail(error, as_json: bool) -> None:
+def _fail(error: DisclosureError, as_json: bool) -> NoReturn:
     from rich.console import Console
 
     if as_json:
@@ -147,7 +164,7 @@ def _fail(error, as_json: bool) -> None:
     raise typer.Exit(REFUSED if error.code in _REFUSALS else UNUSABLE) from None
 
 
-def _report_protection(report, verdict, as_json: bool) -> None:
+def _report_protection(report: Report, verdict: AuditReport, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({**report.as_record(), "audit": verdict.as_record()}, ensure_ascii=False))
         return
@@ -164,7 +181,7 @@ def _report_protection(report, verdict, as_json: bool) -> None:
     console.print(f"protected in {report.seconds:.1f} s, audited as safe in {verdict.seconds:.1f} s")
 
 
-def _report_audit(verdict, as_json: bool) -> None:
+def _report_audit(verdict: AuditReport, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(verdict.as_record(), ensure_ascii=False))
         return

@@ -226,7 +226,7 @@ class _Room:
         strange = set(combination.possible) - set(left)
         strange |= {code for codes in combination.possible.values() for code in codes} - set(right)
         if strange:
-            raise refusal("a definition names an unknown code", "disclosure.code", code=sorted(strange)[0])
+            raise refusal("a definition names an unknown code", "disclosure.code", code=min(strange))
         together = np.zeros((int(one.max()) + 1, int(other.max()) + 1), dtype=bool)
         for code, position in left.items():
             for partner in combination.possible.get(code, right):

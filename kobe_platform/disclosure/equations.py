@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -35,7 +36,7 @@ def additive(layout: Layout, known: np.ndarray) -> Rows:
     return _block(rows, columns, coefficients)
 
 
-def _block(rows: list, columns: list, coefficients: list) -> Rows:
+def _block(rows: list[Any], columns: list[Any], coefficients: list[Any]) -> Rows:
     if not rows:
         return NO_ROWS
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(coefficients)

@@ -60,6 +60,7 @@ def read_release(spec: Spec, folder: Path, *, partial: bool = False) -> dict[str
     Args:
         partial: leave out tables that have no file (an earlier release may not have had them).
     """
+    wanted: list[tuple[str, list[str], type[pl.DataType]]]
     wanted = [(t.name, list(t.dimensions), pl.Int64) for t in spec.tables]
     for mean in spec.means:
         others = [c for c in spec.table(mean.of).dimensions if c != mean.dimension]

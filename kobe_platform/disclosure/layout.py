@@ -50,12 +50,12 @@ class Layout:
             nodes = codes.replace_strict(list(tree.codes), list(range(len(tree))), default=None, return_dtype=pl.Int64)
             unknown = nodes.is_null().arg_max() if nodes.null_count() else None
             if unknown is not None:
-                at = {"table": self.table.name, "column": column, "row": unknown + 1}
+                at: dict[str, str | int] = {"table": self.table.name, "column": column, "row": unknown + 1}
                 raise refusal(f"{subject} hold a code that is not in the hierarchy", "disclosure.code", **at)
             flat = flat * len(tree) + nodes.to_numpy()
         return flat
 
 
-def refusal(message: str, code: str, **at: str | int) -> DisclosureError:
+def refusal(message: str, code: str, /, **at: str | int) -> DisclosureError:
     """An error about the specification or the cells, by coordinates."""
     return DisclosureError(message, code=code, at=at, remedy="correct the specification or the cells")

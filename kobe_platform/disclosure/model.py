@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -148,7 +149,7 @@ def _aggregate(table: Table, trees: tuple[Tree, ...], frame: pl.DataFrame) -> np
     for axis, (column, tree) in enumerate(zip(layout.columns, trees, strict=True)):
         inner = ~tree.leaf[np.unravel_index(positions, shape)[axis]]
         if inner.any() and len(tree) > 1:
-            at = {"table": table.name, "column": column, "row": int(np.argmax(inner)) + 1}
+            at: dict[str, str | int] = {"table": table.name, "column": column, "row": int(np.argmax(inner)) + 1}
             raise refusal("the finest cells hold a code that has children", "disclosure.code", **at)
     counts = _counts(table, frame)
     if len(np.unique(positions)) != len(positions):
@@ -213,7 +214,7 @@ def _identify(
     return split, first, len(first)
 
 
-def _check_shared(layouts: Mapping[str, Layout], variables: list, arrays: list, value: np.ndarray) -> None:
+def _check_shared(layouts: Mapping[str, Layout], variables: list[Any], arrays: list[Any], value: np.ndarray) -> None:
     for layout, ids, array in zip(layouts.values(), variables, arrays, strict=True):
         wrong = np.flatnonzero(value[ids.ravel()] != array.ravel())
         if len(wrong):
@@ -258,7 +259,7 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
 def _with_relations(
     spec: Spec,
     layouts: Mapping[str, Layout],
-    attributes: dict,
+    attributes: dict[str, Any],
     blocks: list[Rows],
     unseen: tuple[np.ndarray, np.ndarray],
 ) -> Model:

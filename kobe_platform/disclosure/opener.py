@@ -199,7 +199,9 @@ class Opener:
                 break
             weighted = np.where(paid, cost / (far / far.max() + EVENNESS), cost)
             other = self.solver.least_moves(block, *bounds, weighted)
-            price = np.inf if other is None else cost[paid & (np.abs(other) > INTEGRALITY)].sum()
+            if other is None:
+                break
+            price = cost[paid & (np.abs(other) > INTEGRALITY)].sum()
             if price >= best - INTEGRALITY:
                 break
             moves, best = other, price

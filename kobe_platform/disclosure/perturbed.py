@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -53,7 +54,9 @@ def refuse_patterns(*given: Mapping[str, pl.DataFrame]) -> None:
             )
 
 
-def _shown(model: Model, value: np.ndarray, parameters: Mapping, quality: Mapping, programs: int) -> PartResult:
+def _shown(
+    model: Model, value: np.ndarray, parameters: Mapping[str, Any], quality: Mapping[str, Any], programs: int
+) -> PartResult:
     """Rows and reports; what the reports count, they count in the shown figures, not in the true ones."""
     counted = (model.value > 0) & ~model.residual
     change = np.abs(value - model.value)[counted]

@@ -6,9 +6,13 @@ Programs are written in *moves* y (what is added to the true table), so every eq
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+
+if TYPE_CHECKING:
+    import highspy
 
 INTEGRALITY = 1e-6
 INFINITE = 1e30
@@ -52,12 +56,12 @@ def block_of(columns: sparse.csc_array, variables: np.ndarray) -> Block:
     return Block(variables, starts.astype(np.int32), rows.astype(np.int32), columns.data[entries], len(used))
 
 
-def _quiet_highs():
+def _quiet_highs() -> highspy.Highs:
     """A HiGHS instance without output, clock or second thread."""
     import highspy
 
     highs = highspy.Highs()
-    for option, value in {
+    options: dict[str, bool | int | float | str] = {
         "output_flag": False,
         "threads": 1,
         "presolve": "off",
@@ -65,12 +69,13 @@ def _quiet_highs():
         "simplex_iteration_limit": MOST_ITERATIONS,
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 0.5,
-    }.items():
+    }
+    for option, value in options.items():
         highs.setOptionValue(option, value)
     return highs
 
 
-def _optimum(highs) -> np.ndarray | None:
+def _optimum(highs: highspy.Highs) -> np.ndarray | None:
     import highspy
 
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -197,7 +202,12 @@ class Solver:
         return None
 
     def _repaired(
-        self, matrix, moves: np.ndarray, lower: np.ndarray, region: np.ndarray, right: np.ndarray | None
+        self,
+        matrix: sparse.csc_array,
+        moves: np.ndarray,
+        lower: np.ndarray,
+        region: np.ndarray,
+        right: np.ndarray | None,
     ) -> np.ndarray | None:
         fixed = np.rint(moves)
         fixed[region] = 0
@@ -217,17 +227,17 @@ class Solver:
 
     def _solve(
         self,
-        cost,
-        lower,
-        upper,
-        starts,
-        rows,
-        values,
-        height,
-        integer=False,
-        right=None,
-        nodes=MOST_NODES,
-        presolve=None,
+        cost: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        starts: np.ndarray,
+        rows: np.ndarray,
+        values: np.ndarray,
+        height: int,
+        integer: bool = False,
+        right: np.ndarray | None = None,
+        nodes: int = MOST_NODES,
+        presolve: bool | None = None,
     ) -> np.ndarray | None:
         highs = self._highs
         sums = np.zeros(height) if right is None else right

@@ -6,6 +6,7 @@ A cell is *open* when two of these tables lie its width apart. Every solution co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -80,11 +81,11 @@ class Proofs:
             self.down[variables[falls]], self.down_by[variables[falls]] = -moves[falls], number
         return touched[self.spread[touched] < before]
 
-    def snapshot(self) -> tuple:
+    def snapshot(self) -> tuple[Any, ...]:
         """What :meth:`restore` needs to undo additions and withdrawals."""
         return self.down.copy(), self.up.copy(), self.down_by.copy(), self.up_by.copy(), list(self.tables)
 
-    def restore(self, state: tuple) -> None:
+    def restore(self, state: tuple[Any, ...]) -> None:
         """Back to a snapshot."""
         self.down, self.up, self.down_by, self.up_by, self.tables = state
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.former import FormerRelease
-from kobe_platform.disclosure.model import Layout, Model
+from kobe_platform.disclosure.layout import Layout
+from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import PUBLISHED, Spec
 
 

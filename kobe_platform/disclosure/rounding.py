@@ -124,10 +124,11 @@ class _Problem:
         upper = np.concatenate([self.up[chosen], np.where(fraction > 0, 1, 0), wide]).astype(float)
         matrix = sparse.csc_array(sparse.hstack([part, part, -part]))
         highs = highspy.Highs()
-        for option, value in {
+        options: dict[str, bool | int | float | str] = {
             "output_flag": False, "threads": 1, "solver": "simplex", "simplex_iteration_limit": MOST_ITERATIONS,
             "mip_max_nodes": MOST_NODES, "mip_rel_gap": 0.05,
-        }.items():  # fmt: skip
+        }  # fmt: skip
+        for option, value in options.items():
             highs.setOptionValue(option, value)
         highs.passModel(
             3 * size, matrix.shape[0], matrix.nnz, 1, 1, 0.0, cost, lower, upper, right, right,

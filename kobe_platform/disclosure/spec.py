@@ -297,24 +297,32 @@ class Spec(_Strict):
         if len(set(names)) != len(names):
             raise ValueError("two tables have one name")
         for relation in self.relations:
-            for term in (*relation.left, *relation.right):
-                if term.table not in names:
-                    raise ValueError(f"relation {relation.name} names an unknown table {term.table}")
-                columns = self.table(term.table).dimensions
-                missing = [c for c in (*relation.on, *term.at) if c not in columns]
-                if missing:
-                    raise ValueError(f"relation {relation.name}: table {term.table} has no column {missing[0]}")
+            self._names_of_relation(relation)
         check_methods(self)
         for mean in self.means:
-            if mean.of not in names or mean.table in names:
-                raise ValueError(f"the means {mean.table} name an unknown count table, or have its name")
-            columns = set(self.table(mean.of).dimensions)
-            if mean.dimension not in columns or not set(mean.on) <= columns - {mean.dimension}:
-                raise ValueError(f"the means {mean.table} name a column that {mean.of} does not have")
+            self._names_of_mean(mean)
         for name, dimension in self.dimensions.items():
             if dimension.of is not None and dimension.of not in self.dimensions:
                 raise ValueError(f"dimension {name} regroups an unknown dimension {dimension.of}")
         return self
+
+    def _names_of_relation(self, relation: Relation) -> None:
+        names = {table.name for table in self.tables}
+        for term in (*relation.left, *relation.right):
+            if term.table not in names:
+                raise ValueError(f"relation {relation.name} names an unknown table {term.table}")
+            columns = self.table(term.table).dimensions
+            missing = [c for c in (*relation.on, *term.at) if c not in columns]
+            if missing:
+                raise ValueError(f"relation {relation.name}: table {term.table} has no column {missing[0]}")
+
+    def _names_of_mean(self, mean: Mean) -> None:
+        names = {table.name for table in self.tables}
+        if mean.of not in names or mean.table in names:
+            raise ValueError(f"the means {mean.table} name an unknown count table, or have its name")
+        columns = set(self.table(mean.of).dimensions)
+        if mean.dimension not in columns or not set(mean.on) <= columns - {mean.dimension}:
+            raise ValueError(f"the means {mean.table} name a column that {mean.of} does not have")
 
     @model_validator(mode="after")
     def _definitions(self) -> Spec:
@@ -393,7 +401,7 @@ class Spec(_Strict):
         return self.dimensions.get(name, Dimension())
 
 
-def definitions(spec: Spec, populations: Set[str]) -> dict[str, tuple]:
+def definitions(spec: Spec, populations: Set[str]) -> dict[str, tuple[Any, ...]]:
     """The definitions among some populations, as the keys of a specification."""
     return {
         "includes": tuple(x for x in spec.includes if {x.part, x.whole} <= populations),
@@ -404,32 +412,41 @@ def definitions(spec: Spec, populations: Set[str]) -> dict[str, tuple]:
 
 def check_methods(spec: Spec) -> None:
     """Refuse what no method can promise (ValueError): a mixture within one population, a rule that cannot hold."""
-    kinds: dict[str, tuple] = {}
+    kinds: dict[str, tuple[Any, ...]] = {}
     for table in spec.tables:
         kind = (table.method, table.base, table.noise, table.magnitude)
         if kinds.setdefault(table.population, kind) != kind:
             raise ValueError(f"tables of one population need one method and one kind of measure: {table.name}")
-        rule = table.rule(spec.rule)
-        if table.base is not None and table.base < rule.minimum_frequency:
-            raise ValueError(f"the base of {table.name} is less than its minimum frequency")
-        if table.base is not None and (rule.interval_width or 0) >= table.base:
-            raise ValueError(f"rounding {table.name} to {table.base} leaves intervals of {table.base - 1}")
-        if table.homogeneity and rule.zeros != "hidden":
-            raise ValueError(f'homogeneity of {table.name} needs zeros = "hidden": shown zeros tell it')
-        if table.magnitude and not (rule.dominance or rule.p_percent or table.contributors):
-            raise ValueError(f"the magnitude table {table.name} has no rule")
-        if max(rule.dominance.n if rule.dominance else 0, 2 if rule.p_percent else 0) > len(table.largest):
-            raise ValueError(f"{table.name} lacks columns of largest contributions for its rule")
+        _check_rounding(table, table.rule(spec.rule))
+        _check_sensitivity(table, table.rule(spec.rule))
+    perturbed = {t.name for t in spec.tables if t.method != "suppression" or t.magnitude}
     for relation in spec.relations:
-        tied = [spec.table(term.table) for term in (*relation.left, *relation.right)]
-        if any(table.method != "suppression" or table.magnitude for table in tied):
+        if perturbed & {term.table for term in (*relation.left, *relation.right)}:
             raise ValueError(f"relation {relation.name} ties a table that is perturbed or holds magnitudes")
     for mean in spec.means:
-        if any(t.name == mean.of and (t.method != "suppression" or t.magnitude) for t in spec.tables):
+        if mean.of in perturbed:
             raise ValueError(f"the mean {mean.table} is of a table that is perturbed or holds magnitudes")
 
 
-def _beside(document: dict, folder: Path) -> None:
+def _check_rounding(table: Table, rule: Rule) -> None:
+    """The base of a rounded table keeps what its rule promises."""
+    if table.base is not None and table.base < rule.minimum_frequency:
+        raise ValueError(f"the base of {table.name} is less than its minimum frequency")
+    if table.base is not None and (rule.interval_width or 0) >= table.base:
+        raise ValueError(f"rounding {table.name} to {table.base} leaves intervals of {table.base - 1}")
+
+
+def _check_sensitivity(table: Table, rule: Rule) -> None:
+    """A table has what its sensitivity rules (homogeneity, dominance, p %) need."""
+    if table.homogeneity and rule.zeros != "hidden":
+        raise ValueError(f'homogeneity of {table.name} needs zeros = "hidden": shown zeros tell it')
+    if table.magnitude and not (rule.dominance or rule.p_percent or table.contributors):
+        raise ValueError(f"the magnitude table {table.name} has no rule")
+    if max(rule.dominance.n if rule.dominance else 0, 2 if rule.p_percent else 0) > len(table.largest):
+        raise ValueError(f"{table.name} lacks columns of largest contributions for its rule")
+
+
+def _beside(document: dict[str, Any], folder: Path) -> None:
     """Make the paths of earlier releases those of files beside the specification."""
     entries = document.get("previous")
     if not isinstance(entries, list):

@@ -179,7 +179,7 @@ class Suppressor(Opener):
                 cells = scope[missing]
                 moves = push(
                     self.solver, block, self.slackness[scope], missing, proofs.down[cells], model.width[cells], number,
-                    inner=inner,
+                    inner=bool(inner),
                 )  # fmt: skip
                 if moves is not None:
                     self._accept_near(block, moves)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -191,37 +191,25 @@ def base_of(spec: Spec, dimension: str) -> str:
 
 
 def _classify(spec: Spec, base: str, base_tree: Tree, regroupings: Mapping[str, Tree]) -> Classification:
-    leaf_sets = {
-        node: frozenset(np.flatnonzero(base_tree.below[node] & base_tree.leaf)) for node in range(len(base_tree))
-    }
-    known: dict[frozenset, int] = {}
-    for node, leaves in leaf_sets.items():
+    leaf_sets = [
+        frozenset(np.flatnonzero(base_tree.below[node] & base_tree.leaf).tolist()) for node in range(len(base_tree))
+    ]
+    known: dict[frozenset[int], int] = {}
+    for node, leaves in enumerate(leaf_sets):
         known.setdefault(leaves, node)
     sums: list[tuple[int, tuple[int, ...]]] = []
-    finest = [leaf_sets[node] for node in range(len(base_tree))]
+    finest = list(leaf_sets)
     nodes = {base: np.arange(len(base_tree))}
     for name, view in regroupings.items():
         gathered = spec.dimension(name).consists_of
         ids = np.full(len(view), -1)
-        sets: dict[int, frozenset] = {}
+        sets: dict[int, frozenset[int]] = {}
         for node in range(len(view) - 1, -1, -1):
-            code = view.codes[node]
-            if code in gathered:
-                missing = [part for part in gathered[code] if part not in base_tree.node]
-                if missing:
-                    raise _error("a regrouping gathers a code that its base does not have", name, code=missing[0])
-                parts = tuple(base_tree.node[part] for part in gathered[code])
-            elif code in base_tree.node:
-                parts = (base_tree.node[code],)
-            elif not view.leaf[node]:
-                parts = ()
-            else:
-                raise _error("a regrouping has a code that is neither in its base nor in consists_of", name, code=code)
-            union = frozenset().union(*(leaf_sets[p] for p in parts)) if parts else frozenset()
-            leaves = union if parts else frozenset().union(*(sets[c] for c in view.children[node]))
-            if parts and sum(len(leaf_sets[p]) for p in parts) != len(union):
-                raise _error("a regrouping gathers a code twice", name, code=code)
-            sets[node] = leaves
+            parts = _parts(name, view, node, gathered, base_tree)
+            sides = [leaf_sets[part] for part in parts] or [sets[child] for child in view.children[node]]
+            leaves = sets[node] = frozenset[int]().union(*sides)
+            if parts and sum(map(len, sides)) != len(leaves):
+                raise _error("a regrouping gathers a code twice", name, code=view.codes[node])
             if len(parts) == 1:
                 ids[node] = parts[0]
             elif leaves in known:
@@ -238,10 +226,27 @@ def _classify(spec: Spec, base: str, base_tree: Tree, regroupings: Mapping[str, 
     return Classification(len(base_tree) + len(sums), trees, nodes, tuple(sums), tuple(finest))
 
 
-def _check_partition(name: str, view: Tree, sets: Mapping[int, frozenset]) -> None:
+def _parts(
+    name: str, view: Tree, node: int, gathered: Mapping[str, Collection[str]], base_tree: Tree
+) -> tuple[int, ...]:
+    """Nodes of the base that make up a node of a regrouping; none where its own children do."""
+    code = view.codes[node]
+    if code in gathered:
+        missing = [part for part in gathered[code] if part not in base_tree.node]
+        if missing:
+            raise _error("a regrouping gathers a code that its base does not have", name, code=missing[0])
+        return tuple(base_tree.node[part] for part in gathered[code])
+    if code in base_tree.node:
+        return (base_tree.node[code],)
+    if view.leaf[node]:
+        raise _error("a regrouping has a code that is neither in its base nor in consists_of", name, code=code)
+    return ()
+
+
+def _check_partition(name: str, view: Tree, sets: Mapping[int, frozenset[int]]) -> None:
     for node, children in enumerate(view.children):
         if len(children) and (
-            frozenset().union(*(sets[c] for c in children)) != sets[node]
+            frozenset[int]().union(*(sets[c] for c in children)) != sets[node]
             or sum(len(sets[c]) for c in children) != len(sets[node])
         ):
             raise _error("a regrouping's children do not make up their parent", name, code=view.codes[node])

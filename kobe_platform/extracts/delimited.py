@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from kobe_platform.contracts import Contract, Layout
-from kobe_platform.errors import DeliveryRejected
+from kobe_platform.errors import Coordinate, DeliveryRejected
 from kobe_platform.extracts.declaring import SEARCHED, for_a_record, for_missing, for_the_header, for_unclassified
 from kobe_platform.extracts.encodings import codec
 from kobe_platform.extracts.texts import normalised
@@ -87,7 +87,7 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
         DeliveryRejected: ``header.absent``, ``header.twice``, ``header.unclassified``, ``header.protection``,
             ``header.missing``. A header's text is never repeated: without a header it would be a person's row.
     """
-    at = {**source.at, "line": source.lines_before + 1}
+    at: dict[str, Coordinate] = {**source.at, "line": source.lines_before + 1}
     size = _header_size(source.data)
     first = bytes(source.data[:size])
     try:
@@ -173,7 +173,7 @@ def _broken_record(source: Source, fields: int, layout: Layout, *, public: bool)
     delimiters = np.flatnonzero((raw == ord(layout.delimiter)) & ~_inside_quotes(raw))
     count = np.diff(np.searchsorted(delimiters, np.append(starts, len(raw)))) + 1
     wrong = np.flatnonzero(count != fields)
-    at = {**source.at, "contracted_fields": fields}
+    at: dict[str, Coordinate] = {**source.at, "contracted_fields": fields}
     if len(wrong):
         begin = int(starts[wrong[0]])
         record = bytes(data[begin : begin + (1 << 12)]).decode(codec(source.encoding), "replace").splitlines()[0]

@@ -16,8 +16,9 @@ from kobe_platform.extracts.delimited import Source
 from kobe_platform.extracts.encodings import BOM, trimmed, undecodable
 from kobe_platform.extracts.framing import unframed
 from kobe_platform.extracts.published import read_published
+from kobe_platform.months import FORM
 
-_PLACE = re.compile(r"(?P<municipality>[0-9]{5})/(?P<source>[a-z][a-z0-9_]*)/(?P<month>[0-9]{4}-(0[1-9]|1[0-2]))$")
+_PLACE = re.compile(rf"(?P<municipality>[0-9]{{5}})/(?P<source>[a-z][a-z0-9_]*)/(?P<month>{FORM})$")
 
 
 def place_of(folder: Path) -> dict[str, str]:

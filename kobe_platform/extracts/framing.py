@@ -7,6 +7,7 @@ import csv
 import numpy as np
 
 from kobe_platform.contracts import Layout
+from kobe_platform.errors import Coordinate
 from kobe_platform.extracts.delimited import CR, LF, QUOTE, Source
 from kobe_platform.extracts.encodings import codec
 from kobe_platform.rules import rejection
@@ -33,7 +34,8 @@ def unframed(source: Source, layout: Layout, rows: int | None) -> Source:
 
 def without_leading(source: Source, layout: Layout) -> Source:
     """A file from its column line on; errors as :func:`unframed`."""
-    at, start = {**source.at, "line": 1}, 0
+    at: dict[str, Coordinate] = {**source.at, "line": 1}
+    start = 0
     for number in range(layout.leading):
         stop = _end(source.data, start, quotes=layout.form == "delimited")
         if number == 0 and layout.leading_mark:
@@ -52,7 +54,7 @@ def _without_trailer(source: Source, layout: Layout, rows: int | None) -> Source
     tail = bytes(data[max(body - LONGEST_RECORD, 0) : body])
     start = body - len(tail) + max(tail.rfind(b"\n"), tail.rfind(b"\r")) + 1
     fields = _fields(source, start, body, layout)
-    at = {**source.at, "line": source.lines_before + _lines(data[:start]) + 1}
+    at: dict[str, Coordinate] = {**source.at, "line": source.lines_before + _lines(data[:start]) + 1}
     if not _begins(fields, layout.trailer_mark, layout):
         raise rejection("file.trailer", **at)
     counted = _counted(fields, layout)

@@ -25,6 +25,9 @@ from kobe_platform.extracts.screening import Screening, check_repeats
 from kobe_platform.extracts.texts import normalised
 from kobe_platform.rules import rejection
 
+EVERYTHING = "all"
+"""A column that has one value: what a total over no other columns is grouped by."""
+
 _ALWAYS = ("period.other",)
 """Rules that reject at the first row, whatever share of wrong rows the contract allows."""
 _CALENDARS = Dates()
@@ -160,6 +163,7 @@ def _read(screening: Screening, column: Column, *, of: str = "") -> _Read:
     elif isinstance(column, Number):
         read, wrong = _numbers(texts, column)
     else:
+        assert isinstance(column, Keep)  # contracts of public figures have no other columns
         texts = _recoded(texts, column)
         read, odd = plain_texts(texts, column)
         listed = column.listed
@@ -213,16 +217,15 @@ def _check_sum(screening: Screening, frame: pl.DataFrame, rule: Sum) -> None:
 def _check_total(screening: Screening, frame: pl.DataFrame, rule: Total) -> None:
     """The row of the whole is the sum of the rows of all its parts, where both are there."""
     contract = screening.contract
-    code, by = _output(contract, rule.column), [_output(contract, name) for name in rule.by]
-    keys = by or [pl.lit(0).alias("all")]
+    code = _output(contract, rule.column)
+    by = [_output(contract, name) for name in rule.by] or [EVERYTHING]
+    frame = frame.with_columns(pl.lit(0).alias(EVERYTHING))
     whole = frame.filter(pl.col(code) == rule.whole)
     parts = frame.filter(pl.col(code) != rule.whole)
     for name in rule.of:
         figure = _output(contract, name)
-        summed = parts.group_by(*keys).agg(
-            pl.col(figure).sum().alias("summed"), pl.col(figure).null_count().alias("open")
-        )
-        compared = whole.with_columns(*([] if by else keys)).join(summed, on=by or ["all"])
+        summed = parts.group_by(by).agg(pl.col(figure).sum().alias("summed"), pl.col(figure).null_count().alias("open"))
+        compared = whole.join(summed, on=by)
         differs = compared.filter((pl.col("open") == 0) & (pl.col(figure) != pl.col("summed")))
         if differs.height:
             raise screening.reject("sum.whole", differs["row"][0], name, rows=differs.height)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.contracts.columns import Column
 from kobe_platform.contracts.published import PublishedTable
-from kobe_platform.errors import DeliveryRejected
+from kobe_platform.errors import Coordinate, DeliveryRejected
 from kobe_platform.extracts.declaring import for_a_record, for_missing, for_the_header, for_unclassified
 from kobe_platform.extracts.delimited import Source, position_of
 from kobe_platform.extracts.encodings import codec, undecodable
@@ -77,7 +77,7 @@ def read_published(source: Source, contract: Contract, layout: Layout, table: Pu
     records = list(_records(body))
     names = _names(records[: table.header_lines])
     rows = _rows(records[table.header_lines :], table)
-    at = {**source.at, "line": records[0][0] if records else body.lines_before + 1}
+    at: dict[str, Coordinate] = {**source.at, "line": records[0][0] if records else body.lines_before + 1}
     heads = _heads(at, names, rows, contract, table, records)
     _check_widths(source.at, rows, len(names))
     return _figures(heads, given, rows, contract, table)
@@ -175,7 +175,7 @@ def _heads(
 def _complete(
     at: Mapping[str, str | int],
     heads: _Heads,
-    columns: list[Column],
+    columns: Sequence[Column],
     unclassified: list[int],
     table: PublishedTable,
     records: list[_Record],

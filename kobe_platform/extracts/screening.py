@@ -207,8 +207,7 @@ def _check_codes(screening: Screening, column: Column) -> None:
 
 def _seems(column: Column, values: pl.Series, index: pl.Series) -> dict[str, str]:
     """The system of codes that a column of places or nationalities seems to have instead of the declared one."""
-    placed = isinstance(column, CoarseArea) or (isinstance(column, Codes) and column.list == "countries")
-    if not placed:
+    if not isinstance(column, CoarseArea | Codes) or (isinstance(column, Codes) and column.list != "countries"):
         return {}
     counts = pl.Series("n", [0] * len(values), dtype=pl.Int64)
     counted = index.value_counts(name="n")
@@ -232,8 +231,8 @@ def _check_exchanged(screening: Screening, row: int, name: str) -> None:
         fits[other][name] = _share(test, told, index)
         if other != name and fits[other][name] >= FITTING:
             fits[name][other] = _share(tests[name], *texts(screening, other))
-    if other := fits_the_other(name, fits):
-        raise screening.reject("columns.exchanged", row, name, other_column=other)
+    if exchanged := fits_the_other(name, fits):
+        raise screening.reject("columns.exchanged", row, name, other_column=exchanged)
 
 
 def _form(column: Column) -> Callable[[pl.Series], pl.Series] | None:
@@ -246,7 +245,8 @@ def _form(column: Column) -> Callable[[pl.Series], pl.Series] | None:
 def _share(test: Callable[[pl.Series], pl.Series], values: pl.Series, index: pl.Series) -> float:
     """The share of filled rows that a test lets pass."""
     filled = (values != "").gather(index)
-    return float(test(values).gather(index).filter(filled).mean() or 0)
+    passed = test(values).gather(index).filter(filled).drop_nulls()
+    return int(passed.sum()) / len(passed) if len(passed) else 0.0
 
 
 def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -125,7 +125,7 @@ def complete(draft: Draft) -> None:
         GovernanceError: the first field that is missing.
     """
     texts = {"title": draft.title, "purpose": draft.purpose, "audience": draft.audience}
-    lists: dict[str, Iterable] = {"sources": draft.sources, "pages": draft.pages}
+    lists: dict[str, Sequence[str]] = {"sources": draft.sources, "pages": draft.pages}
     missing = [name for name, text in texts.items() if not text.strip()] + [name for name, v in lists.items() if not v]
     if draft.last < draft.first:
         missing.append("period")

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from datetime import UTC, date, datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, delete, insert, select, update
 
 from kobe_platform.governance.application import Application, Draft, Step, fiscal_number, refusal
 from kobe_platform.governance.people import Person
@@ -104,10 +104,11 @@ def next_number(connection: Connection, day: date) -> str:
 
 
 def _read(connection: Connection, number: str | None = None) -> list[Application]:
-    def wanted(table) -> ColumnElement[bool]:
-        return table.c.number.is_not(None) if number is None else table.c.number == number
+    def wanted(table: Table) -> ColumnElement[bool]:
+        matches: ColumnElement[bool] = table.c.number.is_not(None) if number is None else table.c.number == number
+        return matches
 
-    def texts(column) -> dict[str, list[str]]:
+    def texts(column: Column[str]) -> dict[str, list[str]]:
         found = defaultdict(list)
         for owner, text in connection.execute(select(column.table.c.number, column).where(wanted(column.table))):
             found[owner].append(text)

@@ -6,12 +6,17 @@ import json
 import sys
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from kobe_platform.governance.application import Application, Draft
 
 people_app = typer.Typer(help="Accounts of the staff: roles, audiences, passwords.", no_args_is_help=True)
 apply_app = typer.Typer(help="データ利用申請書: file, hand in, decide, print.", no_args_is_help=True)
@@ -22,7 +27,7 @@ By = Annotated[str, typer.Option("--as", help="Login of the acting person.")]
 Number = Annotated[str, typer.Argument(help="申請番号, e.g. R8-0001.")]
 
 
-def _database():
+def _database() -> Engine:
     from kobe_platform.governance.database import open_database
 
     return open_database(Settings().governance)
@@ -124,7 +129,7 @@ def new(
     typer.echo(f"{app.number}: {STATES_JA[app.state]}")
 
 
-def _draft(file: Path):
+def _draft(file: Path) -> Draft:
     import tomllib
 
     from kobe_platform.governance.application import Draft
@@ -165,7 +170,7 @@ def list_applications(as_json: AsJson = False) -> None:
         typer.echo(f"{app.number}  {state}  {app.draft.first}〜{app.draft.last}  {app.draft.title}")
 
 
-def _record(app) -> dict[str, object]:
+def _record(app: Application) -> dict[str, object]:
     from kobe_platform.clock import today
 
     draft = app.draft

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +64,7 @@ def _sqlite(address: URL) -> Engine:
     engine = create_engine(address, connect_args={"timeout": 30}, pool_size=20)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection, _record) -> None:
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
         # The driver opens no transaction of its own: `begin` below does, and takes the write lock when it must.
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys = ON")
@@ -71,7 +72,7 @@ def _sqlite(address: URL) -> Engine:
         connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")
-    def begin(connection) -> None:
+    def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN")
 
     return engine

@@ -100,7 +100,7 @@ def check_password(engine: Engine, login: str, text: str, now: datetime | None =
         row = connection.execute(select(password).where(password.c.login == login)).first()
     person = find_person(engine, login) if login else None
     usable = bool(row and person and person.active and not (row.locked_until and row.locked_until > moment))
-    right = _matches(row.hash if usable else _nobody(), text) and usable
+    right = _matches(row.hash if row is not None and usable else _nobody(), text) and usable
     outcome = DONE if right else REFUSED
     with writing(engine) as connection:
         if row:

@@ -33,7 +33,7 @@ ROLES = {
 STATES = ("draft", "submitted", "approved", "returned", "rejected", "expired", "withdrawn")
 
 
-class Moment(TypeDecorator):
+class Moment(TypeDecorator[datetime]):
     """An aware datetime, stored as ``2026-11-23T01:02:03.000004Z``."""
 
     impl = String(27)

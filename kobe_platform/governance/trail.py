@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select
 
 from kobe_platform.governance.database import writing
 from kobe_platform.governance.schema import event
@@ -30,7 +31,7 @@ class Event:
     action: str
     object: str
     outcome: str
-    detail: Mapping[str, object]
+    detail: Mapping[str, Any]
 
 
 def record(
@@ -56,7 +57,7 @@ def record(
     )
 
 
-def note(engine: Engine, who: str, action: str, object: str = "", **told) -> None:
+def note(engine: Engine, who: str, action: str, object: str = "", **told: Any) -> None:
     """:func:`record` in a transaction of its own."""
     with writing(engine) as connection:
         record(connection, who, action, object, **told)
@@ -78,5 +79,5 @@ def events(engine: Engine, since: datetime, until: datetime) -> list[Event]:
     return [_entry(row) for row in rows]
 
 
-def _entry(row) -> Event:
+def _entry(row: Row[Any]) -> Event:
     return Event(row.at, row.who, row.action, row.object, row.outcome, json.loads(row.detail) if row.detail else {})

@@ -14,7 +14,9 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.lake.partitions import (
     HEAD,
@@ -60,7 +62,7 @@ class HeadEntry:
     made_from: str
     definition: str = ""
     destroyed_at: str = ""
-    facts: Mapping = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     verdicts: Mapping[str, HeadVerdict] = field(default_factory=dict)
 
     def verdict(self, check: str) -> HeadVerdict | None:
@@ -75,11 +77,12 @@ class Heads:
 
     entries: Mapping[PartitionId, HeadEntry]
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _months(self) -> dict[tuple[str, str], list[str]]:
         by_source: dict[tuple[str, str], list[str]] = {}
         for id in self.entries:
             by_source.setdefault((id.stage, id.source), []).append(id.month)
-        object.__setattr__(self, "_months", {key: sorted(months) for key, months in by_source.items()})
+        return {key: sorted(months) for key, months in by_source.items()}
 
     def current(self, id: PartitionId) -> HeadEntry | None:
         """The partition in force, or None."""
@@ -91,6 +94,7 @@ class Heads:
 
 
 _Stamp = tuple[int, int, int]
+_Known = tuple[list[_Stamp | None], HeadEntry]
 
 
 class HeadIndex:
@@ -103,13 +107,13 @@ class HeadIndex:
 
     def __init__(self, root: Path, kept: Path | None = None) -> None:
         self.root, self.kept = root, kept
-        self._known: dict[str, tuple[list[_Stamp | None], HeadEntry]] = {}
+        self._known: dict[str, _Known] = {}
         self._loaded = kept is None
 
     def read(self) -> Heads:
         """The partitions in force now; what stands half-written is taken as it was before."""
         if not self._loaded:
-            self._known, self._loaded = self._load(), True
+            self._known, self._loaded = _load(self.kept) if self.kept is not None else {}, True
         known, changed = {}, False
         for name, id in self._folders():
             held = self._known.get(name)
@@ -121,7 +125,7 @@ class HeadIndex:
         changed |= len(known) != len(self._known)
         self._known = known
         if changed and self.kept is not None:
-            self._save()
+            _save(self.kept, self._known)
         return Heads({entry.id: entry for _, entry in known.values()})
 
     def _folders(self) -> Iterator[tuple[str, PartitionId]]:
@@ -141,29 +145,32 @@ class HeadIndex:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def _load(self) -> dict[str, tuple[list[_Stamp | None], HeadEntry]]:
-        try:
-            told = json.loads(self.kept.read_bytes())
-            if told["version"] != _VERSION:
-                return {}
-            return {name: ([tuple(s) if s else None for s in stamps], _of(row)) for name, stamps, row in told["heads"]}
-        except (OSError, ValueError, KeyError, TypeError):
+
+def _load(kept: Path) -> dict[str, _Known]:
+    """The index that another process kept; empty where there is none of this version."""
+    try:
+        told = json.loads(kept.read_bytes())
+        if told["version"] != _VERSION:
             return {}
-
-    def _save(self) -> None:
-        """Keep the index (best effort: it is only a shortcut)."""
-        rows = [(name, stamps, _row(entry)) for name, (stamps, entry) in self._known.items()]
-        aside = self.kept.with_name(f".{self.kept.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            self.kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for left in self.kept.parent.glob(f".{self.kept.name}.*"):
-                if not Path("/proc", left.suffix[1:]).exists():  # its process was killed while it wrote
-                    left.unlink(missing_ok=True)
-            aside.write_text(json.dumps({"version": _VERSION, "heads": rows}), "utf-8")
-            os.replace(aside, self.kept)
+        return {name: ([tuple(s) if s else None for s in stamps], _of(row)) for name, stamps, row in told["heads"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
-def _entry(id: PartitionId, manifest: Mapping, verdicts: Mapping[str, HeadVerdict]) -> HeadEntry:
+def _save(kept: Path, known: Mapping[str, _Known]) -> None:
+    """Keep the index (best effort: it is only a shortcut)."""
+    rows = [(name, stamps, _row(entry)) for name, (stamps, entry) in known.items()]
+    aside = kept.with_name(f".{kept.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in kept.parent.glob(f".{kept.name}.*"):
+            if not Path("/proc", left.suffix[1:]).exists():  # its process was killed while it wrote
+                left.unlink(missing_ok=True)
+        aside.write_text(json.dumps({"version": _VERSION, "heads": rows}), "utf-8")
+        os.replace(aside, kept)
+
+
+def _entry(id: PartitionId, manifest: Mapping[str, Any], verdicts: Mapping[str, HeadVerdict]) -> HeadEntry:
     inputs, facts = manifest["inputs"], manifest["facts"]
     return HeadEntry(
         id=id,
@@ -211,14 +218,14 @@ def _subfolders(folder: Path) -> list[str]:
         return []
 
 
-def _row(entry: HeadEntry) -> list:
+def _row(entry: HeadEntry) -> list[Any]:
     verdicts = {name: [v.digest, v.passed, v.blocking, v.engine] for name, v in entry.verdicts.items()}
     id = entry.id
     told = [entry.generation, entry.digest, entry.content, entry.made_from, entry.definition, entry.destroyed_at]
     return [[id.stage, id.source, id.month], *told, dict(entry.facts), verdicts]
 
 
-def _of(row: list) -> HeadEntry:
+def _of(row: list[Any]) -> HeadEntry:
     id, generation, digest, content, made, definition, destroyed_at, facts, verdicts = row
     found = {name: HeadVerdict(*told) for name, told in verdicts.items()}
     return HeadEntry(PartitionId(*id), generation, digest, content, made, definition, destroyed_at, facts, found)

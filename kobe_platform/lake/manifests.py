@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.custody.durable import storage_error, storage_errors, write_private
 from kobe_platform.custody.service import KeyService
@@ -121,7 +122,7 @@ class Manifests:
         """Write the manifest of a generation into its folder."""
         self._write(folder / MANIFEST, partition.record(self.name(partition.id)))
 
-    def read_signed(self, id: PartitionId, name: str) -> dict | None:
+    def read_signed(self, id: PartitionId, name: str) -> dict[str, Any] | None:
         """A signed file beside a partition's heads; None where there is none.
 
         Raises:
@@ -135,17 +136,17 @@ class Manifests:
             raise storage_error(error, self.name(id)) from None
         return self._authentic(data, id)
 
-    def write_signed(self, id: PartitionId, name: str, record: Mapping) -> None:
+    def write_signed(self, id: PartitionId, name: str, record: Mapping[str, Any]) -> None:
         """Write a signed file beside a partition's heads; callers hold a lock on it."""
         self._write(self.folder(id) / name, {"object": self.name(id), **record})
 
-    def _write(self, path: Path, record: dict) -> None:
+    def _write(self, path: Path, record: dict[str, Any]) -> None:
         record = {**record, "mac": self._mac(record)}
         write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
 
-    def _authentic(self, data: bytes, id: PartitionId) -> dict:
+    def _authentic(self, data: bytes, id: PartitionId) -> dict[str, Any]:
         try:
-            record = json.loads(data)
+            record: dict[str, Any] = json.loads(data)
             sound = hmac.compare_digest(record.pop("mac"), self._mac(record))
         except (ValueError, KeyError, TypeError, AttributeError):
             sound, record = False, {}
@@ -153,7 +154,7 @@ class Manifests:
             raise fault("a manifest does not authenticate", "custody.tampered_manifest", id)
         return record
 
-    def _mac(self, record: Mapping) -> str:
+    def _mac(self, record: Mapping[str, Any]) -> str:
         text = json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
         return hmac.new(self.keys.manifest_key(), text, hashlib.sha256).hexdigest()
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.custody.service import WrappedKey
 
@@ -60,7 +61,7 @@ class Partition:
     columns: Mapping[str, str]
     digest: str
     size: int
-    facts: Mapping
+    facts: Mapping[str, Any]
     inputs: Mapping[str, str]
     created_at: str
     key: WrappedKey
@@ -75,7 +76,7 @@ class Partition:
         """
         return content_of(self.facts, self.inputs, self.digest)
 
-    def record(self, object: str) -> dict:
+    def record(self, object: str) -> dict[str, Any]:
         """As its manifest says it, without the signature."""
         return {
             "object": object,
@@ -92,7 +93,7 @@ class Partition:
         }
 
     @classmethod
-    def of(cls, id: PartitionId, record: Mapping) -> Partition:
+    def of(cls, id: PartitionId, record: Mapping[str, Any]) -> Partition:
         """From an authenticated manifest."""
         return cls(
             id=id,
@@ -117,7 +118,7 @@ class VerifyReport:
     faults: tuple[tuple[str, str], ...]
 
 
-def content_of(facts: Mapping, inputs: Mapping[str, str], digest: str) -> str:
+def content_of(facts: Mapping[str, Any], inputs: Mapping[str, str], digest: str) -> str:
     """See :attr:`Partition.content`."""
     if "content" in facts:
         return str(facts["content"])

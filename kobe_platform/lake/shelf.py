@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from kobe_platform.lake.partitions import PartitionId
 
@@ -21,7 +21,7 @@ class Held(Protocol):
     def content(self) -> str: ...
 
     @property
-    def facts(self) -> Mapping: ...
+    def facts(self) -> Mapping[str, Any]: ...
 
     @property
     def destroyed_at(self) -> str: ...

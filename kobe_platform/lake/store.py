@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -41,6 +42,8 @@ from kobe_platform.lake.partitions import (
     generations,
 )
 
+Frame = pl.DataFrame | pl.LazyFrame
+
 KEPT_GENERATIONS = 2
 READ_ATTEMPTS = 4
 """Tries of a reader whose generation was taken away under it by newer commits."""
@@ -66,9 +69,9 @@ class PartitionStore:
     def write(
         self,
         id: PartitionId,
-        frame: pl.DataFrame | pl.LazyFrame,
+        frame: Frame,
         *,
-        facts: Mapping | None = None,
+        facts: Mapping[str, Any] | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> Partition:
         """Commit ``frame`` as the partition's next generation and put it in force.
@@ -123,12 +126,12 @@ class PartitionStore:
                 itself fails (``lake.query``). CustodyError: what is wrong with the file, see
                 :func:`~kobe_platform.lake.diagnosis.diagnosed`.
         """
-        partition = self._present(id)
+        partition = self.present(id)
         for attempt in range(READ_ATTEMPTS):
             try:
                 return self.collected(partition, build)
             except CustodyError:
-                now = self._present(id)
+                now = self.present(id)
                 if now == partition or attempt == READ_ATTEMPTS - 1:
                     raise
                 partition = now
@@ -139,7 +142,7 @@ class PartitionStore:
 
         Each use of a key has its entry in the log, and the log is synced once.
         """
-        partitions = [self._present(id) for id in ids]
+        partitions = [self.present(id) for id in ids]
         keys = self.keys.unwrap_all([self._locked_by(partition) for partition in partitions])
         return [self._rows(partition, key) for partition, key in zip(partitions, keys, strict=True)]
 
@@ -148,9 +151,26 @@ class PartitionStore:
         try:
             return self._decrypted(partition, key, lambda frame: frame)
         except CustodyError:
-            if self._present(partition.id) == partition:
+            if self.present(partition.id) == partition:
                 raise
             return self.read(partition.id)
+
+    def present(self, id: PartitionId) -> Partition:
+        """:meth:`current`, where there must be one.
+
+        Raises:
+            LakeError: nothing was committed there yet.
+        """
+        partition = self.current(id)
+        if partition is None:
+            raise LakeError(
+                "there is no such partition",
+                code="lake.absent",
+                at=id.at,
+                remedy="materialize the asset of this stage for this month first",
+                ja="その月の区画はまだありません",
+            )
+        return partition
 
     def months(self, stage: str, source: str) -> list[str]:
         """Months that have a partition in force, ascending."""
@@ -167,7 +187,9 @@ class PartitionStore:
     def history(self, id: PartitionId) -> list[Partition]:
         """The kept generations, oldest first, the one in force last; none that never came into force."""
         head = self.manifests.head(id)
-        held = generations(self.manifests.folder(id)) if head else []
+        if head is None:
+            return []
+        held = generations(self.manifests.folder(id))
         return [self.manifests.manifest(id, number) for number in held if number <= head.generation]
 
     def verify(self) -> VerifyReport:
@@ -211,7 +233,9 @@ class PartitionStore:
         """Where the encrypted rows of a generation lie."""
         return generation_folder(self.manifests.folder(partition.id), partition.generation) / DATA_FILE
 
-    def _committed(self, id: PartitionId, frame, facts: Mapping, inputs: Mapping[str, str]) -> Partition:
+    def _committed(
+        self, id: PartitionId, frame: Frame, facts: Mapping[str, Any], inputs: Mapping[str, str]
+    ) -> Partition:
         folder = self.manifests.folder(id)
         generation = self.keys.log.committed(self.manifests.name(id)) + 1
         aside = folder / f".g{generation:06d}.new"
@@ -228,7 +252,13 @@ class PartitionStore:
         return partition
 
     def _written(
-        self, id: PartitionId, generation: int, frame, folder: Path, facts: Mapping, inputs: Mapping[str, str]
+        self,
+        id: PartitionId,
+        generation: int,
+        frame: Frame,
+        folder: Path,
+        facts: Mapping[str, Any],
+        inputs: Mapping[str, str],
     ) -> Partition:
         key = secrets.token_bytes(KEY_BYTES)
         identity = self.manifests.identity(id, generation)
@@ -278,18 +308,6 @@ class PartitionStore:
             os.rename(generation_folder(folder, old), gone)
             shutil.rmtree(gone, ignore_errors=True)
 
-    def _present(self, id: PartitionId) -> Partition:
-        partition = self.current(id)
-        if partition is None:
-            raise LakeError(
-                "there is no such partition",
-                code="lake.absent",
-                at=id.at,
-                remedy="materialize the asset of this stage for this month first",
-                ja="その月の区画はまだありません",
-            )
-        return partition
-
     def _found(self, stage: str = "", source: str = "") -> Iterator[PartitionId]:
         """Partitions in force, ascending; a first commit whose heads a crash left counts too.
 
@@ -301,8 +319,9 @@ class PartitionStore:
         wanted = {place for place in wanted if not source or place.endswith(f"/{source}")}
         for place in sorted(places | wanted):
             told = logged.get(place, set())
+            of_stage, _, name = place.partition("/")
             for month in sorted(told | set(_folders(self.root / place))):
-                id = PartitionId(*place.split("/"), month)
+                id = PartitionId(of_stage, name, month)
                 if month in told or self._begun(id):
                     yield id
 

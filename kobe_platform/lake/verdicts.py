@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kobe_platform.custody.durable import locked, storage_errors
 from kobe_platform.engine import engine_version
@@ -37,7 +37,7 @@ class CheckVerdict:
     passed: bool
     blocking: bool
     digest: str
-    facts: Mapping
+    facts: Mapping[str, Any]
     at: str
     engine: str = ""
 
@@ -47,7 +47,7 @@ class CheckVerdict:
 
 
 def record(
-    store: PartitionStore, partition: Partition, check: str, *, passed: bool, blocking: bool, facts: Mapping
+    store: PartitionStore, partition: Partition, check: str, *, passed: bool, blocking: bool, facts: Mapping[str, Any]
 ) -> None:
     """Write down what a check found of ``partition``; a former verdict of the same check is replaced.
 

@@ -88,10 +88,10 @@ def bind(
     """
     component = COMPONENTS[tag.name]
     faults = faults or Faults()
-    for attribute in tag.attributes:
-        if attribute not in component.attributes:
-            remedy = nearest(attribute, component.attributes)
-            faults.add(fail("attribute", f"<{tag.name}> has no attribute {attribute}", remedy, tag.line))
+    for given_name in tag.attributes:
+        if given_name not in component.attributes:
+            remedy = nearest(given_name, component.attributes)
+            faults.add(fail("attribute", f"<{tag.name}> has no attribute {given_name}", remedy, tag.line))
     values = {}
     for name, attribute in component.attributes.items():
         given = tag.attributes.get(name)
@@ -147,7 +147,7 @@ def _format_fault(attribute: Attribute, value: str, units: Sequence[str]) -> str
 
 def column_formats(text: str) -> list[tuple[str, str]]:
     """``人 年月:和暦 前月との差:±人`` → column and code, the column empty for the code of all figures."""
-    return [tuple(word.rpartition(":")[::2]) for word in words(text)]
+    return [(column, code) for column, _, code in (word.rpartition(":") for word in words(text))]
 
 
 def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame], faults: Faults) -> None:

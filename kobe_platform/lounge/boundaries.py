@@ -168,7 +168,7 @@ def _area(ring: Sequence[tuple[int, int]]) -> float:
 def _middle(ring: Sequence[tuple[int, int]]) -> tuple[float, float, float]:
     """Where a name stands best: the middle of the widest level stretch inside the ring, and that stretch's length."""
     top, bottom = min(y for _, y in ring), max(y for _, y in ring)
-    best = (ring[0][0], ring[0][1], 0.0)
+    best: tuple[float, float, float] = (ring[0][0], ring[0][1], 0.0)
     for number in range(1, 12):
         y = top + (bottom - top) * number / 12 + 0.01
         crossings = sorted(_crossings(ring, y))

@@ -116,11 +116,10 @@ def new_pages(pages: Sequence[Page]) -> frozenset[str]:
 
 def newest_html(pages: Sequence[Page]) -> str:
     """The last pages by day of release, on one line; empty where none has a day."""
-    dated = [page for page in pages if page.slug != PORTAL and page.meta.published]
-    dated.sort(key=lambda page: page.meta.published, reverse=True)
+    dated = [(day, page) for page in pages if page.slug != PORTAL and (day := page.meta.published)]
+    dated.sort(key=lambda one: one[0], reverse=True)
     items = "".join(
-        f'<li>{time_html(page.meta.published)}<a href="{page.slug}.html">{escape(page.title)}</a></li>'
-        for page in dated[:NEWEST]
+        f'<li>{time_html(day)}<a href="{page.slug}.html">{escape(page.title)}</a></li>' for day, page in dated[:NEWEST]
     )
     return f'<ul class="lounge-newest">{items}</ul>' if items else '<p class="lounge-empty">ありません。</p>'
 

@@ -159,8 +159,8 @@ def _chart(
         x, y, series = bound[across[0]], bound["value"], bound[across[1]]
     found = matrices(frame, x=x, y=y, series=series, sliced_by=choice.sliced_by, keys=choice.keys)
     piled = bool(bound["stacked"] or bound["normalize"] or bound.name == "AreaChart")
-    opts = {name: True for name, on in (("horizontal", bound["horizontal"]), ("stacked", piled)) if on}
-    opts |= guides.opts | ({"total": bound["normalize"]} if bound["normalize"] else {})
+    opts: dict[str, Any] = {name: True for name, on in (("horizontal", bound["horizontal"]), ("stacked", piled)) if on}
+    opts |= {**guides.opts, **({"total": bound["normalize"]} if bound["normalize"] else {})}
     opts |= {"zero": True} if bound["base"] == "zero" else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
     opts |= {"era": True} if bound["axis"] else {}
@@ -205,21 +205,26 @@ def _map(
     headings = (heading(bound["x"]), heading(bound["y"]), bound["title"])
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
-    rows = matrix.cells.get(key) if matrix else None
+    here, values = _row_of(matrix, key)
     table = matrix_table(matrix, key, headings, bound.format, periods.label)
     shown = _scroll(table, bound["title"])
     if shapes is None:
         shown = f'<p class="lounge-note">{NO_SHAPES}</p>{shown}'
     else:
-        names, values = (matrix.x, rows[0]) if rows else ((), ())
-        drawn = map_html(shapes, names, values, bound.format, bound, identity)
+        drawn = map_html(shapes, here, values, bound.format, bound, identity)
         box = f'<div class="lounge-map__box lounge-map__box--{bound["height"]}">{drawn}</div>'
         shown = box + _details(table, bound["title"])
-    html = _figure(bound, identity, shown + _legend(bool(rows) and SUPPRESSED in rows[0]))
+    html = _figure(bound, identity, shown + _legend(SUPPRESSED in values))
     opts = {"free": bound["base"] == "free", "select": bound["select"], "drawn": shapes is not None}
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     records = {value: one.as_record() for value, one in found.items()}
     return Drawn(records, spec, html, sum(len(m.x) * len(m.cells) for m in found.values()), (bound["title"],))
+
+
+def _row_of(matrix: Matrix | None, key: str) -> tuple[Sequence[str], Sequence[Cell]]:
+    """Texts along x and the figures of the only series for one key; both empty where there are none."""
+    rows = matrix.cells.get(key) if matrix else None
+    return (matrix.x, rows[0]) if matrix is not None and rows else ((), ())
 
 
 def matrix_table(
@@ -239,7 +244,7 @@ def matrix_table(
         shaded: mark figures by seven steps over the largest one.
     """
     rows = matrix.cells.get(key) if matrix else None
-    if rows is None:
+    if matrix is None or rows is None:
         return '<p class="lounge-empty">この条件のデータはありません。</p>'
     columns = [headings[1]] if matrix.series == ("",) else list(matrix.series)
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (headings[0], *columns))

@@ -39,14 +39,12 @@ def bind_page(page: Page, results: Mapping[str, pl.DataFrame] | None, faults: Fa
     if twice:
         faults.add(page.error("filter", "two filters share a name", "rename one", twice.line))
     check_nesting(page.nodes, page.error, faults)
-    given = {
-        "queries": [*(query.name for query in page.queries), *page.broken],
-        "filters": names,
-        "units": page.meta.units,
-        "results": results,
-        "faults": faults,
+    queries = [*(query.name for query in page.queries), *page.broken]
+    units = page.meta.units
+    bounds = {
+        id(tag): bind(tag, page.error, queries=queries, filters=names, units=units, results=results, faults=faults)
+        for tag in tags
     }
-    bounds = {id(tag): bind(tag, page.error, **given) for tag in tags}
     _check_together(page, list(bounds.values()), faults)
     return bounds
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 from kobe_platform.lounge.formats import ERA
 
@@ -34,6 +35,12 @@ class Component:
     takes: tuple[str, ...] = ()
 
 
+class _Flags(TypedDict):
+    holds: bool
+    draws: bool
+    takes: tuple[str, ...]
+
+
 def _choice(*words: str) -> Attribute:
     return Attribute("choice", default=words[0], choices=words)
 
@@ -50,7 +57,7 @@ _XY = {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True),
 GUIDES = ("ReferenceLine", "Annotation")
 """What may stand inside a chart."""
 _LINES = {**_XY, "axis": Attribute("choice", choices=(ERA,))}
-_OVER = {"holds": True, "draws": True, "takes": GUIDES}
+_OVER: _Flags = {"holds": True, "draws": True, "takes": GUIDES}
 _FILTER = {
     "name": Attribute(required=True),
     "data": Attribute("query", True),

@@ -146,7 +146,7 @@ class ReleaseDatabase:
 
         used = {name for query in queries for name in query.uses}
         results: dict[str, pl.DataFrame] = {}
-        faults, failed = faults or Faults(), set()
+        faults, failed = faults or Faults(), set[str]()
         # A cursor is a connection of its own: what is registered in it, no other page sees, and it ends with it.
         cursor = self._connection.cursor()
         try:
@@ -162,7 +162,7 @@ class ReleaseDatabase:
                     continue
                 if query.name in used:
                     cursor.register(f"{PREFIX}{query.name}", rows)
-                frame = pl.from_arrow(rows)
+                frame = pl.DataFrame(rows)
                 results[query.name] = frame.with_columns(
                     pl.col(pl.Decimal).cast(pl.Float64), pl.col(pl.Date).cast(pl.String)
                 )

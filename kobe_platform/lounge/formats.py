@@ -86,7 +86,7 @@ def format_fault(code: str, declared: Collection[str] = (), *, periods: bool = F
     if parsed is not None and (not parsed.unit or parsed.unit in units):
         return ""
     close = get_close_matches(parsed.unit, units, n=1, cutoff=0.5) if parsed else []
-    if close:
+    if parsed is not None and close:
         return f"did you mean {code.strip().removesuffix(parsed.unit)}{close[0]}?"
     return f"write {CODES}; a unit of this page's own stands in its front matter (units: […])"
 
@@ -103,9 +103,3 @@ def period_label(code: str) -> str:
         return code
     year, month = match.groups()
     return f"{year}年{int(month)}月" if month else f"{year}年"
-
-
-def months_between(first: str, last: str) -> list[str]:
-    """Every ``YYYY-MM`` from ``first`` to ``last``, both included."""
-    start, end = (int(code[:4]) * 12 + int(code[5:]) - 1 for code in (first, last))
-    return [f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(start, end + 1)]

@@ -88,7 +88,10 @@ def guides_of(
         LoungeError: a place that the chart's axis cannot hold, or a figure that a query does not give.
     """
     faults = faults or Faults()
-    lines, notes, words, levels = [], [], [], []
+    lines: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    words: list[Words] = []
+    levels: list[Level] = []
     fmt = PERCENT if chart["normalize"] else chart.format
     axis = [str(value) for value in results[chart["data"]][chart["x"]].unique(maintain_order=True)]
     for bound in bounds:
@@ -97,8 +100,8 @@ def guides_of(
         level = level_of(bound, chart.filters, results, fail) if bound["y"] else None
         follows = level is not None and bool(level.filters)
         words.append(Words(_told(bound, place_label(chart, periods)), level, fmt, len(levels) if follows else -1))
-        y = {"g": len(levels)} if follows else {"y": level.at({})} if level else {}
-        levels += [level] if follows else []
+        y: dict[str, Any] = {"g": len(levels)} if follows else {"y": level.at({})} if level else {}
+        levels += [level] if level is not None and follows else []
         if "y" in y and not isinstance(y["y"], int | float):
             continue
         places = {name: bound[name] for name in ("x", "to") if bound[name]}

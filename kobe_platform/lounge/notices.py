@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date as Day
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -33,11 +33,11 @@ class Notice:
         resolved: day on which a defect was mended; None while it is open.
     """
 
-    date: date
+    date: Day
     kind: str
     title: str
     text: str
-    resolved: date | None = None
+    resolved: Day | None = None
 
 
 SURVEY = "survey"
@@ -74,7 +74,7 @@ def load_notices(dashboards: Path) -> list[Notice]:
         for told in tomllib.loads(path.read_text(encoding="utf-8")).get("notice", []):
             notice = Notice(**told)
             dates = [notice.date, *([notice.resolved] if notice.resolved else [])]
-            if notice.kind not in NOTICE_KINDS or not all(isinstance(day, date) for day in dates):
+            if notice.kind not in NOTICE_KINDS or not all(isinstance(day, Day) for day in dates):
                 raise ValueError
             notices.append(notice)
     except (TypeError, ValueError, tomllib.TOMLDecodeError):
@@ -163,12 +163,12 @@ def _mailto(address: str, slug: str) -> str:
     return f"mailto:{address}?subject={quote(f'データラウンジ アンケート {slug}'.strip())}"
 
 
-def japanese_date(day: date) -> str:
+def japanese_date(day: Day) -> str:
     """``2026年1月9日``."""
     return f"{day.year}年{day.month}月{day.day}日"
 
 
-def time_html(day: date) -> str:
+def time_html(day: Day) -> str:
     """A day as ``<time>``."""
     return f'<time datetime="{day.isoformat()}">{japanese_date(day)}</time>'
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from kobe_platform.errors import LoungeError
+from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.components import holders
 from kobe_platform.lounge.faults import Faults
@@ -251,7 +251,7 @@ def _twice(text: str) -> list[str]:
 
 
 def _front_error(file: str, line: int, key: str, remedy: str) -> LoungeError:
-    at = {"file": file, "line": line, "key": key}
+    at: dict[str, Coordinate] = {"file": file, "line": line, "key": key}
     return LoungeError(f"front matter: {key} is not as it must be", code="page.front_matter", at=at, remedy=remedy)
 
 
@@ -281,7 +281,7 @@ def _fences(file: str, text: str, start: int, faults: Faults) -> tuple[str, tupl
     rest = text[position:]
     if re.search(r"^```sql\b", rest, re.MULTILINE):
         line = text.count("\n", 0, position + rest.index("```sql")) + 1
-        at = {"file": file, "line": line}
+        at: dict[str, Coordinate] = {"file": file, "line": line}
         remedy = "end it with ``` on its own line"
         faults.add(LoungeError("a fence is never closed", code="page.fence", at=at, remedy=remedy))
         rest = rest[: rest.index("```sql")]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from kobe_platform.errors import LoungeError
+from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.statistics.select.judging import PAGES, tables_of
 from kobe_platform.statistics.select.syntax import SelectFault, parse
 
@@ -42,7 +42,9 @@ class Query:
 
     def error(self, code: str, message: str, remedy: str, *, line: int = 1, column: int = 0) -> LoungeError:
         """An error at a line of this fence (1 = its first) and, where it is known, a column."""
-        at = {"file": self.file, "line": self.line + line - 1, **({"column": column} if column else {})}
+        at: dict[str, Coordinate] = {"file": self.file, "line": self.line + line - 1}
+        if column:
+            at["column"] = column
         at["query"] = self.name
         return LoungeError(message, code=f"query.{code}", at=at, remedy=remedy)
 

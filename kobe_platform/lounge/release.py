@@ -132,8 +132,9 @@ def assemble(
         else:
             kept.drop_unused()
         number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
+        id = f"{number:04d}-{content[:12]}"
         record = {
-            "id": f"{number:04d}-{content[:12]}",
+            "id": id,
             "created_at": made.isoformat(timespec="seconds"),
             "content": content,
             "tables": {name: told.as_record() for name, told in index.items()},
@@ -148,9 +149,9 @@ def assemble(
             inspect(building)
         tell("switch")
         _flush(building)
-        path = releases / record["id"]
+        path = releases / id
         building.rename(path)
-        _switch(releases, record["id"])
+        _switch(releases, id)
         return _read(path, made=True)
     finally:
         shutil.rmtree(building, ignore_errors=True)

@@ -44,7 +44,7 @@ def find(releases: Path, audience: str, path: str) -> Path | None:
     """
     release = current(releases)
     site = release.audiences.get(audience) if release else None
-    if site is None:
+    if release is None or site is None:
         return None
     return inside(release.path / "sites" / site, path.lstrip("/") or "index.html")
 

@@ -171,10 +171,13 @@ def compile_pages(
         LoungeError: of the first page, in order, that does not compile.
     """
     with ThreadPoolExecutor(max_workers=2) as pool:
-        options = {"basis": basis, "bodies": bodies, "data": data}
         tasks = [
-            pool.submit(compile_page, page, tables, work, inserts=inserts.get(page.slug), **options) for page in pages
-        ]
+            pool.submit(
+                compile_page, page, tables, work,
+                inserts=inserts.get(page.slug), basis=basis, bodies=bodies, data=data,
+            )
+            for page in pages
+        ]  # fmt: skip
         try:
             return [task.result() for task in tasks]
         finally:

@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.lounge.formats import SUPPRESSED, Cell, is_period, months_between
+from kobe_platform.lounge.formats import SUPPRESSED, Cell, is_period
 from kobe_platform.lounge.tables import SUPPRESSED_STATUS
+from kobe_platform.months import months_between
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,7 +144,7 @@ class _Cut:
     def __init__(self, frame: pl.DataFrame, x: str, series: str, sliced_by: str, keys: Sequence[str]) -> None:
         import numpy as np
 
-        nowhere = [""], np.zeros(frame.height, dtype=np.int64)
+        nowhere: tuple[list[str], np.ndarray] = [""], np.zeros(frame.height, dtype=np.int64)
         x_texts, x_index = _without_holes(*_coded(frame, x))
         axes = (
             _joined(frame, keys) if keys else nowhere,
@@ -151,6 +152,8 @@ class _Cut:
             (x_texts, x_index),
         )
         self.texts = [texts for texts, _ in axes]
+        self.slices: list[str]
+        self.slice: np.ndarray
         self.slices, self.slice = _coded(frame, sliced_by) if sliced_by else nowhere
         self.present = [self._present(len(texts), index) for texts, index in axes]
         if all(is_period(text) for text in x_texts):
@@ -181,7 +184,8 @@ class _Cut:
         shapes, kind = np.unique(self.shape, axis=1, return_inverse=True)
         for number, shape in enumerate(shapes.T):
             members = np.flatnonzero(kind == number)
-            texts = self._texts(figures, members, tuple(int(n) for n in shape), compared)
+            keys, series, points = (int(n) for n in shape)
+            texts = self._texts(figures, members, (keys, series, points), compared)
             for position, text in zip(members, texts, strict=True):
                 k, s, x = ([self.texts[a][i] for i in np.flatnonzero(self.present[a][position])] for a in range(3))
                 found[int(position)] = Matrix(tuple(x), tuple(s), WrittenCells(k, Written(text)))

@@ -62,10 +62,18 @@ class TableFacts:
         periods = (str(frame["period"].min()), str(frame["period"].max())) if frame.height else ("", "")
         suppressed = int((frame["status"] == SUPPRESSED_STATUS).sum())
         more = {key: facts[key] for key in BESIDE if key in facts}
-        counts = {"rows": frame.height, "suppressed": suppressed}
         months = {year: tuple(covered) for year, covered in sorted(facts.get("months", {}).items())}
         dimensions = dict(facts.get("dimensions", {}))
-        return cls(name, dimensions, **known, periods=periods, **counts, months=months, more=more)
+        return cls(
+            name,
+            dimensions,
+            **known,
+            periods=periods,
+            rows=frame.height,
+            suppressed=suppressed,
+            months=months,
+            more=more,
+        )
 
     def as_facts(self) -> dict[str, Any]:
         """The facts that the table was published with."""

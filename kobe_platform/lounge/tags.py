@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kobe_platform.errors import LoungeError
+from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.lounge.faults import Faults
 
 SAFE_HTML = frozenset({"br", "hr", "sub", "sup", "ruby", "rt", "rp", "kbd", "wbr", "small", "strong", "em", "b", "i"})
@@ -95,7 +95,7 @@ class Body:
         Raises:
             LoungeError: raw HTML, an external link, or a tag that is unknown, malformed, unclosed or closed twice.
         """
-        stack: list[tuple[Tag | None, list[Node]]] = [(None, [])]
+        stack: list[tuple[Tag | None, list[Node]]] = [(None, [])]  # None: the page itself, never taken off
         position = 0
         for match in _TOKEN.finditer(text):
             line = first_line + text.count("\n", 0, match.start())
@@ -110,6 +110,7 @@ class Body:
         self._text(stack[-1][1], text[position:], first_line + text.count("\n", 0, position))
         while len(stack) > 1:
             tag, children = stack.pop()
+            assert tag is not None
             self._fault("unclosed", f"<{tag.name}> is never closed", tag.line, f"add </{tag.name}>")
             stack[-1][1].append(Tag(tag.name, tag.attributes, tag.line, tuple(children)))
         return tuple(stack[0][1])
@@ -177,5 +178,5 @@ class Body:
         self._fault("unknown_tag", f"there is no component <{name}>", line, remedy)
 
     def _fault(self, code: str, message: str, line: int, remedy: str) -> None:
-        at = {"file": self._file, "line": line}
+        at: dict[str, Coordinate] = {"file": self._file, "line": line}
         self._faults.add(LoungeError(message, code=f"page.{code}", at=at, remedy=remedy))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,12 +10,11 @@ from math import prod
 import polars as pl
 
 from kobe_platform.errors import QuestionError
+from kobe_platform.months import is_month
 from kobe_platform.ondemand.menu import Measure, Menu, column_of, whole_table
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary import Hierarchy
-
-_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def understood(menu: Menu, asked: Mapping[str, object], areas: Hierarchy | None,
     if strange:
         raise _refused("part", sorted(strange)[0], "質問に使えない項目があります")
     month, name = str(asked.get("month", "")), str(asked.get("measure", ""))
-    if not _MONTH.match(month) or month not in months:
+    if not is_month(month) or month not in months:
         raise _refused("month", "month", "その月のデータはありません", among=months)
     if name not in menu.measures:
         raise _refused("measure", "measure", "集計するものを選んでください", given=name, among=menu.measures)

@@ -16,6 +16,7 @@ import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
 
 from kobe_platform.orchestration.reaping import reap
+from kobe_platform.planning.checks import STAGE_OF
 from kobe_platform.planning.facts import FailureKind
 from kobe_platform.planning.failures import Failures, kind_of
 from kobe_platform.planning.leases import Leases, Owner
@@ -25,15 +26,7 @@ from kobe_platform.privacy.telling import english
 WORK_TAG, KEY_TAG, STEPS_TAG = ".dagster/kobe_work", ".dagster/kobe_key", ".dagster/kobe_steps"
 """Tags of the plan's own; the UI does not show what begins with ``.dagster/``."""
 PARTITION_TAG = "dagster/partition"
-CHECKS = {
-    "rows_accounted": "lake",
-    "no_identifiers": "lake",
-    "expectations": "lake",
-    "common_margins": "statistics",
-    "stock_and_flow": "statistics",
-    "disclosure": "published",
-    "clean_page": "dashboards",
-}
+CHECKS = {**STAGE_OF, "clean_page": "dashboards"}
 """Checks → the stage that they judge where the name of their step does not say it."""
 UNTOLD = Cause("run.untold", "a step failed outside the platform's own code", "look at the run in the Dagster UI", "")
 _BLOCKED = "DagsterAssetCheckFailedError"
@@ -219,11 +212,18 @@ class AttendedExecutor(dg.Executor):
 def attended_executor(home: Path) -> dg.ExecutorDefinition:
     """The executor of the graph: steps in one process (a spawned step costs seconds), the run attended."""
 
-    @dg.executor(name="in_process", config_schema=dg.in_process_executor.config_schema)
-    def executor(context: dg.InitExecutorContext) -> dg.Executor:
-        return AttendedExecutor(dg.in_process_executor.executor_creation_fn(context), home)
+    original = dg.in_process_executor
+    create = original.executor_creation_fn
+    assert create is not None  # Dagster's own executor can be made
 
-    return executor
+    def executor(context: dg.InitExecutorContext) -> dg.Executor:
+        return AttendedExecutor(create(context), home)
+
+    return dg.ExecutorDefinition(
+        "in_process",
+        config_schema=original.config_schema,  # type: ignore[arg-type]  # Dagster takes what it gives; its hint does not
+        executor_creation_fn=executor,
+    )
 
 
 @dg.logger(config_schema={"log_level": dg.Field(str, default_value="ERROR")}, description="標準出力への記録(誤りだけ)")

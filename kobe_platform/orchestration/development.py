@@ -189,7 +189,8 @@ class Services:
         if self.guard.poll() is not None:  # somebody killed the guard: its part is this process's
             self._without_guard()
         with suppress(OSError):
-            self.guard.stdin.close()
+            if self.guard.stdin is not None:
+                self.guard.stdin.close()
         while self.guard.poll() is None:
             for process in self.running.values():
                 process.poll()  # a child that is not waited for would stay as a zombie
@@ -209,7 +210,7 @@ class Services:
 
 def end_with_parent(parent: int | None = None) -> None:
     """Have the kernel send TERM to this process when its parent dies (Linux; elsewhere the guard alone does it)."""
-    if sys.platform == "linux":
+    if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if parent is not None and os.getppid() != parent:
             os._exit(1)

@@ -80,7 +80,7 @@ class KeptEventLog(SqliteEventLogStorage):
             self._initdb(engine)
             self.__dict__["_empty"] = empty = sqlite3.connect(":memory:", check_same_thread=False)
             with engine.connect() as connection:
-                connection.connection.driver_connection.backup(empty)
+                _of_the_driver(connection).backup(empty)
         self._initialized_dbs.add(shard)
         return engine
 
@@ -100,9 +100,16 @@ class KeptEventLog(SqliteEventLogStorage):
 def _copied(empty: sqlite3.Connection, engine: Engine) -> None:
     """Make a new database the copy of an empty one, with the write-ahead log that Dagster sets."""
     with engine.connect() as connection:
-        made = connection.connection.driver_connection
+        made = _of_the_driver(connection)
         empty.backup(made)
         made.execute("PRAGMA journal_mode=WAL")
+
+
+def _of_the_driver(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection below SQLAlchemy's."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
 
 
 def _opened(address: str) -> Engine:

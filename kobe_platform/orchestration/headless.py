@@ -80,7 +80,8 @@ class Headless:
     @property
     def planning(self) -> Observer:
         """Who looks at the installation."""
-        return self.definitions.resources["planning"]
+        planning: Observer = (self.definitions.resources or {})["planning"]
+        return planning
 
     def run(self) -> Iterator[Outcome]:
         """Tick the sensors in turn and execute what they request, until none requests anything that was not tried.
@@ -134,11 +135,12 @@ class Headless:
         return True
 
     def _execute(self, request: dg.RunRequest) -> Outcome:
-        job = self.definitions.resolve_job_def(request.job_name)
+        job = self.definitions.resolve_job_def(request.job_name or "")
         run_id, tags = str(uuid.uuid4()), {**request.tags, "dagster/run_key": request.run_key or ""}
         if request.partition_key:
             tags["dagster/partition"] = request.partition_key
-        started, events = time.perf_counter(), []
+        started = time.perf_counter()
+        events: Sequence[dg.DagsterEvent] = ()
         work, month = request.tags[WORK_TAG], request.partition_key or ""
         try:
             with attended(self.planning.settings.root, run_id, tags, ()) as seen:

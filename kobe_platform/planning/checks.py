@@ -10,6 +10,11 @@ from kobe_platform.statistics import Statistic
 
 BLOCKING, REPORTING = True, False
 _LAKE = {"rows_accounted": BLOCKING, "no_identifiers": BLOCKING, "expectations": REPORTING}
+_STATISTICS = {"common_margins": BLOCKING, "stock_and_flow": REPORTING}
+_PUBLISHED = {"disclosure": BLOCKING, "no_identifiers": BLOCKING}
+_STAGES = {"published": _PUBLISHED, "statistics": _STATISTICS, "lake": _LAKE}
+STAGE_OF = {check: stage for stage, checks in _STAGES.items() for check in checks}
+"""Check → the first of the stages that it judges."""
 
 
 def lake_checks(contract: Contract) -> dict[str, bool]:
@@ -21,13 +26,14 @@ def statistics_checks(statistic: Statistic) -> dict[str, bool]:
     """Checks of a statistic's counts before protection → whether they block."""
     if statistic.kind == "public":
         return {}
-    return {"common_margins": BLOCKING, **({"stock_and_flow": REPORTING} if statistic.stock_and_flow else {})}
+    return {
+        name: blocks for name, blocks in _STATISTICS.items() if name != "stock_and_flow" or statistic.stock_and_flow
+    }
 
 
 def published_checks(statistic: Statistic) -> dict[str, bool]:
     """Checks of a table that may leave → whether they block: all of them do."""
-    own = {} if statistic.kind == "public" else {"disclosure": BLOCKING}
-    return {**own, "no_identifiers": BLOCKING}
+    return {name: blocks for name, blocks in _PUBLISHED.items() if name != "disclosure" or statistic.kind != "public"}
 
 
 def missing(entry: HeadEntry, checks: Iterable[str], engine: str) -> list[str]:

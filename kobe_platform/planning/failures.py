@@ -71,9 +71,11 @@ class Failures:
         """
         for step, inputs in steps.items():
             former, engine = _of(self._path(step)), engine_version()
-            same = former is not None and former.inputs == inputs
-            again = same and former.kind == "lost" and former.engine == engine
-            times, pauses = former.times + 1 if again else 1, former.pauses if same else 0
+            times, pauses = 1, 0
+            if former is not None and former.inputs == inputs:
+                pauses = former.pauses
+                if former.kind == "lost" and former.engine == engine:
+                    times = former.times + 1
             self._write(Failure(step, inputs, engine, "lost", times, _now(), LOST, pauses))
 
     def end(self, steps: Iterable[str]) -> None:

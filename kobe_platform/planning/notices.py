@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 
 from kobe_platform.alerts import Kind, Notice, stable_id
 from kobe_platform.alerts.notice import REMEDIES
 from kobe_platform.lake.heads import Heads
+from kobe_platform.months import last_day, month_after
 from kobe_platform.planning.facts import Facts
 from kobe_platform.planning.steps import Cause, Plan, Step
 from kobe_platform.planning.words import KINDS, waits
 from kobe_platform.reception.inputs import TARGETS
-from kobe_platform.reception.steps import month_after
 
 LATE_DAYS = 40
 """Days after the end of a month at which its extract is overdue: extracts come monthly, and late by nature."""
@@ -43,7 +43,7 @@ def overdue(facts: Facts) -> list[tuple[str, str]]:
         if not months or contract.use == "reference":
             continue  # a reference holds until the next one comes
         following = month_after(max(months))
-        late = facts.today > _end_of(following) + timedelta(days=LATE_DAYS)
+        late = facts.today > last_day(following) + timedelta(days=LATE_DAYS)
         if late and (source, following) not in delivered:
             found.append((source, following))
     return found
@@ -51,11 +51,6 @@ def overdue(facts: Facts) -> list[tuple[str, str]]:
 
 def _accepted(heads: Heads, source: str, stage: str) -> list[str]:
     return heads.months(stage, source)
-
-
-def _end_of(month: str) -> date:
-    following = month_after(month)
-    return date(int(following[:4]), int(following[5:]), 1) - timedelta(days=1)
 
 
 def _title(facts: Facts, source: str) -> str:

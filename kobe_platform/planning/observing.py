@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import Contract, load_contracts
@@ -218,7 +219,7 @@ def _room_faults(home: Path) -> list[InstallationFault]:
     ]
 
 
-def _accepted_since(home: Path, delivery: Delivery, refusal: Mapping) -> bool:
+def _accepted_since(home: Path, delivery: Delivery, refusal: Mapping[str, Any]) -> bool:
     """Whether the same content was accepted after it had been refused: as after a mended contract."""
     accepted = read_receipt(receipts(home, delivery) / f"{delivery.content_hash[:12]}.accepted.json")
     return accepted is not None and accepted["at"] >= refusal["at"]
@@ -233,7 +234,7 @@ def _receipts(folder: Path) -> dict[str, bool]:
         return {}
 
 
-def _cause(error: Mapping) -> Cause:
+def _cause(error: Mapping[str, Any]) -> Cause:
     at = ", ".join(f"{name} {value}" for name, value in error.get("at", {}).items() if name != "rule")
     text = f"{error.get('message', '')} ({at})" if at else str(error.get("message", ""))
     return Cause(str(error.get("code", "")), text, str(error.get("remedy", "")), str(error.get("ja", "")))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from kobe_platform.contracts import Contract
 from kobe_platform.lake.heads import HeadEntry
@@ -144,19 +145,19 @@ def _take_ins(facts: Facts) -> list[Step]:
     return sorted(wanted, key=lambda step: _order(facts.contracts[step.unit], known[step.unit, step.month]))
 
 
-def _order(contract: Contract, delivery: DeliveryFact) -> tuple:
+def _order(contract: Contract, delivery: DeliveryFact) -> tuple[Any, ...]:
     return contract.sensitivity != "public", delivery.month, len(contract.needs), delivery.source
 
 
-def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping) -> Step | None:
+def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping[tuple[str, str], DeliveryFact]) -> Step | None:
     """What is to be done about a delivery; None where nothing is."""
     contract = facts.contracts[delivery.source]
     place = target(contract, delivery.month)
     held = facts.heads.current(place)
-    accepted = held is not None and held.facts.get("content_hash") == delivery.content_hash
+    standing = held if held is not None and held.facts.get("content_hash") == delivery.content_hash else None
     reason: Reason | None
-    if accepted:
-        reason = _unsettled(facts, contract, delivery, held)
+    if standing is not None:
+        reason = _unsettled(facts, contract, delivery, standing)
     elif delivery.turned == "rejected":
         return None
     else:
@@ -165,11 +166,11 @@ def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping) -> Step | Non
         return None
     step = Step("take_in", delivery.source, delivery.month, _taken_from(facts, contract, delivery), reason)
     step = replace(step, delivery=delivery.content_hash)
-    if not accepted and delivery.turned == "held":
+    if standing is None and delivery.turned == "held":
         return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
-    if reason == "check failed":
-        return replace(step, state="blocked", cause=_red_cause(place, red(held, facts.engine)))
-    turned_away = _turned_away_again(facts, contract, delivery, step) if accepted else None
+    if standing is not None and reason == "check failed":
+        return replace(step, state="blocked", cause=_red_cause(place, red(standing, facts.engine)))
+    turned_away = _turned_away_again(facts, contract, delivery, step) if standing is not None else None
     return turned_away or _from_outside(facts, contract, step)
 
 
@@ -216,6 +217,8 @@ def _admitted_already(facts: Facts, contract: Contract, month: str) -> bool:
     """Whether the lake holds the rows that were abstracted last: a run may have been killed between the two."""
     abstracted = facts.heads.current(PartitionId("abstracted", contract.name, month))
     admitted = facts.heads.current(target(contract, month))
+    if abstracted is None or admitted is None:
+        return False
     return admitted.made_from == made_from(admission_inputs(contract, abstracted))
 
 
@@ -240,7 +243,9 @@ def _taken_from(facts: Facts, contract: Contract, delivery: DeliveryFact) -> str
     return made_from(told)
 
 
-def _need_rows_again(facts: Facts, steps: dict, known: Mapping) -> None:
+def _need_rows_again(
+    facts: Facts, steps: dict[tuple[str, str], Step | None], known: Mapping[tuple[str, str], DeliveryFact]
+) -> None:
     """A companion whose raw rows were destroyed, or never were the accepted ones, is taken in again where it can be."""
     for (source, month), step in list(steps.items()):
         if step is None or step.state != "ready":
@@ -248,8 +253,9 @@ def _need_rows_again(facts: Facts, steps: dict, known: Mapping) -> None:
         for name in facts.contracts[source].needs:
             delivered = known.get((name, month))
             admitted = facts.heads.current(target(facts.contracts[name], month))
-            settled = steps.get((name, month)) is None and admitted is not None and delivered is not None
-            same = settled and admitted.facts.get("content_hash") == delivered.content_hash
+            if steps.get((name, month)) is not None or admitted is None or delivered is None:
+                continue
+            same = admitted.facts.get("content_hash") == delivered.content_hash
             if same and not companion_ready(facts.heads, name, month):
                 inputs = _taken_from(facts, facts.contracts[name], delivered)
                 again = Step("take_in", name, month, inputs, "rows needed again", delivery=delivered.content_hash)
@@ -333,8 +339,8 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
     reason = _group_reason(facts, members, counted, protected, wanted, definition)
     if reason is None:
         return None
-    tied = [str(heads.current(PartitionId("published", t.name, held)).content) for t, held in
-            tied_months(heads, members, month, facts.statistics)]  # fmt: skip
+    months = tied_months(heads, members, month, facts.statistics)
+    tied = [heads.entries[PartitionId("published", table.name, held)].content for table, held in months]
     step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied)}), reason)
     there = [entry for entry in (*rows, *counted, *protected) if entry is not None]
     refused = [(entry.id, names) for entry in there if (names := red(entry, facts.engine))]
@@ -354,20 +360,33 @@ def _group_reason(
     definition: str,
 ) -> Reason | None:
     """Why the tables of a month are to be made or checked; None where all is as it should be."""
-    up_to_date = all(entry is not None and entry.made_from == wanted[0] for entry in counted)
-    if up_to_date and any(red(entry, facts.engine) for entry in counted):
+    counts, shown = _all_there(counted), _all_there(protected)
+    fresh = counts is not None and all(entry.made_from == wanted[0] for entry in counts)
+    if counts is not None and fresh and any(red(entry, facts.engine) for entry in counts):
         return "check failed"  # nothing is protected of counts that a check refused
-    if None in counted or None in protected:
+    if counts is None or shown is None:
         return "not made yet"
-    if any(entry.definition != definition for entry in (*counted, *protected)):
+    if any(entry.definition != definition for entry in (*counts, *shown)):
         return "definition changed"
-    stale = any(entry.made_from != wanted[0] for entry in counted)
-    if stale or any(entry.made_from != wanted[1] for entry in protected):
+    if not fresh or any(entry.made_from != wanted[1] for entry in shown):
         return "input changed"
-    if any(red(entry, facts.engine) for entry in (*counted, *protected)):
+    return _checks_reason(facts, members, counts, shown)
+
+
+def _all_there(entries: Sequence[HeadEntry | None]) -> list[HeadEntry] | None:
+    """The partitions, or None where one of them was not made yet."""
+    there = [entry for entry in entries if entry is not None]
+    return there if len(there) == len(entries) else None
+
+
+def _checks_reason(
+    facts: Facts, members: Sequence[Statistic], counts: Sequence[HeadEntry], shown: Sequence[HeadEntry]
+) -> Reason | None:
+    """Whether a check of up-to-date tables failed or never ran; None where all are green."""
+    if any(red(entry, facts.engine) for entry in (*counts, *shown)):
         return "check failed"
-    needed = [(entry, statistics_checks(m)) for entry, m in zip(counted, members, strict=True)]
-    needed += [(entry, published_checks(m)) for entry, m in zip(protected, members, strict=True)]
+    needed = [(entry, statistics_checks(m)) for entry, m in zip(counts, members, strict=True)]
+    needed += [(entry, published_checks(m)) for entry, m in zip(shown, members, strict=True)]
     return "check missing" if any(missing(entry, checks, facts.engine) for entry, checks in needed) else None
 
 
@@ -387,8 +406,9 @@ def _public_steps(facts: Facts, statistic: Statistic) -> Iterator[Step]:
             reason = "check missing"
         if reason is not None:
             step = Step("tabulate", statistic.name, month, made_from(wanted), reason)
-            failed = reason == "check failed"
-            yield replace(step, state="blocked", cause=_red_cause(held.id, red(held, facts.engine))) if failed else step
+            if held is not None and reason == "check failed":
+                step = replace(step, state="blocked", cause=_red_cause(held.id, red(held, facts.engine)))
+            yield step
 
 
 def _id(name: str) -> PartitionId:
@@ -444,7 +464,7 @@ def _not_green(facts: Facts, tables: Sequence[str]) -> tuple[PartitionId, list[s
     for name in tables:
         checks = [check for check, blocks in published_checks(facts.statistics[name]).items() if blocks]
         for month in facts.heads.months("published", name):
-            entry = facts.heads.current(PartitionId("published", name, month))
+            entry = facts.heads.entries[PartitionId("published", name, month)]
             open_ = [check for check in checks if (verdict := entry.verdict(check)) is None or not verdict.passed]
             if open_:
                 return entry.id, open_

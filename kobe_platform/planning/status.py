@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,9 @@ import typer
 from kobe_platform.planning.steps import Plan, Step
 
 if TYPE_CHECKING:
+    from kobe_platform.contracts import Contract
     from kobe_platform.planning.facts import DeliveryFact, Facts
+    from kobe_platform.settings import Settings
 
 MOST_MONTHS = 36
 """Months that the table shows; the newest."""
@@ -95,13 +96,13 @@ def _states(facts: Facts, plan: Plan) -> dict[tuple[str, str], str]:
     return states
 
 
-def _target(contract) -> str:
+def _target(contract: Contract) -> str:
     from kobe_platform.reception.inputs import TARGETS
 
     return TARGETS[contract.use]
 
 
-def _print(settings, facts: Facts, plan: Plan) -> None:
+def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -146,7 +147,7 @@ def retry(
     from kobe_platform.settings import Settings
 
     failures = Failures(Settings().root)
-    known: Mapping = failures.read()
+    known = failures.read()
     if step and step not in known:
         raise typer.BadParameter("no failure of this step is on record", param_hint=step)
     chosen = [step] if step else sorted(known)

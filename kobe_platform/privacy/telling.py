@@ -64,13 +64,18 @@ def show_what_was_told() -> None:
     """Let Dagster show what :class:`Told` says without its notice of redaction; idempotent."""
     for name in ("_generate_partly_redacted_framework_error_message", "_generate_redacted_user_code_error_message"):
         original = getattr(dagster_errors, name, None)
-        if original is not None and not hasattr(original, "redacts"):
-            setattr(dagster_errors, name, _unless_told(original))
+        if original is not None and not isinstance(original, _Unless):
+            setattr(dagster_errors, name, _Unless(original))
 
 
-def _unless_told(original: Callable[..., SerializableErrorInfo]) -> Callable[..., SerializableErrorInfo]:
-    def redacted(*told: object) -> SerializableErrorInfo:
-        info, error = original(*told), sys.exc_info()[1]
+class _Unless:
+    """Dagster's redaction, but for errors that say themselves what is to be told."""
+
+    def __init__(self, original: Callable[..., SerializableErrorInfo]) -> None:
+        self._original = original
+
+    def __call__(self, *told: object) -> SerializableErrorInfo:
+        info, error = self._original(*told), sys.exc_info()[1]
         if isinstance(told[0], tuple):
             error = told[0][1]
         error = getattr(error, "user_exception", None) or error  # a sensor's, wrapped by Dagster
@@ -79,6 +84,3 @@ def _unless_told(original: Callable[..., SerializableErrorInfo]) -> Callable[...
         if isinstance(error, DagsterExecutionInterruptedError):
             return info._replace(message=INTERRUPTED)
         return info
-
-    redacted.redacts = original
-    return redacted

@@ -104,7 +104,7 @@ def _counts(rows: int, missing: int | None, unexpected: int) -> dict[str, object
     of_all = 100 * unexpected / rows if rows else None
     present = rows - (missing or 0)
     of_present = 100 * unexpected / present if present else None
-    told = {"element_count": rows, "unexpected_count": unexpected, "unexpected_percent": of_present}
+    told: dict[str, object] = {"element_count": rows, "unexpected_count": unexpected, "unexpected_percent": of_present}
     if missing is None:
         return told
     return {

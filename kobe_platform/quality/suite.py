@@ -21,6 +21,7 @@ from kobe_platform.abstraction.households import CATEGORIES, FAMILIES
 from kobe_platform.abstraction.movements import booked_reasons
 from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
+from kobe_platform.contracts.columns import OnlyFor
 from kobe_platform.vocabulary import UNKNOWN
 
 Condition = Mapping[str, object]
@@ -85,7 +86,7 @@ def expectations(contract: Contract, known: Known) -> tuple[Expectation, ...]:
     return tuple(found)
 
 
-def as_suite(name: str, expected: Iterable[Expectation]) -> dict[str, object]:
+def as_suite(name: str, expected: Iterable[Expectation]) -> dict[str, Any]:
     """An ExpectationSuite as JSON; ``gx.ExpectationSuite(**suite)`` reads it."""
     return {"name": name, "expectations": [one.as_dict() for one in expected], "meta": {}, "notes": None}
 
@@ -130,7 +131,7 @@ def _where(column: str, operator: str, value: object) -> Condition:
     return {"type": "comparison", "column": {"name": column}, "operator": operator, "parameter": value}
 
 
-def _applies(contract: Contract, only_for: Mapping[str, str] | None) -> tuple[Condition | None, Condition | None]:
+def _applies(contract: Contract, only_for: OnlyFor | None) -> tuple[Condition | None, Condition | None]:
     """Where a value may stand, and where it must not; None where it may stand everywhere."""
     if not only_for:
         return None, None
@@ -162,8 +163,9 @@ def _codes(contract: Contract, column: rules.Codes, known: Known) -> Iterator[Ex
     yield from _absent(column.to, elsewhere)
     if UNKNOWN in values:
         yield from _seldom(column.to, UNKNOWN, column.unknown_at_most)
-    if column.other not in (None, UNKNOWN, column.blank, *listed) and not column.boolean:
-        yield from _seldom(column.to, column.other, column.unknown_share)
+    rest = column.other
+    if rest is not None and rest not in (UNKNOWN, column.blank, *listed) and not column.boolean:
+        yield from _seldom(column.to, rest, column.unknown_share)
 
 
 def _keep(contract: Contract, column: rules.Keep, known: Known) -> Iterator[Expectation]:
@@ -187,7 +189,8 @@ def _number(contract: Contract, column: rules.Number, known: Known) -> Iterator[
         yield from _one_of(column.to, vocabulary.band_codes(column.breaks))
     elif column.least is not None or column.most is not None:
         bounds = {"min_value": column.least, "max_value": column.most}
-        yield from _values("be_between", column.to, **{end: n for end, n in bounds.items() if n is not None})
+        stated: dict[str, Any] = {end: n for end, n in bounds.items() if n is not None}
+        yield from _values("be_between", column.to, **stated)
 
 
 def _age(contract: Contract, column: rules.Age, known: Known) -> Iterator[Expectation]:
@@ -223,7 +226,7 @@ def _area(contract: Contract, column: rules.Area, known: Known) -> Iterator[Expe
     if not column.optional:
         yield from _present(column.to_town)
     yield from _seldom(column.to_town, UNKNOWN, column.unknown_at_most)
-    if column.reference in known.references:
+    if column.reference is not None and column.reference in known.references:
         towns = known.references[column.reference]["town_code"].str.slice(0, column.town_digits).unique().sort()
         values = [*towns.drop_nulls(), UNKNOWN]
         yield from _values("be_in_set", column.to_town, value_set=values, mostly=1 - column.unknown_at_most)

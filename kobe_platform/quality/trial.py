@@ -114,6 +114,7 @@ def sample(contract: Contract) -> Taken:
     for column in contract.columns:
         if only_for := getattr(column, "only_for", None):
             other = contract.column(only_for["column"])
+            assert isinstance(other, rules.Codes)  # the contract was refused otherwise
             codes = columns[other.id]
             holds = [other.mapping.get(code, other.other) == only_for["value"] for code in codes]
             columns[column.id] = [text if has else "" for text, has in zip(columns[column.id], holds, strict=True)]

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from kobe_platform.deliveries import Delivery
     from kobe_platform.planning import Step
+    from kobe_platform.reception.outcomes import Outcome
 
 deliveries_app = typer.Typer(no_args_is_help=True, help="Deliveries and their receipts.", add_completion=False)
 
@@ -129,22 +130,22 @@ def _row(home: Path, delivery: Delivery, due: Step | None) -> dict[str, str]:
     from kobe_platform.reception.outcomes import receipt_status
 
     outcome = receipt_status(home, delivery)
-    waiting = due is not None and outcome not in ("rejected", "held")
+    waiting = due if outcome not in ("rejected", "held") else None
     return {
         "month": delivery.month,
         "source": delivery.source,
         "content_hash": delivery.content_hash,
-        "outcome": "due" if waiting or outcome == "none" else outcome,
-        "reason": told(due) if waiting else reason(home, delivery, outcome),
+        "outcome": "due" if waiting is not None or outcome == "none" else outcome,
+        "reason": told(waiting) if waiting is not None else reason(home, delivery, outcome),
     }
 
 
-def reason(home: Path, delivery: Delivery, outcome: str) -> str:
+def reason(home: Path, delivery: Delivery, outcome: Outcome) -> str:
     """Why a delivery was rejected or is held, from its receipt: rule, coordinates and remedy in Japanese."""
     from kobe_platform.deliveries import receipt
     from kobe_platform.errors import place
 
-    if outcome not in ("rejected", "held") or (told := receipt(home, delivery, outcome)) is None:
+    if outcome == "accepted" or outcome == "none" or (told := receipt(home, delivery, outcome)) is None:
         return ""
     error = told["error"]
     return f"[{error['code']}] {error['ja']}{place(error['at'])}"

@@ -22,6 +22,7 @@ from kobe_platform.extracts import take_in
 from kobe_platform.extracts.exchanged import SAMPLE, exchanged, named
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.shelf import latest_month
+from kobe_platform.months import month_before
 from kobe_platform.reception.accounting import combined
 from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
 from kobe_platform.reception.vintages import difference
@@ -168,18 +169,6 @@ def _previous_rows(
     return previous.rows if previous else None
 
 
-def month_after(month: str) -> str:
-    """The month after ``YYYY-MM``."""
-    year, number = int(month[:4]), int(month[5:])
-    return f"{year + 1}-01" if number == 12 else f"{year}-{number + 1:02d}"
-
-
-def month_before(month: str) -> str:
-    """The month before ``YYYY-MM``."""
-    year, number = int(month[:4]), int(month[5:])
-    return f"{year - 1}-12" if number == 1 else f"{year}-{number - 1:02d}"
-
-
 def hold_revision(
     delivery: Delivery, contract: Contract, store: PartitionStore, home: Path, frame: pl.DataFrame | None = None
 ) -> None:
@@ -192,8 +181,9 @@ def hold_revision(
         DeliveryHeld: ``delivery.revised``, with the rows of both vintages.
     """
     accepted = store.current(target(contract, delivery.month))
-    former = accepted.facts.get("content_hash") if accepted is not None else None
-    if former in (None, delivery.content_hash) or is_approved(home, delivery):
+    if accepted is None or accepted.facts.get("content_hash") in (None, delivery.content_hash):
+        return
+    if is_approved(home, delivery):
         return
     rows = delivery.manifest.rows if delivery.manifest else 0
     error = hold("delivery.revised", **delivery.at, rows=rows, former_rows=int(accepted.facts.get("rows", 0)))

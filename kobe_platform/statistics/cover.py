@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.engine import fetched
 from kobe_platform.vocabulary import UNKNOWN, hierarchies
@@ -71,10 +72,12 @@ def _round(connection, source: Source, tables: list[Statistic], counted: Counter
         cells = counted(connection, statistic)
         for column, hierarchy in statistic.dimensions.items():
             residual = _residual(statistic, column)
-            lines = _lines_without_cover(cells, statistic, column, residual)
+            if residual is None:  # every code of the hierarchy is known: nothing follows by subtraction
+                continue
+            lines = _lines_without_cover(cells, statistic, residual)
             if not lines.height:
                 continue
-            rows = _chosen(connection, source, statistic, column, residual, lines)
+            rows = _chosen(connection, source, statistic, column, lines)
             if hierarchy == "district":
                 moved |= _hide_district(connection, source, statistic, rows, covered)
             else:
@@ -91,16 +94,12 @@ def _residual(statistic: Statistic, column: str) -> pl.Expr | None:
     return pl.col(column).is_in(codes) if codes else None
 
 
-def _lines_without_cover(
-    cells: pl.DataFrame, statistic: Statistic, column: str, residual: pl.Expr | None
-) -> pl.DataFrame:
-    """The cells of unknown ``column`` that count 1 … k−1, and how many more each needs.
+def _lines_without_cover(cells: pl.DataFrame, statistic: Statistic, residual: pl.Expr) -> pl.DataFrame:
+    """The cells of an unknown code that count 1 … k−1, and how many more each needs.
 
     Finest lines suffice: a margin sums finest lines of none or at least k each, so it is none or at least k itself.
     """
     count, k = pl.col(statistic.measure), statistic.minimum_frequency
-    if residual is None:
-        return cells.clear()
     return cells.filter(residual, count > 0, count < k).select(*statistic.dimensions, (k - count).alias("needed"))
 
 
@@ -134,9 +133,7 @@ def _rows(statistic: Statistic, source: Source) -> str:
     return statistic.counts.row_by_row(f'{ROW}, "{order}" AS row_order, {ward} AS row_ward')
 
 
-def _chosen(
-    connection, source: Source, statistic: Statistic, column: str, residual: pl.Expr, lines: pl.DataFrame
-) -> pl.Series:
+def _chosen(connection, source: Source, statistic: Statistic, column: str, lines: pl.DataFrame) -> pl.Series:
     """Row numbers of those who join the unknown of ``column``: in each line the lowest pseudonyms that are known."""
     others = [name for name in statistic.dimensions if name != column]
     same = [f'r."{name}" = l."{name}"' for name in others]
@@ -166,6 +163,14 @@ def _chosen(
 
 def _hide_district(connection, source: Source, statistic: Statistic, rows: pl.Series, covered: dict[str, int]) -> bool:
     column = statistic.district_column
+    if column is None:
+        raise StatisticsError(
+            "a table by district does not take its area from one column: its unknown cannot be told apart",
+            code="statistics.area",
+            at={"statistic": statistic.name},
+            remedy="select the column itself as the area: `district AS area`",
+            ja="区・校区の列をそのまま選んでいない統計表には、不明の調整ができません",
+        )
     ward = column.replace("district", "ward")
     return _update(connection, source, {column: f"{ward} || '{_ENDING}'"}, column, rows, covered)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import polars as pl
@@ -18,6 +18,7 @@ import polars as pl
 from kobe_platform.custody.durable import locked
 from kobe_platform.disclosure import FormerRelease, Spec
 from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.months import shifted
 
 WINDOW = 24
 """Months before the newest version of a record whose versions are part of the attack, unless told otherwise."""
@@ -47,9 +48,9 @@ def former_releases(store: PartitionStore, group: str, month: str, window: int =
     if store.current(id) is None:
         return []
     record = store.read(id)
-    newest = record["released_at"].max()
+    newest = str(record["released_at"].max())
     last = record.group_by("table").agg(pl.col("version").max())
-    kept = {*last["version"], *record.filter(pl.col("released_at") >= _months_before(newest, window))["version"]}
+    kept = {*last["version"], *record.filter(pl.col("released_at") >= shifted(newest[:7], -window))["version"]}
     chosen = record.filter(pl.col("version").is_in(sorted(kept)))
     return [_release(version) for _, version in chosen.group_by("version", maintain_order=True)]
 
@@ -115,7 +116,7 @@ def _newest(versions: Sequence[Mapping], tables) -> str:
 
 def _rows(release: FormerRelease, version: int, stamp: str, content: str) -> pl.DataFrame:
     """One row a table; its rows as an Arrow file, the specification beside the first."""
-    spec = release.spec.model_dump_json()
+    spec = release.spec.model_dump_json() if release.spec is not None else ""
     rows = [
         (version, stamp, content, "" if number else spec, name, _packed(release.tables[name]))
         for number, name in enumerate(sorted(release.tables))
@@ -141,18 +142,13 @@ def _content(tables: Mapping[str, pl.DataFrame]) -> str:
     return digest.hexdigest()
 
 
-def _months_before(stamp: str, months: int) -> str:
-    """The month ``months`` before an ISO time, as the beginning of one: ISO times compare as text."""
-    number = int(stamp[:4]) * 12 + int(stamp[5:7]) - 1 - months
-    return f"{number // 12:04d}-{number % 12 + 1:02d}"
-
-
 def under(spec: Spec, releases: Sequence[FormerRelease]) -> list[FormerRelease]:
     """Releases, without a specification of their own where it says of their tables what ``spec`` says."""
-    return [FormerRelease(r.tables, None if r.spec and _says_the_same(spec, r) else r.spec) for r in releases]
+    same = [r.spec is not None and _says_the_same(spec, r.spec, r.tables) for r in releases]
+    return [FormerRelease(r.tables, None if known else r.spec) for r, known in zip(releases, same, strict=True)]
 
 
-def _says_the_same(spec: Spec, release: FormerRelease) -> bool:
-    held, told = ({t.name: t for t in s.tables if t.name in release.tables} for s in (spec, release.spec))
+def _says_the_same(spec: Spec, former: Spec, tables: Collection[str]) -> bool:
+    held, told = ({t.name: t for t in s.tables if t.name in tables} for s in (spec, former))
     names = {name for table in told.values() for name in table.dimensions.values()}
-    return held == told and all(spec.dimension(name) == release.spec.dimension(name) for name in names)
+    return held == told and all(spec.dimension(name) == former.dimension(name) for name in names)

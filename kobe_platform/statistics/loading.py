@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -150,7 +151,8 @@ def _parts(path: Path) -> tuple[dict, str, int]:
 
 
 def _incomplete(error: ValidationError | TypeError, path: Path, line: int) -> ConfigurationError:
-    first = error.errors(include_input=False, include_url=False)[0] if isinstance(error, ValidationError) else {}
+    faults = error.errors(include_input=False, include_url=False) if isinstance(error, ValidationError) else []
+    first: Mapping[str, Any] = faults[0] if faults else {}
     fault = first.get("ctx", {}).get("error")
     if isinstance(fault, SelectFault):
         return refused_select(fault, path.name, line)

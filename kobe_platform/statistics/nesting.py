@@ -69,7 +69,7 @@ def lies_within(part: Statistic, whole: Statistic) -> bool:
 def conditions(statistic: Statistic) -> list[Mapping]:
     """The conditions of a SELECT that all must hold, as DuckDB's syntax tree has them, without places."""
     where = statistic.counts.statement.node["where_clause"]
-    return [] if where is None else _all_of(_plain(where))
+    return [] if where is None else _all_of(_plain_node(where))
 
 
 def _all_of(condition: Mapping) -> list[Mapping]:
@@ -78,11 +78,15 @@ def _all_of(condition: Mapping) -> list[Mapping]:
     return [condition]
 
 
+def _plain_node(node: Mapping) -> Mapping:
+    names = [str(name).lower() for name in node.get("column_names", ())][-1:]  # without the name of the source
+    plain = {k: _plain(v) for k, v in node.items() if not k.startswith("query_location") and k != "alias"}
+    return {**plain, "column_names": names} if names else plain
+
+
 def _plain(node: object) -> object:
     if isinstance(node, Mapping):
-        names = [str(name).lower() for name in node.get("column_names", ())][-1:]  # without the name of the source
-        plain = {k: _plain(v) for k, v in node.items() if not k.startswith("query_location") and k != "alias"}
-        return {**plain, "column_names": names} if names else plain
+        return _plain_node(node)
     return [_plain(part) for part in node] if isinstance(node, list) else node
 
 
@@ -150,7 +154,8 @@ def _check_groups(counted: Sequence[Statistic], told: Sequence[RelationStatement
 
 
 def _check_parts(counted: Sequence[Statistic], told: Sequence[RelationStatement]) -> None:
-    said, first = declared(told), {}
+    said = declared(told)
+    first: dict[str, Statistic] = {}
     for statistic in counted:
         first.setdefault(statistic.population, statistic)
     for part, whole in permutations(first, 2):

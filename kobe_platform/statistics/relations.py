@@ -141,7 +141,7 @@ class Apart(_Statement):
 
 
 RelationStatement = Includes | HasMembers | Combines | Sums | StockAndFlow | Apart
-_KINDS: Mapping[str, type[_Statement]] = {
+_KINDS: Mapping[str, type[RelationStatement]] = {
     "includes": Includes, "members": HasMembers, "combinations": Combines, "balances": Sums,
     "part_of": Sums, "stock_and_flow": StockAndFlow, "apart": Apart,
 }  # fmt: skip
@@ -239,13 +239,16 @@ def definitions(entries: Sequence[Entry], dimensions: Mapping[str, Dimension]) -
 
 def _sums(statement: Sums, entries: Sequence[Entry], period: str) -> list[Relation]:
     """The relation, where every summand has a table with the columns that it needs."""
-    sides = [[_table(term, statement.on, entries) for term in side] for side in (statement.left, statement.right)]
-    if any(entry is None for side in sides for entry in side):
-        return []
     left, right = (
-        tuple(Term(table=e.name, at=term.at) for e, term in zip(found, side, strict=True))
-        for found, side in zip(sides, (statement.left, statement.right), strict=True)
+        tuple(
+            Term(table=entry.name, at=term.at)
+            for term in side
+            if (entry := _table(term, statement.on, entries)) is not None
+        )
+        for side in (statement.left, statement.right)
     )
+    if len(left) < len(statement.left) or len(right) < len(statement.right):
+        return []
     name = f"{_named(statement.left)} {statement.kind} {_named(statement.right)} {period}".strip()
     sense = "<=" if statement.kind == "part_of" else "="
     return [Relation(name=name, on=statement.on, left=left, right=right, sense=sense)]
@@ -277,10 +280,9 @@ def _combination(
 ) -> list[Combination]:
     """The statement over the finest dimensions that the population's tables have, where they have both."""
     own = [entry for entry in entries if entry.statistic.population == statement.population]
-    bases = [_base(hierarchies()[name], own, dimensions) for name in (statement.one, statement.other)]
-    if None in bases:
+    one, other = (_base(hierarchies()[name], own, dimensions) for name in (statement.one, statement.other))
+    if one is None or other is None:
         return []
-    one, other = bases
     left, right = _codes_of(statement.one, one), _codes_of(statement.other, other)
     unknown = dimensions[other].residual
     possible = {

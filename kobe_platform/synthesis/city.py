@@ -112,8 +112,10 @@ class City:
     seed: int
     nationalities: tuple[str, ...]
     counterparts: tuple[str, ...]
-    lately: dict[str, np.ndarray] = field(default_factory=dict)
+    lately: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     """Last month's moves that may yet be cancelled (see ``cancellations.py``)."""
+    split_from: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int32))
+    """Pairs of households of which the first has split from the second."""
     announced: Events | None = None
     """転出 filed this month for a day of the next one: the people still live here."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,7 +75,7 @@ def _show(written: list) -> None:
 def _show_quirks(as_json: bool) -> None:
     from kobe_platform.synthesis.quirks import registry
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": q.name, "number": q.number, "treatment": q.treatment, "sources": list(q.sources), "title": q.title}
         for q in registry().values()
     ]

@@ -49,7 +49,7 @@ def _departed(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: i
 
 def _announced(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
     """Planned departures that lie ahead: the people still live here and leave next month."""
-    return movement_rows(city, city.announced).head(count)
+    return movement_rows(city, city.announced).head(count) if city.announced is not None else rows.clear()
 
 
 def _repeated(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:

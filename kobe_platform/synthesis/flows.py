@@ -229,11 +229,9 @@ def _splits_and_merges(month: Month) -> None:
     h = city.households
     formed = h.found(h.plot[former], h.lot[former], h.sub[former], h.blank[former])
     journal.record(parted, SPLIT, journal.address(former), journal.address(formed))
-    city.lately["split_from"] = np.concatenate(
-        [city.lately.get("split_from", np.zeros((0, 2), np.int32)), np.stack([formed, former], 1)]
-    )
+    city.split_from = np.concatenate([city.split_from, np.stack([formed, former], 1)])
     r.household[parted], r.head[parted], r.role[parted] = formed, True, PARTNER
-    pairs = city.lately["split_from"]
+    pairs = city.split_from
     known = pairs[(pairs < len(month.free)).all(axis=1)]
     still = month.free[known].all(axis=1) & (month.size[known] > 0).all(axis=1) & (month.size[known[:, 0]] == 1)
     together = (h.plot[known[:, 0]] == h.plot[known[:, 1]]) & (h.lot[known[:, 0]] == h.lot[known[:, 1]])

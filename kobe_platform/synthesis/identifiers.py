@@ -46,7 +46,7 @@ MY_NUMBER_WEIGHTS = (2, 3, 4, 5, 6, 7, 2, 3, 4, 5, 6)
 
 
 def _pieces(text: str) -> list[tuple[str, str]]:
-    return [tuple(piece.split(":")) for piece in text.split()]
+    return [(before, after) for before, _, after in (piece.partition(":") for piece in text.split())]
 
 
 def _combine(first: str, second: str) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -102,7 +103,9 @@ def registry() -> Mapping[str, Quirk]:
         raise KeyError(*extra)
     quirks = {}
     for name, entry in listed.items():
-        known = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+        known: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+        }
         quirks[name] = Quirk(name=name, effect=effects[name], **known)
     return dict(sorted(quirks.items(), key=lambda item: item[1].number))
 

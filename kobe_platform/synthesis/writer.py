@@ -84,7 +84,7 @@ def write_fixed(frame: pl.DataFrame, path: Path, form: Form, widths: Mapping[str
 def _fixed_column(values: pl.Series, width: int, codec: str) -> np.ndarray:
     """Bytes of one column, shape (rows, width): ASCII as it stands, else each distinct text encoded once."""
     values = values.fill_null("")
-    if (values.str.len_bytes().max() or 0) <= width and not values.str.contains(r"[^\x00-\x7f]").any():
+    if bool((values.str.len_bytes() <= width).all()) and not values.str.contains(r"[^\x00-\x7f]").any():
         padded = values.str.pad_end(width).to_arrow(compat_level=pl.CompatLevel.oldest())
         _, offsets, data = padded.buffers()
         first = np.frombuffer(offsets, dtype=np.int64)[padded.offset]

@@ -73,8 +73,8 @@ async def application_save(request: Request) -> Response:
         else:
             app = await run_in_threadpool(book.create, portal.database, person, draft, hand_in=hand_in)
     except GovernanceError as error:
-        app = await _visible(request, choices.owners) if number else None
-        values = {"app": app, "choices": choices, "message": error.ja, "given": form}
+        former = await _visible(request, choices.owners) if number else None
+        values = {"app": former, "choices": choices, "message": error.ja, "given": form}
         return page(request, "application_form.html", status=422, **values)
     return RedirectResponse(f"/applications/{app.number}", status_code=303)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -115,7 +115,7 @@ def load_config(path: Path) -> PortalConfig:
     except FileNotFoundError:
         return PortalConfig()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        problem: dict[Literal["key"], str] = {}
+        problem: dict[str, str] = {}
     except ValidationError as error:
         problem = {"key": ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])}
     raise ConfigurationError(

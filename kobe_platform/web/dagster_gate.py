@@ -11,11 +11,12 @@ import json
 from collections.abc import Iterator
 from functools import partial
 
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import BaseRoute, Match, Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from kobe_platform.governance.people import Person
@@ -67,13 +68,13 @@ def _sensitive(pattern: str) -> bool:
     return "{" in pattern
 
 
-def mount_of(dagster: ASGIApp) -> Mount:
+def mount_of(dagster: Starlette) -> Mount:
     """Where all of Dagster's routes hang, below the prefix."""
     (mount,) = (route for route in dagster.routes if isinstance(route, Mount) and route.path == PREFIX)
     return mount
 
 
-def routes_of(dagster: ASGIApp) -> Iterator[BaseRoute]:
+def routes_of(dagster: Starlette) -> Iterator[BaseRoute]:
     """Dagster's routes below the prefix."""
     yield from mount_of(dagster).routes
 
@@ -86,7 +87,7 @@ class DagsterGate:
         portal: who is asking, and the trail.
     """
 
-    def __init__(self, dagster: ASGIApp, portal: Portal) -> None:
+    def __init__(self, dagster: Starlette, portal: Portal) -> None:
         self.dagster, self.portal = dagster, portal
         self.mount = mount_of(dagster)
 

@@ -16,7 +16,9 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
     VariableNode,
@@ -147,19 +149,18 @@ def _fields(operation: OperationDefinitionNode, document: DocumentNode) -> list[
     """The fields of a mutation's root; fragments there are looked into."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     found: list[FieldNode] = []
-    waiting, seen = [operation.selection_set], set()
+    waiting, seen = [operation.selection_set], set[str]()
     while waiting:
         for node in waiting.pop().selections:
             if isinstance(node, FieldNode):
                 if node.name.value != "__typename":
                     found.append(node)
                 continue
-            name = node.name.value if node.kind == "fragment_spread" else None
-            if name is None:
+            if isinstance(node, InlineFragmentNode):
                 waiting.append(node.selection_set)
-            elif name in fragments and name not in seen:
-                seen.add(name)
-                waiting.append(fragments[name].selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value in fragments.keys() - seen:
+                seen.add(node.name.value)
+                waiting.append(fragments[node.name.value].selection_set)
     return found
 
 
@@ -174,11 +175,12 @@ def _stamped(fields: list[FieldNode], payload: Mapping[str, Any], person: Person
         argument, name = _variable(field)
         given = variables.get(name)
         several = given if argument.endswith("List") else [given]
-        if not isinstance(several, list) or not all(isinstance(parameters, dict) for parameters in several):
+        launches = [one for one in several if isinstance(one, dict)] if isinstance(several, list) else []
+        if not isinstance(several, list) or len(launches) < len(several):
             raise Refused("a launch takes its parameters as one variable")
         if not person.has("operator"):
-            several = [_only_a_question(parameters) for parameters in several]
-        stamped = [_with_stamp(parameters, *PARAMETERS[argument], person) for parameters in several]
+            launches = [_only_a_question(parameters) for parameters in launches]
+        stamped = [_with_stamp(parameters, *PARAMETERS[argument], person) for parameters in launches]
         variables[name] = stamped if argument.endswith("List") else stamped[0]
     return variables
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2 as httpx
 from authlib.common.errors import AuthlibBaseError
@@ -116,7 +117,7 @@ class Provider:
         return self._metadata
 
 
-async def _fetched(address: str) -> dict:
+async def _fetched(address: str) -> Any:
     async with httpx.AsyncClient(timeout=10) as client:
         answer = await client.get(address)
         answer.raise_for_status()

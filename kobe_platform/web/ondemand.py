@@ -22,6 +22,7 @@ from kobe_platform.clock import today
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import events_of
 from kobe_platform.lounge.release import current
+from kobe_platform.months import is_month
 from kobe_platform.ondemand.asking import ACTION, month_begins
 from kobe_platform.ondemand.forms import for_spreadsheets
 from kobe_platform.ondemand.menu import Measure, Menu, load_menu
@@ -33,7 +34,6 @@ from kobe_platform.web.templates import page
 LONGEST = 300
 """Seconds that an answer may take."""
 _NAME = re.compile(r"^answer_[a-z2-7]{12}$")
-_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
 _ONE = asyncio.Semaphore(1)
 """One question at a time: each holds a month of rows."""
 
@@ -68,7 +68,7 @@ async def ondemand_answer(request: Request) -> Response:
     name, month = request.path_params["name"], request.path_params["month"]
     as_file = month.endswith(".csv")
     month = month.removesuffix(".csv")
-    if not (_NAME.match(name) and _MONTH.match(month)):
+    if not (_NAME.match(name) and is_month(month)):
         return page(request, "nothing.html", status=404)
     told = await _run(portal, person, ["--again", f"{name}/{month}"], "")
     if "rows" not in told:

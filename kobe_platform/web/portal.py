@@ -122,7 +122,7 @@ class Doors:
             await self.app(scope, receive, send)
 
 
-def build_portal(settings: Settings, config: PortalConfig, *, dagster: ASGIApp | None = None) -> Starlette:
+def build_portal(settings: Settings, config: PortalConfig, *, dagster: Starlette | None = None) -> Starlette:
     """The portal.
 
     Args:

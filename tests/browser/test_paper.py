@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kobe_platform.lounge.formats import months_between
 from kobe_platform.lounge.release import assemble
+from kobe_platform.months import months_between
 from kobe_platform.synthesis.published import published
 from tests.browser.tabs import PAGES, PROJECT, Visit
 from tests.serving import serving

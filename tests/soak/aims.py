@@ -150,6 +150,9 @@ def _aimed() -> Iterator[Aim]:
     ):  # fmt: skip
         for count in counts:
             yield Aim(boundary, home, pattern, count)
+
+
+def _aimed_at_commands() -> Iterator[Aim]:
     for count in (1, 2, 5, 9):
         yield Aim("rotation", "done", KEYRING, count, command=ROTATE)
     for count in (1, 2, 10, 35, 50, 69):
@@ -177,5 +180,6 @@ def _random() -> Iterator[Aim]:
             yield Aim("random", "done", share=round(dice.uniform(0.3, 1.0), 3), command=command, more=more)
 
 
-LONG = tuple({aim.id: aim for aim in (*_aimed(), *_random()) if aim.id not in {short.id for short in SHORT}}.values())
+_ALL = (*_aimed(), *_aimed_at_commands(), *_random())
+LONG = tuple({aim.id: aim for aim in _ALL if aim.id not in {short.id for short in SHORT}}.values())
 """The rest of the kills, for `make soak`."""

@@ -19,7 +19,7 @@ DAGSTER_WINGS = {
 }
 # Lower rooms first; a room may import rooms of its own rank or below.
 RANKS = (
-    {"errors", "settings", "clock", "engine", "lazily"},
+    {"errors", "settings", "clock", "engine", "lazily", "months"},
     {"vocabulary", "rules"},
     {"contracts"},
     {"deliveries", "custody", "disclosure"},

@@ -95,7 +95,9 @@ class Part:
             if before == (self.floor.sum(), np.minimum(self.ceiling, 1e12).sum()):
                 return
 
-    def _program(self, columns: np.ndarray, right: np.ndarray, matrix: sparse.csc_array, lower, upper) -> highspy.Highs:
+    def _program(
+        self, columns: np.ndarray, right: np.ndarray, matrix: sparse.csc_array, lower: np.ndarray, upper: np.ndarray
+    ) -> highspy.Highs:
         program = highspy.Highs()
         for option, value in (
             ("output_flag", False), ("threads", 1), ("simplex_iteration_limit", 3_000_000),
@@ -266,6 +268,10 @@ class Part:
                 return State.OPEN
             if size >= self.size:
                 break
+        return self._by_extremes(unknown, width, k, residual)
+
+    def _by_extremes(self, unknown: int, width: int, k: int, residual: bool) -> State:
+        """The verdict from the largest and the smallest value in all equations: by fractions, then by whole numbers."""
         for integer in (False, True):
             if integer and self.size > LARGEST_INTEGER:
                 return State.UNDECIDED

@@ -12,12 +12,11 @@ from itertools import product
 
 import polars as pl
 
+from kobe_platform.disclosure.auditor.entries import SCHEMA
 from kobe_platform.disclosure.auditor.figures import Figures
 from kobe_platform.disclosure.auditor.groups import Groups, cover, finest_groups, united
 from kobe_platform.disclosure.spec import Combination, Inclusion, Members, Spec, Table
 from kobe_platform.errors import DisclosureError
-
-SCHEMA = {"equation": pl.Int64, "cell": pl.Int64, "sign": pl.Int64}
 
 Cross = Mapping[str, Groups]
 """Classification → the groups at which two tables are compared."""

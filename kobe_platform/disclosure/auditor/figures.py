@@ -6,8 +6,10 @@ same figure in two tables is one cell. Rows that the specification promises must
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -139,7 +141,12 @@ def _zeros_hidden(everything: pl.DataFrame, key: list[str]) -> pl.DataFrame:
 
 
 def _gather(
-    spec: Spec, promised: dict, codes: dict, everything: pl.DataFrame, bases: list[str], former: frozenset[str]
+    spec: Spec,
+    promised: dict[str, Any],
+    codes: dict[str, Any],
+    everything: pl.DataFrame,
+    bases: list[str],
+    former: frozenset[str],
 ) -> Figures:
     key = ["population", *bases]
     value, suppressed = pl.col("value"), pl.col("shown") & pl.col("value").is_null()
@@ -305,10 +312,11 @@ def _unlinked(name: str, base: str, code: str) -> str:
 
 
 def _promised(spec: Spec, table: Table, codes: Mapping[str, Codes], clean: pl.DataFrame) -> pl.DataFrame:
-    grid: pl.DataFrame | None = None
-    for column, dimension in table.dimensions.items():
-        axis = pl.DataFrame({column: list(codes[dimension].parent)}, schema={column: pl.String})
-        grid = axis if grid is None else grid.join(axis, how="cross")
+    axes = [
+        pl.DataFrame({column: list(codes[dimension].parent)}, schema={column: pl.String})
+        for column, dimension in table.dimensions.items()
+    ]
+    grid = functools.reduce(lambda product, axis: product.join(axis, how="cross"), axes)
     columns = list(table.dimensions)
     if clean.select(columns).is_duplicated().any():
         raise _error("a published row is given twice", table.name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,13 +55,13 @@ def join(spec: Spec, tables: Mapping[str, pl.DataFrame], releases: Sequence[Form
     return joined
 
 
-def apart(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease) -> tuple:
+def apart(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease) -> tuple[Any, ...]:
     """A whole former release beside the present one, for :func:`corrected_findings`."""
     return _merged(Joined(spec, dict(tables), frozenset()), _renamed(spec, release, 1))
 
 
 def corrected_findings(
-    spec: Spec, pair: tuple, attacked: Callable[[Figures], list[tuple[str, int]]]
+    spec: Spec, pair: tuple[Any, ...], attacked: Callable[[Figures], list[tuple[str, int]]]
 ) -> list[tuple[str, str, dict[str, str]]]:
     """(rule, table, coordinates) of what a release before a correction gives away of the present one.
 
@@ -99,7 +100,10 @@ def _distinct(tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelea
     """Releases without those that say nothing but what a newer one, or the present, says."""
     kept: list[FormerRelease] = []
     for release in reversed(releases):
-        newer: list[Mapping] = [tables, *(other.tables for other in kept if _told(other.spec) == _told(release.spec))]
+        newer: list[Mapping[str, Any]] = [
+            tables,
+            *(other.tables for other in kept if _told(other.spec) == _told(release.spec)),
+        ]
         if release.spec is not None:
             newer = newer[1:]
         if not any(_same(release.tables, other) for other in newer):
@@ -159,7 +163,7 @@ class _Added:
     frames: dict[str, pl.DataFrame]
 
 
-def _limited(added: _Added, chosen) -> _Added:
+def _limited(added: _Added, chosen: Callable[[Table], bool]) -> _Added:
     kept = tuple(table for table in added.tables if chosen(table))
     return _Added(added.dimensions, kept, {table.name: added.frames[table.name] for table in kept})
 
@@ -242,7 +246,7 @@ def _described(spec: Spec, name: str, shown: set[str]) -> Dimension:
     return dimension.model_copy(update={"hierarchy": {code: p for code, p in known.items() if code in kept}})
 
 
-def _parents(source) -> dict[str, str | None]:
+def _parents(source: object) -> dict[str, str | None]:
     if isinstance(source, pl.DataFrame):
         pairs = source.select(pl.col("code").cast(pl.String), pl.col("parent").cast(pl.String)).rows()
     elif isinstance(source, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from kobe_platform.disclosure.auditor.figures import Figures
 
@@ -26,7 +26,7 @@ def united(one: Groups, other: Groups) -> Groups:
     return frozenset(merged)
 
 
-def cover(finest: Mapping[str, frozenset[str]], inner: set, groups: Groups) -> list[tuple[str, int]]:
+def cover(finest: Mapping[str, frozenset[str]], inner: Set[str | None], groups: Groups) -> list[tuple[str, int]]:
     """(code, number of the group) of the codes that make up each group: the code itself where there is one."""
     whole: dict[frozenset[str], str] = {}
     for code, codes in finest.items():

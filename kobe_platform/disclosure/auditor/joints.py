@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 import polars as pl
 
+from kobe_platform.disclosure.auditor.entries import SCHEMA
 from kobe_platform.disclosure.auditor.figures import Figures
 from kobe_platform.disclosure.auditor.groups import Groups, cover, finest_groups, united
 from kobe_platform.disclosure.spec import Spec, Table
 
-SCHEMA = {"equation": pl.Int64, "cell": pl.Int64, "sign": pl.Int64}
 MOST_JOINT_CELLS = 8_000
 MOST_COMBINATIONS = 5_000_000
 
@@ -214,7 +215,7 @@ class _Behind:
             joint = joint.drop(keys)
         return joint
 
-    def _with_groups(self, joint: pl.DataFrame, parts: Mapping, levels: Levels) -> pl.DataFrame:
+    def _with_groups(self, joint: pl.DataFrame, parts: Mapping[str, Any], levels: Levels) -> pl.DataFrame:
         """Joint cells with the number of their group at some levels, one column a classification."""
         for base, groups in _finest_of(levels).items():
             ordered = sorted(groups, key=sorted)
@@ -225,7 +226,7 @@ class _Behind:
             )
         return joint
 
-    def _at(self, joint: pl.DataFrame, parts: Mapping, levels: Levels) -> pl.DataFrame:
+    def _at(self, joint: pl.DataFrame, parts: Mapping[str, Any], levels: Levels) -> pl.DataFrame:
         return self._with_groups(joint, parts, levels).select(*(f"of {b}" for b in sorted(_finest_of(levels))), "cell")
 
     def _open_sets(self) -> list[Levels]:
@@ -299,7 +300,7 @@ def _refined(levels: list[Groups]) -> list[frozenset[str]]:
         for group in groups:
             for code in group:
                 of_code.setdefault(code, []).append(group)
-    parts: dict[tuple, set[str]] = {}
+    parts: dict[tuple[Any, ...], set[str]] = {}
     for code, groups_of in of_code.items():
         parts.setdefault(tuple(groups_of), set()).add(code)
     return sorted((frozenset(part) for part in parts.values()), key=sorted)
@@ -335,6 +336,6 @@ def _size(levels: Levels) -> int:
     return size
 
 
-def _name(level: Level) -> tuple:
+def _name(level: Level) -> tuple[Any, ...]:
     base, groups = level
     return base, len(groups), sorted(sorted(group) for group in groups)

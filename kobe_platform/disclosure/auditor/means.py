@@ -14,11 +14,10 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from kobe_platform.disclosure.auditor.entries import SCHEMA
 from kobe_platform.disclosure.auditor.figures import Figures
 from kobe_platform.disclosure.spec import PUBLISHED, Mean, Spec
 from kobe_platform.errors import DisclosureError
-
-SCHEMA = {"equation": pl.Int64, "cell": pl.Int64, "sign": pl.Int64}
 
 
 def read_means(spec: Spec, tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy import sparse
 
 from kobe_platform.disclosure.auditor.figures import Figures
 from kobe_platform.disclosure.auditor.system import build_system
@@ -48,7 +49,7 @@ def audit_rounded(spec: Spec, figures: Figures) -> Found:
     return found + [("narrow", cell) for cell in np.flatnonzero(narrow).tolist()]
 
 
-def _sums(matrix, cells: np.ndarray, figures: Figures, bases: np.ndarray) -> Found:
+def _sums(matrix: sparse.csr_array, cells: np.ndarray, figures: Figures, bases: np.ndarray) -> Found:
     """Equations that do not hold; a residual that one equation leaves open is what it must be, if that can be."""
     value = figures.value[cells].copy()
     found: Found = []

@@ -6,14 +6,14 @@ A method without an auditor has no way through here: nothing can be published by
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
 from kobe_platform.disclosure.auditor import verdict
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.verdict import MOST_FINDINGS, AuditReport, Finding
-from kobe_platform.disclosure.former import check_former
+from kobe_platform.disclosure.former import FormerRelease, check_former
 from kobe_platform.disclosure.spec import Spec, Table
 from kobe_platform.errors import DisclosureError
 
@@ -32,25 +32,25 @@ def audit(
     spec: Spec,
     tables: Mapping[str, pl.DataFrame],
     *,
+    previous: Sequence[FormerRelease | Mapping[str, pl.DataFrame]] = (),
     progress: Callable[[str, int, int], None] | None = None,
-    **known: object,
 ) -> AuditReport:
     """Attack published tables.
 
     Args:
         tables: table → dimension columns, ``value`` (null when suppressed), ``status``.
-        known: what the attack on suppressed tables may use besides (:func:`verdict.audit`).
+        previous: former releases, which the attack on suppressed tables uses besides (:func:`verdict.audit`).
 
     Raises:
         DisclosureError: the files are not what the specification promises.
     """
     began = time.perf_counter()
-    check_former(spec, known.get("previous", ()))
+    check_former(spec, previous)
     kinds: dict[str, list[Table]] = {}
     for table in spec.tables:
         kinds.setdefault("magnitudes" if table.magnitude else table.method, []).append(table)
     if set(kinds) == {"suppression"}:
-        return verdict.audit(spec, tables, progress=progress, **known)
+        return verdict.audit(spec, tables, previous=previous, progress=progress)
     reports = []
     for kind, members in sorted(kinds.items()):
         names = {table.name for table in members}
@@ -58,7 +58,7 @@ def audit(
         means = tuple(mean for mean in spec.means if mean.of in names)
         part = spec.model_copy(update={"tables": tuple(members), "relations": relations, "means": means})
         if kind == "suppression":
-            reports.append(verdict.audit(part, tables, progress=progress, **known))
+            reports.append(verdict.audit(part, tables, previous=previous, progress=progress))
         else:
             reports.append(_by_method(kind, part, tables))
     findings = tuple(finding for report in reports for finding in report.findings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,10 +12,11 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.auditor.definitions import definition_equations
+from kobe_platform.disclosure.auditor.entries import SCHEMA
 from kobe_platform.disclosure.auditor.figures import GATHERED, Figures
 from kobe_platform.disclosure.auditor.joints import joint_equations
 from kobe_platform.disclosure.auditor.means import mean_inequalities
-from kobe_platform.disclosure.spec import Relation, Spec
+from kobe_platform.disclosure.spec import Relation, Spec, Table
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,14 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     equations += [_regrouping_equations(spec, figures), *joints.equations]
     equations += [_relation_equations(relation, spec, figures) for relation in spec.relations]
     equations += definition_equations(spec, figures, joints.unseen)
+    published = means or {}
     equations += [
-        mean_inequalities(mean, spec, figures, means[mean.table]) for mean in spec.means if mean.table in (means or {})
+        mean_inequalities(mean, spec, figures, published[mean.table]) for mean in spec.means if mean.table in published
     ]
     parts, offset = [], 0
     for frame in equations:
         parts.append(frame.with_columns(pl.col("equation") + offset))
-        offset += (int(frame["equation"].max()) + 1) if frame.height else 0
+        offset += int(frame["equation"].to_numpy().max(initial=-1)) + 1
     entries = pl.concat(parts)
     equation, cell, sign = (entries[c].to_numpy().copy() for c in ("equation", "cell", "sign"))
     seen = len(figures.value)
@@ -110,7 +113,7 @@ def _number_unseen(cell: np.ndarray, first: int) -> tuple[int, int]:
 
 def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """Rows without those that repeat another (tables repeat the equations of their common margins)."""
-    seen: set[tuple] = set()
+    seen: set[tuple[Any, ...]] = set()
     kept = []
     for row in np.flatnonzero(~empty):
         part = slice(matrix.indptr[row], matrix.indptr[row + 1])
@@ -120,9 +123,6 @@ def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) ->
             seen.add(key)
             kept.append(row)
     return np.array(kept, dtype=np.int64)
-
-
-_SCHEMA = {"equation": pl.Int64, "cell": pl.Int64, "sign": pl.Int64}
 
 
 def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
@@ -145,7 +145,7 @@ def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
         both = pl.concat([members, owners]).with_columns(pl.all().cast(pl.Int64))
         parts.append(both.with_columns(pl.col("equation") + offset))
         offset += group.height
-    return pl.concat(parts) if parts else pl.DataFrame(schema=_SCHEMA)
+    return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
 
 
 def _regrouping_equations(spec: Spec, figures: Figures) -> pl.DataFrame:
@@ -164,10 +164,10 @@ def _regrouping_equations(spec: Spec, figures: Figures) -> pl.DataFrame:
                 for equation in _matched(spec, figures, table, column, other, description.of, parts_of):
                     rows += [(count, cell, sign) for cell, sign in equation]
                     count += 1
-    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _parts(figures: Figures, dimension: str, gathered: dict) -> dict[str, list[str]]:
+def _parts(figures: Figures, dimension: str, gathered: dict[str, Any]) -> dict[str, list[str]]:
     """Code of the regrouping → codes of the base, where they are not simply the same."""
     own = figures.codes[dimension]
     parts = {}
@@ -177,7 +177,9 @@ def _parts(figures: Figures, dimension: str, gathered: dict) -> dict[str, list[s
     return parts
 
 
-def _matched(spec: Spec, figures: Figures, table, column: str, other, base: str, parts_of: dict):
+def _matched(
+    spec: Spec, figures: Figures, table: Table, column: str, other: Table, base: str, parts_of: Mapping[str, list[str]]
+) -> Iterator[list[tuple[int, int]]]:
     """Cells of ``table`` at a regrouped code beside the cells of ``other`` that make it up."""
     with_base = [c for c, d in other.dimensions.items() if d == base]
     if not with_base or not parts_of:
@@ -209,20 +211,20 @@ def _matched(spec: Spec, figures: Figures, table, column: str, other, base: str,
             ]
         )
     )
-    index: dict[tuple, int] = {}
+    index: dict[tuple[Any, ...], int] = {}
     for row in right.iter_rows(named=True):
         key = tuple(figures.codes[od].canonical[row[oc]] for _, oc, od in shared.values())
         index[(*key, row[with_base[0]])] = row["cell"]
     for row in left.filter(pl.col(column).is_in(list(parts_of))).iter_rows(named=True):
         key = tuple(figures.codes[d].canonical[row[c]] for c, (d, _, _) in shared.items())
-        members = [index.get((*key, part)) for part in parts_of[row[column]]]
-        if all(member is not None for member in members):
-            yield [(row["cell"], -1), *((member, 1) for member in members)]
+        parts = [(*key, part) for part in parts_of[row[column]]]
+        if all(part in index for part in parts):
+            yield [(row["cell"], -1), *((index[part], 1) for part in parts)]
 
 
 def _relation_equations(relation: Relation, spec: Spec, figures: Figures) -> pl.DataFrame:
     """One equation for each combination of codes that all terms have; an inequality gets a difference (cell −1)."""
-    joined: pl.DataFrame | None = None
+    sides: list[pl.DataFrame] = []
     signs: list[int] = []
     for side, terms in ((1, relation.left), (-1, relation.right)):
         for term in terms:
@@ -231,12 +233,11 @@ def _relation_equations(relation: Relation, spec: Spec, figures: Figures) -> pl.
                 if column not in relation.on:
                     code = term.at.get(column, figures.codes[dimension].root)
                     rows = rows.filter(pl.col(column) == code)
-            chosen = rows.select(*relation.on, pl.col("cell").alias(f"term {len(signs)}"))
+            sides.append(rows.select(*relation.on, pl.col("cell").alias(f"term {len(signs)}")))
             signs.append(side * term.sign)
-            if joined is None:
-                joined = chosen
-            else:
-                joined = joined.join(chosen, on=list(relation.on)) if relation.on else joined.join(chosen, how="cross")
+    joined, *others = sides
+    for other in others:
+        joined = joined.join(other, on=list(relation.on)) if relation.on else joined.join(other, how="cross")
     numbers = np.arange(joined.height)
     parts = [
         pl.DataFrame({"equation": numbers, "cell": joined[f"term {i}"], "sign": np.full(joined.height, sign)})
@@ -247,7 +248,7 @@ def _relation_equations(relation: Relation, spec: Spec, figures: Figures) -> pl.
         parts.append(
             pl.DataFrame({"equation": numbers, "cell": nothing, "sign": np.ones(joined.height, dtype=np.int64)})
         )
-    return pl.concat([part.cast(_SCHEMA) for part in parts])
+    return pl.concat([part.cast(SCHEMA) for part in parts])
 
 
 def components(system: System) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -114,7 +115,7 @@ def audit(
     began = time.perf_counter()
     means = read_means(spec, tables)
     attack = _attack(spec, {t.name: tables[t.name] for t in spec.tables if t.name in tables}, means, progress)
-    corrected: tuple = ()
+    corrected: tuple[Any, ...] = ()
     if previous and not attack.contradicted:
         releases = [r if isinstance(r, FormerRelease) else FormerRelease(r) for r in previous]
         attack, corrected = _with_former(spec, tables, means, releases, progress)
@@ -144,7 +145,7 @@ def _with_former(
     means: Mapping[str, pl.DataFrame],
     releases: Sequence[FormerRelease],
     progress: Callable[[str, int, int], None] | None,
-) -> tuple[_Attack, tuple]:
+) -> tuple[_Attack, tuple[Any, ...]]:
     """The attack with all former releases that one truth explains together with the present; the others apart.
 
     A release that shows no differing figure may still contradict the present in its sums. Then releases are taken one
@@ -156,7 +157,7 @@ def _with_former(
     if not attack.contradicted:
         return attack, joined.corrected
     kept: list[FormerRelease] = []
-    corrected: list = []
+    corrected: list[Any] = []
     for release in reversed(releases):
         joined = join(spec, counts, [release, *kept])
         tried = _attack(joined.spec, joined.tables, means, progress, joined.former)
@@ -178,9 +179,9 @@ def _attack(
     figures = read_figures(spec, tables, former)
     findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]
     told = figures.hidden & (figures.value >= 0)  # by a former release; from k on nothing small is told
-    found: list[tuple[str, int]] = [("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k))]
+    found: list[tuple[str, int]] = [("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k)).tolist()]
     shown = (figures.now > 0) & (figures.now < figures.k) & ~figures.residual
-    found += [("small", cell) for cell in np.flatnonzero(shown)]
+    found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]
     found += [("ratchet", cell) for cell in ratchet(figures)]
     system = build_system(spec, figures, means)
     if system.impossible:
@@ -261,5 +262,5 @@ def _told_by_former(spec: Spec, figures: Figures) -> list[tuple[str, int]]:
     return found
 
 
-def _finding(rule: str, table: str, coordinates: dict) -> Finding:
+def _finding(rule: str, table: str, coordinates: dict[str, Any]) -> Finding:
     return Finding(rule, table, {key: str(value) for key, value in coordinates.items()}, _MESSAGES[rule])

@@ -53,7 +53,7 @@ class WorkshopSite:
     version: int = 0
     faults: list[PlatformError] = field(default_factory=list)
     _seen: Stamps = field(default_factory=dict)
-    _pages: dict[Path, tuple[Page, list[PlatformError]]] = field(default_factory=dict)
+    _pages: dict[Path, tuple[Page | None, list[PlatformError]]] = field(default_factory=dict)
     _frame: object = None
 
     @property
@@ -95,7 +95,7 @@ class WorkshopSite:
         found = [fault for _, faults in self._pages.values() for fault in faults]
         if found:
             return found
-        pages = arrange([page for page, _ in self._pages.values()])
+        pages = arrange([page for page, _ in self._pages.values() if page is not None])
         viewer = audiences.get(self.audience or "") or Audience("author", "作成者", tuple(audiences))
         shown = pages_for(viewer, pages)
         if PORTAL not in pages:
@@ -129,16 +129,18 @@ class WorkshopSite:
         everything = self.dashboards / "audiences.toml" in changed
         for path in sorted(paths):
             before = self._pages.get(path)
-            manual = before[0].meta.manual if before else ""
+            former = before[0] if before else None
+            manual = former.meta.manual if former else ""
             if before and path not in changed and manual not in manuals and not everything and not before[1]:
                 continue
             faults = Faults(collect=True)
+            page: Page | None = None
             try:
                 page = load_page(path, self.dashboards, audiences, faults)
                 check_page(page, faults=faults)
             except LoungeError as error:
                 faults.add(error)
-                page = before[0] if before else None
+                page = former
             self._pages[path] = (page, faults.found)
 
     def _all_faults(self, shown: list[Page], first: LoungeError) -> list[PlatformError]:

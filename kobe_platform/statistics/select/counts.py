@@ -224,7 +224,7 @@ def _judge_names(statement: Statement) -> None:
     table = statement.node["from_table"]
     known = {(table["alias"] or table["table_name"]).lower()}
     for part in statement.nodes():
-        names = part.get("column_names", ()) if part.get("type") == "COLUMN_REF" else ()
+        names: Sequence[str] = part.get("column_names", ()) if part.get("type") == "COLUMN_REF" else ()
         if len(names) > 2 or (len(names) == 2 and names[0].lower() not in known):
             raise statement.fault(part, "column", "this names no column of the source", "write the column's name alone")
 

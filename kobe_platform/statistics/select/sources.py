@@ -111,7 +111,7 @@ def _source(contract_json: str) -> Source:
     columns = {column.name: column for column in stored if column.kind != "link"}
     if not public:
         columns |= {tree.name: _derived(tree) for tree in hierarchies().values() if _derives(tree, columns)}
-    keys = [c.to for c in contract.having(rules.Pseudonym) if c.id in contract.key]  # type: ignore[attr-defined]
+    keys = [c.to for c in contract.having(rules.Pseudonym) if c.id in contract.key]
     return Source(contract.name, columns, frozenset(withheld), next(iter(keys), ""), tuple(stored), public)
 
 
@@ -166,11 +166,8 @@ def _keep(column: rules.Keep) -> Iterator[SourceColumn]:
 
 def _day(column: rules.Day) -> Iterator[SourceColumn]:
     last = None if column.optional else "2025-07-02"
-    yield SourceColumn(column.to, "text", example=("2025-07-01", "2025-07-31", last))
-
-
-def _day(column: rules.Day) -> Iterator[SourceColumn]:
-    yield SourceColumn(column.to, "text", may_be_unknown=column.optional, example=("2025-07-01",))
+    days = ("2025-07-01", "2025-07-31", last)
+    yield SourceColumn(column.to, "text", may_be_unknown=column.optional, example=days)
 
 
 def _number(column: rules.Number) -> Iterator[SourceColumn]:
@@ -201,9 +198,11 @@ def _event_month(column: rules.EventMonth) -> Iterator[SourceColumn]:
 
 
 def _area(column: rules.Area) -> Iterator[SourceColumn]:
-    known = {"may_be_unknown": column.optional, "empty_is_known": True, "unknown": ()}
     example = (*wards()[:3], None) if column.optional else wards()[:3]
-    yield SourceColumn(column.to_ward, "text", wards(), hierarchies=("ward",), example=example, **known)
+    yield SourceColumn(
+        column.to_ward, "text", wards(), hierarchies=("ward",), example=example,
+        may_be_unknown=column.optional, empty_is_known=True, unknown=(),
+    )  # fmt: skip
     if column.to_town:
         yield SourceColumn(column.to_town, "link", example=(f"{wards()[0]}001", UNKNOWN))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Node = Mapping[str, Any]
 """A part of the tree: an expression, a table, a SELECT."""
 
-SHUT = {
+SHUT: dict[str, str | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
     "allow_community_extensions": False,

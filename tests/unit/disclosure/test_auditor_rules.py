@@ -123,9 +123,14 @@ CASES = {
 
 # module, line, what stands there in the mutant, a case on which it errs
 MUTANTS = (
-    ("verdict", '("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k))', "", "told, and small"),
+    (
+        "verdict",
+        '("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k)).tolist()',
+        "",
+        "told, and small",
+    ),
     ("verdict", "told & (figures.value < figures.k)", "told", "told, but large"),
-    ("verdict", 'found += [("small", cell) for cell in np.flatnonzero(shown)]', "", "small"),
+    ("verdict", 'found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]', "", "small"),
     ("verdict", 'found += [("ratchet", cell) for cell in ratchet(figures)]', "", "shown now"),
     ("verdict", "for table, where in figures.contradictions]", "for table, where in ()]", "two figures"),
     ("verdict", "if system.impossible:", "if False:", "sums of figures"),

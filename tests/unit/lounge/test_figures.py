@@ -9,7 +9,7 @@ import pytest
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.compile import compile_page
-from kobe_platform.lounge.formats import Format, months_between, period_label
+from kobe_platform.lounge.formats import Format, period_label
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.slices import SeveralRows, cells_of, matrices, write_slice
 from kobe_platform.lounge.tables import read_index, write_tables
@@ -36,7 +36,6 @@ def test_figures_read_as_in_japanese_statistics(code, value, text):
 
 def test_periods_read_as_years_and_months():
     assert (period_label("2025-07"), period_label("2025"), period_label("総数")) == ("2025年7月", "2025年", "総数")
-    assert months_between("2025-11", "2026-02") == ["2025-11", "2025-12", "2026-01", "2026-02"]
 
 
 ROWS = pl.DataFrame(

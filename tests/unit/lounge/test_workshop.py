@@ -181,6 +181,15 @@ def save(folder, name: str, text: str) -> None:
     os.utime(path, ns=(later, later))
 
 
+def test_a_file_that_is_no_page_keeps_its_own_fault_after_the_next_save(workshop, dashboards):
+    save(dashboards / "pages", "draft.md", "no front matter yet")
+    assert workshop.refresh()
+    assert [fault.at["file"] for fault in workshop.faults] == ["draft.md"]
+    save(dashboards / "pages", "draft.md", "still none")
+    assert workshop.refresh()
+    assert [fault.code for fault in workshop.faults] == ["page.front_matter"]
+
+
 def test_only_what_changed_is_worked_out_and_rendered(workshop, write_page, monkeypatch):
     write_page(BODY.replace("推移", "変化"), slug="other", title="他の画面")
     assert workshop.refresh() and not workshop.faults
