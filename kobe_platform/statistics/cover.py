@@ -129,8 +129,26 @@ def _rows(statistic: Statistic, source: Source) -> str:
     The order is that of the source's pseudonyms, of the rows where it has none.
     """
     order = statistic.row_key if statistic.row_key in source.columns else ROW
-    ward = (statistic.district_column or "").replace("district", "ward") if statistic.by_district else "NULL"
+    ward = _district_column(statistic).replace("district", "ward") if statistic.by_district else "NULL"
     return statistic.counts.row_by_row(f'{ROW}, "{order}" AS row_order, {ward} AS row_ward')
+
+
+def _district_column(statistic: Statistic) -> str:
+    """The source's column of a table by district.
+
+    Raises:
+        StatisticsError: the area is no plain column (``statistics.area``); a definition that was loaded has one.
+    """
+    column = statistic.district_column
+    if column is None:
+        raise StatisticsError(
+            "a table by district does not take its area from one column: its unknown cannot be told apart",
+            code="statistics.area",
+            at={"statistic": statistic.name},
+            remedy="select the column itself as the area: `district AS area`",
+            ja="区・校区の列をそのまま選んでいない統計表には、不明の調整ができません",
+        )
+    return column
 
 
 def _chosen(connection, source: Source, statistic: Statistic, column: str, lines: pl.DataFrame) -> pl.Series:
@@ -162,15 +180,7 @@ def _chosen(connection, source: Source, statistic: Statistic, column: str, lines
 
 
 def _hide_district(connection, source: Source, statistic: Statistic, rows: pl.Series, covered: dict[str, int]) -> bool:
-    column = statistic.district_column
-    if column is None:
-        raise StatisticsError(
-            "a table by district does not take its area from one column: its unknown cannot be told apart",
-            code="statistics.area",
-            at={"statistic": statistic.name},
-            remedy="select the column itself as the area: `district AS area`",
-            ja="区・校区の列をそのまま選んでいない統計表には、不明の調整ができません",
-        )
+    column = _district_column(statistic)
     ward = column.replace("district", "ward")
     return _update(connection, source, {column: f"{ward} || '{_ENDING}'"}, column, rows, covered)
 

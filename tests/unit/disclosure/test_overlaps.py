@@ -198,3 +198,19 @@ def test_two_columns_that_group_the_same_codes_are_refused():
     described = spec_of(SHAPES[0]).dimensions
     with pytest.raises(ValueError, match="two columns of t group the same codes"):
         Spec(dimensions=described, tables=(Table(name="t", dimensions=["age", "old"]),))
+
+
+def test_a_definition_that_names_a_code_of_no_hierarchy_is_refused_by_that_code():
+    tables = (Table(name="by_sex", dimensions={"sex": "sex"}), Table(name="by_age", dimensions={"age": "age"}))
+    ages = Dimension(hierarchy={"T": None} | dict.fromkeys(AGES, "T"))
+    sexes = Dimension(hierarchy={"T": None, "m": "T", "f": "T"})
+    strange = {"population": tables[0].population, "one": "sex", "other": "age", "possible": {"m": ("a", "z")}}
+    described = {"dimensions": {"age": ages, "sex": sexes}, "tables": tables, "combinations": [strange]}
+    spec = Spec.model_validate({"rule": Rule(minimum_frequency=3), **described})
+    cells = {
+        "by_sex": pl.DataFrame({"sex": ["m", "f"], "persons": [40, 40]}),
+        "by_age": pl.DataFrame({"age": list(AGES), "persons": [20] * len(AGES)}),
+    }
+    with pytest.raises(DisclosureError) as refusal:
+        protect(spec, cells)
+    assert (refusal.value.code, refusal.value.at) == ("disclosure.code", {"code": "z"})

@@ -116,7 +116,7 @@ def test_logins_are_plain(login, database):
 
 def test_a_database_that_cannot_be_opened_is_told_without_its_url():
     with pytest.raises(ConfigurationError) as refusal:
-        open_database("postgresql+nothing://kobe:hidden-secret@host/x")
+        open_database("postgresql+nothing://kobe:hidden-secret@host/x")  # pragma: allowlist secret
     assert "hidden-secret" not in str(refusal.value)
     with pytest.raises(GovernanceError) as refusal:
         open_database("postgresql+psycopg2://kobe:hidden-secret@127.0.0.1:1/x")

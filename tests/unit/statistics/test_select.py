@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kobe_platform.contracts import load_contracts
 from kobe_platform.contracts.columns import AnyColumn
-from kobe_platform.errors import ConfigurationError
+from kobe_platform.errors import ConfigurationError, StatisticsError
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import columns_needed, compute_group, groups, load_statistics
 from kobe_platform.statistics.compute import counted, prepare
@@ -404,3 +404,29 @@ def test_a_fault_counts_characters_not_bytes():
     with pytest.raises(SelectFault) as fault:
         tables_of(parse("SELECT '神戸市' AS a,\n'神戸市', getenv('HOME')"), PAGES)
     assert (fault.value.line, fault.value.column) == (2, 8)
+
+
+def test_a_dimension_whose_codes_are_all_known_needs_no_cover(tmp_path):
+    """Wards have no residual code: a line of few is primary suppression's business, and nobody becomes unknown."""
+    front = FRONT.replace('area = "district"\nage = "age5"', 'ward = "ward"')
+    statistic = load(tmp_path, front + "SELECT ward, count(*) AS persons FROM resident_register GROUP BY ALL")
+    rows = register(40)
+    with engine({"resident_register": prepare(rows, ["ward"])}) as connection:
+        before = counted(connection, statistic)
+        assert before["persons"].min() < statistic.minimum_frequency
+        assert cover_unknown(connection, [statistic], {"resident_register": rows.columns}, counted=counted) == {}
+        assert counted(connection, statistic).sort("ward").equals(before.sort("ward"))
+
+
+def test_a_table_by_district_whose_area_is_no_column_is_refused_before_a_row_changes(tmp_path):
+    """The definition is refused when it is loaded; one that got past that fails by its name, and nothing is counted."""
+    checked = load(tmp_path, FRONT + SQL)
+    statistic = checked.model_copy(update={"sql": SQL.replace("district AS area", "'28101' AS area")})
+    statistic.__dict__.pop("counts", None)  # what the checked SELECT counted
+    frame = register(1_500, unknown=0.02)
+    with (
+        engine({"resident_register": prepare(frame, ["district", "age5"])}) as connection,
+        pytest.raises(StatisticsError) as refusal,
+    ):
+        cover_unknown(connection, [statistic], {"resident_register": frame.columns}, counted=counted)
+    assert (refusal.value.code, refusal.value.at) == ("statistics.area", {"statistic": "trial"})
