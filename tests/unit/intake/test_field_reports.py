@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kobe_platform.contracts import Contract
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.settings import PROJECT
 
@@ -103,3 +104,23 @@ def test_the_reported_comparison_is_refused_at_its_first_wrong_cell(tmp_path):
     text = text.replace("2025-02-31", "2025-02-28")
     assert compared(tmp_path, text, MARKED)[:3] == ("value.range", 3, "value")
     assert compared(tmp_path, text.replace(",-5", ",5"), MARKED)[0] == "key.absent"
+
+
+def test_texts_where_others_have_codes_are_read_by_the_contract_alone(tmp_path, contracts):
+    told = contracts[REGISTER].model_dump(by_alias=True)
+    texts = {
+        "relationship": {"世帯主": "head", "妻": "spouse"},
+        "nationality": {"ベトナム": "VNM"},
+        "residence_status": {"留学": "student"},
+        "sex": {"女": "female"},
+    }
+    for one in told["columns"]:
+        one["codes"] = {**one.get("codes", {}), **texts.get(one["id"], {})} if one["id"] in texts else one.get("codes")
+        if one["codes"] is None:
+            del one["codes"]
+    foreign = {"resident_type": "2", "birth_date": "19900401", "nationality": "ベトナム", "residence_status": "留学"}
+    rows = [person(1, relationship="世帯主"), person(2, relationship="妻", sex="女", **foreign)]
+    made = abstracted(tmp_path, Contract(**told), rows)
+    found = made.frame.sort("relationship").select("relationship", "sex", "nationality", "residence_status").rows()
+    assert found == [("head", "male", None, None), ("spouse", "female", "VNM", "student")]
+    assert made.facts["warned"].get("code.unknown", 0) == 0
