@@ -1,0 +1,63 @@
+"""What is outstanding in words, for people and alerts: overdue months, deliveries turned away, steps that wait."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from kobe_platform.months import last_day
+from kobe_platform.planning import Plan
+from kobe_platform.planning.notices import LATE_DAYS, lines, notices, overdue
+from kobe_platform.planning.words import summary, told, waits
+from tests.unit.planning.world import MOVEMENTS, REGISTER, TOWNS, made
+
+JULY, AUGUST = "2025-07", "2025-08"
+DUE = last_day(AUGUST) + timedelta(days=LATE_DAYS)
+
+
+def test_a_month_is_overdue_from_the_day_after_its_grace():
+    facts = made(JULY).facts()
+    assert overdue(replace(facts, today=DUE)) == []
+    late = dict(overdue(replace(facts, today=DUE + timedelta(days=1))))
+    assert late[REGISTER] == late[MOVEMENTS] == AUGUST
+    assert TOWNS not in late, "a reference holds until the next one comes"
+
+
+def test_a_month_that_came_is_not_overdue_whatever_became_of_it():
+    world = made(JULY)
+    world.deliver(REGISTER, month=AUGUST)
+    assert REGISTER not in dict(overdue(replace(world.facts(), today=DUE + timedelta(days=1))))
+
+
+def test_an_overdue_month_is_told_once_for_as_long_as_it_stands():
+    facts = replace(made(JULY).facts(), today=DUE + timedelta(days=1))
+    first = [notice for notice in notices(facts, Plan(())) if notice.kind == "overdue"]
+    later = [n for n in notices(replace(facts, today=DUE + timedelta(days=9)), Plan(())) if n.kind == "overdue"]
+    assert [notice.id for notice in first] == [notice.id for notice in later]
+    assert {notice.at["source"] for notice in first} >= {REGISTER, MOVEMENTS}
+    assert [line for line in lines(facts) if REGISTER in line] == [
+        f"{AUGUST} 未着 {REGISTER}: {LATE_DAYS}日を過ぎても届いていません"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("approval", "運用者の承認(kobe deliveries approve)"),
+        (f"delivery:{REGISTER}:{JULY}", f"{REGISTER} {JULY} の提供"),
+        ("installation:custody.disk_full", "設置の不備 [custody.disk_full]"),
+        ("time:2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00+00:00 の再試行"),
+    ],
+)
+def test_what_a_step_waits_for_is_said_in_words(condition, words):
+    assert waits(condition) == words
+
+
+def test_a_plan_is_told_by_what_stands_in_the_way():
+    world = made(JULY)
+    assert summary(world.plan()) == "することはありません"
+    world.deliver(REGISTER, month=AUGUST)
+    (step,) = world.plan().steps[:1]
+    assert summary(world.plan()).endswith(f"。{told(step)}") and step.month == AUGUST
