@@ -4,6 +4,9 @@ questions, each answered or refused with a nearest question that can be answered
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -26,25 +29,41 @@ PUBLISHED = (
 )  # fmt: skip
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(30))
-def test_no_sequence_of_answers_tells_a_hidden_figure(seed, tmp_path):
-    keys = LocalKeyStore.create(tmp_path / "keys", log=tmp_path / "log" / "key_use.jsonl")
-    store = PartitionStore(tmp_path / "store", keys, municipality="28100")
-    governance = open_database(f"sqlite:///{tmp_path / 'governance.sqlite'}")
-    loaded, drawn = load_statistics(Settings().statistics), np.random.default_rng(seed)
-    statistics = {name: loaded[name] for name in PUBLISHED[: drawn.integers(1, len(PUBLISHED) + 1)]}
+KNOWN_GAP = (14, len(PUBLISHED), (3, 4, 0, 5, 1, 6, 2))
+"""Households of six in two wards: by whole people a width of 9 instead of 10 (docs/ondemand.md, Limits)."""
+
+
+def attacked(seed: int, published: int, order: Sequence[int], folder: Path) -> None:
+    """Ask questions of a city in an order, beside so many published tables, and attack what two analysts know."""
+    keys = LocalKeyStore.create(folder / "keys", log=folder / "log" / "key_use.jsonl")
+    store = PartitionStore(folder / "store", keys, municipality="28100")
+    governance = open_database(f"sqlite:///{folder / 'governance.sqlite'}")
+    loaded = load_statistics(Settings().statistics)
+    statistics = {name: loaded[name] for name in PUBLISHED[:published]}
     menu = load_menu(Settings().ondemand).model_copy(update={"quota": 1_000})
     desk = Desk(store, statistics, menu, governance, "synthetic")
     logins = ("one", "two")
     analysts = tuple(add_person(governance, login, login, "課", roles=("analyst",), by="test") for login in logins)
-    questions = [QUESTIONS[number] for number in drawn.permutation(len(QUESTIONS))]
     try:
-        before, after = states(desk, analysts, statistics, seed, questions)
+        before, after = states(desk, analysts, statistics, seed, [QUESTIONS[number] for number in order])
     except DisclosureError as refused:
         pytest.skip(f"nothing is published of this city: {refused.code}")
     assert not before.narrow() and not after.narrow()
     assert not list(shown_again(before, after))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(30))
+def test_no_sequence_of_answers_tells_a_hidden_figure(seed, tmp_path):
+    drawn = np.random.default_rng(seed)
+    published = int(drawn.integers(1, len(PUBLISHED) + 1))
+    attacked(seed, published, drawn.permutation(len(QUESTIONS)).tolist(), tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.xfail(strict=True, reason="whole people leave less room than the equations of the tables")
+def test_the_known_gap_of_a_sequence(tmp_path):
+    attacked(*KNOWN_GAP, tmp_path)
 
 
 TEN = (

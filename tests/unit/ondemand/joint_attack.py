@@ -91,11 +91,11 @@ def states(
 
 
 def shown_again(before: Known, after: Known) -> Iterator[tuple[str, tuple]]:
-    """Figures that were hidden before the correction and are shown after it."""
+    """Figures that were hidden before the correction and are shown after it, but for zeros, which are always shown."""
     for name, table in before.tables.items():
         if name not in after.tables:
             continue
         on = list(before.statistics[name].dimensions)
         hidden = table.filter(pl.col("status") == "suppressed").select(on)
-        shown = after.tables[name].filter(pl.col("status") == "published").join(hidden, on=on)
+        shown = after.tables[name].filter(pl.col("value") > 0).join(hidden, on=on)
         yield from ((name, row) for row in shown.select(on).rows())
