@@ -12,6 +12,7 @@ from kobe_platform.definitions import build_definitions
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import current
+from kobe_platform.lounge.tables import read_index
 from kobe_platform.planning.observing import installation_faults
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.reception.accounting import balance
@@ -72,6 +73,19 @@ def test_published_population_by_ward_is_that_of_the_lake(month, store):
     published = dict(totals.select("area", "value").iter_rows())
     assert published.pop("28100") == lake.height
     assert published == counted
+
+
+def test_a_year_of_two_months_says_so_from_its_counting_to_the_page(report, place, store):
+    """Ten months of the year were never delivered: counts, release, page and its labels carry the two that were."""
+    held = store.current(PartitionId("published", "births_ward_year", LAST))
+    assert held.facts["covers"] == [FIRST, LAST]
+    release = current(place.releases)
+    told, _ = read_index(release.path / "tables")
+    yearly = {name: table.months for name, table in told.items() if table.months}
+    assert yearly and all(set(months["2025"]) == {FIRST, LAST} for months in yearly.values())
+    pages = [path.read_text("utf-8") for path in release.path.rglob("*.html")]
+    named = [text for text in pages if "2025年（11〜12月）" in text]
+    assert named and any("月がそろっていない年があります：2025年（11〜12月）" in text for text in named)
 
 
 def test_a_second_run_finds_nothing_new(report, place):
