@@ -9,9 +9,13 @@ import polars as pl
 import pytest
 
 from kobe_platform.contracts import Contract
+from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.deliveries import receipt
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.extracts import take_in
 from kobe_platform.extracts.exchanged import exchanged
+from kobe_platform.lake import PartitionStore
+from kobe_platform.tabulation import take_in_public
 
 from .conftest import FIRST, MOVEMENTS, REGISTER
 from .handmade import deliver, person, text_of
@@ -118,3 +122,24 @@ def test_men_and_women_of_public_figures_are_told_by_the_month_before(tmp_path, 
     assert exchanged(moved, former, contract) is None
     wrong = moved.with_columns(pl.col("male").alias("female"), pl.col("female").alias("male"))
     assert exchanged(wrong, former, contract) == ("male", "female")
+
+
+def test_a_delivery_is_compared_with_the_month_before_and_its_receipt_names_both_columns(tmp_path, contracts):
+    contract = contracts[ESTIMATES]
+    LocalKeyStore.create(tmp_path / "keys", log=tmp_path / "log")
+    keys = LocalKeyStore.open(tmp_path / "keys", log=tmp_path / "log")
+    store = PartitionStore(tmp_path / "store", keys, municipality="28100", principal="test")
+    inbox, home = tmp_path / "inbox", tmp_path / "home"
+    take_in_public(deliver(inbox, contract, rows(), "2025-11"), contract, store, home)
+    later = [{**row, "as_of": "2025-12-01"} for row in rows()]
+    wrong = deliver(inbox, contract, swap(text_of(contract, later), "male", "female").encode(), "2025-12", count=10)
+    with pytest.raises(DeliveryRejected) as caught:
+        take_in_public(wrong, contract, store, home)
+    assert caught.value.at == {
+        **{"delivery": f"{ESTIMATES}/2025-12", "column": "male", "other_column": "female", "compared": "2025-11"},
+        "rule": "columns.exchanged",
+    }
+    assert receipt(home, wrong, "rejected")["error"]["code"] == "columns.exchanged"
+    thresholds = contract.thresholds.model_copy(update={"exchanged": 1.0})
+    trusting = contract.model_copy(update={"thresholds": thresholds})
+    assert take_in_public(wrong, trusting, store, home).rows == 10
