@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,8 @@ from kobe_platform.months import is_month
 from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kobe_platform.orchestration.headless import Outcome
     from kobe_platform.planning import Plan, Scope
     from kobe_platform.planning.leases import Owner
@@ -72,7 +75,7 @@ class RunReport:
         return 0 if self.plan.empty and not self.turned_away and not broke_off else 1
 
 
-def process(settings: Settings, scope: Scope | None = None, console: object = None) -> RunReport:
+def process(settings: Settings, scope: Scope | None = None, console: Console | None = None) -> RunReport:
     """Do all that is outstanding.
 
     Args:
@@ -109,7 +112,7 @@ def _executed(settings: Settings, observer, console) -> list[Outcome]:
         return _shown(graph, console)
 
 
-def _telling(console):
+def _telling(console: Console | None) -> Callable[[Owner | None], None]:
     """Says once what another `kobe run` does while this one waits for it."""
     said: set[str] = set()
 
