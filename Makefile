@@ -10,8 +10,8 @@ COVERED := disclosure custody lake planning
 # Processes that share the tests among them.
 JOBS ?= 2
 # What commands and runs import: setup leaves its bytecode, as later processes may not be let write any (a start costs half).
-IMPORTED := kobe_platform.cli, typer.rich_utils, kobe_platform.definitions, kobe_platform.run, kobe_platform.orchestration.headless, \
-  kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation, kobe_platform.lounge.site, mkdocs.commands.build, \
+IMPORTED := kobe_platform.cli.main, typer.rich_utils, kobe_platform.definitions, kobe_platform.cli.run, kobe_platform.orchestration.headless, \
+  kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation.steps, kobe_platform.lounge.site, mkdocs.commands.build, \
   alembic.command, rich.table, rich.live
 BUILT := $(THEME)/node_modules/.kobe-built
 BROWSER := $(VENV)/.browser

@@ -14,7 +14,7 @@ import dagster as dg
 from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.statistics.select.sources import sources_of
-from kobe_platform.vocabulary import UNKNOWN, code_list, hierarchies
+from kobe_platform.vocabulary.codes import UNKNOWN, code_list, hierarchies
 
 FEW = 12
 """Code lists of at most so many codes are written out; of longer ones their number is told, and where they stand."""

@@ -17,7 +17,7 @@ from assets.column_rules import Made, Origin, contract_made, listed
 from kobe_platform.contracts import Contract
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.select.syntax import parse
-from kobe_platform.vocabulary import UNKNOWN, hierarchies
+from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies
 
 if TYPE_CHECKING:
     from kobe_platform.lounge.pages import Page

@@ -8,13 +8,11 @@ import dagster as dg
 
 from assets.columns import page_reads
 from assets.conventions import spec
-from kobe_platform.clock import today
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import LoungeError
-from kobe_platform.gate import pass_gate
 from kobe_platform.governance.applications import expire
 from kobe_platform.governance.trail import PLATFORM, note
-from kobe_platform.leaks import scan_tree
+from kobe_platform.intake.leaks import scan_tree
 from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.pages import Page
@@ -22,9 +20,11 @@ from kobe_platform.lounge.release import Release, assemble, record_inputs, sourc
 from kobe_platform.planning.rules import release_inputs
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
-from kobe_platform.publication import collect, insist_on_figures, staged_tables, withheld_pages
+from kobe_platform.release.collect import collect, insist_on_figures, staged_tables, withheld_pages
+from kobe_platform.release.gate import pass_gate
 from kobe_platform.statistics import Statistic
-from kobe_platform.tabulation import record_released
+from kobe_platform.tabulation.steps import record_released
+from kobe_platform.vocabulary.clock import today
 from resources import Governance, Lake, Releases
 
 

@@ -13,7 +13,7 @@ from kobe_platform.orchestration.months import the_month
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.inputs import definition_of
-from kobe_platform.tabulation import protect_counts, publish_public
+from kobe_platform.tabulation.steps import protect_counts, publish_public
 from resources import Lake
 
 

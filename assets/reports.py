@@ -6,7 +6,7 @@ import dagster as dg
 
 from kobe_platform.lake import Partition
 from kobe_platform.privacy.metadata import allowed, schema
-from kobe_platform.publication import COVERS
+from kobe_platform.release.collect import COVERS
 
 ROWS = "dagster/row_count"
 COLUMNS = "dagster/column_schema"

@@ -7,9 +7,9 @@ import dagster as dg
 
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import CustodyError
+from kobe_platform.governance.retention import due_for_destruction
 from kobe_platform.lake.maintenance import destroy_all
 from kobe_platform.privacy.border import border
-from kobe_platform.retention import due_for_destruction
 from kobe_platform.statistics import Statistic
 from resources import Lake
 

@@ -15,7 +15,7 @@ from kobe_platform.orchestration.months import the_month
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.inputs import definition_of
-from kobe_platform.tabulation import count_group, take_in_public
+from kobe_platform.tabulation.steps import count_group, take_in_public
 from resources import Inbox, Lake
 
 

@@ -8,7 +8,7 @@ from checks.factory import CheckedAsset, Verdict, monthly_check
 from checks.secrecy import table_checks
 from kobe_platform.lake import PartitionId
 from kobe_platform.statistics import Statistic, groups
-from kobe_platform.tabulation import audit_published, passed_audit
+from kobe_platform.tabulation.steps import audit_published, passed_audit
 from resources import Lake
 
 

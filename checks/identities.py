@@ -6,8 +6,8 @@ import dagster as dg
 
 from checks.factory import CheckedAsset, Verdict, monthly_check
 from kobe_platform.lake import PartitionId
-from kobe_platform.reconciliation import Identity, common_margins, stock_and_flow
 from kobe_platform.statistics import Statistic, groups
+from kobe_platform.tabulation.reconciliation import Identity, common_margins, stock_and_flow
 from resources import Lake
 
 

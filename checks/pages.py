@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from checks.factory import Verdict
-from kobe_platform.leaks import scan_tree
+from kobe_platform.intake.leaks import scan_tree
 from kobe_platform.lounge.pages import Page
 from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed

@@ -9,8 +9,8 @@ import polars as pl
 
 from checks.factory import CheckedAsset, Verdict, monthly_check
 from kobe_platform.contracts import Contract
+from kobe_platform.intake.leaks import scan_frame
 from kobe_platform.lake import Partition, PartitionId
-from kobe_platform.leaks import scan_frame
 from resources import Lake
 
 NEVER_IN_LAKE = frozenset({"I", "C", "L", "X"})

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from kobe_platform.months import FORM
+from kobe_platform.vocabulary.months import FORM
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -17,9 +17,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from kobe_platform.code_version import engine_version
 from kobe_platform.custody.durable import private_folder
-from kobe_platform.engine import engine_version
-from kobe_platform.vocabulary import LISTS
+from kobe_platform.vocabulary.codes import LISTS
 
 FILE = "trials.json"
 MOST = 2000

@@ -8,8 +8,8 @@ import dagster as dg
 from pydantic import Field
 
 from kobe_platform.contracts import Contract, load_contracts
-from kobe_platform.deliveries import Delivery, find, find_one
 from kobe_platform.errors import LakeError
+from kobe_platform.intake.deliveries import Delivery, find, find_one
 from resources.shown import shown_as
 
 

@@ -2,7 +2,7 @@
 
 ``steps`` applies the rules in order; ``versions`` decides which rows count; ``codes``, ``ages``, ``areas``,
 ``movements`` and ``households`` derive columns; ``protection`` hides what must not be known of protected persons;
-``working`` is the table that they share.
+``worktable`` is the table that they share.
 
 Which rule a column has stands in ``contracts``. Reading files is the matter of ``extracts``, keeping rows of ``lake``.
 """

@@ -13,11 +13,11 @@ from datetime import date
 import polars as pl
 
 from kobe_platform.abstraction.codes import banded
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import Age, Duration, EventMonth
-from kobe_platform.extracts.dates import AMBIGUOUS, BLANK, NORMALISED, read_dates
-from kobe_platform.months import first_day, last_day, month_after
-from kobe_platform.vocabulary import UNKNOWN
+from kobe_platform.intake.extracts.dates import AMBIGUOUS, BLANK, NORMALISED, read_dates
+from kobe_platform.vocabulary.codes import UNKNOWN
+from kobe_platform.vocabulary.months import first_day, last_day, month_after
 
 PRECISION = ["unknown", "year", "month", "day"]
 """How much of a date is known, by number of known parts."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from kobe_platform import vocabulary
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import Area, CoarseArea, District
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.extracts.code_systems import UNPLACED, five_digits, is_place
-from kobe_platform.extracts.lots import lot_numbers
-from kobe_platform.vocabulary import UNKNOWN
+from kobe_platform.intake.extracts.code_systems import UNPLACED, five_digits, is_place
+from kobe_platform.intake.extracts.lots import lot_numbers
+from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.codes import UNKNOWN
 
 ABROAD = r"^Z([A-Z]{3})$"
 NO_LIMIT = 2**30

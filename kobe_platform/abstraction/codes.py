@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import Codes, Keep, Number
-from kobe_platform.extracts.plain import beyond, plain_texts, whole_numbers
-from kobe_platform.vocabulary import band_codes
+from kobe_platform.intake.extracts.plain import beyond, plain_texts, whole_numbers
+from kobe_platform.vocabulary.codes import band_codes
 
 
 def map_codes(working: Working, column: Codes) -> None:

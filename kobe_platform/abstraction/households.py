@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from kobe_platform.abstraction.ages import earliest, read_column
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import RELATIONSHIPS, Age, Relationship
-from kobe_platform.extracts.screening import chained
+from kobe_platform.intake.extracts.screening import chained
 
 HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = RELATIONSHIPS
 CATEGORIES = (HEAD, SPOUSE, CHILD, PARENT, OTHER)

@@ -6,7 +6,7 @@ import polars as pl
 
 from kobe_platform.abstraction.ages import read_column
 from kobe_platform.abstraction.versions import CANCELS
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import Area, Reason
 
 MOVE, WITHIN, ACROSS, NONE = "move", "within_ward", "ward_move", "non_demographic"

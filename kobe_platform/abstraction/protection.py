@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import Area, CoarseArea, District, Protection, Pseudonym
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.vocabulary import UNKNOWN
+from kobe_platform.vocabulary.codes import UNKNOWN
 
 
 def find_protected(working: Working, column: Protection) -> None:

@@ -18,12 +18,12 @@ from kobe_platform.abstraction.households import derive_household
 from kobe_platform.abstraction.movements import derive_reason
 from kobe_platform.abstraction.protection import find_protected, hide
 from kobe_platform.abstraction.versions import drop_identical, keep_states, latest_version, net_cancellations
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import AnyColumn, Pseudonym
 from kobe_platform.custody.pseudonyms import pseudonyms
 from kobe_platform.errors import PlatformError
-from kobe_platform.rules import hold, rejection
+from kobe_platform.vocabulary.rules import hold, rejection
 
 FEW = 10
 """Fewer rows set aside than this refuse nothing by their share alone, unless they are most of the rows."""
@@ -95,7 +95,7 @@ def abstract(
     """抽象化 of one raw extract: nothing of it identifies anyone at a glance.
 
     Args:
-        raw: binary columns as :func:`kobe_platform.extracts.take_in` leaves them.
+        raw: binary columns as :func:`kobe_platform.intake.extracts.take_in` leaves them.
         month: YYYY-MM; its last day is the reference day.
         references: public reference tables by source name, typed as taken in.
         companions: raw extracts of the same month by source name (``contract.needs``).

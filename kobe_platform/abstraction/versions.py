@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from kobe_platform.abstraction.working import Working
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import Filter, History, Netting, Reason
-from kobe_platform.extracts.screening import repeats
+from kobe_platform.intake.extracts.screening import repeats
 
 CANCELS = "cancels:"
 

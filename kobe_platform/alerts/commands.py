@@ -42,7 +42,7 @@ def send_test(as_json: AsJson = False) -> None:
     """Send one test notice to each channel; exit 1, naming it, when one of them fails."""
     from kobe_platform.alerts import Notice, alerts_file, describe, load_alerts, stable_id
     from kobe_platform.alerts.sending import attempt
-    from kobe_platform.clock import JAPAN
+    from kobe_platform.vocabulary.clock import JAPAN
 
     path = alerts_file(Settings().root)
     settings, now = load_alerts(path), datetime.now(JAPAN)

@@ -15,7 +15,7 @@ from email.utils import format_datetime, make_msgid
 from kobe_platform.alerts.config import Mail
 from kobe_platform.alerts.line import failed, open_line, read_secret, reason_of, trusted
 from kobe_platform.alerts.notice import COORDINATES, KINDS, Notice
-from kobe_platform.clock import JAPAN
+from kobe_platform.vocabulary.clock import JAPAN
 
 TITLE = "【データ基盤】"
 _CLOSING = "全体の状況はサーバーで kobe status を実行すると確かめられます。\nこのメールは自動で送信しています。"

@@ -13,9 +13,9 @@ from kobe_platform.alerts.mail import send_mail
 from kobe_platform.alerts.notice import Notice
 from kobe_platform.alerts.sent import FILE, Memory
 from kobe_platform.alerts.webhook import post
-from kobe_platform.clock import JAPAN
 from kobe_platform.custody.durable import locked, storage_errors
 from kobe_platform.errors import PlatformError
+from kobe_platform.vocabulary.clock import JAPAN
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from kobe_platform.alerts.notice import Notice
-from kobe_platform.clock import JAPAN
 from kobe_platform.custody.durable import clear_asides, write_private
+from kobe_platform.vocabulary.clock import JAPAN
 
 FILE = "sent.json"
 CHANNELS = ("mail", "webhook")

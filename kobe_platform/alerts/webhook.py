@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from kobe_platform.alerts.config import Webhook
 from kobe_platform.alerts.line import failed, open_line, read_secret, reason_of, trusted
 from kobe_platform.alerts.notice import Notice
-from kobe_platform.clock import JAPAN
+from kobe_platform.vocabulary.clock import JAPAN
 
 SIGNATURE = "X-Kobe-Signature"
 SHORTEST_SECRET = 16

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kobe_platform import vocabulary
+from kobe_platform.vocabulary import codes as vocabulary
 
 Class = Literal["I", "C", "L", "Q", "S", "X", "T", "P"]
 """I identifier, C code that identifies by law, L link, Q quasi-identifier, S sensitive, X protected, T technical,

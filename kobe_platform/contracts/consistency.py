@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from kobe_platform import vocabulary
 from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.columns import Column
 from kobe_platform.contracts.model import Contract, Dates
+from kobe_platform.vocabulary import codes as vocabulary
 
 Fault = tuple[str, str]
 """The place (``columns.ID.key`` or a key of the head) and the reason."""

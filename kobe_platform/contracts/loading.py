@@ -14,7 +14,7 @@ from kobe_platform.contracts.consistency import faults, neighbour_faults
 from kobe_platform.contracts.model import Contract
 from kobe_platform.contracts.places import line_of
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.vocabulary import LISTS
+from kobe_platform.vocabulary.codes import LISTS
 
 
 def load_contracts(directory: Path) -> dict[str, Contract]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kobe_platform.contracts.columns import AnyColumn, Column, History, Never, Protection
 from kobe_platform.contracts.published import PublishedTable, table_faults
-from kobe_platform.months import FORM
+from kobe_platform.vocabulary.months import FORM
 
 Encoding = Literal["cp932", "utf-8", "utf-8-sig"]
 Kind = TypeVar("Kind", bound=Column)

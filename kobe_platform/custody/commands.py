@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kobe_platform.errors import CustodyError
-from kobe_platform.months import is_month
+from kobe_platform.vocabulary.months import is_month
 
 if TYPE_CHECKING:
     from kobe_platform.custody.service import RingKeyService
@@ -227,8 +227,8 @@ def destroy_due(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from kobe_platform.contracts import load_contracts
+    from kobe_platform.governance.retention import due_for_destruction
     from kobe_platform.lake.maintenance import destroy_all
-    from kobe_platform.retention import due_for_destruction
     from kobe_platform.settings import Settings
     from kobe_platform.statistics import load_statistics
     from kobe_platform.trials import Trials

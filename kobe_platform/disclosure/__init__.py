@@ -29,7 +29,7 @@ from kobe_platform.lazily import attribute
 
 if TYPE_CHECKING:
     from kobe_platform.disclosure.auditor import AuditReport, Finding, audit
-    from kobe_platform.disclosure.former import FormerRelease
+    from kobe_platform.disclosure.previous_release import FormerRelease
     from kobe_platform.disclosure.protection import Protected, Report, TableReport, protect
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
 
 _ROOMS = {
     "auditor": ("AuditReport", "Finding", "audit"),
-    "former": ("FormerRelease",),
+    "previous_release": ("FormerRelease",),
     "protection": ("Protected", "Report", "TableReport", "protect"),
 }
 """What brings solvers with it, by module: loaded when it is used, as a specification is read without them."""

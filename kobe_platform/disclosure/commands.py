@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kobe_platform.disclosure.auditor import AuditReport
-    from kobe_platform.disclosure.former import FormerRelease
+    from kobe_platform.disclosure.previous_release import FormerRelease
     from kobe_platform.disclosure.reports import Report
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
@@ -57,8 +57,8 @@ def protect(
     as_json: Json = False,
 ) -> None:
     """Protect all tables together, each by its method, audit the result, and write it only if it is safe."""
-    from kobe_platform.disclosure.cell_key import read_secret
     from kobe_platform.disclosure.files import read_cells, read_coarsening, read_previous, read_rows, write_published
+    from kobe_platform.disclosure.methods.cell_key import read_secret
     from kobe_platform.disclosure.protection import protect as run
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
@@ -99,8 +99,8 @@ def audit(
 ) -> None:
     """Attack published tables: exit 1 when a hidden cell is not open, or anything stays undecided."""
     from kobe_platform.disclosure.auditor import audit as run
-    from kobe_platform.disclosure.coarsening import coarsened_spec
     from kobe_platform.disclosure.files import read_coarsening, read_previous, read_release
+    from kobe_platform.disclosure.methods.coarsening import coarsened_spec
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
 

@@ -17,9 +17,9 @@ from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.equations import Rows, beneath
 from kobe_platform.disclosure.joints import cells_at
-from kobe_platform.disclosure.layout import Layout, refusal
-from kobe_platform.disclosure.partitions import Labels, coarser, common_coarsening, labels_of
+from kobe_platform.disclosure.level_sets import Labels, coarser, common_coarsening, labels_of
 from kobe_platform.disclosure.spec import Combination, Inclusion, Members, Spec
+from kobe_platform.disclosure.table_index import Layout, refusal
 from kobe_platform.disclosure.trees import Classification, base_of
 
 MOST_CODES = 12

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from kobe_platform.disclosure.layout import Layout, refusal
 from kobe_platform.disclosure.spec import Relation, Spec
+from kobe_platform.disclosure.table_index import Layout, refusal
 from kobe_platform.disclosure.trees import Classification, base_of
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]

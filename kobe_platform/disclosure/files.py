@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kobe_platform.disclosure.former import FormerRelease
+from kobe_platform.disclosure.previous_release import FormerRelease
 from kobe_platform.disclosure.spec import Spec
 from kobe_platform.errors import DisclosureError
 

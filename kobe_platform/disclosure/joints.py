@@ -1,7 +1,7 @@
 """What stands behind the tables of one population: people, who are in one cell of everything that is told of them.
 
 Tables A × B, B × C and A × C may agree in all margins, and yet no people fit them all. An outsider knows that some do,
-so the model does: wherever the tables leave it open (:mod:`partitions`), the cells of the joint table are unknowns that
+so the model does: wherever the tables leave it open (:mod:`level_sets`), the cells of the joint table are unknowns that
 nobody publishes, whole numbers of 0 or more, and the tables' cells are their sums. Groups that overlap (0–24 beside
 10–39) are the same in one dimension: nobody is in groups that share no code.
 
@@ -20,8 +20,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.equations import NO_ROWS, Rows, beneath
-from kobe_platform.disclosure.layout import Layout
-from kobe_platform.disclosure.partitions import (
+from kobe_platform.disclosure.level_sets import (
     Labels,
     LevelSet,
     coarser,
@@ -31,8 +30,9 @@ from kobe_platform.disclosure.partitions import (
     open_sets,
     overlapping,
 )
-from kobe_platform.disclosure.programs import Solver
 from kobe_platform.disclosure.spec import Spec
+from kobe_platform.disclosure.suppression.programs import Solver
+from kobe_platform.disclosure.table_index import Layout
 from kobe_platform.disclosure.trees import Classification, base_of
 from kobe_platform.errors import DisclosureError
 

@@ -19,8 +19,8 @@ from scipy import sparse
 from kobe_platform.disclosure.definitions import defined
 from kobe_platform.disclosure.equations import Rows, additive, regrouped, relation_rows, stacked
 from kobe_platform.disclosure.joints import joint_tables
-from kobe_platform.disclosure.layout import Layout, refusal
 from kobe_platform.disclosure.spec import SUPPRESSED, Spec, Table
+from kobe_platform.disclosure.table_index import Layout, refusal
 from kobe_platform.disclosure.trees import Classification, Tree, base_of, classifications
 from kobe_platform.errors import DisclosureError
 

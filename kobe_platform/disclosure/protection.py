@@ -11,12 +11,10 @@ from multiprocessing import get_context
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.coarsening import Choice, coarsened, coarsened_spec
-from kobe_platform.disclosure.former import FormerRelease, check_former
-from kobe_platform.disclosure.members import part_members
+from kobe_platform.disclosure.methods.coarsening import Choice, coarsened, coarsened_spec
+from kobe_platform.disclosure.methods.perturbed import noise_part, refuse_patterns, round_part
 from kobe_platform.disclosure.model import Model, build_model
-from kobe_platform.disclosure.perturbed import noise_part, refuse_patterns, round_part
-from kobe_platform.disclosure.primary import sensitive_cells
+from kobe_platform.disclosure.previous_release import FormerRelease, check_former
 from kobe_platform.disclosure.released import read_released
 from kobe_platform.disclosure.reports import (
     ENGINE_VERSION,
@@ -28,7 +26,9 @@ from kobe_platform.disclosure.reports import (
     table_report,
 )
 from kobe_platform.disclosure.spec import Spec, definitions
-from kobe_platform.disclosure.suppression import Progress, Suppressor
+from kobe_platform.disclosure.suppression.primary import sensitive_cells
+from kobe_platform.disclosure.suppression.search import Progress, Suppressor
+from kobe_platform.disclosure.suppression.singletons import part_members
 from kobe_platform.errors import DisclosureError
 
 __all__ = ["ENGINE_VERSION", "Protected", "Report", "TableReport", "independent", "protect"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.former import FormerRelease
-from kobe_platform.disclosure.layout import Layout
 from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.previous_release import FormerRelease
 from kobe_platform.disclosure.spec import PUBLISHED, Spec
+from kobe_platform.disclosure.table_index import Layout
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.layout import Layout
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Rule, Spec, Table
+from kobe_platform.disclosure.table_index import Layout
 
 ENGINE_VERSION = "2"
 PUBLIC = (
@@ -82,7 +82,7 @@ class Protected:
 
     Attributes:
         spec: the specification that the tables follow: the one given, with what was coarsened.
-        coarsening: table → what was merged (:mod:`~kobe_platform.disclosure.coarsening`), for the audit and next month.
+        coarsening: table → what was merged (see ``methods.coarsening``), for the audit and next month.
     """
 
     tables: dict[str, pl.DataFrame]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from kobe_platform.disclosure.methods import Dominance, Options
+from kobe_platform.disclosure.methods.choice import Dominance, Options
 from kobe_platform.errors import DisclosureError
 
 RESERVED_COLUMNS = ("value", "status", "cell", "shown", "found", "owner", "equation", "row")
@@ -95,7 +95,7 @@ class Dimension(_Strict):
 
 
 class Table(Options):
-    """One published table; :class:`~kobe_platform.disclosure.methods.Options` are its optional rules and method.
+    """One published table; :class:`~kobe_platform.disclosure.methods.choice.Options` are its optional rules and method.
 
     Attributes:
         name: its file name and key.

@@ -18,7 +18,6 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine
 
-from kobe_platform.clock import today
 from kobe_platform.governance.application import (
     EDITABLE,
     WITHDRAWABLE,
@@ -34,6 +33,7 @@ from kobe_platform.governance.application_records import add, ended_before, move
 from kobe_platform.governance.database import writing
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import PLATFORM
+from kobe_platform.vocabulary.clock import today
 
 
 def create(

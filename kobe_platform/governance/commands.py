@@ -157,9 +157,9 @@ def _date(value: object) -> date:
 @apply_app.command("list")
 def list_applications(as_json: AsJson = False) -> None:
     """List applications, newest first."""
-    from kobe_platform.clock import today
     from kobe_platform.governance.application import STATES_JA
     from kobe_platform.governance.application_records import applications
+    from kobe_platform.vocabulary.clock import today
 
     found = applications(_database())
     if as_json:
@@ -171,7 +171,7 @@ def list_applications(as_json: AsJson = False) -> None:
 
 
 def _record(app: Application) -> dict[str, object]:
-    from kobe_platform.clock import today
+    from kobe_platform.vocabulary.clock import today
 
     draft = app.draft
     return {
@@ -225,7 +225,7 @@ def audit_report(
     as_json: AsJson = False,
 ) -> None:
     """What happened between two days: deliveries, key use, applications, releases, sign-ins, refusals."""
-    from kobe_platform.clock import today
+    from kobe_platform.vocabulary.clock import today
     from kobe_platform.web.report import audit_report as collect
     from kobe_platform.web.templates import standalone
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from kobe_platform.code_version import engine_version
 from kobe_platform.custody.durable import locked, storage_errors
-from kobe_platform.engine import engine_version
 from kobe_platform.lake.partitions import VERDICTS, Partition, PartitionId
 
 if TYPE_CHECKING:

@@ -5,5 +5,5 @@ the published tables of a release (:mod:`tables`) and nothing else. Components (
 rows into a readable table and hashed JSON slices (:mod:`slices`); :mod:`compile` writes both; :mod:`site` renders one
 site per audience; :mod:`release` switches to the whole at once; :mod:`serve` hands it out.
 
-Which tables a release holds is the matter of ``publication``. Nothing here opens a key or reads a row about a person.
+Which tables a release holds is the matter of ``release``. Nothing here opens a key or reads a row about a person.
 """

@@ -116,14 +116,14 @@ def build_sites() -> None:
 
 def _withheld(settings: Settings) -> dict[str, str]:
     """Pages without a live approval, for the tables of the release in force."""
-    from kobe_platform.clock import today
     from kobe_platform.contracts import load_contracts
     from kobe_platform.governance.database import open_database
     from kobe_platform.lounge.pages import load_pages
     from kobe_platform.lounge.release import current
-    from kobe_platform.publication import withheld_pages
+    from kobe_platform.release.collect import withheld_pages
     from kobe_platform.statistics import load_statistics
     from kobe_platform.trials import Trials
+    from kobe_platform.vocabulary.clock import today
 
     release = current(settings.releases)
     return withheld_pages(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, is_period
 from kobe_platform.lounge.tables import SUPPRESSED_STATUS
-from kobe_platform.months import months_between
+from kobe_platform.vocabulary.months import months_between
 
 if TYPE_CHECKING:
     import numpy as np

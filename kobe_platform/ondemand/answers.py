@@ -19,13 +19,13 @@ from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.ondemand.nearest import Nearer
 from kobe_platform.ondemand.question import Question
-from kobe_platform.publication import content_digest
+from kobe_platform.release.collect import content_digest
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.history import WINDOW, former_releases, record_release, recorded_content, under
 from kobe_platform.statistics.protection import specification
 from kobe_platform.statistics.trees import dimension, regrouped
-from kobe_platform.tabulation import areas_of, counted_beside
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.tabulation.steps import areas_of, counted_beside
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 STAGE = "answers"
 UNHINDERED = 2

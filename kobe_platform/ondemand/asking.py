@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kobe_platform.clock import JAPAN, today
 from kobe_platform.custody.durable import locked
 from kobe_platform.errors import PlatformError, QuestionError
 from kobe_platform.governance.application_records import applications
@@ -23,7 +22,8 @@ from kobe_platform.reception.steps import in_force
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.history import WINDOW
 from kobe_platform.statistics.inputs import REFERENCE
-from kobe_platform.vocabulary import Hierarchy, districts
+from kobe_platform.vocabulary.clock import JAPAN, today
+from kobe_platform.vocabulary.codes import Hierarchy, districts
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -11,7 +11,7 @@ from kobe_platform.ondemand.answers import Answer
 from kobe_platform.ondemand.menu import Menu, column_of
 from kobe_platform.ondemand.question import Question
 from kobe_platform.statistics.trees import tree
-from kobe_platform.vocabulary import Hierarchy
+from kobe_platform.vocabulary.codes import Hierarchy
 
 COMPUTED = tuple("=+-@＝＋－＠−\t\r\n")
 """What a spreadsheet computes when a text begins with it (the pages' own downloads have the same list)."""

@@ -20,7 +20,7 @@ from kobe_platform.statistics.select.sources import Source, sources_of
 from kobe_platform.statistics.select.syntax import SelectFault
 from kobe_platform.statistics.trees import overlapping
 from kobe_platform.statistics.trial import tried
-from kobe_platform.vocabulary import hierarchies
+from kobe_platform.vocabulary.codes import hierarchies
 
 
 class _Part(BaseModel):

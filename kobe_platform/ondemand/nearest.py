@@ -9,7 +9,7 @@ from math import prod
 from kobe_platform.ondemand.menu import Menu, column_of, whole_table
 from kobe_platform.ondemand.question import Question
 from kobe_platform.statistics.trees import below, gathers, tree
-from kobe_platform.vocabulary import Hierarchy
+from kobe_platform.vocabulary.codes import Hierarchy
 
 TRIED = 5
 """So many nearest questions are tried, no more: each that is passed over tells that it could not be answered either."""

@@ -10,11 +10,11 @@ from math import prod
 import polars as pl
 
 from kobe_platform.errors import QuestionError
-from kobe_platform.months import is_month
 from kobe_platform.ondemand.menu import Measure, Menu, column_of, whole_table
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.trees import tree
-from kobe_platform.vocabulary import Hierarchy
+from kobe_platform.vocabulary.codes import Hierarchy
+from kobe_platform.vocabulary.months import is_month
 
 
 @dataclass(frozen=True)

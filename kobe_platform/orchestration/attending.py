@@ -16,12 +16,12 @@ import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
 
 from kobe_platform.orchestration.reaping import reap
-from kobe_platform.planning.checks import STAGE_OF
 from kobe_platform.planning.facts import FailureKind
 from kobe_platform.planning.failures import Failures, kind_of
 from kobe_platform.planning.leases import Leases, Owner
 from kobe_platform.planning.steps import Cause, Work
 from kobe_platform.privacy.telling import english
+from kobe_platform.release.required_checks import STAGE_OF
 
 WORK_TAG, KEY_TAG, STEPS_TAG = ".dagster/kobe_work", ".dagster/kobe_key", ".dagster/kobe_steps"
 """Tags of the plan's own; the UI does not show what begins with ``.dagster/``."""

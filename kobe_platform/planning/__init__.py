@@ -1,7 +1,7 @@
 """Planning: what is outstanding, computed from what is stored and never remembered from events.
 
 ``facts`` is what is compared, ``rules`` compares and lists the steps that are outstanding, ``steps`` says what a step
-and a plan are, ``checks`` which verdicts a partition needs. These are pure: no Dagster, no clock, no files.
+and a plan are. These are pure: no Dagster, no clock, no files. Which verdicts a partition needs stands in ``release``.
 ``observing`` reads the facts of an installation; ``failures`` and ``leases`` keep the two that no partition holds: what
 failed, and what is under way in which process. Executing a step is not this room's matter: the sensors and ``kobe run``
 do that, with the same jobs.

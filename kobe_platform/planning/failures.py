@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from kobe_platform.code_version import engine_version
 from kobe_platform.custody.durable import locked, private_folder, storage_errors, write_private
-from kobe_platform.engine import engine_version
 from kobe_platform.planning.facts import Failure, FailureKind
 from kobe_platform.planning.steps import Cause
 

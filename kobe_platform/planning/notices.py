@@ -8,11 +8,11 @@ from datetime import timedelta
 from kobe_platform.alerts import Kind, Notice, stable_id
 from kobe_platform.alerts.notice import REMEDIES
 from kobe_platform.lake.heads import Heads
-from kobe_platform.months import last_day, month_after
 from kobe_platform.planning.facts import Facts
 from kobe_platform.planning.steps import Cause, Plan, Step
 from kobe_platform.planning.words import KINDS, waits
 from kobe_platform.reception.inputs import TARGETS
+from kobe_platform.vocabulary.months import last_day, month_after
 
 LATE_DAYS = 40
 """Days after the end of a month at which its extract is overdue: extracts come monthly, and late by nature."""

@@ -10,11 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kobe_platform.clock import JAPAN
+from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
-from kobe_platform.deliveries import Delivery, changed_since, find, is_approved, read_receipt, receipts
-from kobe_platform.engine import engine_version, source_files
 from kobe_platform.errors import ConfigurationError, PlatformError
+from kobe_platform.intake.deliveries import Delivery, changed_since, find, is_approved, read_receipt, receipts
 from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.release import recorded_inputs, sources_digest
@@ -26,6 +25,7 @@ from kobe_platform.planning.steps import Cause, Plan
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, load_statistics
 from kobe_platform.trials import Trials
+from kobe_platform.vocabulary.clock import JAPAN
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 """Room that the disk of ``KOBE_HOME`` must have before anything is tried: databases of their own need some, too."""
@@ -134,7 +134,7 @@ class Observer:
         if not published or any(entry.facts.get("basis") == "synthetic" for entry in published):
             return ()
         from kobe_platform.governance.database import open_database
-        from kobe_platform.publication import withheld_pages
+        from kobe_platform.release.collect import withheld_pages
 
         database = open_database(self.settings.governance)
         try:

@@ -13,7 +13,6 @@ from kobe_platform.contracts import Contract
 from kobe_platform.lake.heads import HeadEntry
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.lake.shelf import Shelf, latest_month
-from kobe_platform.planning.checks import lake_checks, missing, published_checks, red, statistics_checks
 from kobe_platform.planning.facts import MOST_LOST, DeliveryFact, Facts, Failure
 from kobe_platform.planning.steps import Cause, Plan, Reason, Step
 from kobe_platform.reception.inputs import (
@@ -24,6 +23,7 @@ from kobe_platform.reception.inputs import (
     contract_digest,
     target,
 )
+from kobe_platform.release.required_checks import lake_checks, missing, published_checks, red, statistics_checks
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.inputs import (
     REFERENCE,

@@ -5,7 +5,7 @@ partition once, by distinct value; ``judging`` decides from the counts; ``partit
 lake; ``second_opinion`` lets Great Expectations judge the same suite (its import costs seconds and 270 MB, so nothing
 else imports it).
 
-Rules that refuse a row or a delivery at the door stand in ``extracts``; identities of figures in ``reconciliation``.
+Rules that refuse a row or a delivery at the door stand in ``extracts``; identities of figures in ``tabulation``.
 """
 
 from kobe_platform.quality.judging import judge, names, settled

@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from kobe_platform import vocabulary
 from kobe_platform.abstraction.ages import PRECISION
 from kobe_platform.abstraction.areas import coarse_areas
 from kobe_platform.abstraction.households import CATEGORIES, FAMILIES
@@ -22,7 +21,8 @@ from kobe_platform.abstraction.movements import booked_reasons
 from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.columns import OnlyFor
-from kobe_platform.vocabulary import UNKNOWN
+from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.codes import UNKNOWN
 
 Condition = Mapping[str, object]
 """To which rows an expectation applies: ``type`` (comparison), ``column`` {name}, ``operator`` and ``parameter``.

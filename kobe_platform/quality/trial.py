@@ -14,19 +14,19 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from kobe_platform import vocabulary
 from kobe_platform.abstraction import abstract
 from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.model import Thresholds
 from kobe_platform.errors import ConfigurationError, DeliveryRejected, PlatformError
-from kobe_platform.extracts.code_systems import LOCAL_GOVERNMENT
-from kobe_platform.extracts.screening import Screening
-from kobe_platform.extracts.taking import Taken, screened
+from kobe_platform.intake.extracts.code_systems import LOCAL_GOVERNMENT
+from kobe_platform.intake.extracts.screening import Screening
+from kobe_platform.intake.extracts.taking import Taken, screened
 from kobe_platform.quality.judging import judge, settled
 from kobe_platform.quality.suite import Known, expectations
 from kobe_platform.quality.tally import Tally
 from kobe_platform.trials import Trials
+from kobe_platform.vocabulary import codes as vocabulary
 
 MONTH = "2025-07"
 ROWS = 24

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
+from kobe_platform.code_version import engine_version
 from kobe_platform.contracts import Contract
-from kobe_platform.engine import engine_version
 from kobe_platform.lake.partitions import CONTRACT, ENGINE, PartitionId
 from kobe_platform.lake.shelf import Held, Shelf, latest_month
 
 ABSENT = "absent"
-_ROOMS = ("abstraction", "contracts", "extracts", "reception", "vocabulary", "leaks", "rules")
+_ROOMS = ("abstraction", "contracts", "intake", "reception", "vocabulary")
 TARGETS = {"lake": "lake", "reference": "raw", "statistics": "statistics"}
 """A contract's use → the stage whose partition says that a delivery was accepted."""
 

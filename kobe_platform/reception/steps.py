@@ -16,17 +16,17 @@ import polars as pl
 from kobe_platform.abstraction import Abstracted, abstract, validate
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import KeyService
-from kobe_platform.deliveries import Delivery, is_approved, previous_sequence, write_receipt
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
-from kobe_platform.extracts import take_in
-from kobe_platform.extracts.exchanged import SAMPLE, exchanged, named
+from kobe_platform.intake.deliveries import Delivery, is_approved, previous_sequence, write_receipt
+from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts.exchanged import SAMPLE, exchanged, named
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.shelf import latest_month
-from kobe_platform.months import month_before
 from kobe_platform.reception.accounting import combined
 from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
 from kobe_platform.reception.vintages import difference
-from kobe_platform.rules import hold, rejection
+from kobe_platform.vocabulary.months import month_before
+from kobe_platform.vocabulary.rules import hold, rejection
 
 
 def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionStore, home: Path) -> Partition:

@@ -1,7 +1,7 @@
 """Statistics: one SQL file each, counted over the lake, protected by group, published with every margin.
 
 ``loading`` reads and tries the files (``definition`` is their model, ``select`` the reader of SQL), ``compute`` counts,
-``cover`` fills up the counts of what is unknown, ``relations`` says what tables say of each other, ``protection``
+``residual_floor`` fills up what is unknown, ``relations`` says what tables say of each other, ``protection``
 protects and audits a group.
 
 The statistics themselves are data (``assets/statistics``). Reading and keeping partitions is the matter of

@@ -10,8 +10,8 @@ from importlib.metadata import version
 
 import polars as pl
 
+from kobe_platform.code_version import engine_version
 from kobe_platform.disclosure import FormerRelease, Spec
-from kobe_platform.engine import engine_version
 
 _ROOMS = ("statistics", "disclosure", "vocabulary")
 _LIBRARIES = ("highspy", "numpy", "polars", "scipy")

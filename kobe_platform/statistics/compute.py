@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from kobe_platform.errors import StatisticsError
-from kobe_platform.statistics.cover import ROW, cover_unknown
 from kobe_platform.statistics.definition import MEAN, Statistic, derived_hierarchies
-from kobe_platform.statistics.engine import engine, fetched
-from kobe_platform.vocabulary import UNKNOWN, Hierarchy
+from kobe_platform.statistics.duckdb_engine import engine, fetched
+from kobe_platform.statistics.residual_floor import ROW, apply_residual_floor
+from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy
 
 SIDES = ("", "_before", "_after")
 LEAST = 7
@@ -59,7 +59,7 @@ def compute_group(
     rows = sum(frame.height for frame in prepared.values())
     cells = {}
     with engine(prepared) as connection:
-        covered = cover_unknown(connection, chosen, columns, counted=counted)
+        covered = apply_residual_floor(connection, chosen, columns, counted=counted)
         for statistic in (*chosen, *further):
             cells[statistic.name] = _checked(statistic, counted(connection, statistic), areas)
     return Computed(cells, {"rows": rows, **{f"covered_{name}": count for name, count in sorted(covered.items())}})

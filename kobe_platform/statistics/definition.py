@@ -15,7 +15,7 @@ from kobe_platform.statistics.select.counts import Counts, read_counts
 from kobe_platform.statistics.select.judging import PUBLIC, tables_of
 from kobe_platform.statistics.select.sources import DISTRICT
 from kobe_platform.statistics.select.syntax import Node, parse
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 _SIDES = ("", "_before", "_after")
 _AREA_RULE = ("sex", "is_representative")

@@ -18,7 +18,7 @@ import polars as pl
 from kobe_platform.custody.durable import locked
 from kobe_platform.disclosure import FormerRelease, Spec
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.months import shifted
+from kobe_platform.vocabulary.months import shifted
 
 WINDOW = 24
 """Months before the newest version of a record whose versions are part of the attack, unless told otherwise."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.trees import tree
-from kobe_platform.vocabulary import Hierarchy
+from kobe_platform.vocabulary.codes import Hierarchy
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from kobe_platform.engine import engine_version
+from kobe_platform.code_version import engine_version
 from kobe_platform.lake.partitions import ENGINE, PartitionId
 from kobe_platform.lake.shelf import Shelf, latest_month
 from kobe_platform.statistics.definition import Statistic

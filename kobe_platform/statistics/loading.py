@@ -18,7 +18,7 @@ from kobe_platform.statistics.relations import RelationStatement, load_relations
 from kobe_platform.statistics.select.sources import DISTRICT, Source, sources_of
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement, parse
 from kobe_platform.trials import Trials
-from kobe_platform.vocabulary import hierarchies
+from kobe_platform.vocabulary.codes import hierarchies
 
 
 def load_statistics(

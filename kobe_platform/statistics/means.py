@@ -14,7 +14,7 @@ import polars as pl
 from kobe_platform.disclosure import PUBLISHED, SUPPRESSED, Mean
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.trees import tree
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 DECIMALS = 1
 

@@ -24,7 +24,7 @@ from kobe_platform.statistics.relations import (
     Sums,
     refusal,
 )
-from kobe_platform.vocabulary import hierarchies
+from kobe_platform.vocabulary.codes import hierarchies
 
 if TYPE_CHECKING:
     from kobe_platform.statistics.definition import Statistic

@@ -29,7 +29,7 @@ from kobe_platform.statistics.identities import totals_hold
 from kobe_platform.statistics.means import mean_rule, published_means, telling_means, without
 from kobe_platform.statistics.relations import Entry, definitions
 from kobe_platform.statistics.trees import dimension, regrouped
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 TOTALS_LAST = Costs(totals=6)
 """Pages show totals first: hiding one costs as much as six of the cells that it is the sum of (decision 0007)."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kobe_platform.disclosure import Combination, Dimension, Inclusion, Members, Relation, Term
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.statistics.trees import gathers
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 if TYPE_CHECKING:
     from kobe_platform.statistics.definition import Statistic

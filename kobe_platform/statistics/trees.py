@@ -6,7 +6,7 @@ from collections.abc import Set
 
 from kobe_platform.disclosure import Dimension
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 
 def tree(name: str, areas: Hierarchy | None) -> Hierarchy:

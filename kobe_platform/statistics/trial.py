@@ -14,9 +14,9 @@ from threading import Lock
 import polars as pl
 
 from kobe_platform.statistics.compute import prepare
-from kobe_platform.statistics.cover import cover_unknown
 from kobe_platform.statistics.definition import Statistic
-from kobe_platform.statistics.engine import engine, fetched
+from kobe_platform.statistics.duckdb_engine import engine, fetched
+from kobe_platform.statistics.residual_floor import apply_residual_floor
 from kobe_platform.statistics.select.sources import Source
 from kobe_platform.statistics.select.syntax import SelectFault, line_told
 
@@ -39,7 +39,7 @@ def _count(statistic: Statistic, sources: Mapping[str, Source]) -> None:
     connection.begin()
     try:
         with _told():
-            cover_unknown(connection, [statistic], {name: columns}, counted=_counted)
+            apply_residual_floor(connection, [statistic], {name: columns}, counted=_counted)
             _counted(connection, statistic)
     finally:
         connection.rollback()

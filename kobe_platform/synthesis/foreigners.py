@@ -6,7 +6,7 @@ import numpy as np
 
 from kobe_platform.synthesis.city import NONE, Residents
 from kobe_platform.synthesis.parameters import Foreigners
-from kobe_platform.vocabulary import code_list
+from kobe_platform.vocabulary.codes import code_list
 
 REGISTERED_SINCE = int(np.datetime64("2012-07-09", "D").astype(np.int64))
 """Foreigners stand on the register since that day, so no 外国人住民となった日 is earlier."""

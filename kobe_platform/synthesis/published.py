@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kobe_platform import vocabulary
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.loading import load_statistics
+from kobe_platform.vocabulary import codes as vocabulary
 
 STATISTICS = Settings.model_fields["statistics"].default
 FACTS = {"title", "description", "owner", "period", "kind", "population", "unit", "minimum_frequency", "dimensions"}

@@ -10,7 +10,6 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kobe_platform.clock import today
 from kobe_platform.contracts import load_contracts
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance import applications as book
@@ -19,6 +18,7 @@ from kobe_platform.governance.application_records import applications, get
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.pages import load_pages
+from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
 

@@ -8,8 +8,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kobe_platform.clock import today
 from kobe_platform.governance.trail import note
+from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.report import audit_report as collect
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page

@@ -18,16 +18,16 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kobe_platform.clock import today
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import events_of
 from kobe_platform.lounge.release import current
-from kobe_platform.months import is_month
 from kobe_platform.ondemand.asking import ACTION, month_begins
 from kobe_platform.ondemand.forms import for_spreadsheets
 from kobe_platform.ondemand.menu import Measure, Menu, load_menu
 from kobe_platform.ondemand.words import in_words, reason
-from kobe_platform.vocabulary import hierarchies
+from kobe_platform.vocabulary.clock import today
+from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.months import is_month
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
 

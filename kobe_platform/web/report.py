@@ -14,14 +14,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import legal_register, load_contracts
-from kobe_platform.deliveries import read_receipt
 from kobe_platform.governance.application import ACTIONS_JA
 from kobe_platform.governance.trail import REFUSED, Event, events
+from kobe_platform.intake.deliveries import read_receipt
 from kobe_platform.lounge.release import releases_of
 from kobe_platform.ondemand.words import reason
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.clock import JAPAN
 
 ACCOUNTS_JA = {
     "people.add": "利用者の登録",

@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from kobe_platform.clock import JAPAN
 from kobe_platform.governance.application import ACTIONS_JA, STATES_JA
 from kobe_platform.governance.schema import ROLES
+from kobe_platform.vocabulary.clock import JAPAN
 
 FOLDER = Path(__file__).resolve().parent / "html"
 STATIC = Path(__file__).resolve().parent / "static"

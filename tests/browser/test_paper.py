@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kobe_platform.lounge.release import assemble
-from kobe_platform.months import months_between
 from kobe_platform.synthesis.published import published
+from kobe_platform.vocabulary.months import months_between
 from tests.browser.tabs import PAGES, PROJECT, Visit
 from tests.serving import serving
 

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from kobe_platform.cli.run import process
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.definitions import build_definitions
 from kobe_platform.lake import PartitionId, PartitionStore
@@ -16,7 +17,6 @@ from kobe_platform.lounge.tables import read_index
 from kobe_platform.planning.observing import installation_faults
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.reception.accounting import balance
-from kobe_platform.run import process
 from kobe_platform.settings import Settings
 from kobe_platform.synthesis.deliveries import Plan, synthesize
 

@@ -17,6 +17,7 @@ from dagster._core.definitions.automation_tick_evaluation_context import build_r
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
+from kobe_platform.cli.run import process
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.definitions import build_definitions
 from kobe_platform.lake import PartitionId, PartitionStore
@@ -25,7 +26,6 @@ from kobe_platform.orchestration.attending import works_of
 from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.instance import open_instance
-from kobe_platform.run import process
 from kobe_platform.settings import Settings
 from kobe_platform.synthesis.deliveries import Plan, synthesize
 

@@ -12,8 +12,8 @@ import pytest
 
 from kobe_platform.abstraction import Abstracted, abstract, validate
 from kobe_platform.contracts import load_contracts
-from kobe_platform.deliveries import find
-from kobe_platform.extracts import take_in
+from kobe_platform.intake.deliveries import find
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import Settings
 from kobe_platform.synthesis import Form, Plan, synthesize
 

@@ -13,8 +13,8 @@ STAGES = {
     "raw": ("kobe_platform.reception.steps", "take_in"),
     "abstracted": ("kobe_platform.reception.steps", "abstract"),
     "lake": ("kobe_platform.reception.steps", "validate"),
-    "statistics": ("kobe_platform.tabulation", "compute_group"),
-    "published": ("kobe_platform.tabulation", "protect_group"),
+    "statistics": ("kobe_platform.tabulation.steps", "compute_group"),
+    "published": ("kobe_platform.tabulation.steps", "protect_group"),
     "release": ("assets.dashboards", "assemble"),
 }
 
@@ -35,7 +35,7 @@ def main() -> None:
         target = importlib.import_module(module)
         assert callable(getattr(target, function))
         setattr(target, function, careless)
-    from kobe_platform.cli import COMMANDS, invoke
+    from kobe_platform.cli.main import COMMANDS, invoke
 
     commands = {command.name: command for command in COMMANDS}
     invoke(commands["retry"], [])  # what failed with this code and input is not tried again by itself

@@ -17,11 +17,11 @@ from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lounge import tables as room
 from kobe_platform.lounge.release import assemble
-from kobe_platform.publication import collect
+from kobe_platform.release.collect import collect
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
-from kobe_platform.tabulation import protect_counts
-from kobe_platform.vocabulary import hierarchies, wards
+from kobe_platform.tabulation.steps import protect_counts
+from kobe_platform.vocabulary.codes import hierarchies, wards
 from tests.unit.lounge.conftest import dashboards, write_page  # noqa: F401
 
 MONTH, NAME = "2025-07", "foreigners_stay_ward"

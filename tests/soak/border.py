@@ -22,13 +22,13 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from kobe_platform import deliveries
 from kobe_platform.abstraction import abstract
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
-from kobe_platform.extracts import take_in
+from kobe_platform.intake import deliveries
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import PROJECT
-from kobe_platform.vocabulary import wards
+from kobe_platform.vocabulary.codes import wards
 from tests.unit.intake.conftest import pseudonym_key
 from tests.unit.intake.handmade import TOWNS, deliver, event, person, text_of
 from tests.unit.intake.published_tables import HIDDEN, contract

@@ -20,14 +20,14 @@ import polars as pl
 
 from kobe_platform.abstraction import abstract
 from kobe_platform.contracts import load_contracts
-from kobe_platform.deliveries import find
 from kobe_platform.disclosure import FormerRelease
 from kobe_platform.errors import PlatformError
-from kobe_platform.extracts import take_in
+from kobe_platform.intake.deliveries import find
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import compute_group, groups, load_statistics, protect_group
 from kobe_platform.synthesis import Form, Plan, synthesize
-from kobe_platform.vocabulary import Hierarchy, districts
+from kobe_platform.vocabulary.codes import Hierarchy, districts
 
 SIZES = (5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000, 20_000, 25_000, 30_000, 40_000)
 FIRST, LAST, CITY = "2019-11", "2020-01", "28100"

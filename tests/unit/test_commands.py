@@ -10,7 +10,7 @@ from importlib import import_module
 import pytest
 import typer
 
-from kobe_platform.cli import COMMANDS, Mounted, invoke
+from kobe_platform.cli.main import COMMANDS, Mounted, invoke
 from kobe_platform.errors import ConfigurationError, PlatformError
 
 CANARY = "灘区架空町四丁目"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kobe_platform.cli import COMMANDS
+from kobe_platform.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from kobe_platform.custody import aws, keys
-from kobe_platform.disclosure import Attack, Costs, Rule, cell_key, magnitudes, opener, suppression
+from kobe_platform.disclosure import Attack, Costs, Rule
 from kobe_platform.disclosure import joints as engine_joints
 from kobe_platform.disclosure.auditor import joints as auditor_joints
-from kobe_platform.disclosure.auditor import members as auditor_members
-from kobe_platform.disclosure.perturbation import perturbation_table
+from kobe_platform.disclosure.auditor import singletons as auditor_members
+from kobe_platform.disclosure.methods import cell_key, magnitudes
+from kobe_platform.disclosure.methods.perturbation import perturbation_table
+from kobe_platform.disclosure.suppression import cell_protection as opener
+from kobe_platform.disclosure.suppression import search as suppression
 from kobe_platform.governance import passwords
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import groups, load_statistics, means

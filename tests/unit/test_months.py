@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from kobe_platform.months import first_day, is_month, last_day, month_after, month_before, months_between, shifted
+from kobe_platform.vocabulary.months import (
+    first_day,
+    is_month,
+    last_day,
+    month_after,
+    month_before,
+    months_between,
+    shifted,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.publication import collect, staged_tables
+from kobe_platform.release.collect import collect, staged_tables
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
 
@@ -62,7 +62,7 @@ def test_tables_of_one_installation_are_not_those_of_another(store, tmp_path):
 
 
 def test_too_much_is_not_kept_in_memory(store, monkeypatch):
-    monkeypatch.setattr("kobe_platform.publication.MOST_ASSEMBLED", 10)
+    monkeypatch.setattr("kobe_platform.release.collect.MOST_ASSEMBLED", 10)
     collect(store, STATISTICS)
     collect(store, STATISTICS)
     assert len(opened(store)) == 4

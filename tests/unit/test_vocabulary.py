@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kobe_platform import vocabulary
-from kobe_platform.vocabulary import UNKNOWN, hierarchies
+from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies
 
 NAMES = sorted(hierarchies())
 

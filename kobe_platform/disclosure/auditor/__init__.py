@@ -3,7 +3,7 @@
 Written apart from the suppressor: it reads, arranges and solves by itself and shares only the plain specification.
 """
 
-from kobe_platform.disclosure.auditor.route import audit
+from kobe_platform.disclosure.auditor.dispatch import audit
 from kobe_platform.disclosure.auditor.verdict import AuditReport, Finding
 
 __all__ = ["AuditReport", "Finding", "audit"]

@@ -13,11 +13,11 @@ import polars as pl
 
 from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
-from kobe_platform.disclosure.auditor.former import apart, corrected_findings, join, ratchet
 from kobe_platform.disclosure.auditor.means import read_means
-from kobe_platform.disclosure.auditor.members import told_to_members
+from kobe_platform.disclosure.auditor.previous_release import apart, corrected_findings, join, ratchet
+from kobe_platform.disclosure.auditor.singletons import told_to_members
 from kobe_platform.disclosure.auditor.system import System, build_system, components, rings_left_out
-from kobe_platform.disclosure.former import FormerRelease
+from kobe_platform.disclosure.previous_release import FormerRelease
 from kobe_platform.disclosure.spec import Spec
 from kobe_platform.errors import DisclosureError
 
@@ -107,7 +107,7 @@ def audit(
 
     Args:
         tables: table → dimension columns, ``value`` (null when suppressed), ``status``; published means among them.
-        previous: former releases of the same reference date, oldest first (see :mod:`former`).
+        previous: former releases of the same reference date, oldest first (see :mod:`previous_release`).
 
     Raises:
         DisclosureError: the files are not what the specification promises.

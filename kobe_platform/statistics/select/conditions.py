@@ -14,7 +14,7 @@ from difflib import get_close_matches
 
 from kobe_platform.statistics.select.sources import DISTRICT, Source, SourceColumn
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement
-from kobe_platform.vocabulary import UNKNOWN
+from kobe_platform.vocabulary.codes import UNKNOWN
 
 _ORDERED = {
     "COMPARE_GREATERTHAN",

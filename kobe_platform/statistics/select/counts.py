@@ -15,7 +15,7 @@ from typing import Any
 from kobe_platform.statistics.select.conditions import Conditions
 from kobe_platform.statistics.select.sources import Source
 from kobe_platform.statistics.select.syntax import Node, Statement, expressions, parse, rendered
-from kobe_platform.vocabulary import Hierarchy
+from kobe_platform.vocabulary.codes import Hierarchy
 
 _ONE = (
     "a statistic counts the rows of one source: SELECT dimensions, count(*) AS measure FROM source WHERE … GROUP BY ALL"

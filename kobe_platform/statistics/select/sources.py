@@ -17,7 +17,7 @@ from kobe_platform.abstraction.movements import booked_reasons
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.vocabulary import UNKNOWN, Hierarchy, band_codes, hierarchies, wards
+from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy, band_codes, hierarchies, wards
 
 if TYPE_CHECKING:
     import polars as pl

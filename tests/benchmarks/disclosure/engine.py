@@ -10,8 +10,8 @@ import numpy as np
 
 from kobe_platform.disclosure import audit, protect
 from kobe_platform.disclosure.model import build_model
-from kobe_platform.disclosure.primary import primary_cells
-from kobe_platform.disclosure.suppression import Suppressor
+from kobe_platform.disclosure.suppression.primary import primary_cells
+from kobe_platform.disclosure.suppression.search import Suppressor
 
 
 def on_peers_terms(spec, cells) -> dict:

@@ -17,9 +17,9 @@ import highspy
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.layout import Layout
 from kobe_platform.disclosure.model import Model, build_model
-from kobe_platform.disclosure.primary import primary_cells
+from kobe_platform.disclosure.suppression.primary import primary_cells
+from kobe_platform.disclosure.table_index import Layout
 
 VERSION = "0.6.0"
 LONGEST = 330

@@ -12,8 +12,8 @@ import pytest
 
 from kobe_platform.alerts import Report, alerts_file, deliver, load_alerts
 from kobe_platform.alerts.sent import EVENT_DAYS, MOST_EVENTS, Memory
-from kobe_platform.clock import JAPAN
 from kobe_platform.errors import CustodyError
+from kobe_platform.vocabulary.clock import JAPAN
 from tests.unit.alerts.conftest import notice
 from tests.unit.alerts.servers import closed_port, hook_server, mail_server
 

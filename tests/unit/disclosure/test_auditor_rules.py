@@ -138,9 +138,9 @@ MUTANTS = (
     ("verdict", "elif state is State.NARROW:", "elif False:", "narrow by one"),
     ("verdict", "for pair in corrected:", "for pair in ():", "shown after a correction"),
     ("verdict", "    if member:", "    if False:", "lone member"),
-    ("former", 'found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]', "found = []",
+    ("previous_release", 'found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]', "found = []",
      "shown after a correction"),
-    ("former", "again = figures.hidden_before", "again = figures.hidden", "shown now"),
+    ("previous_release", "again = figures.hidden_before", "again = figures.hidden", "shown now"),
     ("bounds", "return bool(high - low < width and below)", "return bool(high - low < width - 1 and below)",
      "narrow by one"),
     ("bounds", "below = self.least[unknown] < k and", "below = self.least[unknown] < 1 and", "narrow by one"),
@@ -156,8 +156,8 @@ MUTANTS = (
     ("joints", "behind.fit(asked)", "", "ring"),
     ("system", "for mean in spec.means if", "for mean in () if", "mean"),
     ("means", "enumerate(((least, 1), (most, -1)))", "enumerate(())", "mean"),
-    ("members", "(value < k[group] - ALIKE)", "(value < 2)", "lone member"),
-    ("members", "& (persons[group] != persons[lone])", "& (group != lone)", "oneself in a total"),
+    ("singletons", "(value < k[group] - ALIKE)", "(value < 2)", "lone member"),
+    ("singletons", "& (persons[group] != persons[lone])", "& (group != lone)", "oneself in a total"),
 )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
-from kobe_platform.disclosure.cell_key import read_secret
-from kobe_platform.disclosure.perturbation import greatest_entropy, perturbation_table
+from kobe_platform.disclosure.methods.cell_key import read_secret
+from kobe_platform.disclosure.methods.perturbation import greatest_entropy, perturbation_table
 from kobe_platform.errors import DisclosureError
 
 SECRET, OTHER = b"0" * 32, b"1" * 32

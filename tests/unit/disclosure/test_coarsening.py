@@ -11,9 +11,9 @@ import pytest
 from command_trials import SPEC, call, write_trial
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
-from kobe_platform.disclosure.coarsening import coarsened_spec
 from kobe_platform.disclosure.commands import audit as audit_command
 from kobe_platform.disclosure.commands import protect as protect_command
+from kobe_platform.disclosure.methods.coarsening import coarsened_spec
 from kobe_platform.errors import DisclosureError
 
 WARDS = {"city": None, "w": "city", "v": "city", "u": "city"}

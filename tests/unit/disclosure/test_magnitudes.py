@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
-from kobe_platform.disclosure.magnitudes import sensitive_magnitudes, upper_levels
-from kobe_platform.disclosure.methods import Dominance
+from kobe_platform.disclosure.methods.choice import Dominance
+from kobe_platform.disclosure.methods.magnitudes import sensitive_magnitudes, upper_levels
 from kobe_platform.disclosure.model import build_model
 from kobe_platform.errors import DisclosureError
 

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kobe_platform.disclosure import Dimension, Members, Rule, Spec, Table, audit, opener, protect
+from kobe_platform.disclosure import Dimension, Members, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure.suppression import cell_protection as opener
 from kobe_platform.errors import DisclosureError
 
 SIZES = ["1", "2", "3", "4", "5", "6+"]

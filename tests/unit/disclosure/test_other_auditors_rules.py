@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table
 from kobe_platform.disclosure.auditor import noisy, rounded, sums
-from kobe_platform.disclosure.auditor.route import audit
+from kobe_platform.disclosure.auditor.dispatch import audit
 from kobe_platform.disclosure.auditor.system import System
 
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
@@ -206,7 +206,7 @@ MUTANTS = (
     ("sums", "high - low < 1 - 1e-6", "high - low < 1 + 1e-6", "S one yen or two"),
     ("sums", "or figures.residual[cell]", "or False", "S residual"),
     ("sums", "system.lower[unknowns].astype(float)", "np.zeros(size)", "S one yen each"),
-    ("route", 'findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]',
+    ("dispatch", 'findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]',
      "findings = []", "R two figures"),
     ("unit_moves", "if parts & set(_line(parents, leaf)):", "if True:", "R regrouped"),
 )  # fmt: skip

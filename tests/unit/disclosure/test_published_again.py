@@ -9,7 +9,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from kobe_platform.disclosure import Spec, Table, audit, opener, protect
+from kobe_platform.disclosure import Spec, Table, audit, protect
+from kobe_platform.disclosure.suppression import cell_protection as opener
 from kobe_platform.errors import DisclosureError
 from tests.unit.disclosure.test_linked_populations import problem
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, milp
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, joints, protect
-from kobe_platform.disclosure.auditor import former
 from kobe_platform.disclosure.auditor import joints as auditor_joints
+from kobe_platform.disclosure.auditor import previous_release as former
 from kobe_platform.errors import DisclosureError
 
 CHECKED = settings(

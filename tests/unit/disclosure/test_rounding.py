@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
-from kobe_platform.disclosure.exchange import exchange
+from kobe_platform.disclosure.methods.rounding_search import exchange
 from kobe_platform.disclosure.model import build_model
 from kobe_platform.errors import DisclosureError
 

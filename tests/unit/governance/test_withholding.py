@@ -8,7 +8,7 @@ from kobe_platform.contracts import load_contracts
 from kobe_platform.governance import applications as book
 from kobe_platform.governance.application import Draft
 from kobe_platform.lounge.pages import load_pages
-from kobe_platform.publication import uses, withheld_pages
+from kobe_platform.release.collect import uses, withheld_pages
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
 

@@ -12,12 +12,12 @@ import pytest
 from assets.alerting import ALERTS
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.definitions import build_definitions
-from kobe_platform.deliveries import find_one, write_receipt
+from kobe_platform.intake.deliveries import find_one, write_receipt
 from kobe_platform.lake.heads import HeadEntry, Heads
 from kobe_platform.lake.partitions import PartitionId
 from kobe_platform.planning.notices import overdue
-from kobe_platform.rules import hold, rejection
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.rules import hold, rejection
 from tests.unit.graph.test_sensors import deliver
 
 

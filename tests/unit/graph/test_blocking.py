@@ -8,8 +8,8 @@ from assets.conventions import months
 from checks.factory import CheckedAsset, Verdict, monthly_check
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import DisclosureError
-from kobe_platform.gate import pass_gate
 from kobe_platform.lake import PartitionId
+from kobe_platform.release.gate import pass_gate
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
 from resources import Lake

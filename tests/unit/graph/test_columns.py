@@ -18,15 +18,15 @@ from assets.columns import (
 from kobe_platform.contracts import load_contracts
 from kobe_platform.contracts.columns import Codes, Keep, Reason
 from kobe_platform.custody.keys import LocalKeyStore
-from kobe_platform.deliveries import find
+from kobe_platform.intake.deliveries import find
 from kobe_platform.lake import PartitionStore
 from kobe_platform.lounge.pages import load_pages
-from kobe_platform.publication import collect
 from kobe_platform.reception.steps import abstract_month, admit_month, take_in_delivery
+from kobe_platform.release.collect import collect
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
 from kobe_platform.synthesis.deliveries import Plan, synthesize
-from kobe_platform.tabulation import count_group, publish_public, take_in_public
+from kobe_platform.tabulation.steps import count_group, publish_public, take_in_public
 
 CONTRACTS = load_contracts(Settings().contracts)
 STATISTICS = load_statistics(Settings().statistics)

@@ -6,19 +6,19 @@ import pytest
 
 from assets.conventions import months
 from checks.disclosure import disclosure_checks
-from kobe_platform import tabulation
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.disclosure import AuditReport, Finding
 from kobe_platform.disclosure.reports import ENGINE_VERSION
 from kobe_platform.errors import DisclosureError
-from kobe_platform.gate import pass_gate
 from kobe_platform.lake import PartitionId
-from kobe_platform.publication import collect
+from kobe_platform.release.collect import collect
+from kobe_platform.release.gate import pass_gate
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import groups, load_statistics, protection
 from kobe_platform.statistics.history import former_releases
-from kobe_platform.tabulation import audit_published, protect_counts, record_released
-from kobe_platform.vocabulary import wards
+from kobe_platform.tabulation import steps as tabulation
+from kobe_platform.tabulation.steps import audit_published, protect_counts, record_released
+from kobe_platform.vocabulary.codes import wards
 from resources import Lake
 
 MONTH, GROUP = "2025-07", "stocks/month"

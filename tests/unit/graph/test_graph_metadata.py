@@ -5,7 +5,7 @@ import pytest
 
 from assets.conventions import GROUPS, SENSITIVITY
 from kobe_platform.contracts import load_contracts
-from kobe_platform.planning.checks import lake_checks, published_checks, statistics_checks
+from kobe_platform.release.required_checks import lake_checks, published_checks, statistics_checks
 from kobe_platform.statistics import load_statistics
 
 

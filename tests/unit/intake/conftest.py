@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kobe_platform import deliveries
 from kobe_platform.abstraction import Abstracted, abstract
 from kobe_platform.contracts import Contract, load_contracts
-from kobe_platform.deliveries import Delivery
-from kobe_platform.extracts import Taken, take_in
+from kobe_platform.intake import deliveries
+from kobe_platform.intake.deliveries import Delivery
+from kobe_platform.intake.extracts import Taken, take_in
 from kobe_platform.settings import PROJECT
 from kobe_platform.synthesis import Form, Plan, synthesize
 

@@ -12,8 +12,8 @@ import polars as pl
 
 from kobe_platform.abstraction import Abstracted, abstract
 from kobe_platform.contracts import Contract
-from kobe_platform.deliveries import Delivery, find
-from kobe_platform.extracts import Taken, take_in
+from kobe_platform.intake.deliveries import Delivery, find
+from kobe_platform.intake.extracts import Taken, take_in
 
 from .conftest import pseudonym_key
 

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from kobe_platform.contracts import load_contracts
-from kobe_platform.deliveries import find
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.extracts.taking import take_in
+from kobe_platform.intake.deliveries import find
+from kobe_platform.intake.extracts.taking import take_in
 from kobe_platform.settings import Settings
 
 CONTRACTS = load_contracts(Settings().contracts)

@@ -7,9 +7,9 @@ import pytest
 
 from kobe_platform.contracts import Contract, load_contract
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
-from kobe_platform.extracts.code_systems import check_digit_holds, is_place
+from kobe_platform.intake.extracts.code_systems import check_digit_holds, is_place
 from kobe_platform.settings import PROJECT
-from kobe_platform.vocabulary import code_system
+from kobe_platform.vocabulary.codes import code_system
 
 from .handmade import abstracted, deliver, event, person, taken
 

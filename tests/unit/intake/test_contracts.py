@@ -13,7 +13,7 @@ from kobe_platform.abstraction import STEPS
 from kobe_platform.contracts import load_contract, load_contracts
 from kobe_platform.contracts.columns import AnyColumn, Column
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
-from kobe_platform.extracts import take_in
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import PROJECT
 
 from .handmade import abstracted, deliver, taken

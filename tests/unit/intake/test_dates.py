@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.contracts import Dates
-from kobe_platform.extracts.dates import AMBIGUOUS, BLANK, NORMALISED, PLAIN, read_dates
+from kobe_platform.intake.extracts.dates import AMBIGUOUS, BLANK, NORMALISED, PLAIN, read_dates
 
 ODD = Dates(eras={"1": "meiji", "2": "taisho", "3": "showa", "4": "heisei", "5": "reiwa"}, serials=True)
 SPACED = Dates(eras={"1": "meiji", "3": "taisho", "5": "showa", "7": "heisei", "9": "reiwa"})

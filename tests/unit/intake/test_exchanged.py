@@ -10,12 +10,12 @@ import pytest
 
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import LocalKeyStore
-from kobe_platform.deliveries import receipt
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.extracts import take_in
-from kobe_platform.extracts.exchanged import exchanged
+from kobe_platform.intake.deliveries import receipt
+from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts.exchanged import exchanged
 from kobe_platform.lake import PartitionStore
-from kobe_platform.tabulation import take_in_public
+from kobe_platform.tabulation.steps import take_in_public
 
 from .conftest import FIRST, MOVEMENTS, REGISTER
 from .handmade import deliver, person, text_of

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from kobe_platform import deliveries
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.extracts import take_in
+from kobe_platform.intake import deliveries
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.reception.outcomes import receipt_status
 from kobe_platform.synthesis import Form
 

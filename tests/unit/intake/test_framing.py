@@ -6,7 +6,7 @@ import pytest
 
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.extracts import take_in
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.synthesis import Form
 
 from .conftest import REGISTER

@@ -14,12 +14,12 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from kobe_platform import deliveries
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError, CustodyError, DeliveryRejected
+from kobe_platform.intake import deliveries
 from kobe_platform.reception.commands import deliveries_app, reason
 from kobe_platform.reception.outcomes import receipt_status
-from kobe_platform.rules import hold, rejection
+from kobe_platform.vocabulary.rules import hold, rejection
 
 from .conftest import MOVEMENTS, REGISTER
 from .handmade import deliver, person
@@ -482,7 +482,7 @@ def test_a_broken_receipt_does_not_hide_the_others(tmp_path, inbox, register):
 
 
 def test_the_report_of_the_demo_leaves_broken_receipts_out(tmp_path, inbox, register):
-    from kobe_platform.demo import receipts_of
+    from kobe_platform.cli.demo import receipts_of
     from kobe_platform.settings import Settings
 
     settings = Settings(home=tmp_path / "home", inbox=inbox)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.jp import in_
 
-from kobe_platform import leaks
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.extracts import take_in
+from kobe_platform.intake import leaks
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import PROJECT
 
 from .conftest import REGISTER

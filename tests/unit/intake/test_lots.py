@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kobe_platform.extracts.lots import lot_number, lot_numbers
-from kobe_platform.extracts.texts import normalised
+from kobe_platform.intake.extracts.lots import lot_number, lot_numbers
+from kobe_platform.intake.extracts.texts import normalised
 
 from .handmade import TOWNS, abstracted, person
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.contracts import Layout, load_contract
-from kobe_platform.extracts.delimited import Source, header_columns, line_of, parse, position_of
-from kobe_platform.extracts.encodings import undecodable
+from kobe_platform.intake.extracts.delimited import Source, header_columns, line_of, parse, position_of
+from kobe_platform.intake.extracts.encodings import undecodable
 from kobe_platform.settings import PROJECT
 
 CONTRACT = load_contract(PROJECT / "tests" / "contracts" / "training_records.toml")

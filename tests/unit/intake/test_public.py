@@ -11,9 +11,9 @@ import pytest
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Number
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.extracts import take_in
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import PROJECT
-from kobe_platform.vocabulary import wards
+from kobe_platform.vocabulary.codes import wards
 
 from .handmade import deliver
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from kobe_platform.contracts import Contract
-from kobe_platform.deliveries import find_one
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
-from kobe_platform.extracts import take_in
-from kobe_platform.extracts.describing import describe
+from kobe_platform.intake.deliveries import find_one
+from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts.describing import describe
 from kobe_platform.quality.trial import try_contract
 
 from .published_tables import FORMS, HIDDEN, MONTHS, STANDARD, Form, column, contract, layout

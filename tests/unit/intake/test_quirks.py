@@ -10,18 +10,18 @@ import json
 import polars as pl
 import pytest
 
-from kobe_platform import deliveries
 from kobe_platform.abstraction import validate
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected
-from kobe_platform.extracts import take_in
+from kobe_platform.intake import deliveries
+from kobe_platform.intake.extracts import take_in
 from kobe_platform.lake import PartitionStore
 from kobe_platform.reception.inputs import target
 from kobe_platform.reception.outcomes import receipt_status
 from kobe_platform.reception.steps import hold_revision
-from kobe_platform.rules import rules
 from kobe_platform.synthesis import Form
 from kobe_platform.synthesis.quirks import registry
+from kobe_platform.vocabulary.rules import rules
 
 from .conftest import FIRST, MONTH, MOVEMENTS, REGISTER
 

@@ -7,7 +7,7 @@ import pytest
 
 from kobe_platform.abstraction import abstract
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.extracts import overlay
+from kobe_platform.intake.extracts import overlay
 
 from .conftest import REGISTER, pseudonym_key
 from .handmade import TOWNS, abstracted, person, taken

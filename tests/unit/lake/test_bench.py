@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from kobe_platform import bench_lake
+from kobe_platform.bench import lake as bench_lake
 
 
 def test_both_ways_hold_the_same_rows_and_are_compared_step_by_step(tmp_path):

@@ -10,16 +10,16 @@ import polars as pl
 import pytest
 
 from assets.schedules import retention_schedule
-from kobe_platform.clock import JAPAN
 from kobe_platform.contracts import load_contracts
-from kobe_platform.deliveries import Delivery
 from kobe_platform.errors import CustodyError, DeliveryHeld, LakeError
+from kobe_platform.governance.retention import due_for_destruction
+from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.lake import PartitionId
 from kobe_platform.lake.maintenance import destroy
 from kobe_platform.reception import steps
-from kobe_platform.retention import due_for_destruction
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
+from kobe_platform.vocabulary.clock import JAPAN
 from resources import Lake
 
 RAW = PartitionId("raw", "resident_register", "2025-07")

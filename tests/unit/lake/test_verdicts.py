@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from kobe_platform.errors import CustodyError, DisclosureError
-from kobe_platform.gate import pass_gate
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lake.partitions import VERDICTS
 from kobe_platform.lake.verdicts import passed, record, verdicts
-from kobe_platform.planning.checks import published_checks
+from kobe_platform.release.gate import pass_gate
+from kobe_platform.release.required_checks import published_checks
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
 

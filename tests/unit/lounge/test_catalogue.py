@@ -21,7 +21,7 @@ from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.tables import write_tables
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
-from kobe_platform.vocabulary import hierarchies
+from kobe_platform.vocabulary.codes import hierarchies
 from tests.unit.lounge.conftest import PROJECT
 
 STATISTICS = Settings.model_fields["statistics"].default

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from kobe_platform.contracts import load_contracts
 from kobe_platform.custody.keys import LocalKeyStore
-from kobe_platform.deliveries import find
 from kobe_platform.disclosure import FormerRelease
 from kobe_platform.governance.database import open_database
 from kobe_platform.governance.people import Person, add_person
+from kobe_platform.intake.deliveries import find
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.ondemand.asking import Desk
 from kobe_platform.ondemand.menu import load_menu
@@ -20,7 +20,7 @@ from kobe_platform.statistics import groups, load_statistics
 from kobe_platform.statistics.history import record_release
 from kobe_platform.statistics.protection import specification
 from kobe_platform.synthesis.deliveries import Plan, synthesize
-from kobe_platform.tabulation import areas_of, count_group, protect_counts
+from kobe_platform.tabulation.steps import areas_of, count_group, protect_counts
 
 MONTH = "2025-12"
 

@@ -13,7 +13,7 @@ from kobe_platform.ondemand.asking import Desk
 from kobe_platform.ondemand.menu import Menu, load_menu
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic
-from kobe_platform.tabulation import count_group, protect_counts
+from kobe_platform.tabulation.steps import count_group, protect_counts
 
 MONTH = "2025-07"
 CANARY = "990077553311008"

@@ -7,7 +7,6 @@ import threading
 import polars as pl
 import pytest
 
-from kobe_platform import vocabulary
 from kobe_platform.custody.durable import locked
 from kobe_platform.disclosure import AuditReport, Finding, FormerRelease
 from kobe_platform.errors import DisclosureError, QuestionError
@@ -18,6 +17,7 @@ from kobe_platform.ondemand.asking import ACTION, month_begins
 from kobe_platform.ondemand.nearest import TRIED, cells_of, nearest
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.history import former_releases, record_release
+from kobe_platform.vocabulary import codes as vocabulary
 from tests.unit.ondemand.conftest import MONTH
 from tests.unit.statistics.lake_frames import AREAS, REFERENCE
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kobe_platform import deliveries, engine
-from kobe_platform.deliveries import find_one, write_receipt
+from kobe_platform import code_version as engine
+from kobe_platform.intake import deliveries
+from kobe_platform.intake.deliveries import find_one, write_receipt
 from kobe_platform.planning import observing
 from kobe_platform.planning.observing import Observer
-from kobe_platform.rules import rejection
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.rules import rejection
 from tests.unit.planning.on_disk import deliver
 
 JULY = "2025-07"

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from kobe_platform.months import last_day
 from kobe_platform.planning import Plan
 from kobe_platform.planning.notices import LATE_DAYS, lines, notices, overdue
 from kobe_platform.planning.words import summary, told, waits
+from kobe_platform.vocabulary.months import last_day
 from tests.unit.planning.world import MOVEMENTS, REGISTER, TOWNS, made
 
 JULY, AUGUST = "2025-07", "2025-08"

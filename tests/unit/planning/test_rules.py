@@ -11,9 +11,9 @@ import pytest
 from kobe_platform.lake.heads import Heads
 from kobe_platform.lake.partitions import PartitionId
 from kobe_platform.planning import Cause, Facts, Failure, InstallationFault, Plan, Scope, outstanding
-from kobe_platform.planning.checks import published_checks
 from kobe_platform.planning.facts import MOST_LOST
 from kobe_platform.planning.words import told
+from kobe_platform.release.required_checks import published_checks
 from tests.unit.planning.world import (
     COMPARISON,
     ESTIMATE,

@@ -8,15 +8,15 @@ from pathlib import Path
 import typer
 from typer.testing import CliRunner
 
-from kobe_platform.deliveries import find_one, write_receipt
+from kobe_platform.intake.deliveries import find_one, write_receipt
 from kobe_platform.lake.partitions import PartitionId
 from kobe_platform.planning import Cause
 from kobe_platform.planning.failures import Failures
 from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.status import months, record, retry, status
 from kobe_platform.planning.words import STATES
-from kobe_platform.rules import hold, rejection
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.rules import hold, rejection
 from tests.unit.planning.on_disk import deliver
 from tests.unit.planning.world import FLOWS, MOVEMENTS, REGISTER, STOCKS, TOWNS, World, made, tabulate, take_in
 

@@ -17,10 +17,10 @@ from kobe_platform.lake.heads import HeadEntry, Heads, HeadVerdict
 from kobe_platform.lake.partitions import ENGINE, PartitionId, content_of, made_from
 from kobe_platform.lake.shelf import latest_month
 from kobe_platform.planning import Cause, DeliveryFact, Facts, Failure, InstallationFault, Plan, ReleaseFact, Scope
-from kobe_platform.planning.checks import lake_checks, published_checks, statistics_checks
 from kobe_platform.planning.rules import outstanding, release_inputs
 from kobe_platform.planning.steps import Step, Work
 from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
+from kobe_platform.release.required_checks import lake_checks, published_checks, statistics_checks
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
 from kobe_platform.statistics.inputs import counting_inputs, protecting_inputs, public_inputs, tied_months

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from kobe_platform.cli import COMMANDS, invoke
+from kobe_platform.cli.main import COMMANDS, invoke
 from kobe_platform.contracts import Contract, load_contract, load_contracts
 from kobe_platform.contracts.loading import contract_of
 from kobe_platform.errors import ConfigurationError

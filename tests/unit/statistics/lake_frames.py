@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from kobe_platform import vocabulary
+from kobe_platform.vocabulary import codes as vocabulary
 
 WARDS = vocabulary.wards()
 REFERENCE = pl.DataFrame(

@@ -18,7 +18,7 @@ import polars as pl
 from scipy import sparse
 
 from kobe_platform.statistics import Statistic
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 POSSIBLE = {
     "single": {"1"},

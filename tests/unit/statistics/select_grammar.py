@@ -12,7 +12,7 @@ from kobe_platform.contracts import load_contracts
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.compute import prepare
 from kobe_platform.statistics.select.sources import DISTRICT, Source, SourceColumn, sources_of
-from kobe_platform.vocabulary import hierarchies
+from kobe_platform.vocabulary.codes import hierarchies
 
 SOURCES = sources_of(load_contracts(Settings().contracts))
 PEOPLE = {name: source for name, source in SOURCES.items() if not source.public and source.row_key}

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from checks import disclosure as room
-from kobe_platform import tabulation
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.disclosure import FormerRelease
 from kobe_platform.lake import PartitionId, PartitionStore
@@ -17,8 +16,9 @@ from kobe_platform.statistics import attesting, groups, load_statistics
 from kobe_platform.statistics.attesting import seen
 from kobe_platform.statistics.history import record_release
 from kobe_platform.statistics.protection import specification
-from kobe_platform.tabulation import SEEN, audit_published, passed_audit, protect_counts
-from kobe_platform.vocabulary import hierarchies, wards
+from kobe_platform.tabulation import steps as tabulation
+from kobe_platform.tabulation.steps import SEEN, audit_published, passed_audit, protect_counts
+from kobe_platform.vocabulary.codes import hierarchies, wards
 
 MONTH, NAME, GROUP = "2025-07", "foreigners_stay_ward", "stocks/month"
 STATISTICS = {NAME: load_statistics(Settings().statistics)[NAME]}

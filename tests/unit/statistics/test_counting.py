@@ -11,7 +11,7 @@ from kobe_platform.statistics import columns_needed, compute_group, groups, load
 from kobe_platform.statistics.compute import engine, run
 from kobe_platform.statistics.means import with_margins
 from kobe_platform.statistics.trees import tree
-from kobe_platform.vocabulary import hierarchies
+from kobe_platform.vocabulary.codes import hierarchies
 from tests.unit.statistics.lake_frames import AREAS, movements, register
 
 STATISTICS = load_statistics(Settings().statistics)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import polars as pl
 
 from kobe_platform.lake import PartitionId
-from kobe_platform.publication import COVERS, _told, content_digest
+from kobe_platform.release.collect import COVERS, _told, content_digest
 from kobe_platform.statistics.inputs import covered_months
 
 

@@ -7,7 +7,7 @@ from kobe_platform.disclosure import Dimension, Mean, Rule, Spec, Table, audit
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import groups, load_statistics
 from kobe_platform.statistics.protection import audited, specification
-from kobe_platform.vocabulary import OLDEST_AGE
+from kobe_platform.vocabulary.codes import OLDEST_AGE
 from tests.unit.statistics.lake_frames import AREAS
 
 STOCKS = groups(load_statistics(Settings().statistics).values())["stocks/month"]

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from kobe_platform import vocabulary
 from kobe_platform.contracts import load_contracts
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge.workshop.commands import pages_app
 from kobe_platform.settings import PROJECT, Settings
 from kobe_platform.statistics import compute_group, groups, load_statistics, protect_group
 from kobe_platform.statistics.protection import specification
+from kobe_platform.vocabulary import codes as vocabulary
 from tests.unit.statistics.lake_frames import WARDS, register
 
 CHAPTER = (PROJECT / "docs" / "statistics.md").read_text("utf-8").split("### Example: ")[1].split("\n### ")[0]

@@ -5,9 +5,9 @@ import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.reconciliation import common_margins, net_flows
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
+from kobe_platform.tabulation.reconciliation import common_margins, net_flows
 
 STATISTICS = load_statistics(Settings().statistics)
 MONTH = "2025-07"

@@ -15,14 +15,14 @@ from kobe_platform.errors import ConfigurationError, StatisticsError
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import columns_needed, compute_group, groups, load_statistics
 from kobe_platform.statistics.compute import counted, prepare
-from kobe_platform.statistics.cover import cover_unknown
 from kobe_platform.statistics.definition import Statistic
-from kobe_platform.statistics.engine import engine, fetched
+from kobe_platform.statistics.duckdb_engine import engine, fetched
+from kobe_platform.statistics.residual_floor import apply_residual_floor
 from kobe_platform.statistics.select.conditions import Conditions
 from kobe_platform.statistics.select.judging import PAGES, tables_of
 from kobe_platform.statistics.select.sources import RULES, sources_of
 from kobe_platform.statistics.select.syntax import SelectFault, parse
-from kobe_platform.vocabulary import UNKNOWN
+from kobe_platform.vocabulary.codes import UNKNOWN
 from tests.unit.statistics.lake_frames import AREAS, movements, register
 from tests.unit.statistics.select_grammar import PEOPLE, SOURCES, Drawn, conditions, statistics
 
@@ -97,7 +97,7 @@ def test_whatever_loads_runs_and_counts_what_duckdb_counts(tmp_path_factory, dra
     for statistic in (plain, styled):
         with engine({name: rows}) as connection:
             before = counted(connection, statistic)
-            covered = cover_unknown(connection, [statistic], {name: rows.columns}, counted=counted)
+            covered = apply_residual_floor(connection, [statistic], {name: rows.columns}, counted=counted)
             after = counted(connection, statistic)
             told = fetched(connection, plain.sql)
         order = list(statistic.dimensions)
@@ -341,7 +341,7 @@ def test_a_new_sources_pseudonym_is_withheld_and_orders_its_cover(tmp_path, care
     sex = ["unknown"] * 2 + ["male"] * 40
     rows = pl.DataFrame({"insured": pl.Series(range(42, 0, -1), dtype=pl.UInt64), "sex": sex})
     with engine({"care": prepare(rows, ["sex"])}) as connection:
-        cover_unknown(connection, [statistic], {"care": ["insured", "sex"]}, counted=counted)
+        apply_residual_floor(connection, [statistic], {"care": ["insured", "sex"]}, counted=counted)
         hidden = fetched(connection, "SELECT insured FROM care WHERE sex = 'unknown' ORDER BY 1")["insured"].to_list()
     assert hidden == [*range(1, 9), 41, 42], "the lowest pseudonyms join the unknown"
     with pytest.raises(ConfigurationError) as refusal:
@@ -414,7 +414,7 @@ def test_a_dimension_whose_codes_are_all_known_needs_no_cover(tmp_path):
     with engine({"resident_register": prepare(rows, ["ward"])}) as connection:
         before = counted(connection, statistic)
         assert before["persons"].min() < statistic.minimum_frequency
-        assert cover_unknown(connection, [statistic], {"resident_register": rows.columns}, counted=counted) == {}
+        assert apply_residual_floor(connection, [statistic], {"resident_register": rows.columns}, counted=counted) == {}
         assert counted(connection, statistic).sort("ward").equals(before.sort("ward"))
 
 
@@ -428,5 +428,5 @@ def test_a_table_by_district_whose_area_is_no_column_is_refused_before_a_row_cha
         engine({"resident_register": prepare(frame, ["district", "age5"])}) as connection,
         pytest.raises(StatisticsError) as refusal,
     ):
-        cover_unknown(connection, [statistic], {"resident_register": frame.columns}, counted=counted)
+        apply_residual_floor(connection, [statistic], {"resident_register": frame.columns}, counted=counted)
     assert (refusal.value.code, refusal.value.at) == ("statistics.area", {"statistic": "trial"})

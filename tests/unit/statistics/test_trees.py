@@ -3,7 +3,7 @@
 import pytest
 
 from kobe_platform.statistics.trees import gathers, regrouped
-from kobe_platform.vocabulary import Hierarchy, hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 TREES = hierarchies()
 PAIRS = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from kobe_platform.clock import today
 from kobe_platform.contracts import load_contracts
 from kobe_platform.governance.passwords import set_password
 from kobe_platform.governance.people import add_person, remove_person, sign_out
+from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.report import audit_report
 from kobe_platform.web.templates import standalone
 from tests.unit.web.conftest import ORIGIN, visitor

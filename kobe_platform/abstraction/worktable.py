@@ -1,0 +1,149 @@
+"""The table that abstraction works on: what was read, what has been derived, and what became of each row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+from kobe_platform.contracts import Contract
+from kobe_platform.contracts.columns import OnlyFor
+from kobe_platform.intake.extracts.encodings import decoded, distinct
+from kobe_platform.intake.extracts.taking import ENCODING
+from kobe_platform.intake.extracts.texts import has_gaiji, normalised
+from kobe_platform.vocabulary.rules import rules
+
+KEPT = 0
+
+
+@dataclass(frozen=True, repr=False)
+class Distinct:
+    """A column by its distinct texts: ``values`` and, for each row, which one it has."""
+
+    values: pl.Series
+    index: pl.Series
+
+    def spread(self, of_values: pl.Series) -> pl.Series:
+        """What was worked out for each distinct text, for every row."""
+        return of_values.gather(self.index)
+
+
+@dataclass(repr=False)
+class Working:
+    """One delivery on its way through abstraction. All columns have as many rows as ``raw``, set-aside ones included.
+
+    Attributes:
+        raw: binary columns as raw holds them.
+        derived: lake columns so far, by name.
+        references: public reference tables by source; ``companions``: other raw extracts of the month by source.
+        warned, normalised: counts by rule.
+        hidden: whether the row is of a protected person or household (None until known).
+    """
+
+    raw: pl.DataFrame
+    contract: Contract
+    month: str
+    references: Mapping[str, pl.DataFrame]
+    companions: Mapping[str, pl.DataFrame]
+    pseudonym_key: Callable[[str], bytes]
+    derived: dict[str, pl.Series] = field(default_factory=dict)
+    warned: Counter[str] = field(default_factory=Counter)
+    normalised: Counter[str] = field(default_factory=Counter)
+    hidden: pl.Series | None = None
+    _texts: dict[str, Distinct] = field(default_factory=dict)
+    _dates: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _fates: list[tuple[str, str]] = field(default_factory=list)
+    _fate: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.UInt8))
+
+    def __post_init__(self) -> None:
+        self._fate = pl.Series("fate", [KEPT], dtype=pl.UInt8).new_from_index(0, self.height)
+
+    @property
+    def height(self) -> int:
+        """Rows of the delivery."""
+        return self.raw.height
+
+    def texts(self, name: str) -> Distinct:
+        """A column's distinct normalised texts; decoded once, whoever asks."""
+        if name not in self._texts:
+            values, index = distinct(self._bytes[name])
+            read = decoded(values, self._encoding)
+            plain = normalised(read)
+            self.normalised["text.normalised"] += int((plain != read).gather(index).sum())
+            self.warned["text.gaiji"] += int(has_gaiji(plain).gather(index).sum())
+            self._texts[name] = Distinct(plain, index)
+        return self._texts[name]
+
+    def text(self, name: str) -> pl.Series:
+        """A column's normalised text for every row."""
+        column = self.texts(name)
+        return column.spread(column.values).rename(name)
+
+    @cached_property
+    def _encoding(self) -> str:
+        """Encoding of all rows, or UTF-8 where rows of several were brought to it."""
+        found = self.raw[ENCODING].unique().to_list() if ENCODING in self.raw.columns else []
+        return found[0].decode() if len(found) == 1 else "utf-8"
+
+    @cached_property
+    def _bytes(self) -> pl.DataFrame:
+        """Raw, brought to UTF-8 where its rows are in several encodings (a difference laid over a full extract)."""
+        if ENCODING not in self.raw.columns or self.raw[ENCODING].n_unique() <= 1:
+            return self.raw
+        parts = []
+        for (encoding,), part in self.raw.with_row_index("place").group_by(ENCODING):
+            names = [name for name in self.raw.columns if name != ENCODING]
+            parts.append(part.with_columns(decoded(part[n], encoding.decode()).cast(pl.Binary).alias(n) for n in names))
+        return pl.concat(parts).sort("place").drop("place")
+
+    def mark(self, kind: str, rule: str, rows: pl.Series) -> None:
+        """Takes rows out: ``kind`` is superseded, filtered or set_aside; whoever marks a row first names its fate.
+
+        Args:
+            rows: Boolean, null counts as false.
+        """
+        if kind == "set_aside" and rules()[rule].severity != "Q":
+            raise ValueError(f"{rule} does not set rows aside")
+        chosen = rows.fill_null(False) & (self._fate == KEPT)
+        if chosen.any():
+            if (kind, rule) not in self._fates:
+                self._fates.append((kind, rule))
+            number = self._fates.index((kind, rule)) + 1
+            frame = pl.DataFrame({"fate": self._fate, "chosen": chosen})
+            marked = pl.when("chosen").then(pl.lit(number, pl.UInt8)).otherwise("fate").alias("fate")
+            self._fate = frame.select(marked).to_series()
+
+    @property
+    def kept(self) -> pl.Series:
+        """Which rows are still in."""
+        return self._fate == KEPT
+
+    def derive(self, name: str, values: pl.Series) -> None:
+        """Adds a lake column."""
+        self.derived[name] = values.rename(name)
+
+    def applies(self, only_for: OnlyFor | None) -> pl.Series | None:
+        """Rows for which ``only_for`` {column, value} holds; None where it does not restrict."""
+        if not only_for:
+            return None
+        output = self.contract.column(only_for["column"]).outputs[0]
+        return (self.derived[output] == only_for["value"]).fill_null(False)
+
+    def facts(self) -> dict[str, object]:
+        """Counts: every row is kept, superseded, filtered or set aside, once."""
+        counted = dict(self._fate.value_counts().iter_rows())
+        by_kind: dict[str, dict[str, int]] = {"superseded": {}, "filtered": {}, "set_aside": {}}
+        for number, (kind, rule) in enumerate(self._fates, start=1):
+            by_kind[kind][rule] = counted.get(number, 0)
+        return {
+            "rows": self.height,
+            "kept": counted.get(KEPT, 0),
+            "set_aside": by_kind["set_aside"],
+            "superseded": sum(by_kind["superseded"].values()),
+            "filtered": by_kind["filtered"],
+            "warned": {rule: n for rule, n in sorted(self.warned.items()) if n},
+            "normalised": {rule: n for rule, n in sorted(self.normalised.items()) if n},
+        }

@@ -1,0 +1,269 @@
+"""Former releases of the same reference date: which of them speak of the same counts, and what they add to the attack.
+
+A former release that agrees with the present one is more of the same: its tables join the system as further tables of
+the same populations, under their own codes. One that shows another figure for some cell speaks of other counts, for
+the population was corrected in between; no equation ties the two truths, so only two things are asked of it: what it
+hid stays hidden, and where the correction left a part of the tables visibly untouched, whoever takes the old figures of
+what is hidden there now for true must learn of nothing small. Such a figure itself is at k or above, as it was shown:
+a total that a correction took below k has to be hidden, whatever was shown before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.disclosure.auditor.figures import FORMER, Figures, read_figures
+from kobe_platform.disclosure.auditor.system import build_system, components, rings_left_out
+from kobe_platform.disclosure.previous_release import FormerRelease
+from kobe_platform.disclosure.spec import Dimension, Spec, Table
+from kobe_platform.errors import DisclosureError
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The present tables and some of former releases, as one specification.
+
+    Attributes:
+        spec, tables: all of them; former: names of those that are former releases'.
+        corrected: former releases' tables of populations whose figures were corrected since, each as (spec, tables)
+            with the present ones.
+    """
+
+    spec: Spec
+    tables: dict[str, pl.DataFrame]
+    former: frozenset[str]
+    corrected: tuple[tuple[Spec, dict[str, pl.DataFrame], frozenset[str]], ...] = ()
+
+
+def join(spec: Spec, tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelease]) -> Joined:
+    """Take every former release, newest first, population by population, into the system or among the corrected.
+
+    Args:
+        releases: oldest first.
+
+    Raises:
+        DisclosureError: a former release's files are not what its specification promises.
+    """
+    joined = Joined(spec, dict(tables), frozenset())
+    for number, release in enumerate(reversed(_distinct(tables, releases)), start=1):
+        joined = _taken(spec, tables, joined, release, number)
+    return joined
+
+
+def apart(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease) -> tuple[Any, ...]:
+    """A whole former release beside the present one, for :func:`corrected_findings`."""
+    return _merged(Joined(spec, dict(tables), frozenset()), _renamed(spec, release, 1))
+
+
+def corrected_findings(
+    spec: Spec, pair: tuple[Any, ...], attacked: Callable[[Figures], list[tuple[str, int]]]
+) -> list[tuple[str, str, dict[str, str]]]:
+    """(rule, table, coordinates) of what a release before a correction gives away of the present one.
+
+    Args:
+        attacked: (rule, cell) of what follows from figures by the present specification's equations.
+    """
+    both, tables, former = pair
+    figures = read_figures(both, tables, former)
+    found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]
+    recalled = figures.hidden & (figures.now < 0) & (figures.value >= 0)
+    if not recalled.any():
+        return found
+    system = build_system(spec, Figures(**{**vars(figures), "value": figures.now}))
+    found += rings_left_out(system)
+    believed, untouched = figures.now.copy(), np.zeros(len(figures.now), dtype=bool)
+    for unknowns, _ in components(system):
+        cells = system.cells[unknowns]
+        cells = cells[cells >= 0]
+        if recalled[cells].any() and not figures.changed[system.around(cells)].any():
+            untouched[cells] = True
+            told = cells[recalled[cells]]
+            believed[told] = figures.value[told]
+    if untouched.any():
+        follows = attacked(Figures(**{**vars(figures), "value": believed}))
+        found += [(rule, *figures.where(cell)) for rule, cell in follows if untouched[cell]]
+    return found
+
+
+def ratchet(figures: Figures) -> list[int]:
+    """Cells that a former release hid and the present shows (a zero that became one since tells nothing of a count)."""
+    again = figures.hidden_before & (figures.now >= 0) & ~((figures.now == 0) & (figures.lower > 0))
+    return np.flatnonzero(again).tolist()
+
+
+def _distinct(tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelease]) -> list[FormerRelease]:
+    """Releases without those that say nothing but what a newer one, or the present, says."""
+    kept: list[FormerRelease] = []
+    for release in reversed(releases):
+        newer: list[Mapping[str, Any]] = [
+            tables,
+            *(other.tables for other in kept if _told(other.spec) == _told(release.spec)),
+        ]
+        if release.spec is not None:
+            newer = newer[1:]
+        if not any(_same(release.tables, other) for other in newer):
+            kept.append(release)
+    return kept[::-1]
+
+
+def _told(spec: Spec | None) -> object:
+    """What a specification says, hierarchies as pairs: they may be frames, which compare cell by cell."""
+    if spec is None:
+        return None
+    dimensions = {
+        name: (
+            dimension.model_dump(exclude={"hierarchy"}),
+            None if dimension.hierarchy is None else sorted(_parents(dimension.hierarchy).items()),
+        )
+        for name, dimension in spec.dimensions.items()
+    }
+    return spec.model_dump(exclude={"dimensions"}), dimensions
+
+
+def _same(tables: Mapping[str, pl.DataFrame], others: Mapping[str, pl.DataFrame]) -> bool:
+    """Whether every one of ``tables`` stands among the others row by row."""
+    return all(
+        name in others
+        and set(frame.columns) == set(others[name].columns)
+        and frame.equals(others[name].select(frame.columns))
+        for name, frame in tables.items()
+    )
+
+
+def _taken(
+    spec: Spec, tables: Mapping[str, pl.DataFrame], joined: Joined, release: FormerRelease, number: int
+) -> Joined:
+    added = _renamed(spec, release, number)
+    if not added.tables:
+        return joined
+    everything = _merged(joined, added)
+    figures = read_figures(*everything)
+    changed = set(figures.population[figures.changed].tolist())
+    if not changed:
+        return Joined(*everything, joined.corrected)
+    agreeing = _limited(added, lambda table: table.population not in changed)
+    apart = _merged(Joined(spec, dict(tables), frozenset()), _limited(added, lambda table: table.population in changed))
+    corrected = (*joined.corrected, apart)
+    if not agreeing.tables:
+        return Joined(joined.spec, joined.tables, joined.former, corrected)
+    return Joined(*_merged(joined, agreeing), corrected)
+
+
+@dataclass(frozen=True)
+class _Added:
+    """A former release's tables under names of their own."""
+
+    dimensions: dict[str, Dimension]
+    tables: tuple[Table, ...]
+    frames: dict[str, pl.DataFrame]
+
+
+def _limited(added: _Added, chosen: Callable[[Table], bool]) -> _Added:
+    kept = tuple(table for table in added.tables if chosen(table))
+    return _Added(added.dimensions, kept, {table.name: added.frames[table.name] for table in kept})
+
+
+def _merged(joined: Joined, added: _Added) -> tuple[Spec, dict[str, pl.DataFrame], frozenset[str]]:
+    used = {dimension for table in added.tables for dimension in table.dimensions.values()}
+    needed = used | {added.dimensions[name].of for name in used & set(added.dimensions)}
+    dimensions = {name: d for name, d in added.dimensions.items() if name in needed}
+    spec = joined.spec.model_copy(
+        update={
+            "dimensions": {**dimensions, **joined.spec.dimensions},
+            "tables": (*joined.spec.tables, *added.tables),
+        }
+    )
+    return spec, {**joined.tables, **added.frames}, joined.former | set(added.frames)
+
+
+def _renamed(spec: Spec, release: FormerRelease, number: int) -> _Added:
+    """The release's tables as tables of the present specification: ``NAME (previous N)``, dimensions likewise."""
+    own = release.spec or spec
+    mark = f"{FORMER}{number})"
+    dimensions: dict[str, Dimension] = {}
+    tables, frames = [], {}
+    for table in own.tables:
+        if table.name not in release.tables:
+            continue
+        frame = release.tables[table.name]
+        columns = {}
+        for column, name in table.dimensions.items():
+            described = _described(own, name, _codes(release, own, name))
+            if _is_present(spec, name, described):
+                columns[column] = name
+                continue
+            base = described.of or name
+            if base not in spec.dimensions:
+                dimensions.setdefault(base, Dimension(total=described.total))
+            label = f"{name}{mark}"
+            dimensions[label] = described.model_copy(update={"of": base})
+            columns[column] = label
+        name = f"{table.name}{mark}"
+        tables.append(
+            table.model_copy(update={"name": name, "dimensions": columns, "zeros": table.zeros or own.rule.zeros})
+        )
+        frames[name] = frame
+    return _Added(dimensions, tuple(tables), frames)
+
+
+def _codes(release: FormerRelease, spec: Spec, dimension: str) -> set[str]:
+    """Codes of a dimension that the release's tables show."""
+    codes: set[str] = set()
+    for table in spec.tables:
+        for column, name in table.dimensions.items():
+            if name == dimension and table.name in release.tables:
+                codes |= set(release.tables[table.name][column].cast(pl.String).drop_nulls().to_list())
+    return codes
+
+
+def _described(spec: Spec, name: str, shown: set[str]) -> Dimension:
+    """A dimension as the release knew it: the codes that it shows, what stands above them, and the residual ones."""
+    dimension = spec.dimension(name)
+    if dimension.hierarchy is None:
+        parents: dict[str, str | None] = {dimension.total: None}
+        parents |= dict.fromkeys(sorted((shown | set(dimension.residual)) - {dimension.total}), dimension.total)
+        return dimension.model_copy(update={"hierarchy": parents})
+    known = _parents(dimension.hierarchy)
+    unknown = shown - set(known)
+    if unknown:
+        raise DisclosureError(
+            "a former release has codes that its specification does not know",
+            code="disclosure.published",
+            at={"dimension": name, "codes": len(unknown)},
+            remedy="give the specification that it stood under",
+        )
+    kept: set[str] = set()
+    for code in shown | set(dimension.residual):
+        at: str | None = code
+        while at is not None and at not in kept:
+            kept.add(at)
+            at = known[at]
+    return dimension.model_copy(update={"hierarchy": {code: p for code, p in known.items() if code in kept}})
+
+
+def _parents(source: object) -> dict[str, str | None]:
+    if isinstance(source, pl.DataFrame):
+        pairs = source.select(pl.col("code").cast(pl.String), pl.col("parent").cast(pl.String)).rows()
+    elif isinstance(source, dict):
+        pairs = list(source.items())
+    else:
+        raise DisclosureError(
+            "a hierarchy was not read from its file", code="disclosure.hierarchy", remedy="load the specification"
+        )
+    return {code: parent or None for code, parent in pairs}
+
+
+def _is_present(spec: Spec, name: str, described: Dimension) -> bool:
+    """Whether the present specification has the very same dimension (a flat one has no codes of its own to compare)."""
+    if name not in spec.dimensions:
+        return False
+    here = spec.dimensions[name]
+    if here.hierarchy is None:
+        return False
+    same = (here.residual, here.of, here.consists_of) == (described.residual, described.of, described.consists_of)
+    return same and _parents(here.hierarchy) == described.hierarchy

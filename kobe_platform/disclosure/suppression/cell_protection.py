@@ -1,0 +1,292 @@
+"""Opening one cell: the cheapest move by its width, what it hides, and the whole-numbered tables that prove it.
+
+The move is split into a rise and a fall around the true table (Fischetti & Salazar-González 2001 solve the same model
+exactly; here it is solved cell by cell, near first, then wide, then everywhere). The two tables that it gives are
+counted as proof for every other cell that they move. Where they are not whole, an integer program certifies the pattern
+or the search goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR, WIDE, Neighbourhoods
+from kobe_platform.disclosure.suppression.programs import (
+    INFINITE,
+    INTEGRALITY,
+    Block,
+    Solver,
+    balanced,
+    block_of,
+    whole,
+)
+from kobe_platform.disclosure.suppression.proofs import Proofs
+from kobe_platform.errors import DisclosureError
+
+LARGEST_CERTIFIED, LARGEST_WHOLE = 400, 20_000
+"""Columns up to which integer programs certify a pattern, and up to which one is the last way to open a cell."""
+FEW_MATES = (6,)
+SOME_MATES = (4, 6)
+LAST_MATES = (3, 6, 12)
+HIDDEN_AROUND = (NEAR, WIDE, ALL)
+"""Where hidden cells are looked for that open a cell already, before it counts as one that cannot be protected."""
+LARGE_SCOPE, SURE_SCOPE = 4_000, 1_000
+REWEIGHTINGS, LARGEST_REWEIGHTED, EVENNESS = 2, 1_000, 0.3
+"""Rounds of :meth:`CellProtector._sparser`, in programs of up to so many columns, and what softens its weights."""
+IDLE_COST = 0.001
+"""Cost of moving a cell that is hidden already: short moves tend to be whole."""
+
+
+@dataclass
+class Pattern:
+    """A suppression pattern in the making, with what is proven of it.
+
+    Attributes:
+        hidden: cells shown as suppressed; primary: those that a rule named (both one entry a variable).
+        proofs: tables that agree with all that is published.
+    """
+
+    hidden: np.ndarray
+    primary: np.ndarray
+    proofs: Proofs
+
+
+class CellProtector:
+    """One model's pattern, and the means to open a cell of it.
+
+    Args:
+        primary: cells that a rule hides; ratchet: cells that stay hidden because they were.
+        preferred: cells that cost less; immovable: cells that must stay published.
+    """
+
+    def __init__(
+        self, model: Model, primary: np.ndarray, ratchet: np.ndarray, preferred: np.ndarray, immovable: np.ndarray
+    ) -> None:
+        self.model = model
+        self.near = Neighbourhoods(model)
+        self.solver = Solver()
+        self.ratchet = ratchet
+        self.pattern = Pattern(primary | ratchet, primary.copy(), Proofs(model.size, model.fall, model.rise))
+        self.may_hide = ~(model.known | model.residual | model.slack | immovable)
+        if (primary & immovable).any():
+            raise _error(
+                "a cell that must be hidden is already released", "disclosure.fixed", model, primary & immovable
+            )
+        # How residuals are filled up is public (never 1 … k−1 below the ward), so one of k or more is known to stay so.
+        lower = np.where(model.residual & (model.value >= model.k), model.k, model.lower)
+        self.slackness = model.value - lower
+        # Whoever does not know it reckons with more tables, so a cell counts as harmless only if it is so for him too.
+        self.reach = model.value - model.lower
+        self.idle = model.residual & (model.value == 0)
+        self.cost = _costs(model, preferred)
+
+    @property
+    def free(self) -> np.ndarray:
+        """What the attacker does not know, but residuals that are zero (no proof leans on those)."""
+        return self.pattern.hidden | ((self.model.residual | self.model.slack) & ~self.idle)
+
+    def open(self, target: int) -> None:
+        """Hide what it takes for one cell to vary by its width."""
+        idle = bool(self.idle[target])
+        # A residual of zero may lean on other such ones: whoever wonders about it cannot exclude them either.
+        free = self.free | self.idle if idle else self.free
+        for mates in FEW_MATES if not idle else ():
+            scope = self.near.hidden_mates(target, free, self.slackness, mates)
+            if self._try(target, scope, free, certify=False):
+                return
+        movable = free | self.may_hide
+        near = self.near.around(target, NEAR, free, movable)
+        if len(near) > LARGE_SCOPE:
+            for mates in SOME_MATES:
+                scope = self.near.grid(target, free, movable, self.slackness, mates)
+                if len(scope) < LARGE_SCOPE and self._try(target, scope, free, certify=len(scope) < SURE_SCOPE):
+                    return
+        for reach in (NEAR, WIDE, ALL):
+            if self._try(target, self.near.around(target, reach, free, movable), free):
+                return
+        if self._open_already(target, free) or self._open_whole(target, free, movable):
+            return
+        raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
+
+    def _open_already(self, target: int, free: np.ndarray) -> bool:
+        """Whether hidden cells around a cell open it by another rise and fall than :meth:`_splits` asks for.
+
+        So it is where much is shown by fixed tables and former releases: a move of the whole width may not exist,
+        though a rise and a fall that add up to it do. Among all that is hidden the search cannot miss them.
+        """
+        mates = (self.near.hidden_mates(target, free, self.slackness, mates) for mates in LAST_MATES)
+        around = (self.near.around(target, reach, free, free) for reach in HIDDEN_AROUND)
+        idle = bool(self.idle[target])
+        if any(self.certify(target, scope, idle=idle) for scope in (*mates, *around)):
+            return True
+        return any(
+            self.certify(target, self.near.around(target, reach, free, free), idle=idle, largest=LARGEST_WHOLE)
+            for reach in HIDDEN_AROUND
+        )
+
+    def _open_whole(self, target: int, free: np.ndarray, movable: np.ndarray) -> bool:
+        """Hide what a whole-numbered rise needs: the last way, where cheaper moves are fractional.
+
+        Definitions make it necessary: a household of six is six residents, so what moves one by the whole is a move of
+        several others, and half of such a move is none.
+        """
+        for reach in (NEAR, WIDE, ALL):
+            scope = self.near.around(target, reach, free, movable)
+            if len(scope) > LARGEST_WHOLE:
+                return False
+            block = block_of(self.near.by_column, scope)
+            moves = self._cheapest(block, target, 1.0, free, integer=True)
+            if moves is None:
+                continue
+            self._hide(scope[np.abs(moves) > INTEGRALITY])
+            if self._count(block, moves, 1.0) and self._open(target):
+                return True
+        return False
+
+    def _try(self, target: int, scope: np.ndarray, free: np.ndarray, *, certify: bool = True) -> bool:
+        """Look for the cheapest move within a scope, hide what it needs and count it."""
+        block = block_of(self.near.by_column, scope)
+        for share in self._splits(target):
+            moves = self._cheapest(block, target, share, free)
+            if moves is None:
+                continue
+            moved = scope[np.abs(moves) > INTEGRALITY]
+            if certify or free[moved].all() or whole(moves * share) is not None:
+                self._hide(moved)
+                if self._count(block, moves, share) and self._open(target):
+                    return True
+            if certify:
+                idle = bool(self.idle[target])
+                if self.certify(target, moved, idle=idle) or self.certify(target, scope, idle=idle):
+                    return True
+        return False
+
+    def _open(self, target: int) -> bool:
+        return bool(self.pattern.proofs.spread[target] >= self.model.width[target])
+
+    def _splits(self, target: int) -> list[float]:
+        """Shares of the move that are a rise: what cannot fall must rise."""
+        width = int(self.model.width[target])
+        fall = int(self.slackness[target])
+        if self.model.rise is not None and self.model.rise[target] < width:
+            return [int(self.model.rise[target]) / width]
+        first = (width - fall) / width if fall < width else (width - width // 2) / width
+        return [first, 1.0] if first < 1 else [1.0]
+
+    def _cheapest(
+        self, block: Block, target: int, share: float, free: np.ndarray, *, integer: bool = False
+    ) -> np.ndarray | None:
+        scope = block.variables
+        slack = self.slackness[scope].astype(float)
+        lower = -np.floor(slack / share + INTEGRALITY)
+        upper = np.floor(slack / (1 - share) + INTEGRALITY) if share < 1 else np.full(len(scope), INFINITE)
+        at = int(np.searchsorted(scope, target))
+        lower[at] = upper[at] = self.model.width[target]
+        cost = np.where(free[scope], IDLE_COST, self.cost[scope])
+        cost[at] = 0.0
+        moves = self.solver.least_moves(block, lower, upper, cost, integer=integer)
+        if moves is None or integer:
+            return moves
+        return self._sparser(block, (lower, upper), cost, moves, free[scope])
+
+    def _sparser(
+        self, block: Block, bounds: tuple[np.ndarray, np.ndarray], cost: np.ndarray, moves: np.ndarray, free: np.ndarray
+    ) -> np.ndarray:
+        """Moves of fewer or cheaper cells: what moved far costs less a unit (Candès, Wakin & Boyd 2008).
+
+        A cell is hidden at its whole cost however little it moves; the linear program pays by the unit.
+        """
+        paid = ~free & (cost > 0)
+        best = cost[paid & (np.abs(moves) > INTEGRALITY)].sum()
+        for _ in range(REWEIGHTINGS if len(cost) <= LARGEST_REWEIGHTED else 0):
+            far = np.abs(moves)
+            if np.count_nonzero(far[paid] > INTEGRALITY) < 2:
+                break
+            weighted = np.where(paid, cost / (far / far.max() + EVENNESS), cost)
+            other = self.solver.least_moves(block, *bounds, weighted)
+            if other is None:
+                break
+            price = cost[paid & (np.abs(other) > INTEGRALITY)].sum()
+            if price >= best - INTEGRALITY:
+                break
+            moves, best = other, price
+        return moves
+
+    def _hide(self, variables: np.ndarray) -> None:
+        self.pattern.hidden[variables[self.may_hide[variables]]] = True
+
+    def _count(self, block: Block, moves: np.ndarray, share: float) -> bool:
+        """Count the rise and the fall as two tables, if they are whole."""
+        rise, fall = whole(moves * share), whole(moves * (share - 1))
+        if rise is None or fall is None:
+            return False
+        return self._accept(block, rise) and self._accept(block, fall)
+
+    def _accept(self, block: Block, moves: np.ndarray) -> bool:
+        scope = block.variables
+        allowed = np.where(self.free[scope] | self.idle[scope], -self.slackness[scope], 0)
+        still = moves[~(self.free | self.idle)[scope]]
+        if (moves < allowed).any() or still.any() or not balanced(block, moves):
+            return False
+        self.pattern.proofs.add(scope, moves)
+        return True
+
+    def _accept_near(self, block: Block, moves: np.ndarray, keep: int = -1) -> None:
+        """Count moves, or whole ones near them that agree in one column."""
+        result = whole(moves)
+        if result is None:
+            result = self.solver.repair(block, moves, -self.slackness[block.variables].astype(float), keep)
+        if result is not None:
+            self._accept(block, result)
+
+    def certify(
+        self, target: int, variables: np.ndarray, *, idle: bool = False, largest: int = LARGEST_CERTIFIED
+    ) -> bool:
+        """Whether the present pattern opens a cell, shown by whole-numbered tables over some variables.
+
+        Args:
+            idle: zero residuals may move too (the question is about one of them).
+            largest: columns up to which an integer program is asked where linear ones found room, but no whole table.
+        """
+        free = self.free | self.idle if idle else self.free
+        scope = np.union1d(variables[free[variables]], [target])
+        block = block_of(self.near.by_column, scope)
+        width = int(self.model.width[target])
+        at = int(np.searchsorted(scope, target))
+        proofs = self.pattern.proofs
+        for integer in (False, True):
+            room = 0.0
+            for sign, proven in ((1.0, proofs.up), (-1.0, proofs.down)):
+                lower, upper = -self.slackness[scope].astype(float), np.full(len(scope), INFINITE)
+                upper[at], lower[at] = width, max(lower[at], -width)
+                reward = np.zeros(len(scope))
+                reward[at] = sign
+                moves = self.solver.extreme(block, lower, upper, reward, integer=integer)
+                if moves is not None:
+                    self._accept_near(block, moves, at)
+                room += np.inf if moves is None else max(abs(moves[at]), proven[target])
+                if self._open(target):
+                    return True
+            if len(scope) > largest or room < width - INTEGRALITY:
+                return False
+        return False
+
+
+def _costs(model: Model, preferred: np.ndarray) -> np.ndarray:
+    costs = model.spec.costs
+    size = np.log1p(model.value.astype(float))
+    base = 1.0 + 0.02 * size if costs.by == "count" else size + 0.01
+    return base * costs.totals ** model.height.astype(float) * np.where(preferred, costs.keep, 1.0)
+
+
+def _error(message: str, code: str, model: Model, cells: np.ndarray) -> DisclosureError:
+    found = np.flatnonzero(cells) if cells.dtype == bool else cells
+    return DisclosureError(
+        message,
+        code=code,
+        at={**model.where(int(found[0])), "cells": len(found)},
+        remedy="coarsen the table, release fewer fixed tables, or choose another method for it",
+    )

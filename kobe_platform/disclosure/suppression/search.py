@@ -1,0 +1,232 @@
+"""Complementary suppression: the cells to hide besides the primary ones so that each of these stays open.
+
+Plainly narrow cells are opened first, then many are proven at once, then what is left is opened cell by cell
+(:mod:`cell_protection`), and what has become superfluous is shown again. A cell that cannot be opened stops everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.suppression.bulk_proofs import POOR, POOR_ROUNDS, ROUNDS, push
+from kobe_platform.disclosure.suppression.cell_protection import CellProtector, Pattern
+from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR
+from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, Block, block_of, propagate
+from kobe_platform.errors import DisclosureError
+
+Progress = Callable[[str, int, int], None]
+BULK_AFTER = 100
+"""Cells opened one by one before many are tried at once again."""
+MANY_JOINT = 500
+MOST_TIDIED, FEW_LACKING = 1_000, 6
+
+
+class Suppressor(CellProtector):
+    """Searches one model's pattern.
+
+    Args:
+        primary: cells that a rule hides; ratchet: cells that stay hidden because they were.
+        preferred: cells that cost less (last month's pattern); begin: those of them that are hidden from the start
+            where few enough to be tidied up (default: all).
+        immovable: cells that must stay published.
+        secondaries: whether complementary suppressions must be open themselves (the audit demands it).
+        proven: cells that were open when their tables were published (default: none). They are opened where they have
+            become plainly narrow; whether the others still are open is left to the audit, which must follow.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        primary: np.ndarray,
+        ratchet: np.ndarray,
+        preferred: np.ndarray,
+        immovable: np.ndarray,
+        progress: Progress | None = None,
+        *,
+        begin: np.ndarray | None = None,
+        secondaries: bool = True,
+        proven: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(model, primary, ratchet, preferred, immovable)
+        self.secondaries, self.progress = secondaries, progress
+        self.proven = np.zeros(model.size, dtype=bool) if proven is None else proven
+        start = (preferred if begin is None else begin) & self.may_hide & (model.value > 0) & ~self.pattern.hidden
+        if np.count_nonzero(start) <= MOST_TIDIED:
+            self.pattern.hidden |= start
+
+    def run(self) -> Pattern:
+        """Hide until every primary cell and every residual is open, then make sure of all the others.
+
+        Raises:
+            DisclosureError: a cell cannot be opened (coordinates: table and codes).
+        """
+        model = self.model
+        risky = (model.value > 0) & (model.value < model.k)
+        targets = self.pattern.primary | (model.residual & risky)
+        self.protect(targets, "primary")
+        if self.secondaries:
+            self.settle()
+        return self.pattern
+
+    def protect(self, targets: np.ndarray, stage: str) -> None:
+        """Open each of the targets: first those that single equations show to be narrow, then what is left."""
+        model, proofs = self.model, self.pattern.proofs
+        for _ in range(10):
+            fall, rise = propagate(self.near.by_row, self.free, self.slackness.astype(float))
+            narrow = targets & (fall + rise < model.width - INTEGRALITY)
+            if not narrow.any():
+                break
+            hidden = np.count_nonzero(self.pattern.hidden)
+            self._open_narrow(narrow)
+            if np.count_nonzero(self.pattern.hidden) == hidden:
+                break
+        self.bulk(targets & (proofs.spread < model.width))
+        self._open_each(targets & ~self.proven, stage, bulk=True)
+        self.tidy(targets & (proofs.spread >= model.width))
+
+    def tidy(self, targets: np.ndarray) -> None:
+        """Show again what others have made superfluous: dearest first, wherever every target can still be proven."""
+        pattern, proofs, model = self.pattern, self.pattern.proofs, self.model
+        extra = np.flatnonzero(pattern.hidden & ~pattern.primary & ~self.ratchet)
+        if len(extra) > MOST_TIDIED or len(proofs.tables) > MOST_TIDIED:
+            return
+        for cell in extra[np.lexsort((extra, -self.cost[extra]))].tolist():
+            if not self._superfluous(cell):
+                continue
+            state = proofs.snapshot()
+            pattern.hidden[cell] = False
+            shrunk = proofs.withdraw(proofs.moving(cell))
+            lacking = shrunk[targets[shrunk] & (proofs.spread[shrunk] < model.width[shrunk])]
+            if len(lacking) > FEW_LACKING:
+                pattern.hidden[cell] = True
+                proofs.restore(state)
+                continue
+            free = self.free
+            for target in lacking.tolist():
+                if not self._open(target):
+                    self._try(target, self.near.around(target, NEAR, free, free), free, certify=False)
+                if not self._open(target):
+                    pattern.hidden[cell] = True
+                    proofs.restore(state)
+                    break
+
+    def _superfluous(self, cell: int) -> bool:
+        """Whether every equation of a cell would have no hidden cell left without it, or two or more."""
+        columns, rows, free = self.near.by_column, self.near.by_row, self.free
+        for row in columns.indices[columns.indptr[cell] : columns.indptr[cell + 1]]:
+            others = rows.indices[rows.indptr[row] : rows.indptr[row + 1]]
+            if np.count_nonzero(free[others]) == 2:
+                return False
+        return True
+
+    def _open_narrow(self, targets: np.ndarray) -> None:
+        """Open those of the targets that one equation still shows to be narrow when their turn comes."""
+        order = np.flatnonzero(targets)
+        order = order[np.lexsort((order, -self.model.depth[order], self.model.value[order]))]
+        for done, target in enumerate(order.tolist()):
+            if not self._open(target) and self._within(target) < self.model.width[target]:
+                self.open(target)
+            if self.progress and done % 50 == 0:
+                self.progress("plainly narrow cells", done, len(order))
+
+    def _within(self, target: int) -> float:
+        """Width of a cell's interval that its single equations leave at most."""
+        columns, rows, free = self.near.by_column, self.near.by_row, self.free
+        rise, fall = np.inf, float(self.slackness[target])
+        for entry in range(columns.indptr[target], columns.indptr[target + 1]):
+            row = slice(rows.indptr[columns.indices[entry]], rows.indptr[columns.indices[entry] + 1])
+            others = rows.indices[row]
+            keep = free[others] & (others != target)
+            give = np.where(rows.data[row] == columns.data[entry], self.slackness[others], np.inf)
+            take = np.where(rows.data[row] == columns.data[entry], np.inf, self.slackness[others])
+            rise, fall = min(rise, give[keep].sum()), min(fall, take[keep].sum())
+        return rise + fall
+
+    def _open_each(self, targets: np.ndarray, stage: str, *, bulk: bool = False) -> None:
+        """Totals first, then small counts first; between them many at once, where ``bulk`` is set and it pays."""
+        model, proofs = self.model, self.pattern.proofs
+        order = np.flatnonzero(targets)
+        order = order[np.lexsort((order, -model.depth[order], model.value[order]))]
+        since, patience = 0, BULK_AFTER
+        for done, target in enumerate(order.tolist()):
+            if not self._open(target):
+                self.open(target)
+                since += 1
+            if bulk and since >= patience:
+                missing = targets & (proofs.spread < model.width)
+                if missing.sum() > BULK_AFTER:
+                    self.bulk(missing)
+                    gained = missing.sum() - (missing & (proofs.spread < model.width)).sum()
+                    patience = BULK_AFTER if gained > since else 2 * patience
+                since = 0
+            if self.progress and done % 50 == 0:
+                self.progress(stage, done, len(order))
+
+    def bulk(self, targets: np.ndarray, *, idle: bool = False) -> None:
+        """Open as many unproven targets as can be at once, part by part, while that pays."""
+        model, proofs = self.model, self.pattern.proofs
+        for scope in self.near.components(self.free | self.idle if idle else self.free):
+            block: Block | None = None
+            poor, inner = 0, np.count_nonzero(model.joint[scope]) >= MANY_JOINT
+            for number in range(ROUNDS):
+                missing = np.flatnonzero(targets[scope] & (proofs.spread[scope] < model.width[scope]))
+                if len(missing) < 3 or poor == POOR_ROUNDS:
+                    break
+                block = block or block_of(self.near.by_column, scope)
+                cells = scope[missing]
+                moves = push(
+                    self.solver, block, self.slackness[scope], missing, proofs.down[cells], model.width[cells], number,
+                    inner=bool(inner),
+                )  # fmt: skip
+                if moves is not None:
+                    self._accept_near(block, moves)
+                left = np.count_nonzero(proofs.spread[cells] < model.width[cells])
+                poor = poor + 1 if len(missing) - left < max(2, POOR * len(missing)) else 0
+
+    def settle(self) -> None:
+        """Every other hidden cell and residual: open, or surely large, or (a residual) surely nothing."""
+        model, proofs = self.model, self.pattern.proofs
+        for _ in range(50):
+            doubtful = (self.pattern.hidden | model.residual) & (proofs.spread < model.width)
+            doubtful &= ~(self._plainly_harmless() | self.proven)
+            self.bulk(doubtful & ~self.idle)
+            self.bulk(doubtful & self.idle, idle=True)
+            doubtful &= proofs.spread < model.width
+            before = np.count_nonzero(self.pattern.hidden)
+            for target in np.flatnonzero(doubtful).tolist():
+                if not self._open(target) and not self._harmless(target):
+                    self.open(target)
+            if np.count_nonzero(self.pattern.hidden) == before:
+                return
+        raise DisclosureError("the pattern does not settle", code="disclosure.unprotected", remedy="coarsen the tables")
+
+    def _plainly_harmless(self) -> np.ndarray:
+        """Unknowns that single equations, one after another, show to be at k or above, or (residuals) to be nothing."""
+        model = self.model
+        unknown = self.free | self.idle
+        fall, rise = propagate(self.near.by_row, unknown, self.reach.astype(float))
+        large = model.value - fall > model.k - 1 + INTEGRALITY
+        return large | (model.residual & (model.value + rise < 1 - INTEGRALITY))
+
+    def _harmless(self, target: int) -> bool:
+        """A cell whose interval is narrow but holds no value of 1 … k−1 (or only the zero of a residual)."""
+        model = self.model
+        free = self.free | self.idle
+        if self.certify(target, self.near.around(target, NEAR, free, free), idle=True):
+            return True
+        whole_scope = self.near.around(target, ALL, free, free)
+        block = block_of(self.near.by_column, whole_scope)
+        at = int(np.searchsorted(whole_scope, target))
+        lower, upper = -self.reach[whole_scope].astype(float), np.full(len(whole_scope), INFINITE)
+        reward = np.zeros(len(whole_scope))
+        reward[at] = 1.0 if self.idle[target] else -1.0
+        upper[at] = model.width[target]
+        moves = self.solver.extreme(block, lower, upper, reward)
+        if moves is None:
+            return False
+        if self.idle[target]:
+            return bool(moves[at] < 1 - INTEGRALITY)
+        return bool(model.value[target] + moves[at] > model.k[target] - 1 + INTEGRALITY)

@@ -1,0 +1,306 @@
+"""What makes a whole delivery unfit, found while all its columns are in memory and before anything is written.
+
+Keys that a spreadsheet rewrote, rows that contradict each other, code systems that are not the contract's, and codes
+that identify by law outside their columns. Each rule speaks with file, line and column, never with a value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kobe_platform.contracts import Column, Contract
+from kobe_platform.contracts.columns import (
+    Area,
+    CoarseArea,
+    Codes,
+    Drop,
+    EventMonth,
+    Filter,
+    Pseudonym,
+    Reason,
+    Relationship,
+)
+from kobe_platform.errors import DeliveryRejected
+from kobe_platform.intake.extracts.code_systems import UNPLACED, five_digits, is_place, seeming_system
+from kobe_platform.intake.extracts.dates import read_dates
+from kobe_platform.intake.extracts.encodings import decoded, distinct
+from kobe_platform.intake.extracts.exchanged import FITTING, fits_the_other
+from kobe_platform.intake.extracts.texts import normalised
+from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.rules import rejection
+
+FEW = 10
+"""Fewer deviations than this reject nothing by their share alone, unless they are most of the rows."""
+CHECK_WEIGHTS = (2, 3, 4, 5, 6, 7)
+"""Weights of a resident key's check digit, from the right, repeated."""
+
+Locate = Callable[[int], dict[str, str | int]]
+
+
+@dataclass(repr=False)
+class Screening:
+    """A delivery in memory: all columns as bytes, and where each row stands in which file.
+
+    Attributes:
+        table: binary columns of one chunk each, by id.
+        locate: row → coordinates (delivery, file, line).
+        keys: normalised texts of the columns with a contracted number of digits.
+        warned, normalised: counts by rule.
+    """
+
+    table: pa.Table
+    contract: Contract
+    encoding: str
+    month: str
+    kind: str
+    locate: Locate
+    keys: dict[str, pl.Series] = field(default_factory=dict)
+    warned: Counter[str] = field(default_factory=Counter)
+    normalised: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def height(self) -> int:
+        """Rows of the delivery."""
+        return self.table.num_rows
+
+    def array(self, name: str) -> pa.Array:
+        """A column as Arrow has it."""
+        column = self.table.column(name)
+        return column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
+
+    def series(self, name: str) -> pl.Series:
+        """A column as Polars has it."""
+        return pl.Series(name, self.array(name))
+
+    def reject(self, rule: str, row: int, column: str, **counts: int | str) -> DeliveryRejected:
+        """The rejection at one row and column."""
+        return rejection(rule, **self.locate(row), column=column, **counts)
+
+
+def screen(screening: Screening) -> None:
+    """All checks but the leak detector's, in order of what the sender should hear first.
+
+    Raises:
+        DeliveryRejected: ``key.*``, ``code.threshold``, ``manifest.month``.
+    """
+    for column in screening.contract.columns:
+        if column.digits:
+            _check_key(screening, column)
+    if screening.contract.sensitivity != "public":  # whose values are looked at first
+        check_repeats(screening)
+    for column in screening.contract.columns:
+        _check_codes(screening, column)
+    _check_months(screening)
+    _count_expired(screening)
+
+
+def texts(screening: Screening, name: str) -> tuple[pl.Series, pl.Series]:
+    """Distinct normalised texts of a column and each row's index into them."""
+    values, index = distinct(screening.array(name))
+    return normalised(decoded(values, screening.encoding)), index
+
+
+def _check_key(screening: Screening, column: Column) -> None:
+    """A key has its digits, all of them; full-width digits and spaces are put right (quirks 4, 5)."""
+    raw = screening.series(column.id)
+    pattern = f"^[0-9]{{{column.digits}}}$"
+    right = pl.Series(pc.match_substring_regex(screening.array(column.id), pattern=pattern))
+    optional = isinstance(column, Pseudonym) and column.optional
+    if right.all():
+        key = raw.cast(pl.String)
+    else:
+        blank = raw.bin.size() == 0
+        others = (~right & ~blank).arg_true()
+        rest = normalised(decoded(raw.gather(others), screening.encoding))
+        wrong = ~rest.str.contains(pattern) & (rest != "")
+        if wrong.any():
+            row = int(others.gather(wrong.arg_true()[:1])[0])
+            if 2 * int(wrong.sum()) > screening.height:
+                _check_exchanged(screening, row, column.id)
+            raise screening.reject("key.spreadsheet", row, column.id, rows=int(wrong.sum()))
+        plain = pl.DataFrame({"raw": raw, "right": right}).select(pl.when("right").then("raw").otherwise(b""))
+        key = plain.to_series().cast(pl.String).scatter(others, rest)
+        empty = (key == "").arg_true()
+        if len(empty) and not optional:
+            raise screening.reject("key.blank", int(empty[0]), column.id, rows=len(empty))
+        if len(others):
+            screening.normalised["key.width"] += len(others)
+    screening.keys[column.id] = key.rename(column.id)
+    if column.check_digit:
+        failed = int((~_check_digit_holds(key.filter(key != ""))).sum())
+        screening.warned["key.check_digit"] += failed
+
+
+def _check_digit_holds(keys: pl.Series) -> pl.Series:
+    """Modulo 11 over the digits before the last, weights 2…7 from the right, repeated; remainders 0 and 1 give 0."""
+    if keys.is_empty():
+        return pl.Series([], dtype=pl.Boolean)
+    number = pl.Series("number", keys).cast(pl.Int64)
+    frame = number.to_frame()
+    last, rest, total = pl.col("number") % 10, pl.col("number") // 10, pl.lit(0, pl.Int64)
+    for position in range(14):
+        total = total + (rest // 10**position % 10) * CHECK_WEIGHTS[position % 6]
+    remainder = total % 11
+    return frame.select(pl.when(remainder <= 1).then(0).otherwise(11 - remainder) == last).to_series()
+
+
+def check_repeats(screening: Screening) -> None:
+    """One row a person in a snapshot, one content a history key elsewhere; wholly identical rows are one (quirk 9).
+
+    A contract with ``history`` lets several versions of a record stand in a snapshot too.
+    """
+    contract, snapshot = screening.contract, screening.kind == "snapshot"
+    history = [column.id for column in contract.columns if column.rule == "history"]
+    names = [*contract.key, *(history if contract.history or not snapshot else [])]
+    if not names:
+        return
+    key = pl.DataFrame([screening.keys[name] if name in screening.keys else screening.series(name) for name in names])
+    again = repeats(key)
+    if len(again):
+        whole = pl.DataFrame([screening.series(column.id) for column in contract.columns])
+        again = again.filter(~again.is_in(repeats(whole, among=key).implode()))
+    if len(again):
+        rule = "key.repeated" if snapshot else "key.conflict"
+        raise screening.reject(rule, int(again[0]), names[0], rows=len(again))
+
+
+def repeats(frame: pl.DataFrame, *, among: pl.DataFrame | None = None) -> pl.Series:
+    """Rows (positions) that are the same as an earlier one.
+
+    Args:
+        among: key columns of the same rows: rows that differ in them cannot be the same, which spares looking at the
+        rest.
+    """
+    key = frame if among is None else among
+    distinct_keys = key.to_series().n_unique() if key.width == 1 else key.n_unique()
+    if distinct_keys == key.height:
+        return pl.Series("row", [], dtype=pl.UInt32)
+    several = key.is_duplicated().arg_true()
+    chosen = frame[several].with_columns(several.cast(pl.UInt32).alias("row"))
+    first = chosen.unique([name for name in chosen.columns if name != "row"], keep="first", maintain_order=True)
+    return chosen["row"].filter(~chosen["row"].is_in(first["row"].implode()))
+
+
+def _check_codes(screening: Screening, column: Column) -> None:
+    """Codes outside the list are other or unknown in small numbers, another code system in large ones (quirk 12)."""
+    known = _known(column)
+    if known is None:
+        return
+    for name in (column.id, *getattr(column, "prefer", ())):
+        values, index = texts(screening, name)
+        odd = ~known(values) & (values != "")
+        if not odd.any():
+            continue
+        rows = odd.gather(index).arg_true()
+        share = getattr(column, "unknown_share", 0.05)
+        if len(rows) > share * len(index) and (len(rows) >= FEW or 2 * len(rows) > len(index)):
+            _check_exchanged(screening, int(rows[0]), name)
+            seems = _seems(column, values, index)
+            raise screening.reject("code.threshold", int(rows[0]), name, rows=len(rows), **seems)
+
+
+def _seems(column: Column, values: pl.Series, index: pl.Series) -> dict[str, str]:
+    """The system of codes that a column of places or nationalities seems to have instead of the declared one."""
+    if not isinstance(column, CoarseArea | Codes) or (isinstance(column, Codes) and column.list != "countries"):
+        return {}
+    counts = pl.Series("n", [0] * len(values), dtype=pl.Int64)
+    counted = index.value_counts(name="n")
+    counts = counts.scatter(counted[index.name], counted["n"].cast(pl.Int64))
+    system = seeming_system(values, counts, but=column.system)
+    return {"seems": system} if system else {}
+
+
+def _check_exchanged(screening: Screening, row: int, name: str) -> None:
+    """Refuses by both names where a wrong column's values fit another column, and that one's values this one.
+
+    Raises:
+        DeliveryRejected: ``columns.exchanged``.
+    """
+    tests = {column.id: test for column in screening.contract.columns if (test := _form(column)) is not None}
+    if name not in tests:
+        return
+    fits: dict[str, dict[str, float]] = {other: {} for other in tests}
+    told, index = texts(screening, name)
+    for other, test in tests.items():
+        fits[other][name] = _share(test, told, index)
+        if other != name and fits[other][name] >= FITTING:
+            fits[name][other] = _share(tests[name], *texts(screening, other))
+    if exchanged := fits_the_other(name, fits):
+        raise screening.reject("columns.exchanged", row, name, other_column=exchanged)
+
+
+def _form(column: Column) -> Callable[[pl.Series], pl.Series] | None:
+    """How to tell the values of a column from those of another: its digits or its codes."""
+    if column.digits:
+        return lambda values: values.str.contains(f"^[0-9]{{{column.digits}}}$")
+    return _known(column)
+
+
+def _share(test: Callable[[pl.Series], pl.Series], values: pl.Series, index: pl.Series) -> float:
+    """The share of filled rows that a test lets pass."""
+    filled = (values != "").gather(index)
+    passed = test(values).gather(index).filter(filled).drop_nulls()
+    return int(passed.sum()) / len(passed) if len(passed) else 0.0
+
+
+def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:
+    """How to tell a column's listed codes; None for columns without a list."""
+    match column:
+        case Codes():
+            listed = list(column.mapping)
+        case Relationship() | Reason():
+            listed = list(column.codes)
+        case Filter():
+            listed = [*column.keep, *column.codes]
+        case CoarseArea():
+            return lambda values: _is_coarse(five_digits(values, column.system))
+        case Area():
+            inside = list(vocabulary.wards())
+            return lambda values: values.str.slice(0, 5).is_in(inside)
+        case _:
+            return None
+    if isinstance(column, Relationship):
+        return lambda values: values.is_in(listed) | chained(values, listed)
+    return lambda values: values.is_in(listed)
+
+
+def _is_coarse(codes: pl.Series) -> pl.Series:
+    """Whether codes are a place's: of a municipality, a prefecture, a country (Z and three letters), or not known."""
+    countries = [f"Z{code}" for code in vocabulary.code_list("countries")]
+    return is_place(codes) | codes.is_in([*countries, UNPLACED])
+
+
+def chained(values: pl.Series, listed: list[str]) -> pl.Series:
+    """Whether a relationship is a chain of two to four listed two-digit codes (子の妻 …)."""
+    single = "|".join(code for code in listed if len(code) == 2)
+    return values.str.contains(f"^(?:{single}){{2,4}}$") if single else values.is_in(listed)
+
+
+def _check_months(screening: Screening) -> None:
+    """An extract of events most of which are another month's is another month's extract."""
+    for column in screening.contract.having(EventMonth):
+        values, index = texts(screening, column.id)
+        read = read_dates(values, screening.contract.dates)
+        year, month = (int(part) for part in screening.month.split("-"))
+        other = ((read["y"] != year) | (read["m"] != month)).fill_null(False)
+        rows = other.gather(index).arg_true()
+        if 2 * len(rows) > max(len(index), 1):
+            raise screening.reject("manifest.month", int(rows[0]), column.id, rows=len(rows))
+
+
+def _count_expired(screening: Screening) -> None:
+    """Periods of stay that ended before the month began: counted while they are in memory, never written (quirk 10)."""
+    first_of_month = int(screening.month.replace("-", "")) * 100
+    for column in screening.contract.having(Drop):
+        if column.warn_expired:
+            values, index = texts(screening, column.id)
+            read = read_dates(values, screening.contract.dates)
+            day = read["y"].cast(pl.Int64) * 10000 + read["m"].cast(pl.Int64) * 100 + read["d"].cast(pl.Int64)
+            expired = (day < first_of_month).fill_null(False)
+            screening.warned["residence.expired"] += int(expired.gather(index).sum())

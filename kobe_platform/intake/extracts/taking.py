@@ -1,0 +1,216 @@
+"""Taking a delivery in: bytes read once, verified, cut into columns, screened, and reduced to what rules read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from kobe_platform.contracts import Contract, Layout
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.intake.deliveries import Delivery, Manifest, ManifestFile, read_verified, verify_manifest
+from kobe_platform.intake.extracts import delimited, fixed
+from kobe_platform.intake.extracts.delimited import Source
+from kobe_platform.intake.extracts.encodings import trimmed, undecodable
+from kobe_platform.intake.extracts.framing import unframed
+from kobe_platform.intake.extracts.leak_check import check_leaks
+from kobe_platform.intake.extracts.public import public_frame
+from kobe_platform.intake.extracts.published import Figures, read_published
+from kobe_platform.intake.extracts.screening import Screening, screen
+from kobe_platform.vocabulary.clock import today
+from kobe_platform.vocabulary.rules import rejection
+
+ENCODING = "delivery_encoding"
+"""Column of raw that names the encoding of its row's bytes, so that they can be read without the delivery."""
+
+
+@dataclass(frozen=True, repr=False)
+class Taken:
+    """What raw keeps of a delivery.
+
+    Attributes:
+        frame: binary columns that some rule reads, in the contract's order, and ``delivery_encoding``; of a public
+        source
+            its typed columns (text and Int64).
+        facts: ``rows`` (delivered), ``kept``, ``set_aside``, ``warned``, ``normalised`` (counts by rule), ``encoding``.
+    """
+
+    frame: pl.DataFrame
+    facts: dict[str, object]
+
+
+@dataclass(frozen=True, repr=False)
+class _Part:
+    """One parsed file: its rows, and what is needed to find a row's line."""
+
+    source: Source
+    table: pa.Table
+    records_before: int = 0
+    figures: Figures | None = None
+
+    def at(self, row: int, layout: Layout) -> dict[str, str | int]:
+        if self.figures is not None:
+            fields = self.figures.fields
+            number = {"column_number": fields[row]} if fields else {}
+            return {**self.source.at, "line": self.figures.lines[row], **number}
+        record = row + self.records_before
+        if layout.form == "fixed":
+            return {**self.source.at, "line": self.source.lines_before + record + 1}
+        return {**self.source.at, "line": delimited.line_of(self.source, record)}
+
+
+def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | None = None) -> Taken:
+    """Verifies, parses and screens a delivery; keeps the bytes of the columns that some rule reads.
+
+    Codes that identify by law, names and whatever else no rule reads exist in this call's memory only.
+
+    Raises:
+        ConfigurationError: the contract's legal basis is not in force today (``contract.lapsed``); no row is read.
+        DeliveryRejected: any rule of severity R; the error names delivery, file, line, column, rule and counts.
+    """
+    if not contract.legal.holds(today()):
+        raise ConfigurationError(
+            "the legal basis of this source is not in force: its delivery stays where it is",
+            code="contract.lapsed",
+            at={"source": contract.name, "month": delivery.month},
+            remedy="renew the basis and its days in the contract, with the section that owns the data",
+            ja="このデータの法的根拠の期間外です。取り込みません",
+        )
+    manifest = verify_manifest(delivery, contract, previous_sequence=previous_sequence)
+    layout = _layout(contract, manifest)
+    normalised: dict[str, int] = {}
+    parts = [_read(delivery, file, contract, layout, manifest.encoding, normalised) for file in manifest.files]
+    table = pa.concat_tables([part.table for part in parts]).combine_chunks() if len(parts) > 1 else parts[0].table
+    offsets = np.cumsum([0, *(part.table.num_rows for part in parts)])
+
+    def locate(row: int) -> dict[str, str | int]:
+        which = int(np.searchsorted(offsets, row, side="right")) - 1
+        return parts[which].at(row - int(offsets[which]), layout)
+
+    encoding = "utf-8" if layout.table else manifest.encoding  # published tables were read as texts
+    screening = Screening(table, contract, encoding, delivery.month, manifest.kind, locate)
+    screening.normalised.update(normalised)
+    taken = screened(screening)
+    return replace(taken, facts={**taken.facts, "encoding": manifest.encoding})
+
+
+def screened(screening: Screening) -> Taken:
+    """What raw keeps of a delivery in memory, once it has passed every check.
+
+    Raises:
+        DeliveryRejected: as :func:`take_in`.
+    """
+    screen(screening)
+    aside = check_leaks(screening)
+    return _reduced(screening, aside)
+
+
+def overlay(former: pl.DataFrame, difference: pl.DataFrame) -> pl.DataFrame:
+    """A difference laid over the raw extract that it follows: abstraction then lets the latest version of each win.
+
+    Args:
+        former, difference: raw frames (see :class:`Taken`) of one source; their encodings may differ.
+
+    Raises:
+        ConfigurationError: ``extracts.overlay``: the contract has changed in between; ask for a full extract.
+    """
+    if former.columns != difference.columns:
+        raise ConfigurationError(
+            "a difference has other columns than the extract that it follows",
+            code="extracts.overlay",
+            at={"columns": len(difference.columns), "former_columns": len(former.columns)},
+            remedy="take in a full extract under the present contract first",
+        )
+    return pl.concat([former, difference], rechunk=True)
+
+
+def _layout(contract: Contract, manifest: Manifest) -> Layout:
+    suffix = manifest.files[0].name[manifest.files[0].name.rfind(".") :]
+    for layout in contract.layouts:
+        if manifest.layout == layout.form or (manifest.layout is None and suffix in layout.suffix):
+            return layout
+    raise rejection("manifest.kind", delivery=f"{manifest.source}/{manifest.month}", file="manifest.json")
+
+
+def _read(
+    delivery: Delivery,
+    file: ManifestFile,
+    contract: Contract,
+    layout: Layout,
+    encoding: str,
+    normalised: dict[str, int],
+) -> _Part:
+    data = trimmed(read_verified(delivery, file))
+    source = Source({**delivery.at, "file": file.name}, data, encoding)
+    if layout.table:
+        figures = read_published(source, contract, layout, layout.table)
+        if figures.records != file.rows:
+            raise rejection("file.rows", **source.at, rows=figures.records, manifest=file.rows)
+        return _Part(source, figures.table, figures=figures)
+    source = unframed(source, layout, file.rows)
+    if layout.form == "fixed":
+        table = fixed.parse(source, contract)
+        before = 0
+    else:
+        table, put_right = _parse_while_decoding(source, contract, layout)
+        normalised.update(put_right)
+        before = 1
+    if table.num_rows != file.rows:
+        raise rejection("file.rows", **source.at, rows=table.num_rows, manifest=file.rows)
+    return _Part(source, table, before)
+
+
+def _parse_while_decoding(source: Source, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
+    """Columns of a delimited file; its encoding is checked on another core meanwhile, and complains first."""
+    with ThreadPoolExecutor(1) as pool:
+        decoding = pool.submit(undecodable, source.data, source.encoding)
+        parsed: tuple[pa.Table, dict[str, int]] | None = None
+        refusal = None
+        try:
+            ids, size, put_right = delimited.header_columns(source, contract, layout)
+            parsed = (
+                delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public").select(
+                    c.id for c in contract.columns
+                ),
+                put_right,
+            )
+        except Exception as error:
+            refusal = error
+        offset = decoding.result()
+    if offset is not None:
+        line, column = delimited.position_of(source, offset, layout)
+        raise rejection("file.encoding", **source.at, line=line, column_number=column) from None
+    if refusal is not None or parsed is None:
+        raise refusal or ConfigurationError("nothing was parsed", code="extracts.parse")
+    return parsed
+
+
+def _reduced(screening: Screening, aside: pl.Series) -> Taken:
+    contract = screening.contract
+    set_aside: Mapping[str, int] = {}
+    if contract.sensitivity == "public":
+        kept, set_aside = public_frame(screening)
+        return Taken(kept, _facts(screening, kept.height, set_aside))
+    encoding = pl.lit(screening.encoding.encode(), dtype=pl.Binary).alias(ENCODING)
+    kept = pl.DataFrame([screening.series(column.id) for column in contract.read]).with_columns(encoding)
+    if aside.any():
+        kept = kept.filter(~aside)
+        set_aside = {"leak.coincidence": int(aside.sum())}
+    return Taken(kept, _facts(screening, kept.height, set_aside))
+
+
+def _facts(screening: Screening, kept: int, set_aside: Mapping[str, int]) -> dict[str, object]:
+    return {
+        "rows": screening.height,
+        "kept": kept,
+        "set_aside": dict(set_aside),
+        "superseded": 0,
+        "filtered": {},
+        "warned": {rule: n for rule, n in sorted(screening.warned.items()) if n},
+        "normalised": {rule: n for rule, n in sorted(screening.normalised.items()) if n},
+        "encoding": screening.encoding,
+    }

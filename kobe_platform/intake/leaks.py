@@ -1,0 +1,284 @@
+"""Leak detection: codes that identify by law must be in nothing that is written or leaves (privacy design §2).
+
+A check digit alone cannot decide: a tenth of random twelve-digit numbers pass it. So, in this order: exact match with
+the delivery's own codes, which live in this process's memory only; the words for My Number beside a hit; a column in
+which more than 30 % of the distinct tokens pass; a lone hit only warns. Results hold places and counts, never a token.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from kobe_platform.intake.extracts.texts import KANJI_DIGITS, normalised
+
+WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
+KEYWORD = "個人番号|マイナンバー|ﾏｲﾅﾝﾊﾞｰ|(?i:my[ _-]?number)"
+COLUMN_SHARE = 0.3
+COLUMN_TOKENS = 20
+TOKENS = {"row": pl.UInt32, "token": pl.String, "padded": pl.Boolean}
+HYPHENS = "-‐‑‒–—―−ー－ｰ─━_"
+_CARD = r"[A-Z]{2}\d{8}[A-Z]{2}"
+
+
+def passes_check(tokens: pl.Series) -> pl.Series:
+    """Whether twelve-digit texts have My Number's check digit (weights 6,5,4,3,2,7,6,5,4,3,2; modulo 11)."""
+    if tokens.is_empty():
+        return pl.Series(tokens.name, [], dtype=pl.Boolean)
+    plain = pl.col("token").str.contains(r"^[0-9]{12}$")
+    number = pl.when(plain).then(pl.col("token")).cast(pl.Int64)
+    total = sum(weight * (number // 10 ** (11 - place) % 10) for place, weight in enumerate(WEIGHTS))
+    remainder = total % 11
+    expected = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
+    frame = tokens.rename("token").to_frame()
+    return frame.select((expected == number % 10).fill_null(False).alias(tokens.name)).to_series()
+
+
+def canonical(texts: pl.Series) -> pl.DataFrame:
+    """Texts as numbers may be read in them: NFKC, kanji digits, upper case; then without hyphens, spaces, or both.
+
+    One column a reading: a number in groups is found in the reading that joins them, one beside another number in
+    the reading that keeps them apart.
+    """
+    plain = normalised(texts).str.replace_many(list(KANJI_DIGITS), list(KANJI_DIGITS.values())).str.to_uppercase()
+    hyphen = f"[{re.escape(HYPHENS)}]"
+    frame = pl.DataFrame({"plain": plain.str.replace_all(r"(\d\.)\d{2,}", "$1")})
+    text = pl.col("plain")
+    return frame.with_columns(
+        _joined(text, hyphen).alias("hyphens"),
+        _joined(text, r"\s").alias("spaces"),
+        _joined(text, f"(?:{hyphen}|\\s)").alias("both"),
+    )
+
+
+def _joined(text: pl.Expr, separator: str) -> pl.Expr:
+    return text.str.replace_all(f"(\\d){separator}{{1,3}}", "$1")
+
+
+def tokens(texts: pl.Series) -> pl.DataFrame:
+    """``row`` (position in ``texts``), ``token``, ``padded``: runs of 11 or 12 digits, and residence-card numbers.
+
+    Eleven digits also yield, as ``padded``, the twelve that they would be with the leading zero that they may have
+    lost: for exact matches only, since every mobile telephone number has eleven. Runs of 13 and more hold no token.
+    """
+    readings = canonical(texts).with_row_index("row")
+    found = pl.concat(
+        readings.select("row", pl.col(name).str.extract_all(rf"\d+|{_CARD}").alias("token")).explode("token")
+        for name in readings.columns[1:]
+    )
+    found = found.filter(pl.col("token").str.len_chars().is_in([11, 12])).unique(maintain_order=True)
+    return with_lost_zeros(found)
+
+
+def with_lost_zeros(found: pl.DataFrame) -> pl.DataFrame:
+    """``row, token`` with ``padded``: eleven digits also as the twelve that they may have been."""
+    short = found.filter(pl.col("token").str.contains(r"^\d{11}$"))
+    padded = short.with_columns(pl.format("0{}", "token").alias("token"), pl.lit(True).alias("padded"))
+    return pl.concat([found.with_columns(pl.lit(False).alias("padded")), padded])
+
+
+def written_numbers(found: pl.DataFrame) -> pl.Series:
+    """The distinct twelve-digit tokens as they were written."""
+    numbers = found.filter(~pl.col("padded") & pl.col("token").str.contains(r"^\d{12}$"))
+    return numbers["token"].unique()
+
+
+class LeakSet:
+    """The codes that identify by law of one delivery, with the row that each belongs to: in memory, and never shown.
+
+    Numbers are compared as numbers, so that a lost leading zero hides nothing; other codes as texts.
+    """
+
+    def __init__(self, codes: Iterable[pl.Series]) -> None:
+        tables = [pl.DataFrame({"code": normalised(texts)}).with_row_index("owner") for texts in codes]
+        table = pl.concat(tables) if tables else pl.DataFrame(schema={"owner": pl.UInt32, "code": pl.String})
+        table = table.filter(pl.col("code") != "").with_columns(_as_number("code"))
+        self._numbers = table.filter(pl.col("number").is_not_null()).select("number", "owner")
+        self._others = table.filter(pl.col("number").is_null()).select(token="code", owner="owner")
+
+    def __len__(self) -> int:
+        return self._numbers.height + self._others.height
+
+    def __repr__(self) -> str:
+        return f"LeakSet({len(self)} codes)"
+
+    __str__ = __repr__
+
+    def __reduce__(self):
+        raise TypeError("a leak set stays in its process")
+
+    def matches(self, found: pl.DataFrame) -> pl.DataFrame:
+        """``row`` and ``own`` (the code is its own row's) of the tokens (see :func:`tokens`) that are in the set."""
+        if found.is_empty():
+            return pl.DataFrame(schema={"row": pl.UInt32, "own": pl.Boolean})
+        numbered = found.filter(~pl.col("padded")).select("row", "token", _as_number("token"))
+        by_number = numbered.join(self._numbers, on="number", how="inner").select("row", "owner")
+        by_text = found.join(self._others, on="token", how="inner").select("row", "owner")
+        matched = pl.concat([by_number, by_text])
+        return matched.group_by("row").agg((pl.col("owner") == pl.col("row")).any().alias("own")).sort("row")
+
+    def coincidences(self, found: pl.DataFrame) -> float:
+        """How many matches chance explains, were the codes random numbers of eleven digits or more."""
+        tokens = found.filter(~pl.col("padded")).group_by(pl.col("token").str.len_chars().alias("length"))
+        counts = tokens.agg(pl.col("token").n_unique()).iter_rows()
+        return sum(n * self._numbers.height / 10.0**length for length, n in counts)
+
+
+def _as_number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Int64, strict=False).alias("number")
+
+
+def tolerated(expected: float) -> float:
+    """Matches beyond which coincidence is no explanation; none where it would be a rare one."""
+    return 3 + 10 * expected if expected >= 1e-3 else 0
+
+
+# ── what leaves: files and texts ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A suspicion: ``rule`` as in the list of intake rules, where, and how many tokens; never which."""
+
+    rule: str
+    place: str
+    column: str
+    count: int
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the rule refuses (a lone hit only warns)."""
+        return self.rule != "leak.lone"
+
+
+def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | None = None) -> list[Finding]:
+    """What a column of texts (or the lines of one document) gives away.
+
+    Args:
+        known: codes that must not occur at all, while a delivery is being taken in.
+    """
+    texts = texts.drop_nulls()
+    texts = texts.filter(texts.str.len_bytes() >= 11)
+    if texts.is_empty():
+        return []
+    found = tokens(texts)
+    findings = []
+    if known is not None and (n := known.matches(found).height):
+        findings.append(Finding("leak.own_number", place, column, n))
+    if n := int(beside_keyword(texts).sum()):
+        findings.append(Finding("leak.keyword", place, column, n))
+    numbers = written_numbers(found)
+    hits = int(passes_check(numbers).sum())
+    if len(numbers) >= COLUMN_TOKENS and hits > COLUMN_SHARE * len(numbers):
+        findings.append(Finding("leak.column", place, column, hits))
+    elif hits:
+        findings.append(Finding("leak.lone", place, column, hits))
+    return findings
+
+
+def beside_keyword(texts: pl.Series) -> pl.Series:
+    """Whether a text has a twelve-digit number within a few characters after the words for My Number."""
+    return canonical(texts)["both"].str.contains(rf"(?:{KEYWORD})\D{{0,12}}\d{{12}}(?:\D|$)")
+
+
+def scan_text(text: str, place: str, *, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in one text (a message, a page, a log), line by line."""
+    return judge(pl.Series(text.splitlines(), dtype=pl.String), place=place, known=known)
+
+
+def scan_frame(frame: pl.DataFrame, place: str, *, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in each column of a table: texts, whole numbers, and floats that are whole."""
+    findings: list[Finding] = []
+    for name in frame.columns:
+        findings += judge(_texts(frame[name]), place=place, column=name, known=known)
+    return findings
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    """A column's distinct values as texts; none for types that cannot hold a number of eleven digits."""
+    values = column.unique()
+    if values.dtype == pl.Binary:
+        return pl.Series([_text(value) for value in values if value], dtype=pl.String)
+    if values.dtype.is_float():
+        values = values.filter((values == values.floor()) & (values.abs() < 1e15)).cast(pl.Int64)
+    if values.dtype.is_nested():
+        return pl.Series(
+            [json.dumps(value, ensure_ascii=False, default=str) for value in values.to_list()], dtype=pl.String
+        )
+    return values.cast(pl.String)
+
+
+def _text(data: bytes) -> str:
+    for encoding in ("utf-8", "cp932"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def scan_file(path: Path, *, place: str | None = None, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in a file's name and content: Parquet as a table (statistics and metadata with it), all else as text."""
+    return _scanned(_parts(path, place or path.name), known)
+
+
+def scan_tree(root: Path, *, known: LeakSet | None = None) -> list[Finding]:
+    """Findings in every file below a folder, in the order of their names."""
+    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    return _scanned((part for path in files for part in _parts(path, path.relative_to(root).as_posix())), known)
+
+
+_Part = tuple[str, str | pl.DataFrame]
+TOGETHER = 16_000_000
+"""Characters of many texts that are searched at once."""
+
+
+def _parts(path: Path, place: str) -> Iterator[_Part]:
+    """What there is to search in a file, each with its place: its name, its text, or a table and what describes it."""
+    yield f"name of {place}", path.name
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if not is_parquet:
+        yield place, _text(path.read_bytes())
+        return
+    metadata = pl.read_parquet_metadata(path)
+    described = "\n".join(f"{key} {value}" for key, value in metadata.items() if key != "ARROW:schema")
+    yield f"metadata of {place}", described
+    yield place, pl.read_parquet(path)
+
+
+def _scanned(parts: Iterable[_Part], known: LeakSet | None) -> list[Finding]:
+    """Findings in parts, in their order, :data:`TOGETHER` characters of text at a time."""
+    findings: list[Finding] = []
+    batch: list[tuple[str, str]] = []
+    size = 0
+    for place, part in parts:
+        if isinstance(part, pl.DataFrame):
+            findings += [*_searched(batch, known), *scan_frame(part, place, known=known)]
+            batch, size = [], 0
+            continue
+        batch.append((place, part))
+        size += len(part)
+        if size > TOGETHER:
+            findings += _searched(batch, known)
+            batch, size = [], 0
+    return findings + _searched(batch, known)
+
+
+def _searched(texts: list[tuple[str, str]], known: LeakSet | None) -> list[Finding]:
+    """Findings in texts, which are looked through together first: where there is no token, there is nothing to find."""
+    lines = [(number, line) for number, (_, text) in enumerate(texts) for line in text.splitlines()]
+    owners = pl.Series([number for number, _ in lines], dtype=pl.UInt32)
+    rows = tokens(pl.Series([line for _, line in lines], dtype=pl.String))["row"].unique()
+    suspected = set(owners.gather(rows).to_list())
+    return [
+        finding
+        for number, (place, text) in enumerate(texts)
+        if number in suspected
+        for finding in scan_text(text, place, known=known)
+    ]

@@ -1,0 +1,240 @@
+"""From published partitions to what a release holds: one table a statistic over all periods, and its dimensions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from kobe_platform.contracts import Contract
+from kobe_platform.errors import LoungeError
+from kobe_platform.governance.application_records import applications
+from kobe_platform.governance.approvals import Use, withheld
+from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.lake.heads import KEPT, HeadIndex
+from kobe_platform.lounge.pages import Page
+from kobe_platform.lounge.tables import PROTECTION, write_tables
+from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.inputs import REFERENCE
+from kobe_platform.vocabulary.codes import districts, hierarchies
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+DISTRICT = "district"
+COVERS = "covers"
+"""The fact of a yearly partition that lists the months (``YYYY-MM``) which it counts."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What is fit to be published.
+
+    Attributes:
+        tables: name → all periods; ``period``, dimensions, ``value``, ``status``.
+        dims: hierarchy → ``code, label, parent, level, sort``.
+        facts: as :func:`kobe_platform.lounge.release.assemble` takes them.
+        months: table → months whose partitions it was made of.
+        contents: table → month → digest of the rows that it has of it.
+        digest: SHA-256 over the partitions' digests: equal digests, equal tables.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    dims: Mapping[str, pl.DataFrame]
+    facts: Mapping[str, Any]
+    months: Mapping[str, tuple[str, ...]]
+    contents: Mapping[str, Mapping[str, str]]
+    digest: str
+
+
+def published_partitions(store: PartitionStore, statistics: Mapping[str, Statistic]) -> dict[str, list[Partition]]:
+    """The published partitions in force by table, oldest month first; tables without any are left out."""
+    found: dict[str, list[Partition]] = {}
+    for name in sorted(statistics):
+        held = [store.current(PartitionId("published", name, month)) for month in store.months("published", name)]
+        if present := [partition for partition in held if partition is not None]:
+            found[name] = present
+    return found
+
+
+def collect(store: PartitionStore, statistics: Mapping[str, Statistic]) -> Collected:
+    """Read every published partition; nothing but protected counts is opened."""
+    return _collected(store, statistics, published_partitions(store, statistics))
+
+
+def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[Path, str]:
+    """The tables as files in a directory named by their digest, so that pages compile against one and the same.
+
+    Returns:
+        The directory (see :func:`kobe_platform.lounge.tables.write_tables`), and the tables' basis.
+    """
+    digest, basis = _index_digest(store, statistics, scratch)
+    target = scratch / f"tables-{digest[:16]}"
+    if not (target / "tables.json").exists():
+        for former in scratch.glob("*tables-*"):
+            shutil.rmtree(former, ignore_errors=True)
+        collected = collect(store, statistics)
+        aside = scratch / f".tables-{digest[:16]}"
+        write_tables(aside, collected.tables, collected.dims, collected.facts["tables"])
+        aside.rename(target)
+    return target, basis
+
+
+@lru_cache(maxsize=4)
+def _heads(root: Path, kept: Path) -> HeadIndex:
+    """One index a process: each page asks it, and what did not change is not read again."""
+    return HeadIndex(root, kept)
+
+
+def _index_digest(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[str, str]:
+    """Digest of what the published tables hold, and their basis, from the index of heads: a page asks it each time."""
+    heads = _heads(store.root, scratch / KEPT).read()
+    held = {name: [heads.entries[PartitionId("published", name, month)] for month in heads.months("published", name)]
+            for name in sorted(statistics)}  # fmt: skip
+    contents = {name: [(entry.id.month, entry.content) for entry in entries] for name, entries in held.items()}
+    defined = {name: statistics[name].digest for name in held}
+    told = {str(entry.facts.get("basis")) for entries in held.values() for entry in entries}
+    digest = hashlib.sha256(json.dumps([contents, defined], sort_keys=True).encode()).hexdigest()
+    return digest, "synthetic" if "synthetic" in told else "register"
+
+
+def uses(
+    pages: Mapping[str, Page], statistics: Mapping[str, Statistic], contracts: Mapping[str, Contract]
+) -> list[Use]:
+    """Each page's use of personal sources, over the statistics that its queries read."""
+    found = []
+    for page in pages.values():
+        named = {source for table in page.tables if table in statistics for source in statistics[table].sources}
+        personal = frozenset(s for s in named if s in contracts and contracts[s].sensitivity != "public")
+        found.append(Use(page.slug, page.meta.application, page.meta.audience, personal))
+    return found
+
+
+def withheld_pages(
+    engine: Engine,
+    pages: Mapping[str, Page],
+    statistics: Mapping[str, Statistic],
+    contracts: Mapping[str, Contract],
+    basis: str,
+    day: date,
+) -> dict[str, str]:
+    """Pages that may not be shown on a day, with the reason (:data:`kobe_platform.governance.approvals.REASONS`).
+
+    Figures of a made-up city (``basis`` "synthetic") are nobody's data and need no application.
+    """
+    if basis == "synthetic":
+        return {}
+    known = {app.number: app for app in applications(engine)}
+    return withheld(uses(pages, statistics, contracts), known, day)
+
+
+def insist_on_figures(collected: Collected) -> None:
+    """Refuse to publish over nothing.
+
+    Raises:
+        LoungeError: no table holds any figure (``release.nothing``).
+    """
+    if not any(collected.months.values()):
+        raise LoungeError(
+            "no table holds any figures yet",
+            code="release.nothing",
+            remedy="deliver extracts; the release is made as soon as a month is counted",
+            ja="公表できる統計表がまだありません",
+        )
+
+
+def content_digest(table: pl.DataFrame, covers: Sequence[str] = ()) -> str:
+    """SHA-256 of a table's rows in order, and of the months that they cover, independent of how they are stored."""
+    return hashlib.sha256((table.write_csv() + "".join(f"\n{month}" for month in covers)).encode()).hexdigest()
+
+
+def _collected(
+    store: PartitionStore, statistics: Mapping[str, Statistic], partitions: Mapping[str, list[Partition]]
+) -> Collected:
+    tables = _tables(store, partitions)
+    # A yearly table before its first December is empty: pages that name it stand, and fill when it comes.
+    tables |= {name: _empty(statistics[name]) for name in statistics if name not in tables}
+    named = {hierarchy for name in tables for hierarchy in statistics[name].dimensions.values()}
+    dims = {name: _dimension(store, name) for name in sorted(named)}
+    facts = {
+        "basis": _basis(partitions),
+        "municipality": store.municipality,
+        "tables": {name: {**_told(partitions.get(name, [])), **statistics[name].facts()} for name in tables},
+    }
+    months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
+    contents = {name: {p.id.month: _content(p) for p in held} for name, held in partitions.items()}
+    return Collected(tables, dims, facts, months, contents, _digest(partitions))
+
+
+_ASSEMBLED: dict[str, tuple[str, dict[str, pl.DataFrame]]] = {}
+"""Folder of the store → digest of the generations, and the tables as they were put together last in this process:
+pages and release ask for the same."""
+MOST_ASSEMBLED = 256 * 1024 * 1024
+"""Bytes of tables that stay in memory from the pages to the release."""
+
+
+def _tables(store: PartitionStore, partitions: Mapping[str, list[Partition]]) -> dict[str, pl.DataFrame]:
+    """Each table over all its periods, of exactly these generations."""
+    told = [[str(p.id), p.generation, p.digest] for held in partitions.values() for p in held]
+    digest, place = hashlib.sha256(json.dumps(told).encode()).hexdigest(), str(store.root)
+    if place in _ASSEMBLED and _ASSEMBLED[place][0] == digest:
+        return dict(_ASSEMBLED[place][1])
+    rows = iter(store.read_all([partition.id for held in partitions.values() for partition in held]))
+    tables = {
+        name: pl.concat([next(rows) for _ in held]).sort("period", maintain_order=True)
+        for name, held in partitions.items()
+    }
+    _ASSEMBLED.clear()
+    if sum(table.estimated_size() for table in tables.values()) <= MOST_ASSEMBLED:
+        _ASSEMBLED[place] = digest, tables
+    return dict(tables)
+
+
+def _told(held: list[Partition]) -> dict[str, object]:
+    """How a table was protected, in its latest period, and which months its years cover."""
+    latest = held[-1].facts if held else {}
+    months = {partition.id.month[:4]: list(partition.facts[COVERS]) for partition in held if COVERS in partition.facts}
+    return {**{name: latest[name] for name in PROTECTION if name in latest}, **({"months": months} if months else {})}
+
+
+def _digest(partitions: Mapping[str, list[Partition]]) -> str:
+    contents = {
+        name: [(partition.id.month, _content(partition)) for partition in held] for name, held in partitions.items()
+    }
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def _content(partition: Partition) -> str:
+    return partition.facts.get("content", partition.digest)
+
+
+def _empty(statistic: Statistic) -> pl.DataFrame:
+    measured = pl.Float64 if statistic.kind == "mean" else pl.Int64
+    columns = {"period": pl.String, **dict.fromkeys(statistic.dimensions, pl.String)}
+    return pl.DataFrame(schema={**columns, "value": measured, "status": pl.String})
+
+
+def _dimension(store: PartitionStore, name: str) -> pl.DataFrame:
+    if name != DISTRICT:
+        return hierarchies()[name].frame()
+    months = store.months("raw", REFERENCE)
+    if not months:  # public figures may come before the districts
+        return next(iter(hierarchies().values())).frame().clear()
+    held = store.read_all([PartitionId("raw", REFERENCE, month) for month in reversed(months)])
+    frames = [districts(rows, month).frame() for rows, month in zip(held, reversed(months), strict=True)]
+    everything = pl.concat(frames).unique("code", keep="first", maintain_order=True)
+    return everything.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("sort"))
+
+
+def _basis(partitions: Mapping[str, list[Partition]]) -> str:
+    """``synthetic`` as soon as one partition says so."""
+    told = {partition.facts.get("basis") for held in partitions.values() for partition in held}
+    return "synthetic" if "synthetic" in told else "register"
