@@ -8,7 +8,7 @@ What deserves a notice is decided by the callers (sensors, ``planning.notices``)
 
 from kobe_platform.alerts.config import AlertSettings, Mail, Webhook, alerts_file, describe, load_alerts
 from kobe_platform.alerts.notice import COORDINATES, KINDS, Kind, Notice, of_error, stable_id
-from kobe_platform.alerts.sending import Report, deliver
+from kobe_platform.alerts.sending import SendingReport, deliver
 
 __all__ = [
     "COORDINATES",
@@ -17,7 +17,7 @@ __all__ = [
     "Kind",
     "Mail",
     "Notice",
-    "Report",
+    "SendingReport",
     "Webhook",
     "alerts_file",
     "deliver",

@@ -19,7 +19,7 @@ from kobe_platform.vocabulary.clock import JAPAN
 
 
 @dataclass(frozen=True)
-class Report:
+class SendingReport:
     """What became of one call.
 
     Attributes:
@@ -35,7 +35,9 @@ class Report:
     silent: bool = False
 
 
-def deliver(notices: Iterable[Notice], settings: AlertSettings, home: Path, *, now: datetime | None = None) -> Report:
+def deliver(
+    notices: Iterable[Notice], settings: AlertSettings, home: Path, *, now: datetime | None = None
+) -> SendingReport:
     """Send every notice that a channel has not had: one mail, one POST. A channel that fails is tried again next time.
 
     ``notices`` are all that hold *now*: an id that is no longer among them is forgotten and sent again when it comes
@@ -51,7 +53,7 @@ def deliver(notices: Iterable[Notice], settings: AlertSettings, home: Path, *, n
             the same mail would go out with every call.
     """
     if settings.silent:
-        return Report(silent=True)
+        return SendingReport(silent=True)
     moment = now or datetime.now(JAPAN)
     current: dict[str, Notice] = {}
     for notice in notices:
@@ -77,7 +79,7 @@ def deliver(notices: Iterable[Notice], settings: AlertSettings, home: Path, *, n
                 sent[channel] = tuple(notice.id for notice in new)
             else:
                 waiting[channel] = len(new)
-    return Report(sent, waiting, tuple(failures))
+    return SendingReport(sent, waiting, tuple(failures))
 
 
 def attempt(

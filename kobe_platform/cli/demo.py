@@ -43,7 +43,7 @@ def demo(
 def prepare(settings: Settings, residents: int, first: str, last: str, seed: int, console: Console) -> None:
     """Make the key store and the synthetic deliveries, unless they are there."""
     from kobe_platform.custody.opening import KeyPlace, create_key_service
-    from kobe_platform.synthesis.deliveries import Plan, synthesize
+    from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 
     console.rule("1 合成都市と鍵  synthetic city and keys")
     if not (settings.keys / "root.json").exists():
@@ -53,7 +53,7 @@ def prepare(settings: Settings, residents: int, first: str, last: str, seed: int
         console.print(f"the inbox {settings.inbox} holds deliveries already: nothing is synthesized")
         return
     with console.status("synthesize …") as status:
-        written = synthesize(Plan(settings.inbox, residents, first, last, seed), lambda step: status.update(step))
+        written = synthesize(CityPlan(settings.inbox, residents, first, last, seed), lambda step: status.update(step))
     misfiled = _misfile(settings.inbox / settings.municipality / "town_districts")
     rows = sum(delivery.rows for delivery in written)
     console.print(f"{len(written)} deliveries of a made-up city of {residents:,}: {rows:,} rows in {settings.inbox}")

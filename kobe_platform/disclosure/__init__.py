@@ -30,18 +30,38 @@ from kobe_platform.lazily import attribute
 if TYPE_CHECKING:
     from kobe_platform.disclosure.auditor import AuditReport, Finding, audit
     from kobe_platform.disclosure.previous_release import FormerRelease
-    from kobe_platform.disclosure.protection import Protected, Report, TableReport, protect
+    from kobe_platform.disclosure.protection import Protected, ProtectionReport, TableReport, protect
 
 __all__ = [
-    "PUBLISHED", "SUPPRESSED", "Attack", "AuditReport", "Combination", "Costs", "Dimension", "Finding",
-    "FormerRelease", "Inclusion", "Mean", "Members", "Previous", "Protected", "Relation", "Report", "Rule", "Spec",
-    "Table", "TableReport", "Term", "audit", "protect",
+    "PUBLISHED",
+    "SUPPRESSED",
+    "Attack",
+    "AuditReport",
+    "Combination",
+    "Costs",
+    "Dimension",
+    "Finding",
+    "FormerRelease",
+    "Inclusion",
+    "Mean",
+    "Members",
+    "Previous",
+    "Protected",
+    "ProtectionReport",
+    "Relation",
+    "Rule",
+    "Spec",
+    "Table",
+    "TableReport",
+    "Term",
+    "audit",
+    "protect",
 ]  # fmt: skip
 
 _ROOMS = {
     "auditor": ("AuditReport", "Finding", "audit"),
     "previous_release": ("FormerRelease",),
-    "protection": ("Protected", "Report", "TableReport", "protect"),
+    "protection": ("Protected", "ProtectionReport", "TableReport", "protect"),
 }
 """What brings solvers with it, by module: loaded when it is used, as a specification is read without them."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kobe_platform.disclosure.auditor import AuditReport
     from kobe_platform.disclosure.previous_release import FormerRelease
-    from kobe_platform.disclosure.reports import Report
+    from kobe_platform.disclosure.reports import ProtectionReport
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
 
@@ -164,7 +164,7 @@ def _fail(error: DisclosureError, as_json: bool) -> NoReturn:
     raise typer.Exit(REFUSED if error.code in _REFUSALS else UNUSABLE) from None
 
 
-def _report_protection(report: Report, verdict: AuditReport, as_json: bool) -> None:
+def _report_protection(report: ProtectionReport, verdict: AuditReport, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({**report.as_record(), "audit": verdict.as_record()}, ensure_ascii=False))
         return

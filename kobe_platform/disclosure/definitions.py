@@ -19,7 +19,7 @@ from kobe_platform.disclosure.equations import Rows, beneath
 from kobe_platform.disclosure.joints import cells_at
 from kobe_platform.disclosure.level_sets import Labels, coarser, common_coarsening, labels_of
 from kobe_platform.disclosure.spec import Combination, Inclusion, Members, Spec
-from kobe_platform.disclosure.table_index import Layout, refusal
+from kobe_platform.disclosure.table_index import TableIndex, refusal
 from kobe_platform.disclosure.trees import Classification, base_of
 
 MOST_CODES = 12
@@ -88,7 +88,7 @@ class Tied:
 def defined(
     spec: Spec,
     classes: Mapping[str, Classification],
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, TableIndex],
     value: np.ndarray,
     parts: Sequence[Rows] = (),
 ) -> tuple[Rows, np.ndarray]:
@@ -122,9 +122,9 @@ def defined(
 class _Room:
     """The tables by population, and the groups of codes at which they stand."""
 
-    def __init__(self, spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, Layout]) -> None:
+    def __init__(self, spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, TableIndex]) -> None:
         self.spec, self.classes = spec, classes
-        self.of: dict[str, list[Layout]] = {}
+        self.of: dict[str, list[TableIndex]] = {}
         for layout in layouts.values():
             self.of.setdefault(layout.table.population, []).append(layout)
 
@@ -170,7 +170,7 @@ class _Room:
 
     # -- groups of codes -------------------------------------------------------------------------------------------
 
-    def _grain(self, layout: Layout) -> dict[str, Labels]:
+    def _grain(self, layout: TableIndex) -> dict[str, Labels]:
         return {base_of(self.spec, name): self._labels(name) for name in layout.table.dimensions.values()}
 
     def _labels(self, dimension: str) -> Labels:
@@ -179,19 +179,19 @@ class _Room:
             raise refusal("a definition names a dimension that no table has", "disclosure.spec", dimension=dimension)
         return labels_of(classification, dimension)
 
-    def _has(self, layout: Layout, grain: Mapping[str, Labels | None]) -> bool:
+    def _has(self, layout: TableIndex, grain: Mapping[str, Labels | None]) -> bool:
         own = self._grain(layout)
         return all(base in own and (labels is None or coarser(labels, own[base])) for base, labels in grain.items())
 
     def _finest(
-        self, pairs: Sequence[tuple[Layout, Layout]], *apart: str
-    ) -> Iterator[tuple[Layout, Layout, dict[str, Labels]]]:
+        self, pairs: Sequence[tuple[TableIndex, TableIndex]], *apart: str
+    ) -> Iterator[tuple[TableIndex, TableIndex, dict[str, Labels]]]:
         """Pairs of tables with their common groups, without pairs whose groups are sums of another's.
 
         Args:
             apart: classifications that only one table of a pair has; the finest of each takes part.
         """
-        found: list[tuple[Layout, Layout, dict[str, Labels], dict[str, Labels]]] = []
+        found: list[tuple[TableIndex, TableIndex, dict[str, Labels], dict[str, Labels]]] = []
         for one, other in pairs:
             left, right = self._grain(one), self._grain(other)
             grain = {base: common_coarsening(left[base], right[base]) for base in sorted({*left} & {*right})}
@@ -204,10 +204,10 @@ class _Room:
         for one, other, grain, _ in found:
             yield one, other, grain
 
-    def _cells(self, layout: Layout, grain: Grain) -> Cells:
+    def _cells(self, layout: TableIndex, grain: Grain) -> Cells:
         return cells_at(self.spec, self.classes, layout, grain)
 
-    def _by(self, layout: Layout, grain: dict[str, Labels], base: str) -> list[Cells]:
+    def _by(self, layout: TableIndex, grain: dict[str, Labels], base: str) -> list[Cells]:
         """The cells of a table by group of one classification: for each the groups of the others."""
         labels = grain[base]
         number, variables = self._cells(layout, {**{b: x for b, x in grain.items() if b != base}, base: labels})

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from kobe_platform.disclosure.spec import Relation, Spec
-from kobe_platform.disclosure.table_index import Layout, refusal
+from kobe_platform.disclosure.table_index import TableIndex, refusal
 from kobe_platform.disclosure.trees import Classification, base_of
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -17,7 +17,7 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 NO_ROWS: Rows = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
-def additive(layout: Layout, known: np.ndarray) -> Rows:
+def additive(layout: TableIndex, known: np.ndarray) -> Rows:
     """One equation for every inner node of an axis and every combination of the other axes."""
     rows, columns, coefficients, done = [], [], [], 0
     for axis, tree in enumerate(layout.trees):
@@ -42,7 +42,7 @@ def _block(rows: list[Any], columns: list[Any], coefficients: list[Any]) -> Rows
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(coefficients)
 
 
-def regrouped(spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, Layout]) -> list[Rows]:
+def regrouped(spec: Spec, classes: Mapping[str, Classification], layouts: Mapping[str, TableIndex]) -> list[Rows]:
     """A regrouped code's cell = Σ the cells that it gathers, wherever other tables hold all of those."""
     blocks = []
     for base, classification in classes.items():
@@ -54,7 +54,7 @@ def regrouped(spec: Spec, classes: Mapping[str, Classification], layouts: Mappin
     return blocks
 
 
-def _regrouped_population(spec: Spec, base: str, classification: Classification, group: list[Layout]) -> list[Rows]:
+def _regrouped_population(spec: Spec, base: str, classification: Classification, group: list[TableIndex]) -> list[Rows]:
     rows, columns, coefficients, number = [], [], [], 0
     for cell in _combinations(spec, base, classification, group):
         for node, parts in classification.sums:
@@ -68,7 +68,7 @@ def _regrouped_population(spec: Spec, base: str, classification: Classification,
 
 
 def _combinations(
-    spec: Spec, base: str, classification: Classification, group: list[Layout]
+    spec: Spec, base: str, classification: Classification, group: list[TableIndex]
 ) -> Iterable[dict[int, int]]:
     """Node of ``base`` → variable, for every combination of the other dimensions in one population."""
     found: dict[int, dict[int, int]] = {}
@@ -86,7 +86,7 @@ def _combinations(
     return found.values()
 
 
-def relation_rows(relation: Relation, layouts: Mapping[str, Layout]) -> Rows:
+def relation_rows(relation: Relation, layouts: Mapping[str, TableIndex]) -> Rows:
     """Rows of left − right for every combination of codes that all terms have."""
     terms = [(t, t.sign) for t in relation.left] + [(t, -t.sign) for t in relation.right]
     common: list[list[str]] = []

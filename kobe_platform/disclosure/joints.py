@@ -32,7 +32,7 @@ from kobe_platform.disclosure.level_sets import (
 )
 from kobe_platform.disclosure.spec import Spec
 from kobe_platform.disclosure.suppression.programs import Solver
-from kobe_platform.disclosure.table_index import Layout
+from kobe_platform.disclosure.table_index import TableIndex
 from kobe_platform.disclosure.trees import Classification, base_of
 from kobe_platform.errors import DisclosureError
 
@@ -77,7 +77,7 @@ class Joint:
 def joint_tables(
     spec: Spec,
     classes: Mapping[str, Classification],
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, TableIndex],
     value: np.ndarray,
     known: np.ndarray,
 ) -> tuple[Rows, np.ndarray, list[Rows]]:
@@ -118,9 +118,9 @@ class _Population:
         self,
         spec: Spec,
         classes: Mapping[str, Classification],
-        group: Sequence[Layout],
+        group: Sequence[TableIndex],
         known: np.ndarray,
-        wholes: Sequence[Layout],
+        wholes: Sequence[TableIndex],
     ) -> None:
         self.spec, self.classes, self.group, self.known = spec, classes, group, known
         names = {dimension for x in group for dimension in x.table.dimensions.values()}
@@ -132,7 +132,7 @@ class _Population:
 
         self.within = [(x, self._shared_levels(x)) for x in wholes]
 
-    def _shared_levels(self, whole: Layout) -> LevelSet:
+    def _shared_levels(self, whole: TableIndex) -> LevelSet:
         """The levels of the population at which a table of a larger one can be summed."""
         own = {base_of(self.spec, d): labels_of(self.classes[base_of(self.spec, d)], d) for d in _dimensions(whole)}
         every = frozenset().union(*self.of_table)
@@ -175,7 +175,7 @@ class _Population:
             possible &= some[groups]
         return possible
 
-    def _part(self, joint: Joint, ids: np.ndarray, whole: Layout, levels: LevelSet) -> Rows:
+    def _part(self, joint: Joint, ids: np.ndarray, whole: TableIndex, levels: LevelSet) -> Rows:
         """Joint cells less the cells of a larger population at their common levels, where no table is at these."""
         levels &= joint.levels
         if any(levels <= own for own in self.of_table):
@@ -226,7 +226,7 @@ class _Population:
 
 
 def cells_at(
-    spec: Spec, classes: Mapping[str, Classification], layout: Layout, labels: Mapping[str, Labels]
+    spec: Spec, classes: Mapping[str, Classification], layout: TableIndex, labels: Mapping[str, Labels]
 ) -> tuple[np.ndarray, np.ndarray]:
     """(group, variable) of the cells of a table that make up the groups of some of its classifications.
 
@@ -286,7 +286,7 @@ def _with_room(rows: Rows, parts: Sequence[Rows], first: int) -> Rows:
     return beneath(blocks)
 
 
-def _dimensions(layout: Layout) -> list[str]:
+def _dimensions(layout: TableIndex) -> list[str]:
     return list(layout.table.dimensions.values())
 
 

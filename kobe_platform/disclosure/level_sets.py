@@ -23,7 +23,7 @@ Labels = np.ndarray
 
 
 @dataclass(frozen=True, order=True)
-class Level:
+class CodeLevel:
     """One way to part the finest codes of ``base`` into groups."""
 
     base: str
@@ -35,7 +35,7 @@ class Level:
         return np.frombuffer(self.groups, dtype=np.int64)
 
 
-LevelSet = frozenset[Level]
+LevelSet = frozenset[CodeLevel]
 
 
 def labels_of(classification: Classification, dimension: str) -> Labels:
@@ -83,12 +83,12 @@ def levels_of(base: str, views: Mapping[str, Labels]) -> dict[str, LevelSet]:
                 known.append(shared)  # its turn comes
     known = [labels for labels in known if labels.max(initial=0) > 0]
     return {
-        name: frozenset(Level(base, labels.tobytes()) for labels in known if coarser(labels, own))
+        name: frozenset(CodeLevel(base, labels.tobytes()) for labels in known if coarser(labels, own))
         for name, own in views.items()
     }
 
 
-def overlapping(levels: Collection[Level]) -> LevelSet:
+def overlapping(levels: Collection[CodeLevel]) -> LevelSet:
     """The finest of some levels of one classification, where not every choice of one group each shares a code.
 
     (0–24, 25+ beside 0–9, 10–39, 40+: nobody is in 0–9 and in 25+.) Nothing where one level is finer than all others.
@@ -120,7 +120,7 @@ def open_sets(
         restrictions: further levels that hang together, be it that no table shows them together.
         size: number of cells over some levels.
     """
-    links: dict[Level, set[Level]] = {}
+    links: dict[CodeLevel, set[CodeLevel]] = {}
     for levels in (*tables, *restrictions):
         for level in levels:
             links.setdefault(level, set()).update(levels - {level})
@@ -137,7 +137,7 @@ def open_sets(
     return sorted(set(largest), key=sorted)
 
 
-def _fill(links: Mapping[Level, set[Level]], level: Level) -> int:
+def _fill(links: Mapping[CodeLevel, set[CodeLevel]], level: CodeLevel) -> int:
     """Number of links that come in when a level is taken out."""
     around = sorted(links[level])
     return sum(b not in links[a] for a, b in itertools.combinations(around, 2))

@@ -20,7 +20,7 @@ from kobe_platform.disclosure.definitions import defined
 from kobe_platform.disclosure.equations import Rows, additive, regrouped, relation_rows, stacked
 from kobe_platform.disclosure.joints import joint_tables
 from kobe_platform.disclosure.spec import SUPPRESSED, Spec, Table
-from kobe_platform.disclosure.table_index import Layout, refusal
+from kobe_platform.disclosure.table_index import TableIndex, refusal
 from kobe_platform.disclosure.trees import Classification, Tree, base_of, classifications
 from kobe_platform.errors import DisclosureError
 
@@ -50,7 +50,7 @@ class Model:
     """
 
     spec: Spec
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, TableIndex]
     value: np.ndarray
     k: np.ndarray
     width: np.ndarray
@@ -112,7 +112,7 @@ def build_model(spec: Spec, cells: Mapping[str, pl.DataFrame]) -> Model:
     arrays = [_aggregate(table, _trees(spec, classes, table), _frame_of(table, cells)) for table in spec.tables]
     variables, first, count = _identify(spec, classes, arrays)
     layouts = {
-        table.name: Layout(table, tuple(table.dimensions), _trees(spec, classes, table), ids)
+        table.name: TableIndex(table, tuple(table.dimensions), _trees(spec, classes, table), ids)
         for table, ids in zip(spec.tables, variables, strict=True)
     }
     _check_shared(layouts, variables, arrays, np.concatenate([a.ravel() for a in arrays])[first])
@@ -144,7 +144,7 @@ def _aggregate(table: Table, trees: tuple[Tree, ...], frame: pl.DataFrame) -> np
     if size > MOST_CELLS:
         raise refusal("a table has too many cells", "disclosure.size", table=table.name, cells=size)
     shape = tuple(len(tree) for tree in trees)
-    layout = Layout(table, tuple(table.dimensions), trees, np.empty(shape, dtype=np.int8))
+    layout = TableIndex(table, tuple(table.dimensions), trees, np.empty(shape, dtype=np.int8))
     positions = layout.locate(frame, "the cells")
     for axis, (column, tree) in enumerate(zip(layout.columns, trees, strict=True)):
         inner = ~tree.leaf[np.unravel_index(positions, shape)[axis]]
@@ -214,7 +214,9 @@ def _identify(
     return split, first, len(first)
 
 
-def _check_shared(layouts: Mapping[str, Layout], variables: list[Any], arrays: list[Any], value: np.ndarray) -> None:
+def _check_shared(
+    layouts: Mapping[str, TableIndex], variables: list[Any], arrays: list[Any], value: np.ndarray
+) -> None:
     for layout, ids, array in zip(layouts.values(), variables, arrays, strict=True):
         wrong = np.flatnonzero(value[ids.ravel()] != array.ravel())
         if len(wrong):
@@ -226,7 +228,7 @@ def _check_shared(layouts: Mapping[str, Layout], variables: list[Any], arrays: l
             )
 
 
-def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, count: int) -> dict[str, np.ndarray]:
+def _attributes(spec: Spec, layouts: Mapping[str, TableIndex], value: np.ndarray, count: int) -> dict[str, np.ndarray]:
     k, width = np.ones(count, dtype=np.int64), np.ones(count, dtype=np.int64)
     depth, height = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     hides_zeros, shown, fixed = (np.zeros(count, dtype=bool) for _ in range(3))
@@ -258,7 +260,7 @@ def _attributes(spec: Spec, layouts: Mapping[str, Layout], value: np.ndarray, co
 
 def _with_relations(
     spec: Spec,
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, TableIndex],
     attributes: dict[str, Any],
     blocks: list[Rows],
     unseen: tuple[np.ndarray, np.ndarray],

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.methods.coarsening import Choice, coarsened, coarsened_spec
+from kobe_platform.disclosure.methods.coarsening import StepsTaken, coarsened, coarsened_spec
 from kobe_platform.disclosure.methods.perturbed import noise_part, refuse_patterns, round_part
 from kobe_platform.disclosure.model import Model, build_model
 from kobe_platform.disclosure.previous_release import FormerRelease, check_former
@@ -20,7 +20,7 @@ from kobe_platform.disclosure.reports import (
     ENGINE_VERSION,
     PartResult,
     Protected,
-    Report,
+    ProtectionReport,
     TableReport,
     published,
     table_report,
@@ -31,7 +31,7 @@ from kobe_platform.disclosure.suppression.search import Progress, Suppressor
 from kobe_platform.disclosure.suppression.singletons import part_members
 from kobe_platform.errors import DisclosureError
 
-__all__ = ["ENGINE_VERSION", "Protected", "Report", "TableReport", "independent", "protect"]
+__all__ = ["ENGINE_VERSION", "Protected", "ProtectionReport", "TableReport", "independent", "protect"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def protect(
     names = [table.name for table in spec.tables]
     seconds = round(time.perf_counter() - began, 3)
     programs = sum(result.programs for result, _ in results)
-    report = Report(tuple(reports[name] for name in names), ENGINE_VERSION, programs, seconds)
+    report = ProtectionReport(tuple(reports[name] for name in names), ENGINE_VERSION, programs, seconds)
     return Protected({name: tables[name] for name in names}, report, coarsened_spec(spec, taken), taken)
 
 
@@ -144,7 +144,7 @@ def _of(part: Spec, frames: Mapping[str, pl.DataFrame] | None) -> dict[str, pl.D
 
 def _protect_part(
     part: Part, earlier: Mapping[str, Mapping[str, object]], progress: Progress | None = None
-) -> tuple[PartResult, dict[str, Choice]]:
+) -> tuple[PartResult, dict[str, StepsTaken]]:
     """One part by its method, and what was coarsened in it. A method that has no branch here has no output."""
     method = part.spec.tables[0].method
     if method != "suppression":

@@ -11,7 +11,7 @@ import polars as pl
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.previous_release import FormerRelease
 from kobe_platform.disclosure.spec import PUBLISHED, Spec
-from kobe_platform.disclosure.table_index import Layout
+from kobe_platform.disclosure.table_index import TableIndex
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_released(model: Model, releases: Sequence[FormerRelease]) -> Released:
     return Released(hidden, told, ~unchanged if corrected else np.zeros(model.size, dtype=bool))
 
 
-def _as_margin(model: Model, spec: Spec, name: str, frame: pl.DataFrame) -> tuple[Layout | None, pl.DataFrame]:
+def _as_margin(model: Model, spec: Spec, name: str, frame: pl.DataFrame) -> tuple[TableIndex | None, pl.DataFrame]:
     """A former table that the model lacks as a margin of one that it has, in the columns of that one."""
     former = next((table for table in spec.tables if table.name == name), None)
     if former is None:  # means
@@ -78,7 +78,7 @@ def _as_margin(model: Model, spec: Spec, name: str, frame: pl.DataFrame) -> tupl
     return None, frame
 
 
-def _known(layout: Layout, frame: pl.DataFrame) -> pl.DataFrame:
+def _known(layout: TableIndex, frame: pl.DataFrame) -> pl.DataFrame:
     """Rows whose codes the layout has."""
     known = [pl.col(c).cast(pl.String).is_in(list(t.codes)) for c, t in zip(layout.columns, layout.trees, strict=True)]
     return frame.filter(*known)

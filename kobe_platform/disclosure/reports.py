@@ -10,7 +10,7 @@ import polars as pl
 
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import PUBLISHED, SUPPRESSED, Rule, Spec, Table
-from kobe_platform.disclosure.table_index import Layout
+from kobe_platform.disclosure.table_index import TableIndex
 
 ENGINE_VERSION = "2"
 PUBLIC = (
@@ -59,7 +59,7 @@ class TableReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class ProtectionReport:
     """Tables, engine version, number of programs solved and seconds taken."""
 
     tables: tuple[TableReport, ...]
@@ -86,7 +86,7 @@ class Protected:
     """
 
     tables: dict[str, pl.DataFrame]
-    report: Report
+    report: ProtectionReport
     spec: Spec
     coarsening: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -100,7 +100,7 @@ class PartResult:
     programs: int
 
 
-def published(layout: Layout, value: np.ndarray, hidden: np.ndarray) -> pl.DataFrame:
+def published(layout: TableIndex, value: np.ndarray, hidden: np.ndarray) -> pl.DataFrame:
     """The rows of a table as they are published: every margin, residual codes left out."""
     positions = layout.shown()
     ids = layout.variables.ravel()[positions]
@@ -113,7 +113,7 @@ def published(layout: Layout, value: np.ndarray, hidden: np.ndarray) -> pl.DataF
 
 def table_report(
     model: Model,
-    layout: Layout,
+    layout: TableIndex,
     hidden: np.ndarray,
     primary: np.ndarray,
     parameters: Mapping[str, object] | None = None,

@@ -13,7 +13,7 @@ from kobe_platform.errors import DisclosureError
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableIndex:
     """Where a table's cells stand: ``variables`` has one axis a column, one position a node of its tree."""
 
     table: Table

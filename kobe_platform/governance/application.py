@@ -52,7 +52,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Step:
+class Decision:
     """One entry of an application's history; ``section``: the owning section that a decision speaks for."""
 
     at: datetime
@@ -74,7 +74,7 @@ class Application:
     state: str
     version: int
     created_at: datetime
-    steps: tuple[Step, ...] = field(repr=False, default=())
+    steps: tuple[Decision, ...] = field(repr=False, default=())
 
     def state_on(self, day: date) -> str:
         """The state, an approval past its end being ``expired`` whether or not that was recorded."""

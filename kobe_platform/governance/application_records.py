@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, delete, insert, select, update
 
-from kobe_platform.governance.application import Application, Draft, Step, fiscal_number, refusal
+from kobe_platform.governance.application import Application, Decision, Draft, fiscal_number, refusal
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.schema import application, application_page, application_source, application_step
 from kobe_platform.governance.trail import record
@@ -119,7 +119,7 @@ def _read(connection: Connection, number: str | None = None) -> list[Application
     for s in connection.execute(
         select(application_step).where(wanted(application_step)).order_by(application_step.c.id)
     ):
-        history[s.number].append(Step(s.at, s.who, s.action, s.section, s.state, s.note))
+        history[s.number].append(Decision(s.at, s.who, s.action, s.section, s.state, s.note))
     newest_first = (application.c.created_at.desc(), application.c.number.desc())
     return [
         Application(

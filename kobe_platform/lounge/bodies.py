@@ -26,7 +26,7 @@ _ENGINE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
-class Body:
+class CompiledBody:
     """What a page's body became.
 
     Attributes:
@@ -86,12 +86,12 @@ class Bodies:
         """Held while a body is made, so that two pages with one and the same body wait rather than make it twice."""
         return self._making[key]
 
-    def find(self, key: str) -> Body | None:
+    def find(self, key: str) -> CompiledBody | None:
         """The body of that name, or None where it was not made yet or its files are not whole."""
         self._used.add(key)
         try:
             record = json.loads((self.folder / key / _RECORD).read_text(encoding="utf-8"))
-            body = Body(**record)
+            body = CompiledBody(**record)
         except (OSError, ValueError, TypeError):
             return None
         return body if set(body.files) <= set(os.listdir(self.folder / key)) else None
@@ -103,7 +103,7 @@ class Bodies:
         folder.mkdir(parents=True)
         return folder
 
-    def keep(self, key: str, body: Body, scratch: Path) -> None:
+    def keep(self, key: str, body: CompiledBody, scratch: Path) -> None:
         """Take a finished body in; the record is written last and the folder named by one rename."""
         (scratch / _RECORD).write_text(json.dumps(asdict(body), ensure_ascii=False), encoding="utf-8")
         shutil.rmtree(self.folder / key, ignore_errors=True)
@@ -113,7 +113,7 @@ class Bodies:
             # Another process made the same body meanwhile.
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def lay_out(self, key: str, body: Body, target: Path) -> int:
+    def lay_out(self, key: str, body: CompiledBody, target: Path) -> int:
         """Put a body's slices into ``target`` (links where the file system has them); gives their bytes."""
         if not body.files:
             return 0

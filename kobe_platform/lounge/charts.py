@@ -51,7 +51,7 @@ SHORT_LEGEND = "「X」は秘匿した値です。0ではありません。"
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChartChoice:
     """What the filters of a component are: the one that cuts its files, the rest, and the one it reads along x."""
 
     sliced_by: str = ""
@@ -80,7 +80,7 @@ class Drawn:
 def draw(
     bound: Bound,
     frame: pl.DataFrame,
-    choice: Choice,
+    choice: ChartChoice,
     defaults: Mapping[str, str],
     identity: str,
     boundaries: Path,
@@ -112,7 +112,7 @@ def draw(
     return _with_months(drawn, choice, defaults, periods)
 
 
-def _with_months(drawn: Drawn, choice: Choice, defaults: Mapping[str, str], periods: Periods) -> Drawn:
+def _with_months(drawn: Drawn, choice: ChartChoice, defaults: Mapping[str, str], periods: Periods) -> Drawn:
     """Months of incomplete years for the browser, and those of the chosen year in the title."""
     if not periods.incomplete:
         return drawn
@@ -124,12 +124,12 @@ def _with_months(drawn: Drawn, choice: Choice, defaults: Mapping[str, str], peri
     return replace(drawn, html=html, spec=spec)
 
 
-def _selected(choice: Choice, defaults: Mapping[str, str]) -> tuple[str, str]:
+def _selected(choice: ChartChoice, defaults: Mapping[str, str]) -> tuple[str, str]:
     """Slice and key of the default filters."""
     return defaults.get(choice.sliced_by, ""), KEY.join(defaults[name] for name in choice.keys)
 
 
-def _spec(bound: Bound, choice: Choice, identity: str) -> dict[str, Any]:
+def _spec(bound: Bound, choice: ChartChoice, identity: str) -> dict[str, Any]:
     fmt = bound.format
     spec = {
         "id": identity,
@@ -147,7 +147,7 @@ def _spec(bound: Bound, choice: Choice, identity: str) -> dict[str, Any]:
 def _chart(
     bound: Bound,
     frame: pl.DataFrame,
-    choice: Choice,
+    choice: ChartChoice,
     defaults: Mapping[str, str],
     identity: str,
     guides: Guides,
@@ -193,7 +193,7 @@ def _chart(
 def _map(
     bound: Bound,
     frame: pl.DataFrame,
-    choice: Choice,
+    choice: ChartChoice,
     defaults: Mapping[str, str],
     identity: str,
     folder: Path,
@@ -270,7 +270,7 @@ def _shade(cell: Cell, largest: float) -> int:
 
 
 def _big_value(
-    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, periods: Periods
+    bound: Bound, frame: pl.DataFrame, choice: ChartChoice, defaults: Mapping[str, str], identity: str, periods: Periods
 ) -> Drawn:
     found = figures_of(bound, frame, choice.sliced_by, choice.keys, periods)
     records = {value: {"x": matrix.x, "v": matrix.cells.text} for value, matrix in found.items()}
@@ -284,7 +284,7 @@ def _big_value(
 
 
 def _data_table(
-    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, periods: Periods
+    bound: Bound, frame: pl.DataFrame, choice: ChartChoice, defaults: Mapping[str, str], identity: str, periods: Periods
 ) -> Drawn:
     table = flat_table(bound, frame, choice.sliced_by, choice.keys)
     shown, hidden = table_html(table, bound, *_selected(choice, defaults), periods)
@@ -295,7 +295,7 @@ def _data_table(
 
 
 def _download(
-    bound: Bound, frame: pl.DataFrame, choice: Choice, defaults: Mapping[str, str], identity: str, periods: Periods
+    bound: Bound, frame: pl.DataFrame, choice: ChartChoice, defaults: Mapping[str, str], identity: str, periods: Periods
 ) -> Drawn:
     """A button for a query's rows; the browser makes it, for without JavaScript it could do nothing."""
     table = flat_table(bound, frame, choice.sliced_by, choice.keys)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kobe_platform.lounge.bodies import Bodies, Body, body_key
+from kobe_platform.lounge.bodies import Bodies, CompiledBody, body_key
 from kobe_platform.lounge.boundaries import boundaries_files
 from kobe_platform.lounge.composition import Composition
 from kobe_platform.lounge.database import ReleaseDatabase
@@ -96,7 +96,7 @@ def _map_files(page: Page) -> list[Path]:
     return [path for kind in sorted(kinds) for path in boundaries_files(page.boundaries, kind)]
 
 
-def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str) -> Body:
+def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str) -> CompiledBody:
     """Work a body out: run the fences, draw the components, write the slices."""
     scratch = bodies.scratch(key)
     try:
@@ -109,7 +109,13 @@ def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodie
 
 
 def _written(
-    page: Page, body: Body, facts: list[TableFacts], basis: str, inserts: Mapping[str, str], out: Path, size: int
+    page: Page,
+    body: CompiledBody,
+    facts: list[TableFacts],
+    basis: str,
+    inserts: Mapping[str, str],
+    out: Path,
+    size: int,
 ) -> CompiledPage:
     """Write the page around its body: front matter, head, manual, the browser's spec."""
     spec = {

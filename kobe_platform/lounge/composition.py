@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.binding import Bound
-from kobe_platform.lounge.bodies import Body
-from kobe_platform.lounge.charts import NO_GUIDES, Choice, Drawn, draw
+from kobe_platform.lounge.bodies import CompiledBody
+from kobe_platform.lounge.charts import NO_GUIDES, ChartChoice, Drawn, draw
 from kobe_platform.lounge.coherence import bind_page
 from kobe_platform.lounge.components import COMPONENTS
 from kobe_platform.lounge.downloads import download_html
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.filters import FILTERS, Filter, filter_html, read_filter
+from kobe_platform.lounge.filters import FILTERS, PageFilter, filter_html, read_filter
 from kobe_platform.lounge.formats import Format, format_fault
 from kobe_platform.lounge.guides import check_axis, check_shares, guides_of
 from kobe_platform.lounge.pages import Page
@@ -43,7 +43,7 @@ class Composition:
         self.page, self.results, self.inserts, self.periods = page, results, inserts, periods
         self.bounds = bind_page(page, results, Faults())
         standing = [self.bounds[id(tag)] for tag in self._standing(page.nodes)]
-        self.filters: dict[str, Filter] = {}
+        self.filters: dict[str, PageFilter] = {}
         for one in standing:
             if one.name in FILTERS:
                 of = one["data"]
@@ -51,12 +51,12 @@ class Composition:
         self.defaults = {name: chosen.default for name, chosen in self.filters.items()}
         self.drawn: list[Drawn] = []
 
-    def body(self, data: Path) -> Body:
+    def body(self, data: Path) -> CompiledBody:
         """Draw the page's body and write its slices into ``data``; see ``compile.py``."""
         markdown = self._markdown(self.page.nodes)
         slices = self._slices(data)
         texts = "".join(node.text for node in walk(self.page.nodes) if isinstance(node, Text))
-        return Body(
+        return CompiledBody(
             markdown=markdown,
             filters=[chosen.as_spec() for chosen in self.filters.values()],
             components=[dict(drawn.spec) for drawn in self.drawn],
@@ -133,12 +133,12 @@ class Composition:
         self.drawn.append(drawn)
         return drawn.html
 
-    def _choice(self, bound: Bound) -> Choice:
+    def _choice(self, bound: Bound) -> ChartChoice:
         names = bound.filters
         at = next((n for n in names if self.filters[n].is_period and n == bound["date"]), "")
         rest = [name for name in names if name != at]
         sliced = next((name for name in rest if not self.filters[name].is_period), "")
-        return Choice(sliced, tuple(name for name in rest if name != sliced), at)
+        return ChartChoice(sliced, tuple(name for name in rest if name != sliced), at)
 
     def _inline(self, node: Value) -> str:
         frame = self.results.get(node.query)

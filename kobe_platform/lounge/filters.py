@@ -24,7 +24,7 @@ Fail = Callable[[str, str, str, int], LoungeError]
 
 
 @dataclass(frozen=True)
-class Filter:
+class PageFilter:
     """A choice that readers make.
 
     Attributes:
@@ -54,7 +54,9 @@ class Filter:
         return spec | ({"parent": self.bound["parent"], "under": dict(self.under)} if self.bound["parent"] else {})
 
 
-def read_filter(bound: Bound, frame: pl.DataFrame, above: Mapping[str, Filter], fail: Fail, periods: Periods) -> Filter:
+def read_filter(
+    bound: Bound, frame: pl.DataFrame, above: Mapping[str, PageFilter], fail: Fail, periods: Periods
+) -> PageFilter:
     """A filter with its options.
 
     Args:
@@ -69,14 +71,14 @@ def read_filter(bound: Bound, frame: pl.DataFrame, above: Mapping[str, Filter], 
     options = _options(bound, frame, periods)
     if not options:
         # A table may have no period yet: yearly ones appear with their first December.
-        return Filter(bound, (("", NOTHING_YET, ""),), "")
+        return PageFilter(bound, (("", NOTHING_YET, ""),), "")
     under = _under(bound, frame, above, options, fail) if bound["parent"] else {}
     upper = above[bound["parent"]].default if bound["parent"] else ""
     offered = [value for value in options if under.get(value, upper) == upper]
     default = bound["default"] or (offered[-1] if bound.name == "Period" else offered[0])
     if default not in offered:
         raise fail("filter", "default is no value of the filter", "take one of the query", bound.tag.line)
-    return Filter(bound, tuple(options.values()), default, under)
+    return PageFilter(bound, tuple(options.values()), default, under)
 
 
 def _options(bound: Bound, frame: pl.DataFrame, periods: Periods) -> dict[str, tuple[str, str, str]]:
@@ -93,7 +95,7 @@ def _options(bound: Bound, frame: pl.DataFrame, periods: Periods) -> dict[str, t
 
 
 def _under(
-    bound: Bound, frame: pl.DataFrame, above: Mapping[str, Filter], options: Mapping[str, object], fail: Fail
+    bound: Bound, frame: pl.DataFrame, above: Mapping[str, PageFilter], options: Mapping[str, object], fail: Fail
 ) -> dict[str, str]:
     """Value → upper choice; every value must stand under one, and every upper choice must have one."""
     name, line = bound["parent"], bound.tag.line
@@ -116,7 +118,7 @@ def _under(
     return found
 
 
-def filter_html(chosen: Filter) -> str:
+def filter_html(chosen: PageFilter) -> str:
     """A filter as a labelled form control; it works by keyboard and says its state."""
     name, title = escape(chosen.name), escape(chosen.bound["title"])
     if chosen.bound["look"] == "buttons":

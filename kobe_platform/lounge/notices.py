@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"^(https?://[^\s<>\"']+|/[^\s<>\"'/][^\s<>\"']*)$")
 
 
 @dataclass(frozen=True)
-class Notice:
+class PageNotice:
     """A dated notice of the portal.
 
     Attributes:
@@ -60,7 +60,7 @@ class Links:
     chat: str = ""
 
 
-def load_notices(dashboards: Path) -> list[Notice]:
+def load_notices(dashboards: Path) -> list[PageNotice]:
     """Notices of ``notices.toml``, newest first; none where the file is absent.
 
     Raises:
@@ -69,10 +69,10 @@ def load_notices(dashboards: Path) -> list[Notice]:
     path = dashboards / "notices.toml"
     if not path.exists():
         return []
-    notices: list[Notice] = []
+    notices: list[PageNotice] = []
     try:
         for told in tomllib.loads(path.read_text(encoding="utf-8")).get("notice", []):
-            notice = Notice(**told)
+            notice = PageNotice(**told)
             dates = [notice.date, *([notice.resolved] if notice.resolved else [])]
             if notice.kind not in NOTICE_KINDS or not all(isinstance(day, Day) for day in dates):
                 raise ValueError
@@ -114,7 +114,7 @@ def load_links(dashboards: Path) -> Links:
     return links
 
 
-def notices_html(notices: Sequence[Notice]) -> str:
+def notices_html(notices: Sequence[PageNotice]) -> str:
     """Notices, and known defects below a heading of their own, on one line."""
     news = [notice for notice in notices if notice.kind != "defect"]
     defects = sorted((n for n in notices if n.kind == "defect"), key=lambda notice: notice.resolved is not None)
@@ -173,7 +173,7 @@ def time_html(day: Day) -> str:
     return f'<time datetime="{day.isoformat()}">{japanese_date(day)}</time>'
 
 
-def _list(notices: Sequence[Notice], none: str) -> str:
+def _list(notices: Sequence[PageNotice], none: str) -> str:
     if not notices:
         return f'<p class="lounge-empty">{none}</p>'
     items = [_item(notice) for notice in notices]
@@ -187,7 +187,7 @@ def _list(notices: Sequence[Notice], none: str) -> str:
     return f'<ul class="lounge-notices">{"".join(items[:SHOWN])}</ul>{folded}'
 
 
-def _item(notice: Notice) -> str:
+def _item(notice: PageNotice) -> str:
     mark = f'<span class="lounge-tag lounge-tag--{notice.kind}">{NOTICE_KINDS[notice.kind]}</span>'
     if notice.kind == "defect":
         state = f"解消（{japanese_date(notice.resolved)}）" if notice.resolved else "対応中"

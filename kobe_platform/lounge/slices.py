@@ -30,7 +30,7 @@ class SeveralRows(Exception):
     """Two rows of a query fall on one cell: a filter or a series is missing."""
 
 
-class Written(str):
+class WrittenSlices(str):
     """JSON that is ready to stand in a slice as it is."""
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class Written(str):
 class WrittenCells(Mapping[str, list[list[Cell]]]):
     """Key → series × x figures, kept as JSON and read only where somebody looks: of a page's matrices that is one."""
 
-    def __init__(self, keys: Sequence[str], text: Written) -> None:
+    def __init__(self, keys: Sequence[str], text: WrittenSlices) -> None:
         """Take the keys, in order, and the JSON object that holds them."""
         self._keys = dict.fromkeys(keys)
         self.text = text
@@ -188,7 +188,7 @@ class _Cut:
             texts = self._texts(figures, members, (keys, series, points), compared)
             for position, text in zip(members, texts, strict=True):
                 k, s, x = ([self.texts[a][i] for i in np.flatnonzero(self.present[a][position])] for a in range(3))
-                found[int(position)] = Matrix(tuple(x), tuple(s), WrittenCells(k, Written(text)))
+                found[int(position)] = Matrix(tuple(x), tuple(s), WrittenCells(k, WrittenSlices(text)))
         return ((self.slices[position], found[position]) for position in sorted(found))
 
     def _texts(
@@ -337,8 +337,8 @@ def rows_of(
 
 
 def as_json(value: Any) -> str:
-    """Compact JSON with sorted keys; what is :class:`Written` goes in as it is."""
-    if isinstance(value, Written):
+    """Compact JSON with sorted keys; what is :class:`WrittenSlices` goes in as it is."""
+    if isinstance(value, WrittenSlices):
         return value
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{as_json(value[k])}" for k in sorted(value)) + "}"

@@ -16,7 +16,7 @@ from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.loading import judge
-from kobe_platform.statistics.select.sources import Source, sources_of
+from kobe_platform.statistics.select.sources import SelectSource, sources_of
 from kobe_platform.statistics.select.syntax import SelectFault
 from kobe_platform.statistics.trees import overlapping
 from kobe_platform.statistics.trial import tried
@@ -144,7 +144,7 @@ def whole_table(menu: Menu, name: str, dimensions: Sequence[str]) -> Statistic:
     )
 
 
-def _try(menu: Menu, path: Path, sources: Mapping[str, Source]) -> None:
+def _try(menu: Menu, path: Path, sources: Mapping[str, SelectSource]) -> None:
     """Every measure by every dimension: a table of more of them names nothing that these do not."""
     for name, measure in menu.measures.items():
         for dimension in measure.dimensions:

@@ -15,7 +15,7 @@ from kobe_platform.settings import Settings
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.nesting import check_relations
 from kobe_platform.statistics.relations import RelationStatement, load_relations
-from kobe_platform.statistics.select.sources import DISTRICT, Source, sources_of
+from kobe_platform.statistics.select.sources import DISTRICT, SelectSource, sources_of
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement, parse
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies
@@ -72,7 +72,7 @@ def _refuse_overlaps(statistics: Iterable[Statistic]) -> None:
             here.setdefault(hierarchy, statistic.name)
 
 
-def judge(statistic: Statistic, sources: Mapping[str, Source]) -> Source | None:
+def judge(statistic: Statistic, sources: Mapping[str, SelectSource]) -> SelectSource | None:
     """A SELECT against its sources; the source that it counts (None: it is public, and passed through).
 
     Raises:
@@ -90,14 +90,14 @@ def judge(statistic: Statistic, sources: Mapping[str, Source]) -> Source | None:
     return source
 
 
-def _source(statement: Statement, part: Node, name: str, sources: Mapping[str, Source]) -> Source:
+def _source(statement: Statement, part: Node, name: str, sources: Mapping[str, SelectSource]) -> SelectSource:
     if name not in sources:
         remedy = f"there are: {', '.join(sorted(sources))}"
         raise statement.fault(part, "source", f"there is no source {name} that this table may read", remedy)
     return sources[name]
 
 
-def _load(path: Path, sources: Mapping[str, Source], told: Sequence[RelationStatement]) -> tuple[Statistic, int]:
+def _load(path: Path, sources: Mapping[str, SelectSource], told: Sequence[RelationStatement]) -> tuple[Statistic, int]:
     """A statistic that was judged, and the line of its file that the SELECT begins on."""
     front, sql, line = _parts(path)
     try:
@@ -114,7 +114,7 @@ def _load(path: Path, sources: Mapping[str, Source], told: Sequence[RelationStat
 
 def _try(
     loaded: Sequence[tuple[Statistic, int]],
-    sources: Mapping[str, Source],
+    sources: Mapping[str, SelectSource],
     contracts: Mapping[str, Contract],
     trials: Trials,
 ) -> None:

@@ -20,7 +20,7 @@ from kobe_platform.disclosure import (
     audit,
     protect,
 )
-from kobe_platform.disclosure.protection import Report
+from kobe_platform.disclosure.protection import ProtectionReport
 from kobe_platform.errors import DisclosureError
 from kobe_platform.statistics.attesting import seen
 from kobe_platform.statistics.definition import Statistic
@@ -255,7 +255,9 @@ def _dated(table: pl.DataFrame, period: str) -> pl.DataFrame:
     return table.select(pl.lit(period).alias("period"), pl.all())
 
 
-def _facts(chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], report: Report) -> dict[str, dict]:
+def _facts(
+    chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], report: ProtectionReport
+) -> dict[str, dict]:
     told = {entry.table: entry for entry in report.tables}
     facts: dict[str, dict] = {}
     for statistic in chosen:

@@ -17,13 +17,13 @@ from kobe_platform.statistics.compute import prepare
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.duckdb_engine import engine, fetched
 from kobe_platform.statistics.residual_floor import apply_residual_floor
-from kobe_platform.statistics.select.sources import Source
+from kobe_platform.statistics.select.sources import SelectSource
 from kobe_platform.statistics.select.syntax import SelectFault, line_told
 
 _OPEN, _ONE = ExitStack(), Lock()
 
 
-def tried(statistic: Statistic, sources: Mapping[str, Source]) -> None:
+def tried(statistic: Statistic, sources: Mapping[str, SelectSource]) -> None:
     """Run a statistic that was judged: counted, row by row, with the cover; a public one as it is.
 
     Raises:
@@ -33,7 +33,7 @@ def tried(statistic: Statistic, sources: Mapping[str, Source]) -> None:
         (_public if statistic.kind == "public" else _count)(statistic, sources)
 
 
-def _count(statistic: Statistic, sources: Mapping[str, Source]) -> None:
+def _count(statistic: Statistic, sources: Mapping[str, SelectSource]) -> None:
     (name,) = statistic.sources
     connection, columns = _rows(sources[name])
     connection.begin()
@@ -49,7 +49,7 @@ def _counted(connection, statistic: Statistic) -> pl.DataFrame:
     return fetched(connection, statistic.counts.counted)
 
 
-def _public(statistic: Statistic, sources: Mapping[str, Source]) -> None:
+def _public(statistic: Statistic, sources: Mapping[str, SelectSource]) -> None:
     frames = {name: sources[name].made_up_rows() for name in statistic.sources}
     with engine(frames) as connection, _told():
         table = fetched(connection, statistic.sql)
@@ -62,7 +62,7 @@ def _public(statistic: Statistic, sources: Mapping[str, Source]) -> None:
 
 
 @lru_cache(maxsize=16)
-def _rows(source: Source):
+def _rows(source: SelectSource):
     """A connection that holds made-up rows as they are counted, and their columns; opened once for each contract.
 
     Every dimension is derived, and unknown districts are told apart by ward.

@@ -5,8 +5,8 @@
 For demos, trials and tests only: nothing that handles a real delivery imports this room.
 """
 
-from kobe_platform.synthesis.deliveries import Plan, Written, live, synthesize
+from kobe_platform.synthesis.deliveries import CityPlan, WrittenDelivery, live, synthesize
 from kobe_platform.synthesis.truth import truth
 from kobe_platform.synthesis.writer import Form
 
-__all__ = ["Form", "Plan", "Written", "live", "synthesize", "truth"]
+__all__ = ["CityPlan", "Form", "WrittenDelivery", "live", "synthesize", "truth"]

@@ -18,10 +18,10 @@ from kobe_platform.synthesis.newcomers import settle_newcomers
 from kobe_platform.synthesis.population import draw_counterparts
 
 if TYPE_CHECKING:
-    from kobe_platform.synthesis.flows import Month
+    from kobe_platform.synthesis.flows import SimulatedMonth
 
 
-def cancel_former(month: Month) -> None:
+def cancel_former(month: SimulatedMonth) -> None:
     """Undo a few moves of the former month: out (28), in (09), between wards (59)."""
     former = month.city.lately
     share = month.city.parameters.flows.cancelled_later
@@ -35,7 +35,7 @@ def cancel_former(month: Month) -> None:
         undo(month, {key: values[chosen] for key, values in part.items()})
 
 
-def _undo_out(month: Month, part: dict) -> None:
+def _undo_out(month: SimulatedMonth, part: dict) -> None:
     """Who had not left after all is put back where they lived, if nothing else befell them since."""
     r, journal = month.city.residents, month.journal
     people = part["person"]
@@ -65,7 +65,7 @@ def _one_head(r, people: np.ndarray) -> None:
     r.head[heads[np.unique(r.household[heads], return_index=True)[1]]] = True
 
 
-def _undo_in(month: Month, part: dict) -> None:
+def _undo_in(month: SimulatedMonth, part: dict) -> None:
     """Who had not come after all is taken off again (state 9), if nothing else befell them since."""
     r, journal = month.city.residents, month.journal
     people = part["person"]
@@ -84,7 +84,7 @@ def _undo_in(month: Month, part: dict) -> None:
     r.state[people] = REMOVED
 
 
-def _undo_move(month: Month, part: dict) -> None:
+def _undo_move(month: SimulatedMonth, part: dict) -> None:
     """Who had not moved after all is put back into the former household; lone movers whose household lives on."""
     r, journal = month.city.residents, month.journal
     people, home = part["person"], part["household_before"]
@@ -106,7 +106,7 @@ def _undo_move(month: Month, part: dict) -> None:
     journal.record(people, CHANGE_CANCELLED, before, journal.address(home), cancels=part["history"][still], lag=5)
 
 
-def cancel_at_once(month: Month) -> None:
+def cancel_at_once(month: SimulatedMonth) -> None:
     """Pairs within the month: a 転出 filed and cancelled; a 転入 entered and cancelled. The stock does not change."""
     city, r, rng, journal = month.city, month.city.residents, month.rng, month.journal
     share, day = city.parameters.flows.cancelled_at_once, city.last_day

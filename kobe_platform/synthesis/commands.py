@@ -32,13 +32,13 @@ def synthesize(
     from rich.console import Console
 
     from kobe_platform.errors import ConfigurationError
-    from kobe_platform.synthesis.deliveries import Plan
+    from kobe_platform.synthesis.deliveries import CityPlan
     from kobe_platform.synthesis.deliveries import synthesize as run
     from kobe_platform.synthesis.writer import Form
 
     console = Console(stderr=True)
     try:
-        plan = Plan(out, residents, first, last, seed, Form(encoding, layout), dirt, tuple(quirk or ()), truth)
+        plan = CityPlan(out, residents, first, last, seed, Form(encoding, layout), dirt, tuple(quirk or ()), truth)
         with console.status("…") as status:
             written = run(plan, lambda step: _progress(console, status, step))
     except ConfigurationError as error:

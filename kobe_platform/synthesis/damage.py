@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kobe_platform.synthesis.effects import Effect, Table
+from kobe_platform.synthesis.effects import Effect, ExtractTable
 
 
 def _middle_line(data: bytes) -> tuple[int, int]:
@@ -55,36 +55,36 @@ def _mixed_ends(data: bytes, rng: np.random.Generator, encoding: str) -> bytes:
 
 
 def _without(column: str):
-    def change(table: Table, rng: np.random.Generator) -> Table:
+    def change(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
         return replace(table, rows=table.rows.drop(column))
 
     return change
 
 
-def _extra_column(table: Table, rng: np.random.Generator) -> Table:
+def _extra_column(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
     rows = table.rows.with_columns(pl.lit("1").alias("collector"))
     return replace(table, rows=rows, headers={**table.headers, "collector": "収納区分"})
 
 
-def _renamed(table: Table, rng: np.random.Generator) -> Table:
+def _renamed(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
     return replace(table, headers={**table.headers, "sex": "セイベツ"})
 
 
-def _reordered(table: Table, rng: np.random.Generator) -> Table:
+def _reordered(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
     return replace(table, rows=table.rows.select(reversed(table.rows.columns)))
 
 
-def _emptied(table: Table, rng: np.random.Generator) -> Table:
+def _emptied(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
     return replace(table, rows=table.rows.head(0))
 
 
-def _thinned(table: Table, rng: np.random.Generator) -> Table:
+def _thinned(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
     """Three of a hundred rows are missing."""
     kept = rng.random(table.rows.height) >= 0.03
     return replace(table, rows=table.rows.filter(pl.Series(kept)))
 
 
-def _revised(table: Table, rng: np.random.Generator) -> Table:
+def _revised(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
     """Some rows say something else than when the month was sent first."""
     changed = pl.Series(rng.random(table.rows.height) < 0.001)
     other = pl.when(pl.col("sex") == "1").then(pl.lit("2")).otherwise(pl.lit("1"))

@@ -29,7 +29,7 @@ EARLIEST, LATEST = np.datetime64("2013-01"), np.datetime64("2070-12")
 
 
 @dataclass(frozen=True)
-class Plan:
+class CityPlan:
     """What to synthesize.
 
     Attributes:
@@ -82,7 +82,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenDelivery:
     """One delivery as it was written: where, how many rows, and how many of each planted quirk."""
 
     source: str
@@ -101,7 +101,7 @@ def live(residents: int, first: str, last: str, seed: int = 0) -> Iterator[tuple
         yield city, next_month(city)
 
 
-def synthesize(plan: Plan, report: Callable[[str], None] = lambda step: None) -> list[Written]:
+def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None) -> list[WrittenDelivery]:
     """Write every delivery of the plan; what stands in their folders is replaced.
 
     Args:
@@ -115,7 +115,7 @@ def synthesize(plan: Plan, report: Callable[[str], None] = lambda step: None) ->
     city = found_city(plan.residents, plan.months[0] - 1, plan.seed)
     stock = public.ward_stock(city)
     base = public.estimate_base(city, stock)
-    written: list[Written] = []
+    written: list[WrittenDelivery] = []
     for month in plan.months:
         report(f"{month} estimates")
         if month == plan.months[0]:
@@ -135,7 +135,9 @@ def synthesize(plan: Plan, report: Callable[[str], None] = lambda step: None) ->
     return written
 
 
-def _deliver_personal(plan: Plan, source: str, city: City, events: Events, asked: list) -> tuple[Written, list]:
+def _deliver_personal(
+    plan: CityPlan, source: str, city: City, events: Events, asked: list
+) -> tuple[WrittenDelivery, list]:
     month = str(city.month)
     rows = register_rows(city) if source == layout.REGISTER else movement_rows(city, events)
     rng = city.generator(source)
@@ -163,18 +165,18 @@ def _deliver_personal(plan: Plan, source: str, city: City, events: Events, asked
     for name, *_, count in soiled.planted:
         counts[name] = counts.get(name, 0) + count
     counts |= {quirk.name: 1 for quirk in asked if quirk.name not in counts}
-    return Written(source, month, folder, table.rows.height, size, counts), soiled.planted
+    return WrittenDelivery(source, month, folder, table.rows.height, size, counts), soiled.planted
 
 
-def _deliver_public(plan: Plan, source: str, month: str, rows: pl.DataFrame) -> Written:
+def _deliver_public(plan: CityPlan, source: str, month: str, rows: pl.DataFrame) -> WrittenDelivery:
     folder, form = _folder(plan, source, month), Form("utf-8", "delimited")
     path = folder / f"{source}.csv"
     write_delimited(rows, path, form)
     write_manifest(folder, _manifest(plan, source, month, form, [(path, rows.height)]))
-    return Written(source, month, folder, rows.height, path.stat().st_size, {})
+    return WrittenDelivery(source, month, folder, rows.height, path.stat().st_size, {})
 
 
-def _folder(plan: Plan, source: str, month: str) -> Path:
+def _folder(plan: CityPlan, source: str, month: str) -> Path:
     """The delivery's folder, emptied of a former delivery (its manifest first)."""
     folder = plan.out / MUNICIPALITY / source / month
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +186,7 @@ def _folder(plan: Plan, source: str, month: str) -> Path:
     return folder
 
 
-def _manifest(plan: Plan, source: str, month: str, form: Form, files: list[tuple[Path, int]]) -> dict:
+def _manifest(plan: CityPlan, source: str, month: str, form: Form, files: list[tuple[Path, int]]) -> dict:
     """The manifest's content; ``created_at`` and ``sequence`` follow from the month, so that bytes stay the same."""
     after = str(np.datetime64(month, "M") + 1)
     number = int(np.datetime64(month, "M").astype(np.int64)) - 30 * 12

@@ -13,7 +13,7 @@ from kobe_platform.synthesis.city import City
 
 
 @dataclass(frozen=True)
-class Table:
+class ExtractTable:
     """An extract in the making: text columns by id, and headers that differ from the contract's.
 
     ``headless`` leaves the header row out.
@@ -38,7 +38,7 @@ class Effect:
     eligible: pl.Expr | None = None
     change: dict[str, pl.Expr] | None = None
     append: Callable[[pl.DataFrame, City, np.random.Generator, int], pl.DataFrame] | None = None
-    table: Callable[[Table, np.random.Generator], Table] | None = None
+    table: Callable[[ExtractTable, np.random.Generator], ExtractTable] | None = None
     data: Callable[[bytes, np.random.Generator, str], bytes] | None = None
     manifest: Callable[[dict], None] | None = None
     folder: Callable[[Path, dict], None] | None = None

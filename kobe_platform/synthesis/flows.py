@@ -45,7 +45,7 @@ from kobe_platform.synthesis.population import GIVEN_NAMES, new_people, protect
 
 
 @dataclass
-class Month:
+class SimulatedMonth:
     """The working state of one month.
 
     Attributes:
@@ -68,7 +68,7 @@ class Month:
     age: np.ndarray
 
     @classmethod
-    def begin(cls, city: City) -> Month:
+    def begin(cls, city: City) -> SimulatedMonth:
         rng = city.generator("flows")
         r, homes = city.residents, len(city.households)
         stock = city.stock
@@ -119,7 +119,7 @@ def next_month(city: City) -> Events:
     The city's state and seed decide; the same city gives the same month.
     """
     city.month = city.month + 1
-    month = Month.begin(city)
+    month = SimulatedMonth.begin(city)
     moves.leave_as_announced(month)
     cancellations.cancel_former(month)
     _births(month)
@@ -140,7 +140,7 @@ def next_month(city: City) -> Events:
     return month.journal.close()
 
 
-def _births(month: Month) -> None:
+def _births(month: SimulatedMonth) -> None:
     """Partnered and lone women of child-bearing age in their own household; the wards' rates are met on average."""
     city, r, rng = month.city, month.city.residents, month.rng
     people = month.available()
@@ -175,7 +175,7 @@ def _births(month: Month) -> None:
     )
 
 
-def _deaths(month: Month) -> None:
+def _deaths(month: SimulatedMonth) -> None:
     city, r = month.city, month.city.residents
     people, flows = month.available(), city.parameters.flows
     age = month.age[people].astype(float)
@@ -185,7 +185,7 @@ def _deaths(month: Month) -> None:
     depart(month, dead, DEATH, DEAD, lag=8)
 
 
-def _removals(month: Month) -> None:
+def _removals(month: SimulatedMonth) -> None:
     """Foreigners removed on the immigration agency's notice, and other removals by office."""
     city, r, rng = month.city, month.city.residents, month.rng
     flows, people = city.parameters.flows, month.available()
@@ -203,13 +203,13 @@ def _removals(month: Month) -> None:
     depart(month, gone, np.where(rng.random(len(gone)) < 0.6, ADMIN_REMOVAL, OTHER_REMOVAL), REMOVED, lag=20)
 
 
-def _leaves_no_minors(month: Month, people: np.ndarray) -> np.ndarray:
+def _leaves_no_minors(month: SimulatedMonth, people: np.ndarray) -> np.ndarray:
     """Whether each may leave alone: another adult stays, or nobody does."""
     home = month.city.residents.household[people]
     return (month.adults[home] > 1) | (month.size[home] == 1)
 
 
-def depart(month: Month, people: np.ndarray, reason, state: int, **more) -> dict:
+def depart(month: SimulatedMonth, people: np.ndarray, reason, state: int, **more) -> dict:
     """Take ``people`` off the register and record why; returns the recorded events."""
     journal, r = month.journal, month.city.residents
     before = journal.address(r.household[people])
@@ -218,7 +218,7 @@ def depart(month: Month, people: np.ndarray, reason, state: int, **more) -> dict
     return part
 
 
-def _splits_and_merges(month: Month) -> None:
+def _splits_and_merges(month: SimulatedMonth) -> None:
     """世帯分離: a grown child or lodger forms a household at the same address; 世帯合併: the reverse."""
     city, r, rng, journal = month.city, month.city.residents, month.rng, month.journal
     flows, people = city.parameters.flows, month.available()
@@ -245,7 +245,7 @@ def _splits_and_merges(month: Month) -> None:
     month.free[chosen.ravel()] = False
 
 
-def _admin_entries(month: Month) -> None:
+def _admin_entries(month: SimulatedMonth) -> None:
     """職権記載 and その他記載: people found to live here, in households of their own."""
     expected = month.city.parameters.flows.admin_entries / 12_000 * len(month.members)
     count = int(month.rng.poisson(expected))
@@ -258,7 +258,7 @@ def _admin_entries(month: Month) -> None:
     journal.record(people, reasons, journal.nowhere(len(people)), journal.address(homes), lag=20)
 
 
-def _corrections(month: Month) -> None:
+def _corrections(month: SimulatedMonth) -> None:
     """通称 and その他修正: nothing changes that is counted."""
     city, r = month.city, month.city.residents
     people = month.available()
@@ -268,7 +268,7 @@ def _corrections(month: Month) -> None:
     month.journal.record(changed, np.where(r.foreign[changed], ALIAS, CORRECTION), address, address)
 
 
-def succeed_heads(month: Month) -> None:
+def succeed_heads(month: SimulatedMonth) -> None:
     """Households whose head is gone get a new one (世帯主変更): spouse before elder before eldest child."""
     city, r = month.city, month.city.residents
     stock = city.stock
@@ -287,7 +287,7 @@ def succeed_heads(month: Month) -> None:
     month.journal.record(heads, HEAD_CHANGE, address, address, day=np.full(len(heads), city.last_day), lag=0)
 
 
-def _change_protection(month: Month) -> None:
+def _change_protection(month: SimulatedMonth) -> None:
     """A few protections begin, become full, or end."""
     city, r, rng = month.city, month.city.residents, month.rng
     stock = city.stock
@@ -301,7 +301,7 @@ def _change_protection(month: Month) -> None:
     protect(city, stock[r.protection[stock] == 0], city.parameters.city.protected_share * change / 2, rng)
 
 
-def _monthly(month: Month, yearly: list[float]) -> np.ndarray:
+def _monthly(month: SimulatedMonth, yearly: list[float]) -> np.ndarray:
     """Yearly rates per 1,000 residents of each ward → expected numbers of the month."""
     ward = month.city.ward_of(month.home)
     return np.bincount(ward, minlength=len(yearly)) * np.array(yearly) / 12_000

@@ -12,10 +12,10 @@ from kobe_platform.synthesis.newcomers import settle_newcomers
 from kobe_platform.synthesis.population import draw_counterparts, one_for_group, place
 
 if TYPE_CHECKING:
-    from kobe_platform.synthesis.flows import Month
+    from kobe_platform.synthesis.flows import SimulatedMonth
 
 
-def move_out(month: Month) -> None:
+def move_out(month: SimulatedMonth) -> None:
     """転出: young adults most, alone or with the household; to the rest of Japan or abroad."""
     flows, r, rng = month.city.parameters.flows, month.city.residents, month.rng
     rates = [ward.out * flows.season_out[month.season] for ward in month.city.parameters.wards]
@@ -36,7 +36,7 @@ def move_out(month: Month) -> None:
     month.city.lately["out"] = part
 
 
-def announce_departures(month: Month) -> None:
+def announce_departures(month: SimulatedMonth) -> None:
     """Some who will leave in the next month's first days have filed it already: planned 転出, event day ahead."""
     city, r, rng = month.city, month.city.residents, month.rng
     people = month.available()
@@ -53,7 +53,7 @@ def announce_departures(month: Month) -> None:
     city.announced = journal.close()
 
 
-def leave_as_announced(month: Month) -> None:
+def leave_as_announced(month: SimulatedMonth) -> None:
     """The departures announced in the month before take place: the same day, the destination confirmed."""
     r, planned = month.city.residents, month.city.announced
     if planned is None:
@@ -71,7 +71,7 @@ def leave_as_announced(month: Month) -> None:
     r.state[people] = MOVED_OUT
 
 
-def move_between_wards(month: Month) -> None:
+def move_between_wards(month: SimulatedMonth) -> None:
     """転居 to another ward: one event with both addresses and a new 世帯番号."""
     city, flows, r, rng = month.city, month.city.parameters.flows, month.city.residents, month.rng
     wards = city.parameters.wards
@@ -86,7 +86,7 @@ def move_between_wards(month: Month) -> None:
     _relocate(month, people, group, target)
 
 
-def move_within_ward(month: Month) -> None:
+def move_within_ward(month: SimulatedMonth) -> None:
     """転居 within a ward: a whole household keeps its 世帯番号, who leaves one gets a new."""
     city, flows, r = month.city, month.city.parameters.flows, month.city.residents
     rate = flows.within_ward * flows.season_within[month.season]
@@ -97,7 +97,7 @@ def move_within_ward(month: Month) -> None:
     _relocate(month, people, group, target, keep_number=whole)
 
 
-def wed(month: Month) -> None:
+def wed(month: SimulatedMonth) -> None:
     """Two people who live alone form a household: one moves to the other, which is a 転居 in or between wards."""
     city, r, rng = month.city, month.city.residents, month.rng
     expected = city.parameters.flows.weddings / 12_000 * len(month.members)
@@ -120,7 +120,7 @@ def wed(month: Month) -> None:
     r.moved_in[guests] = part["event_on"]
 
 
-def movers(month: Month, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def movers(month: SimulatedMonth, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Who moves this month, at yearly ``rates`` per 1,000 residents of each ward.
 
     An adult begins a move: alone, or with the whole household. Nobody leaves minors behind without an adult.
@@ -156,7 +156,7 @@ def movers(month: Month, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return moved, group
 
 
-def _relocate(month: Month, people, group, target_ward, keep_number: np.ndarray | None = None) -> None:
+def _relocate(month: SimulatedMonth, people, group, target_ward, keep_number: np.ndarray | None = None) -> None:
     """Move groups to new addresses in ``target_ward`` (one a group) and record it."""
     city, r, h, journal = month.city, month.city.residents, month.city.households, month.journal
     keep = np.zeros(len(target_ward), dtype=bool) if keep_number is None else keep_number
@@ -178,7 +178,7 @@ def _relocate(month: Month, people, group, target_ward, keep_number: np.ndarray 
         month.city.lately["move"] = {**part, "lone": lone}
 
 
-def move_in(month: Month) -> None:
+def move_in(month: SimulatedMonth) -> None:
     """転入 and entries from abroad: new people, and some who lived here before and keep their 宛名番号."""
     city, flows, r, rng = month.city, month.city.parameters.flows, month.city.residents, month.rng
     rates = np.array([ward.in_ for ward in city.parameters.wards]) * flows.season_in[month.season] / 12_000
@@ -205,7 +205,7 @@ def move_in(month: Month) -> None:
     city.lately["in"] = {name: values[len(back) :] for name, values in part.items()}
 
 
-def _return(month: Month, ward: np.ndarray, count: int) -> np.ndarray:
+def _return(month: SimulatedMonth, ward: np.ndarray, count: int) -> np.ndarray:
     """People who moved out earlier come back, each to a household of their own in the first wards of ``ward``."""
     city, r, rng = month.city, month.city.residents, month.rng
     away = np.flatnonzero((r.state == MOVED_OUT) & (r.birth < city.last_day - 18 * 366))

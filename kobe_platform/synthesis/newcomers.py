@@ -13,7 +13,7 @@ from kobe_platform.synthesis.parameters import Flows
 from kobe_platform.synthesis.population import draw_counterparts, draw_names, new_people, one_for_group, place
 
 if TYPE_CHECKING:
-    from kobe_platform.synthesis.flows import Month
+    from kobe_platform.synthesis.flows import SimulatedMonth
 
 BORN_BEFORE = 40
 """Nobody is younger than so many days at the month's end: who moved in was born before."""
@@ -31,7 +31,7 @@ class Parties:
 
 
 def settle_newcomers(
-    month: Month, ward: np.ndarray, abroad: np.ndarray, *, alone: bool
+    month: SimulatedMonth, ward: np.ndarray, abroad: np.ndarray, *, alone: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """New households of new people, one for each entry of ``ward`` (ward indices).
 

@@ -20,7 +20,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class City(_Table):
+class CityParameters(_Table):
     """Sizes and shares of the city as a whole; shares are fractions of 1."""
 
     code: str
@@ -144,7 +144,7 @@ class Foreigners(_Table):
 class Parameters(_Table):
     """Everything that ``parameters.toml`` says."""
 
-    city: City
+    city: CityParameters
     pyramid: Pyramid
     wards: tuple[Ward, ...]
     families: Families

@@ -19,7 +19,7 @@ import polars as pl
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.synthesis import damage, dirt
 from kobe_platform.synthesis.city import City
-from kobe_platform.synthesis.effects import Effect, Table
+from kobe_platform.synthesis.effects import Effect, ExtractTable
 from kobe_platform.synthesis.layout import MOVEMENTS, REGISTER
 from kobe_platform.synthesis.writer import ENCODINGS, LAYOUTS, Form
 
@@ -85,7 +85,7 @@ class Soiled:
     blank in the register); only row quirks are listed.
     """
 
-    table: Table
+    table: ExtractTable
     planted: list[list]
 
 
@@ -163,7 +163,7 @@ def soil(
         befallen = rows[index]
         edits.append((index, befallen.with_columns(**quirk.effect.change).select(list(quirk.effect.change))))
         planted += _account(quirk, befallen, source)
-    table = Table(pl.concat([_edited(rows, edits), *added]))
+    table = ExtractTable(pl.concat([_edited(rows, edits), *added]))
     for quirk in asked:
         if quirk.effect.table is not None:
             table = quirk.effect.table(table, rng)

@@ -19,7 +19,7 @@ SEVERITIES = ("R", "Q", "W", "N", "hold")
 
 
 @dataclass(frozen=True)
-class Rule:
+class IntakeRule:
     """One rule: ``severity`` is R (reject), Q (set aside), W (warn), N (normalised) or hold."""
 
     id: str
@@ -31,7 +31,7 @@ class Rule:
 
 
 @cache
-def rules() -> Mapping[str, Rule]:
+def rules() -> Mapping[str, IntakeRule]:
     """Every rule by identifier.
 
     Raises:
@@ -39,10 +39,10 @@ def rules() -> Mapping[str, Rule]:
     """
     with RULES.open("rb") as file:
         tables = tomllib.load(file)
-    listed: dict[str, Rule] = {}
+    listed: dict[str, IntakeRule] = {}
     for name, table in tables.items():
         try:
-            listed[name] = Rule(name, **table)
+            listed[name] = IntakeRule(name, **table)
         except TypeError:
             raise _incomplete(name) from None
         if listed[name].severity not in SEVERITIES:

@@ -30,7 +30,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
-class Rule:
+class AccessRule:
     """Whom a route admits: ``anybody``, every signed-in member of ``staff``, or those with one of ``roles``.
 
     ``own_check``: the endpoint guards changes itself (sign-in, where there is no session yet; GraphQL).
@@ -48,20 +48,20 @@ class Rule:
         return person is not None and person.active and (self.staff or bool(person.roles & self.roles))
 
 
-ANYBODY = Rule(anybody=True)
-SIGN_IN = Rule(anybody=True, own_check=True)
-STAFF = Rule(staff=True)
+ANYBODY = AccessRule(anybody=True)
+SIGN_IN = AccessRule(anybody=True, own_check=True)
+STAFF = AccessRule(staff=True)
 
 
-def only(*roles: str) -> Rule:
+def only(*roles: str) -> AccessRule:
     """Those with one of these roles."""
-    return Rule(roles=frozenset(roles))
+    return AccessRule(roles=frozenset(roles))
 
 
 class GuardedRoute(Route):
     """A route with its rule; there is no other kind in the portal."""
 
-    def __init__(self, path: str, endpoint: Endpoint, rule: Rule, *, methods: tuple[str, ...] = ("GET",)) -> None:
+    def __init__(self, path: str, endpoint: Endpoint, rule: AccessRule, *, methods: tuple[str, ...] = ("GET",)) -> None:
         self.rule = rule
 
         async def guarded(request: Request) -> Response:
@@ -71,7 +71,7 @@ class GuardedRoute(Route):
         super().__init__(path, guarded, methods=list(methods), name=endpoint.__name__)
 
 
-async def _refusal(request: Request, rule: Rule) -> Response | None:
+async def _refusal(request: Request, rule: AccessRule) -> Response | None:
     portal: Portal = request.app.state.portal
     if not known_host(request, portal):
         return PlainTextResponse("このアドレスでは利用できません。", status_code=421)

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import REFUSED, note
-from kobe_platform.web.access import NOT_ADMITTED, Rule, known_host, only, same_origin, to_sign_in
+from kobe_platform.web.access import NOT_ADMITTED, AccessRule, known_host, only, same_origin, to_sign_in
 from kobe_platform.web.graphql_policy import MOST_BYTES, Operation, Refused, examined
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import refusal
@@ -36,8 +36,8 @@ NO_DAEMON = (
 )
 READERS = only("operator", "analyst", "auditor")
 OPERATORS = only("operator")
-NOBODY = Rule()
-RULES: dict[str, Rule] = {
+NOBODY = AccessRule()
+RULES: dict[str, AccessRule] = {
     "/server_info": READERS,
     "/dagit_info": READERS,
     GRAPHQL: READERS,
@@ -54,7 +54,7 @@ RULES: dict[str, Rule] = {
 """Rule by the pattern of Dagster's route. Its static files, which are everybody's on the internet, are for readers."""
 
 
-def rule_of(route: BaseRoute) -> Rule:
+def rule_of(route: BaseRoute) -> AccessRule:
     """The rule of one of Dagster's routes; nobody's, where it is not listed."""
     pattern = getattr(route, "path", "")
     if pattern in RULES:

@@ -42,7 +42,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class AuditReport:
+class TrailReport:
     """All sections for the days ``first`` to ``last``, both included, in Japan's time."""
 
     first: date
@@ -54,7 +54,7 @@ class AuditReport:
         return {**asdict(self), "first": self.first.isoformat(), "last": self.last.isoformat()}
 
 
-def audit_report(settings: Settings, database: Engine, first: date, last: date) -> AuditReport:
+def audit_report(settings: Settings, database: Engine, first: date, last: date) -> TrailReport:
     """Collect the report.
 
     Args:
@@ -74,7 +74,7 @@ def audit_report(settings: Settings, database: Engine, first: date, last: date) 
         _dagster(happened),
         _refusals(happened),
     )
-    return AuditReport(first, last, sections)
+    return TrailReport(first, last, sections)
 
 
 def _legal_bases(folder: Path, day: date) -> Section:

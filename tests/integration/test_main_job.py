@@ -18,7 +18,7 @@ from kobe_platform.planning.observing import installation_faults
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.reception.accounting import balance
 from kobe_platform.settings import Settings
-from kobe_platform.synthesis.deliveries import Plan, synthesize
+from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 
 pytestmark = pytest.mark.slow
 FIRST, LAST = "2025-11", "2025-12"
@@ -29,7 +29,7 @@ def place(tmp_path_factory) -> Settings:
     root = tmp_path_factory.mktemp("main_job")
     settings = Settings(home=root / "var", inbox=root / "inbox")
     LocalKeyStore.create(settings.keys, log=settings.key_log)
-    synthesize(Plan(settings.inbox, 60_000, FIRST, LAST, 0), lambda step: None)
+    synthesize(CityPlan(settings.inbox, 60_000, FIRST, LAST, 0), lambda step: None)
     return settings
 
 

@@ -27,7 +27,7 @@ from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import Settings
-from kobe_platform.synthesis.deliveries import Plan, synthesize
+from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 
 pytestmark = pytest.mark.slow
 MONTH, NEXT, GROUP = "2025-11", "2025-12", "stocks/month"
@@ -41,7 +41,7 @@ def place(tmp_path_factory):
     told = {"home": root / "var", "inbox": root / "inbox", "statistics": root / "statistics", "start": MONTH}
     settings = Settings(**told)
     LocalKeyStore.create(settings.keys, log=settings.key_log)
-    synthesize(Plan(settings.inbox, 20_000, MONTH, MONTH, 0), lambda step: None)
+    synthesize(CityPlan(settings.inbox, 20_000, MONTH, MONTH, 0), lambda step: None)
     assert process(settings).plan.empty
     with pytest.MonkeyPatch.context() as patched:
         for name, value in settings.environment().items():

@@ -15,7 +15,7 @@ from kobe_platform.contracts import load_contracts
 from kobe_platform.intake.deliveries import find
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import Settings
-from kobe_platform.synthesis import Form, Plan, synthesize
+from kobe_platform.synthesis import CityPlan, Form, synthesize
 
 MONTHS = ("2025-07", "2025-08", "2025-09")
 PERSONAL = ("resident_register", "resident_movements")
@@ -28,7 +28,7 @@ REASONS = {
 
 def _taken_in(folder: Path, dirt: float, form: Form) -> tuple[dict[str, dict], dict[str, dict[str, Abstracted]]]:
     """Truth and abstracted extracts by month."""
-    synthesize(Plan(folder / "inbox", 20_000, MONTHS[0], MONTHS[-1], 11, form, dirt, (), folder / "truth"))
+    synthesize(CityPlan(folder / "inbox", 20_000, MONTHS[0], MONTHS[-1], 11, form, dirt, (), folder / "truth"))
     contracts = load_contracts(Settings().contracts)
     deliveries = {(d.source, d.month): d for d in find(folder / "inbox", contracts, "28100")}
     towns = take_in(deliveries["town_districts", MONTHS[0]], contracts["town_districts"]).frame

@@ -20,7 +20,7 @@ import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.synthesis import Form, Plan, synthesize
+from kobe_platform.synthesis import CityPlan, Form, synthesize
 from tests.secrecy.canaries import Search
 from tests.secrecy.failing_run import STAGES
 from tests.secrecy.planting import NEEDLES, plant
@@ -70,7 +70,7 @@ def city(tmp_path_factory) -> City:
     root = tmp_path_factory.mktemp("canaries")
     city = City(root / "var", root / "inbox")
     synthesize(
-        Plan(city.inbox, 20_000, MONTH, MONTH, seed=7, form=Form("cp932", "delimited"), dirt=0.2), lambda *_: None
+        CityPlan(city.inbox, 20_000, MONTH, MONTH, seed=7, form=Form("cp932", "delimited"), dirt=0.2), lambda *_: None
     )
     plant(city.inbox / "28100" / "resident_register" / MONTH)
     LocalKeyStore.create(city.home / "keys", log=city.home / "log" / "key_use.jsonl")

@@ -192,9 +192,9 @@ class Homes:
         return folder
 
     def _synthesize(self, folder: Path) -> None:
-        from kobe_platform.synthesis.deliveries import Plan, synthesize
+        from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 
-        synthesize(Plan(folder, RESIDENTS, MONTH, NEXT, 0))
+        synthesize(CityPlan(folder, RESIDENTS, MONTH, NEXT, 0))
 
     def _prepare(self, name: str, place: Place) -> None:
         base, sensors, sources = DUE[name]

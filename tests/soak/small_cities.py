@@ -26,7 +26,7 @@ from kobe_platform.intake.deliveries import find
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import compute_group, groups, load_statistics, protect_group
-from kobe_platform.synthesis import Form, Plan, synthesize
+from kobe_platform.synthesis import CityPlan, Form, synthesize
 from kobe_platform.vocabulary.codes import Hierarchy, districts
 
 SIZES = (5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000, 20_000, 25_000, 30_000, 40_000)
@@ -37,7 +37,7 @@ ROWS_TAKEN = (1, 3, 20)
 
 def months(residents: int, seed: int, folder: Path) -> Iterator[tuple[str, dict[str, pl.DataFrame], Hierarchy]]:
     """(month, abstracted rows by source, areas) of a synthetic city; ``seed`` also makes the pseudonym keys."""
-    synthesize(Plan(folder / "inbox", residents, FIRST, LAST, seed, Form("utf-8-sig")))
+    synthesize(CityPlan(folder / "inbox", residents, FIRST, LAST, seed, Form("utf-8-sig")))
     contracts = load_contracts(Settings().contracts)
     deliveries = {(d.source, d.month): d for d in find(folder / "inbox", contracts, CITY)}
     towns = take_in(deliveries["town_districts", FIRST], contracts["town_districts"]).frame

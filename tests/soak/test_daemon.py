@@ -24,7 +24,7 @@ from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import PROJECT
 from kobe_platform.statistics import load_statistics
-from kobe_platform.synthesis.deliveries import Plan, synthesize
+from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 from tests.soak.homes import CITY, ESTIMATES, MOVEMENTS, REGISTER, RESIDENTS, TOWNS, Place, correct
 
 pytestmark = [
@@ -119,7 +119,7 @@ def until(condition, pause: float = 0.2) -> None:
 def city(tmp_path_factory) -> Path:
     """What the core systems will deliver."""
     folder = tmp_path_factory.mktemp("city")
-    synthesize(Plan(folder, RESIDENTS, LATE, LAST, 0))
+    synthesize(CityPlan(folder, RESIDENTS, LATE, LAST, 0))
     return folder
 
 

@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from kobe_platform.disclosure.methods.choice import Noise
 from kobe_platform.disclosure.methods.perturbation import PerturbationTable
 from kobe_platform.disclosure.model import Model
-from kobe_platform.disclosure.table_index import Layout, refusal
+from kobe_platform.disclosure.table_index import TableIndex, refusal
 from kobe_platform.disclosure.trees import base_of
 from kobe_platform.errors import DisclosureError
 
@@ -75,7 +75,7 @@ def _from_records(model: Model, cells: Mapping[str, pl.DataFrame], column: str) 
     return keys / RANGE
 
 
-def _summed(layout: Layout, frame: pl.DataFrame, column: str) -> np.ndarray:
+def _summed(layout: TableIndex, frame: pl.DataFrame, column: str) -> np.ndarray:
     if column not in frame.columns:
         raise refusal("a table lacks its column of cell keys", "disclosure.key", table=layout.table.name, column=column)
     given = frame[column].cast(pl.Int64, strict=False)

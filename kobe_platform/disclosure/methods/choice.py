@@ -37,7 +37,7 @@ class Noise(_Strict):
     keys: str | None = None
 
 
-class Step(_Strict):
+class CoarseningStep(_Strict):
     """One step of coarsening one column.
 
     Without ``keep`` the deepest level of the column's hierarchy goes up into its parents (districts into their ward,
@@ -49,7 +49,7 @@ class Step(_Strict):
     into: str | None = None
 
     @model_validator(mode="after")
-    def _both(self) -> Step:
+    def _both(self) -> CoarseningStep:
         if (self.keep is None) != (self.into is None):
             raise ValueError("keep and into belong together")
         return self
@@ -64,7 +64,7 @@ class Coarsening(_Strict):
 
     until: float = Field(gt=0, le=1)
     of: Literal["cells", "persons"] = "cells"
-    steps: tuple[Step, ...] = Field(min_length=1)
+    steps: tuple[CoarseningStep, ...] = Field(min_length=1)
 
 
 class Options(_Strict):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kobe_platform.disclosure.protection import Part
 
 
-class Choice(TypedDict):
+class StepsTaken(TypedDict):
     """What was merged in one table: how many steps, and for each the codes that were kept (None: one level up)."""
 
     steps: int
@@ -35,7 +35,7 @@ def coarsened(
     earlier: Mapping[str, Mapping[str, object]],
     protect: Callable[[Part], PartResult],
     at_most: Callable[[Part], PartResult],
-) -> tuple[PartResult, dict[str, Choice]]:
+) -> tuple[PartResult, dict[str, StepsTaken]]:
     """Protect a part, coarsening its tables until each shows what its specification asks for, or all steps are taken.
 
     Args:
@@ -47,7 +47,7 @@ def coarsened(
         DisclosureError: the part cannot be protected even with all steps taken.
     """
     wanted = [table for table in part.spec.tables if table.coarsen]
-    choices: dict[str, Choice] = {table.name: _read(table, earlier.get(table.name)) for table in wanted}
+    choices: dict[str, StepsTaken] = {table.name: _read(table, earlier.get(table.name)) for table in wanted}
     first: dict[str, float] = {}
     while True:
         tried = _merged(part, choices)
@@ -90,7 +90,7 @@ def coarsened_spec(spec: Spec, choices: Mapping[str, Mapping[str, object]]) -> S
     return spec
 
 
-def _read(table: Table, choice: Mapping[str, object] | None) -> Choice:
+def _read(table: Table, choice: Mapping[str, object] | None) -> StepsTaken:
     """A choice from outside, checked."""
     if choice is None:
         return {"steps": 0, "kept": []}
@@ -111,7 +111,7 @@ def _share(table: Table, report: TableReport) -> float:
 
 
 def _told(
-    result: PartResult, wanted: list[Table], choices: Mapping[str, Choice], first: Mapping[str, float]
+    result: PartResult, wanted: list[Table], choices: Mapping[str, StepsTaken], first: Mapping[str, float]
 ) -> PartResult:
     """The result with what coarsening cost: steps taken, share shown before and after."""
     said = {table.name: table for table in wanted}
@@ -132,7 +132,7 @@ def _told(
     return PartResult(result.tables, reports, result.programs)
 
 
-def _take_step(table: Table, choice: Choice, tried: Part) -> None:
+def _take_step(table: Table, choice: StepsTaken, tried: Part) -> None:
     """Add the next step of a table to its choice; for a gathering, choose the largest codes by what they count now."""
     assert table.coarsen is not None
     step = table.coarsen.steps[choice["steps"]]
@@ -148,7 +148,7 @@ def _take_step(table: Table, choice: Choice, tried: Part) -> None:
     choice["kept"].append(kept)
 
 
-def _merged(part: Part, choices: Mapping[str, Choice]) -> Part:
+def _merged(part: Part, choices: Mapping[str, StepsTaken]) -> Part:
     """The part with the chosen steps: specification, cells and patterns."""
     spec, cells = part.spec, dict(part.cells)
     hidden, start, sensitive = dict(part.hidden), dict(part.start), dict(part.sensitive)

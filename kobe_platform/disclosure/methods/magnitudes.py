@@ -25,7 +25,7 @@ import polars as pl
 
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import Rule
-from kobe_platform.disclosure.table_index import Layout, refusal
+from kobe_platform.disclosure.table_index import TableIndex, refusal
 
 NEVER_LARGE = 2**40
 """Stands for k: no hidden sum counts as harmless because it is large."""
@@ -95,7 +95,7 @@ def _share(rule: Rule, total: np.ndarray) -> np.ndarray:
     return np.maximum(1, np.ceil((rule.p_percent or DEFAULT_RANGE) * total / 100)).astype(np.int64)
 
 
-def _largest(layout: Layout, frame: pl.DataFrame) -> np.ndarray | None:
+def _largest(layout: TableIndex, frame: pl.DataFrame) -> np.ndarray | None:
     """The largest contributions of every cell, largest first."""
     columns = layout.table.largest
     if not columns:
@@ -115,7 +115,7 @@ def _largest(layout: Layout, frame: pl.DataFrame) -> np.ndarray | None:
     return largest
 
 
-def _contributors(layout: Layout, frame: pl.DataFrame) -> np.ndarray | None:
+def _contributors(layout: TableIndex, frame: pl.DataFrame) -> np.ndarray | None:
     column = layout.table.contributors
     if column is None:
         return None
@@ -128,7 +128,7 @@ def _contributors(layout: Layout, frame: pl.DataFrame) -> np.ndarray | None:
     return numbers
 
 
-def _whole(layout: Layout, frame: pl.DataFrame, column: str) -> np.ndarray:
+def _whole(layout: TableIndex, frame: pl.DataFrame, column: str) -> np.ndarray:
     name = layout.table.name
     if column not in frame.columns:
         raise refusal("a table lacks a column", "disclosure.column", table=name, column=column)
@@ -138,6 +138,6 @@ def _whole(layout: Layout, frame: pl.DataFrame, column: str) -> np.ndarray:
     return numbers.to_numpy()
 
 
-def _check(layout: Layout, total: np.ndarray, largest: np.ndarray | None) -> None:
+def _check(layout: TableIndex, total: np.ndarray, largest: np.ndarray | None) -> None:
     if largest is not None and (largest.sum(axis=-1) > total).any():
         raise refusal("contributions are more than their total", "disclosure.count", table=layout.table.name)

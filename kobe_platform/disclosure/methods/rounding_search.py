@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from kobe_platform.disclosure.table_index import Layout
+from kobe_platform.disclosure.table_index import TableIndex
 
 STEPS = 20_000
 REST = 10
@@ -19,7 +19,7 @@ MARGIN = 1e-6
 HEAVIER = 0.3
 
 
-def membership(layout: Layout) -> tuple[sparse.csr_array, np.ndarray]:
+def membership(layout: TableIndex) -> tuple[sparse.csr_array, np.ndarray]:
     """Which finest cells each cell is the sum of (cells × finest, 0/1), and the finest cells' flat positions."""
     matrix = sparse.csr_array(np.ones((1, 1)))
     for tree in layout.trees:
@@ -28,7 +28,7 @@ def membership(layout: Layout) -> tuple[sparse.csr_array, np.ndarray]:
     return sparse.csr_array(matrix), np.arange(layout.variables.size).reshape(layout.variables.shape)[grid].ravel()
 
 
-def exchange(layout: Layout, value: np.ndarray, base: int) -> np.ndarray | None:
+def exchange(layout: TableIndex, value: np.ndarray, base: int) -> np.ndarray | None:
     """Steps (multiples of ``base``) of every variable of one table, or None where the search ends too far off.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.model import Model
-from kobe_platform.disclosure.table_index import Layout
+from kobe_platform.disclosure.table_index import TableIndex
 
 
 def sensitive_cells(model: Model, cells: Mapping[str, pl.DataFrame], by_hand: np.ndarray) -> tuple[Model, np.ndarray]:
@@ -52,7 +52,7 @@ def homogeneous(model: Model) -> np.ndarray:
     return found
 
 
-def _homogeneous(model: Model, layout: Layout, axis: int) -> np.ndarray:
+def _homogeneous(model: Model, layout: TableIndex, axis: int) -> np.ndarray:
     tree = layout.trees[axis]
     rows = np.moveaxis(layout.variables, axis, 0).reshape(len(tree), -1)
     if int((tree.leaf & ~tree.residual).sum()) < 2:

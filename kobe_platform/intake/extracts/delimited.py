@@ -31,7 +31,7 @@ BLOCK = 16 << 20
 
 
 @dataclass(frozen=True, repr=False)
-class Source:
+class TextSource:
     """One file of a delivery in memory.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
     lines_before: int = 0
 
 
-def line_of(source: Source, record: int) -> int:
+def line_of(source: TextSource, record: int) -> int:
     """The physical line (from 1) on which a record (from 0, the header counted) begins.
 
     Line ends inside quotes belong to their record; blank lines belong to none.
@@ -57,7 +57,7 @@ def line_of(source: Source, record: int) -> int:
     return source.lines_before + line + 1
 
 
-def position_of(source: Source, offset: int, layout: Layout) -> tuple[int, int]:
+def position_of(source: TextSource, offset: int, layout: Layout) -> tuple[int, int]:
     """Physical line and column number (both from 1) of a byte."""
     data = source.data[:offset]
     ends, records = _ends(data)
@@ -86,7 +86,7 @@ def _inside_quotes(raw: np.ndarray) -> np.ndarray:
     return np.logical_xor.accumulate(raw == QUOTE)
 
 
-def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[list[str], int, dict[str, int]]:
+def header_columns(source: TextSource, contract: Contract, layout: Layout) -> tuple[list[str], int, dict[str, int]]:
     """Column ids in the file's order, the bytes that the header takes, and what was put right.
 
     Raises:
@@ -124,7 +124,7 @@ def header_columns(source: Source, contract: Contract, layout: Layout) -> tuple[
     return ids, size, {"header.reordered": 1} if reordered else {}
 
 
-def _head(source: Source, layout: Layout) -> list[list[str]]:
+def _head(source: TextSource, layout: Layout) -> list[list[str]]:
     """The first records of a file, as far as they are texts."""
     text = bytes(source.data[: 1 << 14]).decode(codec(source.encoding), "replace")
     try:
@@ -144,7 +144,7 @@ def _header_size(data: memoryview) -> int:
     return len(head)
 
 
-def parse(source: Source, ids: list[str], header_size: int, layout: Layout, *, public: bool = False) -> pa.Table:
+def parse(source: TextSource, ids: list[str], header_size: int, layout: Layout, *, public: bool = False) -> pa.Table:
     """The records below the header as binary columns of one chunk each.
 
     Args:
@@ -170,7 +170,7 @@ def parse(source: Source, ids: list[str], header_size: int, layout: Layout, *, p
     return table.combine_chunks()
 
 
-def _broken_record(source: Source, fields: int, layout: Layout, *, public: bool) -> DeliveryRejected:
+def _broken_record(source: TextSource, fields: int, layout: Layout, *, public: bool) -> DeliveryRejected:
     """The rejection that names the first record with another number of fields (slow, but only once)."""
     data = source.data
     ends, records = _ends(data)

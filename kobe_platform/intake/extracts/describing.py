@@ -11,7 +11,7 @@ from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.intake.deliveries import MANIFEST, Manifest, ManifestFile
 from kobe_platform.intake.extracts import delimited, fixed
-from kobe_platform.intake.extracts.delimited import Source
+from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import BOM, trimmed, undecodable
 from kobe_platform.intake.extracts.framing import unframed
 from kobe_platform.intake.extracts.published import read_published
@@ -55,7 +55,7 @@ def describe(folder: Path, contract: Contract, *, kind: str = "", sequence: int 
     files = tuple(
         ManifestFile(
             name=name,
-            rows=_rows(Source({"delivery": at, "file": name}, trimmed(data), encoding), contract, layout),
+            rows=_rows(TextSource({"delivery": at, "file": name}, trimmed(data), encoding), contract, layout),
             sha256=hashlib.sha256(data).hexdigest(),
             bytes=len(data),
         )
@@ -92,7 +92,7 @@ def _encoding(contract: Contract, contents: dict[str, bytes]) -> str:
     raise _unfit("no encoding of the contract fits all files", "export them in one encoding", "manifest.encoding")
 
 
-def _rows(source: Source, contract: Contract, layout: Layout) -> int:
+def _rows(source: TextSource, contract: Contract, layout: Layout) -> int:
     if layout.table:
         return read_published(source, contract, layout, layout.table).records
     body = unframed(source, layout, None)

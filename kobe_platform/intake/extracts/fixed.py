@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 
 from kobe_platform.contracts import Contract
-from kobe_platform.intake.extracts.delimited import Source
+from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import codec, undecodable
 from kobe_platform.vocabulary.rules import rejection
 
 SPACE = 0x20
 
 
-def records(source: Source, contract: Contract) -> tuple[np.ndarray, dict[str, slice]]:
+def records(source: TextSource, contract: Contract) -> tuple[np.ndarray, dict[str, slice]]:
     """The file as a matrix rows × bytes (line ends cut off), and where each column stands in it.
 
     Raises:
@@ -46,7 +46,7 @@ def _line_end(data: memoryview) -> bytes:
     return b"\r\n" if b"\r\n" in head else b"\r" if b"\r" in head and b"\n" not in head else b"\n"
 
 
-def parse(source: Source, contract: Contract) -> pa.Table:
+def parse(source: TextSource, contract: Contract) -> pa.Table:
     """All columns as binary of one chunk each, outer spaces cut.
 
     Raises:
@@ -63,7 +63,7 @@ def parse(source: Source, contract: Contract) -> pa.Table:
     return pa.table(columns)
 
 
-def _refuse_cut_characters(source: Source, field: np.ndarray, name: str) -> None:
+def _refuse_cut_characters(source: TextSource, field: np.ndarray, name: str) -> None:
     """Each field must decode on its own: a line feed after it turns a cut character into bytes that do not decode."""
     lines = np.full((field.shape[0], field.shape[1] + 1), 0x0A, dtype=np.uint8)
     lines[:, :-1] = field

@@ -8,7 +8,7 @@ import numpy as np
 
 from kobe_platform.contracts import Layout
 from kobe_platform.errors import Coordinate
-from kobe_platform.intake.extracts.delimited import CR, LF, QUOTE, Source
+from kobe_platform.intake.extracts.delimited import CR, LF, QUOTE, TextSource
 from kobe_platform.intake.extracts.encodings import codec
 from kobe_platform.vocabulary.rules import rejection
 
@@ -16,7 +16,7 @@ LONGEST_RECORD = 1 << 16
 """Bytes of a leading record or a trailer at most; they name a file and count its rows."""
 
 
-def unframed(source: Source, layout: Layout, rows: int | None) -> Source:
+def unframed(source: TextSource, layout: Layout, rows: int | None) -> TextSource:
     """The column line and the rows of a file, without what the layout says stands around them.
 
     Args:
@@ -32,7 +32,7 @@ def unframed(source: Source, layout: Layout, rows: int | None) -> Source:
     return _without_trailer(source, layout, rows) if layout.trailer else source
 
 
-def without_leading(source: Source, layout: Layout) -> Source:
+def without_leading(source: TextSource, layout: Layout) -> TextSource:
     """A file from its column line on; errors as :func:`unframed`."""
     at: dict[str, Coordinate] = {**source.at, "line": 1}
     start = 0
@@ -45,10 +45,12 @@ def without_leading(source: Source, layout: Layout) -> Source:
         start = stop
     if start >= len(source.data):
         raise rejection("file.leading", **at, records=layout.leading)
-    return Source(source.at, source.data[start:], source.encoding, source.lines_before + _lines(source.data[:start]))
+    return TextSource(
+        source.at, source.data[start:], source.encoding, source.lines_before + _lines(source.data[:start])
+    )
 
 
-def _without_trailer(source: Source, layout: Layout, rows: int | None) -> Source:
+def _without_trailer(source: TextSource, layout: Layout, rows: int | None) -> TextSource:
     data = source.data
     body = len(bytes(data[-LONGEST_RECORD:]).rstrip(b"\r\n")) + max(len(data) - LONGEST_RECORD, 0)
     tail = bytes(data[max(body - LONGEST_RECORD, 0) : body])
@@ -62,7 +64,7 @@ def _without_trailer(source: Source, layout: Layout, rows: int | None) -> Source
         raise rejection("file.trailer", **at, field=layout.trailer_field)
     if rows is not None and counted != rows:
         raise rejection("file.rows", **at, trailer=counted, manifest=rows)
-    return Source(source.at, data[:start], source.encoding, source.lines_before)
+    return TextSource(source.at, data[:start], source.encoding, source.lines_before)
 
 
 def _begins(fields: list[str], mark: str, layout: Layout) -> bool:
@@ -80,7 +82,7 @@ def _counted(fields: list[str], layout: Layout) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _fields(source: Source, start: int, stop: int, layout: Layout) -> list[str]:
+def _fields(source: TextSource, start: int, stop: int, layout: Layout) -> list[str]:
     """The fields of one record; of a fixed-width one, its text as a whole."""
     text = bytes(source.data[start:stop]).decode(codec(source.encoding), "replace").strip("\r\n")
     if layout.form == "fixed":

@@ -21,7 +21,7 @@ from kobe_platform.contracts.columns import Column
 from kobe_platform.contracts.published import PublishedTable
 from kobe_platform.errors import Coordinate, DeliveryRejected
 from kobe_platform.intake.extracts.declaring import for_a_record, for_missing, for_the_header, for_unclassified
-from kobe_platform.intake.extracts.delimited import Source, position_of
+from kobe_platform.intake.extracts.delimited import TextSource, position_of
 from kobe_platform.intake.extracts.encodings import codec, undecodable
 from kobe_platform.intake.extracts.framing import without_leading
 from kobe_platform.intake.extracts.texts import normalised
@@ -32,7 +32,7 @@ MOST_FIGURES = 20_000_000
 
 
 @dataclass(frozen=True, repr=False)
-class Figures:
+class PublishedFigures:
     """A published table as columns.
 
     Attributes:
@@ -60,7 +60,7 @@ _Record = tuple[int, list[str]]
 """Its first line, and its fields."""
 
 
-def read_published(source: Source, contract: Contract, layout: Layout, table: PublishedTable) -> Figures:
+def read_published(source: TextSource, contract: Contract, layout: Layout, table: PublishedTable) -> PublishedFigures:
     """The rows of a published table.
 
     Args:
@@ -83,14 +83,14 @@ def read_published(source: Source, contract: Contract, layout: Layout, table: Pu
     return _figures(heads, given, rows, contract, table)
 
 
-def _check_encoding(source: Source, layout: Layout) -> None:
+def _check_encoding(source: TextSource, layout: Layout) -> None:
     offset = undecodable(source.data, source.encoding)
     if offset is not None:
         line, column = position_of(source, offset, layout)
         raise rejection("file.encoding", **source.at, line=line, column_number=column)
 
 
-def _given(source: Source, title: str, table: PublishedTable) -> dict[str, str]:
+def _given(source: TextSource, title: str, table: PublishedTable) -> dict[str, str]:
     """What the title and the file's name say of all rows."""
     given: dict[str, str] = {}
     for where, text, find in (
@@ -106,7 +106,7 @@ def _given(source: Source, title: str, table: PublishedTable) -> dict[str, str]:
     return given
 
 
-def _records(body: Source) -> Iterator[_Record]:
+def _records(body: TextSource) -> Iterator[_Record]:
     """Records with any text, and the line that each begins on."""
     reader = csv.reader(io.StringIO(bytes(body.data).decode(codec(body.encoding)), newline=""))
     line = 1
@@ -207,7 +207,7 @@ def _check_widths(at: Mapping[str, str], rows: list[_Record], width: int) -> Non
 
 def _figures(
     heads: _Heads, given: Mapping[str, str], rows: list[_Record], contract: Contract, table: PublishedTable
-) -> Figures:
+) -> PublishedFigures:
     places = list(heads.spread) or [-1]
     if len(rows) * len(places) > MOST_FIGURES:
         raise _too_large(len(rows) * len(places))
@@ -225,7 +225,7 @@ def _figures(
     binary = {name: array.cast(pa.binary()) for name, array in columns.items()}
     lines = [line for line, _ in rows for _ in places]
     fields = [place + 1 for _ in rows for place in places] if heads.spread else []
-    return Figures(pa.table(binary), lines, fields, len(rows))
+    return PublishedFigures(pa.table(binary), lines, fields, len(rows))
 
 
 def _too_large(figures: int) -> DeliveryRejected:

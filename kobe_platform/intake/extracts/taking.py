@@ -14,12 +14,12 @@ from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.intake.deliveries import Delivery, Manifest, ManifestFile, read_verified, verify_manifest
 from kobe_platform.intake.extracts import delimited, fixed
-from kobe_platform.intake.extracts.delimited import Source
+from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import trimmed, undecodable
 from kobe_platform.intake.extracts.framing import unframed
 from kobe_platform.intake.extracts.leak_check import check_leaks
 from kobe_platform.intake.extracts.public import public_frame
-from kobe_platform.intake.extracts.published import Figures, read_published
+from kobe_platform.intake.extracts.published import PublishedFigures, read_published
 from kobe_platform.intake.extracts.screening import Screening, screen
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.vocabulary.rules import rejection
@@ -47,10 +47,10 @@ class Taken:
 class _Part:
     """One parsed file: its rows, and what is needed to find a row's line."""
 
-    source: Source
+    source: TextSource
     table: pa.Table
     records_before: int = 0
-    figures: Figures | None = None
+    figures: PublishedFigures | None = None
 
     def at(self, row: int, layout: Layout) -> dict[str, str | int]:
         if self.figures is not None:
@@ -145,7 +145,7 @@ def _read(
     normalised: dict[str, int],
 ) -> _Part:
     data = trimmed(read_verified(delivery, file))
-    source = Source({**delivery.at, "file": file.name}, data, encoding)
+    source = TextSource({**delivery.at, "file": file.name}, data, encoding)
     if layout.table:
         figures = read_published(source, contract, layout, layout.table)
         if figures.records != file.rows:
@@ -164,7 +164,7 @@ def _read(
     return _Part(source, table, before)
 
 
-def _parse_while_decoding(source: Source, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
+def _parse_while_decoding(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
     """Columns of a delimited file; its encoding is checked on another core meanwhile, and complains first."""
     with ThreadPoolExecutor(1) as pool:
         decoding = pool.submit(undecodable, source.data, source.encoding)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from kobe_platform.statistics.select.sources import DISTRICT, Source, SourceColumn
+from kobe_platform.statistics.select.sources import DISTRICT, SelectSource, SourceColumn
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement
 from kobe_platform.vocabulary.codes import UNKNOWN
 
@@ -35,7 +35,7 @@ class Conditions:
     """The judge of a WHERE clause over one source."""
 
     statement: Statement
-    source: Source
+    source: SelectSource
 
     def judge(self, node: Node) -> None:
         """Go through a condition.

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from kobe_platform.statistics.select.conditions import Conditions
-from kobe_platform.statistics.select.sources import Source
+from kobe_platform.statistics.select.sources import SelectSource
 from kobe_platform.statistics.select.syntax import Node, Statement, expressions, parse, rendered
 from kobe_platform.vocabulary.codes import Hierarchy
 
@@ -66,7 +66,7 @@ class Counts:
         ungrouped = {"group_expressions": [], "group_sets": [], "aggregate_handling": "STANDARD_HANDLING"}
         return {**self.statement.node, "modifiers": [], **ungrouped}
 
-    def judge(self, source: Source, trees: Mapping[str, Hierarchy | None]) -> None:
+    def judge(self, source: SelectSource, trees: Mapping[str, Hierarchy | None]) -> None:
         """What is named against what the source has.
 
         Args:

@@ -53,7 +53,7 @@ class SourceColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class SelectSource:
     """One source of rows or of public figures; one object for each content of a contract.
 
     Attributes:
@@ -93,7 +93,7 @@ def _type(column: SourceColumn) -> pl.DataType:
     return pl.String() if isinstance((column.example or ("",))[0], str) else kinds[column.kind]
 
 
-def sources_of(contracts: Mapping[str, Contract]) -> dict[str, Source]:
+def sources_of(contracts: Mapping[str, Contract]) -> dict[str, SelectSource]:
     """The sources of all contracts by name.
 
     Raises:
@@ -103,7 +103,7 @@ def sources_of(contracts: Mapping[str, Contract]) -> dict[str, Source]:
 
 
 @lru_cache(maxsize=64)
-def _source(contract_json: str) -> Source:
+def _source(contract_json: str) -> SelectSource:
     contract = Contract.model_validate_json(contract_json)
     stored = [made for column in contract.columns for made in _made(column)]
     public = contract.sensitivity == "public"
@@ -112,7 +112,7 @@ def _source(contract_json: str) -> Source:
     if not public:
         columns |= {tree.name: _derived(tree) for tree in hierarchies().values() if _derives(tree, columns)}
     keys = [c.to for c in contract.having(rules.Pseudonym) if c.id in contract.key]
-    return Source(contract.name, columns, frozenset(withheld), next(iter(keys), ""), tuple(stored), public)
+    return SelectSource(contract.name, columns, frozenset(withheld), next(iter(keys), ""), tuple(stored), public)
 
 
 def _derives(tree: Hierarchy, columns: Mapping[str, SourceColumn]) -> bool:

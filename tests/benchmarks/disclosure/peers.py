@@ -19,7 +19,7 @@ import polars as pl
 
 from kobe_platform.disclosure.model import Model, build_model
 from kobe_platform.disclosure.suppression.primary import primary_cells
-from kobe_platform.disclosure.table_index import Layout
+from kobe_platform.disclosure.table_index import TableIndex
 
 VERSION = "0.6.0"
 LONGEST = 330
@@ -67,7 +67,7 @@ def tau_argus(spec, cells, method: str, python: Path) -> dict:
     }
 
 
-def _written(place: Path, model: Model, layout: Layout, primary: np.ndarray, method: str) -> Path:
+def _written(place: Path, model: Model, layout: TableIndex, primary: np.ndarray, method: str) -> Path:
     """Table, metadata, hierarchies and batch in the peer's formats."""
     ids = layout.variables.ravel()
     value, named = model.value[ids], primary[ids]
@@ -106,7 +106,7 @@ def _indented(tree, node: int, level: int):
         yield from _indented(tree, child, level + 1)
 
 
-def _hidden(path: Path, layout: Layout, model: Model) -> np.ndarray:
+def _hidden(path: Path, layout: TableIndex, model: Model) -> np.ndarray:
     """The peer's pattern as one boolean a variable."""
     width = len(layout.columns)
     rows = pl.read_csv(path, separator=";", has_header=False, infer_schema=False)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from kobe_platform.alerts import Report, alerts_file, deliver, load_alerts
+from kobe_platform.alerts import SendingReport, alerts_file, deliver, load_alerts
 from kobe_platform.alerts.sent import EVENT_DAYS, MOST_EVENTS, Memory
 from kobe_platform.errors import CustodyError
 from kobe_platform.vocabulary.clock import JAPAN
@@ -21,7 +21,7 @@ NOW = datetime(2026, 1, 5, 9, tzinfo=JAPAN)
 
 
 def test_silence_touches_nothing(tmp_path):
-    assert deliver([notice()], load_alerts(alerts_file(tmp_path)), tmp_path) == Report(silent=True)
+    assert deliver([notice()], load_alerts(alerts_file(tmp_path)), tmp_path) == SendingReport(silent=True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -25,7 +25,7 @@ from kobe_platform.reception.steps import abstract_month, admit_month, take_in_d
 from kobe_platform.release.collect import collect
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
-from kobe_platform.synthesis.deliveries import Plan, synthesize
+from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 from kobe_platform.tabulation.steps import count_group, publish_public, take_in_public
 
 CONTRACTS = load_contracts(Settings().contracts)
@@ -71,7 +71,7 @@ def partitions(tmp_path_factory):
     LocalKeyStore.create(place.keys, log=place.key_log)
     keys = LocalKeyStore.open(place.keys, log=place.key_log)
     store = PartitionStore(place.store, keys, municipality=place.municipality, principal="test")
-    synthesize(Plan(place.inbox, 3_000, MONTH, MONTH, 0), lambda step: None)
+    synthesize(CityPlan(place.inbox, 3_000, MONTH, MONTH, 0), lambda step: None)
     deliveries = {delivery.source: delivery for delivery in find(place.inbox, CONTRACTS, place.municipality)}
     made = []
     for name in ("town_districts", "resident_register", "resident_movements"):

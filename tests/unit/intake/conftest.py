@@ -15,7 +15,7 @@ from kobe_platform.intake import deliveries
 from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.intake.extracts import Taken, take_in
 from kobe_platform.settings import PROJECT
-from kobe_platform.synthesis import Form, Plan, synthesize
+from kobe_platform.synthesis import CityPlan, Form, synthesize
 
 REGISTER, MOVEMENTS, TOWNS = "resident_register", "resident_movements", "town_districts"
 FIRST, MONTH = "2025-07", "2025-08"
@@ -76,7 +76,7 @@ def make_inbox(tmp_path_factory, contracts) -> Callable[..., Inbox]:
         key = (quirks, form, residents)
         if key not in made:
             path = tmp_path_factory.mktemp("inbox")
-            plan = Plan(path, residents, FIRST, MONTH, seed=3, dirt=0.0, form=form, quirks=quirks)
+            plan = CityPlan(path, residents, FIRST, MONTH, seed=3, dirt=0.0, form=form, quirks=quirks)
             made[key] = Inbox(path, contracts, {(w.source, w.month): w.planted for w in synthesize(plan)})
         return made[key]
 

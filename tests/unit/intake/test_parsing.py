@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.contracts import Layout, load_contract
-from kobe_platform.intake.extracts.delimited import Source, header_columns, line_of, parse, position_of
+from kobe_platform.intake.extracts.delimited import TextSource, header_columns, line_of, parse, position_of
 from kobe_platform.intake.extracts.encodings import undecodable
 from kobe_platform.settings import PROJECT
 
@@ -34,7 +34,7 @@ def written(rows: list[list[str]], encoding: str) -> tuple[memoryview, list[list
 @given(ROWS, st.sampled_from(["cp932", "utf-8"]))
 def test_records_are_those_of_the_csv_module(rows, encoding):
     data, expected = written(rows, encoding)
-    source = Source({}, data, encoding)
+    source = TextSource({}, data, encoding)
     ids, size, _ = header_columns(source, CONTRACT, LAYOUT)
     table = parse(source, ids, size, LAYOUT)
     got = [[cell.decode(encoding) for cell in row] for row in zip(*(c.to_pylist() for c in table.columns), strict=True)]
@@ -47,14 +47,14 @@ def test_a_record_begins_where_an_editor_shows_it(rows):
     data, rows = written(rows, "utf-8")
     lines = 1
     for record, cells in enumerate([HEADER, *rows]):
-        assert line_of(Source({}, data, "utf-8"), record) == lines
+        assert line_of(TextSource({}, data, "utf-8"), record) == lines
         inside = ",".join(cells).replace("\r\n", "\n").replace("\r", "\n")
         lines += 1 + inside.count("\n")
 
 
 def test_blank_lines_are_lines_but_no_records():
     data = memoryview(b"h\r\n\r\na\r\n\n\n\r\nb")
-    assert [line_of(Source({}, data, "cp932"), record) for record in range(3)] == [1, 3, 7]
+    assert [line_of(TextSource({}, data, "cp932"), record) for record in range(3)] == [1, 3, 7]
 
 
 @settings(max_examples=200, deadline=None)
@@ -83,4 +83,4 @@ def test_bytes_are_refused_exactly_where_the_codec_refuses_them(data, encoding):
     ],
 )
 def test_a_byte_is_placed_by_line_and_column(data, offset, place):
-    assert position_of(Source({}, memoryview(data), "cp932"), offset, LAYOUT) == place
+    assert position_of(TextSource({}, memoryview(data), "cp932"), offset, LAYOUT) == place

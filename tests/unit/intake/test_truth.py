@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from kobe_platform.synthesis import Form, Plan, synthesize
+from kobe_platform.synthesis import CityPlan, Form, synthesize
 
 from .conftest import FIRST, MONTH, MOVEMENTS, REGISTER, Inbox
 
@@ -15,7 +15,7 @@ from .conftest import FIRST, MONTH, MOVEMENTS, REGISTER, Inbox
 @pytest.fixture(scope="module", params=["delimited", "fixed"])
 def city(request, tmp_path_factory, contracts):
     path, truth = tmp_path_factory.mktemp("inbox"), tmp_path_factory.mktemp("truth")
-    plan = Plan(path, 6000, FIRST, MONTH, seed=7, dirt=0.0, form=Form("cp932", request.param), truth=truth)
+    plan = CityPlan(path, 6000, FIRST, MONTH, seed=7, dirt=0.0, form=Form("cp932", request.param), truth=truth)
     synthesize(plan)
     inbox = Inbox(path, contracts, {})
     counted = json.loads((truth / f"{MONTH}.json").read_text("utf-8"))

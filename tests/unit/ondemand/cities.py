@@ -19,7 +19,7 @@ from kobe_platform.settings import Settings
 from kobe_platform.statistics import groups, load_statistics
 from kobe_platform.statistics.history import record_release
 from kobe_platform.statistics.protection import specification
-from kobe_platform.synthesis.deliveries import Plan, synthesize
+from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 from kobe_platform.tabulation.steps import areas_of, count_group, protect_counts
 
 MONTH = "2025-12"
@@ -36,7 +36,7 @@ def city_desk(root: Path, residents: int, published: Collection[str] = (), seed:
     keys = LocalKeyStore.open(place.keys, log=place.key_log)
     store = PartitionStore(place.store, keys, municipality=place.municipality, principal="test")
     contracts = load_contracts(place.contracts)
-    synthesize(Plan(place.inbox, residents, MONTH, MONTH, seed), lambda step: None)
+    synthesize(CityPlan(place.inbox, residents, MONTH, MONTH, seed), lambda step: None)
     deliveries = {delivery.source: delivery for delivery in find(place.inbox, contracts, place.municipality)}
     for name in ("town_districts", "resident_register"):
         take_in_delivery(deliveries[name], contracts[name], store, place.root)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kobe_platform.contracts import load_contracts
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.compute import prepare
-from kobe_platform.statistics.select.sources import DISTRICT, Source, SourceColumn, sources_of
+from kobe_platform.statistics.select.sources import DISTRICT, SelectSource, SourceColumn, sources_of
 from kobe_platform.vocabulary.codes import hierarchies
 
 SOURCES = sources_of(load_contracts(Settings().contracts))
@@ -36,7 +36,7 @@ minimum_frequency = 10
 class Drawn:
     """A statistic: its file as the house writes it, and as somebody else may have."""
 
-    source: Source
+    source: SelectSource
     plain: str
     styled: str
     seed: int
@@ -46,7 +46,7 @@ class Drawn:
         return prepare(raw_rows(self.source, number, self.seed), self.source.columns)
 
 
-def raw_rows(source: Source, number: int, seed: int) -> pl.DataFrame:
+def raw_rows(source: SelectSource, number: int, seed: int) -> pl.DataFrame:
     """Rows as they lie in the lake."""
     rng = np.random.default_rng(seed)
     made_up = source.made_up_rows()
@@ -85,7 +85,7 @@ def _origin(name: str) -> str:
     return hierarchies()[name].source if name in hierarchies() else name
 
 
-def conditions(source: Source, depth: int = 2):
+def conditions(source: SelectSource, depth: int = 2):
     """Conditions that are allowed over a source."""
     single = st.sampled_from(sorted(source.columns.values(), key=lambda one: one.name)).flatmap(
         lambda column: _condition(source, column)
@@ -100,7 +100,7 @@ def conditions(source: Source, depth: int = 2):
     )
 
 
-def _condition(source: Source, column: SourceColumn):
+def _condition(source: SelectSource, column: SourceColumn):
     name = column.name
     if column.kind == "truth":
         return st.sampled_from([name, f"NOT {name}", f"{name} = true", f"{name} <> true", f"{name} IN (false)"])
@@ -129,7 +129,7 @@ def _condition(source: Source, column: SourceColumn):
 
 
 @st.composite
-def _styled(draw, source: Source, outputs: dict[str, str], measure: str, where: str | None) -> str:
+def _styled(draw, source: SelectSource, outputs: dict[str, str], measure: str, where: str | None) -> str:
     """The same count, written by somebody else."""
     alias = draw(st.sampled_from(["", "r", "R"]))
     named = draw(st.sampled_from(["", alias or source.name]))

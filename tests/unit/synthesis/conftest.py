@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kobe_platform.synthesis import Form, Plan, Written, synthesize
+from kobe_platform.synthesis import CityPlan, Form, WrittenDelivery, synthesize
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -19,11 +19,11 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def deliver(tmp_path: Path) -> Callable[..., list[Written]]:
+def deliver(tmp_path: Path) -> Callable[..., list[WrittenDelivery]]:
     """Synthesize a small city of one month; keywords as of ``Plan``, ``form`` as (encoding, layout)."""
 
-    def run(folder: str = "inbox", form: tuple[str, str] = ("utf-8", "delimited"), **options) -> list[Written]:
+    def run(folder: str = "inbox", form: tuple[str, str] = ("utf-8", "delimited"), **options) -> list[WrittenDelivery]:
         settings = {"residents": 3_000, "first": "2025-07", "last": "2025-07", "seed": 5, "dirt": 0.0, **options}
-        return synthesize(Plan(out=tmp_path / folder, form=Form(*form), **settings))
+        return synthesize(CityPlan(out=tmp_path / folder, form=Form(*form), **settings))
 
     return run

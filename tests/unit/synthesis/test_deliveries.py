@@ -14,7 +14,7 @@ import pytest
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import PROJECT
-from kobe_platform.synthesis import Form, Plan, live, truth
+from kobe_platform.synthesis import CityPlan, Form, live, truth
 from kobe_platform.synthesis.layout import ITEMS, headers, widths
 
 from .reading import of, read
@@ -185,12 +185,12 @@ def test_protected_persons_stand_in_the_extract_with_their_households(deliver):
 )
 def test_a_plan_that_cannot_be_made_is_refused(tmp_path, options):
     with pytest.raises(ConfigurationError):
-        Plan(**{"out": tmp_path, "residents": 2_000, "first": "2025-07", "last": "2025-07", **options})
+        CityPlan(**{"out": tmp_path, "residents": 2_000, "first": "2025-07", "last": "2025-07", **options})
 
 
 def test_truth_is_never_written_into_the_inbox(tmp_path):
     with pytest.raises(ConfigurationError):
-        Plan(tmp_path, 2_000, "2025-07", "2025-07", truth=tmp_path / "28100")
+        CityPlan(tmp_path, 2_000, "2025-07", "2025-07", truth=tmp_path / "28100")
 
 
 def test_an_unknown_form_is_refused():

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.synthesis import Form, Plan, Written, synthesize
+from kobe_platform.synthesis import CityPlan, Form, WrittenDelivery, synthesize
 from kobe_platform.synthesis.quirks import TREATMENTS, Quirk, registry
 
 from .reading import of, read
@@ -30,34 +30,34 @@ def _form(quirk: Quirk) -> tuple[str, str]:
     return ("utf-8" if "utf-8" in quirk.encodings else quirk.encodings[0]), quirk.layouts[0]
 
 
-def _data(delivery: Written) -> bytes:
+def _data(delivery: WrittenDelivery) -> bytes:
     (file,) = (p for p in delivery.path.iterdir() if p.name != "manifest.json")
     return file.read_bytes()
 
 
-def _manifest(delivery: Written) -> dict:
+def _manifest(delivery: WrittenDelivery) -> dict:
     return json.loads((delivery.path / "manifest.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, str]], list[Written]]:
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, str]], list[WrittenDelivery]]:
     """The clean deliveries in one form, made once."""
     folder = tmp_path_factory.mktemp("clean")
 
     @cache
-    def run(form: tuple[str, str]) -> list[Written]:
-        return synthesize(Plan(folder / "-".join(form), RESIDENTS, MONTH, MONTH, SEED, Form(*form), dirt=0.0))
+    def run(form: tuple[str, str]) -> list[WrittenDelivery]:
+        return synthesize(CityPlan(folder / "-".join(form), RESIDENTS, MONTH, MONTH, SEED, Form(*form), dirt=0.0))
 
     return run
 
 
 @pytest.fixture
-def planted(clean: Callable, tmp_path: Path) -> Callable[[Quirk], tuple[Written, Written, list]]:
+def planted(clean: Callable, tmp_path: Path) -> Callable[[Quirk], tuple[WrittenDelivery, WrittenDelivery, list]]:
     """The clean delivery, the one with the quirk, and the truth's account of what was planted."""
 
-    def run(quirk: Quirk) -> tuple[Written, Written, list]:
+    def run(quirk: Quirk) -> tuple[WrittenDelivery, WrittenDelivery, list]:
         form, source, truth = _form(quirk), quirk.sources[0], tmp_path / "truth"
-        plan = Plan(tmp_path / quirk.name, RESIDENTS, MONTH, MONTH, SEED, Form(*form), 0.0, (quirk.name,), truth)
+        plan = CityPlan(tmp_path / quirk.name, RESIDENTS, MONTH, MONTH, SEED, Form(*form), 0.0, (quirk.name,), truth)
         dirty = of(synthesize(plan), source)
         account = json.loads((truth / f"{MONTH}.json").read_text("utf-8"))["planted"]
         return of(clean(form), source), dirty, account[source]
@@ -232,7 +232,7 @@ def test_what_cannot_be_planted_is_refused(deliver, request_):
 def test_the_mix_changes_as_many_rows_as_it_counts(clean, tmp_path):
     form = ("utf-8", "delimited")
     before = read(of(clean(form), "resident_register"))
-    plan = Plan(tmp_path, RESIDENTS, MONTH, MONTH, SEED, Form(*form), dirt=1.0)
+    plan = CityPlan(tmp_path, RESIDENTS, MONTH, MONTH, SEED, Form(*form), dirt=1.0)
     dirty = of(synthesize(plan), "resident_register")
     after = read(dirty)
     own = after.head(before.height)
