@@ -16,7 +16,7 @@ from kobe_platform.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
+FOLDED = ("理由 reason", "内容", "場所 where")
 MISFILED = "2026-01"
 """A month whose folder gets a delivery that says it is of another month: what a rejection looks like."""
 
@@ -100,11 +100,9 @@ def receipts_of(settings: Settings) -> list[dict]:
 
 def deliveries_tables(settings: Settings) -> list[Table]:
     """Deliveries by source and outcome, each refusal with its reason; then rows set aside by rule."""
-    from rich.table import Table
-
     receipts = receipts_of(settings)
-    table = Table(
-        "データ source", "受理 accepted", "却下 rejected", "保留 held", "行 rows", "有効 kept", title="提供 deliveries"
+    table = _table(
+        "提供 deliveries", "データ source", "受理 accepted", "却下 rejected", "保留 held", "行 rows", "有効 kept"
     )
     for source in sorted({receipt["source"] for receipt in receipts}):
         own = [receipt for receipt in receipts if receipt["source"] == source]
@@ -116,8 +114,7 @@ def deliveries_tables(settings: Settings) -> list[Table]:
     tables = [table]
     refused = [receipt for receipt in receipts if receipt["status"] != "accepted"]
     if refused:
-        reasons = Table("月 month", "データ source", "規則 rule", title="却下・保留の理由 reasons")
-        reasons.add_column("理由 reason", overflow="fold")  # a Japanese sentence has no spaces to break at
+        reasons = _table("却下・保留の理由 reasons", "月 month", "データ source", "規則 rule", "理由 reason")
         for receipt in refused:
             error = receipt["error"]
             reasons.add_row(receipt["month"], receipt["source"], error["code"], error["ja"])
@@ -126,8 +123,6 @@ def deliveries_tables(settings: Settings) -> list[Table]:
 
 
 def _rules_table(receipts: list[dict]) -> Table:
-    from rich.table import Table
-
     from kobe_platform.vocabulary.rules import rules
 
     titles = {
@@ -136,9 +131,7 @@ def _rules_table(receipts: list[dict]) -> Table:
         "filtered": "対象外 filtered",
         "warned": "警告 warned",
     }
-    table = Table("扱い", "規則 rule", title="行の扱い rows by rule")
-    table.add_column("内容", overflow="fold")
-    table.add_column("行 rows")
+    table = _table("行の扱い rows by rule", "扱い", "規則 rule", "内容", "行 rows")
     for kind, title in titles.items():
         counts: Counter[str] = Counter()
         for receipt in receipts:
@@ -152,11 +145,9 @@ def _rules_table(receipts: list[dict]) -> Table:
 
 def partitions_table(settings: Settings) -> Table:
     """Partitions in force by stage."""
-    from rich.table import Table
-
     from kobe_platform.lake import STAGES
 
-    table = Table("段階 stage", "区画 partitions", "月 months", "MB", title="蓄積(すべて暗号化) encrypted store")
+    table = _table("蓄積(すべて暗号化) encrypted store", "段階 stage", "区画 partitions", "月 months", "MB")
     for stage in STAGES:
         heads = sorted((settings.store / stage).glob("*/*/head.json"))
         size = sum(path.stat().st_size for path in (settings.store / stage).glob("*/*/*/data.parquet"))
@@ -167,8 +158,6 @@ def partitions_table(settings: Settings) -> Table:
 
 def cells_table(settings: Settings) -> Table:
     """Published and suppressed cells by protection group, with the auditor's verdict as the manifests keep it."""
-    from rich.table import Table
-
     from kobe_platform.release.collect import published_partitions
     from kobe_platform.statistics import load_statistics
     from kobe_platform.trials import Trials
@@ -183,8 +172,8 @@ def cells_table(settings: Settings) -> Table:
             facts = partition.facts
             own.update({key: int(facts.get(key, 0)) for key in ("published", "suppressed")})
             own["unsafe"] += not facts.get("audit_safe", statistics[name].kind == "public")
-    table = Table(
-        "群 group", "表 tables", "公表 published", "秘匿 suppressed", "割合 share", "監査 audit", title="公表値 cells"
+    table = _table(
+        "公表値 cells", "群 group", "表 tables", "公表 published", "秘匿 suppressed", "割合 share", "監査 audit"
     )
     for group, own in sorted(counts.items()):
         share = own["published"] / max(own["published"] + own["suppressed"], 1)
@@ -197,19 +186,25 @@ def cells_table(settings: Settings) -> Table:
 
 def release_table(settings: Settings) -> list[Table]:
     """The release in force, or nothing."""
-    from rich.table import Table
-
     from kobe_platform.lounge.release import current
 
     release = current(settings.releases)
     if release is None:
         return []
-    table = Table(
-        "公開 release", "ページ pages", "表 tables", "サイト sites", "場所 where", title="公開 release in force"
-    )
+    table = _table("公開 release in force", "公開 release", "ページ pages", "表 tables", "サイト sites", "場所 where")
     where = str(settings.releases / "current")
     table.add_row(release.id, str(len(release.pages)), str(len(release.tables)), str(len(release.sites)), where)
     return [table]
+
+
+def _table(title: str, *headings: str) -> Table:
+    """A table in which nothing is cut: names and numbers stand on one line, sentences and paths are folded."""
+    from rich.table import Table
+
+    table = Table(title=title)
+    for heading in headings:
+        table.add_column(heading.replace(" ", "\n", 1), overflow="fold", no_wrap=heading not in FOLDED)
+    return table
 
 
 def _store(settings: Settings):
