@@ -19,8 +19,8 @@ DAGSTER_WINGS = {
 }
 # Lower rooms first; a room may import rooms of its own rank or below.
 RANKS = (
-    {"errors", "settings", "code_version", "lazily"},
-    {"vocabulary"},
+    {"errors", "code_version", "lazily"},
+    {"vocabulary", "settings"},
     {"contracts"},
     {"custody", "disclosure"},
     {"intake", "lake", "abstraction", "trials"},

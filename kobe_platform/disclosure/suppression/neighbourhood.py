@@ -13,6 +13,8 @@ from kobe_platform.disclosure.trees import Tree
 
 NEAR, WIDE, ALL = 0, 1, 2
 LEAST_SCOPE = 500
+UNSEEN_STEPS = 2
+"""A cell's own differences and sums, and the differences of these sums."""
 
 
 def relatives(tree: Tree, node: int, reach: int) -> np.ndarray:
@@ -45,7 +47,7 @@ class Neighbourhoods:
         self._table, self._position = table[order], position[order]
         self._starts = np.searchsorted(flat[order], np.arange(model.size + 1))
         self._layouts = layouts
-        self._joint = bool(model.joint.any())
+        self._unseen = bool(model.slack.any())
         self._relatives = cache(lambda table, axis, node, reach: relatives(layouts[table].trees[axis], node, reach))
 
     def around(self, variable: int, reach: int, free: np.ndarray, movable: np.ndarray) -> np.ndarray:
@@ -79,7 +81,7 @@ class Neighbourhoods:
                 index.append(np.concatenate([[node], good]))
             grid = layout.variables[np.ix_(*index)].ravel()
             parts.append(grid[free[grid]])
-        return np.unique(np.concatenate(parts))
+        return self._with_unseen(np.unique(np.concatenate(parts)))
 
     def grid(self, variable: int, free: np.ndarray, movable: np.ndarray, slack: np.ndarray, mates: int) -> np.ndarray:
         """Like :meth:`hidden_mates` with cells that may yet be hidden: on each axis half the mates of either kind."""
@@ -99,12 +101,25 @@ class Neighbourhoods:
                 index.append(np.concatenate([[node], near[np.union1d(known, cheap)]]).astype(np.int64))
             block = layout.variables[np.ix_(*index)].ravel()
             parts.append(block[movable[block]])
-        return np.unique(np.concatenate(parts))
+        return self._with_unseen(np.unique(np.concatenate(parts)))
+
+    def _with_unseen(self, chosen: np.ndarray) -> np.ndarray:
+        """The variables with those that no table shows and that move with them: differences, sums, joint cells.
+
+        Foreign residents can vary under a published number of residents only because the difference of the two varies
+        with them. Without it, a program would have to move, and hide, the residents as well.
+        """
+        if not self._unseen:
+            return chosen
+        front, moves = chosen, self.model.slack
+        for _ in range(UNSEEN_STEPS):
+            beside = np.unique(_gather(self.by_row, np.unique(_gather(self.by_column, front))))
+            front = np.setdiff1d(beside[moves[beside]], chosen, assume_unique=True)
+            chosen, moves = np.union1d(chosen, front), self.model.slack & ~self.model.joint
+        return chosen
 
     def _with_hidden(self, chosen: np.ndarray, free: np.ndarray) -> np.ndarray:
-        if self._joint:
-            beside = np.unique(_gather(self.by_row, np.unique(_gather(self.by_column, chosen))))
-            chosen = np.union1d(chosen, beside[self.model.joint[beside]])
+        chosen = self._with_unseen(chosen)
         front, known, goal = chosen[free[chosen]], chosen, max(len(chosen), LEAST_SCOPE)
         while len(front) and len(known) < goal:
             rows = np.unique(_gather(self.by_column, front))

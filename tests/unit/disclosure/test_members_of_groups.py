@@ -8,6 +8,7 @@ import pytest
 
 from kobe_platform.disclosure import Dimension, Members, Rule, Spec, Table, audit, protect
 from kobe_platform.disclosure.suppression import cell_protection as opener
+from kobe_platform.disclosure.suppression import neighbourhood
 from kobe_platform.errors import DisclosureError
 
 SIZES = ["1", "2", "3", "4", "5", "6+"]
@@ -56,8 +57,21 @@ def test_what_is_protected_is_found_safe(seed):
     assert audit(spec, protect(spec, cells).tables).publishable
 
 
+def hidden_residents(seed: int) -> int:
+    people = protect(*problem(seed)).tables["people"]
+    return people.filter(pl.col("status") == "suppressed").height
+
+
+def test_what_varies_unseen_moves_with_a_cell_and_no_total_is_hidden_for_it(monkeypatch):
+    """The rule broken: where sums and differences stand still, only hidden residents leave room for hidden households."""
+    assert hidden_residents(ONLY_AT_ONCE) == 0
+    monkeypatch.setattr(neighbourhood, "UNSEEN_STEPS", 0)
+    assert hidden_residents(ONLY_AT_ONCE) > 0
+
+
 def test_a_city_is_not_refused_because_half_a_household_is_none(monkeypatch):
-    """The rule broken: where only small programs look for whole moves, the city cannot be protected."""
+    """The rule broken: where only small programs look for whole moves of what is seen, no way is found."""
+    monkeypatch.setattr(neighbourhood, "UNSEEN_STEPS", 0)
     monkeypatch.setattr(opener, "LARGEST_WHOLE", opener.LARGEST_CERTIFIED)
     with pytest.raises(DisclosureError, match="cannot be protected"):
         protect(*problem(ONLY_AT_ONCE))

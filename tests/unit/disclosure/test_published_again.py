@@ -49,7 +49,7 @@ def test_a_margin_of_published_tables_is_accepted_beside_them(seed):
 def test_without_a_look_at_all_that_is_hidden_they_would_be_refused(monkeypatch):
     """The rule broken: where only the relatives of a cell are looked at, a published pattern does not pass."""
     monkeypatch.setattr(opener, "HIDDEN_AROUND", ())
-    spec, cells = problem(OPEN_BY_LITTLE[0])
+    spec, cells = problem(OPEN_BY_LITTLE[1])
     fixed, hidden = published(spec, cells)
     with pytest.raises(DisclosureError, match="cannot be protected"):
         protect(fixed, cells, hidden=hidden)
