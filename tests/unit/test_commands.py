@@ -70,7 +70,7 @@ def test_the_site_is_built_by_the_command_that_the_documents_name(capsys):
 
 ENDING = """
 import atexit, sys, typer
-from kobe_platform import cli
+from kobe_platform.cli import main as cli
 
 class Slow:
     def __del__(self):
