@@ -17,7 +17,7 @@ from kobe_platform.disclosure.auditor import joints as auditor_joints
 from kobe_platform.disclosure.auditor import singletons as auditor_members
 from kobe_platform.disclosure.methods import cell_key, magnitudes
 from kobe_platform.disclosure.methods.perturbation import perturbation_table
-from kobe_platform.disclosure.suppression import cell_protection as opener
+from kobe_platform.disclosure.suppression import cell_protection
 from kobe_platform.disclosure.suppression import search as suppression
 from kobe_platform.governance import passwords
 from kobe_platform.settings import Settings
@@ -57,9 +57,13 @@ RULES = {
     "joint cells, engine": ("decisions/0020*", r"stop at ([\d,]+) cells", engine_joints.MOST_JOINT_CELLS),
     "tidied": ("disclosure.md", r"up to ([\d,]+) complementary cells", suppression.MOST_TIDIED),
     "tidied, decided": ("decisions/0008*", r"at most ([\d,]+)\. Above|are at most ([\d,]+)", suppression.MOST_TIDIED),
-    "reweighted": ("disclosure.md", r"Small programs \(up to ([\d,]+) columns\)", opener.LARGEST_REWEIGHTED),
-    "reweighted, decided": ("decisions/0007*", r"program of up to ([\d,]+) columns", opener.LARGEST_REWEIGHTED),
-    "reweightings": ("decisions/0007*", r"solved up to\s+(\w+) more", opener.REWEIGHTINGS),
+    "reweighted": ("disclosure.md", r"Small programs \(up to ([\d,]+) columns\)", cell_protection.LARGEST_REWEIGHTED),
+    "reweighted, decided": (
+        "decisions/0007*",
+        r"program of up to ([\d,]+) columns",
+        cell_protection.LARGEST_REWEIGHTED,
+    ),
+    "reweightings": ("decisions/0007*", r"solved up to\s+(\w+) more", cell_protection.REWEIGHTINGS),
     "draws for members": ("decisions/0018*", r"in\s+(\w+) random solutions", auditor_members.DRAWS),
     "largest sum": ("disclosure.md", r"whole numbers up to 2\^(\d+)", magnitudes.LARGEST_TOTAL.bit_length() - 1),
     "cell-key secret": ("disclosure.md", r"`--key FILE` \((\d+) random bytes", cell_key.LEAST_SECRET),

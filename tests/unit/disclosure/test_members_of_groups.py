@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.disclosure import Dimension, Members, Rule, Spec, Table, audit, protect
-from kobe_platform.disclosure.suppression import cell_protection as opener
-from kobe_platform.disclosure.suppression import neighbourhood
+from kobe_platform.disclosure.suppression import cell_protection, neighbourhood
 from kobe_platform.errors import DisclosureError
 
 SIZES = ["1", "2", "3", "4", "5", "6+"]
@@ -72,6 +71,6 @@ def test_what_varies_unseen_moves_with_a_cell_and_no_total_is_hidden_for_it(monk
 def test_a_city_is_not_refused_because_half_a_household_is_none(monkeypatch):
     """The rule broken: where only small programs look for whole moves of what is seen, no way is found."""
     monkeypatch.setattr(neighbourhood, "UNSEEN_STEPS", 0)
-    monkeypatch.setattr(opener, "LARGEST_WHOLE", opener.LARGEST_CERTIFIED)
+    monkeypatch.setattr(cell_protection, "LARGEST_WHOLE", cell_protection.LARGEST_CERTIFIED)
     with pytest.raises(DisclosureError, match="cannot be protected"):
         protect(*problem(ONLY_AT_ONCE))

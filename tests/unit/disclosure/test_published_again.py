@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.disclosure import Spec, Table, audit, protect
-from kobe_platform.disclosure.suppression import cell_protection as opener
+from kobe_platform.disclosure.suppression import cell_protection
 from kobe_platform.errors import DisclosureError
 from tests.unit.disclosure.test_linked_populations import problem
 
@@ -48,7 +48,7 @@ def test_a_margin_of_published_tables_is_accepted_beside_them(seed):
 
 def test_without_a_look_at_all_that_is_hidden_they_would_be_refused(monkeypatch):
     """The rule broken: where only the relatives of a cell are looked at, a published pattern does not pass."""
-    monkeypatch.setattr(opener, "HIDDEN_AROUND", ())
+    monkeypatch.setattr(cell_protection, "HIDDEN_AROUND", ())
     spec, cells = problem(OPEN_BY_LITTLE[1])
     fixed, hidden = published(spec, cells)
     with pytest.raises(DisclosureError, match="cannot be protected"):
