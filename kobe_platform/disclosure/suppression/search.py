@@ -222,15 +222,16 @@ class Suppressor(CellProtector):
     def _harmless(self, target: int) -> bool:
         """A cell whose interval is narrow but holds no value of 1 … k−1 (or only the zero of a residual).
 
-        So it must be for whoever knows how residuals are filled up, and for whoever does not. To the one, a residual
-        that cannot rise is k or more; to the other it may be anything below, and that is no less than its width.
+        So it must be for whoever knows how residuals are filled up, and for whoever does not. The one knows a residual
+        that cannot rise to be k or more, and one that cannot reach k to be nobody. To the other it may be anything
+        that the figures leave, and that is no less than its width.
         """
         free = self.free | self.idle
         if self.certify(target, self.near.around(target, NEAR, free, free), idle=True):
             return True
         if self._tells_nothing_small(target, self.reach):
             return True
-        return not self.idle[target] and self._tells_nothing_small(target, self.slackness) and self._wide(target)
+        return (self.idle[target] or self._tells_nothing_small(target, self.slackness)) and self._wide(target)
 
     def _tells_nothing_small(self, target: int, falls: np.ndarray) -> bool:
         """Whether no value of 1 … k−1 is left for a cell where every unknown falls by as much at most."""

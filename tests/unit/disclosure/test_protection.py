@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from kobe_platform.disclosure import Dimension, Relation, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Costs, Dimension, Relation, Rule, Spec, Table, audit, protect
 from kobe_platform.errors import DisclosureError
 
 WARDS = ["w1", "w2", "w3", "w4"]
@@ -132,6 +132,35 @@ def test_a_residual_of_k_or_more_is_no_excuse_for_whoever_does_not_know_how_it_w
     ]  # fmt: skip
     start = pl.DataFrame([("w", "5-9", "f"), ("w", "10-14", "f")], schema=["area", "age", "sex"], orient="row")
     done = protect(spec, {"t": frame(rows, "area", "age", "sex")}, start={"t": start})
+    report = audit(spec, done.tables)
+    assert report.publishable, report.findings
+
+
+@pytest.mark.parametrize("unknown", [12, 40])
+def test_a_residual_of_nothing_that_only_rules_keep_narrow_hides_no_more(unknown):
+    """With 12 women of unknown district and age, no other unknown count can rise as long as those stay 10 or more. Who
+    knows that rule knows the others to be none; who does not reckons with 12 anywhere. So 12 hide no more than 40 do.
+    """
+    areas = {"city": None, **dict.fromkeys("vw", "city")}
+    areas |= {f"{ward}{number}": ward for ward in "vw" for number in "12?"}
+    spec = Spec(
+        rule=Rule(minimum_frequency=10),
+        costs=Costs(totals=6),
+        dimensions={
+            "area": Dimension(hierarchy=areas, residual=("v?", "w?")),
+            "age": Dimension(hierarchy={"T": None, "a": "T", "b": "T", "?": "T"}, residual=("?",)),
+            "sex": Dimension(hierarchy={"T": None, "m": "T", "f": "T"}),
+        },
+        tables=(Table(name="t", dimensions=["area", "age", "sex"]),),
+    )
+    counted = {
+        "v1": (63, 30, 28, 77), "v2": (83, 32, 31, 45), "v?": (18, 13, 25, 12),
+        "w1": (50, 42, 3, 5), "w2": (67, 32, 87, 80), "w?": (17, 22, 28, 28),
+    }  # fmt: skip
+    crossed = [(age, sex) for age in "ab" for sex in "mf"]
+    rows = [(area, *code, n) for area, line in counted.items() for code, n in zip(crossed, line, strict=True)]
+    done = protect(spec, {"t": frame([*rows, ("w?", "?", "f", unknown)], "area", "age", "sex")})
+    assert suppressed(done.tables["t"]).height == 6
     report = audit(spec, done.tables)
     assert report.publishable, report.findings
 
