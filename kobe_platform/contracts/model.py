@@ -90,10 +90,10 @@ class Layout(_Part):
         leading_mark: first field of the first of them; a file that begins otherwise is refused. Empty: anything.
         trailer: whether a last record counts the rows: ``trailer_mark`` in its first field, the count in field number
             ``trailer_field`` (fixed width: the mark, then the padded count).
-        table: of public sources: how a table that was made to be looked at is read.
+        table: of public sources: how a table that was made to be looked at is read; a workbook (XLSX) is always one.
     """
 
-    form: Literal["delimited", "fixed"]
+    form: Literal["delimited", "fixed", "workbook"]
     suffix: tuple[str, ...]
     delimiter: Literal[",", "\t", ";"] = ","
     leading: int = Field(default=0, ge=0, le=20)
@@ -104,9 +104,11 @@ class Layout(_Part):
     table: PublishedTable | None = None
 
     @model_validator(mode="after")
-    def _tables_are_delimited(self) -> Self:
-        if self.table and (self.form != "delimited" or self.trailer):
-            raise ValueError("a published table is delimited and has no trailer")
+    def _tables_fit_their_form(self) -> Self:
+        if self.table and (self.form == "fixed" or self.trailer):
+            raise ValueError("a published table is delimited or a workbook, and has no trailer")
+        if self.form == "workbook" and (not self.table or self.leading_mark):
+            raise ValueError("a workbook is a published table ([layouts.table]) and has no leading_mark")
         return self
 
 

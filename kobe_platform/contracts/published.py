@@ -32,6 +32,9 @@ class PublishedTable(BaseModel):
         file_name: all of the file's name without its suffix.
         spread: columns whose names are like this are one column, ``figures``, row below row.
         skip: columns whose names are like this are passed over.
+        fill_down: columns whose blanks take the value above: a cell that is merged over rows stands in the first only.
+        sheets: of workbooks: all of the name of a sheet that is read; empty where there is one sheet.
+        other_sheets: sheets whose names are like this are passed over.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,8 +46,11 @@ class PublishedTable(BaseModel):
     spread: str = ""
     figures: str = ""
     skip: str = ""
+    fill_down: tuple[str, ...] = ()
+    sheets: str = ""
+    other_sheets: str = ""
 
-    @field_validator("title", "file_name", "spread", "skip")
+    @field_validator("title", "file_name", "spread", "skip", "sheets", "other_sheets")
     @classmethod
     def _is_a_pattern(cls, pattern: str) -> str:
         try:
@@ -57,7 +63,9 @@ class PublishedTable(BaseModel):
     def given(self) -> frozenset[str]:
         """Columns that stand in no column of the file: a title, a name or the heads of figures give their values."""
         named = {
-            name for pattern in (self.title, self.file_name, self.spread) for name in re.compile(pattern).groupindex
+            name
+            for pattern in (self.title, self.file_name, self.spread, self.sheets)
+            for name in re.compile(pattern).groupindex
         }
         return frozenset(named | ({self.figures} if self.figures else set()))
 
@@ -73,6 +81,10 @@ def table_faults(layouts: Sequence[Layout], columns: Sequence[Column], public: b
             yield "a published table belongs to public contracts"
         if unknown := sorted(table.given - known.keys()):
             yield f"a table gives {unknown[0]}, which is no column that is read"
+        if unknown := sorted(set(table.fill_down) - (known.keys() - table.given)):
+            yield f"fill_down names {unknown[0]}, which is no column of the file that is read"
+        if (table.sheets or table.other_sheets) and layout.form != "workbook":
+            yield "sheets are those of a workbook"
         if bool(table.spread) != bool(table.figures):
             yield "spread and figures belong together"
         if table.figures and not isinstance(known.get(table.figures), Number):

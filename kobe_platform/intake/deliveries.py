@@ -87,7 +87,7 @@ class Manifest(BaseModel):
     sequence: Count
     created_at: str
     encoding: str = Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")
-    layout: Literal["delimited", "fixed"] | None = None
+    layout: Literal["delimited", "fixed", "workbook"] | None = None
     files: tuple[ManifestFile, ...] = Field(min_length=1, max_length=MOST_FILES)
 
     @field_validator("files")

@@ -58,6 +58,11 @@ def for_a_record(fields: Sequence[str]) -> Said:
     return {"declare": f'[layouts.table] notes = ["{marks[0]}"]'} if marks else {}
 
 
+def for_a_sheet() -> Said:
+    """A sheet of which the contract says nothing."""
+    return {"declare": "[layouts.table] sheets = '(?P<ID>…)', other_sheets = '…'"}
+
+
 def for_a_number(text: str) -> Said:
     """A mark in a figure's place."""
     marks = [mark for mark in MARKS if _plain([mark]) == [text]]

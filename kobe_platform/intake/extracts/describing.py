@@ -50,12 +50,14 @@ def describe(folder: Path, contract: Contract, *, kind: str = "", sequence: int 
     paths = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST)
     layout = _layout(contract, paths)
     contents = {path.name: path.read_bytes() for path in paths}
-    encoding = _encoding(contract, contents)
+    workbook = layout.form == "workbook"  # it is no text: any encoding of the contract may stand in its manifest
+    encoding = contract.encodings[0] if workbook else _encoding(contract, contents)
     at = f"{place['source']}/{place['month']}"
+    bodies = {name: memoryview(data) if workbook else trimmed(data) for name, data in contents.items()}
     files = tuple(
         ManifestFile(
             name=name,
-            rows=_rows(TextSource({"delivery": at, "file": name}, trimmed(data), encoding), contract, layout),
+            rows=_rows(TextSource({"delivery": at, "file": name}, bodies[name], encoding), contract, layout),
             sha256=hashlib.sha256(data).hexdigest(),
             bytes=len(data),
         )

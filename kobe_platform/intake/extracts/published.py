@@ -1,7 +1,8 @@
 """Published tables as rows: titles and notes put aside, columns of figures one below the other.
 
-Such tables are small (a city's towns by age), so they are read as texts at once. Every row keeps the line and, where a
-figure came from a column of many, the number of its column, so that a refusal names the cell.
+A file of text is one page, a workbook has one a sheet; each is read by the same rules. Such tables are small (a city's
+towns by age), so they are read as texts at once. Every row keeps the line and, where a figure came from a column of
+many, the number of its column, so that a refusal names the cell.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePath
 
 import polars as pl
@@ -19,16 +21,27 @@ import pyarrow as pa
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.contracts.columns import Column
 from kobe_platform.contracts.published import PublishedTable
-from kobe_platform.errors import Coordinate, DeliveryRejected
-from kobe_platform.intake.extracts.declaring import for_a_record, for_missing, for_the_header, for_unclassified
+from kobe_platform.errors import Coordinate
+from kobe_platform.intake.extracts.declaring import (
+    for_a_record,
+    for_a_sheet,
+    for_missing,
+    for_the_header,
+    for_unclassified,
+)
 from kobe_platform.intake.extracts.delimited import TextSource, position_of
 from kobe_platform.intake.extracts.encodings import codec, undecodable
 from kobe_platform.intake.extracts.framing import without_leading
 from kobe_platform.intake.extracts.texts import normalised
+from kobe_platform.intake.extracts.workbooks import read_sheets
 from kobe_platform.vocabulary.rules import rejection
 
 MOST_FIGURES = 20_000_000
 """Figures of one file: a table that is looked at has far fewer."""
+
+
+_Record = tuple[int, list[str]]
+"""Its first line, and its fields."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,12 +53,36 @@ class PublishedFigures:
         lines: the line of each row in the file.
         fields: the number of the column that each row's figure stood in; empty where no columns are spread.
         records: rows of the file, before columns became rows: those that a manifest counts.
+        sheets: of workbooks, the number of each row's sheet; else empty.
     """
 
     table: pa.Table
     lines: list[int]
     fields: list[int]
     records: int
+    sheets: list[int]
+
+    def at(self, row: int) -> dict[str, Coordinate]:
+        """Where a row stands in its file."""
+        told = {"sheet": self.sheets, "line": self.lines, "column_number": self.fields}
+        return {name: places[row] for name, places in told.items() if places}
+
+
+@dataclass(frozen=True, repr=False)
+class _Page:
+    """A text file, or a sheet of a workbook.
+
+    Attributes:
+        at: coordinates: delivery, file and, of a workbook, the number of the sheet.
+        given: what its title and the names of file and sheet say of all rows.
+        records: from the column line on.
+        line: where they begin.
+    """
+
+    at: Mapping[str, Coordinate]
+    given: Mapping[str, str]
+    records: list[_Record]
+    line: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,10 +93,6 @@ class _Heads:
     spread: Mapping[int, Mapping[str, str]]
 
 
-_Record = tuple[int, list[str]]
-"""Its first line, and its fields."""
-
-
 def read_published(source: TextSource, contract: Contract, layout: Layout, table: PublishedTable) -> PublishedFigures:
     """The rows of a published table.
 
@@ -67,20 +100,89 @@ def read_published(source: TextSource, contract: Contract, layout: Layout, table
         source: the file as a whole, without mark and padding.
 
     Raises:
-        DeliveryRejected: ``file.encoding``, ``file.leading``, ``file.record``, ``header.*`` or ``table.given``; where a
-            line in the contract would read the file, ``declare`` says which.
+        DeliveryRejected: ``file.encoding``, ``file.leading``, ``file.record``, ``header.*``, ``table.given`` or
+            ``workbook.*``; where a line in the contract would read the file, ``declare`` says which.
     """
+    pages = _sheets(source, layout, table) if layout.form == "workbook" else _text(source, layout, table)
+    return _joined([_read_page(page, contract, table) for page in pages], source.at)
+
+
+def _text(source: TextSource, layout: Layout, table: PublishedTable) -> Iterator[_Page]:
+    """The one page of a text file."""
     _check_encoding(source, layout)
     body = without_leading(source, layout) if layout.leading else source
     title = source.data[: len(source.data) - len(body.data)]
-    given = _given(source, bytes(title).decode(codec(source.encoding)), table)
-    records = list(_records(body))
-    names = _names(records[: table.header_lines])
-    rows = _rows(records[table.header_lines :], table)
-    at: dict[str, Coordinate] = {**source.at, "line": records[0][0] if records else body.lines_before + 1}
-    heads = _heads(at, names, rows, contract, table, records)
-    _check_widths(source.at, rows, len(names))
-    return _figures(heads, given, rows, contract, table)
+    given = _given(source.at, bytes(title).decode(codec(source.encoding)), table)
+    yield _Page(source.at, given, list(_records(body)), body.lines_before + 1)
+
+
+def _sheets(source: TextSource, layout: Layout, table: PublishedTable) -> Iterator[_Page]:
+    """The sheets that the contract reads; every other must be named by it too."""
+    wanted, others = re.compile(table.sheets or ".*"), re.compile(table.other_sheets or "(?!)")
+    read = 0
+    for sheet in read_sheets(source.data, source.at):
+        name = _plain([sheet.name])[0]
+        at: dict[str, Coordinate] = {**source.at, "sheet": sheet.number}
+        if others.search(name):
+            continue
+        found = wanted.fullmatch(name)
+        read += 1
+        if found is None or None in found.groupdict().values() or (read > 1 and not table.sheets):
+            raise rejection("workbook.sheet", **at, **for_a_sheet())
+        if sheet.hidden:
+            raise rejection("workbook.hidden", **at)
+        rows = list(sheet.rows)
+        if len(rows) <= layout.leading:
+            raise rejection("file.leading", **at, records=layout.leading)
+        title = "\n".join(",".join(fields) for fields in rows[: layout.leading])
+        given = _given(at, title, table) | found.groupdict()
+        records = [(line, fields) for line, fields in enumerate(rows, 1) if any(field.strip() for field in fields)]
+        yield _Page(at, given, _evened([one for one in records if one[0] > layout.leading]), layout.leading + 1)
+    if not read:
+        raise rejection("workbook.sheet", **source.at, sheets=0, **for_a_sheet())
+
+
+def _evened(records: list[_Record]) -> list[_Record]:
+    """Records of one length: a sheet's rows end with their last filled cell."""
+    width = max((len(fields) for _, fields in records), default=0)
+    return [(line, fields + [""] * (width - len(fields))) for line, fields in records]
+
+
+def _read_page(page: _Page, contract: Contract, table: PublishedTable) -> PublishedFigures:
+    names = _names(page.records[: table.header_lines])
+    rows = _rows(page.records[table.header_lines :], table)
+    at = {**page.at, "line": page.records[0][0] if page.records else page.line}
+    heads = _heads(at, names, rows, contract, table, page.records)
+    _check_widths(page.at, rows, len(names))
+    for name in table.fill_down:
+        rows = _filled(rows, heads.plain[name])
+    return _figures(page, heads, rows, contract, table)
+
+
+def _filled(rows: list[_Record], place: int) -> list[_Record]:
+    """Rows in which a blank of one column is the text above."""
+    above, filled = "", []
+    for line, fields in rows:
+        above = fields[place] if fields[place].strip() else above
+        filled.append((line, [*fields[:place], above, *fields[place + 1 :]]))
+    return filled
+
+
+def _joined(pages: Sequence[PublishedFigures], at: Mapping[str, Coordinate]) -> PublishedFigures:
+    """The pages of a file one below the other."""
+    if (figures := sum(len(page.lines) for page in pages)) > MOST_FIGURES:
+        raise rejection("table.figures", **at, figures=figures, most=MOST_FIGURES)
+    return PublishedFigures(
+        pa.concat_tables([page.table for page in pages]).combine_chunks(),
+        _chained(page.lines for page in pages),
+        _chained(page.fields for page in pages),
+        sum(page.records for page in pages),
+        _chained(page.sheets for page in pages),
+    )
+
+
+def _chained(lists: Iterable[list[int]]) -> list[int]:
+    return list(chain.from_iterable(lists))
 
 
 def _check_encoding(source: TextSource, layout: Layout) -> None:
@@ -90,18 +192,18 @@ def _check_encoding(source: TextSource, layout: Layout) -> None:
         raise rejection("file.encoding", **source.at, line=line, column_number=column)
 
 
-def _given(source: TextSource, title: str, table: PublishedTable) -> dict[str, str]:
+def _given(at: Mapping[str, Coordinate], title: str, table: PublishedTable) -> dict[str, str]:
     """What the title and the file's name say of all rows."""
     given: dict[str, str] = {}
     for where, text, find in (
         ("title", title, re.compile(table.title).search),
-        ("file_name", PurePath(str(source.at["file"])).stem, re.compile(table.file_name).fullmatch),
+        ("file_name", PurePath(str(at["file"])).stem, re.compile(table.file_name).fullmatch),
     ):
         if not getattr(table, where):
             continue
         found = find(_plain([text])[0])
         if found is None or None in found.groupdict().values():
-            raise rejection("table.given", **source.at, given_by=where)
+            raise rejection("table.given", **at, given_by=where)
         given |= found.groupdict()
     return given
 
@@ -197,7 +299,7 @@ def _empty(rows: list[_Record], place: int) -> bool:
     return not any(len(fields) > place and fields[place].strip() for _, fields in rows)
 
 
-def _check_widths(at: Mapping[str, str], rows: list[_Record], width: int) -> None:
+def _check_widths(at: Mapping[str, Coordinate], rows: list[_Record], width: int) -> None:
     """Every record has as many fields as there are columns; what stands beyond them is blank."""
     for line, fields in rows:
         if len(fields) < width or any(field.strip() for field in fields[width:]):
@@ -206,11 +308,11 @@ def _check_widths(at: Mapping[str, str], rows: list[_Record], width: int) -> Non
 
 
 def _figures(
-    heads: _Heads, given: Mapping[str, str], rows: list[_Record], contract: Contract, table: PublishedTable
+    page: _Page, heads: _Heads, rows: list[_Record], contract: Contract, table: PublishedTable
 ) -> PublishedFigures:
     places = list(heads.spread) or [-1]
     if len(rows) * len(places) > MOST_FIGURES:
-        raise _too_large(len(rows) * len(places))
+        raise rejection("table.figures", **page.at, figures=len(rows) * len(places), most=MOST_FIGURES)
     values: dict[str, list[str]] = {}
     for column in contract.columns:
         if column.id in heads.plain:
@@ -219,17 +321,14 @@ def _figures(
         elif column.id == table.figures:
             values[column.id] = [fields[place] for _, fields in rows for place in places]
         else:
-            said = [heads.spread.get(place, {}).get(column.id, given.get(column.id, "")) for place in places]
+            said = [heads.spread.get(place, {}).get(column.id, page.given.get(column.id, "")) for place in places]
             values[column.id] = said * len(rows)
     columns = {name: pl.Series(texts, dtype=pl.String).cast(pl.Binary).to_arrow() for name, texts in values.items()}
     binary = {name: array.cast(pa.binary()) for name, array in columns.items()}
     lines = [line for line, _ in rows for _ in places]
     fields = [place + 1 for _ in rows for place in places] if heads.spread else []
-    return PublishedFigures(pa.table(binary), lines, fields, len(rows))
-
-
-def _too_large(figures: int) -> DeliveryRejected:
-    return rejection("table.figures", figures=figures, most=MOST_FIGURES)
+    sheets = [int(page.at["sheet"])] * len(lines) if "sheet" in page.at else []
+    return PublishedFigures(pa.table(binary), lines, fields, len(rows), sheets)
 
 
 def _plain(texts: list[str]) -> list[str]:

@@ -54,9 +54,7 @@ class _Part:
 
     def at(self, row: int, layout: Layout) -> dict[str, str | int]:
         if self.figures is not None:
-            fields = self.figures.fields
-            number = {"column_number": fields[row]} if fields else {}
-            return {**self.source.at, "line": self.figures.lines[row], **number}
+            return {**self.source.at, **self.figures.at(row)}
         record = row + self.records_before
         if layout.form == "fixed":
             return {**self.source.at, "line": self.source.lines_before + record + 1}
@@ -144,7 +142,8 @@ def _read(
     encoding: str,
     normalised: dict[str, int],
 ) -> _Part:
-    data = trimmed(read_verified(delivery, file))
+    content = read_verified(delivery, file)
+    data = memoryview(content) if layout.form == "workbook" else trimmed(content)
     source = TextSource({**delivery.at, "file": file.name}, data, encoding)
     if layout.table:
         figures = read_published(source, contract, layout, layout.table)

@@ -211,6 +211,17 @@ MONTHS = Form(
 )  # fmt: skip
 """Months under their year as columns, a title and a unit above, a note below."""
 
+MERGED_ROWS = Form(
+    """key = ["district", "town"]---"""
+    + layout(fill_down=["district"])
+    + column("district", "地区") + TOWN + PERSONS,
+    {"f.csv": "地区,町名,人口\n第一,甲町,5\n,乙町,6\n　,丙町,7\n第二,甲町,8\n"},
+    {"f.csv": 4},
+    4,
+    ({"district": "第一", "town": "丙町", "persons": 7}, {"district": "第二", "town": "甲町", "persons": 8}),
+)  # fmt: skip
+"""A district that is merged over its towns: it stands beside the first of them only."""
+
 FORMS = {
     "the standard data set": STANDARD,
     "a file a ward and sex": FILE_A_WARD,
@@ -220,4 +231,5 @@ FORMS = {
     "towns as columns": TOWNS_AS_COLUMNS,
     "ages as columns, sexes as rows": AGES_AND_SEX_ROWS,
     "months as columns": MONTHS,
+    "a district merged over rows": MERGED_ROWS,
 }
