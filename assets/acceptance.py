@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from assets.reports import partition_result
-from kobe_platform.errors import DeliveryHeld, DeliveryRejected, PlatformError, place
+from kobe_platform.errors import DeliveryHeld, DeliveryRejected, PlatformError
 from kobe_platform.lake import Partition
 from kobe_platform.orchestration.headless import ACCEPTED
 from kobe_platform.privacy.border import border, error_metadata
+from kobe_platform.vocabulary.coordinates import place
 
 
 def acceptance_check(key: dg.AssetKey | list[str], months: dg.PartitionsDefinition) -> dg.AssetCheckSpec:

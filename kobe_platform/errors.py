@@ -56,12 +56,6 @@ class PlatformError(Exception):
         return {"code": self.code, "message": self.message, "ja": self.ja, "at": self.at, "remedy": self.remedy}
 
 
-def place(at: Mapping[str, object]) -> str:
-    """Coordinates as they stand behind a sentence, ``(file x.csv, line 3)``, but the delivery and the rule."""
-    told = ", ".join(f"{name} {value}" for name, value in at.items() if name not in ("delivery", "rule"))
-    return f"({told})" if told else ""
-
-
 def _rebuild(kind: type[PlatformError], message: str, state: dict) -> PlatformError:
     return kind(message, **state)
 

@@ -26,6 +26,7 @@ from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, load_statistics
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.clock import JAPAN
+from kobe_platform.vocabulary.coordinates import place
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 """Room that the disk of ``KOBE_HOME`` must have before anything is tried: databases of their own need some, too."""
@@ -237,4 +238,5 @@ def _receipts(folder: Path) -> dict[str, bool]:
 def _cause(error: Mapping[str, Any]) -> Cause:
     at = ", ".join(f"{name} {value}" for name, value in error.get("at", {}).items() if name != "rule")
     text = f"{error.get('message', '')} ({at})" if at else str(error.get("message", ""))
-    return Cause(str(error.get("code", "")), text, str(error.get("remedy", "")), str(error.get("ja", "")))
+    where = place(error.get("at", {}))
+    return Cause(str(error.get("code", "")), text, str(error.get("remedy", "")), str(error.get("ja", "")), where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ import typer
 from kobe_platform.planning.steps import Plan, Step
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from kobe_platform.contracts import Contract
     from kobe_platform.planning.facts import DeliveryFact, Facts
     from kobe_platform.settings import Settings
@@ -104,36 +107,50 @@ def _target(contract: Contract) -> str:
 
 def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     from kobe_platform.alerts import alerts_file, describe
     from kobe_platform.planning.notices import lines as overdue_lines
-    from kobe_platform.planning.words import STATES, told
+    from kobe_platform.planning.words import told
 
-    words = {**STATES, "done": "済", "rejected": "却下", "held": "保留", "": "–"}
     console, rows = Console(highlight=False, soft_wrap=True), months(facts, plan)
-    names = [name for name in sorted(facts.contracts) if any(row[name] for row in rows)]
     if rows:
-        titles = [facts.contracts[name].title.partition("（")[0] for name in names]
-        table = Table("月", *titles, "統計表", "公開")
-        for row in rows[:MOST_MONTHS]:
-            table.add_row(row["month"], *(words[row[name]] for name in (*names, "tables", "release")))
-        console.print(table)
+        console.print(month_table(facts, rows[:MOST_MONTHS]))
     if len(rows) > MOST_MONTHS:
         console.print(f"ほか {len(rows) - MOST_MONTHS} か月(--json)")
     lines = [f"[{fault.code}] {fault.ja} – {fault.remedy}" for fault in plan.faults]
     lines += [told(step) for step in plan.steps]
-    lines += [_rejected(delivery) for delivery in facts.deliveries if delivery.turned == "rejected"]
+    rejected = [_rejected(delivery) for delivery in facts.deliveries if delivery.turned == "rejected"]
+    lines += rejected
     lines += overdue_lines(facts)
     lines.append(describe(alerts_file(settings.root)))
+    if rejected:
+        lines.append(f"却下した提供データが{len(rejected)}件あります。直したものが届くのを待っています")
     left = f"{len(plan.outstanding)}件が残っています / {len(plan.outstanding)} outstanding"
     lines.append("することはありません / nothing is outstanding" if plan.empty else left)
     for line in lines:
         console.print(line, markup=False)
 
 
+def month_table(facts: Facts, rows: Sequence[Mapping[str, str]]) -> Table:
+    """The rows of :func:`months` for a screen; on a narrow one titles break over lines, and months stay whole."""
+    from rich.table import Table
+
+    from kobe_platform.planning.words import STATES
+
+    words = {**STATES, "done": "済", "rejected": "却下", "held": "保留", "": "–"}
+    names = [name for name in sorted(facts.contracts) if any(row[name] for row in rows)]
+    titles = [facts.contracts[name].title.partition("（")[0] for name in names]
+    table = Table()
+    table.add_column("月", no_wrap=True, min_width=len("2025-10"))
+    for title in (*titles, "統計表", "公開"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(row["month"], *(words[row[name]] for name in (*names, "tables", "release")))
+    return table
+
+
 def _rejected(delivery: DeliveryFact) -> str:
-    cause = f"[{delivery.cause.code}] {delivery.cause.ja}" if delivery.cause else ""
+    cause = f"[{delivery.cause.code}] {delivery.cause.ja}{delivery.cause.where}" if delivery.cause else ""
     return f"{delivery.month} 却下 {delivery.source}: {cause}"
 
 

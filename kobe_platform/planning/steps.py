@@ -28,12 +28,16 @@ Reason = Literal[
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a step does not go on by itself: the code of a rule or error, coordinates as text, what to do next."""
+    """Why a step does not go on by itself: the code of a rule or error, coordinates as text, what to do next.
+
+    ``where``: of a delivery that was turned away, its coordinates in Japanese, as they stand behind ``ja``.
+    """
 
     code: str
     text: str
     remedy: str = ""
     ja: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)

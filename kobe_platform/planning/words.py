@@ -60,7 +60,9 @@ def told(step: Step) -> str:
     place = " ".join(
         part for part in (step.month, KINDS[step.kind], step.unit if step.kind != "release" else "") if part
     )
-    cause = f" [{step.cause.code}] {step.cause.ja or step.cause.text}" if step.cause and step.cause.code else ""
+    cause = ""
+    if step.cause and step.cause.code:
+        cause = f" [{step.cause.code}] {step.cause.ja or step.cause.text}{step.cause.where}"
     waiting = f" — {'、'.join(map(waits, step.waits_for[:3]))}" if step.waits_for else ""
     more = f" ほか{len(step.waits_for) - 3}件" if len(step.waits_for) > 3 else ""
     return f"{place}: {STATES[step.state]}({REASONS[step.reason]}){cause}{waiting}{more}"

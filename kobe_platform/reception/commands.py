@@ -142,8 +142,8 @@ def _row(home: Path, delivery: Delivery, due: Step | None) -> dict[str, str]:
 
 def reason(home: Path, delivery: Delivery, outcome: Outcome) -> str:
     """Why a delivery was rejected or is held, from its receipt: rule, coordinates and remedy in Japanese."""
-    from kobe_platform.errors import place
     from kobe_platform.intake.deliveries import receipt
+    from kobe_platform.vocabulary.coordinates import place
 
     if outcome == "accepted" or outcome == "none" or (told := receipt(home, delivery, outcome)) is None:
         return ""

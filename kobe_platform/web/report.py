@@ -22,6 +22,7 @@ from kobe_platform.lounge.release import releases_of
 from kobe_platform.ondemand.words import reason
 from kobe_platform.settings import Settings
 from kobe_platform.vocabulary.clock import JAPAN
+from kobe_platform.vocabulary.coordinates import place
 
 ACCOUNTS_JA = {
     "people.add": "利用者の登録",
@@ -100,7 +101,8 @@ def _deliveries(folder: Path, since: datetime, until: datetime) -> Section:
             continue
         error = receipt.get("error") or {}
         count = receipt.get("facts", {}).get("rows", "")
-        rows.append((receipt["source"], receipt["month"], names[receipt["status"]], count, error.get("code", "")))
+        why = f"{error['ja']}{place(error['at'])} [{error['code']}]" if error else ""
+        rows.append((receipt["source"], receipt["month"], names[receipt["status"]], count, why))
     return Section("提供データの受入れ", ("データ", "月", "結果", "行数", "理由"), tuple(rows), "受領書")
 
 

@@ -109,19 +109,19 @@ def listed(place, ran) -> dict[tuple[str, str], dict[str, str]]:
 
 
 SAID = {
-    ("city_comparison", "2025-07"): ("value.form", "line 3, column value"),
-    ("city_comparison", "2025-08"): ("key.absent", "column city_code, code 28100"),
-    ("city_comparison", "2025-09"): ("value.range", "line 3, column value"),
-    ("city_comparison", "2025-10"): ("manifest.unreadable", "fault not_a_plain_file"),
-    ("city_comparison", "2025-11"): ("code.unlisted", 'column city_code, rows 1, declare system = "local-government"'),
-    ("estimated_population", "2025-12"): ("period.other", "line 2, column as_of, rows 10"),
-    ("estimated_population", "2026-01"): ("code.unlisted", "line 5, column ward_code"),
-    ("estimated_population", "2026-02"): ("sum.parts", "line 3, column population"),
-    ("estimated_population", "2026-03"): ("header.absent", "line 1, declare leading = 1"),
-    ("estimated_population", "2026-04"): ("columns.exchanged", "line 2, column as_of, other_column basis"),
+    ("city_comparison", "2025-07"): ("value.form", "3行目、項目 value"),
+    ("city_comparison", "2025-08"): ("key.absent", "項目 city_code、コード 28100"),
+    ("city_comparison", "2025-09"): ("value.range", "3行目、項目 value"),
+    ("city_comparison", "2025-10"): ("manifest.unreadable", "マニフェストの箇所と不備 not_a_plain_file"),
+    ("city_comparison", "2025-11"): ("code.unlisted", '行数 1、契約に書く行: system = "local-government"'),
+    ("estimated_population", "2025-12"): ("period.other", "2行目、項目 as_of、行数 10"),
+    ("estimated_population", "2026-01"): ("code.unlisted", "5行目、項目 ward_code"),
+    ("estimated_population", "2026-02"): ("sum.parts", "3行目、項目 population"),
+    ("estimated_population", "2026-03"): ("header.absent", "1行目、契約に書く行: leading = 1"),
+    ("estimated_population", "2026-04"): ("columns.exchanged", "2行目、項目 as_of、もう一つの項目 basis"),
     ("resident_movements", "2025-07"): (
         "code.threshold",
-        "column destination_planned, rows 20, seems local-government",
+        "項目 destination_planned、コード体系は local-government のようです、行数 20",
     ),
 }
 SOUND = {("town_districts", "2025-07"), ("resident_register", "2025-07"), ("estimated_population", "2025-11")}

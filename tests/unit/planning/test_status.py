@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import typer
+from rich.cells import cell_len
+from rich.console import Console
 from typer.testing import CliRunner
 
 from kobe_platform.intake.deliveries import find_one, write_receipt
@@ -13,7 +16,7 @@ from kobe_platform.lake.partitions import PartitionId
 from kobe_platform.planning import Cause
 from kobe_platform.planning.failures import Failures
 from kobe_platform.planning.leases import Leases
-from kobe_platform.planning.status import months, record, retry, status
+from kobe_platform.planning.status import month_table, months, record, retry, status
 from kobe_platform.planning.words import STATES
 from kobe_platform.settings import Settings
 from kobe_platform.vocabulary.rules import hold, rejection
@@ -84,7 +87,8 @@ def test_a_rejected_delivery_is_named_with_its_rule_and_is_not_outstanding(home)
     deliver(TOWNS, JULY)
     turn_away(home, TOWNS, JULY, "rejected")
     code, text = said("status")
-    assert code == 0 and "却下" in text and "[file.empty]" in text
+    assert code == 0 and "却下" in text and "[file.empty]" in text and "（ファイル manifest.json）" in text
+    assert "却下した提供データが1件あります" in text
     assert told_json()["months"][0][TOWNS] == "rejected"
 
 
@@ -193,6 +197,17 @@ def test_a_month_with_tables_that_are_stuck_is_not_shown_as_going_on():
         moving = "population_district" if stuck == FLOWS else "ward_moves_in_month"
         world.unjudge(PartitionId("published", moving, JULY), "no_identifiers")
         assert rows(world)[JULY]["tables"] == "failed"
+
+
+def test_months_are_whole_on_a_narrow_screen_with_many_sources(capsys):
+    world = made(JULY)
+    facts = world.facts()
+    many = {f"source_{n:02d}": facts.contracts[REGISTER] for n in range(8)}
+    row = {**rows(world)[JULY], **dict.fromkeys(many, "rejected")}
+    console = Console(width=80)
+    console.print(month_table(replace(facts, contracts={**facts.contracts, **many}), [row]))
+    shown = capsys.readouterr().out
+    assert f"│ {JULY} │" in shown and "…" not in shown and max(map(cell_len, shown.splitlines())) <= 80
 
 
 def _inputs(step: str) -> str:

@@ -24,7 +24,7 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     folder.mkdir(parents=True)
     told = {"source": "resident_register", "month": "2026-10", "status": "rejected", "sequence": 1}
     told |= {"content_hash": "1" * 64, "at": f"{today()}T00:30:00+00:00"}
-    told["error"] = {"code": "delivery.hash", "ja": "", "at": {}}
+    told["error"] = {"code": "file.hash", "ja": "ハッシュ値が違います", "at": {"file": "a.csv", "rule": "file.hash"}}
     (folder / "111111111111.rejected.json").write_text(json.dumps(told))
     (folder / "222222222222.accepted.json").touch()  # as a power cut can leave one
     settings.key_log.parent.mkdir(parents=True)
@@ -33,7 +33,8 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     visitor(app, "clerk").get("/audit-report")
     visitor(app).post("/sign-in", data={"login": "clerk", "password": "x"}, headers={"origin": ORIGIN})
     report = audit_report(settings, database, today() - timedelta(days=1), today())
-    assert rows(report, "提供データの受入れ") == (("resident_register", "2026-10", "却下", "", "delivery.hash"),)
+    why = "ハッシュ値が違います（ファイル a.csv） [file.hash]"
+    assert rows(report, "提供データの受入れ") == (("resident_register", "2026-10", "却下", "", why),)
     assert rows(report, "鍵の使用") == (("platform", "unwrap", "lake", 3),)
     assert [row[0] for row in rows(report, "公開")] == ["0001-0123456789ab"]
     assert {("clerk", "access", "/audit-report", 1), ("clerk", "sign_in.password", "", 1)} <= set(
@@ -45,7 +46,8 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     before = audit_report(settings, database, *[today() - timedelta(days=9)] * 2).sections
     assert not any(section.rows for section in before if section.title != "データの法的根拠")
     paper = standalone("audit_report_paper.html", report=report)
-    assert "delivery.hash" in paper and "http" not in paper.replace("https://", "")
+    assert '<td class="short">2026-10</td>' in paper, "a month does not break over lines"
+    assert why in paper and "http" not in paper.replace("https://", "")
     assert json.loads(json.dumps(report.as_record()))["sections"]
 
 
