@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.abstraction import abstract
-from kobe_platform.contracts import load_contracts
+from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.disclosure import FormerRelease
 from kobe_platform.errors import PlatformError
 from kobe_platform.intake.deliveries import find
@@ -35,29 +35,40 @@ PERSONAL = ("resident_register", "resident_movements")
 ROWS_TAKEN = (1, 3, 20)
 
 
-def months(residents: int, seed: int, folder: Path) -> Iterator[tuple[str, dict[str, pl.DataFrame], Hierarchy]]:
-    """(month, abstracted rows by source, areas) of a synthetic city; ``seed`` also makes the pseudonym keys."""
+def months(
+    residents: int, seed: int, folder: Path
+) -> Iterator[tuple[str, dict[str, pl.DataFrame], dict[str, pl.DataFrame], Hierarchy]]:
+    """(month, abstracted rows by source, the same of a corrected delivery, areas) of a synthetic city.
+
+    ``seed`` also makes the pseudonym keys, and draws the rows that a correction lacks.
+    """
     synthesize(CityPlan(folder / "inbox", residents, FIRST, LAST, seed, Form("utf-8-sig")))
     contracts = load_contracts(Settings().contracts)
     deliveries = {(d.source, d.month): d for d in find(folder / "inbox", contracts, CITY)}
     towns = take_in(deliveries["town_districts", FIRST], contracts["town_districts"]).frame
     for month in sorted({month for _, month in deliveries}):
         raw = {source: take_in(deliveries[source, month], contracts[source]).frame for source in PERSONAL}
-        frames = {
-            source: abstract(
-                raw[source], contracts[source], month=month, references={"town_districts": towns}, companions=raw,
-                pseudonym_key=lambda purpose: hashlib.sha256(f"{purpose} {seed}".encode()).digest(),
-            ).frame
-            for source in PERSONAL
-        }  # fmt: skip
-        yield month, frames, districts(towns, month)
+        first, again = (_abstracted(rows, contracts, month, towns, seed) for rows in (raw, _corrected(raw, seed)))
+        yield month, first, again, districts(towns, month)
 
 
-def corrected(frames: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataFrame]:
-    """The rows without a few of them, drawn by ``seed``."""
+def _abstracted(
+    raw: Mapping[str, pl.DataFrame], contracts: Mapping[str, Contract], month: str, towns: pl.DataFrame, seed: int
+) -> dict[str, pl.DataFrame]:
+    return {
+        source: abstract(
+            rows, contracts[source], month=month, references={"town_districts": towns}, companions=raw,
+            pseudonym_key=lambda purpose: hashlib.sha256(f"{purpose} {seed}".encode()).digest(),
+        ).frame
+        for source, rows in raw.items()
+    }  # fmt: skip
+
+
+def _corrected(raw: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataFrame]:
+    """The rows without a few of them: households are counted anew, as they are after a real correction."""
     rng = np.random.default_rng(seed)
     taken = rng.choice(ROWS_TAKEN)
-    return {name: frame.filter(pl.Series(rng.permutation(frame.height) >= taken)) for name, frame in frames.items()}
+    return {name: frame.filter(pl.Series(rng.permutation(frame.height) >= taken)) for name, frame in raw.items()}
 
 
 def trial(residents: int, seed: int) -> int:
@@ -65,11 +76,11 @@ def trial(residents: int, seed: int) -> int:
     monthly = {key: m for key, m in groups(load_statistics(Settings().statistics).values()).items() if "month" in key}
     refused, before = 0, dict[str, Mapping[str, pl.DataFrame]]()
     with tempfile.TemporaryDirectory() as folder:
-        for month, frames, areas in months(residents, seed, Path(folder)):
+        for month, first, again, areas in months(residents, seed, Path(folder)):
             for key, members in monthly.items():
                 former: list[FormerRelease] = []
                 told, start = [], before.get(key, {})
-                for rows in (frames, corrected(frames, seed)):
+                for rows in (first, again):
                     read = {source: rows[source] for member in members for source in member.sources}
                     cells = compute_group(members, read, areas).cells
                     try:
