@@ -177,11 +177,19 @@ class CellProtector:
         return [first, 1.0] if first < 1 else [1.0]
 
     def _cheapest(
-        self, block: Block, target: int, share: float, free: np.ndarray, *, integer: bool = False
+        self,
+        block: Block,
+        target: int,
+        share: float,
+        free: np.ndarray,
+        *,
+        integer: bool = False,
+        falls: np.ndarray | None = None,
     ) -> np.ndarray | None:
+        """Moves of least cost by a target's width; ``falls``: how far each variable can (default: the slackness)."""
         scope = block.variables
-        slack = self.slackness[scope].astype(float)
-        lower = -np.floor(slack / share + INTEGRALITY)
+        slack = (self.slackness if falls is None else falls)[scope].astype(float)
+        lower = -np.floor(slack / share + INTEGRALITY) if share > 0 else np.full(len(scope), -INFINITE)
         upper = np.floor(slack / (1 - share) + INTEGRALITY) if share < 1 else np.full(len(scope), INFINITE)
         at = int(np.searchsorted(scope, target))
         lower[at] = upper[at] = self.model.width[target]

@@ -12,17 +12,10 @@ import numpy as np
 
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.suppression.bulk_proofs import POOR, POOR_ROUNDS, ROUNDS, push
-from kobe_platform.disclosure.suppression.cell_protection import CellProtector, Pattern
-from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR
-from kobe_platform.disclosure.suppression.programs import (
-    INFINITE,
-    INTEGRALITY,
-    Block,
-    balanced,
-    block_of,
-    propagate,
-    whole,
-)
+from kobe_platform.disclosure.suppression.cell_protection import Pattern
+from kobe_platform.disclosure.suppression.neighbourhood import NEAR
+from kobe_platform.disclosure.suppression.outsiders import Outsiders
+from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, block_of, propagate
 from kobe_platform.errors import DisclosureError
 
 Progress = Callable[[str, int, int], None]
@@ -32,7 +25,7 @@ MANY_JOINT = 500
 MOST_TIDIED, FEW_LACKING = 1_000, 6
 
 
-class Suppressor(CellProtector):
+class Suppressor(Outsiders):
     """Searches one model's pattern.
 
     Args:
@@ -205,8 +198,8 @@ class Suppressor(CellProtector):
             doubtful &= proofs.spread < model.width
             before = np.count_nonzero(self.pattern.hidden)
             for target in np.flatnonzero(doubtful).tolist():
-                if not self._open(target) and not self._harmless(target):
-                    self.open(target)
+                if not self._open(target) and not self.harmless(target):
+                    self.widen(target) if self.filled[target] else self.open(target)
             if np.count_nonzero(self.pattern.hidden) == before:
                 return
         raise DisclosureError("the pattern does not settle", code="disclosure.unprotected", remedy="coarsen the tables")
@@ -218,58 +211,3 @@ class Suppressor(CellProtector):
         fall, rise = propagate(self.near.by_row, unknown, self.reach.astype(float))
         large = model.value - fall > model.k - 1 + INTEGRALITY
         return large | (model.residual & (model.value + rise < 1 - INTEGRALITY))
-
-    def _harmless(self, target: int) -> bool:
-        """A cell whose interval is narrow but holds no value of 1 … k−1 (or only the zero of a residual).
-
-        So it must be for whoever knows how residuals are filled up, and for whoever does not. The one knows a residual
-        that cannot rise to be k or more, and one that cannot reach k to be nobody. To the other it may be anything
-        that the figures leave, and that is no less than its width.
-        """
-        free = self.free | self.idle
-        if self.certify(target, self.near.around(target, NEAR, free, free), idle=True):
-            return True
-        if self._tells_nothing_small(target, self.reach):
-            return True
-        return (self.idle[target] or self._tells_nothing_small(target, self.slackness)) and self._wide(target)
-
-    def _tells_nothing_small(self, target: int, falls: np.ndarray) -> bool:
-        """Whether no value of 1 … k−1 is left for a cell where every unknown falls by as much at most."""
-        model = self.model
-        free = self.free | self.idle
-        scope = self.near.around(target, ALL, free, free)
-        block = block_of(self.near.by_column, scope)
-        at = int(np.searchsorted(scope, target))
-        lower, upper = -falls[scope].astype(float), np.full(len(scope), INFINITE)
-        reward = np.zeros(len(scope))
-        reward[at] = 1.0 if self.idle[target] else -1.0
-        upper[at] = model.width[target]
-        moves = self.solver.extreme(block, lower, upper, reward)
-        if moves is None:
-            return False
-        if self.idle[target]:
-            return bool(moves[at] < 1 - INTEGRALITY)
-        return bool(model.value[target] + moves[at] > model.k[target] - 1 + INTEGRALITY)
-
-    def _wide(self, target: int) -> bool:
-        """Whether whole tables leave a cell its width for whoever does not know how residuals are filled up."""
-        free, width = self.free | self.idle, int(self.model.width[target])
-        for reach in (NEAR, ALL):
-            scope = self.near.around(target, reach, free, free)
-            block = block_of(self.near.by_column, scope)
-            at = int(np.searchsorted(scope, target))
-            spread = 0
-            for sign in (1.0, -1.0):
-                lower, upper = -self.reach[scope].astype(float), np.full(len(scope), INFINITE)
-                upper[at], lower[at] = width, max(lower[at], -width)
-                reward = np.zeros(len(scope))
-                reward[at] = sign
-                moves = self.solver.extreme(block, lower, upper, reward)
-                table = None if moves is None else whole(moves)
-                if moves is not None and table is None:
-                    table = self.solver.repair(block, moves, lower, at)
-                if table is not None and (table >= lower).all() and balanced(block, table):
-                    spread += abs(int(table[at]))
-            if spread >= width:
-                return True
-        return False

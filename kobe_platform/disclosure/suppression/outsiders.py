@@ -1,0 +1,116 @@
+"""What two kinds of outsider can tell from a narrow interval: one knows how residuals are filled up, one does not.
+
+The one knows a residual to be none or at least k. The other reckons with any count from 0 on. A count is protected from
+both: hidden cells by proofs that hold for the one and so for the other; residuals that are none or k or more, of which
+the one learns nothing small, by the room that the other has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kobe_platform.disclosure.suppression.cell_protection import CellProtector
+from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR, WIDE
+from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, Block, balanced, block_of, whole
+
+
+class Outsiders(CellProtector):
+    """A pattern's narrow cells, judged for both outsiders and opened for the one who needs it."""
+
+    @property
+    def filled(self) -> np.ndarray:
+        """Residuals that are none or at least k."""
+        model = self.model
+        return model.residual & ((model.value == 0) | (model.value >= model.k))
+
+    def harmless(self, target: int) -> bool:
+        """A cell whose interval is narrow but holds no value of 1 … k−1 (or only the zero of a residual).
+
+        So it must be for both. The one knows a residual that cannot rise to be k or more, and one that cannot reach k
+        to be nobody. To the other it may be anything that the figures leave, and that is no less than its width.
+        """
+        free = self.free | self.idle
+        if self.certify(target, self.near.around(target, NEAR, free, free), idle=True):
+            return True
+        if self._tells_nothing_small(target, self.reach):
+            return True
+        return (self.filled[target] or self._tells_nothing_small(target, self.slackness)) and self._wide(target)
+
+    def widen(self, target: int) -> None:
+        """Hide what a residual needs to have its width for the outsider who does not know how it was filled up.
+
+        His tables let every residual fall to zero, so they prove nothing of other cells.
+        """
+        free = self.free | self.idle
+        for reach in (NEAR, WIDE, ALL):
+            scope = self.near.around(target, reach, free, free | self.may_hide)
+            block = block_of(self.near.by_column, scope)
+            for share in self._shares(target):
+                moves = self._cheapest(block, target, share, free, falls=self.reach)
+                if moves is None:
+                    continue
+                self._hide(scope[np.abs(moves) > INTEGRALITY])
+                if _two_tables(block, moves, share) or self._wide(target):
+                    return
+        self.open(target)
+
+    def _shares(self, target: int) -> list[float]:
+        """Shares of the move that are a rise: none where there is enough to fall, half, all of it."""
+        width, fall = int(self.model.width[target]), int(self.reach[target])
+        return [0.0, (width - width // 2) / width, 1.0] if fall >= width else self._splits(target)
+
+    def _tells_nothing_small(self, target: int, falls: np.ndarray) -> bool:
+        """Whether no value of 1 … k−1 is left for a cell where every unknown falls by as much at most."""
+        model = self.model
+        free = self.free | self.idle
+        scope = self.near.around(target, ALL, free, free)
+        block = block_of(self.near.by_column, scope)
+        at = int(np.searchsorted(scope, target))
+        moves = self._farthest(block, at, falls, 1.0 if self.idle[target] else -1.0, lowest=-np.inf)
+        if moves is None:
+            return False
+        if self.idle[target]:
+            return bool(moves[at] < 1 - INTEGRALITY)
+        return bool(model.value[target] + moves[at] > model.k[target] - 1 + INTEGRALITY)
+
+    def _wide(self, target: int) -> bool:
+        """Whether whole tables leave a cell its width for who does not know how residuals are filled up."""
+        free = self.free | self.idle
+        for reach in (NEAR, ALL):
+            scope = self.near.around(target, reach, free, free)
+            block = block_of(self.near.by_column, scope)
+            for share in self._shares(target):
+                moves = self._cheapest(block, target, share, free, falls=self.reach)
+                if moves is not None and _two_tables(block, moves, share):
+                    return True
+            if self._spread(block, target) >= self.model.width[target]:
+                return True
+        return False
+
+    def _spread(self, block: Block, target: int) -> int:
+        """Width that the farthest rise and the farthest fall leave, each made whole."""
+        scope, spread = block.variables, 0
+        at, lower = int(np.searchsorted(scope, target)), -self.reach[scope].astype(float)
+        for sign in (1.0, -1.0):
+            moves = self._farthest(block, at, self.reach, sign, lowest=-int(self.model.width[target]))
+            table = None if moves is None else whole(moves)
+            if moves is not None and table is None:
+                table = self.solver.repair(block, moves, lower, at)
+            if table is not None and (table >= lower).all() and balanced(block, table):
+                spread += abs(int(table[at]))
+        return spread
+
+    def _farthest(self, block: Block, at: int, falls: np.ndarray, sign: float, *, lowest: float) -> np.ndarray | None:
+        """The table in which the variable at a place rises (``sign`` 1) or falls most, up to its width."""
+        scope = block.variables
+        lower, upper = -falls[scope].astype(float), np.full(len(scope), INFINITE)
+        upper[at], lower[at] = self.model.width[scope[at]], max(lower[at], lowest)
+        reward = np.zeros(len(scope))
+        reward[at] = sign
+        return self.solver.extreme(block, lower, upper, reward)
+
+
+def _two_tables(block: Block, moves: np.ndarray, share: float) -> bool:
+    """Whether a move's rise and fall are whole tables."""
+    tables = whole(moves * share), whole(moves * (share - 1))
+    return all(table is not None and balanced(block, table) for table in tables)

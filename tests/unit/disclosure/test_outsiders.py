@@ -1,0 +1,56 @@
+"""Two outsiders: one knows that unknown persons are none or at least k, one reckons with any count of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.disclosure import Dimension, Rule, Spec, Table
+from kobe_platform.disclosure.model import build_model
+from kobe_platform.disclosure.suppression.search import Suppressor
+
+SPEC = Spec(
+    rule=Rule(minimum_frequency=10),
+    dimensions={
+        "area": Dimension(hierarchy={"city": None, "a": "city", "b": "city", "?": "city"}, residual=("?",)),
+        "sex": Dimension(hierarchy={"T": None, "m": "T", "f": "T"}),
+    },
+    tables=(Table(name="t", dimensions=["area", "sex"]),),
+)
+COUNTS = [("a", "m", 40), ("a", "f", 30), ("b", "m", 50), ("b", "f", 60), ("?", "m", 10)]
+
+
+def search() -> tuple[Suppressor, dict[tuple[str, str], int]]:
+    """A pattern that hides nothing yet, and the variable of each cell."""
+    model = build_model(SPEC, {"t": pl.DataFrame(COUNTS, schema=["area", "sex", "persons"], orient="row")})
+    layout, nothing = model.layouts["t"], np.zeros(model.size, dtype=bool)
+    codes = layout.frame(np.arange(layout.variables.size)).rows()
+    return Suppressor(model, nothing, nothing, nothing, nothing), dict(
+        zip(codes, layout.variables.ravel(), strict=True)
+    )
+
+
+def test_a_residual_that_can_fall_for_one_outsider_is_opened_for_him_and_proves_nothing_of_other_cells():
+    """All ten of unknown district are men. For them to be none, ten women of a ward must be unknown in their place."""
+    found, at = search()
+    assert not found._wide(at["?", "m"])
+    found.widen(at["?", "m"])
+    hidden = {codes for codes, variable in at.items() if found.pattern.hidden[variable]}
+    assert hidden in ({("a", "m"), ("a", "f")}, {("b", "m"), ("b", "f")})
+    assert found._wide(at["?", "m"]) and not found.pattern.proofs.tables
+
+
+def test_who_knows_how_residuals_are_filled_up_learns_nothing_small_of_ten():
+    found, at = search()
+    assert found.filled[[at["?", "m"], at["?", "f"]]].all() and not found.filled[at["a", "m"]]
+    assert found.harmless(at["?", "m"])  # exactly ten follow, for both: nothing below k
+    found.pattern.hidden[[at["a", "m"], at["b", "m"]]] = True
+    assert found.harmless(at["?", "f"])  # exactly none
+
+
+def test_a_residual_of_one_to_nine_counts_as_filled_by_nobody():
+    model = build_model(
+        SPEC, {"t": pl.DataFrame([*COUNTS[:4], ("?", "m", 9)], schema=["area", "sex", "persons"], orient="row")}
+    )
+    nothing = np.zeros(model.size, dtype=bool)
+    assert not Suppressor(model, nothing, nothing, nothing, nothing).filled[model.value == 9].any()
