@@ -28,11 +28,12 @@ from kobe_platform.tabulation.steps import areas_of, counted_beside
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 STAGE = "answers"
-UNHINDERED = 2
-"""So often an answer is worked out while others are not held up; then they are."""
+TRIES = 4
+"""So often an answer is worked out where others come before it; nobody waits meanwhile."""
 DOUBTS = 3
 """So often a table is protected: where it makes published cells narrow, again with these to be kept open."""
 NARROW = ("narrow", "exact", "residual")
+OVERTAKEN = "ondemand.overtaken"
 UNSAFE = "公表済みの統計と合わせると推定できる値があるため、回答できません"
 
 
@@ -64,8 +65,8 @@ def answer(
 ) -> Answer:
     """Answer a question, or give the answer that it had before where nothing has changed since.
 
-    Others are not held up while it is worked out. Where another answer or a publication of the month came meanwhile, it
-    is worked out again beside that.
+    Others are not held up while it is worked out: the lock is held for the commit alone. Where another answer or a
+    publication of the month came meanwhile, it is worked out again beside that, :data:`TRIES` times in all.
 
     Args:
         nearer: the questions to try, in this order, where this one cannot be answered.
@@ -73,22 +74,19 @@ def answer(
     Raises:
         Unanswerable: the answer cannot be protected (which cell stands in its way is not told, for that would tell that
             it is small). QuestionError: tables of the month are not published as the lake now is
-            (``ondemand.unready``). Then nothing was recorded.
+            (``ondemand.unready``), or others came before it each time (``ondemand.overtaken``). Then nothing was
+            recorded.
     """
     members = groups(statistics.values())[question.statistic.key]
-    lock = store.root / f".{STAGE}.lock"
-    for _ in range(UNHINDERED):
+    for _ in range(TRIES):
         state = _state(store, members, question)
         if (kept := _kept(store, question, state)) is not None:
             return kept
         solved = _solved(store, members, question, state, window, nearer)
-        with locked(lock):
+        with locked(store.root / f".{STAGE}.lock"):
             if _state(store, members, question).stands(state):
                 return _committed(store, question, state, solved)
-    with locked(lock):
-        state = _state(store, members, question)
-        kept = _kept(store, question, state)
-        return kept or _committed(store, question, state, _solved(store, members, question, state, window, nearer))
+    raise _overtaken(question.month)
 
 
 @dataclass(frozen=True)
@@ -311,6 +309,17 @@ def unready(month: str) -> QuestionError:
         at={"month": month},
         remedy="wait for the month's statistics and ask again",
         ja="この月の統計はまだ準備中です。あとでもう一度お試しください",
+    )
+
+
+def _overtaken(month: str) -> QuestionError:
+    """Other answers or publications of the month came first, each time that the answer was worked out."""
+    return QuestionError(
+        "other answers or publications came before this answer each time",
+        code=OVERTAKEN,
+        at={"month": month, "tries": TRIES},
+        remedy="ask again in a while; this question is not counted",
+        ja="集計中に、同じ月の別の集計や公表が続きました。しばらくしてからもう一度お試しください（回数には数えません）",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,9 +11,9 @@ from kobe_platform.custody.durable import locked
 from kobe_platform.errors import PlatformError, QuestionError
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.people import Person
-from kobe_platform.governance.trail import REFUSED, events_of, note
+from kobe_platform.governance.trail import REFUSED, Event, events_of, note
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.ondemand.answers import STAGE, UNSAFE, Answer, Unanswerable, answer
+from kobe_platform.ondemand.answers import OVERTAKEN, STAGE, UNSAFE, Answer, Unanswerable, answer
 from kobe_platform.ondemand.menu import Menu
 from kobe_platform.ondemand.nearest import TRIED, changes_of, nearest
 from kobe_platform.ondemand.question import Question, understood
@@ -36,6 +36,11 @@ ROLES = ("analyst", "operator")
 def month_begins() -> datetime:
     """The beginning of this calendar month in Japan, from which questions are counted."""
     return datetime.now(JAPAN).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def counted(questions: Iterable[Event]) -> int:
+    """How many of these questions count against the quota: all but those that others came before each time."""
+    return sum(event.detail.get("code") != OVERTAKEN for event in questions)
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class Desk:
 
     def asked_by(self, login: str) -> int:
         """Questions of a person in this calendar month of Japan."""
-        return len(events_of(self.governance, login, ACTION, month_begins()))
+        return counted(events_of(self.governance, login, ACTION, month_begins()))
 
     def recall(self, person: Person, name: str, month: str) -> tuple[Question, Answer] | None:
         """An answer that the person was given before, as it was given; None where there is none."""

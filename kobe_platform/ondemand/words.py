@@ -7,6 +7,7 @@ from kobe_platform.ondemand.menu import Menu
 REASONS = {
     "ondemand.unsafe": "公表済みの統計と合わせると推定できる値がある",
     "ondemand.unready": "この月の統計は準備中",
+    "ondemand.overtaken": "別の集計や公表が続いた（回数に数えません）",
     "lake.changed": "この月のデータは更新中",
     "lake.absent": "この月のデータがない",
     "ondemand.role": "分析者の役割がない",

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import events_of
 from kobe_platform.lounge.release import current
-from kobe_platform.ondemand.asking import ACTION, month_begins
+from kobe_platform.ondemand.asking import ACTION, counted, month_begins
 from kobe_platform.ondemand.forms import for_spreadsheets
 from kobe_platform.ondemand.menu import Measure, Menu, load_menu
 from kobe_platform.ondemand.words import in_words, reason
@@ -101,7 +101,7 @@ async def _form(
     return page(
         request, "ondemand.html", status=status, menu=menu, chosen=chosen, message=message, given=form, done=done,
         offer=offer, in_words=in_words, reason=reason,
-        offered=_offered(menu, menu.measures[chosen]), left=menu.quota - len(done),
+        offered=_offered(menu, menu.measures[chosen]), left=menu.quota - counted(done),
         month=max(known, default=f"{today():%Y-%m}"),
         synthetic=bool(release and release.facts.get("basis") == "synthetic"),
     )  # fmt: skip

@@ -216,13 +216,6 @@ def _renamed(spec, name: str):
     return spec.model_copy(update={"tables": tuple(t.model_copy(update={"name": name}) for t in spec.tables)})
 
 
-def test_a_month_that_never_rests_is_answered_under_the_lock(desk, analyst, monkeypatch):
-    turns, original = iter(range(100)), answers.recorded_content
-    monkeypatch.setattr(answers, "recorded_content", lambda *a: f"{original(*a)} {next(turns)}")
-    _, given = desk.ask(analyst, question("ward", "age10"))
-    assert given.table.height and len(former_releases(desk.store, "stocks/month", MONTH)) == 1
-
-
 def test_two_questions_at_once_do_not_both_take_the_last_of_the_quota(desk, analyst, monkeypatch):
     menu = desk.menu.model_copy(update={"quota": 1})
     limited = type(desk)(desk.store, desk.statistics, menu, desk.governance, "synthetic")

@@ -92,8 +92,11 @@ def test_the_months_questions_are_listed(app):
     note(database, "analyst", "ondemand", outcome="refused", detail={"code": "ondemand.unsafe"})
     refused = {**detail, "code": "lake.changed", "dimensions": ["ward", "sex"]}
     note(database, "analyst", "ondemand", outcome="refused", detail=refused)
+    overtaken = {**detail, "code": "ondemand.overtaken"}
+    note(database, "analyst", "ondemand", outcome="refused", detail=overtaken)
     page = visitor(app, "analyst").get("/ondemand").text
-    assert f'href="/ondemand/{NAME}/2025-07"' in page and "あと27回" in page
+    assert f'href="/ondemand/{NAME}/2025-07"' in page and "あと27回" in page, "one that was overtaken is not counted"
+    assert REASONS["ondemand.overtaken"] in page
     assert REASONS["ondemand.unsafe"] in page and f"住民（区・性別）：{REASONS['lake.changed']}" in page
     assert "ondemand.unsafe" not in page and "lake.changed" not in page
 
@@ -124,7 +127,7 @@ def test_every_refusal_has_japanese_words():
     """No screen shows a code: each that asking can end with has a reason."""
     folder = Path(ondemand.__file__).parents[1] / "ondemand"
     text = "\n".join(path.read_text("utf-8") for path in folder.glob("*.py"))
-    codes = set(re.findall(r'code="(ondemand\.\w+)"', text)) | {
+    codes = set(re.findall(r'(?:code=|OVERTAKEN = )"(ondemand\.\w+)"', text)) | {
         f"ondemand.{code}" for code in re.findall(r'_refused\(\s*"(\w+)"', text)
     }
     assert len(codes) > 12 and codes - {"ondemand.menu"} <= set(REASONS)

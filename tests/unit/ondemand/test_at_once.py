@@ -1,0 +1,78 @@
+"""Questions at the same time: nobody waits for another's answer to be worked out, and each stands beside the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from kobe_platform.custody.durable import locked
+from kobe_platform.errors import QuestionError
+from kobe_platform.governance.people import add_person
+from kobe_platform.lake import PartitionId
+from kobe_platform.ondemand import answers
+from kobe_platform.settings import PROJECT
+from tests.unit.ondemand.conftest import MONTH
+from tests.unit.ondemand.test_answers import question
+from tests.unit.ondemand.test_together import everything_is_safe
+
+
+@pytest.fixture
+def other(desk):
+    return add_person(desk.governance, "sato", "佐藤", "課", roles=("analyst",), by="test")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch, desk):
+    """Have something happen each time an answer was worked out and is not committed yet; how often, is returned.
+
+    Each time the lock of commits is free: a process that waits for it would wait for the working out.
+    """
+    worked_out, turns = answers._solved, []
+
+    def hook(happens):
+        def solved(*given):
+            found = worked_out(*given)
+            with locked(desk.store.root / f".{answers.STAGE}.lock", wait=False):
+                turns.append(given)
+            monkeypatch.setattr(answers, "_solved", worked_out)
+            happens(len(turns))
+            monkeypatch.setattr(answers, "_solved", solved)
+            return found
+
+        monkeypatch.setattr(answers, "_solved", solved)
+        return turns
+
+    return hook
+
+
+def held(desk, asked) -> bool:
+    return desk.store.current(PartitionId("answers", asked.statistic.name, MONTH)) is not None
+
+
+def test_another_is_answered_while_one_is_worked_out_and_both_are_safe(desk, analyst, other, statistics, meanwhile):
+    """The second overtakes the first, which is worked out again beside it."""
+    turns = meanwhile(lambda turn: turn == 1 and desk.ask(other, question("ward", "age5")))
+    first, _ = desk.ask(analyst, question("ward", "age5", "sex"))
+    assert len(turns) == 2 and held(desk, first) and len(desk.store.sources("answers")) == 2
+    assert everything_is_safe(desk, list(statistics.values()))
+
+
+def test_an_answer_that_is_committed_over_another_one_would_tell(
+    desk, analyst, other, statistics, meanwhile, monkeypatch
+):
+    """The rule broken on purpose: what came meanwhile is not looked for."""
+    monkeypatch.setattr(answers._State, "stands", lambda *_: True)
+    meanwhile(lambda turn: turn == 1 and desk.ask(other, question("ward", "age5")))
+    desk.ask(analyst, question("ward", "age5", "sex"))
+    assert not everything_is_safe(desk, list(statistics.values()))
+
+
+def test_an_answer_that_is_overtaken_each_time_is_given_up_and_costs_nothing(desk, analyst, other, meanwhile):
+    """Never under the lock, however often: the person is told to ask again, and the question is not counted."""
+    ways = (("ward",), ("sex",), ("age10",), ("ward", "sex"), ("age10", "sex"), ("ward", "age10"))
+    turns = meanwhile(lambda turn: desk.ask(other, question(*ways[turn - 1])))
+    with pytest.raises(QuestionError) as refusal:
+        desk.ask(analyst, question("ward", "age10", "sex"))
+    assert refusal.value.code == "ondemand.overtaken" and "もう一度" in refusal.value.ja
+    assert len(turns) == answers.TRIES and len(desk.store.sources("answers")) == answers.TRIES
+    assert answers.TRIES == 4 and "four times in all" in (PROJECT / "docs" / "ondemand.md").read_text("utf-8")
+    assert desk.asked_by(analyst.login) == 0 and desk.asked_by(other.login) == answers.TRIES
