@@ -12,6 +12,7 @@ import typer
 
 from kobe_platform.cli.run import RunReport, process, tell
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.coordinates import place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -117,7 +118,7 @@ def deliveries_tables(settings: Settings) -> list[Table]:
         reasons = _table("却下・保留の理由 reasons", "月 month", "データ source", "規則 rule", "理由 reason")
         for receipt in refused:
             error = receipt["error"]
-            reasons.add_row(receipt["month"], receipt["source"], error["code"], error["ja"])
+            reasons.add_row(receipt["month"], receipt["source"], error["code"], error["ja"] + place(error["at"]))
         tables.append(reasons)
     return [*tables, _rules_table(receipts)]
 

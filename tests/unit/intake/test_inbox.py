@@ -203,7 +203,7 @@ def test_the_list_tells_each_delivery_its_outcome_and_the_reason_on_one_line(kob
     assert [line.split()[:3] for line in lines] == [
         [month, REGISTER, outcome] for month, outcome in (("2025-06", "due"), (MONTH, "rejected"), ("2025-08", "due"))
     ]
-    assert "[manifest.unreadable]" in lines[1] and lines[1].endswith("(line 3)")
+    assert "[manifest.unreadable]" in lines[1] and lines[1].endswith("（3行目）")
     told = json.loads(kobe("list", "--json").output)
     assert [row["outcome"] for row in told] == ["due", "rejected", "due"] and told[1]["reason"] in lines[1]
 
