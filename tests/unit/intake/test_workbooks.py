@@ -235,17 +235,17 @@ def _wide(parts: dict[str, bytes], content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "count"),
     [
-        '<row r="1">' + "<c/>" * 30_000 + "</row>",
-        '<row r="1"><c r="ZZZ1"><v>1</v></c></row>',
-        '<row r="999999999999"><c r="A1"><v>1</v></c></row>',
+        ('<row r="1">' + "<c/>" * 30_000 + "</row>", "tags"),  # before they are objects
+        ('<row r="1"><c r="ZZZ1"><v>1</v></c></row>', "columns"),
+        ('<row r="999999999999"><c r="A1"><v>1</v></c></row>', "rows"),
     ],
     ids=["tags", "columns", "rows"],
 )
-def test_a_sheet_that_only_says_that_it_is_huge_is_refused(tmp_path, content):
+def test_a_sheet_that_only_says_that_it_is_huge_is_refused(tmp_path, content, count):
     told = refusal(tmp_path, patched(saved(towns()), lambda parts: _wide(parts, content)))
-    assert told["code"] == "workbook.size" and isinstance(told["most"], int)
+    assert told["code"] == "workbook.size" and told[count] > told["most"]
 
 
 def test_a_bomb_is_refused_by_the_sizes_that_it_tells_before_it_is_unpacked(tmp_path, monkeypatch):
