@@ -32,6 +32,12 @@ TRIES = 4
 """So often an answer is worked out where others come before it; nobody waits meanwhile."""
 DOUBTS = 3
 """So often a table is protected: where it makes published cells narrow, again with these to be kept open."""
+STEPS = ("counting", "protecting", "recording")
+"""What a progress callback is told of, in this order; again from the first where others came before the answer.
+Not how far protection has come: its counts are of cells that must be hidden, and a nearer question that is tried is a
+refusal (docs/decisions/0032)."""
+Progress = Callable[[str, int, int], None]
+"""Called with a step, its number from 1, and the number of steps."""
 NARROW = ("narrow", "exact", "residual")
 OVERTAKEN = "ondemand.overtaken"
 UNSAFE = "公表済みの統計と合わせると推定できる値があるため、回答できません"
@@ -62,6 +68,7 @@ def answer(
     question: Question,
     window: int = WINDOW,
     nearer: Sequence[Nearer] = (),
+    progress: Progress | None = None,
 ) -> Answer:
     """Answer a question, or give the answer that it had before where nothing has changed since.
 
@@ -70,6 +77,7 @@ def answer(
 
     Args:
         nearer: the questions to try, in this order, where this one cannot be answered.
+        progress: told of each of :data:`STEPS` when it begins.
 
     Raises:
         Unanswerable: the answer cannot be protected (which cell stands in its way is not told, for that would tell that
@@ -82,11 +90,17 @@ def answer(
         state = _state(store, members, question)
         if (kept := _kept(store, question, state)) is not None:
             return kept
-        solved = _solved(store, members, question, state, window, nearer)
+        solved = _solved(store, members, question, state, window, nearer, progress)
+        _tell(progress, "recording")
         with locked(store.root / f".{STAGE}.lock"):
             if _state(store, members, question).stands(state):
                 return _committed(store, question, state, solved)
     raise _overtaken(question.month)
+
+
+def _tell(progress: Progress | None, step: str) -> None:
+    if progress is not None:
+        progress(step, STEPS.index(step) + 1, len(STEPS))
 
 
 @dataclass(frozen=True)
@@ -138,14 +152,17 @@ def _solved(
     state: _State,
     window: int,
     nearer: Sequence[Nearer],
+    progress: Progress | None,
 ) -> _Solved:
     """The protected table of a question; where there is none, the first of the nearer ones that can be protected."""
     asked, month = question.statistic, question.month
+    _tell(progress, "counting")
     answered = _answered(store, asked, month, state.inputs)
     others = [one.question.statistic for one in nearer]
     areas = areas_of(store, [*members, *answered.statistics, asked], month)
     cells = counted_beside(store, members, [*answered.statistics, asked, *others], month)
     former = former_releases(store, asked.key, month, window)
+    _tell(progress, "protecting")
     beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former)
     table = _protected(beside, asked, thorough=True)
     if table is None:

@@ -13,7 +13,7 @@ from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import REFUSED, Event, events_of, note
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.ondemand.answers import OVERTAKEN, STAGE, UNSAFE, Answer, Unanswerable, answer
+from kobe_platform.ondemand.answers import OVERTAKEN, STAGE, UNSAFE, Answer, Progress, Unanswerable, answer
 from kobe_platform.ondemand.menu import Menu
 from kobe_platform.ondemand.nearest import TRIED, changes_of, nearest
 from kobe_platform.ondemand.question import Question, understood
@@ -72,12 +72,19 @@ class Desk:
         except PlatformError:
             return None
 
-    def ask(self, person: Person, asked: Mapping[str, object], application: str = "") -> tuple[Question, Answer]:
-        """Answer a person's question.
+    def ask(
+        self,
+        person: Person,
+        asked: Mapping[str, object],
+        application: str = "",
+        progress: Progress | None = None,
+    ) -> tuple[Question, Answer]:
+        """Answer a person's question; one that is interrupted is not counted.
 
         Args:
             asked: see :func:`question.understood`.
             application: number of the データ利用申請書 under which the person asks; a made-up city needs none.
+            progress: see :func:`answers.answer`.
 
         Raises:
             QuestionError, DisclosureError, LakeError: what cannot be asked or answered; recorded as refused.
@@ -85,16 +92,18 @@ class Desk:
         # One question of a person at a time: two at once could both be the last of the quota.
         with locked(self.store.root / f".{STAGE}.{person.login}.lock"):
             self._admit(person)
-            return self._recorded(person, asked, application)
+            return self._recorded(person, asked, application, progress)
 
-    def _recorded(self, person: Person, asked: Mapping[str, object], application: str) -> tuple[Question, Answer]:
+    def _recorded(
+        self, person: Person, asked: Mapping[str, object], application: str, progress: Progress | None
+    ) -> tuple[Question, Answer]:
         """Answer, and note what became of the question."""
         question, areas = None, self.areas(str(asked.get("month", "")))
         try:
             question = understood(self.menu, asked, areas, self.months())
             self._approved(question, application)
             nearer = nearest(self.menu, question, areas)[:TRIED]
-            given = answer(self.store, self.statistics, question, self.window, nearer)
+            given = answer(self.store, self.statistics, question, self.window, nearer, progress)
         except PlatformError as error:
             if isinstance(error, Unanswerable) and question is not None:
                 self._advise(error, question, areas)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kobe_platform.ondemand import Answer, Question
     from kobe_platform.ondemand.asking import Desk
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
+
 
 def open_desk(settings: Settings) -> Desk:
     """What answers questions in an installation."""
@@ -51,7 +54,10 @@ def ask(
     again: Annotated[str, typer.Option("--again", help="NAME/MONTH: give an answer of this person once more.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer, or why there is none, as JSON.")] = False,
 ) -> None:
-    """Ask for a statistic: protected with all that is published of the same people, and recorded."""
+    """Ask for a statistic: protected with all that is published of the same people, and recorded.
+
+    What is being done is said on standard error; Ctrl-C ends it, and the question is not counted.
+    """
     desk = open_desk(Settings())
     try:
         question, given = _again(desk, by, again) if again else _asked(desk, by, _read(file))
@@ -62,6 +68,9 @@ def ask(
         told = {"code": error.code, "ja": error.ja, "offer": offer.question.as_record() if offer else None}
         typer.echo(json.dumps(told, ensure_ascii=False))
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("kobe ask: stopped; the question is not counted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     _tell(desk, question, given, out, as_json)
 
 
@@ -69,7 +78,11 @@ def _asked(desk: Desk, by: str, asked: dict) -> tuple[Question, Answer]:
     from kobe_platform.governance.people import active_person
 
     application = str(asked.pop("application", ""))
-    return desk.ask(active_person(desk.governance, by), asked, application)
+    return desk.ask(active_person(desk.governance, by), asked, application, _show)
+
+
+def _show(step: str, number: int, of: int) -> None:
+    typer.echo(f"kobe ask: {step} ({number} of {of})", err=True)
 
 
 def _again(desk: Desk, by: str, again: str) -> tuple[Question, Answer]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from kobe_platform.custody.durable import locked
 from kobe_platform.errors import QuestionError
 from kobe_platform.governance.people import add_person
 from kobe_platform.lake import PartitionId
-from kobe_platform.ondemand import answers
+from kobe_platform.ondemand import answers, commands
 from kobe_platform.settings import PROJECT
-from tests.unit.ondemand.conftest import MONTH
+from kobe_platform.statistics.history import former_releases
+from tests.unit.ondemand.conftest import CANARY, MONTH
 from tests.unit.ondemand.test_answers import question
 from tests.unit.ondemand.test_together import everything_is_safe
 
@@ -76,3 +81,43 @@ def test_an_answer_that_is_overtaken_each_time_is_given_up_and_costs_nothing(des
     assert len(turns) == answers.TRIES and len(desk.store.sources("answers")) == answers.TRIES
     assert answers.TRIES == 4 and "four times in all" in (PROJECT / "docs" / "ondemand.md").read_text("utf-8")
     assert desk.asked_by(analyst.login) == 0 and desk.asked_by(other.login) == answers.TRIES
+
+
+def test_progress_tells_the_steps_and_nothing_of_cells_or_refusals(desk, analyst, monkeypatch):
+    """The same three steps whatever the figures: protection counts small cells, and a nearer question is a refusal."""
+    told = []
+    desk.ask(analyst, question("ward", "age5", "sex"), progress=lambda *step: told.append(step))
+    assert told == [("counting", 1, 3), ("protecting", 2, 3), ("recording", 3, 3)]
+    told.clear()
+    monkeypatch.setattr(answers, "_protected", lambda *_, **__: None)
+    with pytest.raises(answers.Unanswerable):
+        desk.ask(analyst, question("age5", "sex"), progress=lambda *step: told.append(step))
+    assert told == [("counting", 1, 3), ("protecting", 2, 3)]
+
+
+@pytest.mark.parametrize("step", answers.STEPS)
+def test_a_question_that_is_interrupted_is_not_counted_and_can_be_asked_again(step, desk, analyst):
+    def interrupt(at, number, of):
+        if at == step:
+            raise KeyboardInterrupt
+
+    asked = question("ward", "sex")
+    with pytest.raises(KeyboardInterrupt):
+        desk.ask(analyst, asked, progress=interrupt)
+    assert desk.asked_by(analyst.login) == 0 and desk.store.sources("answers") == []
+    assert former_releases(desk.store, "stocks/month", MONTH) == []
+    desk.ask(analyst, asked)
+    assert desk.asked_by(analyst.login) == 1
+
+
+def test_the_command_says_what_it_does_and_ends_cleanly_when_interrupted(desk, analyst, monkeypatch, tmp_path):
+    monkeypatch.setattr(commands, "open_desk", lambda _: desk)
+    file = tmp_path / "question.toml"
+    file.write_text(f'month = "{MONTH}"\nmeasure = "residents"\ndimensions = ["ward"]\n', "utf-8")
+    asking = typer.Typer()
+    asking.command()(commands.ask)
+    monkeypatch.setattr(answers, "_protected", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    stopped = CliRunner().invoke(asking, [str(file), "--by", analyst.login])
+    assert stopped.exit_code == 130 and stopped.stdout == "" and "not counted" in stopped.stderr
+    assert "protecting (2 of 3)" in stopped.stderr and CANARY not in stopped.stderr
+    assert desk.asked_by(analyst.login) == 0
