@@ -22,13 +22,14 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test quick soak dev serve bench lint coverage clean
+.PHONY: help setup demo test quick soak dev serve bench lint coverage docs clean
 
 help:
 	@echo "make demo   the main job on a synthetic city     make dev    the Dagster UI"
 	@echo "make test   all tests                            make serve  the built site"
 	@echo "make quick  unit tests without a browser         make bench  one month of 1.5 million"
 	@echo "make lint   ruff and mypy                        make coverage | soak | clean"
+	@echo "make docs   the documentation as a site"
 
 setup: $(INSTALLED) $(BUILT)
 
@@ -54,6 +55,10 @@ $(BROWSER): $(INSTALLED)
 	    chromium fonts-noto-cjk >/dev/null; \
 	else echo "Prerequisite missing: chromium and fonts-noto-cjk (install them, then run make again)"; exit 1; fi
 	@touch $@
+
+# The documentation with a reference made from the models; prints where its first page is.
+docs: $(INSTALLED)
+	@mkdir -p var/documentation && $(BIN)/python -m kobe_platform.cli.reference var/documentation
 
 demo: setup
 	@$(BIN)/kobe demo

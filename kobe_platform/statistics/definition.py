@@ -56,6 +56,10 @@ class Statistic(BaseModel):
 
     Attributes:
         name: the file's name.
+        sql: the SELECT that counts.
+        title, description: Japanese words for screens.
+        owner: section that answers for the table.
+        unit: of the figures, for screens.
         period: ``month``, or ``year`` (computed in the month that closes the year, over the year's months present).
         group: statistics of one group and period are counted, covered, protected and audited together.
         population: tables of one population share the cells of their common margins.
