@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kobe_platform.custody.durable import locked
 from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit, protect
 from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.lake import PartitionId, PartitionStore
@@ -21,7 +20,7 @@ from kobe_platform.ondemand.nearest import Nearer
 from kobe_platform.ondemand.question import Question
 from kobe_platform.release.collect import content_digest
 from kobe_platform.statistics import Statistic, groups
-from kobe_platform.statistics.history import WINDOW, former_releases, record_release, recorded_content, under
+from kobe_platform.statistics.history import WINDOW, commits, former_releases, record_release, recorded_content, under
 from kobe_platform.statistics.protection import specification
 from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.tabulation.steps import areas_of, counted_beside
@@ -92,7 +91,7 @@ def answer(
             return kept
         solved = _solved(store, members, question, state, window, nearer, progress)
         _tell(progress, "recording")
-        with locked(store.root / f".{STAGE}.lock"):
+        with commits(store):
             if _state(store, members, question).stands(state):
                 return _committed(store, question, state, solved)
     raise _overtaken(question.month)

@@ -33,6 +33,7 @@ NEXT = {
     "abstraction.companion": "同じ月の住民台帳を先に取り込んでください",
     "release.gate": "表と月を確かめ、その月の公表表をもう一度Materializeして、検査の結果を見てください",
     "release.identifiers": "どのページか表から来たのかを調べてください。前の公開はそのままです",
+    "release.overtaken": "新しい表の公開は自動で行われます。することはありません",
     "release.nothing": "抽出が届き、1か月が統計になると、公開は自動で行われます",
     "statistics.definition": "定義ファイルを直し、Reload してから再実行してください(docs/statistics.md)",
     "statistics.districts": "この月かそれより前の月の対応表(town_districts)を提供してください",

@@ -170,7 +170,7 @@ def _collected(
         "tables": {name: {**_told(partitions.get(name, [])), **statistics[name].facts()} for name in tables},
     }
     months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
-    contents = {name: {p.id.month: _content(p) for p in held} for name, held in partitions.items()}
+    contents = {name: {p.id.month: content_of(p) for p in held} for name, held in partitions.items()}
     return Collected(tables, dims, facts, months, contents, _digest(partitions))
 
 
@@ -207,12 +207,12 @@ def _told(held: list[Partition]) -> dict[str, object]:
 
 def _digest(partitions: Mapping[str, list[Partition]]) -> str:
     contents = {
-        name: [(partition.id.month, _content(partition)) for partition in held] for name, held in partitions.items()
+        name: [(partition.id.month, content_of(partition)) for partition in held] for name, held in partitions.items()
     }
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
-def _content(partition: Partition) -> str:
+def content_of(partition: Partition) -> str:
     return partition.facts.get("content", partition.digest)
 
 

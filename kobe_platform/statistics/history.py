@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import polars as pl
@@ -90,6 +91,11 @@ def record_release(
         added = _rows(release, len(versions), stamp, content)
         store.write(id, pl.concat([record, added]), facts={"versions": versions})
     return True
+
+
+def commits(store: PartitionStore) -> AbstractContextManager[None]:
+    """Held while something is compared with the record and entered into it: one answer or one release at a time."""
+    return locked(store.root / ".answers.lock")
 
 
 def is_recorded(store: PartitionStore, group: str, month: str, tables: Sequence[str], content: str) -> bool:

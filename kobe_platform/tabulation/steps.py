@@ -14,7 +14,7 @@ import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit
-from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError
+from kobe_platform.errors import DeliveryHeld, DeliveryRejected, DisclosureError, LakeError
 from kobe_platform.intake.deliveries import Delivery, write_receipt
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
@@ -26,7 +26,7 @@ from kobe_platform.reception.steps import (
     receipt_facts,
     refuse_exchanged,
 )
-from kobe_platform.release.collect import COVERS, Collected, content_digest
+from kobe_platform.release.collect import COVERS, Collected, content_digest, content_of
 from kobe_platform.statistics import (
     Statistic,
     TiedMonth,
@@ -37,7 +37,7 @@ from kobe_platform.statistics import (
     protect_group,
 )
 from kobe_platform.statistics.attesting import seen
-from kobe_platform.statistics.history import WINDOW, former_releases, is_recorded, record_release, under
+from kobe_platform.statistics.history import WINDOW, commits, former_releases, is_recorded, record_release, under
 from kobe_platform.statistics.inputs import (
     REFERENCE,
     counting_inputs,
@@ -222,20 +222,39 @@ def record_released(store: PartitionStore, collected: Collected, statistics: Map
     """Enter what a release is about to show into the record of releases; the number of new versions.
 
     Call it when nothing but the switch is left to do: who may have seen a version is taken to have it.
+
+    Raises:
+        DisclosureError: tables were published anew since they were collected (``release.overtaken``). Answers may have
+            been given beside the new ones, and nobody has judged these together with the old ones.
     """
     entered = 0
-    for key, members in groups(statistics.values()).items():
-        months = sorted({month for member in members for month in collected.months.get(member.name, ())})
-        for month in months:
-            shown = [member for member in members if month in collected.months.get(member.name, ())]
-            told = sorted((member.name, collected.contents[member.name][month]) for member in shown)
-            content = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-            if is_recorded(store, key, month, [member.name for member in shown], content):
-                continue
-            spec = specification(shown, areas_of(store, members, month))
-            tables = {member.name: _of_period(collected.tables[member.name], member, month) for member in shown}
-            entered += record_release(store, key, month, FormerRelease(tables, spec), content=content)
+    with commits(store):
+        for key, members in groups(statistics.values()).items():
+            months = sorted({month for member in members for month in collected.months.get(member.name, ())})
+            for month in months:
+                shown = [member for member in members if month in collected.months.get(member.name, ())]
+                told = sorted((member.name, collected.contents[member.name][month]) for member in shown)
+                content = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+                if is_recorded(store, key, month, [member.name for member in shown], content):
+                    continue
+                for member in shown:
+                    _refuse_overtaken(store, collected, member, month)
+                spec = specification(shown, areas_of(store, members, month))
+                tables = {member.name: _of_period(collected.tables[member.name], member, month) for member in shown}
+                entered += record_release(store, key, month, FormerRelease(tables, spec), content=content)
     return entered
+
+
+def _refuse_overtaken(store: PartitionStore, collected: Collected, statistic: Statistic, month: str) -> None:
+    held = store.current(PartitionId("published", statistic.name, month))
+    if held is None or content_of(held) != collected.contents[statistic.name][month]:
+        raise DisclosureError(
+            "a table was published anew while the release was put together: nothing is released",
+            code="release.overtaken",
+            at={"table": statistic.name, "month": month},
+            remedy="nothing: the plan asks for a release of the new tables",
+            ja="公開の準備中に公表表が更新されたため、公開しません。新しい表で改めて公開します",
+        )
 
 
 def _of_period(table: pl.DataFrame, statistic: Statistic, month: str) -> pl.DataFrame:

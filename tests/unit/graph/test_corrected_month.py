@@ -6,6 +6,7 @@ import pytest
 
 from assets.conventions import months
 from checks.disclosure import disclosure_checks
+from kobe_platform.custody.durable import locked
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.disclosure import AuditReport, Finding
 from kobe_platform.disclosure.reports import ENGINE_VERSION
@@ -15,7 +16,7 @@ from kobe_platform.release.collect import collect
 from kobe_platform.release.gate import pass_gate
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import groups, load_statistics, protection
-from kobe_platform.statistics.history import former_releases
+from kobe_platform.statistics.history import former_releases, record_release
 from kobe_platform.tabulation import steps as tabulation
 from kobe_platform.tabulation.steps import audit_published, protect_counts, record_released
 from kobe_platform.vocabulary.codes import wards
@@ -174,3 +175,31 @@ def test_a_release_tells_how_its_tables_were_protected(lake):
     told = collect(lake.store, STATISTICS).facts["tables"][NAME]
     assert (told["method"], told["engine_version"], told["audit_safe"]) == ("suppression", ENGINE_VERSION, True)
     assert not [name for name in told if "share" in name]
+
+
+def test_a_release_of_tables_that_were_published_anew_meanwhile_is_refused_and_enters_nothing(lake):
+    """Answers may have been given beside the new tables: nobody has judged these together with the old ones."""
+    counted(lake, small=3)
+    protected(lake)
+    collected = collect(lake.store, STATISTICS)
+    counted(lake, small=30)
+    protected(lake)
+    with pytest.raises(DisclosureError, match=r"release\.overtaken"):
+        record_released(lake.store, collected, STATISTICS)
+    assert not former_releases(lake.store, GROUP, MONTH)
+    assert released(lake) == 1
+
+
+def test_no_answer_is_committed_while_a_release_is_entered(lake, monkeypatch):
+    counted(lake)
+    protected(lake)
+    tried = []
+
+    def entering(*given, **more):
+        with pytest.raises(BlockingIOError), locked(lake.store.root / ".answers.lock", wait=False):
+            pass
+        tried.append(given)
+        return record_release(*given, **more)
+
+    monkeypatch.setattr("kobe_platform.tabulation.steps.record_release", entering)
+    assert released(lake) == 1 and len(tried) == 1
