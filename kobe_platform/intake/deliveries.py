@@ -43,7 +43,7 @@ LONGEST_NAME = 255
 """Bytes of a file's name in UTF-8: what file systems allow."""
 Status = Literal["accepted", "rejected", "held"]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
-_SOURCE = re.compile(r"[a-z][a-z0-9_]*")
+SOURCE = re.compile(r"[a-z][a-z0-9_]*")
 _NOT_PLAIN = {errno.EISDIR, errno.ELOOP, errno.ENXIO}
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _UNREADABLE = _NOT_PLAIN | _FORBIDDEN
@@ -81,7 +81,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     municipality: str = Field(pattern=r"^[0-9]{5}$")
-    source: str = Field(pattern=rf"^{_SOURCE.pattern}$")
+    source: str = Field(pattern=rf"^{SOURCE.pattern}$")
     month: str = Field(pattern=rf"^{months.FORM}$")
     kind: Literal["snapshot", "events", "difference", "public"]
     sequence: Count
@@ -177,7 +177,7 @@ def find_one(inbox: Path, municipality: str, source: str, month: str) -> Deliver
 
     Reads its manifest and opens no other folder.
     """
-    if not (_SOURCE.fullmatch(source) and months.is_month(month)):
+    if not (SOURCE.fullmatch(source) and months.is_month(month)):
         return None
     seen = _look(str(Path(inbox) / municipality / source), municipality, source, month)
     return seen.delivery if seen else None
@@ -185,7 +185,7 @@ def find_one(inbox: Path, municipality: str, source: str, month: str) -> Deliver
 
 def _listed(folder: str, source: str) -> list[str]:
     try:
-        return _names(folder)
+        return names_in(folder)
     except OSError as error:
         raise _away(error, source=source) from None
 
@@ -200,7 +200,7 @@ def _away(error: OSError, **at: str) -> ConfigurationError:
     )
 
 
-def _names(folder: Path | str) -> list[str]:
+def names_in(folder: Path | str) -> list[str]:
     """Names in a folder, sorted; empty where there is no such folder."""
     try:
         return sorted(os.listdir(folder))
@@ -260,7 +260,7 @@ def _read(path: str) -> tuple[bytes, os.stat_result]:
 
 
 def _delivery(raw: bytes, path: Path, municipality: str, source: str) -> Delivery:
-    manifest = _parsed(raw)
+    manifest = parsed(raw)
     if isinstance(manifest, str):
         return Delivery(municipality, source, path.name, "", hashlib.sha256(raw).hexdigest(), path, None, manifest)
     said = [manifest.municipality, manifest.source, manifest.month, manifest.kind, manifest.encoding, manifest.layout]
@@ -269,7 +269,7 @@ def _delivery(raw: bytes, path: Path, municipality: str, source: str) -> Deliver
     return Delivery(municipality, source, path.name, manifest.kind, digest, path, manifest)
 
 
-def _parsed(raw: bytes) -> Manifest | str:
+def parsed(raw: bytes) -> Manifest | str:
     """A manifest, or its fault: key and kind; the parser itself limits nesting and the length of numbers."""
     if len(raw) > LARGEST_MANIFEST:
         return "too_large"
@@ -402,7 +402,7 @@ def _fits(record: Mapping[str, object], name: str) -> bool:
 
 def accepted_receipts(folder: Path) -> list[dict]:
     """The receipts of accepted deliveries in a folder of receipts, oldest first."""
-    named = [name for name in _names(folder) if name.endswith(".accepted.json")]
+    named = [name for name in names_in(folder) if name.endswith(".accepted.json")]
     records = [record for name in named if (record := read_receipt(folder / name)) is not None]
     return sorted(records, key=lambda record: record["at"])
 
@@ -468,7 +468,7 @@ def is_approved(home: Path, delivery: Delivery) -> bool:
 def previous_sequence(home: Path, delivery: Delivery) -> int | None:
     """Sequence of the last accepted delivery of the same source before this month; None where there is none."""
     source = receipts(home, delivery).parent
-    earlier = [name for name in _names(source) if months.is_month(name) and name < delivery.month]
+    earlier = [name for name in names_in(source) if months.is_month(name) and name < delivery.month]
     latest = (records[-1] for month in reversed(earlier) if (records := accepted_receipts(source / month)))
     return next((record["sequence"] for record in latest), None)
 
