@@ -92,7 +92,7 @@ def show(settings: Settings, report: RunReport, console: Console, seconds: float
 
 def receipts_of(settings: Settings) -> list[dict]:
     """Every receipt that can be read, by source and month."""
-    from kobe_platform.intake.deliveries import read_receipt
+    from kobe_platform.intake.receipts import read_receipt
 
     folder = settings.receipts / settings.municipality
     paths = [path for path in sorted(folder.glob("*/*/*.json")) if not path.name.endswith(".approved.json")]

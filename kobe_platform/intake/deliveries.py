@@ -1,49 +1,31 @@
-"""The inbox: which deliveries lie there, whether they are what their manifests say, and what became of them.
+"""The inbox: which deliveries lie there, and whether they are what their manifests say.
 
 A delivery is a folder ``MUNICIPALITY/SOURCE/YYYY-MM/`` with data files and, written last, ``manifest.json``. The
 platform only reads it and takes nothing in it for granted: a manifest may be broken, and the share may go away.
-
-Receipts below ``KOBE_HOME`` hold coordinates and counts, never values. A power cut leaves the former one or the new
-one. A receipt that cannot be read counts as absent: its delivery is due again.
 """
 
 from __future__ import annotations
 
-import codecs
 import errno
 import hashlib
 import json
 import os
-import re
 import stat
 import time
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing import NamedTuple
 
 from kobe_platform.contracts import Contract
-from kobe_platform.custody.durable import locked, private_folder, storage_errors, write_private
-from kobe_platform.errors import ConfigurationError, DeliveryRejected, PlatformError
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.intake.manifest import LARGEST_MANIFEST, MANIFEST, SOURCE, Manifest, ManifestFile, parsed
 from kobe_platform.vocabulary import months
 from kobe_platform.vocabulary.rules import rejection
 
-MANIFEST = "manifest.json"
-LARGEST_MANIFEST = 1 << 20
-"""Bytes that are read of a manifest; one that is larger counts as broken (most have a few hundred)."""
 LARGEST_DELIVERY = 8 << 30
 """Bytes of all files of a delivery: each is read whole, and verified before anything is parsed."""
-MOST_FILES = 1000
-LONGEST_NAME = 255
-"""Bytes of a file's name in UTF-8: what file systems allow."""
-Status = Literal["accepted", "rejected", "held"]
-Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
-SOURCE = re.compile(r"[a-z][a-z0-9_]*")
 _NOT_PLAIN = {errno.EISDIR, errno.ELOOP, errno.ENXIO}
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _UNREADABLE = _NOT_PLAIN | _FORBIDDEN
@@ -53,54 +35,6 @@ ON_DISK = ("file.missing", "file.plain", "file.forbidden", "file.bytes", "file.h
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _SETTLED = 3_000_000_000
 """Nanoseconds: a file changed more recently could change again without a new time (some shares keep whole seconds)."""
-
-
-class ManifestFile(BaseModel):
-    """One data file: ``rows`` are data rows (header and trailer not counted)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    rows: Count
-    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
-    bytes: Count
-
-    @field_validator("name")
-    @classmethod
-    def _stays_in_its_folder(cls, name: str) -> str:
-        if not name or name != Path(name).name or name in (".", "..", MANIFEST) or "\\" in name:
-            raise ValueError("not a plain file name")
-        if len(name.encode("utf-8", "replace")) > LONGEST_NAME or any(map(_control, name)):
-            raise ValueError("too long, or with characters that no file name has")
-        return name
-
-
-class Manifest(BaseModel):
-    """What the sender says of a delivery."""
-
-    model_config = ConfigDict(frozen=True)
-
-    municipality: str = Field(pattern=r"^[0-9]{5}$")
-    source: str = Field(pattern=rf"^{SOURCE.pattern}$")
-    month: str = Field(pattern=rf"^{months.FORM}$")
-    kind: Literal["snapshot", "events", "difference", "public"]
-    sequence: Count
-    created_at: str
-    encoding: str = Field(pattern=r"^[A-Za-z0-9_-]{1,20}$")
-    layout: Literal["delimited", "fixed", "workbook"] | None = None
-    files: tuple[ManifestFile, ...] = Field(min_length=1, max_length=MOST_FILES)
-
-    @field_validator("files")
-    @classmethod
-    def _each_once(cls, files: tuple[ManifestFile, ...]) -> tuple[ManifestFile, ...]:
-        if len({unicodedata.normalize("NFC", file.name) for file in files}) < len(files):
-            raise ValueError("a file is listed twice")
-        return files
-
-    @property
-    def rows(self) -> int:
-        """Data rows of all files."""
-        return sum(file.rows for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -269,23 +203,6 @@ def _delivery(raw: bytes, path: Path, municipality: str, source: str) -> Deliver
     return Delivery(municipality, source, path.name, manifest.kind, digest, path, manifest)
 
 
-def parsed(raw: bytes) -> Manifest | str:
-    """A manifest, or its fault: key and kind; the parser itself limits nesting and the length of numbers."""
-    if len(raw) > LARGEST_MANIFEST:
-        return "too_large"
-    try:
-        return Manifest.model_validate_json(raw.removeprefix(codecs.BOM_UTF8))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc']))} {first['type']}".strip()
-    except ValueError:
-        return "json_invalid"
-
-
-def _control(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs")
-
-
 def verify(delivery: Delivery, contract: Contract, *, previous_sequence: int | None = None) -> None:
     """Refuses a delivery whose manifest or files are not what they should be.
 
@@ -359,148 +276,11 @@ def _absence(error: OSError) -> str:
     return "file.forbidden" if error.errno in _FORBIDDEN else "file.missing"
 
 
-# ── receipts ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def receipts(home: Path, delivery: Delivery) -> Path:
-    """The folder of a delivery's receipts."""
-    return Path(home, "receipts", delivery.municipality, delivery.source, delivery.month)
-
-
-def receipt(home: Path, delivery: Delivery, status: Status | Literal["approved"]) -> dict | None:
-    """The receipt (or approval) of exactly this content with this status; None as in :func:`read_receipt`."""
-    return read_receipt(_receipt_path(home, delivery, status))
-
-
-def read_receipt(path: Path) -> dict | None:
-    """A receipt or an approval; None where it is absent or unreadable.
-
-    A file is unreadable if it is empty or broken, as a power cut can leave it, or if its content does not belong to
-    the content hash and the status in its name.
-    """
-    try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and _fits(record, path.name) else None
-
-
-def _fits(record: Mapping[str, object], name: str) -> bool:
-    """Whether a record belongs to its file's name and has the entries that readers rely on."""
-    stem, _, status = name.removesuffix(".json").partition(".")
-    content_hash, moment, error = record.get("content_hash"), record.get("at"), record.get("error")
-    if not (isinstance(content_hash, str) and content_hash.startswith(stem) and isinstance(moment, str)):
-        return False
-    if status == "approved":
-        return True
-    if record.get("status") != status or not {"source", "month", "sequence"} <= record.keys():
-        return False
-    if status == "accepted":
-        return isinstance(record.get("facts"), dict)
-    return isinstance(error, dict) and {"code", "ja"} <= error.keys() and isinstance(error.get("at"), dict)
-
-
-def accepted_receipts(folder: Path) -> list[dict]:
-    """The receipts of accepted deliveries in a folder of receipts, oldest first."""
-    named = [name for name in names_in(folder) if name.endswith(".accepted.json")]
-    records = [record for name in named if (record := read_receipt(folder / name)) is not None]
-    return sorted(records, key=lambda record: record["at"])
-
-
-def write_receipt(home: Path, delivery: Delivery, status: Status, result: Mapping[str, object] | PlatformError) -> Path:
-    """Records what became of a delivery: ``result`` is its facts (counts) or the error that refused or held it.
-
-    The file is ``<first 12 of content hash>.<status>.json``, replaced whole and forced onto the disk; a former receipt
-    of the same content with another status stays.
-
-    Raises:
-        CustodyError: ``custody.*``: the disk does not take it.
-    """
-    manifest = delivery.manifest
-    record: dict[str, object] = {
-        "status": status,
-        "municipality": delivery.municipality,
-        "source": delivery.source,
-        "month": delivery.month,
-        "kind": delivery.kind,
-        "content_hash": delivery.content_hash,
-        "sequence": manifest.sequence if manifest else None,
-        "files": [{"name": f.name, "rows": f.rows, "bytes": f.bytes} for f in manifest.files] if manifest else [],
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    record["error" if isinstance(result, PlatformError) else "facts"] = (
-        result.as_record() if isinstance(result, PlatformError) else dict(result)
-    )
-    if isinstance(result, PlatformError) and result.code in ON_DISK:
-        record["found"] = _found(delivery)
-    return _write(home, delivery, status, record)
-
-
-def changed_since(delivery: Delivery, refusal: Mapping) -> bool:
-    """Whether other files lie under the same manifest than when they were refused: a sender may write it too early."""
-    return "found" in refusal and refusal["found"] != _found(delivery)
-
-
-def _found(delivery: Delivery) -> dict[str, list[int]]:
-    """Size and time of each file of a delivery that is there."""
-    found = {}
-    for file in delivery.manifest.files if delivery.manifest else ():
-        try:
-            info = os.lstat(delivery.path / file.name)
-        except OSError:
-            continue
-        found[file.name] = [info.st_size, info.st_mtime_ns]
-    return found
-
-
-def approve(home: Path, delivery: Delivery, principal: str) -> Path:
-    """An operator's word that a held delivery may be taken; it holds for exactly this content."""
-    record = {"content_hash": delivery.content_hash, "principal": principal}
-    record["at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    return _write(home, delivery, "approved", record)
-
-
-def is_approved(home: Path, delivery: Delivery) -> bool:
-    """Whether :func:`approve` was called for this content."""
-    return receipt(home, delivery, "approved") is not None
-
-
-def previous_sequence(home: Path, delivery: Delivery) -> int | None:
-    """Sequence of the last accepted delivery of the same source before this month; None where there is none."""
-    source = receipts(home, delivery).parent
-    earlier = [name for name in names_in(source) if months.is_month(name) and name < delivery.month]
-    latest = (records[-1] for month in reversed(earlier) if (records := accepted_receipts(source / month)))
-    return next((record["sequence"] for record in latest), None)
-
-
-def _receipt_path(home: Path, delivery: Delivery, status: str) -> Path:
-    return receipts(home, delivery) / f"{delivery.content_hash[:12]}.{status}.json"
-
-
-def _write(home: Path, delivery: Delivery, status: str, record: Mapping[str, object]) -> Path:
-    path = _receipt_path(home, delivery, status)
-    data = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    with storage_errors(delivery.name), locked(Path(home) / "receipts" / ".lock"):
-        private_folder(path.parent)
-        write_private(path, data.encode())
-    return path
-
-
 __all__ = [
     "Delivery",
-    "DeliveryRejected",
-    "Manifest",
-    "ManifestFile",
-    "accepted_receipts",
-    "approve",
     "find",
     "find_one",
-    "is_approved",
-    "previous_sequence",
-    "read_receipt",
     "read_verified",
-    "receipt",
     "verify",
     "verify_manifest",
-    "write_receipt",
 ]

@@ -13,7 +13,8 @@ from typing import Any
 from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, PlatformError
-from kobe_platform.intake.deliveries import Delivery, changed_since, find, is_approved, read_receipt, receipts
+from kobe_platform.intake.deliveries import Delivery, find
+from kobe_platform.intake.receipts import changed_since, is_approved, read_receipt, receipts
 from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.release import recorded_inputs, sources_digest

@@ -36,7 +36,7 @@ def list_deliveries(as_json: AsJson = False) -> None:
 @deliveries_app.command()
 def approve(source: Source, month: Month) -> None:
     """Approve a held delivery as it lies in the inbox: the next run takes exactly this content in."""
-    from kobe_platform.intake.deliveries import approve as record
+    from kobe_platform.intake.receipts import approve as record
     from kobe_platform.reception.outcomes import receipt_status
     from kobe_platform.settings import Settings
 
@@ -51,7 +51,7 @@ def approve(source: Source, month: Month) -> None:
 def retry(source: Source, month: Month) -> None:
     """Let a delivery that was rejected, or failed, be tried once more; a rejection's receipt is kept aside."""
     from kobe_platform.custody.durable import sync_folder
-    from kobe_platform.intake.deliveries import receipt, receipts
+    from kobe_platform.intake.receipts import receipt, receipts
     from kobe_platform.planning.failures import Failures
     from kobe_platform.settings import Settings
 
@@ -79,8 +79,8 @@ def manifest(
 ) -> None:
     """Write manifest.json for the data files of a folder: encoding, rows, bytes and hashes are read from them."""
     from kobe_platform.contracts import load_contracts
-    from kobe_platform.intake.deliveries import MANIFEST
     from kobe_platform.intake.extracts.describing import describe, place_of
+    from kobe_platform.intake.manifest import MANIFEST
     from kobe_platform.settings import Settings
 
     contracts, source = load_contracts(Settings().contracts), place_of(folder)["source"]
@@ -142,7 +142,7 @@ def _row(home: Path, delivery: Delivery, due: Step | None) -> dict[str, str]:
 
 def reason(home: Path, delivery: Delivery, outcome: Outcome) -> str:
     """Why a delivery was rejected or is held, from its receipt: rule, coordinates and remedy in Japanese."""
-    from kobe_platform.intake.deliveries import receipt
+    from kobe_platform.intake.receipts import receipt
     from kobe_platform.vocabulary.coordinates import place
 
     if outcome == "accepted" or outcome == "none" or (told := receipt(home, delivery, outcome)) is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from kobe_platform.intake.deliveries import Delivery, accepted_receipts, changed_since, is_approved, receipt, receipts
+from kobe_platform.intake.deliveries import Delivery
+from kobe_platform.intake.receipts import accepted_receipts, changed_since, is_approved, receipt, receipts
 
 Outcome = Literal["accepted", "rejected", "held", "none"]
 
@@ -15,7 +16,7 @@ def receipt_status(home: Path, delivery: Delivery) -> Outcome:
 
     A held delivery that an operator has approved since counts as ``none``: it is due again. So does one whose files
     have changed since they were refused, and one whose receipt is unreadable
-    (:func:`kobe_platform.intake.deliveries.read_receipt`).
+    (:func:`kobe_platform.intake.receipts.read_receipt`).
     """
     accepted = accepted_receipts(receipts(home, delivery))
     if accepted and accepted[-1]["content_hash"] == delivery.content_hash:

@@ -17,9 +17,10 @@ from kobe_platform.abstraction import Abstracted, abstract, validate
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import KeyService
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
-from kobe_platform.intake.deliveries import Delivery, is_approved, previous_sequence, write_receipt
+from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.intake.extracts.exchanged import SAMPLE, exchanged, named
+from kobe_platform.intake.receipts import is_approved, previous_sequence, write_receipt
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.shelf import latest_month
 from kobe_platform.reception.accounting import combined

@@ -15,8 +15,9 @@ import polars as pl
 from kobe_platform.contracts import Contract
 from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, DisclosureError, LakeError
-from kobe_platform.intake.deliveries import Delivery, write_receipt
+from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.receipts import write_receipt
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.reception.inputs import taking_inputs, target
 from kobe_platform.reception.steps import (

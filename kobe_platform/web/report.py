@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from kobe_platform.contracts import legal_register, load_contracts
 from kobe_platform.governance.application import ACTIONS_JA
 from kobe_platform.governance.trail import REFUSED, Event, events
-from kobe_platform.intake.deliveries import read_receipt
+from kobe_platform.intake.receipts import read_receipt
 from kobe_platform.lounge.release import releases_of
 from kobe_platform.ondemand.words import reason
 from kobe_platform.settings import Settings

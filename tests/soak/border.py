@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from kobe_platform.abstraction import abstract
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
-from kobe_platform.intake import deliveries
+from kobe_platform.intake import deliveries, receipts
 from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.manifest import MANIFEST
 from kobe_platform.settings import PROJECT
 from kobe_platform.vocabulary.codes import wards
 from tests.unit.intake.conftest import pseudonym_key
@@ -249,7 +250,7 @@ def columns(parcel: Parcel, data: st.DataObject) -> None:
 
 def no_file(parcel: Parcel, data: st.DataObject) -> None:
     """In a file's place stands something else, or nothing."""
-    name = data.draw(st.sampled_from((parcel.name, deliveries.MANIFEST)))
+    name = data.draw(st.sampled_from((parcel.name, MANIFEST)))
     put = data.draw(st.sampled_from(sorted(_IN_ITS_PLACE)))
     parcel.after += (lambda folder: _replace(folder / name, _IN_ITS_PLACE[put]),)
 
@@ -327,7 +328,7 @@ def write(parcel: Parcel, inbox: Path) -> Path:
     folder = inbox / CITY / parcel.source / MONTH
     folder.mkdir(parents=True)
     (folder / parcel.name).write_bytes(parcel.data)
-    (folder / deliveries.MANIFEST).write_bytes(parcel.raw if parcel.raw is not None else _manifest(parcel))
+    (folder / MANIFEST).write_bytes(parcel.raw if parcel.raw is not None else _manifest(parcel))
     for act in parcel.after:
         act(folder)
     return folder
@@ -380,8 +381,8 @@ def _outcome(delivery: deliveries.Delivery, contract: Contract, home: Path) -> s
                 pseudonym_key=pseudonym_key,
             )  # fmt: skip
     except DeliveryRejected as error:
-        path = deliveries.write_receipt(home, delivery, "rejected", error)
-        record = deliveries.read_receipt(path)
+        path = receipts.write_receipt(home, delivery, "rejected", error)
+        record = receipts.read_receipt(path)
         assert record is not None and record["error"]["code"] == error.code and record["error"]["ja"], "no receipt"
         told = path.read_text("utf-8") + str(error)
         assert not any(secret in told for secret in SECRETS), "a message tells of a person"

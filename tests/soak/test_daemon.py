@@ -19,7 +19,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from kobe_platform.intake.deliveries import receipt
+from kobe_platform.intake.receipts import receipt
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import PROJECT

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.intake.deliveries import MANIFEST, Manifest, ManifestFile
 from kobe_platform.intake.extracts import delimited, fixed
 from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import BOM, trimmed, undecodable
 from kobe_platform.intake.extracts.framing import unframed
 from kobe_platform.intake.extracts.published import read_published
+from kobe_platform.intake.manifest import MANIFEST, Manifest, ManifestFile
 from kobe_platform.vocabulary.clock import JAPAN
 from kobe_platform.vocabulary.months import FORM
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.intake.deliveries import Delivery, Manifest, ManifestFile, read_verified, verify_manifest
+from kobe_platform.intake.deliveries import Delivery, read_verified, verify_manifest
 from kobe_platform.intake.extracts import delimited, fixed
 from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import trimmed, undecodable
@@ -21,6 +21,7 @@ from kobe_platform.intake.extracts.leak_check import check_leaks
 from kobe_platform.intake.extracts.public import public_frame
 from kobe_platform.intake.extracts.published import PublishedFigures, read_published
 from kobe_platform.intake.extracts.screening import Screening, screen
+from kobe_platform.intake.manifest import Manifest, ManifestFile
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.vocabulary.rules import rejection
 

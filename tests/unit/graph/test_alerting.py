@@ -12,7 +12,8 @@ import pytest
 from assets.alerting import ALERTS
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.definitions import build_definitions
-from kobe_platform.intake.deliveries import find_one, write_receipt
+from kobe_platform.intake.deliveries import find_one
+from kobe_platform.intake.receipts import write_receipt
 from kobe_platform.lake.heads import HeadEntry, Heads
 from kobe_platform.lake.partitions import PartitionId
 from kobe_platform.planning.notices import overdue

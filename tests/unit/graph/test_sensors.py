@@ -14,7 +14,8 @@ from assets.sensors import INBOX, MOST_REQUESTS, MOST_RUNS, RELEASES, SENSORS, T
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.definitions import build_definitions
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.intake.deliveries import find_one, write_receipt
+from kobe_platform.intake.deliveries import find_one
+from kobe_platform.intake.receipts import write_receipt
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.orchestration.attending import KEY_TAG, WORK_TAG
 from kobe_platform.orchestration.headless import Headless

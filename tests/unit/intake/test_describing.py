@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from kobe_platform.contracts import Layout
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
-from kobe_platform.intake.deliveries import MANIFEST, Manifest, ManifestFile, find_one
+from kobe_platform.intake.deliveries import find_one
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.intake.extracts.describing import describe
+from kobe_platform.intake.manifest import MANIFEST, Manifest, ManifestFile
 from kobe_platform.reception.commands import deliveries_app
 from kobe_platform.settings import PROJECT
 from kobe_platform.synthesis import Form

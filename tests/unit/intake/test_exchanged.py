@@ -11,9 +11,9 @@ import pytest
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.intake.deliveries import receipt
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.intake.extracts.exchanged import exchanged
+from kobe_platform.intake.receipts import receipt
 from kobe_platform.lake import PartitionStore
 from kobe_platform.tabulation.steps import take_in_public
 

@@ -8,7 +8,7 @@ import pytest
 
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.intake import deliveries
+from kobe_platform.intake import deliveries, receipts
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.reception.outcomes import receipt_status
 from kobe_platform.synthesis import Form
@@ -110,7 +110,7 @@ def test_a_broken_manifest_is_rejected_and_not_ignored(tmp_path, register, conte
     with pytest.raises(DeliveryRejected) as caught:
         deliveries.verify(found[0], register)
     assert caught.value.code == "manifest.unreadable"
-    receipt = deliveries.write_receipt(tmp_path / "home", found[0], "rejected", caught.value)
+    receipt = receipts.write_receipt(tmp_path / "home", found[0], "rejected", caught.value)
     assert receipt.name == f"{found[0].content_hash[:12]}.rejected.json"
 
 
@@ -173,10 +173,10 @@ def test_receipts_are_replaced_whole_and_tell_the_last_sequence(tmp_path, regist
     delivery = deliver(tmp_path / "inbox", register, [person(1)], month="2025-06", sequence=305)
     later = deliver(tmp_path / "inbox", register, [person(1)], month="2025-07", sequence=306)
     home = tmp_path / "home"
-    assert deliveries.previous_sequence(home, later) is None
-    path = deliveries.write_receipt(home, delivery, "accepted", {"rows": 1, "kept": 1})
-    assert deliveries.write_receipt(home, delivery, "accepted", {"rows": 1, "kept": 1}) == path
+    assert receipts.previous_sequence(home, later) is None
+    path = receipts.write_receipt(home, delivery, "accepted", {"rows": 1, "kept": 1})
+    assert receipts.write_receipt(home, delivery, "accepted", {"rows": 1, "kept": 1}) == path
     assert [p.name for p in path.parent.iterdir()] == [f"{delivery.content_hash[:12]}.accepted.json"]
-    assert deliveries.previous_sequence(home, later) == 305
+    assert receipts.previous_sequence(home, later) == 305
     assert receipt_status(home, delivery) == "accepted"
     assert receipt_status(home, later) == "none"

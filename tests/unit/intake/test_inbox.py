@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError, CustodyError, DeliveryRejected
-from kobe_platform.intake import deliveries
+from kobe_platform.intake import deliveries, receipts
+from kobe_platform.intake.manifest import LARGEST_MANIFEST
 from kobe_platform.reception.commands import deliveries_app, reason
 from kobe_platform.reception.outcomes import receipt_status
 from kobe_platform.vocabulary.rules import hold, rejection
@@ -84,7 +85,7 @@ BROKEN = {
     "a number of 5,000 digits": lambda path, said: _text(path, _with_sequence(said, "9" * 5000)),
     "a number of 4,000 digits": lambda path, said: _text(path, _with_sequence(said, "9" * 4000)),
     "a fraction of 5,000 digits": lambda path, said: _text(path, _with_sequence(said, "1." + "3" * 5000)),
-    "larger than any manifest": lambda path, said: _text(path, json.dumps(said) + " " * deliveries.LARGEST_MANIFEST),
+    "larger than any manifest": lambda path, said: _text(path, json.dumps(said) + " " * LARGEST_MANIFEST),
     "as large as a disk": lambda path, said: (_text(path, "{"), os.truncate(path, 1 << 40)),
     "a folder": lambda path, said: path.mkdir(),
     "a pipe that nobody writes to": lambda path, said: os.mkfifo(path),
@@ -119,7 +120,7 @@ def test_one_broken_manifest_is_rejected_and_stops_no_other_delivery(broken, inb
         deliveries.verify(found[MONTH], register)
     assert caught.value.code == "manifest.unreadable"
     assert deliveries.find_one(inbox, CITY, REGISTER, MONTH) == listed(inbox, register)[MONTH] == found[MONTH]
-    deliveries.write_receipt(tmp_path / "home", found[MONTH], "rejected", caught.value)
+    receipts.write_receipt(tmp_path / "home", found[MONTH], "rejected", caught.value)
     assert receipt_status(tmp_path / "home", listed(inbox, register)[MONTH]) == "rejected"
     shutil.rmtree(manifest_of(inbox)) if manifest_of(inbox).is_dir() else manifest_of(inbox).unlink()
     _text(manifest_of(inbox), json.dumps(sound(inbox)))
@@ -141,7 +142,7 @@ def test_a_manifest_that_the_platform_may_not_read_is_rejected(inbox, register, 
 
 def test_a_manifest_at_the_limit_is_read(inbox, register):
     text = json.dumps(sound(inbox))
-    _text(manifest_of(inbox), "\ufeff" + text + " " * (deliveries.LARGEST_MANIFEST - len(text) - 3))
+    _text(manifest_of(inbox), "\ufeff" + text + " " * (LARGEST_MANIFEST - len(text) - 3))
     assert listed(inbox, register)[MONTH].manifest is not None
 
 
@@ -197,8 +198,8 @@ def kobe(tmp_path, inbox, monkeypatch):
 def test_the_list_tells_each_delivery_its_outcome_and_the_reason_on_one_line(kobe, tmp_path, inbox, register):
     manifest_of(inbox).write_text("{")
     found, home = listed(inbox, register), tmp_path / "home"
-    deliveries.write_receipt(home, found["2025-06"], "accepted", {"rows": 1})  # but its rows are not in the lake
-    deliveries.write_receipt(home, found[MONTH], "rejected", rejection("manifest.unreadable", line=3))
+    receipts.write_receipt(home, found["2025-06"], "accepted", {"rows": 1})  # but its rows are not in the lake
+    receipts.write_receipt(home, found[MONTH], "rejected", rejection("manifest.unreadable", line=3))
     lines = kobe("list").output.splitlines()
     assert [line.split()[:3] for line in lines] == [
         [month, REGISTER, outcome] for month, outcome in (("2025-06", "due"), (MONTH, "rejected"), ("2025-08", "due"))
@@ -212,7 +213,7 @@ def test_a_rejected_delivery_is_tried_again_on_an_operators_word_and_its_receipt
     kobe, tmp_path, inbox, register
 ):
     delivery = listed(inbox, register)["2025-06"]
-    path = deliveries.write_receipt(tmp_path / "home", delivery, "rejected", RESULTS["rejected"])
+    path = receipts.write_receipt(tmp_path / "home", delivery, "rejected", RESULTS["rejected"])
     assert kobe("retry", REGISTER, "2025-06").exit_code == 0
     assert receipt_status(tmp_path / "home", delivery) == "none" and path.with_suffix(".former").exists()
     for source, month in ((REGISTER, "2025-06"), (REGISTER, "2025-08"), (REGISTER, "2025-01"), ("..", "..")):
@@ -222,9 +223,9 @@ def test_a_rejected_delivery_is_tried_again_on_an_operators_word_and_its_receipt
 def test_only_a_held_delivery_is_approved(kobe, tmp_path, inbox, register):
     delivery = listed(inbox, register)["2025-06"]
     assert kobe("approve", REGISTER, "2025-06").exit_code == 2
-    deliveries.write_receipt(tmp_path / "home", delivery, "held", RESULTS["held"])
+    receipts.write_receipt(tmp_path / "home", delivery, "held", RESULTS["held"])
     assert kobe("approve", REGISTER, "2025-06").exit_code == 0
-    assert deliveries.is_approved(tmp_path / "home", delivery)
+    assert receipts.is_approved(tmp_path / "home", delivery)
 
 
 # ── found once, and found again ──────────────────────────────────────────────────────────────────────────────────
@@ -410,7 +411,7 @@ def test_a_manifest_that_came_before_its_data_is_looked_at_again_when_they_are_t
         path.write_bytes(whole[: len(whole) // 2] if first == "half of it" else whole[::-1])
     with pytest.raises(DeliveryRejected) as caught:
         deliveries.verify(delivery, register)
-    deliveries.write_receipt(home, delivery, "rejected", caught.value)
+    receipts.write_receipt(home, delivery, "rejected", caught.value)
     assert receipt_status(home, delivery) == "rejected", "as long as nothing changes"
     path.write_bytes(whole)
     os.utime(path, ns=(1, 1))
@@ -452,33 +453,33 @@ def test_a_receipt_that_a_power_cut_broke_is_not_there_and_is_written_again(
     status, lost, tmp_path, inbox, register, contracts
 ):
     home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
-    path = deliveries.write_receipt(home, delivery, status, RESULTS[status])
-    assert receipt_status(home, delivery) == status and deliveries.read_receipt(path)["status"] == status
+    path = receipts.write_receipt(home, delivery, status, RESULTS[status])
+    assert receipt_status(home, delivery) == status and receipts.read_receipt(path)["status"] == status
     LOST[lost](path)
-    assert deliveries.read_receipt(path) is None and receipt_status(home, delivery) == "none"
+    assert receipts.read_receipt(path) is None and receipt_status(home, delivery) == "none"
     assert reason(home, delivery, status) == ""
-    assert deliveries.previous_sequence(home, listed(inbox, register)["2025-08"]) is None
+    assert receipts.previous_sequence(home, listed(inbox, register)["2025-08"]) is None
     if path.is_file():
-        deliveries.write_receipt(home, delivery, status, RESULTS[status])
+        receipts.write_receipt(home, delivery, status, RESULTS[status])
         assert receipt_status(home, delivery) == status
 
 
 @pytest.mark.parametrize("lost", LOST)
 def test_an_approval_that_a_power_cut_broke_approves_nothing(lost, tmp_path, inbox, register):
     home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
-    deliveries.write_receipt(home, delivery, "held", RESULTS["held"])
-    path = deliveries.approve(home, delivery, "operator")
-    assert deliveries.is_approved(home, delivery)
+    receipts.write_receipt(home, delivery, "held", RESULTS["held"])
+    path = receipts.approve(home, delivery, "operator")
+    assert receipts.is_approved(home, delivery)
     LOST[lost](path)
-    assert not deliveries.is_approved(home, delivery) and receipt_status(home, delivery) == "held"
+    assert not receipts.is_approved(home, delivery) and receipt_status(home, delivery) == "held"
 
 
 def test_a_broken_receipt_does_not_hide_the_others(tmp_path, inbox, register):
     home, delivery = tmp_path / "home", listed(inbox, register)["2025-06"]
-    deliveries.write_receipt(home, delivery, "accepted", {"rows": 1})
-    (deliveries.receipts(home, delivery) / "0123456789ab.accepted.json").touch()
+    receipts.write_receipt(home, delivery, "accepted", {"rows": 1})
+    (receipts.receipts(home, delivery) / "0123456789ab.accepted.json").touch()
     assert receipt_status(home, delivery) == "accepted"
-    assert deliveries.previous_sequence(home, listed(inbox, register)["2025-08"]) == 1
+    assert receipts.previous_sequence(home, listed(inbox, register)["2025-08"]) == 1
 
 
 def test_the_report_of_the_demo_leaves_broken_receipts_out(tmp_path, inbox, register):
@@ -487,7 +488,7 @@ def test_the_report_of_the_demo_leaves_broken_receipts_out(tmp_path, inbox, regi
 
     settings = Settings(home=tmp_path / "home", inbox=inbox)
     for number, delivery in enumerate(listed(inbox, register).values()):
-        path = deliveries.write_receipt(settings.root, delivery, "accepted", {"rows": number})
+        path = receipts.write_receipt(settings.root, delivery, "accepted", {"rows": number})
     cut(path, 0)
     assert [receipt["month"] for receipt in receipts_of(settings)] == ["2025-06"]
 
@@ -505,7 +506,7 @@ def test_a_receipt_is_on_the_disk_before_its_name_is(tmp_path, inbox, register, 
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
-    path = deliveries.write_receipt(tmp_path / "home", listed(inbox, register)["2025-06"], "accepted", {"rows": 1})
+    path = receipts.write_receipt(tmp_path / "home", listed(inbox, register)["2025-06"], "accepted", {"rows": 1})
     at = done.index("renamed")
     assert done[at - 1].startswith(str(path.parent)) and done[at - 1] != str(path) and done[at + 1] == str(path.parent)
     assert {str(folder) for folder in list(path.parents)[1:5]} <= set(done[:at])
@@ -518,7 +519,7 @@ def test_writers_at_once_leave_one_whole_receipt(tmp_path, inbox, register):
     def write(number):
         try:
             for _ in range(10):
-                deliveries.write_receipt(home, delivery, "accepted", {"rows": number, "long": "x" * number * 1000})
+                receipts.write_receipt(home, delivery, "accepted", {"rows": number, "long": "x" * number * 1000})
         except Exception as error:
             failed.append(error)
 
@@ -527,7 +528,7 @@ def test_writers_at_once_leave_one_whole_receipt(tmp_path, inbox, register):
         writer.start()
     for writer in writers:
         writer.join()
-    folder = deliveries.receipts(home, delivery)
+    folder = receipts.receipts(home, delivery)
     assert not failed and len(list(folder.iterdir())) == 1
     assert receipt_status(home, delivery) == "accepted"
 
@@ -535,5 +536,5 @@ def test_writers_at_once_leave_one_whole_receipt(tmp_path, inbox, register):
 def test_a_disk_that_takes_no_receipt_is_told_without_a_path(tmp_path, inbox, register):
     (tmp_path / "home").write_text("a file where a folder should be")
     with pytest.raises(CustodyError) as caught:
-        deliveries.write_receipt(tmp_path / "home", listed(inbox, register)["2025-06"], "accepted", {"rows": 1})
+        receipts.write_receipt(tmp_path / "home", listed(inbox, register)["2025-06"], "accepted", {"rows": 1})
     assert str(tmp_path) not in str(caught.value)

@@ -13,7 +13,7 @@ import pytest
 from kobe_platform.abstraction import validate
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected
-from kobe_platform.intake import deliveries
+from kobe_platform.intake import receipts
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.lake import PartitionStore
 from kobe_platform.reception.inputs import target
@@ -137,7 +137,7 @@ def test_a_rejected_delivery_is_named_by_place_and_rule_and_never_by_value(make_
     if error.code not in LINELESS and error.at["file"] != "manifest.json":
         assert int(error.at["line"]) >= 1
     assert error.__cause__ is None
-    receipt = deliveries.write_receipt(tmp_path, delivery, "rejected", error)
+    receipt = receipts.write_receipt(tmp_path, delivery, "rejected", error)
     assert json.loads(receipt.read_text("utf-8"))["error"]["code"] == error.code
     assert_no_value(f"{error}{error.ja}{error.at}{receipt.read_text('utf-8')}{receipt}", values_of(inbox, source))
 
@@ -262,7 +262,7 @@ def test_a_folder_without_a_manifest_waits(make_inbox, source):
 def test_the_same_content_sent_again_is_nothing_to_do(make_inbox, tmp_path, source):
     first = make_inbox().delivery(source)
     again = inbox_with(make_inbox, "sent_again", source).delivery(source)
-    deliveries.write_receipt(tmp_path, first, "accepted", {"rows": 1})
+    receipts.write_receipt(tmp_path, first, "accepted", {"rows": 1})
     assert receipt_status(tmp_path, again) == "accepted"
 
 
@@ -278,7 +278,7 @@ def test_other_content_for_a_month_in_force_is_held_until_approved(make_inbox, t
         hold_revision(again, contract, store, tmp_path)
     assert caught.value.code == "delivery.revised"
     assert {"rows", "former_rows"} <= set(caught.value.at)
-    deliveries.approve(tmp_path, again, "operator")
+    receipts.approve(tmp_path, again, "operator")
     hold_revision(again, contract, store, tmp_path)
 
 

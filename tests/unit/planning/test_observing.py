@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kobe_platform import code_version as engine
-from kobe_platform.intake import deliveries
-from kobe_platform.intake.deliveries import find_one, write_receipt
+from kobe_platform.intake import receipts
+from kobe_platform.intake.deliveries import find_one
+from kobe_platform.intake.receipts import write_receipt
 from kobe_platform.planning import observing
 from kobe_platform.planning.observing import Observer
 from kobe_platform.settings import Settings
@@ -32,7 +33,7 @@ class Clock:
 @pytest.fixture
 def receive(home, monkeypatch):
     """Write receipts of one delivery, a day apart; what it counts as then."""
-    monkeypatch.setattr(deliveries, "datetime", Clock)
+    monkeypatch.setattr(receipts, "datetime", Clock)
     deliver("resident_register", JULY)
     settings = Settings()
     delivery = find_one(settings.inbox, settings.municipality, "resident_register", JULY)

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
-from kobe_platform.intake.deliveries import find_one, write_receipt
+from kobe_platform.intake.deliveries import find_one
+from kobe_platform.intake.receipts import write_receipt
 from kobe_platform.lake.partitions import PartitionId
 from kobe_platform.planning import Cause
 from kobe_platform.planning.failures import Failures
