@@ -1,57 +1,147 @@
 """Builds the documentation as a MkDocs site, with reference pages written from the pydantic models.
 
 ``python -m kobe_platform.cli.reference`` copies the documents of the repository to a folder, adds one page for each
-kind of file (contract, statistic, page, disclosure specification), and runs MkDocs on it; a broken link ends the build.
-A key's description is the line of the ``Attributes`` section of its class, so it is written once.
+kind of file (contract, statistic, relations, page, disclosure specification), and runs MkDocs on it; a broken link ends
+the build. A page lists what an author writes, by the tables of the file. A key's description is the line of the
+``Attributes`` section of its class, so it is written once.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from kobe_platform.contracts import columns, model, published
-from kobe_platform.disclosure import spec
-from kobe_platform.disclosure.methods import choice
-from kobe_platform.lounge import pages
-from kobe_platform.statistics import definition, relations
+from kobe_platform.contracts.columns import AnyColumn, Column
+from kobe_platform.contracts.model import Contract
+from kobe_platform.disclosure.spec import Spec
+from kobe_platform.lounge.pages import FrontMatter
+from kobe_platform.statistics.definition import Statistic
+from kobe_platform.statistics.relations import STATEMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES: dict[str, tuple[str, tuple[ModuleType, ...]]] = {
-    "contract": ("Contract", (model, columns, published)),
-    "statistic": ("Statistic", (definition,)),
-    "relations": ("Relations", (relations,)),
-    "page": ("Front matter of a page", (pages,)),
-    "specification": ("Disclosure specification", (spec, choice)),
-}
-"""Page → title, and the modules whose models it lists."""
+PAGES = ("contract", "statistic", "relations", "page", "specification")
+"""The kinds of files that authors write, each with a page."""
+FILLED_IN: Mapping[type[BaseModel], Set[str]] = {Statistic: {"name", "sql", "relations", "row_key"}}
+"""Fields that no author writes: they come from the file's name, its SELECT, the relations and the contract."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One row of a page.
+
+    Attributes:
+        name: as it is written in the file.
+        kind: what may stand there, in the words of a file and not of Python.
+        required: whether a file without it is refused.
+        default: as it would be written; empty where there is none.
+        description: from the ``Attributes`` section of the model.
+    """
+
+    name: str
+    kind: str
+    required: bool
+    default: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of a page: a heading as the file has it, what the table is about, and its keys, required ones first."""
+
+    heading: str
+    about: str
+    keys: tuple[Key, ...]
+
 
 _ENTRY = re.compile(r"^ {4}(\w+(?:, \w+)*): (.+(?:\n {8,}\S.*)*)", re.MULTILINE)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _STAGED = {".md", ".png", ".jpg", ".svg"}
 
 
-def models(module: ModuleType) -> list[type[BaseModel]]:
-    """Models with keys that a module defines, in its order."""
-    return [
-        each
-        for each in vars(module).values()
-        if inspect.isclass(each)
-        and issubclass(each, BaseModel)
-        and each.__module__ == module.__name__
-        and each.model_fields
-    ]
+def sections(name: str) -> tuple[Section, ...]:
+    """The sections of a page, from the model that reads its kind of file."""
+    if name == "contract":
+        return (*within(Contract, ("Top of the file",), leave=("columns",)), *_columns())
+    if name == "statistic":
+        return tuple(within(Statistic, ("Front matter",)))
+    if name == "relations":
+        return tuple(_relations())
+    return tuple(within(FrontMatter, ("Front matter",)) if name == "page" else within(Spec, ("Top of the file",)))
+
+
+def within(root: type[BaseModel], headings: tuple[str, ...], leave: tuple[str, ...] = ()) -> Iterator[Section]:
+    """A section of a model and of each that its keys lead to; one that several lead to stands once, under all names."""
+    yield _section(root, ", ".join(headings))
+    for model, places in _tables({root: [""]}, leave).items():
+        if model is not root:
+            yield _section(model, ", ".join(f"`{place}`" for place in places))
+
+
+def _tables(found: dict[type[BaseModel], list[str]], leave: tuple[str, ...] = ()) -> dict[type[BaseModel], list[str]]:
+    """Model → the tables of a file that it reads (``[legal]``, ``[[layouts]]``), below the models that are given."""
+    queue = list(found)
+    for outer in queue:
+        for field, info in _written(outer):
+            if field in leave:
+                continue
+            for inner, many in _models(info.annotation):
+                places = [_table(place, info.alias or field, many) for place in found[outer]]
+                if inner not in found:
+                    queue.append(inner)
+                found[inner] = [*found.get(inner, ()), *places]
+    return found
+
+
+def _table(outer: str, key: str, many: str) -> str:
+    path = ".".join(part for part in (outer.strip("[]"), key, "NAME" if many == "named" else "") if part)
+    return f"[[{path}]]" if many == "list" else f"[{path}]"
+
+
+def _models(annotation: Any, many: str = "") -> Iterator[tuple[type[BaseModel], str]]:
+    """The models in an annotation, each with how many tables there are: one, a ``list``, or ``named`` ones."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation, many
+    elif get_origin(annotation) is not Literal:
+        many = {tuple: "list", dict: "named"}.get(get_origin(annotation), many)
+        for part in get_args(annotation):
+            yield from _models(part, many)
+
+
+def _columns() -> Iterator[Section]:
+    """The keys of every column, then for each rule those that it adds."""
+    rules = [each for each, _ in _models(AnyColumn)]
+    names = {each: get_args(each.model_fields["rule"].annotation)[0] for each in rules}
+    rule = Key("rule", _type(Literal[tuple(names.values())]), True, "", "what abstraction does with it.")
+    every = _section(Column, "`[[columns]]`")
+    yield replace(every, keys=(*every.keys[:3], rule, *every.keys[3:]))
+    for each, name in names.items():
+        section = _section(each, f'`[[columns]]` with `rule = "{name}"`', leave={*Column.model_fields, "rule"})
+        classes = ", ".join(f"`{letter}`" for letter in each.classes)  # type: ignore[attr-defined]
+        yield replace(section, about=f"{section.about} Classes that may have it: {classes}.")
+
+
+def _relations() -> Iterator[Section]:
+    """The statements by the tables that they stand in; the table says the kind."""
+    found: dict[type[BaseModel], list[str]] = {}
+    for kind, model in STATEMENTS.items():
+        found.setdefault(model, []).append(f"[[{kind}]]")
+    for each, places in _tables(found).items():
+        yield _section(each, ", ".join(f"`{place}`" for place in places), leave={"kind"})
 
 
 def descriptions(of: type[BaseModel]) -> dict[str, str]:
@@ -61,37 +151,67 @@ def descriptions(of: type[BaseModel]) -> dict[str, str]:
         section = inspect.cleandoc(each.__dict__.get("__doc__") or "").partition("Attributes:\n")[2]
         for names, text in _ENTRY.findall(section.split("\n\n")[0]):
             found |= dict.fromkeys(names.split(", "), " ".join(text.split()))
-    found = {name: re.sub(r":\w+:(?=`)", "", text) for name, text in found.items()}
     return found | {name: field.description for name, field in of.model_fields.items() if field.description}
 
 
-def rows(of: type[BaseModel]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Key, type, whether it is required, default and description of each field of a model."""
-    said = descriptions(of)
-    for name, field in of.model_fields.items():
-        kind = _type(field.annotation)
-        default = "" if field.is_required() else repr(field.get_default(call_default_factory=True))
-        yield field.alias or name, kind, "yes" if field.is_required() else "no", default, said.get(name, "")
+def _written(of: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """The fields that an author writes."""
+    return ((name, field) for name, field in of.model_fields.items() if name not in FILLED_IN.get(of, ()))
+
+
+def _section(of: type[BaseModel], heading: str, leave: Set[str] = frozenset()) -> Section:
+    about = _plain(inspect.cleandoc(of.__doc__ or "").partition("Attributes:\n")[0])
+    told, keys = descriptions(of), []
+    for name, field in _written(of):
+        if name not in leave:
+            text = _plain(told.get(name, ""))
+            keys.append(Key(field.alias or name, _type(field.annotation), field.is_required(), _default(field), text))
+    return Section(heading, about, tuple(sorted(keys, key=lambda key: not key.required)))
+
+
+def _plain(text: str) -> str:
+    """Text of a docstring as Markdown in one line."""
+    return " ".join(re.sub(r":\w+:(?=`)", "", text).replace("``", "`").split())
+
+
+def _default(field: FieldInfo) -> str:
+    """A default as a file would say it; none where it is nothing, or a table that has its own section."""
+    value = None if field.is_required() else field.get_default(call_default_factory=True)
+    return "" if value is None or isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False)
+
+
+_WORDS: Mapping[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", date: "date"}
 
 
 def _type(annotation: Any) -> str:
-    text = (
-        annotation.__name__ if inspect.isclass(annotation) and not hasattr(annotation, "__args__") else str(annotation)
-    )
-    text = re.sub(r"Annotated\[(\w+), .*?\)\]", r"\1", text)
-    return re.sub(r"\b(?:typing|datetime|kobe_platform[\w.]*)\.", "", text)
+    """What may stand at a key, in the words of a file; what only code can give (a data frame) is left out."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(parts[0])
+    if origin is Literal:
+        return ", ".join(f"`{json.dumps(value)}`" for value in parts)
+    if origin is tuple:
+        many = "list" if parts[-1] is ... else f"list of {len(parts)}"
+        return "tables" if (of := _type(parts[0])) == "table" else f"{many}: {of}"
+    if origin is dict:
+        return "tables by name" if (of := _type(parts[1])) == "table" else f"table: {of}"
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(word for word in map(_type, parts) if word))
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return "table"
+    return _WORDS.get(annotation, "")
 
 
-def page(title: str, of: tuple[type[BaseModel], ...]) -> str:
-    """One reference page in Markdown: a table for each model."""
-    lines = [f"# {title}: reference", ""]
-    for each in of:
-        first = inspect.cleandoc(each.__doc__ or "").split("\n\n")[0]
-        lines += [f"## {each.__name__}", "", first, "", "| key | type | required | default | description |"]
+def page(title: str, of: Iterable[Section]) -> str:
+    """One reference page in Markdown: a table for each section."""
+    lines = [f"# {title}", ""]
+    for section in of:
+        lines += [f"## {section.heading}", "", section.about, "", "| key | value | required | default | description |"]
         lines += ["|---|---|---|---|---|"]
-        for key, kind, required, default, text in rows(each):
-            cells = (f"`{key}`", f"`{kind}`", required, f"`{default}`" if default else "", text.replace("|", "\\|"))
-            lines.append("| " + " | ".join(cells) + " |")
+        for key in section.keys:
+            default, required = f"`{key.default}`" if key.default else "", "yes" if key.required else "no"
+            cells = (f"`{key.name}`", key.kind, required, default, key.description)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join(lines)
 
@@ -109,9 +229,8 @@ def stage(target: Path) -> None:
             shutil.copyfile(file, copy)
     (target / "reference").mkdir()
     (target / "reference" / "tables.css").write_text(".wy-table-responsive table td { white-space: normal }\n", "utf-8")
-    for name, (title, modules) in PAGES.items():
-        listed = tuple(each for module in modules for each in models(module))
-        (target / "reference" / f"{name}.md").write_text(page(title, listed), "utf-8")
+    for name in PAGES:
+        (target / "reference" / f"{name}.md").write_text(page(f"Reference: {name}", sections(name)), "utf-8")
 
 
 def _kept(link: re.Match[str], at: Path, files: list[Path]) -> str:

@@ -29,8 +29,7 @@ class Column(BaseModel):
     Attributes:
         id: name inside the platform.
         header: the sender's name of it.
-        class_: its class (``class`` in the file).
-        rule: what abstraction does with it.
+        class_: how the column is classified; the class decides which rules it may have.
         width: bytes in the fixed-width layout.
         digits: exact number of digits of a key; lost zeros and exponents then reject the delivery (quirk 5).
         check_digit: how the last digit checks the others; a failure only warns.
@@ -69,15 +68,20 @@ class Column(BaseModel):
 class Derived(Column):
     """A column whose lake values may be unknown: null, or the code ``unknown``.
 
-    ``unknown_at_most``: above this share of them the quality check of the lake fails (it reports and refuses nothing,
-    so it is no part of a contract's digest).
+    Attributes:
+        unknown_at_most: share of unknown values above which the quality check of the lake fails (it reports and refuses
+            nothing, so it is no part of a contract's digest).
     """
 
     unknown_at_most: float = Field(default=0.05, ge=0, le=1, exclude=True)
 
 
 class Never(Column):
-    """A code that identifies by law: never written, in any form; in memory it is the delivery's leak set."""
+    """A code that identifies by law: never written, in any form; in memory it is the delivery's leak set.
+
+    Attributes:
+        shape: which code it is; of ``my_number`` the check digits are verified, and those that fail are counted.
+    """
 
     classes = "C"
     read = False
@@ -86,7 +90,11 @@ class Never(Column):
 
 
 class Drop(Column):
-    """No rule reads it, so it is never written. ``warn_expired`` counts past dates while they are in memory."""
+    """No rule reads it, so it is never written.
+
+    Attributes:
+        warn_expired: whether rows whose date lies before the month are counted as a warning, while they are in memory.
+    """
 
     classes = "ILQSTP"
     read = False
@@ -95,7 +103,11 @@ class Drop(Column):
 
 
 class Read(Column):
-    """Read by the rule of the column ``by``, then dropped."""
+    """Read by the rule of another column, then dropped.
+
+    Attributes:
+        by: id of the column whose rule reads it.
+    """
 
     classes = "ILQT"
     rule: Literal["read"]
@@ -103,9 +115,14 @@ class Read(Column):
 
 
 class Pseudonym(Derived):
-    """A keyed pseudonym for one purpose, of this column or of it and ``with`` together.
+    """A keyed pseudonym for one purpose, of this column or of it and others together.
 
-    ``hide_protected``: null for protected persons and their households. ``optional``: may be blank (then null).
+    Attributes:
+        purpose: what it is for; pseudonyms of one purpose have one key, so equal values have equal pseudonyms.
+        to: lake column of the pseudonym.
+        with_: ids of further columns; the pseudonym is of all values together.
+        hide_protected: whether it is null for protected persons and their households.
+        optional: whether a key (``digits``) may be blank, which gives null; otherwise a blank one rejects the delivery.
     """
 
     classes = "L"
@@ -118,7 +135,11 @@ class Pseudonym(Derived):
 
 
 class History(Column):
-    """Version of a record (``history`` of key ``of``): the largest is current, smaller ones are superseded."""
+    """Version of a record: the largest is current, smaller ones are superseded.
+
+    Attributes:
+        of: id of the column whose equal values are one record.
+    """
 
     classes = "T"
     rule: Literal["history"]
@@ -128,11 +149,18 @@ class History(Column):
 class Codes(Derived):
     """The sender's codes → the vocabulary's.
 
-    ``codes``: sender's code → ours; ``blank``: for an empty value (absent: null); ``other``: for codes outside the list
-    (absent: null); ``list``: codes of a vocabulary list stand for themselves, or those of ``system`` for
-    them (``countries``: ISO 3166 alpha-3, alpha-2 or numeric); ``only_for`` {column, value}: the code of
-    another column for which alone a value may stand here, and must if ``required``; ``unknown_share``: above it the
-    delivery is rejected; ``boolean``: ours are "true" and "false".
+    Attributes:
+        to: lake column of the code.
+        codes: sender's code → ours.
+        list: list of the vocabulary whose codes stand for themselves (or are written in ``system``), beside ``codes``.
+        system: of the list ``countries``: the code system that the sender writes.
+        blank: code for an empty value; left out: null.
+        other: code for values that are not listed; left out: null.
+        unknown_share: share of values that are not listed above which the delivery is rejected.
+        only_for: ``column`` (id, rule ``codes``) and ``value``: only rows with this code of that column may have a
+            value; others that have one are set aside.
+        required: whether rows without a value (of those that ``only_for`` names, where it is given) are set aside.
+        boolean: whether the lake column is true or false; our codes are then ``true`` and ``false``.
     """
 
     classes = "QS"
@@ -160,8 +188,13 @@ class Codes(Derived):
 class Keep(Column):
     """Text as it is: public columns, or quasi-identifiers whose ``pattern`` leaves no room for a person.
 
-    ``list``: the text is a code of this hierarchy (its root included) or code list of the vocabulary. Of public
-    columns, ``codes``: the sender's text → what is kept instead; ``system``: how municipalities are written.
+    Attributes:
+        to: lake column of the text.
+        pattern: regular expression that the text has to contain (write ^ and $ for the whole of it); required unless
+            the class is P.
+        list: hierarchy (its root included) or code list of the vocabulary of which the text is a code.
+        codes: of public columns: the sender's text → what is kept instead.
+        system: of public columns: how the sender writes municipalities; six-digit codes are kept as five digits.
     """
 
     classes = "QP"
@@ -193,10 +226,15 @@ class Keep(Column):
 
 
 class Number(Column):
-    """A whole number; ``breaks`` makes bands of it ([0, 10] = 0-9, 10+).
+    """A whole number, or the band that it lies in.
 
-    ``least``, ``most``: numbers beyond them are as wrong as a text that is none (``value.range``). Texts of a public
-    column: ``missing`` that mean that there is no figure, such as …; ``zero`` that mean none, such as －.
+    Attributes:
+        to: lake column of the number or band.
+        breaks: lower bounds of bands: [0, 10] gives 0-9 and 10+; empty: the number itself.
+        least, most: smallest and largest number; one beyond them is as wrong as a text that is no number
+            (``value.range``).
+        missing: of public columns: texts that mean that there is no figure, such as …
+        zero: of public columns: texts that mean none, such as －; they are read as 0.
     """
 
     classes = "QP"
@@ -212,8 +250,11 @@ class Number(Column):
 class Day(Column):
     """A day of the calendar, of a public column: western or era, with any separator; kept as ``YYYY-MM-DD``.
 
-    ``within``: the delivery's ``month`` or its ``year`` in which the day lies (``any``: anywhere); ``day``: it is the
-    month's ``first`` or ``last``, also where only a month is written; ``optional``: may be blank.
+    Attributes:
+        to: column of the day.
+        within: whether the day lies in the delivery's month, in its year, or anywhere.
+        day: which day of its month it is, also where only a month is written; ``any``: the day that is written.
+        optional: whether it may be blank.
     """
 
     classes = "P"
@@ -227,8 +268,14 @@ class Day(Column):
 class Age(Derived):
     """Age attained by law at the end of a day: the month's last, or that of the column ``on``.
 
-    ``unknown``: the column that says which parts are unknown; ``kind``: the column that tells the western calendar from
-    the Japanese; ``oldest``: top code; ``limit``: above it the row is set aside.
+    Attributes:
+        to: lake column of the age.
+        to_precision: lake column that says how much of the birth date is known; left out: it is not kept.
+        unknown: id of the column that says which parts of the birth date are unknown: 1 the day, 2 month and day, 3
+            all.
+        on: id of the column with the day at whose end the age is counted; left out: the month's last day.
+        oldest: top code: whoever is older has this age.
+        limit: age in years above which the row is set aside (``birth.too_old``).
     """
 
     classes = "Q"
@@ -247,7 +294,13 @@ class Age(Derived):
 
 
 class Duration(Derived):
-    """Whole years from the date to the month's end, in bands; null where ``only_for`` does not hold."""
+    """Whole years from the date to the month's end, in bands.
+
+    Attributes:
+        to: lake column of the band; ``unknown`` where the date does not tell it.
+        breaks: lower bounds of the bands in years; the first is 0.
+        only_for: ``column`` (id, rule ``codes``) and ``value``: rows with another code of that column have null.
+    """
 
     classes = "QS"
     rule: Literal["duration"]
@@ -257,7 +310,11 @@ class Duration(Derived):
 
 
 class EventMonth(Column):
-    """The month that an event is booked in; events of another month are set aside."""
+    """The month that an event is booked in; events of another month are set aside.
+
+    Attributes:
+        to: lake column of the month (YYYY-MM).
+    """
 
     classes = "QT"
     rule: Literal["event_month"]
@@ -265,7 +322,16 @@ class EventMonth(Column):
 
 
 class Area(Derived):
-    """An address code → ward and town. ``outside`` says what an address outside the city's wards does to the row."""
+    """An address code (eleven digits) → ward and town; rows with an address outside the city are set aside.
+
+    Attributes:
+        to_ward: lake column of the ward (five digits).
+        to_town: lake column of the town; left out: it is not kept.
+        town_digits: leading digits of the address code that are kept as the town.
+        reference: public source with the towns in force; addresses that it lacks are counted as a warning.
+        hide_protected: whether the town of protected persons and their households is ``unknown``.
+        optional: whether the address may be blank, which gives null; otherwise such rows are set aside.
+    """
 
     classes = "Q"
     rule: Literal["area"]
@@ -278,7 +344,16 @@ class Area(Derived):
 
 
 class District(Derived):
-    """School district: as given where the dated reference holds it, else derived from town and lot, else unknown."""
+    """School district: as given where the dated reference holds it, else derived from town and lot, else unknown.
+
+    Attributes:
+        to: lake column of the district.
+        address: id of the column with the row's address (rule ``area``); without an address the district is null.
+        lot: id of the column with the lot (番地), for towns that several districts share.
+        reference: public source with the districts of towns and ranges of lots.
+        hide_protected: whether the district of protected persons and their households is ``unknown``.
+        warn_share: share of rows with an unknown district above which they are counted as a warning.
+    """
 
     classes = "Q"
     rule: Literal["district"]
@@ -291,10 +366,16 @@ class District(Derived):
 
 
 class CoarseArea(Derived):
-    """Municipality in the prefecture, else prefecture, else region of the world, of the first filled of ``prefer``.
+    """Municipality in the prefecture, else prefecture, else region of the world.
 
-    ``system``: how the sender writes municipalities: ``jis-x-0402`` (five digits) or ``local-government`` (全国地方公共
-    団体コード: the same five and a check digit). Abroad is Z and three letters, unknown 99999.
+    Abroad is Z and three letters, unknown 99999.
+
+    Attributes:
+        to: lake column of the area.
+        system: how the sender writes municipalities: ``jis-x-0402`` (five digits) or ``local-government``
+            (全国地方公共団体コード: the same five and a check digit).
+        prefer: ids of columns that are read before this one, in order; the first that is filled counts.
+        hide_protected: whether the area of protected persons and their households is ``unknown``.
     """
 
     classes = "Q"
@@ -306,9 +387,12 @@ class CoarseArea(Derived):
 
 
 class Filter(Column):
-    """Rows whose code is in ``keep`` stay; ``codes`` names the others (sender's code → name in the counts).
+    """Rows in a state that counts stay; all others are filtered and counted.
 
-    ``pending`` {code, companion}: rows of that code stay while the companion extract holds a departure after the month.
+    Attributes:
+        keep: the sender's codes of rows that stay.
+        codes: the sender's codes of rows that are filtered → the name under which they are counted; a code that is in
+            neither list is filtered as ``other``.
     """
 
     classes = "T"
@@ -320,9 +404,14 @@ class Filter(Column):
 class Protection(Column):
     """Marks protected persons: they and their households lose town, district, counterparts and household links.
 
-    ``protected``: codes that protect; ``released``: those that do not (blank among them); any other protects and warns.
-    ``person``: the key column; ``households``: the household columns; ``companion``: the extract of the same month in
-    which household members are looked up (its columns are ``companion_columns`` person, household, protection).
+    Attributes:
+        protected: codes that protect.
+        released: codes that do not protect (a blank among them); any code in neither list protects, and is counted as a
+            warning.
+        person: id of the column that identifies the person.
+        households: ids of the columns that identify households.
+        companion: source whose extract of the same month tells who shares a household (it is also among ``needs``).
+        companion_columns: ``person``, ``household`` and ``protection`` → ids of these columns in the companion.
     """
 
     classes = "X"
@@ -340,7 +429,18 @@ RELATIONSHIPS = ("head", "spouse", "child", "parent", "grandchild", "other")
 
 
 class Relationship(Column):
-    """Relationship to the head → category, and from it each household's representative, size and family type."""
+    """Relationship to the head → category, and from it each household's representative, size and family type.
+
+    Attributes:
+        to: lake column of the category.
+        to_representative: lake column that is true on one row of each household.
+        to_size: lake column of the household's size, on the representative's row.
+        to_family: lake column of the family type, on the representative's row.
+        household: id of the column that identifies the household.
+        codes: the sender's relationship → head, spouse, child, parent, grandchild or other (a grandchild is shown as
+            other).
+        unknown_share: share of values that are not listed above which the delivery is rejected.
+    """
 
     classes = "Q"
     rule: Literal["relationship"]
@@ -361,10 +461,16 @@ class Relationship(Column):
 class Reason(Column):
     """Reason of an event → what it is for statistics.
 
-    ``codes``: the sender's code → a lake reason, ``move`` (ward_move or within_ward, as the two addresses say) or
-    ``cancels:<reason>`` (what the cancellation of an earlier month's event is booked as; ``cancels:move_back``
-    likewise).
-    ``planned``: reasons whose date may lie ahead of the processing day.
+    Attributes:
+        to: lake column of the reason.
+        codes: the sender's code → a lake reason, ``move`` (ward_move or within_ward, as the two addresses say) or
+            ``cancels:REASON`` (what the cancellation of an earlier month's event is booked as).
+        before, after: ids of the columns with the address before and after the event (rule ``area``).
+        lots: ids of the columns with the lots (番地) before and after; they tell whether anybody moved.
+        event_on: id of the column with the day of the event.
+        processed_on: id of the column with the day on which it was processed.
+        planned: lake reasons whose day may still come: events after the month's end are then filtered.
+        unknown_share: share of codes that are not listed above which the delivery is rejected.
     """
 
     classes = "Q"
@@ -381,7 +487,13 @@ class Reason(Column):
 
 
 class Netting(Column):
-    """The version of the same ``person`` that this event cancels: both are netted if both are in the delivery."""
+    """The version of the same record that this event cancels: both are netted if both are in the delivery.
+
+    Attributes:
+        person: id of the column that identifies the person.
+        version: id of the column with the event's own version.
+        reason: id of the column with the reason (rule ``reason``), which tells what is a cancellation.
+    """
 
     classes = "T"
     rule: Literal["netting"]

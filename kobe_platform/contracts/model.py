@@ -26,7 +26,12 @@ class _Part(BaseModel):
 
 
 class Consultation(_Part):
-    """A consultation of the city's council: the number of its answer and the day on which it was given."""
+    """A consultation of the city's council.
+
+    Attributes:
+        number: number of its answer.
+        on: day on which the answer was given.
+    """
 
     number: str = Field(min_length=1)
     on: date
@@ -40,7 +45,7 @@ class Legal(_Part):
         consultation: the council's answer, where the register says that the basis is one.
         purpose: what the data is held for, in Japanese; personal sources say it.
         retention_months: months after the reference month at whose end the rows are destroyed; personal sources say it.
-        valid_from, valid_until: days between which the basis holds, both included (None: no limit).
+        valid_from, valid_until: days between which the basis holds, both included (left out: no limit).
         other_law: laws that bind beside the act (empty list: none, and somebody said so).
         lifted_by: what allows the use where a law of ``other_law`` forbids it.
         owner_section: the section that owns the data and decides on applications for its use.
@@ -69,7 +74,8 @@ class Dates(_Part):
     Attributes:
         eras: era code → era. Without it no number is read as an era date.
         era_digits: digits of the era code.
-        kind: column that says whether a row is in the western calendar, and ``western``, its code for that.
+        kind: id of the column that says whether a row is in the western calendar.
+        western: code of that column for the western calendar.
         serials: whether five digits are a spreadsheet's day count.
     """
 
@@ -84,12 +90,14 @@ class Layout(_Part):
     """How files are laid out.
 
     Attributes:
-        suffix: ends of file names that tell layouts apart.
-        delimiter: of delimited files.
+        form: how a record is cut into fields: by a delimiter, by the widths of the columns, or as a workbook (XLSX).
+        suffix: ends of file names, such as ``.csv``, that tell layouts apart where the manifest names none.
+        delimiter: what stands between the fields of delimited files.
         leading: records before the column line (before the first row where there is none); they are passed over.
         leading_mark: first field of the first of them; a file that begins otherwise is refused. Empty: anything.
-        trailer: whether a last record counts the rows: ``trailer_mark`` in its first field, the count in field number
-            ``trailer_field`` (fixed width: the mark, then the padded count).
+        trailer: whether a last record counts the rows (fixed width: the mark, then the padded count).
+        trailer_mark: first field of that record.
+        trailer_field: number of its field with the count, from 1 (not of fixed width).
         table: of public sources: how a table that was made to be looked at is read; a workbook (XLSX) is always one.
     """
 
@@ -115,9 +123,12 @@ class Layout(_Part):
 class Thresholds(_Part):
     """Shares beyond which a delivery is refused or held.
 
-    ``row_change``: of the former month's rows; ``row_change_by_month``: calendar month → its own share;
-    ``set_aside``: of the delivery's rows; ``exchanged``: of rows whose values are distributed otherwise than the month
-    before, from which on two columns are compared with each other (1: never).
+    Attributes:
+        row_change: change against the former month's rows, as a share of them, above which the delivery is held.
+        row_change_by_month: calendar month (01 to 12) → its own share instead of ``row_change``.
+        set_aside: share of the delivery's rows that are set aside, above which it is rejected.
+        exchanged: share of rows whose values are distributed otherwise than the month before, from which on two columns
+            are compared with each other (1: never).
     """
 
     row_change: float = Field(default=0.005, ge=0)
@@ -127,16 +138,25 @@ class Thresholds(_Part):
 
 
 class Sum(_Part):
-    """Of each row of a public extract: the column ``total`` is the sum of the columns ``parts``."""
+    """Of each row of a public extract: one column is the sum of others.
+
+    Attributes:
+        total: id of the column with the sum.
+        parts: ids of the columns that are summed.
+    """
 
     total: str
     parts: tuple[str, ...] = Field(min_length=2)
 
 
 class Total(_Part):
-    """Of a public extract: the row whose ``column`` is ``whole`` is the sum of all others, in the columns ``of``.
+    """Of a public extract: one row is the sum of all others.
 
-    ``by``: columns whose values are compared each for itself, such as the day.
+    Attributes:
+        column: id of the column that tells the row of the whole from the others.
+        whole: value of that column in the row of the whole.
+        of: ids of the columns that are summed.
+        by: ids of columns, such as the day: each of their values is compared for itself.
     """
 
     column: str
@@ -146,7 +166,12 @@ class Total(_Part):
 
 
 class Complete(_Part):
-    """Of a public extract: each of ``values`` (by default each code of the column's list) stands in ``column``."""
+    """Of a public extract: values that must be there.
+
+    Attributes:
+        column: id of the column.
+        values: values that must stand in it; left out: each code of the column's ``list``.
+    """
 
     column: str
     values: tuple[str, ...] = ()
@@ -156,16 +181,25 @@ class Contract(_Part):
     """One source: its law, layouts, thresholds and columns.
 
     Attributes:
-        name: the source, as folders and asset keys have it.
+        name: the source, as the file's name, folders and asset keys have it.
         title, description: Japanese, for screens.
         sensitivity: ``personal`` goes through abstraction; ``public`` straight to statistics.
         use: of public sources: ``reference`` (in force until the next) or ``statistics``.
         kinds: kinds of delivery that are taken.
+        encodings: encodings that a manifest may name.
         attained: when an age is attained: ``day_before`` the birthday ends (the law), or on the ``birthday``.
+        month_by: id of the column by which an event belongs to a month; a note for readers, as the rule ``event_month``
+            decides.
+        key: ids of the columns that tell rows apart.
         needs: sources whose raw extract of the same month abstraction reads.
         sums, totals, complete: of public sources: what must hold between figures.
         history: whether several versions of a record may stand in one delivery, told apart by the column with the rule
             ``history``; the latest counts.
+        legal: why the platform may hold the data.
+        dates: how the sender writes dates.
+        layouts: how the sender's files are laid out; one at least.
+        thresholds: shares beyond which a delivery is refused or held.
+        columns: every column of the extract; one that is not listed rejects the delivery.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")

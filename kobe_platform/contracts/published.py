@@ -30,7 +30,8 @@ class PublishedTable(BaseModel):
         notes: what the first filled field of a record begins with where the notes begin; the rows end there.
         title: found in the records before the column line (``leading``).
         file_name: all of the file's name without its suffix.
-        spread: columns whose names are like this are one column, ``figures``, row below row.
+        spread: columns whose names are like this become one column, ``figures``, row below row.
+        figures: id of the column (rule ``number``) that the spread columns become.
         skip: columns whose names are like this are passed over.
         fill_down: columns whose blanks take the value above: a cell that is merged over rows stands in the first only.
         sheets: of workbooks: all of the name of a sheet that is read; empty where there is one sheet.

@@ -70,7 +70,7 @@ class Attack(_Strict):
     """What the attacker may know besides what is published.
 
     Attributes:
-        member: he may be the one person of a hidden cell and know it (:mod:`auditor.members`).
+        member: whether the attacker may be the one person of a hidden cell and know it.
     """
 
     member: bool = False
@@ -80,7 +80,8 @@ class Dimension(_Strict):
     """A classification.
 
     Attributes:
-        hierarchy: its tree; without one every code but ``total`` is a child of ``total``.
+        hierarchy: its tree: in a file the name of a CSV file (columns code, parent) beside the specification; without
+            one every code but ``total`` is a child of ``total``.
         total: code of the total of a flat dimension.
         residual: finest codes that are counted in totals but never published (unknown district, sex, age).
         of: name of the dimension that this one regroups: codes of the same name are the same node.
@@ -95,11 +96,12 @@ class Dimension(_Strict):
 
 
 class Table(Options):
-    """One published table; :class:`~kobe_platform.disclosure.methods.choice.Options` are its optional rules and method.
+    """One published table, with its own rules and method where it departs from the rest.
 
     Attributes:
         name: its file name and key.
-        dimensions: its columns; ``{column: dimension}`` where a column is named otherwise than its dimension.
+        dimensions: its columns: a list of dimensions, or ``{ column = dimension }`` where a column is named otherwise
+            than its dimension.
         measure: column of the counts in the finest cells.
         population: tables of one population share the cells of their common margins.
         fixed: already released: its pattern is given (``hidden``) and does not change.
@@ -156,7 +158,13 @@ class Table(Options):
 
 
 class Term(_Strict):
-    """A summand of a relation: a table's cells, added (sign 1) or taken away (−1), at given codes of other columns."""
+    """A summand of a relation.
+
+    Attributes:
+        table: name of the table; a summand that is nothing but a name may be written as text.
+        sign: 1: its cells are added; -1: they are taken away.
+        at: column → code, of columns that are not compared; others stand at their total.
+    """
 
     table: str
     sign: Literal[1, -1] = 1
@@ -169,6 +177,13 @@ class Relation(_Strict):
     Columns of a term that are neither in ``on`` nor in its ``at`` stand at their total. Examples: stock–flow
     (``left`` this month's stock; ``right`` last month's stock, births, arrivals, deaths and departures with sign −1),
     inclusion (foreigners ``<=`` residents), a year as the sum of its months.
+
+    Attributes:
+        name: what errors and reports call it.
+        on: columns that all terms have and in which both sides are compared, code by code.
+        left: tables that are summed on the left.
+        right: tables that are summed on the right.
+        sense: whether both sides are equal, or the left is at most the right.
     """
 
     name: str
@@ -213,7 +228,12 @@ class Mean(_Strict):
 
 
 class Inclusion(_Strict):
-    """Everybody of the population ``part`` is one of ``whole``: at all codes that their tables share, part ≤ whole."""
+    """Everybody of one population is one of another: at all codes that their tables share, part ≤ whole.
+
+    Attributes:
+        part: the population that lies in the other.
+        whole: the population that holds it.
+    """
 
     part: str
     whole: str
@@ -226,6 +246,7 @@ class Combination(_Strict):
     something of each other, though no table shows both.
 
     Attributes:
+        population: the population.
         one, other: dimensions that regroup no other.
         possible: finest code of ``one`` → finest codes of ``other``; a code that is not named goes with all.
     """
@@ -240,6 +261,8 @@ class Members(_Strict):
     """The members of ``groups`` (households) are members of ``of`` (residents) themselves, and so many at least.
 
     Attributes:
+        groups: the population of the groups.
+        of: the population of their members.
         dimension: of ``groups``; regroups no other.
         least: its finest codes → how many of ``of`` a group of this code has at least; 1 where a code is not named.
         on: dimensions (or regroupings) within whose codes all of a group stand; others are taken at their total.
@@ -262,7 +285,7 @@ class Previous(_Strict):
     """An earlier release of the same reference date.
 
     Attributes:
-        directory: where its published files lie (:meth:`Spec.load`: beside the specification).
+        directory: where its published files lie, seen from the specification's folder.
         specification: the file that it stood under; default: ``spec.toml`` in its directory where there is one, else
             the present specification.
     """
@@ -272,7 +295,21 @@ class Previous(_Strict):
 
 
 class Spec(_Strict):
-    """The whole specification; :meth:`load` reads one from TOML."""
+    """The whole specification.
+
+    Attributes:
+        rule: what makes a cell primary, for all tables that do not say otherwise.
+        costs: what a complementary suppression costs.
+        attack: what the attacker may know besides what is published.
+        dimensions: name → classification; one that is not described is flat.
+        tables: the tables that are published; one at least.
+        relations: sums that hold between tables.
+        includes: populations that lie in others.
+        combinations: which codes of two dimensions go together.
+        members: populations whose groups have members in another.
+        means: published means over the persons of a table.
+        previous: earlier releases of the same reference date, oldest first; a directory alone may be written as text.
+    """
 
     rule: Rule = Rule()
     costs: Costs = Costs()

@@ -35,7 +35,9 @@ class FrontMatter(BaseModel):
     Attributes:
         title: name in the catalogue.
         contents: what it shows, as the catalogue lists it.
-        category, usage: where the catalogue files it (:data:`CATEGORIES`, :data:`USAGES`).
+        category: where the catalogue files it: 人口, 経済, 子育て・教育, 都市政策, 安心・安全, 健康・福祉, 多様性 or
+            その他.
+        usage: further lists of the catalogue that it stands in: 地域の特徴, 他都市比較.
         audience: a name of ``audiences.toml``; no default, so nothing is shown by oversight.
         owner: section that answers for the page.
         application: number of the data-use application (データ利用申請書); empty for public data.

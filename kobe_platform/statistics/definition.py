@@ -25,9 +25,12 @@ MEAN = ("total", "persons")
 
 
 class Tie(BaseModel):
-    """A monthly table whose months sum to this yearly one, cell by cell in the columns ``on`` (else in its total).
+    """A monthly table whose months sum to this yearly one, cell by cell.
 
-    ``at`` names codes of this table's other columns, where only a part of it is that sum.
+    Attributes:
+        table: name of the monthly statistic.
+        on: columns in which the two are compared; left out: only their totals are.
+        at: column → code of this table's other columns, where only a part of it is that sum.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,10 +41,12 @@ class Tie(BaseModel):
 
 
 class Averaged(BaseModel):
-    """Whose mean a table of means is: the numbers in bands that the column ``column`` of ``table`` counts.
+    """Whose mean a table of means is, so that the auditor knows what a mean says of the counts behind it.
 
-    ``most`` is the largest number of one person (the open band ends there). So the auditor knows what a mean says of
-    the counts behind it.
+    Attributes:
+        table: name of the statistic that counts the same persons.
+        column: its column with the bands of what is averaged.
+        most: largest number of one person: the open band ends there.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,7 +69,7 @@ class Statistic(BaseModel):
         group: statistics of one group and period are counted, covered, protected and audited together.
         population: tables of one population share the cells of their common margins.
         kind: ``frequency`` (counts), ``mean`` (``total`` / ``persons``), or ``public`` (passed through).
-        measure: column of the counts in the SELECT.
+        measure: column of the figures in the SELECT.
         minimum_frequency: k of a frequency table; fewest persons of a mean.
         dimensions: output column → hierarchy of the vocabulary.
         roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).

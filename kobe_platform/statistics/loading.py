@@ -102,7 +102,7 @@ def _load(path: Path, sources: Mapping[str, SelectSource], told: Sequence[Relati
     front, sql, line = _parts(path)
     try:
         own = tuple(statement for statement in told if front.get("population") in statement.populations)
-        statistic = Statistic(name=path.stem, sql=sql, relations=own, **front)
+        statistic = Statistic(name=path.stem, sql=sql, relations=own, row_key="", **front)
     except (ValidationError, TypeError) as error:
         raise _incomplete(error, path, line) from None
     try:

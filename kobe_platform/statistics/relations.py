@@ -27,6 +27,12 @@ FILE = "relations.toml"
 
 
 class _Statement(BaseModel):
+    """What every statement has.
+
+    Attributes:
+        because: why it holds, for the privacy officer.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     because: str = Field(min_length=1)
@@ -38,7 +44,12 @@ class _Statement(BaseModel):
 
 
 class Includes(_Statement):
-    """Everybody of ``part`` is one of ``whole``."""
+    """Everybody of one population is one of another.
+
+    Attributes:
+        whole: the population that holds the other.
+        part: the population that lies in it.
+    """
 
     kind: Literal["includes"] = "includes"
     whole: str
@@ -54,6 +65,9 @@ class HasMembers(_Statement):
     """A group of a band of ``hierarchy`` has as many members in ``whole`` as the band begins with, or more.
 
     Attributes:
+        whole: the population of the members.
+        groups: the population of the groups, such as households.
+        hierarchy: the hierarchy of the groups' sizes in bands.
         within: hierarchies of which all members of a group have one code.
     """
 
@@ -70,7 +84,13 @@ class HasMembers(_Statement):
 
 
 class Combines(_Statement):
-    """Which codes of two hierarchies one member can have together; a code that is not named goes with all."""
+    """Which codes of two hierarchies one member of a population can have together.
+
+    Attributes:
+        population: the population.
+        one, other: the two hierarchies.
+        possible: code of ``one`` → codes of ``other``; a code that is not named goes with all.
+    """
 
     kind: Literal["combinations"] = "combinations"
     population: str
@@ -85,7 +105,13 @@ class Combines(_Statement):
 
 
 class Summand(BaseModel):
-    """A population's counts: its tables of this role, at these codes of columns that are not compared."""
+    """A population's counts.
+
+    Attributes:
+        population: the population.
+        role: role that the compared columns have in its tables (``roles`` of the statistic), such as destination.
+        at: column → code, of columns that are not compared.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -95,7 +121,13 @@ class Summand(BaseModel):
 
 
 class Sums(_Statement):
-    """Σ left = Σ right, or ≤ (``part_of``), in the columns ``on``."""
+    """Σ left = Σ right (``balances``), or Σ left ≤ Σ right (``part_of``).
+
+    Attributes:
+        on: columns in which both sides are compared, code by code; left out: only the totals are.
+        left: populations that are summed on the left.
+        right: populations that are summed on the right.
+    """
 
     kind: Literal["balances", "part_of"]
     on: tuple[str, ...] = ()
@@ -112,8 +144,14 @@ class StockAndFlow(_Statement):
     """Stock = stock a month before + entering − leaving, in the lake, by the column ``area``.
 
     Attributes:
-        population: of the stock; table: the statistic of it whose partition carries the verdict, and says the source.
-        flows: the source of events; event: its column of reasons; before, after: its columns of areas.
+        population: the population of the stock.
+        table: statistic of the stock whose partition carries the verdict of the check; its source is the stock's.
+        flows: the source of the events.
+        event: its lake column of reasons.
+        area: lake column of the stock by which it is counted.
+        before, after: lake columns of the events: the area before and after.
+        entering: reasons of events that add one to the area after.
+        leaving: reasons of events that take one from the area before.
     """
 
     kind: Literal["stock_and_flow"] = "stock_and_flow"
@@ -134,17 +172,22 @@ class StockAndFlow(_Statement):
 
 
 class Apart(_Statement):
-    """Two sources whose populations nothing ties, and why."""
+    """Two sources whose populations nothing ties.
+
+    Attributes:
+        sources: names of the two sources.
+    """
 
     kind: Literal["apart"] = "apart"
     sources: tuple[str, str]
 
 
 RelationStatement = Includes | HasMembers | Combines | Sums | StockAndFlow | Apart
-_KINDS: Mapping[str, type[RelationStatement]] = {
+STATEMENTS: Mapping[str, type[RelationStatement]] = {
     "includes": Includes, "members": HasMembers, "combinations": Combines, "balances": Sums,
     "part_of": Sums, "stock_and_flow": StockAndFlow, "apart": Apart,
 }  # fmt: skip
+"""Table of the file → what its statements say."""
 
 
 def load_relations(directory: Path) -> tuple[RelationStatement, ...]:
@@ -162,11 +205,11 @@ def load_relations(directory: Path) -> tuple[RelationStatement, ...]:
         raise refusal("the relations are not TOML", reason=type(error).__name__) from None
     found: list[RelationStatement] = []
     for kind, entries in tables.items():
-        if kind not in _KINDS or not isinstance(entries, list):
+        if kind not in STATEMENTS or not isinstance(entries, list):
             raise refusal("there is no such kind of relation", kind=kind)
         for number, entry in enumerate(entries, start=1):
             try:
-                found.append(_KINDS[kind].model_validate({**entry, "kind": kind}))
+                found.append(STATEMENTS[kind].model_validate(dict(kind=kind, **entry)))
             except (ValidationError, TypeError) as error:
                 first = error.errors(include_input=False, include_url=False)[0] if hasattr(error, "errors") else {}
                 key = ".".join(str(part) for part in first.get("loc", ())) or "statement"

@@ -17,6 +17,10 @@ class Dominance(_Strict):
     """The (n, k %) rule: a cell is sensitive when its ``n`` largest contributors make up more than ``percent``.
 
     Source: Hundepool et al., Statistical Disclosure Control (2012), chapter 4.
+
+    Attributes:
+        n: how many of the largest contributors are added up.
+        percent: share of the cell, in percent, above which it is sensitive.
     """
 
     n: int = Field(1, ge=1)
@@ -27,7 +31,8 @@ class Noise(_Strict):
     """Parameters of the cell-key method's perturbation table.
 
     Attributes:
-        most: D, the largest change of a count; variance: V of the change, where a count's neighbours allow it.
+        most: D, the largest change of a count.
+        variance: V, the variance of the change, where a count's neighbours allow it.
         keys: column of the finest cells with their keys (sums of record keys modulo 2³²); without one the keys are made
             from coordinates and counts under the operator's secret.
     """
@@ -42,6 +47,11 @@ class CoarseningStep(_Strict):
 
     Without ``keep`` the deepest level of the column's hierarchy goes up into its parents (districts into their ward,
     ages into their group). With ``keep`` the codes of a flat column but its ``keep`` largest are gathered ``into`` one.
+
+    Attributes:
+        column: the table's column that is coarsened.
+        keep: how many of a flat column's largest codes stay as they are.
+        into: code that the others are gathered into; it belongs to ``keep``.
     """
 
     column: str
@@ -59,7 +69,9 @@ class Coarsening(_Strict):
     """Steps taken in order until enough of a table can be shown.
 
     Attributes:
-        until: share to reach; of: ``cells`` – finest non-zero cells that are shown – or ``persons`` counted in them.
+        until: share to reach.
+        of: what the share is of: finest non-zero ``cells`` that are shown, or ``persons`` counted in them.
+        steps: what is coarsened, in order.
     """
 
     until: float = Field(gt=0, le=1)
@@ -71,7 +83,9 @@ class Options(_Strict):
     """Keys of a table that choose its rules and its method; all optional.
 
     Attributes:
-        method: how the table is protected; base: of controlled rounding; noise: of the cell-key method.
+        method: how the table is protected.
+        base: of controlled rounding: the number whose multiples are published.
+        noise: of the cell-key method: how far counts are changed.
         largest: columns of a magnitude table's finest cells with their largest contributions, largest first.
         contributors: column with the number of contributors; cells of fewer than k are then sensitive.
         dominance, p_percent: rules for magnitudes (table's own, else those of ``[rule]``).
