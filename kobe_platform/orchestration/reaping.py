@@ -29,13 +29,16 @@ def reap(instance: dg.DagsterInstance, leases: Leases, now: float | None = None)
     """End runs whose process is gone, and free what they held; their ids.
 
     A run that holds its lock lives. One whose lock file is there and free is dead at once; one that has none yet is
-    given :data:`UNLOCKED_SECONDS`.
+    given :data:`UNLOCKED_SECONDS`, or all the time that it takes where Dagster has not started it: it may be queued.
     """
     known, moment, ended = leases.runs(), now or time.time(), []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=list(_WORKING)), limit=200):
+    for record in instance.get_run_records(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED, *_WORKING]), limit=200
+    ):
         run_id = record.dagster_run.run_id
         since = record.start_time or record.update_timestamp.timestamp()
-        if known.get(run_id, moment - since < UNLOCKED_SECONDS):
+        waits = record.dagster_run.status is dg.DagsterRunStatus.NOT_STARTED
+        if known.get(run_id, waits or moment - since < UNLOCKED_SECONDS):
             continue
         instance.report_run_failed(record.dagster_run, GONE)
         ended.append(run_id)
