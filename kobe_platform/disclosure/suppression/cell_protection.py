@@ -244,11 +244,29 @@ class CellProtector:
 
     def _accept_near(self, block: Block, moves: np.ndarray, keep: int = -1) -> None:
         """Count moves, or whole ones near them that agree in one column."""
-        result = whole(moves)
-        if result is None:
-            result = self.solver.repair(block, moves, -self.slackness[block.variables].astype(float), keep)
+        result = self._whole_near(block, moves, self.slackness, keep)
         if result is not None:
             self._accept(block, result)
+
+    def _whole_near(self, block: Block, moves: np.ndarray, falls: np.ndarray, keep: int) -> np.ndarray | None:
+        """Moves as whole numbers: themselves, or the nearest that agree in one column and fall no further."""
+        table = whole(moves)
+        return self.solver.repair(block, moves, -falls[block.variables].astype(float), keep) if table is None else table
+
+    def _farthest(
+        self, block: Block, at: int, falls: np.ndarray, sign: float, *, lowest: float, integer: bool = False
+    ) -> np.ndarray | None:
+        """The table in which the variable at a place rises (``sign`` 1) or falls most, up to its width.
+
+        Args:
+            falls: how far each variable of the model can fall; ``lowest``: how far this one falls at most (a move ≤ 0).
+        """
+        scope = block.variables
+        lower, upper = -falls[scope].astype(float), np.full(len(scope), INFINITE)
+        upper[at], lower[at] = self.model.width[scope[at]], max(lower[at], lowest)
+        reward = np.zeros(len(scope))
+        reward[at] = sign
+        return self.solver.extreme(block, lower, upper, reward, integer=integer)
 
     def certify(
         self, target: int, variables: np.ndarray, *, idle: bool = False, largest: int = LARGEST_CERTIFIED
@@ -268,11 +286,7 @@ class CellProtector:
         for integer in (False, True):
             room = 0.0
             for sign, proven in ((1.0, proofs.up), (-1.0, proofs.down)):
-                lower, upper = -self.slackness[scope].astype(float), np.full(len(scope), INFINITE)
-                upper[at], lower[at] = width, max(lower[at], -width)
-                reward = np.zeros(len(scope))
-                reward[at] = sign
-                moves = self.solver.extreme(block, lower, upper, reward, integer=integer)
+                moves = self._farthest(block, at, self.slackness, sign, lowest=-width, integer=integer)
                 if moves is not None:
                     self._accept_near(block, moves, at)
                 room += np.inf if moves is None else max(abs(moves[at]), proven[target])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.table_index import TableIndex
 from kobe_platform.disclosure.trees import Tree
 
 NEAR, WIDE, ALL = 0, 1, 2
@@ -55,10 +57,8 @@ class Neighbourhoods:
         if reach == ALL:
             return np.flatnonzero(movable)
         parts = [np.array([variable])]
-        for entry in range(self._starts[variable], self._starts[variable + 1]):
-            table, layout = int(self._table[entry]), self._layouts[self._table[entry]]
-            nodes = np.unravel_index(self._position[entry], layout.variables.shape)
-            index = [self._relatives(table, axis, int(node), reach) for axis, node in enumerate(nodes)]
+        for table, layout, nodes in self._places(variable):
+            index = [self._relatives(table, axis, node, reach) for axis, node in enumerate(nodes)]
             parts.append(layout.variables[np.ix_(*index)].ravel())
         chosen = np.unique(np.concatenate(parts))
         chosen = chosen[movable[chosen]]
@@ -66,42 +66,44 @@ class Neighbourhoods:
 
     def hidden_mates(self, variable: int, free: np.ndarray, slack: np.ndarray, mates: int) -> np.ndarray:
         """A small grid of free variables around one: on each axis the ``mates`` relatives whose cells can give most."""
-        parts = [np.array([variable])]
-        for entry in range(self._starts[variable], self._starts[variable + 1]):
-            table, layout = int(self._table[entry]), self._layouts[self._table[entry]]
-            nodes = [int(node) for node in np.unravel_index(self._position[entry], layout.variables.shape)]
-            index = []
-            for axis, node in enumerate(nodes):
-                near = self._relatives(table, axis, node, NEAR)
-                line = layout.variables[tuple(near if a == axis else n for a, n in enumerate(nodes))]
-                good = near[free[line] & (near != node)]
-                if len(good) > mates:
-                    given = slack[layout.variables[tuple(good if a == axis else n for a, n in enumerate(nodes))]]
-                    good = good[np.argsort(-given, kind="stable")[:mates]]
-                index.append(np.concatenate([[node], good]))
-            grid = layout.variables[np.ix_(*index)].ravel()
-            parts.append(grid[free[grid]])
-        return self._with_unseen(np.unique(np.concatenate(parts)))
+        return self._small_grid(variable, free, lambda line: np.argsort(-slack[line], kind="stable")[:mates])
 
     def grid(self, variable: int, free: np.ndarray, movable: np.ndarray, slack: np.ndarray, mates: int) -> np.ndarray:
         """Like :meth:`hidden_mates` with cells that may yet be hidden: on each axis half the mates of either kind."""
+
+        def half_of_either(line: np.ndarray) -> np.ndarray:
+            wide = slack[line] >= self.model.width[line]
+            known = np.lexsort((-slack[line], ~free[line]))[: mates // 2]
+            cheap = np.lexsort((slack[line], ~wide, free[line]))[: mates - mates // 2]
+            return np.union1d(known, cheap)
+
+        return self._small_grid(variable, movable, half_of_either)
+
+    def _small_grid(self, variable: int, allowed: np.ndarray, choose: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Sorted allowed variables of a grid around one in each of its tables, with those that no table shows.
+
+        Args:
+            choose: from the allowed variables beside it on one axis, the positions of those that span the grid.
+        """
         parts = [np.array([variable])]
-        for entry in range(self._starts[variable], self._starts[variable + 1]):
-            table, layout = int(self._table[entry]), self._layouts[self._table[entry]]
-            nodes = [int(node) for node in np.unravel_index(self._position[entry], layout.variables.shape)]
+        for table, layout, nodes in self._places(variable):
             index = []
             for axis, node in enumerate(nodes):
                 near = self._relatives(table, axis, node, NEAR)
                 line = layout.variables[tuple(near if a == axis else n for a, n in enumerate(nodes))]
-                usable = movable[line] & (near != node)
-                near, line = near[usable], line[usable]
-                wide = slack[line] >= self.model.width[line]
-                known = np.lexsort((-slack[line], ~free[line]))[: mates // 2]
-                cheap = np.lexsort((slack[line], ~wide, free[line]))[: mates - mates // 2]
-                index.append(np.concatenate([[node], near[np.union1d(known, cheap)]]).astype(np.int64))
+                usable = allowed[line] & (near != node)
+                index.append(np.concatenate([[node], near[usable][choose(line[usable])]]))
             block = layout.variables[np.ix_(*index)].ravel()
-            parts.append(block[movable[block]])
+            parts.append(block[allowed[block]])
         return self._with_unseen(np.unique(np.concatenate(parts)))
+
+    def _places(self, variable: int) -> Iterator[tuple[int, TableIndex, list[int]]]:
+        """Where a variable stands: number of the table, its layout, and the node on each of its axes."""
+        for entry in range(self._starts[variable], self._starts[variable + 1]):
+            table = int(self._table[entry])
+            layout = self._layouts[table]
+            nodes = np.unravel_index(self._position[entry], layout.variables.shape)
+            yield table, layout, [int(node) for node in nodes]
 
     def _with_unseen(self, chosen: np.ndarray) -> np.ndarray:
         """The variables with those that no table shows and that move with them: differences, sums, joint cells.

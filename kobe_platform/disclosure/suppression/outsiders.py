@@ -11,7 +11,7 @@ import numpy as np
 
 from kobe_platform.disclosure.suppression.cell_protection import CellProtector
 from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR, WIDE
-from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, Block, balanced, block_of, whole
+from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, balanced, block_of, whole
 
 
 class Outsiders(CellProtector):
@@ -93,21 +93,10 @@ class Outsiders(CellProtector):
         at, lower = int(np.searchsorted(scope, target)), -self.reach[scope].astype(float)
         for sign in (1.0, -1.0):
             moves = self._farthest(block, at, self.reach, sign, lowest=-int(self.model.width[target]))
-            table = None if moves is None else whole(moves)
-            if moves is not None and table is None:
-                table = self.solver.repair(block, moves, lower, at)
+            table = None if moves is None else self._whole_near(block, moves, self.reach, at)
             if table is not None and (table >= lower).all() and balanced(block, table):
                 spread += abs(int(table[at]))
         return spread
-
-    def _farthest(self, block: Block, at: int, falls: np.ndarray, sign: float, *, lowest: float) -> np.ndarray | None:
-        """The table in which the variable at a place rises (``sign`` 1) or falls most, up to its width."""
-        scope = block.variables
-        lower, upper = -falls[scope].astype(float), np.full(len(scope), INFINITE)
-        upper[at], lower[at] = self.model.width[scope[at]], max(lower[at], lowest)
-        reward = np.zeros(len(scope))
-        reward[at] = sign
-        return self.solver.extreme(block, lower, upper, reward)
 
 
 def _two_tables(block: Block, moves: np.ndarray, share: float) -> bool:
