@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 
 from kobe_platform.contracts.columns import AnyColumn, Column
 from kobe_platform.contracts.model import Contract
-from kobe_platform.disclosure.spec import Spec
+from kobe_platform.disclosure.spec import Relation, Spec, Table
 from kobe_platform.lounge.pages import FrontMatter
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.relations import STATEMENTS
@@ -38,6 +38,14 @@ PAGES = ("contract", "statistic", "relations", "page", "specification")
 """The kinds of files that authors write, each with a page."""
 FILLED_IN: Mapping[type[BaseModel], Set[str]] = {Statistic: {"name", "sql", "relations", "row_key"}}
 """Fields that no author writes: they come from the file's name, its SELECT, the relations and the contract."""
+
+SHORT: Mapping[tuple[type[BaseModel], str], str] = {
+    (Table, "dimensions"): "list: text",
+    (Relation, "left"): "list: text",
+    (Relation, "right"): "list: text",
+    (Spec, "previous"): "list: text",
+}
+"""Fields that may also be written in a shorter form, which their model turns into the type that they have."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,8 @@ def _section(of: type[BaseModel], heading: str, leave: Set[str] = frozenset()) -
     for name, field in _written(of):
         if name not in leave:
             text = _plain(told.get(name, ""))
-            keys.append(Key(field.alias or name, _type(field.annotation), field.is_required(), _default(field), text))
+            kind = " or ".join(filter(None, (_type(field.annotation), SHORT.get((of, name)))))
+            keys.append(Key(field.alias or name, kind, field.is_required(), _default(field), text))
     return Section(heading, about, tuple(sorted(keys, key=lambda key: not key.required)))
 
 

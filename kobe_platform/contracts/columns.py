@@ -30,9 +30,9 @@ class Column(BaseModel):
         id: name inside the platform.
         header: the sender's name of it.
         class_: how the column is classified; the class decides which rules it may have.
-        width: bytes in the fixed-width layout.
+        width: bytes in the fixed-width layout; required where the contract has one.
         digits: exact number of digits of a key; lost zeros and exponents then reject the delivery (quirk 5).
-        check_digit: how the last digit checks the others; a failure only warns.
+        check_digit: how the last digit checks the others; a failure only warns. It needs ``digits``.
         title: Japanese name for screens, where the header is none.
         unit: of a number, for screens.
         labels: our code → Japanese label, for screens, where the vocabulary has none. Such words change no figure, so
@@ -153,7 +153,7 @@ class Codes(Derived):
         to: lake column of the code.
         codes: sender's code → ours.
         list: list of the vocabulary whose codes stand for themselves (or are written in ``system``), beside ``codes``.
-        system: of the list ``countries``: the code system that the sender writes.
+        system: of the list ``countries``: the code system that the sender writes; left out: ISO 3166 alpha-3.
         blank: code for an empty value; left out: null.
         other: code for values that are not listed; left out: null.
         unknown_share: share of values that are not listed above which the delivery is rejected.
@@ -406,8 +406,8 @@ class Protection(Column):
 
     Attributes:
         protected: codes that protect.
-        released: codes that do not protect (a blank among them); any code in neither list protects, and is counted as a
-            warning.
+        released: codes that do not protect, "" among them where a blank does not; any code in neither list protects,
+            and is counted as a warning.
         person: id of the column that identifies the person.
         households: ids of the columns that identify households.
         companion: source whose extract of the same month tells who shares a household (it is also among ``needs``).
@@ -465,7 +465,8 @@ class Reason(Column):
         to: lake column of the reason.
         codes: the sender's code → a lake reason, ``move`` (ward_move or within_ward, as the two addresses say) or
             ``cancels:REASON`` (what the cancellation of an earlier month's event is booked as).
-        before, after: ids of the columns with the address before and after the event (rule ``area``).
+        before: id of the column with the address before the event (rule ``area``).
+        after: id of the column with the address after the event (rule ``area``).
         lots: ids of the columns with the lots (番地) before and after; they tell whether anybody moved.
         event_on: id of the column with the day of the event.
         processed_on: id of the column with the day on which it was processed.

@@ -42,12 +42,13 @@ class Legal(_Part):
 
     Attributes:
         basis: identifier in the register of legal bases (``assets/vocabulary/legal_bases.toml``).
-        consultation: the council's answer, where the register says that the basis is one.
-        purpose: what the data is held for, in Japanese; personal sources say it.
-        retention_months: months after the reference month at whose end the rows are destroyed; personal sources say it.
+        consultation: the council's answer; required where the register says that the basis is one, and only there.
+        purpose: what the data is held for, in Japanese; required of personal sources.
+        retention_months: months after the reference month at whose end the rows are destroyed; required of
+            personal sources.
         valid_from, valid_until: days between which the basis holds, both included (left out: no limit).
         other_law: laws that bind beside the act (empty list: none, and somebody said so).
-        lifted_by: what allows the use where a law of ``other_law`` forbids it.
+        lifted_by: what allows the use where a law of ``other_law`` forbids it; required there.
         owner_section: the section that owns the data and decides on applications for its use.
     """
 
@@ -75,7 +76,7 @@ class Dates(_Part):
         eras: era code → era. Without it no number is read as an era date.
         era_digits: digits of the era code.
         kind: id of the column that says whether a row is in the western calendar.
-        western: code of that column for the western calendar.
+        western: code of that column for the western calendar; required with ``kind``.
         serials: whether five digits are a spreadsheet's day count.
     """
 
@@ -184,7 +185,8 @@ class Contract(_Part):
         name: the source, as the file's name, folders and asset keys have it.
         title, description: Japanese, for screens.
         sensitivity: ``personal`` goes through abstraction; ``public`` straight to statistics.
-        use: of public sources: ``reference`` (in force until the next) or ``statistics``.
+        use: required of public sources: ``reference`` (in force until the next) or ``statistics``; personal ones go to
+            the ``lake``.
         kinds: kinds of delivery that are taken.
         encodings: encodings that a manifest may name.
         attained: when an age is attained: ``day_before`` the birthday ends (the law), or on the ``birthday``.

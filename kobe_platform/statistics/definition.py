@@ -66,15 +66,17 @@ class Statistic(BaseModel):
         owner: section that answers for the table.
         unit: of the figures, for screens.
         period: ``month``, or ``year`` (computed in the month that closes the year, over the year's months present).
-        group: statistics of one group and period are counted, covered, protected and audited together.
-        population: tables of one population share the cells of their common margins.
+        group: statistics of one group and period are counted, covered, protected and audited together; required unless
+            the kind is ``public``.
+        population: tables of one population share the cells of their common margins; required unless the kind is
+            ``public``.
         kind: ``frequency`` (counts), ``mean`` (``total`` / ``persons``), or ``public`` (passed through).
         measure: column of the figures in the SELECT.
-        minimum_frequency: k of a frequency table; fewest persons of a mean.
+        minimum_frequency: k of a frequency table; fewest persons of a mean; required unless the kind is ``public``.
         dimensions: output column → hierarchy of the vocabulary.
         roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).
         ties: monthly tables that sum to this yearly one.
-        averages: of a mean: the counts by band of what is averaged.
+        averages: of a mean, which requires it: the counts by band of what is averaged.
         row_key: the pseudonym of its source, in whose order the cover chooses rows; the contract says it, not the file.
         relations: what is said of its population (:mod:`relations`); the loader fills them in.
     """

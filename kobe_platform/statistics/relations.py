@@ -149,7 +149,8 @@ class StockAndFlow(_Statement):
         flows: the source of the events.
         event: its lake column of reasons.
         area: lake column of the stock by which it is counted.
-        before, after: lake columns of the events: the area before and after.
+        before: lake column of the events: the area before.
+        after: lake column of the events: the area after.
         entering: reasons of events that add one to the area after.
         leaving: reasons of events that take one from the area before.
     """

@@ -140,6 +140,18 @@ def test_a_key_that_the_loader_fills_in_is_not_listed_and_refused_in_a_file(tmp_
         load_statistics(tmp_path)
 
 
+def test_the_short_forms_that_are_listed_are_read():
+    sections = reference.sections("specification")
+    keys = {(section.heading, key.name): key.kind for section in sections for key in section.keys}
+    assert keys["`[[tables]]`", "dimensions"] == "table: text or list: text"
+    assert keys["`[[relations]]`", "left"] == keys["Top of the file", "previous"] == "tables or list: text"
+    tables = [{"name": name, "dimensions": ["sex"]} for name in ("a", "b")]
+    ties = [{"name": "tie", "left": ["a"], "right": ["b"]}]
+    read = spec.Spec.model_validate({"tables": tables, "relations": ties, "previous": ["before"]})
+    assert (read.tables[0].dimensions, read.relations[0].right[0].table) == ({"sex": "sex"}, "b")
+    assert read.previous[0].directory == "before"
+
+
 def test_the_kind_of_a_relation_is_its_table_and_refused_as_a_key(tmp_path):
     assert all(key.name != "kind" for section in reference.sections("relations") for key in section.keys)
     (tmp_path / "relations.toml").write_text('[[apart]]\nbecause = "b"\nsources = ["a", "b"]\n', "utf-8")
