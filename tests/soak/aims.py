@@ -136,7 +136,7 @@ def _aimed() -> Iterator[Aim]:
         ("page", "tabulated", PAGE, (1, 5, 20, 40)),
         ("page", "public", PAGE, (1, 8)),
         ("release record", "tabulated", RELEASED, (2,)),
-        ("release record", "public", LOGGED, (4, 8, 12)),
+        ("release record", "public", LOGGED, (4, 8)),
         ("release switch", "tabulated", BUILDING, (1,)),
         ("release switch", "tabulated", SITE, (1,)),
         ("release switch", "tabulated", NAMED, (1,)),
