@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from checks.factory import CheckedAsset, Verdict, monthly_check
+from checks.factory import CheckedAsset, Judge, Verdict, row_checks
 from kobe_platform.contracts import Contract
 from kobe_platform.lake import Partition, PartitionId
 from kobe_platform.reception.accounting import balance
@@ -17,29 +17,18 @@ def delivery_checks(
     contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
 ) -> list[dg.AssetChecksDefinition]:
     """``rows_accounted`` on raw, abstracted and lake of each personal source; blocking."""
-    checks = []
-    for contract in contracts.values():
-        if contract.sensitivity != "personal":
-            continue
-        for stage in ("raw", "abstracted", "lake"):
-            checks.append(
-                monthly_check(
-                    "rows_accounted",
-                    f"{stage}__{contract.name}",
-                    [CheckedAsset(stage, contract.name)],
-                    _judge(stage, contract.name),
-                    months=months,
-                    description="全行の行方が件数で説明できる(有効・除外(規則名)・置換・対象外)",
-                    blocking=True,
-                )
-            )
-    return checks
+    return row_checks(
+        "rows_accounted",
+        contracts,
+        _judge,
+        months=months,
+        description="全行の行方が件数で説明できる(有効・除外(規則名)・置換・対象外)",
+    )
 
 
-def _judge(stage: str, source: str):
+def _judge(asset: CheckedAsset, contract: Contract) -> Judge:
     def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
-        partition = lake.store.current(PartitionId(stage, source, month))
-        return {CheckedAsset(stage, source): accounted(partition)}
+        return {asset: accounted(lake.store.current(PartitionId(asset.stage, contract.name, month)))}
 
     return judge
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from kobe_platform.contracts import Contract
 from kobe_platform.lake import PartitionId
 from kobe_platform.lake.verdicts import record
 from kobe_platform.orchestration.months import the_month
@@ -34,6 +35,8 @@ class CheckedAsset:
         return dg.AssetKey([self.stage, self.name])
 
 
+STAGES_OF_ROWS = ("raw", "abstracted", "lake")
+"""The stages whose partitions hold one row a person or event."""
 Judge = Callable[[Lake, str], Mapping[CheckedAsset, Verdict]]
 """Judges one month: returns a verdict for every asset that the check was made for."""
 
@@ -80,6 +83,39 @@ def monthly_check(
                 yield _result(name, asset, verdicts[asset])
 
     return check
+
+
+def row_checks(
+    name: str,
+    contracts: Mapping[str, Contract],
+    judge_of: Callable[[CheckedAsset, Contract], Judge],
+    *,
+    months: dg.PartitionsDefinition,
+    description: str,
+) -> list[dg.AssetChecksDefinition]:
+    """A blocking check of every asset that holds rows of persons: raw, abstracted and lake of each personal source.
+
+    Args:
+        judge_of: makes the judge of one of these assets from it and its source's contract.
+    """
+    assets = [
+        (CheckedAsset(stage, contract.name), contract)
+        for contract in contracts.values()
+        if contract.sensitivity == "personal"
+        for stage in STAGES_OF_ROWS
+    ]
+    return [
+        monthly_check(
+            name,
+            f"{asset.stage}__{asset.name}",
+            [asset],
+            judge_of(asset, contract),
+            months=months,
+            description=description,
+            blocking=True,
+        )
+        for asset, contract in assets
+    ]
 
 
 def _result(name: str, asset: CheckedAsset, verdict: Verdict) -> dg.AssetCheckResult:

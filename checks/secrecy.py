@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 import polars as pl
 
-from checks.factory import CheckedAsset, Verdict, monthly_check
+from checks.factory import CheckedAsset, Judge, Verdict, monthly_check, row_checks
 from kobe_platform.contracts import Contract
 from kobe_platform.intake.leaks import scan_frame
 from kobe_platform.lake import Partition, PartitionId
@@ -22,23 +22,13 @@ def secrecy_checks(
     contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
 ) -> list[dg.AssetChecksDefinition]:
     """``no_identifiers`` on raw, abstracted and lake of each personal source; blocking."""
-    checks = []
-    for contract in contracts.values():
-        if contract.sensitivity != "personal":
-            continue
-        for stage in ("raw", "abstracted", "lake"):
-            checks.append(
-                monthly_check(
-                    "no_identifiers",
-                    f"{stage}__{contract.name}",
-                    [CheckedAsset(stage, contract.name)],
-                    _judge_rows(stage, contract),
-                    months=months,
-                    description="法令上の識別番号・氏名等の列がなく、マイナンバーとみられる値もない",
-                    blocking=True,
-                )
-            )
-    return checks
+    return row_checks(
+        "no_identifiers",
+        contracts,
+        _judge_rows,
+        months=months,
+        description="法令上の識別番号・氏名等の列がなく、マイナンバーとみられる値もない",
+    )
 
 
 def table_checks(group: str, tables: Sequence[str], months: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -62,15 +52,13 @@ def table_checks(group: str, tables: Sequence[str], months: dg.PartitionsDefinit
     )
 
 
-def _judge_rows(stage: str, contract: Contract):
-    asset = CheckedAsset(stage, contract.name)
-
+def _judge_rows(asset: CheckedAsset, contract: Contract) -> Judge:
     def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
-        partition = lake.store.current(PartitionId(stage, contract.name, month))
+        partition = lake.store.current(PartitionId(asset.stage, contract.name, month))
         if partition is None:
             return {asset: Verdict(False, {"present": False})}
         forbidden = forbidden_columns(partition, contract)
-        if forbidden or stage == "raw":  # raw was searched, with the delivery's own codes, while it was taken in
+        if forbidden or asset.stage == "raw":  # raw was searched, with the delivery's own codes, while it was taken in
             return {asset: Verdict(not forbidden, {"forbidden_columns": len(forbidden)})}
         return {asset: leak_free(lake, partition.id, _texts(partition))}
 

@@ -234,7 +234,6 @@ RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
     rules.Codes: _codes,
     rules.Keep: _keep,
     rules.Day: _day,
-    rules.Day: _day,
     rules.Number: _number,
     rules.Age: _age,
     rules.Duration: _duration,
