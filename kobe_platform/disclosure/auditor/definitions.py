@@ -2,7 +2,8 @@
 
 Part and whole are compared group by group; for codes that go together he asks who could be in each possible pair: the
 pairs that a definition leaves become unknowns of 0 or more whose sums are the figures of both tables. Groups of which
-every figure is published say nothing new and are left out, unless they contradict each other.
+every figure is published say nothing new and are left out; part and whole stay where they contradict each other.
+Whether published figures alone contradict a definition of codes that go together is not checked.
 """
 
 from __future__ import annotations
