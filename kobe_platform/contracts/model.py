@@ -190,8 +190,6 @@ class Contract(_Part):
         kinds: kinds of delivery that are taken.
         encodings: encodings that a manifest may name.
         attained: when an age is attained: ``day_before`` the birthday ends (the law), or on the ``birthday``.
-        month_by: id of the column by which an event belongs to a month; a note for readers, as the rule ``event_month``
-            decides.
         key: ids of the columns that tell rows apart.
         needs: sources whose raw extract of the same month abstraction reads.
         sums, totals, complete: of public sources: what must hold between figures.
@@ -212,7 +210,6 @@ class Contract(_Part):
     kinds: tuple[Literal["snapshot", "events", "difference", "public"], ...] = Field(min_length=1)
     encodings: tuple[Encoding, ...] = ("cp932", "utf-8", "utf-8-sig")
     attained: Literal["day_before", "birthday"] = "day_before"
-    month_by: str | None = None
     needs: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     history: bool = False
@@ -258,7 +255,7 @@ class Contract(_Part):
 
     def _references_exist(self) -> None:
         known = {column.id for column in self.columns}
-        named = {*self.key} | ({self.month_by} if self.month_by else set())
+        named = {*self.key}
         for column in self.columns:
             named |= _named_columns(column)
         named |= {name for rule in self.sums for name in (rule.total, *rule.parts)}
