@@ -5,8 +5,8 @@ entry and the former hash, so an edit, a deletion, a change of order or an entry
 head (``.head`` beside the log) signs the last hash and the length, so a cut-off end shows too. An entry counts from
 the moment the head signs it. What a crash left behind the head is either a whole entry of this installation, which
 the next writer signs, or a torn line, which it drops. A log begins with its key store: one that is gone, head and all,
-is not begun anew. Putting back log and head together, as they once were, is seen by whoever wrote down a later head
-(:meth:`KeyLog.verify` with an anchor).
+is not started again. Where log and head are both put back to an earlier state, a caller that wrote down a later head
+finds it (:meth:`KeyLog.verify` with an anchor).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The key service: what the lake asks of whoever keeps the keys, and what all back ends have in common.
+"""The interface of the key service that the lake calls, and the code that its back ends have in common.
 
 A data key (DEK) is wrapped by a key of its purpose (``data/raw/resident_register``), bound to the file's identity, so
 that it does not open under another name. Pseudonym keys are purposes too (``pseudonym/resident``), so that pseudonyms

@@ -1,4 +1,4 @@
-"""What tables say of each other by definition, though no equation of a hierarchy ties them.
+"""Adds to the model the equations and inequalities between tables that follow from definitions, not from hierarchies.
 
 Foreign residents are residents; a household of one person is of the family type *single*; a household of three is three
 residents. An outsider reckons with that wherever two tables share codes, so the model does: each definition becomes

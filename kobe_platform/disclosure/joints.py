@@ -1,4 +1,4 @@
-"""What stands behind the tables of one population: people, who are in one cell of everything that is told of them.
+"""Adds joint tables to the model: unpublished cells whose sums are the cells of several tables of one population.
 
 Tables A × B, B × C and A × C may agree in all margins, and yet no people fit them all. An outsider knows that some do,
 so the model does: wherever the tables leave it open (:mod:`level_sets`), the cells of the joint table are unknowns that

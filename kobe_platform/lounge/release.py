@@ -1,8 +1,8 @@
-"""Releases: published tables and sites as one thing, switched to at once or not at all.
+"""Builds a release, the published tables with the site made from them, and puts it in force in one step or not at all.
 
-A release is built aside, inspected, described in ``release.json`` and only then named by ``current``, a symbolic link
-that one rename replaces. A crash at any point leaves the former release in force; what it left behind is swept by the
-next build.
+A release is built in a folder of its own, inspected, described in ``release.json`` and only then named by ``current``,
+a symbolic link that one rename replaces. A crash at any point leaves the former release in force; what it left behind
+is swept by the next build.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows of a query as the matrices that the browser looks up, cut into small hashed files.
+"""Turns the rows of a query into matrices for each choice of filters, and writes them as small files named by hash.
 
 The browser never sums, pivots or sorts rows: for every choice of the filters it finds one ready matrix (series × x).
 The first Dropdown that a component listens to decides its file, so that a ward's figures come without the other wards'.

@@ -1,4 +1,4 @@
-"""Answering: counted like a statistic, protected with all that was published of the same people, recorded, handed out.
+"""Answers a question on demand: counts its table, protects and audits it with what is published, records the answer.
 
 The whole table of a question is protected, audited and recorded, whatever its filters show of it: what is then handed
 out is part of something that was safe. Published tables of the month are fixed; former releases and answers are part

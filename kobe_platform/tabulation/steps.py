@@ -1,4 +1,4 @@
-"""From the lake to protected tables: the steps that the assets call, month by month and group by group.
+"""Counts, protects, audits and records tables, one month and protection group at a time: the steps of the assets.
 
 A group's partitions remember what they were made from (digests of their inputs and of their definitions);
 asked again with the same inputs, a step leaves them as they are.

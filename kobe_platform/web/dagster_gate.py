@@ -1,7 +1,7 @@
-"""What stands before Dagster's web server: who may take which of its routes, and what they may ask of GraphQL.
+"""Access control in front of Dagster's web server: who may use which of its routes and which GraphQL operations.
 
-Dagster runs inside this process, so there is no second port that somebody could go to instead. The rule is looked up by
-the route that Dagster itself would take; one without a rule is refused.
+Dagster runs inside this process, so there is no second port by which the rules could be bypassed. The rule is looked up
+by the route that Dagster itself would take; one without a rule is refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What follows for one connected part of the outsider's equations: an interval for every unknown.
+"""Computes the feasibility interval of each unknown in one connected part of the auditor's equations.
 
-First one whole-numbered table that fits; then tables that push many unknowns apart at once; then, for what is still
-narrow, programs around the unknown, and at last over the whole part. Only whole-numbered tables count as proof that an
-interval is open; only a solved program counts as proof that it is not.
+It first finds one whole-numbered table that fits. Linear programs then push many unknowns apart at once. What is still
+narrow is decided by programs over the unknown's surroundings, and at last by programs over the whole part. Only
+whole-numbered tables count as proof that an interval is open; only a solved program counts as proof that it is not.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What tables say of each other by definition, as the outsider reads it (see :class:`spec.Inclusion` and the others).
+"""The auditor's equations that follow from definitions between tables (see :class:`spec.Inclusion` and the others).
 
-Part and whole are compared group by group; for codes that go together he asks who could be in each possible pair: the
-pairs that a definition leaves become unknowns of 0 or more whose sums are the figures of both tables. Groups of which
-every figure is published say nothing new and are left out; part and whole stay where they contradict each other.
-Whether published figures alone contradict a definition of codes that go together is not checked.
+Part and whole are compared group by group. For codes that go together, the pairs that a definition allows are unknowns
+of 0 or more whose sums are the figures of both tables. Groups of which every figure is published say nothing new and
+are left out; parts and wholes stay where they contradict each other. Whether published figures alone contradict a
+definition of codes that go together is not checked.
 """
 
 from __future__ import annotations

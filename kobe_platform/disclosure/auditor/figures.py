@@ -1,4 +1,4 @@
-"""What an outsider sees: the published rows of every table, arranged as cells that several tables may show.
+"""Reads the published rows of every table as cells, one for each distinct figure however many tables show it.
 
 A cell is named by its population and, for each classification, the code that stands for its set of finest codes; so the
 same figure in two tables is one cell. Rows that the specification promises must all be there, and no others.

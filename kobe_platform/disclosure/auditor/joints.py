@@ -1,4 +1,4 @@
-"""The people behind the tables: an outsider knows that there are some, whom every table counts in one of its cells.
+"""Adds joint cells to the auditor's equations: people whom several tables count, though no table crosses them all.
 
 Tables A × B, B × C, A × C tell more than their margins do: some A × B × C must fit all three. So must some ages fit
 0–24, 25+ beside 0–9, 10–39, 40+. What has to be asked is found by taking the levels at which tables stand out one by

@@ -1,8 +1,8 @@
-"""What two kinds of outsider can tell from a narrow interval: one knows how residuals are filled up, one does not.
+"""Judges narrow cells for two kinds of attacker: one knows how residuals are filled up, the other does not.
 
-The one knows a residual to be none or at least k. The other reckons with any count from 0 on. A count is protected from
-both: hidden cells by proofs that hold for the one and so for the other; residuals that are none or k or more, of which
-the one learns nothing small, by the room that the other has.
+The first knows that a residual is 0 or at least k. The other takes any count from 0 on as possible. A count is
+protected from both: hidden cells by proofs that hold for the one and so for the other; residuals that are none or k or
+more, of which the first learns nothing small, by the interval that the other is left with.
 """
 
 from __future__ import annotations

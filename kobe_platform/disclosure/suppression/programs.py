@@ -1,4 +1,4 @@
-"""The border to HiGHS: small linear and integer programs over a model's equations, solved the same way every time.
+"""Solves small linear and integer programs over a model's equations with HiGHS, with the same result every time.
 
 Programs are written in *moves* y (what is added to the true table), so every equation reads ``A y = 0``.
 """

@@ -1,7 +1,7 @@
-"""What makes a whole delivery unfit, found while all its columns are in memory and before anything is written.
+"""Checks a whole delivery, with all its columns in memory, for faults that make it unfit, before anything is written.
 
-Keys that a spreadsheet rewrote, rows that contradict each other, code systems that are not the contract's, and codes
-that identify by law outside their columns. Each rule speaks with file, line and column, never with a value.
+It finds keys that a spreadsheet rewrote, rows that contradict each other, code systems that are not the contract's, and
+codes that identify by law outside their columns. Each rule speaks with file, line and column, never with a value.
 """
 
 from __future__ import annotations
