@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import re
 import shutil
 import sys
@@ -262,6 +263,7 @@ def main(folder: Path) -> None:
         "plugins": [],
         "extra_css": ["reference/tables.css"],
     }
+    logging.getLogger("mkdocs").setLevel(logging.WARNING)  # strict counts the warnings that are logged
     config = folder / "mkdocs.yml"
     config.write_text("site_name: Kobe data platform\n", "utf-8")
     build(
