@@ -48,6 +48,10 @@ def _tried(aim: Aim, place: Place, homes: Homes) -> Tried:
         share *= 0.8  # the machine was quicker than at the undisturbed run: again, on a fresh home
         homes.copy(aim.home, place.folder)
         killed = kill(aim, place, share * _usual(aim, undisturbed.seconds))
+    for _ in range(2 if aim.pattern else 0):  # a file in a folder that was just made can come before the watch on it
+        if not killed:
+            homes.copy(aim.home, place.folder)
+            killed = kill(aim, place, 0.0)
     found: list[str] = []
     if aim.command == PEOPLE:
         found += half_a_person(place)
