@@ -157,7 +157,7 @@ def _opened(parts: Mapping[str, bytes], at: _At, *, values: bool):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return load_workbook(checked, read_only=True, data_only=values, keep_links=False)
-    except Exception:
+    except Exception:  # over a damaged workbook openpyxl may raise anything, with values of cells in it
         raise rejection("workbook.unreadable", **at) from None
 
 
@@ -182,7 +182,7 @@ def _cells(sheet, at: _At) -> Iterator[tuple]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 cells = next(rows, None)
-        except Exception:
+        except Exception:  # as in _opened
             raise rejection("workbook.unreadable", **at) from None
         if cells is None:
             return
