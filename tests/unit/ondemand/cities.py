@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from unittest.mock import patch
 
 from kobe_platform.contracts import load_contracts
+from kobe_platform.custody import keys as key_store
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.disclosure import FormerRelease
 from kobe_platform.governance.database import open_database
@@ -26,11 +30,19 @@ MONTH = "2025-12"
 
 
 def city_desk(root: Path, residents: int, published: Collection[str] = (), seed: int = 0) -> tuple[Desk, Person]:
-    """A desk over a city of so many residents, and an analyst.
+    """A desk over a city of so many residents, and an analyst: the same city with the same keys for the same seed.
+
+    The residual floor chooses rows in the order of their pseudonyms, so what is hidden, and rarely whether a question
+    can be answered beside it, depends on the keys.
 
     Args:
         published: tables of the stocks that are published (default: all).
     """
+    with patch.object(key_store, "secrets", SimpleNamespace(token_bytes=Random(seed).randbytes)):
+        return _city_desk(root, residents, published, seed)
+
+
+def _city_desk(root: Path, residents: int, published: Collection[str], seed: int) -> tuple[Desk, Person]:
     place = Settings(home=root / "var", inbox=root / "inbox")
     LocalKeyStore.create(place.keys, log=place.key_log)
     keys = LocalKeyStore.open(place.keys, log=place.key_log)
