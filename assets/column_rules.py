@@ -134,7 +134,7 @@ def _pseudonym(contract: Contract, column: rules.Pseudonym) -> Iterator[Made]:
     yield Made(column.to, "UInt64", words, _raw(contract, column.id, *column.with_) + _hidden(contract, column))
 
 
-def _codes(contract: Contract, column: rules.Codes) -> Iterator[Made]:
+def _codes(contract: Contract, column: rules.MappedCodes) -> Iterator[Made]:
     belongs, needed = _only_for(contract, column)
     values = dict.fromkeys([*column.mapping.values(), *(v for v in (column.blank, column.other) if v)], "")
     known = hierarchies().get(column.to)
@@ -243,7 +243,7 @@ def _reason(contract: Contract, column: rules.Reason) -> Iterator[Made]:
 
 MAKES: Mapping[type[Column], Callable[[Contract, Any], Iterator[Made]]] = {
     rules.Pseudonym: _pseudonym,
-    rules.Codes: _codes,
+    rules.MappedCodes: _codes,
     rules.Keep: _keep,
     rules.Day: _day,
     rules.Number: _number,

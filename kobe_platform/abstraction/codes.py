@@ -5,12 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from kobe_platform.abstraction.worktable import Working
-from kobe_platform.contracts.columns import Codes, Keep, Number
+from kobe_platform.contracts.columns import Keep, MappedCodes, Number
 from kobe_platform.intake.extracts.plain import beyond, plain_texts, whole_numbers
 from kobe_platform.vocabulary.codes import band_codes
 
 
-def map_codes(working: Working, column: Codes) -> None:
+def map_codes(working: Working, column: MappedCodes) -> None:
     """Known codes are mapped, unknown ones are ``other`` and counted (quirk 12); what must or must not be there decides
 
     about the row (quirk 11).

@@ -42,7 +42,7 @@ def _beside_the_file(value: Path, info: ValidationInfo) -> Path:
     return (info.context or {}).get("folder", Path()) / value
 
 
-class _Strict(BaseModel):
+class _StrictlyTyped(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -50,7 +50,7 @@ Address = Annotated[str, Field(max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?
 File = Annotated[Path, Field(strict=False), AfterValidator(_beside_the_file)]
 
 
-class Mail(_Strict):
+class Mail(_StrictlyTyped):
     """A mail server inside the city's network.
 
     Attributes:
@@ -92,7 +92,7 @@ class Mail(_Strict):
         return self.port or PORTS[self.security]
 
 
-class Webhook(_Strict):
+class Webhook(_StrictlyTyped):
     """An address inside the city's network that takes notices as JSON.
 
     Attributes:
@@ -126,7 +126,7 @@ class Webhook(_Strict):
         return "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
 
 
-class AlertSettings(_Strict):
+class AlertSettings(_StrictlyTyped):
     """The whole file.
 
     Attributes:

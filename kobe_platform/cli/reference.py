@@ -69,7 +69,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Section:
+class KeyTable:
     """One table of a page: a heading as the file has it, what the table is about, and its keys, required ones first."""
 
     heading: str
@@ -82,7 +82,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _STAGED = {".md", ".png", ".jpg", ".svg"}
 
 
-def sections(name: str) -> tuple[Section, ...]:
+def sections(name: str) -> tuple[KeyTable, ...]:
     """The sections of a page, from the model that reads its kind of file."""
     if name == "contract":
         return (*within(Contract, ("Top of the file",), leave=("columns",)), *_columns())
@@ -93,7 +93,7 @@ def sections(name: str) -> tuple[Section, ...]:
     return tuple(within(FrontMatter, ("Front matter",)) if name == "page" else within(Spec, ("Top of the file",)))
 
 
-def within(root: type[BaseModel], headings: tuple[str, ...], leave: tuple[str, ...] = ()) -> Iterator[Section]:
+def within(root: type[BaseModel], headings: tuple[str, ...], leave: tuple[str, ...] = ()) -> Iterator[KeyTable]:
     """A section of a model and of each that its keys lead to; one that several lead to stands once, under all names."""
     yield _section(root, ", ".join(headings))
     for model, places in _tables({root: [""]}, leave).items():
@@ -131,7 +131,7 @@ def _models(annotation: Any, many: str = "") -> Iterator[tuple[type[BaseModel], 
             yield from _models(part, many)
 
 
-def _columns() -> Iterator[Section]:
+def _columns() -> Iterator[KeyTable]:
     """The keys of every column, then for each rule those that it adds."""
     rules = [each for each, _ in _models(AnyColumn)]
     names = {each: get_args(each.model_fields["rule"].annotation)[0] for each in rules}
@@ -144,7 +144,7 @@ def _columns() -> Iterator[Section]:
         yield replace(section, about=f"{section.about} Classes that may have it: {classes}.")
 
 
-def _relations() -> Iterator[Section]:
+def _relations() -> Iterator[KeyTable]:
     """The statements by the tables that they stand in; the table says the kind."""
     found: dict[type[BaseModel], list[str]] = {}
     for kind, model in STATEMENTS.items():
@@ -168,7 +168,7 @@ def _written(of: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     return ((name, field) for name, field in of.model_fields.items() if name not in FILLED_IN.get(of, ()))
 
 
-def _section(of: type[BaseModel], heading: str, leave: Set[str] = frozenset()) -> Section:
+def _section(of: type[BaseModel], heading: str, leave: Set[str] = frozenset()) -> KeyTable:
     about = _plain(inspect.cleandoc(of.__doc__ or "").partition("Attributes:\n")[0])
     told, keys = descriptions(of), []
     for name, field in _written(of):
@@ -176,7 +176,7 @@ def _section(of: type[BaseModel], heading: str, leave: Set[str] = frozenset()) -
             text = _plain(told.get(name, ""))
             kind = " or ".join(filter(None, (_type(field.annotation), SHORT.get((of, name)))))
             keys.append(Key(field.alias or name, kind, field.is_required(), _default(field), text))
-    return Section(heading, about, tuple(sorted(keys, key=lambda key: not key.required)))
+    return KeyTable(heading, about, tuple(sorted(keys, key=lambda key: not key.required)))
 
 
 def _plain(text: str) -> str:
@@ -212,7 +212,7 @@ def _type(annotation: Any) -> str:
     return _WORDS.get(annotation, "")
 
 
-def page(title: str, of: Iterable[Section]) -> str:
+def page(title: str, of: Iterable[KeyTable]) -> str:
     """One reference page in Markdown: a table for each section."""
     lines = [f"# {title}", ""]
     for section in of:

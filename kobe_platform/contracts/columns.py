@@ -146,7 +146,7 @@ class History(Column):
     of: str
 
 
-class Codes(Derived):
+class MappedCodes(Derived):
     """The sender's codes → the vocabulary's.
 
     Attributes:
@@ -509,7 +509,7 @@ AnyColumn = Annotated[
     | Read
     | Pseudonym
     | History
-    | Codes
+    | MappedCodes
     | Keep
     | Number
     | Day

@@ -116,7 +116,7 @@ def _only_for(contract: Contract, column: Any) -> Iterator[Fault]:
         yield "only_for", "it states `column` and `value`"
         return
     other = contract.column(only_for["column"])
-    if not isinstance(other, rules.Codes) or other.only_for is not None:
+    if not isinstance(other, rules.MappedCodes) or other.only_for is not None:
         yield "only_for", "it names a column of rule `codes` that is itself for all rows"
     elif only_for["value"] not in {*other.mapping.values(), other.blank, other.other}:
         yield "only_for", "its `value` is no code that the column can have"
@@ -126,7 +126,7 @@ def _nothing(contract: Contract, column: Column) -> Iterator[Fault]:
     yield from ()
 
 
-def _codes(contract: Contract, column: rules.Codes) -> Iterator[Fault]:
+def _codes(contract: Contract, column: rules.MappedCodes) -> Iterator[Fault]:
     if column.list is not None and not vocabulary.is_list(column.list):
         yield "list", "there is no such list in assets/vocabulary"
     elif column.system is not None and column.list != "countries":
@@ -222,7 +222,7 @@ def _district(contract: Contract, column: rules.District) -> Iterator[Fault]:
 
 _OF_RULES: Mapping[type[Column], Callable[[Contract, Any], Iterator[Fault]]] = {
     rules.Pseudonym: _pseudonym,
-    rules.Codes: _codes,
+    rules.MappedCodes: _codes,
     rules.Keep: _keep,
     rules.Number: _number,
     rules.Duration: _duration,

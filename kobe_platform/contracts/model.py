@@ -21,11 +21,11 @@ ERAS = {"meiji": 1868, "taisho": 1912, "showa": 1926, "heisei": 1989, "reiwa": 2
 """Western year of each era's first year."""
 
 
-class _Part(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Consultation(_Part):
+class Consultation(_Strict):
     """A consultation of the city's council.
 
     Attributes:
@@ -37,7 +37,7 @@ class Consultation(_Part):
     on: date
 
 
-class Legal(_Part):
+class Legal(_Strict):
     """Why the platform may hold the data: every field is a choice that somebody must make.
 
     Attributes:
@@ -69,7 +69,7 @@ class Legal(_Part):
         )
 
 
-class Dates(_Part):
+class Dates(_Strict):
     """How the sender writes dates; nothing is guessed.
 
     Attributes:
@@ -87,7 +87,7 @@ class Dates(_Part):
     serials: bool = False
 
 
-class Layout(_Part):
+class Layout(_Strict):
     """How files are laid out.
 
     Attributes:
@@ -121,7 +121,7 @@ class Layout(_Part):
         return self
 
 
-class Thresholds(_Part):
+class Thresholds(_Strict):
     """Shares beyond which a delivery is refused or held.
 
     Attributes:
@@ -138,7 +138,7 @@ class Thresholds(_Part):
     exchanged: float = Field(default=0.2, gt=0, le=1)
 
 
-class Sum(_Part):
+class Sum(_Strict):
     """Of each row of a public extract: one column is the sum of others.
 
     Attributes:
@@ -150,7 +150,7 @@ class Sum(_Part):
     parts: tuple[str, ...] = Field(min_length=2)
 
 
-class Total(_Part):
+class Total(_Strict):
     """Of a public extract: one row is the sum of all others.
 
     Attributes:
@@ -166,7 +166,7 @@ class Total(_Part):
     by: tuple[str, ...] = ()
 
 
-class Complete(_Part):
+class Complete(_Strict):
     """Of a public extract: values that must be there.
 
     Attributes:
@@ -178,7 +178,7 @@ class Complete(_Part):
     values: tuple[str, ...] = ()
 
 
-class Contract(_Part):
+class Contract(_Strict):
     """One source: its law, layouts, thresholds and columns.
 
     Attributes:

@@ -35,7 +35,7 @@ __all__ = ["ENGINE_VERSION", "Protected", "ProtectionReport", "TableReport", "in
 
 
 @dataclass(frozen=True)
-class Part:
+class IndependentPart:
     """Tables that share no population and no relation with the others, and what is given for them."""
 
     spec: Spec
@@ -92,7 +92,7 @@ def protect(
     began = time.perf_counter()
     check_former(spec, previous)
     parts = [
-        Part(
+        IndependentPart(
             part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive), secret, tuple(previous),
             tuple(table.name for table in part.tables if table.name in proven), _of(part, doubted),
         )
@@ -143,7 +143,7 @@ def _of(part: Spec, frames: Mapping[str, pl.DataFrame] | None) -> dict[str, pl.D
 
 
 def _protect_part(
-    part: Part, earlier: Mapping[str, Mapping[str, object]], progress: Progress | None = None
+    part: IndependentPart, earlier: Mapping[str, Mapping[str, object]], progress: Progress | None = None
 ) -> tuple[PartResult, dict[str, StepsTaken]]:
     """One part by its method, and what was coarsened in it. A method that has no branch here has no output."""
     method = part.spec.tables[0].method
@@ -158,7 +158,7 @@ def _protect_part(
     raise DisclosureError("a table has an unknown method", code="disclosure.method", remedy="see docs/disclosure.md")
 
 
-def _suppress_part(part: Part, progress: Progress | None = None) -> PartResult:
+def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> PartResult:
     model = build_model(part.spec, part.cells)
     released = read_released(model, part.previous)
     ratchet = model.mask(part.hidden, "the former patterns") | released.hidden
@@ -179,7 +179,7 @@ def _suppress_part(part: Part, progress: Progress | None = None) -> PartResult:
     return PartResult(tables, reports, search.solver.programs)
 
 
-def _proven(part: Part, model: Model) -> np.ndarray:
+def _proven(part: IndependentPart, model: Model) -> np.ndarray:
     """Cells whose proof is left to the audit: those of proven tables, without what is doubted of them."""
     chosen = np.zeros(model.size, dtype=bool)
     for name in part.proven:
@@ -187,7 +187,7 @@ def _proven(part: Part, model: Model) -> np.ndarray:
     return chosen & model.fixed & ~model.mask(part.doubted, "the doubted cells")
 
 
-def _only_primary(part: Part) -> PartResult:
+def _only_primary(part: IndependentPart) -> PartResult:
     """Reports as if nothing but what the rules name were hidden; no tables."""
     model = build_model(part.spec, part.cells)
     ratchet = model.mask(part.hidden, "the former patterns")

@@ -142,7 +142,7 @@ def tolerated(expected: float) -> float:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Suspicion:
     """A suspicion: ``rule`` as in the list of intake rules, where, and how many tokens; never which."""
 
     rule: str
@@ -156,7 +156,7 @@ class Finding:
         return self.rule != "leak.lone"
 
 
-def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | None = None) -> list[Finding]:
+def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | None = None) -> list[Suspicion]:
     """What a column of texts (or the lines of one document) gives away.
 
     Args:
@@ -169,15 +169,15 @@ def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | No
     found = tokens(texts)
     findings = []
     if known is not None and (n := known.matches(found).height):
-        findings.append(Finding("leak.own_number", place, column, n))
+        findings.append(Suspicion("leak.own_number", place, column, n))
     if n := int(beside_keyword(texts).sum()):
-        findings.append(Finding("leak.keyword", place, column, n))
+        findings.append(Suspicion("leak.keyword", place, column, n))
     numbers = written_numbers(found)
     hits = int(passes_check(numbers).sum())
     if len(numbers) >= COLUMN_TOKENS and hits > COLUMN_SHARE * len(numbers):
-        findings.append(Finding("leak.column", place, column, hits))
+        findings.append(Suspicion("leak.column", place, column, hits))
     elif hits:
-        findings.append(Finding("leak.lone", place, column, hits))
+        findings.append(Suspicion("leak.lone", place, column, hits))
     return findings
 
 
@@ -186,14 +186,14 @@ def beside_keyword(texts: pl.Series) -> pl.Series:
     return canonical(texts)["both"].str.contains(rf"(?:{KEYWORD})\D{{0,12}}\d{{12}}(?:\D|$)")
 
 
-def scan_text(text: str, place: str, *, known: LeakSet | None = None) -> list[Finding]:
-    """Findings in one text (a message, a page, a log), line by line."""
+def scan_text(text: str, place: str, *, known: LeakSet | None = None) -> list[Suspicion]:
+    """Suspicions in one text (a message, a page, a log), line by line."""
     return judge(pl.Series(text.splitlines(), dtype=pl.String), place=place, known=known)
 
 
-def scan_frame(frame: pl.DataFrame, place: str, *, known: LeakSet | None = None) -> list[Finding]:
-    """Findings in each column of a table: texts, whole numbers, and floats that are whole."""
-    findings: list[Finding] = []
+def scan_frame(frame: pl.DataFrame, place: str, *, known: LeakSet | None = None) -> list[Suspicion]:
+    """Suspicions in each column of a table: texts, whole numbers, and floats that are whole."""
+    findings: list[Suspicion] = []
     for name in frame.columns:
         findings += judge(_texts(frame[name]), place=place, column=name, known=known)
     return findings
@@ -222,23 +222,23 @@ def _text(data: bytes) -> str:
     return data.decode("latin-1")
 
 
-def scan_file(path: Path, *, place: str | None = None, known: LeakSet | None = None) -> list[Finding]:
-    """Findings in a file's name and content: Parquet as a table (statistics and metadata with it), all else as text."""
+def scan_file(path: Path, *, place: str | None = None, known: LeakSet | None = None) -> list[Suspicion]:
+    """Suspicions in a file's name and content: Parquet as a table (with its metadata), all else as text."""
     return _scanned(_parts(path, place or path.name), known)
 
 
-def scan_tree(root: Path, *, known: LeakSet | None = None) -> list[Finding]:
-    """Findings in every file below a folder, in the order of their names."""
+def scan_tree(root: Path, *, known: LeakSet | None = None) -> list[Suspicion]:
+    """Suspicions in every file below a folder, in the order of their names."""
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
     return _scanned((part for path in files for part in _parts(path, path.relative_to(root).as_posix())), known)
 
 
-_Part = tuple[str, str | pl.DataFrame]
+_Piece = tuple[str, str | pl.DataFrame]
 TOGETHER = 16_000_000
 """Characters of many texts that are searched at once."""
 
 
-def _parts(path: Path, place: str) -> Iterator[_Part]:
+def _parts(path: Path, place: str) -> Iterator[_Piece]:
     """What there is to search in a file, each with its place: its name, its text, or a table and what describes it."""
     yield f"name of {place}", path.name
     with path.open("rb") as file:
@@ -252,9 +252,9 @@ def _parts(path: Path, place: str) -> Iterator[_Part]:
     yield place, pl.read_parquet(path)
 
 
-def _scanned(parts: Iterable[_Part], known: LeakSet | None) -> list[Finding]:
-    """Findings in parts, in their order, :data:`TOGETHER` characters of text at a time."""
-    findings: list[Finding] = []
+def _scanned(parts: Iterable[_Piece], known: LeakSet | None) -> list[Suspicion]:
+    """Suspicions in parts, in their order, :data:`TOGETHER` characters of text at a time."""
+    findings: list[Suspicion] = []
     batch: list[tuple[str, str]] = []
     size = 0
     for place, part in parts:
@@ -270,8 +270,8 @@ def _scanned(parts: Iterable[_Part], known: LeakSet | None) -> list[Finding]:
     return findings + _searched(batch, known)
 
 
-def _searched(texts: list[tuple[str, str]], known: LeakSet | None) -> list[Finding]:
-    """Findings in texts, which are looked through together first: where there is no token, there is nothing to find."""
+def _searched(texts: list[tuple[str, str]], known: LeakSet | None) -> list[Suspicion]:
+    """Suspicions in texts, which are searched together first: where there is no token, there is nothing to find."""
     lines = [(number, line) for number, (_, text) in enumerate(texts) for line in text.splitlines()]
     owners = pl.Series([number for number, _ in lines], dtype=pl.UInt32)
     rows = tokens(pl.Series([line for _, line in lines], dtype=pl.String))["row"].unique()

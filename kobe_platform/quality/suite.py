@@ -151,7 +151,7 @@ def _pseudonym(contract: Contract, column: rules.Pseudonym, known: Known) -> Ite
         yield from _present(column.to, missing=column.unknown_at_most if column.hide_protected else 0.0)
 
 
-def _codes(contract: Contract, column: rules.Codes, known: Known) -> Iterator[Expectation]:
+def _codes(contract: Contract, column: rules.MappedCodes, known: Known) -> Iterator[Expectation]:
     listed = list(column.mapping.values())
     others = [value for value in (column.blank, column.other) if value is not None]
     values = [*listed, *others]
@@ -266,7 +266,7 @@ def _reason(contract: Contract, column: rules.Reason, known: Known) -> Iterator[
 
 EXPECTS: Mapping[type[Column], Callable[[Contract, Any, Known], Iterator[Expectation]]] = {
     rules.Pseudonym: _pseudonym,
-    rules.Codes: _codes,
+    rules.MappedCodes: _codes,
     rules.Keep: _keep,
     rules.Day: _day,
     rules.Number: _number,

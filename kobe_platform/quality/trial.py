@@ -114,7 +114,7 @@ def sample(contract: Contract) -> Taken:
     for column in contract.columns:
         if only_for := getattr(column, "only_for", None):
             other = contract.column(only_for["column"])
-            assert isinstance(other, rules.Codes)  # the contract was refused otherwise
+            assert isinstance(other, rules.MappedCodes)  # the contract was refused otherwise
             codes = columns[other.id]
             holds = [other.mapping.get(code, other.other) == only_for["value"] for code in codes]
             columns[column.id] = [text if has else "" for text, has in zip(columns[column.id], holds, strict=True)]
@@ -181,7 +181,7 @@ def _number(contract: Contract, column: rules.Number) -> Iterable[str]:
 _FORESEEN: Mapping[type[Column], Callable[[Contract, Any], Iterable[str]]] = {
     rules.Never: lambda contract, column: ("",),
     rules.Drop: lambda contract, column: ("x",),
-    rules.Codes: lambda contract, column: column.mapping,
+    rules.MappedCodes: lambda contract, column: column.mapping,
     rules.Keep: _keep,
     rules.Day: _day,
     rules.Number: _number,

@@ -37,6 +37,8 @@ RANKS = (
     {"definitions"},
     {"cli", "bench"},
 )
+SAME_EVERYWHERE = {"_Strict"}
+"""Private base classes that mean the same wherever they stand (a model that refuses keys it does not know)."""
 LAYERS = {"resources": 0, "assets": 1, "checks": 1, "definitions": 2}
 
 
@@ -105,6 +107,15 @@ def test_assets_and_checks_stand_on_resources_and_the_engine_alone(module):
 def test_every_room_has_a_rank():
     rooms = {room(name) for name in modules() if room(name)}
     assert rooms <= set().union(*RANKS), rooms - set().union(*RANKS)
+
+
+def test_a_class_name_stands_in_one_module_only():
+    found: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name not in SAME_EVERYWHERE:
+                found.setdefault(node.name, []).append(module)
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
 
 
 def test_polars_encryption_is_named_in_one_module_only():

@@ -20,7 +20,7 @@ from kobe_platform.disclosure.table_index import refusal
 from kobe_platform.errors import DisclosureError
 
 if TYPE_CHECKING:
-    from kobe_platform.disclosure.protection import Part
+    from kobe_platform.disclosure.protection import IndependentPart
 
 
 class StepsTaken(TypedDict):
@@ -31,10 +31,10 @@ class StepsTaken(TypedDict):
 
 
 def coarsened(
-    part: Part,
+    part: IndependentPart,
     earlier: Mapping[str, Mapping[str, object]],
-    protect: Callable[[Part], PartResult],
-    at_most: Callable[[Part], PartResult],
+    protect: Callable[[IndependentPart], PartResult],
+    at_most: Callable[[IndependentPart], PartResult],
 ) -> tuple[PartResult, dict[str, StepsTaken]]:
     """Protect a part, coarsening its tables until each shows what its specification asks for, or all steps are taken.
 
@@ -132,7 +132,7 @@ def _told(
     return PartResult(result.tables, reports, result.programs)
 
 
-def _take_step(table: Table, choice: StepsTaken, tried: Part) -> None:
+def _take_step(table: Table, choice: StepsTaken, tried: IndependentPart) -> None:
     """Add the next step of a table to its choice; for a gathering, choose the largest codes by what they count now."""
     assert table.coarsen is not None
     step = table.coarsen.steps[choice["steps"]]
@@ -148,7 +148,7 @@ def _take_step(table: Table, choice: StepsTaken, tried: Part) -> None:
     choice["kept"].append(kept)
 
 
-def _merged(part: Part, choices: Mapping[str, StepsTaken]) -> Part:
+def _merged(part: IndependentPart, choices: Mapping[str, StepsTaken]) -> IndependentPart:
     """The part with the chosen steps: specification, cells and patterns."""
     spec, cells = part.spec, dict(part.cells)
     hidden, start, sensitive = dict(part.hidden), dict(part.start), dict(part.sensitive)

@@ -18,10 +18,10 @@ from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts.columns import (
     Area,
     CoarseArea,
-    Codes,
     Drop,
     EventMonth,
     Filter,
+    MappedCodes,
     Pseudonym,
     Reason,
     Relationship,
@@ -207,7 +207,9 @@ def _check_codes(screening: Screening, column: Column) -> None:
 
 def _seems(column: Column, values: pl.Series, index: pl.Series) -> dict[str, str]:
     """The system of codes that a column of places or nationalities seems to have instead of the declared one."""
-    if not isinstance(column, CoarseArea | Codes) or (isinstance(column, Codes) and column.list != "countries"):
+    if not isinstance(column, CoarseArea | MappedCodes) or (
+        isinstance(column, MappedCodes) and column.list != "countries"
+    ):
         return {}
     counts = pl.Series("n", [0] * len(values), dtype=pl.Int64)
     counted = index.value_counts(name="n")
@@ -252,7 +254,7 @@ def _share(test: Callable[[pl.Series], pl.Series], values: pl.Series, index: pl.
 def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:
     """How to tell a column's listed codes; None for columns without a list."""
     match column:
-        case Codes():
+        case MappedCodes():
             listed = list(column.mapping)
         case Relationship() | Reason():
             listed = list(column.codes)

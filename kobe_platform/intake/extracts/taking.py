@@ -45,7 +45,7 @@ class Taken:
 
 
 @dataclass(frozen=True, repr=False)
-class _Part:
+class _ParsedFile:
     """One parsed file: its rows, and what is needed to find a row's line."""
 
     source: TextSource
@@ -142,7 +142,7 @@ def _read(
     layout: Layout,
     encoding: str,
     normalised: dict[str, int],
-) -> _Part:
+) -> _ParsedFile:
     content = read_verified(delivery, file)
     data = memoryview(content) if layout.form == "workbook" else trimmed(content)
     source = TextSource({**delivery.at, "file": file.name}, data, encoding)
@@ -150,7 +150,7 @@ def _read(
         figures = read_published(source, contract, layout, layout.table)
         if figures.records != file.rows:
             raise rejection("file.rows", **source.at, rows=figures.records, manifest=file.rows)
-        return _Part(source, figures.table, figures=figures)
+        return _ParsedFile(source, figures.table, figures=figures)
     source = unframed(source, layout, file.rows)
     if layout.form == "fixed":
         table = fixed.parse(source, contract)
@@ -161,7 +161,7 @@ def _read(
         before = 1
     if table.num_rows != file.rows:
         raise rejection("file.rows", **source.at, rows=table.num_rows, manifest=file.rows)
-    return _Part(source, table, before)
+    return _ParsedFile(source, table, before)
 
 
 def _parse_while_decoding(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:

@@ -150,7 +150,7 @@ def _pseudonym(column: rules.Pseudonym) -> Iterator[SourceColumn]:
     yield SourceColumn(column.to, "link", example=tuple(range(1, TRIAL_ROWS + 1)))
 
 
-def _codes(column: rules.Codes) -> Iterator[SourceColumn]:
+def _codes(column: rules.MappedCodes) -> Iterator[SourceColumn]:
     if column.boolean:
         yield SourceColumn(column.to, "truth", may_be_unknown=False, example=(True, False))
         return
@@ -231,7 +231,7 @@ def _reason(column: rules.Reason) -> Iterator[SourceColumn]:
 
 RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
     rules.Pseudonym: _pseudonym,
-    rules.Codes: _codes,
+    rules.MappedCodes: _codes,
     rules.Keep: _keep,
     rules.Day: _day,
     rules.Number: _number,

@@ -16,7 +16,7 @@ from assets.columns import (
     statistic_columns,
 )
 from kobe_platform.contracts import load_contracts
-from kobe_platform.contracts.columns import Codes, Keep, Reason
+from kobe_platform.contracts.columns import Keep, MappedCodes, Reason
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.intake.deliveries import find
 from kobe_platform.lake import PartitionStore
@@ -218,7 +218,7 @@ def test_a_page_tells_which_published_columns_it_reads(settings):
 def test_labels_name_every_code_that_a_rule_may_give():
     for contract in CONTRACTS.values():
         for column in contract.columns:
-            if isinstance(column, Codes) and column.labels:
+            if isinstance(column, MappedCodes) and column.labels:
                 codes = {*column.mapping.values(), *filter(None, (column.blank, column.other))}
             elif isinstance(column, Reason):
                 codes = {code.removeprefix("cancels:") for code in column.codes.values()} - {"move"}
