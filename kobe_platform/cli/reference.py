@@ -1,9 +1,9 @@
 """Builds the documentation as a MkDocs site, with reference pages written from the pydantic models.
 
 ``python -m kobe_platform.cli.reference`` copies the documents of the repository to a folder, adds one page for each
-kind of file (contract, statistic, relations, page, disclosure specification), and runs MkDocs on it; a broken link ends
-the build. A page lists what an author writes, by the tables of the file. A key's description is the line of the
-``Attributes`` section of its class, so it is written once.
+kind of file that authors write (:data:`PAGES`), and runs MkDocs on it; a broken link ends the build. A page lists the
+keys by the tables of the file. A key's description is the line of the ``Attributes`` section of its class, so it is
+written once.
 """
 
 from __future__ import annotations
@@ -30,15 +30,45 @@ from pydantic.fields import FieldInfo
 from kobe_platform.contracts.columns import AnyColumn, Column
 from kobe_platform.contracts.model import Contract
 from kobe_platform.disclosure.spec import Relation, Spec, Table
+from kobe_platform.lounge.audiences import Audience
 from kobe_platform.lounge.pages import FrontMatter
+from kobe_platform.ondemand.menu import Menu
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.relations import STATEMENTS
+from kobe_platform.vocabulary.hierarchy_tables import HierarchyTable
+from kobe_platform.vocabulary.rules import IntakeRule
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("contract", "statistic", "relations", "page", "specification")
-"""The kinds of files that authors write, each with a page."""
-FILLED_IN: Mapping[type[BaseModel], Set[str]] = {Statistic: {"name", "sql", "relations", "row_key"}}
-"""Fields that no author writes: they come from the file's name, its SELECT, the relations and the contract."""
+TOP = "Top of the file"
+ROOTS: Mapping[str, tuple[type[BaseModel], str, str]] = {
+    "contract": (Contract, TOP, ""),
+    "statistic": (Statistic, "Front matter", ""),
+    "page": (FrontMatter, "Front matter", ""),
+    "specification": (Spec, TOP, ""),
+    "menu": (Menu, TOP, ""),
+    "audiences": (Audience, "`[NAME]`", "[NAME]"),
+    "hierarchies": (HierarchyTable, "`[NAME]`", "[NAME]"),
+    "rules": (IntakeRule, '`["NAME"]`', '["NAME"]'),
+}
+"""Kind of file → the model that reads it, the heading of its keys, and the table that they stand in ("": none)."""
+PAGES: Mapping[str, str] = {
+    "contract": "assets/contracts/NAME.toml",
+    "statistic": "assets/statistics/NAME.sql",
+    "relations": "assets/statistics/relations.toml",
+    "page": "dashboards/pages/NAME.md",
+    "specification": "what kobe protect and kobe audit read",
+    "menu": "assets/ondemand.toml",
+    "audiences": "dashboards/audiences.toml",
+    "hierarchies": "assets/vocabulary/hierarchies.toml",
+    "rules": "assets/vocabulary/rules.toml",
+}
+"""The kinds of files that authors write, each with a page → where such a file stands."""
+FILLED_IN: Mapping[type[BaseModel], Set[str]] = {
+    Statistic: {"name", "sql", "relations", "row_key"},
+    Audience: {"name"},
+    IntakeRule: {"id"},
+}
+"""Fields that no author writes: the name of the file or table, its SELECT, the relations and the contract give them."""
 
 SHORT: Mapping[tuple[type[BaseModel], str], str] = {
     (Table, "dimensions"): "list: text",
@@ -84,19 +114,21 @@ _STAGED = {".md", ".png", ".jpg", ".svg"}
 
 def sections(name: str) -> tuple[KeyTable, ...]:
     """The sections of a page, from the model that reads its kind of file."""
-    if name == "contract":
-        return (*within(Contract, ("Top of the file",), leave=("columns",)), *_columns())
-    if name == "statistic":
-        return tuple(within(Statistic, ("Front matter",)))
     if name == "relations":
         return tuple(_relations())
-    return tuple(within(FrontMatter, ("Front matter",)) if name == "page" else within(Spec, ("Top of the file",)))
+    columns = _columns() if name == "contract" else ()
+    return (*within(*ROOTS[name], leave=("columns",) if columns else ()), *columns)
 
 
-def within(root: type[BaseModel], headings: tuple[str, ...], leave: tuple[str, ...] = ()) -> Iterator[KeyTable]:
-    """A section of a model and of each that its keys lead to; one that several lead to stands once, under all names."""
-    yield _section(root, ", ".join(headings))
-    for model, places in _tables({root: [""]}, leave).items():
+def within(root: type[BaseModel], heading: str, place: str = "", leave: tuple[str, ...] = ()) -> Iterator[KeyTable]:
+    """The keys of a model and of each that its keys lead to; one that several lead to stands once, under all names.
+
+    Args:
+        place: the table of the file that the model reads; empty for the file as a whole.
+        leave: keys that are left out with all that they lead to.
+    """
+    yield _section(root, heading)
+    for model, places in _tables({root: [place]}, leave).items():
         if model is not root:
             yield _section(model, ", ".join(f"`{place}`" for place in places))
 
@@ -239,8 +271,9 @@ def stage(target: Path) -> None:
             shutil.copyfile(file, copy)
     (target / "reference").mkdir()
     (target / "reference" / "tables.css").write_text(".wy-table-responsive table td { white-space: normal }\n", "utf-8")
-    for name in PAGES:
-        (target / "reference" / f"{name}.md").write_text(page(f"Reference: {name}", sections(name)), "utf-8")
+    for name, place in PAGES.items():
+        text = page(f"Reference: {name} ({place})", sections(name))
+        (target / "reference" / f"{name}.md").write_text(text, "utf-8")
 
 
 def _kept(link: re.Match[str], at: Path, files: list[Path]) -> str:

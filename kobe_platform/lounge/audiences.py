@@ -1,17 +1,28 @@
-"""Who may see a page: audiences are named in ``audiences.toml`` beside the pages, everything else is denied."""
+"""Reads the audiences (groups of readers) from ``audiences.toml`` beside the pages.
+
+A page names one audience. Who belongs to none that sees it does not get it.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kobe_platform.errors import ConfigurationError
 
 
-@dataclass(frozen=True)
-class Audience:
-    """A group of readers; it sees pages marked with its own name or with one that it ``includes``."""
+class Audience(BaseModel):
+    """A group of readers; it sees the pages marked with its own name or with one that it ``includes``.
+
+    Attributes:
+        name: the name of its table; pages are marked with it.
+        label: the group's Japanese name on screens.
+        includes: audiences whose pages this group sees as well.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     label: str
@@ -26,7 +37,8 @@ def load_audiences(dashboards: Path) -> dict[str, Audience]:
     """Audiences by name, in the order of the file.
 
     Raises:
-        ConfigurationError: the file is absent or unreadable, a label is missing, or ``includes`` names nobody.
+        ConfigurationError: the file is absent or unreadable, a label is missing, a key is unknown, or
+            ``includes`` names nobody.
     """
     path = dashboards / "audiences.toml"
     try:
@@ -41,14 +53,20 @@ def load_audiences(dashboards: Path) -> dict[str, Audience]:
         ) from None
     audiences = {}
     for name, entry in table.items():
-        includes = entry.get("includes", []) if isinstance(entry, dict) else None
-        if includes is None or not isinstance(entry.get("label"), str) or not set(includes) <= set(table):
-            raise ConfigurationError(
-                "an audience lacks its label or includes one that is not listed",
-                code="audience.incomplete",
-                at={"file": path.name, "audience": name},
-                remedy="give it a label and let includes name audiences of this file",
-                ja="閲覧者の定義に不備があります",
-            )
-        audiences[name] = Audience(name, entry["label"], tuple(includes))
+        try:
+            audiences[name] = Audience(name=name, **entry)
+        except (TypeError, ValidationError):
+            raise _incomplete(path, name) from None
+        if not set(audiences[name].includes) <= set(table):
+            raise _incomplete(path, name)
     return audiences
+
+
+def _incomplete(path: Path, name: str) -> ConfigurationError:
+    return ConfigurationError(
+        "an audience lacks its label, has a key that nothing reads, or includes one that is not listed",
+        code="audience.incomplete",
+        at={"file": path.name, "audience": name},
+        remedy="give it a label, and no other key than includes, which names audiences of this file",
+        ja="閲覧者の定義に不備があります",
+    )

@@ -28,9 +28,14 @@ class _Part(BaseModel):
 
 
 class MenuDimension(_Part):
-    """A dimension: its hierarchy, the word that a SELECT reads, and its column in an answer (its own name if empty).
+    """A dimension that measures can be counted by.
 
     Two dimensions of one column (wards and districts, five and ten years) cannot be asked for together.
+
+    Attributes:
+        hierarchy: a hierarchy of the vocabulary, or ``district``.
+        select: the column of the source, as a SELECT reads it.
+        column: its column in an answer; empty: the name of this table.
     """
 
     hierarchy: str
@@ -47,10 +52,14 @@ class Measure(_Part):
     """What is counted.
 
     Attributes:
-        source: the lake source whose rows are counted; where: which of them (SQL of this file, never of a request).
-        group, population: of the published statistics over the same people.
-        minimum_frequency: k.
-        dimensions: names of the menu's dimensions.
+        title: Japanese name on screens.
+        unit: what one row is, such as 人.
+        source: the lake source whose rows are counted.
+        where: condition of the rows that are counted (SQL of this file, never of a request); empty: all rows.
+        group: protection group of the published statistics over the same people; an answer is protected with them.
+        population: population of the same statistics.
+        minimum_frequency: k; a smaller count is not shown.
+        dimensions: names of the dimensions of this file that it can be counted by.
     """
 
     title: str = Field(min_length=1)
@@ -68,7 +77,10 @@ class Menu(_Part):
 
     Attributes:
         quota: questions of one person in a calendar month, refused ones included.
-        most_dimensions: columns that a question may name; most_cells: rows of the whole table, totals included.
+        most_dimensions: columns that a question may name; with those that its filters add, one more.
+        most_cells: rows of the whole table of a question, totals included.
+        dimensions: the dimensions by name.
+        measures: what can be counted, by name.
     """
 
     quota: int = Field(ge=1)

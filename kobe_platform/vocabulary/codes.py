@@ -15,8 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
+from pydantic import ValidationError
 
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.vocabulary.hierarchy_tables import HierarchyTable, LabelledCode
 
 LISTS = Path(__file__).resolve().parents[2] / "assets" / "vocabulary"
 UNKNOWN = "unknown"
@@ -110,7 +112,8 @@ def hierarchies() -> Mapping[str, Hierarchy]:
     """Every hierarchy of ``assets/vocabulary/hierarchies.toml`` by name, but the dated one of districts.
 
     Raises:
-        ConfigurationError: a table lacks a key or names a code twice (coordinates: the hierarchy's name).
+        ConfigurationError: a table lacks a key, has one that nothing reads, or names a code twice (coordinates: the
+            hierarchy's name and the place in it).
     """
     with (LISTS / "hierarchies.toml").open("rb") as file:
         tables = tomllib.load(file)
@@ -213,67 +216,68 @@ def _band_label(code: str, unit: str) -> str:
     return f"{code.replace('-', '〜')}{unit}"
 
 
-def _hierarchy(name: str, table: Mapping) -> Hierarchy:
+def _hierarchy(name: str, table: object) -> Hierarchy:
     try:
-        root = Code(table["root"]["code"], table["root"]["label"], None)
-        codes, breaks, mapping = _codes(table, root)
-    except (KeyError, TypeError, ValueError):
-        raise ConfigurationError(
-            "a hierarchy is incomplete",
-            code="vocabulary.incomplete",
-            at={"file": "hierarchies.toml", "hierarchy": name},
-            remedy="give it title, root, source and one of codes, breaks, keep",
-        ) from None
-    residual = tuple(table.get("residual", ()))
-    other = table.get("other")
-    if isinstance(other, Mapping):
-        if all(code.code != other["code"] for code in codes):
-            codes.append(Code(other["code"], other["label"], root.code))
-        other = other["code"]
-    codes += [Code(code, "不明", root.code) for code in residual]
+        written = HierarchyTable.model_validate(table)
+        root = Code(written.root.code, written.root.label, None)
+        codes, mapping = _codes(written, root)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise _incomplete(name, ".".join(map(str, first["loc"])) or first["msg"]) from None
+    except (KeyError, OSError, ValueError):
+        raise _incomplete(name, "list" if written.list else "groups") from None
+    other = written.other
+    if isinstance(other, LabelledCode):
+        if all(code.code != other.code for code in codes):
+            codes.append(Code(other.code, other.label, root.code))
+        other = other.code
+    codes += [Code(code, "不明", root.code) for code in written.residual]
     named = [root.code, *(c.code for c in codes)]
     if len(set(named)) != len(named):
         raise ConfigurationError(
             "a hierarchy names a code twice", code="vocabulary.duplicate", at={"hierarchy": name}, remedy="rename one"
         )
-    patterns = dict(table.get("patterns", {}))
-    if patterns and other is None:
+    if written.patterns and other is None:
         other = UNKNOWN
     return Hierarchy(
         name,
-        table["title"],
+        written.title,
         (root, *codes),
-        table["source"],
-        residual,
-        tuple(breaks),
+        written.source,
+        written.residual,
+        written.breaks or (),
         mapping,
-        patterns,
+        written.patterns,
         other,
-        table.get("unknown", UNKNOWN),
+        written.unknown,
     )
 
 
-def _codes(table: Mapping, root: Code) -> tuple[list[Code], list[int], dict[str, str]]:
-    """The codes below the root, the breaks of bands, and source code → finest code."""
-    if "breaks" in table:
-        breaks = list(table["breaks"])
-        return _banded(table, root, breaks), breaks, {}
-    if "keep" in table:
-        labels = {row["code"]: row["label"] for row in _rows(table["list"])}
-        return [Code(c, labels[c], root.code) for c in table["keep"]], [], {c: c for c in table["keep"]}
-    parents = table.get("parents", {})
-    codes = [Code(c, label, parents.get(c, root.code)) for c, label in table["codes"].items()]
-    mapping = dict(table.get("map", {})) or {c.code: c.code for c in codes}
-    return codes, [], mapping
+def _incomplete(name: str, place: str) -> ConfigurationError:
+    return ConfigurationError(
+        "a hierarchy is incomplete",
+        code="vocabulary.incomplete",
+        at={"file": "hierarchies.toml", "hierarchy": name, "place": place},
+        remedy="give it title, root, source and one of codes, breaks, keep; no other key than the reference has",
+    )
 
 
-def _banded(table: Mapping, root: Code, breaks: list[int]) -> list[Code]:
-    unit = table.get("unit", "")
-    groups = list(table.get("groups", ()))
+def _codes(written: HierarchyTable, root: Code) -> tuple[list[Code], dict[str, str]]:
+    """The codes below the root, and value of the source → finest code."""
+    if written.breaks is not None:
+        return _banded(written, root, written.breaks), {}
+    if written.keep is not None:
+        labels = {row["code"]: row["label"] for row in _rows(str(written.list))}
+        return [Code(c, labels[c], root.code) for c in written.keep], {c: c for c in written.keep}
+    codes = [Code(c, label, written.parents.get(c, root.code)) for c, label in (written.codes or {}).items()]
+    return codes, written.map or {c.code: c.code for c in codes}
+
+
+def _banded(written: HierarchyTable, root: Code, breaks: tuple[int, ...]) -> list[Code]:
+    unit, groups = written.unit, written.groups
     bands = band_codes(breaks)
     if not groups:
-        unknown = table.get("unknown")
-        label = {band: _band_label(band, unit) + ("・不詳" if band == unknown else "") for band in bands}
+        label = {band: _band_label(band, unit) + ("・不詳" if band == written.unknown else "") for band in bands}
         return [Code(band, label[band], root.code) for band in bands]
     codes: list[Code] = []
     for index, (low, group) in enumerate(zip(groups, band_codes(groups), strict=True)):

@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kobe_platform.errors import ConfigurationError, Coordinate, DeliveryHeld, DeliveryRejected
 
 RULES = Path(__file__).resolve().parents[2] / "assets" / "vocabulary" / "rules.toml"
-SEVERITIES = ("R", "Q", "W", "N", "hold")
 
 
-@dataclass(frozen=True)
-class IntakeRule:
-    """One rule: ``severity`` is R (reject), Q (set aside), W (warn), N (normalised) or hold."""
+class IntakeRule(BaseModel):
+    """A rule that intake checks a delivery by, and what it says when the delivery breaks it.
+
+    Attributes:
+        id: the name of the rule's table; code refers to the rule by it.
+        severity: ``R`` rejects the delivery, ``Q`` sets the row aside, ``W`` counts it, warns and loads it, ``N`` puts
+            it right as the contract declares and counts it, ``hold`` leaves the delivery to an operator.
+        en: what is wrong, in English; errors and receipts add delivery, file, line, column and counts, never a value.
+        ja: the same in Japanese, for screens.
+        remedy: what the sender (for ``hold``: the operator) should do, in English.
+        remedy_ja: the same in Japanese.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
-    severity: str
+    severity: Literal["R", "Q", "W", "N", "hold"]
     en: str
     ja: str
     remedy: str
@@ -35,18 +47,16 @@ def rules() -> Mapping[str, IntakeRule]:
     """Every rule by identifier.
 
     Raises:
-        ConfigurationError: a table lacks a key or has an unknown severity.
+        ConfigurationError: a table lacks a key, has another one or an unknown severity.
     """
     with RULES.open("rb") as file:
         tables = tomllib.load(file)
     listed: dict[str, IntakeRule] = {}
     for name, table in tables.items():
         try:
-            listed[name] = IntakeRule(name, **table)
-        except TypeError:
+            listed[name] = IntakeRule(id=name, **table)
+        except (TypeError, ValidationError):
             raise _incomplete(name) from None
-        if listed[name].severity not in SEVERITIES:
-            raise _incomplete(name)
     return listed
 
 

@@ -13,11 +13,13 @@ from kobe_platform.contracts import columns, model, published
 from kobe_platform.disclosure import spec
 from kobe_platform.disclosure.methods import choice
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.lounge import pages
+from kobe_platform.lounge import audiences, pages
+from kobe_platform.ondemand import menu
 from kobe_platform.settings import PROJECT
 from kobe_platform.statistics import definition, relations
 from kobe_platform.statistics.loading import load_statistics
 from kobe_platform.statistics.relations import load_relations
+from kobe_platform.vocabulary import hierarchy_tables, rules
 
 READ_BY = {
     "contract": (model, columns, published),
@@ -25,6 +27,10 @@ READ_BY = {
     "relations": (relations,),
     "page": (pages,),
     "specification": (spec, choice),
+    "menu": (menu,),
+    "audiences": (audiences,),
+    "hierarchies": (hierarchy_tables,),
+    "rules": (rules,),
 }
 """Page → the modules whose models read that kind of file."""
 PYTHON = re.compile(r"\b(?:str|int|float|bool|tuple|dict|None|Literal|DataFrame)\b")
@@ -61,7 +67,7 @@ class Newer(Older):
 
 
 def text_of(root: type[BaseModel]) -> str:
-    return reference.page("A file", reference.within(root, ("Top",)))
+    return reference.page("A file", reference.within(root, "Top"))
 
 
 def models_of(name: str) -> list[type[BaseModel]]:

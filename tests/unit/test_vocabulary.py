@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kobe_platform.errors import ConfigurationError
 from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary import rules as intake_rules
 from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies
 
 NAMES = sorted(hierarchies())
@@ -81,3 +83,48 @@ def test_districts_follow_the_dated_table():
     assert "0102" not in after.leaves
     assert before.residual[0] == "28101-unknown"
     assert "28101-unknown" not in set(before.frame()["code"])
+
+
+HEAD = '[size]\ntitle = "規模"\nroot = { code = "total", label = "総数" }\nsource = "size"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ("", "one of codes"),
+        ('codes = { a = "甲" }\nbreaks = [0, 5]', "one of codes"),
+        ("breaks = []", "breaks"),
+        ('breaks = [0, "five"]', "breaks.1"),
+        ('codes = { a = "甲" }\nlabels = { a = "甲" }', "labels"),
+        ('codes = { a = "甲" }\ngroups = [0]', "groups does not go with codes"),
+        ('breaks = [0, 5]\npatterns = { a = "." }', "patterns does not go with breaks"),
+        ('keep = ["KOR"]', "keep needs the list"),
+        ('keep = ["nowhere"]\nlist = "countries.csv"', "list"),
+        ('keep = ["KOR"]\nlist = "nowhere.csv"', "list"),
+        ('codes = { a = "甲" }\nother = { code = "b" }', "other"),
+    ],
+)
+def test_a_hierarchy_that_lacks_something_or_has_a_key_that_nothing_reads_is_refused(
+    tmp_path, monkeypatch, keys, place
+):
+    (tmp_path / "hierarchies.toml").write_text(HEAD + keys + "\n", "utf-8")
+    (tmp_path / "countries.csv").write_text("code,label,region\nKOR,韓国,asia\n", "utf-8")
+    monkeypatch.setattr(vocabulary, "LISTS", tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        hierarchies.__wrapped__()
+    assert caught.value.code == "vocabulary.incomplete" and caught.value.at["hierarchy"] == "size"
+    assert place in caught.value.at["place"]
+
+
+@pytest.mark.parametrize(
+    "other", ['severity = "E"', 'severity = "R"\nwhy = "because"', 'severity = "R"\nid = "other"', ""]
+)
+def test_a_rule_of_intake_that_lacks_something_or_has_another_key_is_refused(tmp_path, monkeypatch, other):
+    text = '["a.rule"]\nen = "e"\nja = "j"\nremedy = "r"\nremedy_ja = "rj"\n'
+    monkeypatch.setattr(intake_rules, "RULES", tmp_path / "rules.toml")
+    (tmp_path / "rules.toml").write_text(text + 'severity = "hold"\n', "utf-8")
+    assert intake_rules.rules.__wrapped__()["a.rule"].severity == "hold"
+    (tmp_path / "rules.toml").write_text(text + other + "\n", "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        intake_rules.rules.__wrapped__()
+    assert (caught.value.code, caught.value.at["rule"]) == ("rules.incomplete", "a.rule")

@@ -96,7 +96,9 @@ class WorkshopSite:
         if found:
             return found
         pages = arrange([page for page, _ in self._pages.values() if page is not None])
-        viewer = audiences.get(self.audience or "") or Audience("author", "作成者", tuple(audiences))
+        viewer = audiences.get(self.audience or "") or Audience(
+            name="author", label="作成者", includes=tuple(audiences)
+        )
         shown = pages_for(viewer, pages)
         if PORTAL not in pages:
             remedy = "write pages/index.md"

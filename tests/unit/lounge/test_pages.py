@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kobe_platform.errors import LoungeError
+from kobe_platform.errors import ConfigurationError, LoungeError
+from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.coherence import check_page
 from kobe_platform.lounge.pages import PORTAL, load_pages
 from tests.unit.lounge.conftest import PROJECT
@@ -104,3 +105,21 @@ def test_the_projects_own_pages_are_well_formed():
         check_page(page)
     assert set(pages) == {path.stem for path in (PROJECT / "dashboards" / "pages").glob("*.md")}
     assert PORTAL in pages and len(pages) > 1
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ('[staff]\nlabel = "職員"\ninclude = ["policy"]', "a key that nothing reads"),
+        ('[staff]\nlabel = "職員"\nincludes = ["nobody"]', "an audience that is not listed"),
+        ('[staff]\nlabel = "職員"\nincludes = "policy"', "a text for a list"),
+        ('[staff]\nlabel = "職員"\nname = "policy"', "the name that the table has"),
+        ("[staff]\nincludes = []", "no label"),
+        ('staff = "職員"', "no table"),
+    ],
+)
+def test_an_audience_with_a_fault_is_refused_by_name(tmp_path, table, names):
+    (tmp_path / "audiences.toml").write_text(f'{table}\n[policy]\nlabel = "政策課"\n', "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_audiences(tmp_path)
+    assert (caught.value.code, caught.value.at["audience"]) == ("audience.incomplete", "staff"), names
