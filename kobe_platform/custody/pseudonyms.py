@@ -1,9 +1,10 @@
-"""Keyed pseudonyms: AES-CMAC (NIST SP 800-38B), computed for a whole column at once.
+"""Computes keyed pseudonyms of a whole column of identifiers with AES-CMAC (NIST SP 800-38B).
 
-A key of at most 15 bytes is one padded block, for which CMAC is a single AES call: E(K, pad(M) xor K2). All distinct
-values of a column are therefore one call over their concatenated blocks. Longer values go one by one. The first
-eight bytes (big-endian) are kept: among ten million persons, the chance that any two share a pseudonym is about
-3 in a million.
+Equal identifiers have equal pseudonyms, so rows can still be joined; without the key nobody can compute them. An
+identifier of at most 15 bytes is one padded block, for which CMAC is a single AES call: E(K, pad(M) xor K2). All
+distinct values of a column are therefore one call over their concatenated blocks; longer values are computed one by
+one. The first eight bytes (big-endian) are kept: among ten million persons, the chance that any two share a pseudonym
+is about 3 in a million.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _single_blocks(values: pl.Series, key: bytes) -> np.ndarray:
 
 
 def _joined(values: pl.Series) -> memoryview:
-    """The bytes of all values, one after the other."""
+    """The bytes of all values, concatenated."""
     column = values.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     offsets, data = np.frombuffer(column.buffers()[1], dtype=np.int64), column.buffers()[2]
     first, last = int(offsets[column.offset]), int(offsets[column.offset + len(column)])

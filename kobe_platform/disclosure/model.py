@@ -1,9 +1,10 @@
-"""The model of a protection group: one integer variable for each distinct cell, and the equations that hold among them.
+"""Builds the system of equations of a protection group: an integer variable for each distinct cell, and their sums.
 
-Tables of one population share the cells of their common margins (district × age at the total of sex is one variable,
-however many tables show it). Equations are sparse rows with coefficients ±1: a total is the sum of its children, a
-regrouped code is the sum of what it gathers, relations tie populations. An inequality becomes an equation by a slack
-variable that is never published and that the attacker knows to be ≥ 0.
+Suppression hides cells of this system so that the equations leave every hidden count an interval. Tables of one
+population share the cells of their common margins (district × age at the total of sex is one variable, whichever tables
+show it). Equations are sparse rows with coefficients ±1: a total is the sum of its children, a regrouped code is the
+sum of the codes that it gathers, and relations tie populations. An inequality becomes an equation by a slack variable,
+which is never published and which the attacker knows to be ≥ 0.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from kobe_platform.errors import DisclosureError
 
 MOST_CELLS = 20_000_000
 LARGEST_TOTAL = 2**52
-"""Up to here a float holds every whole number, and a sum of two."""
+"""Up to this number a float represents every whole number, and every sum of two, exactly."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class Model:
     """Variables and equations of a whole specification.
 
     Attributes:
-        layouts: table → its arrangement.
+        layouts: table → how its cells are arranged in an array.
         value: true count of each variable (int64).
-        k, width: the rule in force for each.
-        lower: what the attacker knows a hidden one to reach at least (1; 0 where zeros are hidden, residuals, slacks).
-        known: published beyond doubt: zeros where zeros are published.
+        k, width: minimum frequency and interval width of each variable.
+        lower: least count that the attacker takes as possible (1; 0 where zeros are hidden, residuals, slacks).
+        known: always published: zeros, where zeros are published.
         residual: counted in totals only, never published.
         slack: difference of an inequality, or the cell of a joint table: in no table, never published.
         joint: which of these are cells of joint tables.
@@ -46,7 +47,7 @@ class Model:
         depth: in how many dimensions the cell is a total.
         height: levels below it, summed over its dimensions (a ward's total over districts 1, the city's 2).
         equations: rows × variables, ``equations @ value == offset``.
-        fall, rise: most of a variable's fall and rise that counts towards its width (None: all of it).
+        fall, rise: how much of a variable's fall and rise counts at most towards its width (None: all of it).
     """
 
     spec: Spec
@@ -80,7 +81,7 @@ class Model:
         return {"table": "relation"}
 
     def mask(self, patterns: Mapping[str, pl.DataFrame] | None, subject: str) -> np.ndarray:
-        """Variables named by ``{table: rows}``; rows with a ``status`` other than suppressed are left out."""
+        """Mask of the variables in ``{table: rows}``; rows with a ``status`` other than suppressed are left out."""
         chosen = np.zeros(self.size, dtype=bool)
         for name, rows in (patterns or {}).items():
             if name not in self.layouts:
@@ -248,7 +249,7 @@ def _attributes(spec: Spec, layouts: Mapping[str, TableIndex], value: np.ndarray
             levels = levels + tree.heights.reshape(shape)
         shown[ids] |= ~unpublished
         height[ids] = np.maximum(height[ids], levels)
-    residual = ~shown  # a view may publish what its base does not: then it is a cell like any other
+    residual = ~shown  # a view may publish a cell that its base does not: it is then treated as any other cell
     known = (value == 0) & ~hides_zeros & ~residual
     lower = np.where(hides_zeros | residual, 0, 1)
     return {
@@ -265,7 +266,7 @@ def _with_relations(
     blocks: list[Rows],
     unseen: tuple[np.ndarray, np.ndarray],
 ) -> Model:
-    """The model with the counts of joint cells and of what definitions add, and the rows of the relations."""
+    """The model with joint cells, the cells that definitions add, and the equations of the relations."""
     joint = unseen[0]
     slacks = list(unseen)
     first = len(attributes["value"])

@@ -1,4 +1,8 @@
-"""The governance database: SQLite by default, PostgreSQL by URL, brought up to date by Alembic."""
+"""Opens the governance database, and upgrades its schema with Alembic.
+
+The database holds accounts, applications and the record of what was done. It is a SQLite file beside the lake unless a
+URL names PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from kobe_platform.errors import ConfigurationError, GovernanceError
 
 UPGRADE_LOCK = 0x6B6F6265
-"""Advisory lock of PostgreSQL that two processes starting at once wait for."""
+"""Advisory lock of PostgreSQL: of two processes that start at once, one upgrades the schema and the other waits."""
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
@@ -24,9 +28,9 @@ def open_database(url: str) -> Engine:
         url: ``sqlite:///path`` or ``postgresql://user@host/name`` (the extra ``postgres`` is needed then).
 
     Raises:
-        ConfigurationError: the URL is none, or its driver is not installed.
-        GovernanceError: the database cannot be reached or brought up to date. The URL, which may hold a password, is
-            never told.
+        ConfigurationError: the URL is not valid, or its driver is not installed.
+        GovernanceError: the database cannot be reached or upgraded. No error repeats the URL, which may hold a
+            password.
     """
     try:
         address = make_url(url)
@@ -47,7 +51,7 @@ def open_database(url: str) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: on SQLite it takes the write lock at once, so that two of them never deadlock."""
+    """A transaction that writes; on SQLite it takes the write lock at the start, so that two never deadlock."""
     with engine.connect() as connection:
         connection.execution_options(writing=True)
         with connection.begin():

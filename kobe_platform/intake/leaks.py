@@ -1,8 +1,9 @@
-"""Leak detection: codes that identify by law must be in nothing that is written or leaves (privacy design §2).
+"""Searches texts, tables and files for codes that identify a person by law, such as My Number (privacy design §2).
 
-A check digit alone cannot decide: a tenth of random twelve-digit numbers pass it. So, in this order: exact match with
-the delivery's own codes, which live in this process's memory only; the words for My Number beside a hit; a column in
-which more than 30 % of the distinct tokens pass; a lone hit only warns. Results hold places and counts, never a token.
+Nothing that is written or leaves the platform may hold such a code. A check digit alone cannot decide: a tenth of
+random twelve-digit numbers pass it. The tests are therefore, in this order: an exact match with the delivery's own
+codes, which are in this process's memory only; the words for My Number beside a hit; a column in which more than 30 %
+of the distinct tokens pass. A single hit only warns. Results hold places and counts, never a token.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def passes_check(tokens: pl.Series) -> pl.Series:
 def canonical(texts: pl.Series) -> pl.DataFrame:
     """Texts as numbers may be read in them: NFKC, kanji digits, upper case; then without hyphens, spaces, or both.
 
-    One column a reading: a number in groups is found in the reading that joins them, one beside another number in
-    the reading that keeps them apart.
+    One column for each reading: a number written in groups is found in the reading that joins them, a number beside
+    another one in the reading that keeps them apart.
     """
     plain = normalised(texts).str.replace_many(list(KANJI_DIGITS), list(KANJI_DIGITS.values())).str.to_uppercase()
     hyphen = f"[{re.escape(HYPHENS)}]"
@@ -89,9 +90,9 @@ def written_numbers(found: pl.DataFrame) -> pl.Series:
 
 
 class LeakSet:
-    """The codes that identify by law of one delivery, with the row that each belongs to: in memory, and never shown.
+    """The codes of one delivery that identify by law, with the row of each; they are only in memory and never shown.
 
-    Numbers are compared as numbers, so that a lost leading zero hides nothing; other codes as texts.
+    Numbers are compared as numbers, so that one with a lost leading zero is found; other codes are compared as texts.
     """
 
     def __init__(self, codes: Iterable[pl.Series]) -> None:
@@ -123,7 +124,7 @@ class LeakSet:
         return matched.group_by("row").agg((pl.col("owner") == pl.col("row")).any().alias("own")).sort("row")
 
     def coincidences(self, found: pl.DataFrame) -> float:
-        """How many matches chance explains, were the codes random numbers of eleven digits or more."""
+        """How many matches would be expected by chance if the codes were random numbers of eleven digits or more."""
         tokens = found.filter(~pl.col("padded")).group_by(pl.col("token").str.len_chars().alias("length"))
         counts = tokens.agg(pl.col("token").n_unique()).iter_rows()
         return sum(n * self._numbers.height / 10.0**length for length, n in counts)
@@ -134,16 +135,16 @@ def _as_number(name: str) -> pl.Expr:
 
 
 def tolerated(expected: float) -> float:
-    """Matches beyond which coincidence is no explanation; none where it would be a rare one."""
+    """Most matches that chance explains; 0 where even one would be rare."""
     return 3 + 10 * expected if expected >= 1e-3 else 0
 
 
-# ── what leaves: files and texts ─────────────────────────────────────────────────────────────────────────────────
+# ── files and texts that leave the platform ──────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """A suspicion: ``rule`` as in the list of intake rules, where, and how many tokens; never which."""
+    """A suspected code: ``rule`` as in the list of intake rules, where, and how many tokens; never the token."""
 
     rule: str
     place: str
@@ -157,7 +158,7 @@ class Suspicion:
 
 
 def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | None = None) -> list[Suspicion]:
-    """What a column of texts (or the lines of one document) gives away.
+    """Suspicions in a column of texts, or in the lines of one document.
 
     Args:
         known: codes that must not occur at all, while a delivery is being taken in.
@@ -182,7 +183,7 @@ def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | No
 
 
 def beside_keyword(texts: pl.Series) -> pl.Series:
-    """Whether a text has a twelve-digit number within a few characters after the words for My Number."""
+    """Whether each text has a twelve-digit number within a few characters after the words for My Number."""
     return canonical(texts)["both"].str.contains(rf"(?:{KEYWORD})\D{{0,12}}\d{{12}}(?:\D|$)")
 
 
@@ -239,7 +240,7 @@ TOGETHER = 16_000_000
 
 
 def _parts(path: Path, place: str) -> Iterator[_Piece]:
-    """What there is to search in a file, each with its place: its name, its text, or a table and what describes it."""
+    """The parts of a file that are searched, each with its place: name, text, or a table with its metadata."""
     yield f"name of {place}", path.name
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"

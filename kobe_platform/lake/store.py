@@ -1,4 +1,8 @@
-"""The partition store: committing generations, and reading the one in force."""
+"""Reads and writes the partitions of the lake: commits a new generation of one, or reads the generation in force.
+
+A partition is the rows of one stage, source and month; each write gives it another generation. A commit is safe against
+crashes and is entered into the log of key use (the package's description says how).
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ Frame = pl.DataFrame | pl.LazyFrame
 
 KEPT_GENERATIONS = 2
 READ_ATTEMPTS = 4
-"""Tries of a reader whose generation was taken away under it by newer commits."""
+"""How often a read is tried when newer commits remove the generation that is being read."""
 
 
 class PartitionStore:
@@ -54,9 +58,9 @@ class PartitionStore:
 
     Args:
         root: the folder ``store``.
-        keys: who wraps the data keys and signs manifests.
+        keys: the key service, which wraps data keys and signs manifests.
         municipality: part of every file's identity.
-        principal: who is acting (kept for callers; the key service logs its own).
+        principal: who is acting (for callers; the key service logs its own).
     """
 
     def __init__(self, root: Path, keys: KeyService, *, municipality: str, principal: str = "platform") -> None:
@@ -78,7 +82,7 @@ class PartitionStore:
 
         Raises:
             LakeError: an unknown stage (``lake.stage``). CustodyError: a full disk (``custody.disk_full``), no
-                permission …: the former generation stays in force.
+                permission …: the previous generation stays in force.
         """
         if id.stage not in STAGES:
             raise LakeError("there is no such stage", code="lake.stage", at={"stage": id.stage}, remedy="see STAGES")
@@ -92,7 +96,7 @@ class PartitionStore:
 
     @contextlib.contextmanager
     def holding(self, id: PartitionId) -> Iterator[None]:
-        """Keep other writers from a partition, after finishing or undoing what a crash left of a former one."""
+        """Lock a partition against other writers, then finish or undo a commit that a crash interrupted."""
         with storage_errors(self.manifests.name(id)), locked(self.manifests.folder(id) / ".lock"):
             self._settle(id)
             yield
@@ -107,7 +111,7 @@ class PartitionStore:
         return self.manifests.in_force(id)
 
     def settled(self, id: PartitionId) -> Partition | None:
-        """The generation in force, or None, after finishing or undoing what a crash left half-done; errors as above."""
+        """As :meth:`current`, but first finish or undo a commit that a crash interrupted."""
         folder = self.manifests.folder(id)
         if folder.is_dir() and any(_left_behind(path.name) for path in folder.iterdir()):
             with self.holding(id):
@@ -119,11 +123,11 @@ class PartitionStore:
         return self.query(id, lambda frame: frame if columns is None else frame.select(list(columns)))
 
     def query(self, id: PartitionId, build: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
-        """What ``build`` asks of the rows in force; only the columns that it needs are read and decrypted.
+        """The result of the query ``build`` over the rows in force; only the columns that it needs are decrypted.
 
         Raises:
             LakeError: there is none (``lake.absent``), its rows were destroyed (``lake.destroyed``), or the query
-                itself fails (``lake.query``). CustodyError: what is wrong with the file, see
+                itself fails (``lake.query``). CustodyError: the file is damaged or does not open, see
                 :func:`~kobe_platform.lake.diagnosis.diagnosed`.
         """
         partition = self.present(id)
@@ -147,7 +151,7 @@ class PartitionStore:
         return [self._rows(partition, key) for partition, key in zip(partitions, keys, strict=True)]
 
     def _rows(self, partition: Partition, key: bytes) -> pl.DataFrame:
-        """All rows of a generation; of the one that is in force by now where it was taken away meanwhile."""
+        """All rows of a generation; where newer commits removed it, those of the one that is now in force."""
         try:
             return self._decrypted(partition, key, lambda frame: frame)
         except CustodyError:
@@ -197,13 +201,13 @@ class PartitionStore:
         return maintenance.verify(self)
 
     def rewrap(self, purpose: str) -> int:
-        """Wrap the data keys of a purpose anew by its active key: manifests only, resumable; the number rewritten."""
+        """Wrap the data keys of a purpose with its active key: manifests only, resumable; returns how many."""
         return maintenance.rewrap(self, purpose)
 
     def collected(
         self, partition: Partition, build: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda frame: frame
     ) -> pl.DataFrame:
-        """What ``build`` asks of the rows of one generation; errors as :meth:`query`."""
+        """The result of the query ``build`` over one generation; errors as :meth:`query`."""
         return self._decrypted(partition, self.keys.unwrap(*self._locked_by(partition)), build)
 
     def _locked_by(self, partition: Partition) -> tuple[str, WrappedKey, str]:
@@ -247,7 +251,7 @@ class PartitionStore:
         self.manifests.write_head(partition, NEXT_HEAD)
         self.keys.record("commit", id.purpose, self.manifests.identity(id, generation))
         self._put_in_force(folder)
-        with contextlib.suppress(OSError):  # the next commit tries again: this one is in force
+        with contextlib.suppress(OSError):  # the commit is in force; the next one tries this again
             self._prune(folder)
         return partition
 
@@ -283,7 +287,7 @@ class PartitionStore:
         return partition
 
     def _settle(self, id: PartitionId) -> None:
-        """Finish a commit that the log knows, and take away what never came into force."""
+        """Finish a commit that has its entry in the log, and delete generations that never came into force."""
         folder = self.manifests.folder(id)
         self.keys.log.settle()
         head = self.manifests.head(id)
@@ -311,7 +315,7 @@ class PartitionStore:
     def _found(self, stage: str = "", source: str = "") -> Iterator[PartitionId]:
         """Partitions in force, ascending; a first commit whose heads a crash left counts too.
 
-        What the log saw committed and is not there is among them: who asks for it is told (``custody.rolled_back``).
+        One whose commit is in the log but which is gone is among them: reading it raises ``custody.rolled_back``.
         """
         logged = {place.partition("/")[2]: months for place, months in self._logged().items()}
         places = {f"{one}/{name}" for one in _folders(self.root, stage) for name in _folders(self.root / one, source)}
@@ -330,7 +334,7 @@ class PartitionStore:
         return {place: months for place, months in self.keys.log.places().items() if place.startswith(own)}
 
     def _begun(self, id: PartitionId) -> bool:
-        """Whether a partition that the log does not know has a head (it was put back), or a commit to be finished."""
+        """Whether a partition without an entry in the log has a head (it was put back) or a commit to be finished."""
         folder = self.manifests.folder(id)
         return (folder / HEAD).exists() or ((folder / NEXT_HEAD).exists() and self.manifests.head(id) is not None)
 
@@ -345,5 +349,5 @@ def _folders(place: Path, only: str = "") -> list[str]:
 
 
 def _left_behind(name: str) -> bool:
-    """Whether a file of a partition's folder is there only between the steps of a commit."""
+    """Whether a file in a partition's folder exists only between the steps of a commit."""
     return name == NEXT_HEAD or name.startswith(".g") or (name.startswith(".") and name.endswith(".new"))

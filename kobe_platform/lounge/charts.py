@@ -1,6 +1,6 @@
-"""Components that show figures: their matrices, and the HTML that says the same without JavaScript.
+"""Turns the rows of a query into a chart: matrices for the browser, and a table in HTML that needs no JavaScript.
 
-Every chart stands above a table of its figures for the chosen filters. A suppressed figure is 「X」 in the table, a
+Below every chart stands a table of its figures for the chosen filters. A suppressed figure is 「X」 in the table and a
 gap in the chart, never zero.
 """
 
@@ -46,13 +46,13 @@ LEGEND = (
     "グラフでは空白とし、0ではありません。"
 )
 HIDDEN_ALTERNATIVE = "秘匿した値（X）があります。"
-"""What a chart's text for screen readers ends with while it shows such a value (lounge.js says the same)."""
+"""End of a chart's text for screen readers while a hidden figure is shown as X (lounge.js has the same text)."""
 SHORT_LEGEND = "「X」は秘匿した値です。0ではありません。"
 
 
 @dataclass(frozen=True)
 class ChartChoice:
-    """What the filters of a component are: the one that cuts its files, the rest, and the one it reads along x."""
+    """The filters of a component: the one that decides its file, the others, and the one that is its x axis."""
 
     sliced_by: str = ""
     keys: tuple[str, ...] = ()
@@ -65,9 +65,9 @@ class Drawn:
 
     Attributes:
         records: value of the slicing filter → what the slice file holds for this component.
-        spec: what the browser must know beside the figures.
+        spec: what the browser needs beside the figures.
         html: the component with its table for the default filters, on one line.
-        cells: figures shipped.
+        cells: number of figures in the slices.
     """
 
     records: Mapping[str, Any]
@@ -99,7 +99,7 @@ def draw(
         periods: what the periods of its query cover.
 
     Raises:
-        SeveralRows: more than one row falls on one cell. LoungeError: boundaries that cannot be drawn.
+        SeveralRows: several rows belong to one cell. LoungeError: boundaries that cannot be drawn.
     """
     if bound.name == "Map":
         drawn = _map(bound, frame, choice, defaults, identity, boundaries, periods)
@@ -241,7 +241,7 @@ def matrix_table(
     Args:
         headings: of the x column, of the figures where there is one series, and the caption.
         place: how a text of the x column reads.
-        shaded: mark figures by seven steps over the largest one.
+        shaded: shade figures in seven steps up to the largest one.
     """
     rows = matrix.cells.get(key) if matrix else None
     if matrix is None or rows is None:
@@ -297,7 +297,7 @@ def _data_table(
 def _download(
     bound: Bound, frame: pl.DataFrame, choice: ChartChoice, defaults: Mapping[str, str], identity: str, periods: Periods
 ) -> Drawn:
-    """A button for a query's rows; the browser makes it, for without JavaScript it could do nothing."""
+    """The place of a button that downloads a query's rows; the browser adds the button, which needs JavaScript."""
     table = flat_table(bound, frame, choice.sliced_by, choice.keys)
     spec = _spec(bound, choice, identity) | {"columns": [column.as_spec() for column in table.columns], "as": ["csv"]}
     html = f'<p class="lounge-download" id="{identity}"></p>'
@@ -319,7 +319,7 @@ def _scroll(table: str, name: str) -> str:
 
 
 def _stack(bound: Bound) -> str:
-    """What 「X」 means over a stack."""
+    """The note that says what 「X」 means above a stack."""
     if bound["normalize"]:
         return "「X」のところは、秘匿した値があるため構成比を描いていません。"
     if bound.name == "AreaChart":

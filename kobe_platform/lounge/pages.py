@@ -1,4 +1,8 @@
-"""A page of the lounge: front matter, SQL fences and a body of Markdown with component tags."""
+"""Reads the files of dashboard pages: front matter, SQL fences and a body of Markdown with component tags.
+
+A page is checked here as far as that is possible without figures; queries are compiled in :mod:`compile`. Every fault
+has its file and line. The command that shows a page while it is written collects faults instead of stopping at one.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +34,14 @@ Words = Annotated[
 
 
 class FrontMatter(BaseModel):
-    """What an author says about a page; text may hold no ``<`` or ``>``.
+    """The keys of a page's front matter; text may hold no ``<`` or ``>``.
 
     Attributes:
         title: name in the catalogue.
         contents: what it shows, as the catalogue lists it.
         category: where the catalogue files it: 人口, 経済, 子育て・教育, 都市政策, 安心・安全, 健康・福祉, 多様性 or
             その他.
-        usage: further lists of the catalogue that it stands in: 地域の特徴, 他都市比較.
+        usage: further lists of the catalogue that it is in: 地域の特徴, 他都市比較.
         audience: a name of ``audiences.toml``; no default, so nothing is shown by oversight.
         owner: section that answers for the page.
         application: number of the data-use application (データ利用申請書); empty for public data.
@@ -47,7 +51,7 @@ class FrontMatter(BaseModel):
         keywords: further words that the catalogue finds it by.
         source: where the figures come from, in a word or two (出典).
         units: units of figures beside those of ``units.toml``.
-        related: slugs of pages to go on to; readers' choices go along.
+        related: slugs of pages that it links to; the reader's choices of filters are kept.
         order: place in lists, smaller first.
     """
 
@@ -72,7 +76,7 @@ class FrontMatter(BaseModel):
 
 @dataclass(frozen=True)
 class Page:
-    """A page as its author wrote it, checked as far as that goes without data.
+    """A page as its author wrote it, checked as far as possible without figures.
 
     Attributes:
         slug: file name without suffix; its address in the site.
@@ -164,10 +168,10 @@ def load_page(
     """One page; see :func:`load_pages`.
 
     Args:
-        faults: collects what is wrong instead of raising the first fault; the page is then as good as it could be read.
+        faults: collects all faults instead of raising the first; the page then has what could be read.
 
     Raises:
-        LoungeError: the file is no page at all, or (without ``faults``) it has a fault.
+        LoungeError: the file is not a page, or (without ``faults``) it has a fault.
     """
     faults = faults or Faults()
     audiences = load_audiences(dashboards) if audiences is None else audiences
@@ -193,7 +197,7 @@ def load_page(
 def _front_matter(file: str, text: str, faults: Faults) -> tuple[FrontMatter, frozenset[str]]:
     """The front matter, and the keys that are wrong or missing: where faults are collected, stand-ins take their place.
 
-    Every fault has one cause, so what follows from a stand-in is not told again.
+    Every fault has one cause, so what follows from a stand-in is not reported again.
     """
     values = _mapping(file, text, faults)
     wrong = {str(key): "is given twice" for key in _twice(text)} if values else {}
@@ -227,7 +231,7 @@ def _mapping(file: str, text: str, faults: Faults) -> dict:
     import yaml
 
     class Plain(yaml.SafeLoader):
-        """Without YAML's own days: a day that does not exist is a fault of its key, not of the whole text."""
+        """A YAML loader that leaves days as text, so that one that does not exist is a fault of its key alone."""
 
     Plain.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
@@ -247,7 +251,7 @@ def _mapping(file: str, text: str, faults: Faults) -> dict:
 
 
 def _twice(text: str) -> list[str]:
-    """Keys of the front matter's top level that stand there more than once: YAML would take the last without a word."""
+    """Keys of the front matter's top level that occur more than once; YAML would take the last one silently."""
     keys = re.findall(r"^([A-Za-z_]\w*)\s*:", text, re.MULTILINE)
     return sorted({key for key in keys if keys.count(key) > 1})
 
@@ -264,7 +268,7 @@ def _line_of(front: str, key: str) -> int:
 
 
 def _fences(file: str, text: str, start: int, faults: Faults) -> tuple[str, tuple[Query, ...], tuple[str, ...]]:
-    """The body with front matter and fences blanked line by line, the queries, and the names of those refused."""
+    """The body with blank lines for front matter and fences, the queries, and the names of refused queries."""
     queries: list[Query] = []
     broken: list[str] = []
     pieces = ["\n" * text.count("\n", 0, start)]

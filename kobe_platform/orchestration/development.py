@@ -1,8 +1,8 @@
-"""``kobe dev``: Dagster's code server, daemon and UI on this machine, started and ended together.
+"""Runs ``kobe dev``: starts Dagster's code server, daemon and UI on this machine, and ends them together.
 
-They are the three processes of a production installation (docs/decisions/0022-development-server.md says why not
-``dagster dev`` or ``dg dev``). All of them are in one process group, led by a guard that ends the group as soon as this
-process is gone, however it went.
+The three processes are those of a production installation; docs/decisions/0022-development-server.md says why
+``dagster dev`` and ``dg dev`` are not used. All of them are in one process group with a guard, a process that ends the
+group as soon as this one has ended for whatever reason, so that nothing goes on running unseen.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def dev(
 ) -> None:
     """Start Dagster's UI, daemon and code server on this machine; Ctrl-C ends them all."""
     if "MAKELEVEL" in os.environ:
-        end_with_parent()  # `make dev`: whoever kills make means this
+        end_with_parent()  # under `make dev` a signal to make is meant for this process
     settings = Settings()
     with _ending_by_signal() as ending, _only_one(settings):
         check_address(host, port)
@@ -119,7 +119,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
 def prepare(settings: Settings) -> dict[str, str]:
     """Make what an empty installation lacks: a local key store, and Dagster's home with its tables.
 
-    What else it may lack (an inbox, the keys of AWS KMS) the sensors name at each tick.
+    What else may be missing (an inbox, the keys of AWS KMS) is reported by the sensors at each tick.
 
     Returns:
         The environment of the processes.
@@ -130,9 +130,9 @@ def prepare(settings: Settings) -> dict[str, str]:
     if settings.key_service == "local" and not (settings.keys / "root.json").exists():
         create_key_service(KeyPlace.of(settings), passphrase_of(settings.passphrase_file))
         say(f"鍵を作りました。made a key store in {settings.keys}")
-    # Opened once by one process: three that open an empty home at the same time trip over each other's tables.
+    # One process opens the home first: three that create its tables at the same time would fail.
     open_instance(settings).dispose()
-    # `open_instance` has sealed this process: redaction on and telemetry off are in its environment, as is DAGSTER_HOME
+    # `open_instance` has set this environment: redaction on, telemetry off, and DAGSTER_HOME
     return settings.environment()
 
 
@@ -155,7 +155,7 @@ class Services:
         )
 
     def start(self, name: str, *module: str) -> None:
-        """Start ``python -m MODULE …`` under a name; it is asked to end when this process dies."""
+        """Start ``python -m MODULE …`` under a name; the kernel sends it TERM when this process dies."""
         parent = os.getpid()
         self.running[name] = subprocess.Popen(
             [sys.executable, "-m", *module],
@@ -166,7 +166,7 @@ class Services:
         )
 
     def check(self) -> None:
-        """Raise ``dev.ended`` (a :class:`PlatformError`) where one of them has ended."""
+        """Raise ``dev.ended`` (a :class:`PlatformError`) if one of the processes has ended."""
         for name, process in {**self.running, "guard": self.guard}.items():
             status = process.poll()
             if status is not None:
@@ -179,14 +179,14 @@ class Services:
                 )
 
     def stop(self) -> None:
-        """End all of them within seconds: who asks others first, then the code server with its runs."""
+        """End all processes within seconds: first the daemon and the UI, then the code server with its runs."""
         first = [process for name, process in self.running.items() if name != "code server"]
         for process in first:
             process.terminate()
         deadline = time.monotonic() + STOP_LIMIT
         while time.monotonic() < deadline and any(process.poll() is None for process in first):
             time.sleep(TICK)
-        if self.guard.poll() is not None:  # somebody killed the guard: its part is this process's
+        if self.guard.poll() is not None:  # the guard was killed: this process does its work
             self._without_guard()
         with suppress(OSError):
             if self.guard.stdin is not None:
@@ -197,7 +197,7 @@ class Services:
             time.sleep(TICK)
         for process in self.running.values():
             process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)  # where the guard could not
+        shutil.rmtree(self.folder, ignore_errors=True)  # in case the guard could not
 
     def _without_guard(self) -> None:
         for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -275,12 +275,12 @@ def serve(services: Services, folder: Path, host: str, port: int, ending: Callab
 
 
 def code_location() -> dict[str, str]:
-    """Module, attribute and name of the code location, as ``workspace.yaml`` has them for all who load it."""
+    """Module, attribute and name of the code location, as ``workspace.yaml`` gives them."""
     return yaml.safe_load(WORKSPACE.read_text("utf-8"))["load_from"][0]["python_module"]
 
 
 def accepts(place: str) -> bool:
-    """Whether somebody listens on a Unix socket."""
+    """Whether a process listens on a Unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
         try:
             trial.connect(place)
@@ -301,10 +301,10 @@ def answers(host: str, port: int) -> bool:
 
 @contextmanager
 def _ending_by_signal() -> Iterator[Callable[[], bool]]:
-    """INT, TERM and HUP set a flag instead of ending this process; HUP is left alone under ``nohup``.
+    """Let INT, TERM and HUP set a flag instead of ending this process; HUP is left alone under ``nohup``.
 
-    INT is handled even where a shell has it ignored (``kobe dev &`` in a script): Dagster's processes would inherit
-    that, and they treat TERM as they treat INT.
+    INT is handled even where a shell has set it to be ignored (``kobe dev &`` in a script): Dagster's processes would
+    inherit that, and they treat TERM as they treat INT.
     """
     got: list[int] = []
     former = {}
@@ -319,6 +319,6 @@ def _ending_by_signal() -> Iterator[Callable[[], bool]]:
 
 
 def say(text: str) -> None:
-    """Print a line; nobody may be there to read it (the terminal was closed)."""
+    """Print a line; a terminal that was closed meanwhile is no error."""
     with suppress(OSError):
         print(text, flush=True)

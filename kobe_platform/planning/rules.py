@@ -1,4 +1,8 @@
-"""The plan: compares what is wanted with what is there, and lists what is outstanding (level-triggered)."""
+"""Computes the plan: the steps that an installation still has to do, each with its reason and its state.
+
+What is stored is compared with what deliveries, contracts, statistics and pages ask for. Nothing is remembered from one
+plan to the next (the plan is level-triggered), so a step that was lost in a crash is simply found again.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +40,13 @@ from kobe_platform.statistics.inputs import (
 )
 
 MOVING = ("ready", "under_way")
-"""States that go on by themselves; what comes after such a step waits for it."""
+"""States of steps that proceed without a person; steps that come after such a step wait for it."""
 
 
 def outstanding(facts: Facts) -> Plan:
-    """All that is outstanding, in the order in which it is done: deliveries, then months, then the release.
+    """The outstanding steps in the order in which they are done: deliveries, then months, then the release.
 
-    Pure and deterministic: equal facts, equal plan. Costs are proportional to the number of partitions' heads.
+    Pure and deterministic: equal facts give equal plans. The cost grows with the number of partitions.
     """
     found = _Found()
     for step in _take_ins(facts):
@@ -56,10 +60,10 @@ def outstanding(facts: Facts) -> Plan:
 
 
 class _Found:
-    """The steps that are settled so far.
+    """The steps whose state is already decided.
 
     Attributes:
-        moving: ids of those that go on by themselves, those that wait for such ones only included.
+        moving: ids of the steps that proceed without a person, and of those that wait for nothing but such steps.
         of_unit: unit → its steps.
     """
 
@@ -69,7 +73,7 @@ class _Found:
         self.of_unit: dict[str, list[Step]] = {}
 
     def add(self, step: Step) -> None:
-        """Take in a step whose state is known."""
+        """Add a step whose state is decided."""
         waits = step.state == "waiting" and step.waits_for and all(name in self.moving for name in step.waits_for)
         if step.state in MOVING or waits:
             self.moving[step.id] = step
@@ -80,7 +84,7 @@ class _Found:
 def release_inputs(
     shelf: Shelf, statistics: Mapping[str, Statistic], pages: str, withheld: Iterable[str]
 ) -> dict[str, str]:
-    """What a release is made from: digests of its ``tables``, its ``pages``, and which are ``withheld``."""
+    """What a release is made from: digests of its ``tables`` and its ``pages``, and which pages are ``withheld``."""
     tables = {
         name: [statistic.digest, *_contents(shelf, name)]
         for name, statistic in sorted(statistics.items())
@@ -101,7 +105,7 @@ def _contents(shelf: Shelf, table: str) -> list[tuple[str, str]]:
 
 
 def _settled(facts: Facts, step: Step, before: _Found) -> Step:
-    """The step with its state: under way, failed, kept by the installation, waiting for others, or ready."""
+    """The step with its state: under way, failed, stopped by the installation, waiting for other steps, or ready."""
     if step.work in facts.under_way:
         return replace(step, state="under_way", waits_for=())
     if step.state != "ready":
@@ -128,7 +132,7 @@ def _moment(failure: Failure) -> datetime:
 
 
 def _waiting(step: Step, before: _Found) -> Step:
-    """Waiting where any of the steps that it names still moves; those that do not move are not waited for."""
+    """The step, waiting for those of its ``waits_for`` that proceed without a person; ready where there are none."""
     waits = tuple(name for name in step.waits_for if name in before.moving)
     return replace(step, state="waiting" if waits else "ready", waits_for=waits)
 
@@ -150,7 +154,7 @@ def _order(contract: Contract, delivery: DeliveryFact) -> tuple[Any, ...]:
 
 
 def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping[tuple[str, str], DeliveryFact]) -> Step | None:
-    """What is to be done about a delivery; None where nothing is."""
+    """The step that a delivery needs; None where it needs none."""
     contract = facts.contracts[delivery.source]
     place = target(contract, delivery.month)
     held = facts.heads.current(place)
@@ -175,7 +179,7 @@ def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping[tuple[str, str
 
 
 def _from_outside(facts: Facts, contract: Contract, step: Step) -> Step:
-    """The step, waiting where something outside the platform has to happen first."""
+    """The step, put off where the legal basis, the calendar or the scope of the installation does not allow it yet."""
     if not contract.legal.holds(facts.today):
         return replace(step, state="waiting", waits_for=("legal_basis",))
     if step.month < facts.start:
@@ -188,7 +192,7 @@ def _from_outside(facts: Facts, contract: Contract, step: Step) -> Step:
 
 
 def _unsettled(facts: Facts, contract: Contract, delivery: DeliveryFact, held: HeadEntry) -> Reason | None:
-    """Why an accepted delivery is not done with yet; None where it is."""
+    """Why an accepted delivery is to be processed again; None where its rows in the lake are up to date."""
     if held.destroyed_at:
         return None
     if _out_of_date(facts, contract, delivery.month):
@@ -201,7 +205,7 @@ def _unsettled(facts: Facts, contract: Contract, delivery: DeliveryFact, held: H
 
 
 def _out_of_date(facts: Facts, contract: Contract, month: str) -> bool:
-    """Whether the rows in the lake were made with another companion or reference than those in force."""
+    """Whether the rows in the lake were made with another companion or reference than the ones now in force."""
     if contract.use != "lake" or not all(companion_ready(facts.heads, name, month) for name in contract.needs):
         return False
     return not _abstracted_already(facts, contract, month) or not _admitted_already(facts, contract, month)
@@ -214,7 +218,7 @@ def _abstracted_already(facts: Facts, contract: Contract, month: str) -> bool:
 
 
 def _admitted_already(facts: Facts, contract: Contract, month: str) -> bool:
-    """Whether the lake holds the rows that were abstracted last: a run may have been killed between the two."""
+    """Whether the lake holds the latest abstracted rows; a run that was killed in between leaves older ones."""
     abstracted = facts.heads.current(PartitionId("abstracted", contract.name, month))
     admitted = facts.heads.current(target(contract, month))
     if abstracted is None or admitted is None:
@@ -223,19 +227,19 @@ def _admitted_already(facts: Facts, contract: Contract, month: str) -> bool:
 
 
 def _turned_away_again(facts: Facts, contract: Contract, delivery: DeliveryFact, step: Step) -> Step | None:
-    """The step where an accepted delivery was refused beside a new reference or companion: its former rows stand."""
+    """The held or failed step of an accepted delivery that was refused beside a newer neighbour; its old rows stay."""
     if not delivery.turned or step.reason != "input changed":
         return None
     month = delivery.month
     if contract.use != "lake" or not _abstracted_already(facts, contract, month):
-        return None  # it was not yet looked at beside what is in force now
+        return None  # it has not been checked against the references and companions that are in force now
     if delivery.turned == "held":
         return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
     return replace(step, state="failed", waits_for=("mended_input_or_code",), cause=delivery.cause)
 
 
 def _taken_from(facts: Facts, contract: Contract, delivery: DeliveryFact) -> str:
-    """Digest of all that a mended failure could lie in: the delivery, its contract, its neighbours."""
+    """Digest of everything whose change could cure a failure: the delivery, its contract, its neighbours."""
     told = {"delivery": delivery.content_hash, "definition": contract_digest(contract)}
     if contract.use == "lake":
         told |= {k: v for k, v in abstraction_inputs(facts.heads, contract, delivery.month).items() if "/" in k}
@@ -260,7 +264,7 @@ def _need_rows_again(
                 inputs = _taken_from(facts, facts.contracts[name], delivered)
                 again = Step("take_in", name, month, inputs, "rows needed again", delivery=delivered.content_hash)
                 again = _from_outside(facts, facts.contracts[name], again)
-                if delivered.turned == "rejected":  # it was taken once, and its contract has become stricter since
+                if delivered.turned == "rejected":  # it was accepted once, and its contract has become stricter since
                     again = replace(again, state="failed", waits_for=("mended_input_or_code",), cause=delivered.cause)
                 steps[name, month] = again
 
@@ -286,7 +290,7 @@ def _after_neighbours(facts: Facts, step: Step, before: _Found) -> Step:
 
 
 def _tabulations(facts: Facts, before: _Found) -> Iterator[Step]:
-    """The months whose tables are not what they should be, each after what is coming for it and what it follows."""
+    """The months whose tables are missing or out of date, each after the deliveries and months that it depends on."""
     steps: list[Step] = []
     protected = groups(facts.statistics.values())
     for key, members in protected.items():
@@ -316,7 +320,7 @@ def _preceding(facts: Facts, step: Step, members: Sequence[Statistic], before: _
 
 
 def _group_steps(facts: Facts, key: str, members: Sequence[Statistic]) -> Iterator[Step]:
-    """The months of a protection group whose tables are not what they should be."""
+    """The months of a protection group whose tables are missing or out of date."""
     heads, sources = facts.heads, sources_of(members)
     yearly = members[0].period == "year"
     months = set.intersection(*(set(heads.months("lake", source)) for source in sources))
@@ -331,7 +335,7 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
     counting = counting_inputs(heads, members, month)
     rows = [heads.current(_id(name)) for name in counting if name.startswith("lake/")]
     if any(entry is not None and entry.destroyed_at for entry in rows):
-        return None  # its rows are past their retention: what was counted of them stands
+        return None  # its rows are past their retention and destroyed: the tables counted from them stay
     protecting = protecting_inputs(heads, members, month, facts.statistics)
     counted = [heads.current(PartitionId("statistics", member.name, month)) for member in members]
     protected = [heads.current(PartitionId("published", member.name, month)) for member in members]
@@ -359,11 +363,11 @@ def _group_reason(
     wanted: tuple[str, str],
     definition: str,
 ) -> Reason | None:
-    """Why the tables of a month are to be made or checked; None where all is as it should be."""
+    """Why the tables of a month are to be made or checked; None where they are up to date and all checks passed."""
     counts, shown = _all_there(counted), _all_there(protected)
     fresh = counts is not None and all(entry.made_from == wanted[0] for entry in counts)
     if counts is not None and fresh and any(red(entry, facts.engine) for entry in counts):
-        return "check failed"  # nothing is protected of counts that a check refused
+        return "check failed"  # counts that a check refused are not protected
     if counts is None or shown is None:
         return "not made yet"
     if any(entry.definition != definition for entry in (*counts, *shown)):
@@ -428,7 +432,7 @@ def _red_cause(place: PartitionId, checks: Sequence[str]) -> Cause:
 
 
 def _release(facts: Facts, before: _Found) -> Step | None:
-    """The release, where what is published differs from what it was made from; nothing is published over nothing."""
+    """The step of a new release; None where the release in force is up to date, or no table is published yet."""
     tables = [name for name in facts.statistics if facts.heads.months("published", name)]
     if not tables:
         return None

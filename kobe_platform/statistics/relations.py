@@ -1,8 +1,9 @@
-"""Relations between figures as data (``relations.toml`` beside the statistics), and what follows from them.
+"""Reads the relations between published figures from ``relations.toml``, for protection, audit and the checks.
 
-A statement names populations, not tables: it holds for every table of them, present and to come. :func:`definitions`
-turns the statements into what the disclosure engine and the auditor are told; the checks of identities and the
-documents read the same statements.
+A relation is, for example, that foreign residents are residents, or that a stock is last month's plus the flows. A
+statement names populations, not tables, so it also holds for tables that are added later. :func:`definitions` turns
+the statements into the form that the disclosure engine and the auditor read; the checks of identities and the documents
+read the same statements.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ FILE = "relations.toml"
 
 
 class _Statement(BaseModel):
-    """What every statement has.
+    """The key that every statement has.
 
     Attributes:
         because: why it holds, for the privacy officer.
@@ -39,12 +40,12 @@ class _Statement(BaseModel):
 
     @property
     def populations(self) -> frozenset[str]:
-        """The populations that it speaks of."""
+        """The populations that it is about."""
         return frozenset()
 
 
 class Includes(_Statement):
-    """Everybody of one population is one of another.
+    """Every member of one population is also a member of another.
 
     Attributes:
         whole: the population that holds the other.
@@ -62,7 +63,7 @@ class Includes(_Statement):
 
 
 class HasMembers(_Statement):
-    """A group of a band of ``hierarchy`` has as many members in ``whole`` as the band begins with, or more.
+    """A group has at least as many members in ``whole`` as the lower bound of its size band in ``hierarchy``.
 
     Attributes:
         whole: the population of the members.
@@ -84,12 +85,12 @@ class HasMembers(_Statement):
 
 
 class Combines(_Statement):
-    """Which codes of two hierarchies one member of a population can have together.
+    """The pairs of codes of two hierarchies that one member of a population can have.
 
     Attributes:
         population: the population.
         one, other: the two hierarchies.
-        possible: code of ``one`` → codes of ``other``; a code that is not named goes with all.
+        possible: code of ``one`` → codes of ``other``; a code that is not named goes with every code.
     """
 
     kind: Literal["combinations"] = "combinations"
@@ -173,7 +174,7 @@ class StockAndFlow(_Statement):
 
 
 class Apart(_Statement):
-    """Two sources whose populations nothing ties.
+    """Two sources whose populations have no relation to each other.
 
     Attributes:
         sources: names of the two sources.
@@ -188,7 +189,7 @@ STATEMENTS: Mapping[str, type[RelationStatement]] = {
     "includes": Includes, "members": HasMembers, "combinations": Combines, "balances": Sums,
     "part_of": Sums, "stock_and_flow": StockAndFlow, "apart": Apart,
 }  # fmt: skip
-"""Table of the file → what its statements say."""
+"""Name of a table in the file → the model of its statements."""
 
 
 def load_relations(directory: Path) -> tuple[RelationStatement, ...]:
@@ -231,7 +232,7 @@ def refusal(message: str, **at: str | int) -> ConfigurationError:
 
 @dataclass(frozen=True)
 class Entry:
-    """A table of a specification as the statements see it.
+    """A table of a specification, described by what the statements need of it.
 
     Attributes:
         name: in the specification; population: its label there.
@@ -245,7 +246,7 @@ class Entry:
 
 
 def statements(statistics: Iterable[Statistic]) -> tuple[RelationStatement, ...]:
-    """All statements about these statistics' populations, each once."""
+    """The statements about the populations of these statistics, each once."""
     found: list[RelationStatement] = []
     for statistic in statistics:
         found += [statement for statement in statistic.relations if statement not in found]
@@ -253,7 +254,7 @@ def statements(statistics: Iterable[Statistic]) -> tuple[RelationStatement, ...]
 
 
 def definitions(entries: Sequence[Entry], dimensions: Mapping[str, Dimension]) -> dict[str, tuple]:
-    """What the statements say of some tables, as keys of a specification.
+    """The statements about some tables, in the form that a specification has for them.
 
     Args:
         entries: every table of the specification, those of other periods included.
@@ -303,7 +304,7 @@ def _named(side: Sequence[Summand]) -> str:
 
 
 def _table(term: Summand, on: Sequence[str], entries: Sequence[Entry]) -> Entry | None:
-    """The table of a summand that goes deepest in the columns compared, and is the plainest beside."""
+    """The table of a summand with the finest codes in the columns compared and the fewest other columns."""
     fitting = [
         entry
         for entry in entries
@@ -337,7 +338,7 @@ def _combination(
 
 
 def _meet(statement: Combines, left: Sequence[str], right: Sequence[str]) -> bool:
-    """Whether somebody with one of these codes can have one of those."""
+    """Whether a member with one of these codes can also have one of those."""
     return any(code not in statement.possible or set(statement.possible[code]) & set(right) for code in left)
 
 

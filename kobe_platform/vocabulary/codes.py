@@ -1,7 +1,8 @@
-"""Code lists and their hierarchies: what statistics are published by.
+"""Reads code lists and hierarchies of codes, and derives from a lake column the finest code of each row.
 
-The lists are data (``assets/vocabulary``): a city changes its bands, groups and labels there. School districts come
-and go, so their hierarchy is built for a month from the dated reference table of the inbox (see :func:`districts`).
+A hierarchy is a dimension that statistics are published by: a tree from the total to the finest codes. The lists are
+data (``assets/vocabulary``), so that a city can change its bands, groups and labels. School districts open and close,
+so their hierarchy is built for each month from the dated reference table in the inbox (see :func:`districts`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """A dimension: a tree of codes, how the finest follow from a lake column, and which are never shown.
+    """A dimension: a tree of codes, the rule that derives the finest from a lake column, and the codes not shown.
 
     Attributes:
         name: as a statistic's front matter names it.
@@ -47,8 +48,8 @@ class Hierarchy:
         residual: finest codes that are counted in totals only.
         breaks: lower bounds of numeric bands (empty for coded columns); the last band is open.
         keep, patterns, mapping: rules from source code to finest code; see ``hierarchies.toml``.
-        other: code of what no rule names, or None where the source's codes are used as they are.
-        unknown: code of what is not known: a residual one, or one that takes it in.
+        other: code of values that no rule names, or None where the source's codes are used as they are.
+        unknown: code of unknown values: a residual code, or one that counts them with its own.
     """
 
     name: str
@@ -109,7 +110,7 @@ class Hierarchy:
 
 @cache
 def hierarchies() -> Mapping[str, Hierarchy]:
-    """Every hierarchy of ``assets/vocabulary/hierarchies.toml`` by name, but the dated one of districts.
+    """Every hierarchy of ``assets/vocabulary/hierarchies.toml`` by name; the one of districts is not among them.
 
     Raises:
         ConfigurationError: a table lacks a key, has one that nothing reads, or names a code twice (coordinates: the

@@ -1,9 +1,9 @@
-"""Coarsening by rule: merge codes, step by step, until enough of a sparse table can be shown.
+"""Coarsens sparse tables: merges codes, step by step, until suppression hides less than the specification allows.
 
-The steps and their order stand in the specification; which of them were taken is found by protecting the table and
-looking at what is left, and is public (the merged table shows it anyway). A choice made before is never taken back:
-codes that were merged stay merged, so that no month can be split by another (the same rule as for areas, privacy.md
-§3).
+The specification lists the steps in order. After each one the table is protected and the share that it still shows is
+measured. The steps that were taken are public, since the merged table shows them. Codes that were merged in one month
+stay merged in later ones; otherwise a finer month could split the figures of a coarser one (the same rule as for areas,
+privacy.md §3).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class StepsTaken(TypedDict):
-    """What was merged in one table: how many steps, and for each the codes that were kept (None: one level up)."""
+    """The steps taken on one table: how many, and for each the codes that were kept (None: one level up)."""
 
     steps: int
     kept: list[list[str] | None]
@@ -36,12 +36,13 @@ def coarsened(
     protect: Callable[[IndependentPart], PartResult],
     at_most: Callable[[IndependentPart], PartResult],
 ) -> tuple[PartResult, dict[str, StepsTaken]]:
-    """Protect a part, coarsening its tables until each shows what its specification asks for, or all steps are taken.
+    """Protect a part, coarsening its tables until each shows the share that is asked for, or all steps are taken.
 
     Args:
         earlier: last month's choices; their steps are taken at once.
-        protect: suppresses a part; at_most: hides only what the rules name, so that a step whose result cannot
-            suffice is passed over without a search.
+        protect: suppresses a part.
+        at_most: hides only the primary cells of a part: the most that could be shown. A step after which even that
+            is too little is passed over without a search.
 
     Raises:
         DisclosureError: the part cannot be protected even with all steps taken.
@@ -71,7 +72,7 @@ def coarsened(
 
 
 def _first_short(tables: list[Table], result: PartResult) -> Table | None:
-    """The first of the tables that shows less than it is to show."""
+    """The first table that shows a smaller share than its specification asks for."""
     reports = {report.table: report for report in result.reports}
     return next((t for t in tables if t.coarsen and _share(t, reports[t.name]) < t.coarsen.until), None)
 
@@ -91,7 +92,7 @@ def coarsened_spec(spec: Spec, choices: Mapping[str, Mapping[str, object]]) -> S
 
 
 def _read(table: Table, choice: Mapping[str, object] | None) -> StepsTaken:
-    """A choice from outside, checked."""
+    """The choice in a caller's mapping, checked against the table's steps."""
     if choice is None:
         return {"steps": 0, "kept": []}
     assert table.coarsen is not None
@@ -113,7 +114,7 @@ def _share(table: Table, report: TableReport) -> float:
 def _told(
     result: PartResult, wanted: list[Table], choices: Mapping[str, StepsTaken], first: Mapping[str, float]
 ) -> PartResult:
-    """The result with what coarsening cost: steps taken, share shown before and after."""
+    """The result with a report of the coarsening: steps taken, share shown before and after."""
     said = {table.name: table for table in wanted}
     reports = []
     for report in result.reports:
@@ -143,7 +144,7 @@ def _take_step(table: Table, choice: StepsTaken, tried: IndependentPart) -> None
         residual = tried.spec.dimension(tried.spec.table(table.name).dimensions[step.column]).residual
         sizes = sizes.filter(~pl.col(step.column).is_in([*residual, step.into]))
         largest = sizes.sort(["size", step.column], descending=[True, False])[step.column].head(step.keep)
-        kept = largest.sort().to_list()  # their order by size would tell of hidden counts between shown ones
+        kept = largest.sort().to_list()  # an order by size would reveal hidden counts between shown ones
     choice["steps"] += 1
     choice["kept"].append(kept)
 
@@ -181,7 +182,7 @@ def _summed(table: Table, cells: pl.DataFrame, column: str, target: Mapping[str,
 
 
 def _still_there(spec: Spec, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a former pattern whose codes the coarser table still has."""
+    """Rows of an earlier pattern whose codes the coarser table still has."""
     for column, dimension in spec.table(name).dimensions.items():
         links = _links(spec.dimension(dimension))
         if links is not None:
@@ -218,7 +219,7 @@ def _deepest(links: Mapping[str, str | None], at: Mapping[str, str]) -> list[str
 
 
 def _codes(spec: Spec, name: str, column: str, cells: pl.DataFrame) -> list[str]:
-    """The finest codes of a column: of its hierarchy, or those that are found."""
+    """The finest codes of a column: those of its hierarchy, or those in its rows where it has none."""
     dimension = spec.dimension(spec.table(name).dimensions[column])
     links = _links(dimension)
     if links is None:
@@ -229,7 +230,7 @@ def _codes(spec: Spec, name: str, column: str, cells: pl.DataFrame) -> list[str]
 def _target(
     spec: Spec, name: str, column: str, into: str | None, kept: list[str] | None, codes: list[str]
 ) -> dict[str, str]:
-    """Code → the code that it is merged into, for those that go."""
+    """Code → the code that it is merged into, for the codes that disappear."""
     dimension = spec.dimension(spec.table(name).dimensions[column])
     if into is not None and kept is not None:
         return {code: into for code in codes if code not in {*kept, into, *dimension.residual}}
@@ -241,7 +242,7 @@ def _target(
 
 
 def _step(spec: Spec, name: str, column: str, into: str | None, kept: list[str] | None) -> Spec:
-    """The specification after one step on one table's column: the table gets a dimension of its own."""
+    """The specification after one step on a column of a table: the column gets a dimension that only this table has."""
     table = spec.table(name)
     label = table.dimensions[column]
     dimension = spec.dimension(label)

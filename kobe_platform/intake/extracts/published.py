@@ -1,8 +1,9 @@
-"""Published tables as rows: titles and notes put aside, columns of figures one below the other.
+"""Reads a published table into rows: skips titles and notes, and puts the columns of figures below one another.
 
-A file of text is one page, a workbook has one a sheet; each is read by the same rules. Such tables are small (a city's
-towns by age), so they are read as texts at once. Every row keeps the line and, where a figure came from a column of
-many, the number of its column, so that a refusal names the cell.
+Other cities and offices publish figures as tables that people read: a title, a line of column names, records, notes. A
+text file has one such page, a workbook one on each sheet; each page is read by the same rules. The tables are small (a
+city's towns by age), so they are read into memory as texts. Every row keeps its line and, where columns were put below
+one another, the number of its column, so that a refusal can name the cell.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from kobe_platform.intake.extracts.workbooks import read_sheets
 from kobe_platform.vocabulary.rules import rejection
 
 MOST_FIGURES = 20_000_000
-"""Figures of one file: a table that is looked at has far fewer."""
+"""Most figures of one file; a table for readers has far fewer."""
 
 
 _Record = tuple[int, list[str]]
@@ -74,7 +75,7 @@ class _Page:
 
     Attributes:
         at: coordinates: delivery, file and, of a workbook, the number of the sheet.
-        given: what its title and the names of file and sheet say of all rows.
+        given: values that its title and the names of file and sheet give for all rows.
         records: from the column line on.
         line: where they begin.
     """
@@ -87,7 +88,7 @@ class _Page:
 
 @dataclass(frozen=True, repr=False)
 class _Heads:
-    """What the columns of a file are, by their place."""
+    """What each column of a file is, by its place."""
 
     plain: Mapping[str, int]
     spread: Mapping[int, Mapping[str, str]]
@@ -117,7 +118,7 @@ def _text(source: TextSource, layout: Layout, table: PublishedTable) -> Iterator
 
 
 def _sheets(source: TextSource, layout: Layout, table: PublishedTable) -> Iterator[_Page]:
-    """The sheets that the contract reads; every other must be named by it too."""
+    """The sheets that the contract reads; the contract must name the others as skipped."""
     wanted, others = re.compile(table.sheets or ".*"), re.compile(table.other_sheets or "(?!)")
     read = 0
     for sheet in read_sheets(source.data, source.at):
@@ -143,7 +144,7 @@ def _sheets(source: TextSource, layout: Layout, table: PublishedTable) -> Iterat
 
 
 def _evened(records: list[_Record]) -> list[_Record]:
-    """Records of one length: a sheet's rows end with their last filled cell."""
+    """Records of one length; those of a sheet end with their last filled cell and are padded."""
     width = max((len(fields) for _, fields in records), default=0)
     return [(line, fields + [""] * (width - len(fields))) for line, fields in records]
 
@@ -160,7 +161,7 @@ def _read_page(page: _Page, contract: Contract, table: PublishedTable) -> Publis
 
 
 def _filled(rows: list[_Record], place: int) -> list[_Record]:
-    """Rows in which a blank of one column is the text above."""
+    """Rows in which a blank in a column is replaced by the text above it."""
     above, filled = "", []
     for line, fields in rows:
         above = fields[place] if fields[place].strip() else above
@@ -169,7 +170,7 @@ def _filled(rows: list[_Record], place: int) -> list[_Record]:
 
 
 def _joined(pages: Sequence[PublishedFigures], at: Mapping[str, Coordinate]) -> PublishedFigures:
-    """The pages of a file one below the other."""
+    """The rows of all pages of a file in one table."""
     if (figures := sum(len(page.lines) for page in pages)) > MOST_FIGURES:
         raise rejection("table.figures", **at, figures=figures, most=MOST_FIGURES)
     return PublishedFigures(
@@ -193,7 +194,7 @@ def _check_encoding(source: TextSource, layout: Layout) -> None:
 
 
 def _given(at: Mapping[str, Coordinate], title: str, table: PublishedTable) -> dict[str, str]:
-    """What the title and the file's name say of all rows."""
+    """Values that the title and the file's name give for all rows."""
     given: dict[str, str] = {}
     for where, text, find in (
         ("title", title, re.compile(table.title).search),
@@ -300,7 +301,7 @@ def _empty(rows: list[_Record], place: int) -> bool:
 
 
 def _check_widths(at: Mapping[str, Coordinate], rows: list[_Record], width: int) -> None:
-    """Every record has as many fields as there are columns; what stands beyond them is blank."""
+    """Check that every record has as many fields as there are columns; further fields must be blank."""
     for line, fields in rows:
         if len(fields) < width or any(field.strip() for field in fields[width:]):
             said = for_a_record(fields)
