@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -36,6 +36,7 @@ class PublishedTable(BaseModel):
         fill_down: columns whose blanks take the value above: a cell that is merged over rows stands in the first only.
         sheets: of workbooks: all of the name of a sheet that is read; empty where there is one sheet.
         other_sheets: sheets whose names are like this are passed over.
+        hidden_cells: of workbooks: filled cells in hidden rows and columns refuse the delivery, or are read as others.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +51,7 @@ class PublishedTable(BaseModel):
     fill_down: tuple[str, ...] = ()
     sheets: str = ""
     other_sheets: str = ""
+    hidden_cells: Literal["refuse", "read"] = "refuse"
 
     @field_validator("title", "file_name", "spread", "skip", "sheets", "other_sheets")
     @classmethod
@@ -84,7 +86,7 @@ def table_faults(layouts: Sequence[Layout], columns: Sequence[Column], public: b
             yield f"a table gives {unknown[0]}, which is no column that is read"
         if unknown := sorted(set(table.fill_down) - (known.keys() - table.given)):
             yield f"fill_down names {unknown[0]}, which is no column of the file that is read"
-        if (table.sheets or table.other_sheets) and layout.form != "workbook":
+        if (table.sheets or table.other_sheets or table.hidden_cells == "read") and layout.form != "workbook":
             yield "sheets are those of a workbook"
         if bool(table.spread) != bool(table.figures):
             yield "spread and figures belong together"

@@ -20,8 +20,11 @@ from kobe_platform.custody.durable import disk_fault, storage_error
 from kobe_platform.errors import Coordinate, PlatformError
 from kobe_platform.privacy.telling import Told, in_words, show_what_was_told
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.coordinates import place
 
 REDACTED_LOGGER = "dagster.redacted_errors"
+TOLD_FIRST = "1 内容と場所"
+"""Metadata of an error that the UI shows before any other: digits sort before letters."""
 _NO_ROOM_BYTES = 2**20
 
 
@@ -100,8 +103,12 @@ def border(**at: Coordinate) -> Iterator[None]:
 
 
 def error_metadata(error: PlatformError) -> dict[str, str]:
-    """An error as Dagster's metadata: its code, coordinates, the sentence for screens, and what to do next."""
-    words = {"code": error.code, "ja": error.ja, "remedy": error.remedy}
+    """An error as Dagster's metadata: its code, coordinates, the sentence for screens, and what to do next.
+
+    The UI sorts by name and cuts long lists off in a run's events, so the sentence with its place has a name that comes
+    first.
+    """
+    words = {TOLD_FIRST: error.ja + place(error.at), "code": error.code, "ja": error.ja, "remedy": error.remedy}
     return {**{name: text for name, text in words.items() if text}, **_places(error)}
 
 

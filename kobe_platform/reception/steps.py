@@ -27,7 +27,7 @@ from kobe_platform.reception.accounting import combined
 from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
 from kobe_platform.reception.vintages import difference
 from kobe_platform.vocabulary.months import month_before
-from kobe_platform.vocabulary.rules import hold, rejection
+from kobe_platform.vocabulary.rules import hold, rejection, worded_for
 
 
 def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionStore, home: Path) -> Partition:
@@ -42,8 +42,9 @@ def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionSto
     if partition is None:
         try:
             taken = take_in(delivery, contract, previous_sequence=previous_sequence(home, delivery))
-            refuse_exchanged(delivery, contract, store, taken.frame, stage="raw")
-            hold_revision(delivery, contract, store, home, taken.frame)
+            with worded_for(contract.sensitivity):
+                refuse_exchanged(delivery, contract, store, taken.frame, stage="raw")
+                hold_revision(delivery, contract, store, home, taken.frame)
         except DeliveryRejected as error:
             write_receipt(home, delivery, "rejected", error)
             raise

@@ -52,6 +52,7 @@ from kobe_platform.statistics.inputs import (
 from kobe_platform.statistics.protection import specification
 from kobe_platform.vocabulary.codes import Hierarchy, districts
 from kobe_platform.vocabulary.months import shifted
+from kobe_platform.vocabulary.rules import worded_for
 
 SEEN = "audit_seen"
 """The fact of a published partition that says what the audit of its group saw (:func:`attesting.seen`)."""
@@ -275,8 +276,9 @@ def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore
         return unchanged
     try:
         taken = take_in(delivery, contract)
-        refuse_exchanged(delivery, contract, store, taken.frame, stage=identity.stage)
-        hold_revision(delivery, contract, store, home)
+        with worded_for(contract.sensitivity):
+            refuse_exchanged(delivery, contract, store, taken.frame, stage=identity.stage)
+            hold_revision(delivery, contract, store, home)
     except DeliveryRejected as error:
         write_receipt(home, delivery, "rejected", error)
         raise

@@ -7,16 +7,38 @@ its identifier and adds coordinates; no sentence about a delivery is written any
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kobe_platform.errors import ConfigurationError, Coordinate, DeliveryHeld, DeliveryRejected
+from kobe_platform.errors import ConfigurationError, Coordinate, DeliveryHeld, DeliveryRejected, PlatformError
 
 RULES = Path(__file__).resolve().parents[2] / "assets" / "vocabulary" / "rules.toml"
+
+
+_Refusal = TypeVar("_Refusal", bound=PlatformError)
+
+
+class PublicWords(BaseModel):
+    """What a rule says of public figures where that differs: they come from a published table and no core system.
+
+    Attributes:
+        en: what is wrong, in English.
+        ja: the same in Japanese.
+        remedy: what the sender should do, in English.
+        remedy_ja: the same in Japanese.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    en: str | None = None
+    ja: str | None = None
+    remedy: str
+    remedy_ja: str
 
 
 class IntakeRule(BaseModel):
@@ -30,6 +52,7 @@ class IntakeRule(BaseModel):
         ja: the same in Japanese, for screens.
         remedy: what the sender (for ``hold``: the operator) should do, in English.
         remedy_ja: the same in Japanese.
+        public: the words for public figures; absent where the rule's own fit both.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +63,11 @@ class IntakeRule(BaseModel):
     ja: str
     remedy: str
     remedy_ja: str
+    public: PublicWords | None = None
+
+    def of_public_figures(self) -> IntakeRule:
+        """The rule in the words for public figures."""
+        return self.model_copy(update=self.public.model_dump(exclude_none=True)) if self.public else self
 
 
 @cache
@@ -71,15 +99,32 @@ def _incomplete(name: str) -> ConfigurationError:
 
 def rejection(rule: str, **at: Coordinate) -> DeliveryRejected:
     """The error that refuses a delivery by ``rule``; ``at`` holds coordinates only, never values."""
-    named = rules()[rule]
-    return DeliveryRejected(
-        named.en, code=rule, at={**at, "rule": rule}, remedy=named.remedy, ja=f"{named.ja}。{named.remedy_ja}"
-    )
+    return _said(DeliveryRejected, rules()[rule], at)
 
 
 def hold(rule: str, **at: Coordinate) -> DeliveryHeld:
     """The error that leaves a delivery to an operator by ``rule``."""
-    named = rules()[rule]
-    return DeliveryHeld(
-        named.en, code=rule, at={**at, "rule": rule}, remedy=named.remedy, ja=f"{named.ja}。{named.remedy_ja}"
-    )
+    return _said(DeliveryHeld, rules()[rule], at)
+
+
+def _said(kind: type[_Refusal], rule: IntakeRule, at: Mapping[str, Coordinate]) -> _Refusal:
+    ja = f"{rule.ja}。{rule.remedy_ja}"
+    return kind(rule.en, code=rule.id, at={**at, "rule": rule.id}, remedy=rule.remedy, ja=ja)
+
+
+@contextmanager
+def worded_for(sensitivity: str) -> Iterator[None]:
+    """Let refusals of a source's delivery say what its sender can do: public figures come from no core system.
+
+    Args:
+        sensitivity: the contract's; all but ``public`` have the words of the rule itself.
+
+    Raises:
+        DeliveryRejected, DeliveryHeld: as they were raised inside, with the same coordinates.
+    """
+    try:
+        yield
+    except (DeliveryRejected, DeliveryHeld) as error:
+        if sensitivity != "public" or error.code not in rules():
+            raise
+        raise _said(type(error), rules()[error.code].of_public_figures(), error.at) from None

@@ -66,7 +66,7 @@ def audit_report(settings: Settings, database: Engine, first: date, last: date) 
     happened = events(database, since, until)
     sections = (
         _legal_bases(settings.contracts, last),
-        _deliveries(settings.receipts, since, until),
+        _deliveries(settings, since, until),
         _key_use(settings.key_log, since, until),
         _applications(happened),
         _releases(settings.releases, since, until),
@@ -92,17 +92,19 @@ def _legal_bases(folder: Path, day: date) -> Section:
     return Section("データの法的根拠", heads, tuple(rows), "データの契約")
 
 
-def _deliveries(folder: Path, since: datetime, until: datetime) -> Section:
+def _deliveries(settings: Settings, since: datetime, until: datetime) -> Section:
     names = {"accepted": "受理", "rejected": "却下", "held": "保留"}
+    titles = {name: contract.title for name, contract in load_contracts(settings.contracts).items()}
     rows = []
-    for path in sorted(folder.rglob("*.json")):
+    for path in sorted(settings.receipts.rglob("*.json")):
         receipt = read_receipt(path)
         if receipt is None or receipt.get("status") not in names or not since <= _moment(receipt, path) < until:
             continue
         error = receipt.get("error") or {}
         count = receipt.get("facts", {}).get("rows", "")
         why = f"{error['ja']}{place(error['at'])} [{error['code']}]" if error else ""
-        rows.append((receipt["source"], receipt["month"], names[receipt["status"]], count, why))
+        title = titles.get(receipt["source"], receipt["source"])  # a source whose contract was taken away
+        rows.append((title, receipt["month"], names[receipt["status"]], count, why))
     return Section("提供データの受入れ", ("データ", "月", "結果", "行数", "理由"), tuple(rows), "受領書")
 
 

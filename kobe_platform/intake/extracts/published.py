@@ -133,6 +133,8 @@ def _sheets(source: TextSource, layout: Layout, table: PublishedTable) -> Iterat
         if sheet.hidden:
             raise rejection("workbook.hidden", **at)
         rows = list(sheet.rows)
+        if table.hidden_cells == "refuse" and (unseen := sheet.unseen.first_filled(rows)):
+            raise rejection("workbook.hidden_cells", **at, **unseen)
         if len(rows) <= layout.leading:
             raise rejection("file.leading", **at, records=layout.leading)
         title = "\n".join(",".join(fields) for fields in rows[: layout.leading])

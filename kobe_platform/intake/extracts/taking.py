@@ -23,7 +23,7 @@ from kobe_platform.intake.extracts.published import PublishedFigures, read_publi
 from kobe_platform.intake.extracts.screening import Screening, screen
 from kobe_platform.intake.manifest import Manifest, ManifestFile
 from kobe_platform.vocabulary.clock import today
-from kobe_platform.vocabulary.rules import rejection
+from kobe_platform.vocabulary.rules import rejection, worded_for
 
 ENCODING = "delivery_encoding"
 """Column of raw that names the encoding of its row's bytes, so that they can be read without the delivery."""
@@ -79,6 +79,11 @@ def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | 
             remedy="renew the basis and its days in the contract, with the section that owns the data",
             ja="このデータの法的根拠の期間外です。取り込みません",
         )
+    with worded_for(contract.sensitivity):
+        return _taken(delivery, contract, previous_sequence)
+
+
+def _taken(delivery: Delivery, contract: Contract, previous_sequence: int | None) -> Taken:
     manifest = verify_manifest(delivery, contract, previous_sequence=previous_sequence)
     layout = _layout(contract, manifest)
     normalised: dict[str, int] = {}

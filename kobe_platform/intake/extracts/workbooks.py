@@ -2,8 +2,8 @@
 
 A workbook is a ZIP archive that a stranger made: its entries are counted, measured and unpacked within limits first,
 and only parts that passed are given to the library that reads them (openpyxl, row by row). What would do something
-(macros, links to other files, embedded objects) or show something else than was looked at (hidden sheets, formulas
-without a value, cells with an error) is refused.
+(macros, links to other files, embedded objects) or show something else than was looked at (hidden sheets, rows and
+columns, formulas without a value, cells with an error) is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from kobe_platform.errors import Coordinate
+from kobe_platform.intake.extracts.hidden_cells import HiddenCells, hidden_cells
 from kobe_platform.vocabulary.rules import rejection
 
 LARGEST_WORKBOOK = 16 << 20
@@ -51,12 +52,17 @@ _At = Mapping[str, Coordinate]
 
 @dataclass(frozen=True, repr=False)
 class Sheet:
-    """A sheet's name, its number among the tabs (from 1), whether it is hidden, and its rows as texts."""
+    """A sheet's name, its number among the tabs (from 1), whether it is hidden, and its rows as texts.
+
+    Attributes:
+        unseen: its rows and columns that are hidden.
+    """
 
     name: str
     number: int
     hidden: bool
     rows: Iterator[list[str]]
+    unseen: HiddenCells
 
 
 def read_sheets(data: bytes | memoryview, at: _At) -> Iterator[Sheet]:
@@ -79,7 +85,14 @@ def read_sheets(data: bytes | memoryview, at: _At) -> Iterator[Sheet]:
             continue
         place = {**at, "sheet": number}
         rows = _rows(book[name], written[name] if written else None, place)
-        yield Sheet(name, number, states[name] != "visible", rows)
+        yield Sheet(name, number, states[name] != "visible", rows, _unseen(book[name], parts, place))
+
+
+def _unseen(sheet, parts: Mapping[str, bytes], at: _At) -> HiddenCells:
+    try:
+        return hidden_cells(parts[sheet._worksheet_path])
+    except (KeyError, ValueError):
+        raise rejection("workbook.unreadable", **at) from None
 
 
 def _parts(data: bytes | memoryview, at: _At) -> dict[str, bytes]:

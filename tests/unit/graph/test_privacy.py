@@ -13,7 +13,7 @@ from dagster_shared.serdes import serialize_value
 from assets.dashboards import release_facts
 from kobe_platform.definitions import build_definitions, installation_resources
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.privacy.border import border
+from kobe_platform.privacy.border import border, error_metadata
 from kobe_platform.privacy.instance import open_instance, prepare_instance
 from kobe_platform.privacy.io_manager import RefusingIOManager
 from kobe_platform.privacy.metadata import MetadataRefused, allowed
@@ -87,6 +87,13 @@ def test_the_border_tells_the_place_of_an_error_of_a_library_and_withholds_its_m
         fails_in_polars()
     assert "border.withheld" in caught.value.description and "ComputeError" in caught.value.description
     assert CANARY not in caught.value.description
+
+
+def test_the_ui_shows_the_sentence_and_the_place_of_an_error_before_its_coordinates():
+    at = {"delivery": "x/2025-07", "file": "a.csv", "line": 7, "column": "value"}
+    told = error_metadata(DeliveryRejected("a row is wrong", code="x.y", at=at, ja="行が誤っています"))
+    assert told[min(told)] == "行が誤っています（ファイル a.csv、7行目、項目 value）", "the UI sorts by name"
+    assert told["code"] == "x.y" and told["at/line"] == "7"
 
 
 def test_the_border_keeps_the_description_in_the_event_log(instance):

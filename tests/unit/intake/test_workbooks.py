@@ -180,6 +180,60 @@ def test_a_hidden_sheet_is_read_by_nobody(tmp_path, state):
     assert taken(tmp_path, WARDS, saved(book), 6).height == 24
 
 
+def with_hidden(row: int | None = None, column: str = "") -> bytes:
+    """The wards with a hidden row or column of the last sheet."""
+    book = wards()
+    sheet = book["灘区"]
+    for dimension in [sheet.row_dimensions[row]] if row else [sheet.column_dimensions[column]]:
+        dimension.hidden = True
+    return saved(book)
+
+
+def flat(old: str, new: str) -> bytes:
+    """The wards with a row without height, or a column without width, in the last sheet."""
+    return replaced(saved(wards()), "xl/worksheets/sheet3.xml", old, new)
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (with_hidden(row=6), {"sheet": 3, "line": 6}),
+        (with_hidden(row=8), {"sheet": 3, "line": 8}),  # a note
+        (with_hidden(row=1), {"sheet": 3, "line": 1}),  # the title
+        (flat('<row r="6">', '<row r="6" ht="0" customHeight="1">'), {"sheet": 3, "line": 6}),
+        (with_hidden(column="E"), {"sheet": 3, "line": 3, "column_number": 5}),
+        (
+            flat("<sheetData>", '<cols><col min="5" max="5" width="0"/></cols><sheetData>'),
+            {"sheet": 3, "line": 3, "column_number": 5},
+        ),
+    ],
+)
+def test_a_hidden_row_or_column_with_values_is_refused_unless_the_contract_reads_it(tmp_path, data, place):
+    told = refusal(tmp_path, data, WARDS, 6)
+    assert {"code": "workbook.hidden_cells", **place}.items() <= told.items()
+    read = contract_with(WARDS, hidden_cells="read")
+    assert taken(tmp_path, read, data, 6).height == 24
+
+
+def contract_with(read, **more: str):
+    layout = read.layouts[0]
+    table = layout.table.model_copy(update=more)
+    return read.model_copy(update={"layouts": (layout.model_copy(update={"table": table}),)})
+
+
+def test_hidden_rows_and_columns_without_values_hide_nothing(tmp_path):
+    book = wards()
+    book["灘区"].row_dimensions[40].hidden = book["灘区"].column_dimensions["Z"].hidden = True
+    book["目次"].row_dimensions[1].hidden = True  # a sheet that is passed over
+    assert taken(tmp_path, WARDS, saved(book), 6).height == 24
+
+
+def test_descriptions_of_more_columns_than_a_sheet_has_are_refused_without_long_work(tmp_path):
+    columns = "<cols>" + '<col min="1" max="999999999" hidden="1"/>' * 17_000 + "</cols><sheetData>"
+    data = replaced(saved(towns()), "xl/worksheets/sheet1.xml", "<sheetData>", columns)
+    assert refusal(tmp_path, data)["code"] == "workbook.unreadable"
+
+
 def test_days_are_read_by_their_format_and_a_bare_serial_is_refused(tmp_path):
     book = towns(["甲町", date(2025, 7, 1), 5], ["乙町", datetime(2025, 7, 31), 6], ["丙町", "令和7年7月2日", 7])
     book.active["B2"].number_format = '[$-411]ggge"年"m"月"d"日"'

@@ -27,6 +27,10 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     told["error"] = {"code": "file.hash", "ja": "ハッシュ値が違います", "at": {"file": "a.csv", "rule": "file.hash"}}
     (folder / "111111111111.rejected.json").write_text(json.dumps(told))
     (folder / "222222222222.accepted.json").touch()  # as a power cut can leave one
+    other = settings.receipts / "28100/former_system/2026-10"
+    other.mkdir(parents=True)
+    without_contract = {**told, "source": "former_system", "content_hash": "3" * 64}
+    (other / "333333333333.rejected.json").write_text(json.dumps(without_contract))
     settings.key_log.parent.mkdir(parents=True)
     entry = {"time": f"{today()}T00:30:00+00:00", "principal": "platform", "action": "unwrap", "purpose": "lake"}
     settings.key_log.write_text((json.dumps(entry) + "\n") * 3)
@@ -34,7 +38,10 @@ def test_the_report_tells_deliveries_keys_releases_and_refusals(app):
     visitor(app).post("/sign-in", data={"login": "clerk", "password": "x"}, headers={"origin": ORIGIN})
     report = audit_report(settings, database, today() - timedelta(days=1), today())
     why = "ハッシュ値が違います（ファイル a.csv） [file.hash]"
-    assert rows(report, "提供データの受入れ") == (("resident_register", "2026-10", "却下", "", why),)
+    assert rows(report, "提供データの受入れ") == (
+        ("former_system", "2026-10", "却下", "", why),
+        (load_contracts(settings.contracts)["resident_register"].title, "2026-10", "却下", "", why),
+    )
     assert rows(report, "鍵の使用") == (("platform", "unwrap", "lake", 3),)
     assert [row[0] for row in rows(report, "公開")] == ["0001-0123456789ab"]
     assert {("clerk", "access", "/audit-report", 1), ("clerk", "sign_in.password", "", 1)} <= set(
