@@ -1,1 +1,1 @@
-"""The asset graph: one module a stage, derived from contracts, statistics and pages."""
+"""Defines Dagster's assets from contracts, statistics and pages, with one module for each stage."""

@@ -1,1 +1,1 @@
-"""Asset checks, one module a concern; all are made by :mod:`checks.factory`."""
+"""Defines Dagster's asset checks, with one module for each subject; :mod:`checks.factory` makes them."""

@@ -1,4 +1,4 @@
-"""Dagster resources: typed handles on the inbox, the lake with its keys, the releases, governance."""
+"""Gives Dagster's assets, checks and sensors the inbox, the lake with its keys, the releases and governance."""
 
 from resources.governance import Governance
 from resources.inbox import Inbox

@@ -1,9 +1,8 @@
-"""Notices to the operators, by mail and to a webhook inside the city's network; silent without a settings file.
+"""Sends notices to the operators, by mail and to a webhook inside the city's network, as ``alerts.toml`` says.
 
-A caller makes a :class:`Notice` of each thing that somebody should see to *now*, and passes them all to
-:func:`deliver` as often as it likes: each channel gets every notice once. See docs/alerts.md.
-
-What deserves a notice is decided by the callers (sensors, ``planning.notices``), not here.
+A caller makes a :class:`Notice` of everything that a person should look at *now*, and passes all of them to
+:func:`deliver`, as often as it likes: each channel gets every notice once. Without ``alerts.toml`` nothing is sent. See
+docs/alerts.md. The callers (sensors, ``planning.notices``) decide what is worth a notice.
 """
 
 from kobe_platform.alerts.config import AlertSettings, Mail, Webhook, alerts_file, describe, load_alerts

@@ -1,1 +1,1 @@
-"""Measurements of the platform beside plain scripts (``kobe bench``); nothing of the product imports them."""
+"""Measures time and memory of the platform beside plain scripts (``kobe bench``); the rest does not import it."""

@@ -1,4 +1,4 @@
-"""The command line: ``main`` mounts every room's commands; ``run`` and ``demo`` drive the whole platform.
+"""The command line ``kobe``: ``main`` mounts the commands of all packages; ``run`` and ``demo`` run the whole platform.
 
-A command that belongs to one room stands in that room's ``commands.py``.
+A command that belongs to one package is in that package's ``commands.py``.
 """

@@ -1,8 +1,8 @@
-"""Contracts: models of what a core system hands over: its columns and codes, their sensitivity, rules and legal basis.
+"""Reads contracts: a source's columns and codes, their sensitivity, the rule applied to each, and the legal basis.
 
 ``columns`` is the registry of abstraction rules as models, ``model`` the contract, ``loading`` reads the files.
 
-The contracts themselves are data (``assets/contracts``). Carrying out a rule is the matter of ``extracts`` and
+The contracts themselves are data (``assets/contracts``). Rules are carried out in ``intake.extracts`` and
 ``abstraction``.
 """
 

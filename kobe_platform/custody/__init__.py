@@ -1,4 +1,4 @@
-"""Custody: the keys, the one encrypted file format, pseudonyms, and the log of every use of a key.
+"""Keeps the keys, encrypts and opens files, computes pseudonyms, and logs every use of a key.
 
-Which rows a file holds, and how long they are kept, is the matter of ``lake``; who may do what, of ``governance``.
+Which rows a file has and how long they are kept is decided in ``lake``, who may do what in ``governance``.
 """

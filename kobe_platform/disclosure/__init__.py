@@ -1,9 +1,10 @@
-"""Disclosure control: nobody can be worked out from what is published.
+"""Protects published tables: hides cells so that no small count can be computed from the rest, and audits the result.
 
-:func:`protect` hides the cells of tables that would tell of few people, and others so that those cannot be worked out.
-:func:`audit` attacks what :func:`protect` made. Both read a :class:`Spec`: tables, hierarchies, rules, relations.
+:func:`protect` hides cells with few people (primary suppression), and further cells so that the first cannot be
+computed from sums (secondary suppression). :func:`audit` attacks the result of :func:`protect`. Both read a
+:class:`Spec`: tables, hierarchies, rules, relations.
 
-Counting, the platform's own tables and their relations stand in ``statistics``; this room knows no source and no city.
+Counting, the platform's own tables and their relations are in ``statistics``; nothing here depends on a city.
 """
 
 from typing import TYPE_CHECKING

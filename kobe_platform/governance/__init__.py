@@ -1,8 +1,8 @@
-"""Governance: who may do what, on which ground, and the record of it.
+"""Keeps accounts, applications for the use of data and their approvals, and a record of what people did.
 
-:mod:`schema`, :mod:`database` hold the data (SQLite, or PostgreSQL by URL); :mod:`people`, :mod:`passwords`,
-:mod:`sessions` accounts; :mod:`applications` the データ利用申請書 and :mod:`approvals` what follows for dashboards;
-:mod:`trail` what happened; :mod:`report` the page for the privacy officer.
+The data is in a database (:mod:`schema`, :mod:`database`). :mod:`people`, :mod:`passwords` and :mod:`sessions` are
+about accounts, :mod:`applications` is about the データ利用申請書, :mod:`approvals` says which dashboards are approved,
+:mod:`trail` is the record.
 
-Sign-in and screens stand in ``web``; keys and their log in ``custody``.
+Sign-in and screens are in ``web``; keys and their log in ``custody``.
 """

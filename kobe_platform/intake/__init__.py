@@ -1,4 +1,4 @@
-"""From a delivery folder to typed columns: the inbox and its receipts, extracts read by contract, screening for leaks.
+"""Finds deliveries in the inbox, reads their extracts by contract, screens them for faults and leaks, writes receipts.
 
-Nothing is computed from the rows here (``abstraction``) and nothing is kept (``lake``); ``reception`` drives the steps.
+Columns are derived in ``abstraction`` and stored in ``lake``; ``reception`` calls the steps in order.
 """

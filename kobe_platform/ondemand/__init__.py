@@ -1,6 +1,6 @@
-"""On-demand statistics: what analysts may ask, answered like a publication and recorded as one.
+"""Answers questions of analysts: counts a table by the menu, protects and audits it, and records it as a release.
 
-The form on screen stands in ``web``; counting and protection are those of ``statistics`` and ``disclosure``.
+The form on screen is in ``web``; counting and protection are those of ``statistics`` and ``disclosure``.
 """
 
 from kobe_platform.ondemand.answers import Answer, answer

@@ -1,4 +1,5 @@
-"""What adapts Dagster to an installation: how its processes and runs are started, watched and ended.
+"""Starts, watches and ends Dagster's processes and runs on an installation.
 
-Assets, checks and sensors stand in the graph's own folders; what is outstanding is computed in ``planning``.
+Assets, checks and resources have folders of their own beside this package; what is outstanding is computed in
+``planning``.
 """

@@ -1,4 +1,4 @@
-"""What keeps values out of Dagster: error border, metadata allow-list, refusing IO manager, instance.
+"""Keeps personal values out of Dagster's records: errors, metadata, outputs of ops and the instance's settings.
 
-Rules about published figures stand in ``disclosure``, keys in ``custody``.
+Protection of published figures is in ``disclosure``, keys are in ``custody``.
 """

@@ -1,11 +1,11 @@
-"""Quality of the lake's partitions: what a contract leads us to expect of its columns, and whether they are so.
+"""Checks the quality of the lake's partitions against expectations that are derived from the contracts.
 
 ``suite`` derives the expectations from a contract, written as Great Expectations writes them; ``tally`` counts a
 partition once, by distinct value; ``judging`` decides from the counts; ``partitions`` does all of it for a month of the
-lake; ``second_opinion`` lets Great Expectations judge the same suite (its import costs seconds and 270 MB, so nothing
+lake; ``second_opinion`` has Great Expectations judge the same suite (importing it takes seconds and 270 MB, so nothing
 else imports it).
 
-Rules that refuse a row or a delivery at the door stand in ``extracts``; identities of figures in ``tabulation``.
+Rules that refuse a row or a delivery on arrival are in ``intake.extracts``, identities of figures in ``tabulation``.
 """
 
 from kobe_platform.quality.judging import judge, names, settled

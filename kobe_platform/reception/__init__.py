@@ -1,8 +1,9 @@
-"""Reception: a delivery's way from the inbox to the lake – the three steps, their inputs, receipts, vintages.
+"""Takes a delivery from the inbox to the lake in three steps (take in, abstract, admit) and writes its receipt.
 
-``steps`` holds the steps that the assets call, ``inputs`` what each is made from, ``outcomes`` what the receipts say,
-``vintages`` compares a revised delivery with the one in force. What is due is the plan's matter. Nothing here knows
-Dagster.
+``steps`` has the steps that the assets call, ``inputs`` lists what the result of each is made from, ``outcomes``
+decides what receipts say, and ``vintages`` compares a revised delivery with the one in force. Files are read in
+``intake``, columns are derived in ``abstraction``; which deliveries are due is computed in ``planning``. Nothing here
+imports Dagster.
 """
 
 from kobe_platform.reception.outcomes import receipt_status

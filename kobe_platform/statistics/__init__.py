@@ -1,11 +1,11 @@
-"""Statistics: one SQL file each, counted over the lake, protected by group, published with every margin.
+"""Counts statistics over the lake, each defined by one SQL file, and protects them together by group.
 
 ``loading`` reads and tries the files (``definition`` is their model, ``select`` the reader of SQL), ``compute`` counts,
-``residual_floor`` fills up what is unknown, ``relations`` says what tables say of each other, ``protection``
-protects and audits a group.
+``residual_floor`` brings the unknown of each line to at least k persons, ``relations`` reads which equations hold
+between tables, ``protection`` protects and audits a group.
 
-The statistics themselves are data (``assets/statistics``). Reading and keeping partitions is the matter of
-``tabulation``; the engine that hides cells, of ``disclosure``.
+The statistics themselves are data (``assets/statistics``). Partitions are read and written in ``tabulation``; the
+engine that hides cells is ``disclosure``.
 """
 
 from typing import TYPE_CHECKING

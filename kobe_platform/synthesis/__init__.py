@@ -1,8 +1,9 @@
-"""A synthetic city: residents and movements over months, with real-world dirt, delivered as core systems deliver.
+"""Simulates a made-up city month by month and writes its extracts as core systems deliver them, faults included.
 
-``live`` yields the city month by month; ``synthesize`` writes deliveries; ``truth`` counts independently of both.
+``live`` yields the city month by month; ``synthesize`` writes deliveries; ``truth`` counts the city independently of
+both, for tests to compare with.
 
-For demos, trials and tests only: nothing that handles a real delivery imports this room.
+It is for demos, trials and tests: no code that handles a real delivery imports this room.
 """
 
 from kobe_platform.synthesis.deliveries import CityPlan, WrittenDelivery, live, synthesize

@@ -1,4 +1,8 @@
-"""取消: events that undo one of the same month (both are netted) or of the month before (booked as a correction)."""
+"""Adds cancellations (取消) to a month of the synthetic city: events that undo an earlier event.
+
+An event that is cancelled in the same month is netted with its cancellation. One of the month before was already
+counted, so its cancellation is booked as a correction.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def cancel_former(month: SimulatedMonth) -> None:
-    """Undo a few moves of the former month: out (28), in (09), between wards (59)."""
+    """Undo a few moves of the month before: out (28), in (09), between wards (59)."""
     former = month.city.lately
     share = month.city.parameters.flows.cancelled_later
     for name, undo in (("out", _undo_out), ("in", _undo_in), ("move", _undo_move)):
@@ -36,7 +40,7 @@ def cancel_former(month: SimulatedMonth) -> None:
 
 
 def _undo_out(month: SimulatedMonth, part: dict) -> None:
-    """Who had not left after all is put back where they lived, if nothing else befell them since."""
+    """Put people whose departure is cancelled back where they lived, if no other event followed."""
     r, journal = month.city.residents, month.journal
     people = part["person"]
     still = (r.state[people] == MOVED_OUT) & (r.history[people] == part["history"])
@@ -59,14 +63,14 @@ def _undo_out(month: SimulatedMonth, part: dict) -> None:
 
 
 def _one_head(r, people: np.ndarray) -> None:
-    """Leave one head a household among ``people``."""
+    """Leave one head in each household among ``people``."""
     heads = people[r.head[people]]
     r.head[heads] = False
     r.head[heads[np.unique(r.household[heads], return_index=True)[1]]] = True
 
 
 def _undo_in(month: SimulatedMonth, part: dict) -> None:
-    """Who had not come after all is taken off again (state 9), if nothing else befell them since."""
+    """Take people whose arrival is cancelled off the register (state 9), if no other event followed."""
     r, journal = month.city.residents, month.journal
     people = part["person"]
     home = r.household[people]
@@ -85,7 +89,7 @@ def _undo_in(month: SimulatedMonth, part: dict) -> None:
 
 
 def _undo_move(month: SimulatedMonth, part: dict) -> None:
-    """Who had not moved after all is put back into the former household; lone movers whose household lives on."""
+    """Put people whose move is cancelled back into the old household, if they moved alone and it still exists."""
     r, journal = month.city.residents, month.journal
     people, home = part["person"], part["household_before"]
     still = (

@@ -1,4 +1,4 @@
-"""The state of the synthetic city: everyone who lives or lived there, and their households, as parallel arrays."""
+"""Holds the state of the synthetic city: all present and past residents and their households, as parallel arrays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESIDENT, MOVED_OUT, DEAD, REMOVED = 1, 2, 3, 9
 
 @dataclass
 class Residents:
-    """One entry a person, living here or not; the index is the person and stays so for ever.
+    """One entry for each person, present or past; a person keeps the same index.
 
     Dates are days since 1970-01-01. ``nationality`` indexes the city's nationalities and ``previous`` its counterparts;
     ``status`` is the two-digit residence status as a number; all three are ``NONE`` where they do not apply.
@@ -80,7 +80,7 @@ class Residents:
 
 @dataclass
 class Households:
-    """One entry a 世帯番号 ever given; ``blank`` says whether the core system left 小学校区 blank."""
+    """One entry for each 世帯番号; ``blank`` says whether the core system left 小学校区 blank."""
 
     plot: np.ndarray
     lot: np.ndarray
@@ -91,7 +91,7 @@ class Households:
         return len(self.plot)
 
     def found(self, plot: np.ndarray, lot: np.ndarray, sub: np.ndarray, blank: np.ndarray) -> np.ndarray:
-        """Found new households; returns their indices."""
+        """Add new households; returns their indices."""
         first = len(self)
         self.plot = np.concatenate([self.plot, plot])
         self.lot = np.concatenate([self.lot, lot])
@@ -134,7 +134,7 @@ class City:
         return self.geography.plot_ward[self.households.plot[households]]
 
     def generator(self, purpose: str) -> np.random.Generator:
-        """A generator for one purpose of the present month; independent of what else was drawn."""
+        """A random generator for one purpose in the present month, independent of those for other purposes."""
         return np.random.default_rng([self.seed, int(self.month.astype(np.int64)) + 12_000, *purpose.encode()])
 
 

@@ -1,4 +1,4 @@
-"""``kobe synthesize``: a synthetic city's deliveries in an inbox."""
+"""The command ``kobe synthesize``, which writes deliveries of a synthetic city into an inbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Quirks of tables, files, manifests and folders: planted on request, most of them reason to reject a delivery."""
+"""Damages whole tables, files, manifests and folders of a synthetic delivery, as each quirk asks.
+
+These quirks are planted on request only; intake rejects a delivery for most of them.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ def _middle_line(data: bytes) -> tuple[int, int]:
 
 
 def _undecodable(data: bytes, rng: np.random.Generator, encoding: str) -> bytes:
-    """Two bytes of a value in the middle become ones that are no character in any of the encodings."""
+    """Two bytes of a value in the middle become bytes that are no character in any of the encodings."""
     start, _ = _middle_line(data)
     place = data.index(b",", start) if b"," in data[start : start + 64] else start + 200
     return data[: place - 2] + b"\x81 " + data[place:]
 
 
 def _two_encodings(data: bytes, rng: np.random.Generator, encoding: str) -> bytes:
-    """Some lines of the file stand in the other encoding (several: a single one could decode by chance)."""
+    """Some lines of the file get the other encoding (several, since a single one could decode by chance)."""
     codec, other = ("cp932", "utf-8") if encoding == "cp932" else ("utf-8", "cp932")
     start, _ = _middle_line(data)
     end = start
@@ -85,7 +88,7 @@ def _thinned(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
 
 
 def _revised(table: ExtractTable, rng: np.random.Generator) -> ExtractTable:
-    """Some rows say something else than when the month was sent first."""
+    """Some rows have other values than in the first delivery of the month."""
     changed = pl.Series(rng.random(table.rows.height) < 0.001)
     other = pl.when(pl.col("sex") == "1").then(pl.lit("2")).otherwise(pl.lit("1"))
     return replace(table, rows=table.rows.with_columns(sex=pl.when(changed).then(other).otherwise("sex")))

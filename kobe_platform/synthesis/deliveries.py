@@ -1,4 +1,4 @@
-"""From months in the synthetic city's life to delivery folders in an inbox."""
+"""Lets the synthetic city live through the planned months and writes each month's deliveries into an inbox."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from kobe_platform.synthesis.writer import Form, describe_file, write_delimited,
 
 MUNICIPALITY = load().city.code
 SMALLEST_CITY = 900
-"""Below it some ward could not fill its districts and families."""
+"""Least number of residents; with fewer, a ward could not fill its districts and families."""
 EARLIEST, LATEST = np.datetime64("2013-01"), np.datetime64("2070-12")
-"""Foreign residents have stood on the register since July 2012; texts of days end with 2079."""
+"""First and last month: foreign residents are on the register since July 2012; texts of days end with 2079."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class CityPlan:
         out: the inbox; deliveries land in ``out/MUNICIPALITY/SOURCE/YYYY-MM``.
         residents: people at the start. first, last: months ``YYYY-MM``, both included. seed: same seed, same bytes.
         form: encoding and layout of the two personal sources; the public ones are UTF-8 and delimited.
-        dirt: 0 (clean) … 1: how much of the everyday dirt is mixed in; never anything that rejects a delivery.
+        dirt: 0 (clean) … 1: how many of the everyday quirks are mixed in; none of them rejects a delivery.
         quirks: requests (``NAME`` or ``NAME@YYYY-MM:source``), see :func:`kobe_platform.synthesis.quirks.requested`.
         truth: folder for ``YYYY-MM.json`` with independent counts, outside the inbox; None writes none.
     """
@@ -72,7 +72,7 @@ class CityPlan:
 
     @property
     def months(self) -> list[np.datetime64]:
-        """The months in order; empty when they are no months, run backwards, or lie before 2013 or after 2070."""
+        """The months in order; empty when they are not valid, in reverse order, before 2013 or after 2070."""
         try:
             first, last = np.datetime64(self.first, "M"), np.datetime64(self.last, "M")
         except ValueError:
@@ -94,7 +94,7 @@ class WrittenDelivery:
 
 
 def live(residents: int, first: str, last: str, seed: int = 0) -> Iterator[tuple[City, Events]]:
-    """The city at each month's end with the month's events; the same object goes on changing."""
+    """The city at each month's end with the month's events; it is the same object, which changes each month."""
     start, end = np.datetime64(first, "M"), np.datetime64(last, "M")
     city = found_city(residents, start - 1, seed)
     while city.month < end:
@@ -102,7 +102,7 @@ def live(residents: int, first: str, last: str, seed: int = 0) -> Iterator[tuple
 
 
 def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None) -> list[WrittenDelivery]:
-    """Write every delivery of the plan; what stands in their folders is replaced.
+    """Write every delivery of the plan; files in their folders are replaced.
 
     Args:
         report: called with a line about each step as it begins.
@@ -177,7 +177,7 @@ def _deliver_public(plan: CityPlan, source: str, month: str, rows: pl.DataFrame)
 
 
 def _folder(plan: CityPlan, source: str, month: str) -> Path:
-    """The delivery's folder, emptied of a former delivery (its manifest first)."""
+    """The delivery's folder, emptied of an earlier delivery (its manifest first)."""
     folder = plan.out / MUNICIPALITY / source / month
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)

@@ -1,4 +1,7 @@
-"""Quirks of single rows: what the everyday mix (``--dirt``) plants, and what is planted on request only."""
+"""Changes and adds single rows of a synthetic extract, as each quirk of rows asks.
+
+Some of these quirks belong to the everyday mix (``--dirt``); the others are planted on request only.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +44,19 @@ def _wide(column: str) -> pl.Expr:
 
 
 def _departed(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
-    """Rows of people who moved out, died or were removed, as they stood last."""
+    """Rows of people who moved out, died or were removed, with their last values."""
     gone = np.flatnonzero(city.residents.state != RESIDENT)
     chosen = np.sort(rng.choice(gone, min(count, len(gone)), replace=False)).astype(np.int32)
     return register_rows(city, chosen)
 
 
 def _announced(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
-    """Planned departures that lie ahead: the people still live here and leave next month."""
+    """Departures that are planned for the next month; the people still live here."""
     return movement_rows(city, city.announced).head(count) if city.announced is not None else rows.clear()
 
 
 def _repeated(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
-    """Some of the rows once more."""
+    """Some rows are repeated."""
     return rows[np.sort(rng.choice(rows.height, min(count, rows.height), replace=False))]
 
 
@@ -68,7 +71,7 @@ def _person_twice(rows: pl.DataFrame, city: City, rng: np.random.Generator, coun
 
 
 def _older_versions(step: int) -> Effect:
-    """A history extract: some people stand in it with an earlier 履歴番号 too, ``step`` before the current one."""
+    """Further rows, as in a history extract: some people with a 履歴番号 ``step`` before the current one."""
 
     def append(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
         number = pl.col("history_no").cast(pl.Int32)
@@ -82,7 +85,7 @@ def _older_versions(step: int) -> Effect:
 
 
 def _passing_through(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
-    """In and out on the same day: two events of a person who is on no register at the month's end."""
+    """In and out on the same day: two events of a person who is not on the register at the month's end."""
     arrivals = rows.filter((pl.col("reason") == "01") & (pl.col("protection") == "0"))
     chosen = _repeated(arrivals, city, rng, count)
     strangers = identifiers.atena_numbers(np.arange(chosen.height) + 1_000_000_000)
@@ -101,7 +104,7 @@ def _passing_through(rows: pl.DataFrame, city: City, rng: np.random.Generator, c
 
 
 def _move_and_return(rows: pl.DataFrame, city: City, rng: np.random.Generator, count: int) -> pl.DataFrame:
-    """A move to another ward and back on later days: out and in of each ward net to zero."""
+    """A move to another ward and back on a later day, so that each ward has as many moves out as in."""
     moves = rows.filter(
         (pl.col("reason") == f"{MOVE}")
         & (pl.col("address_before").str.slice(0, 5) != pl.col("address_after").str.slice(0, 5))
@@ -117,7 +120,7 @@ def _move_and_return(rows: pl.DataFrame, city: City, rng: np.random.Generator, c
 
 
 def _dates() -> dict[str, Effect]:
-    """6 to 8: dates in every form, unknown ones, impossible ones."""
+    """Quirks 6 to 8: dates in every form, unknown dates, impossible dates."""
     elder = _born_in("3", 2, 63)
     return {
         "date_slashes": Effect(eligible=elder, change={"birth_date": _western_year + "/" + _month + "/" + _day}),
@@ -201,7 +204,7 @@ def _serial() -> pl.Expr:
 
 
 def _texts() -> dict[str, Effect]:
-    """1, 3, 4, 27: characters."""
+    """Quirks 1, 3, 4 and 27: characters."""
     has_lot = lot.fill_null("") != ""
     return {
         "newline_in_quotes": Effect(change={"notes": pl.lit("窓口にて\r\n聴取済")}),
@@ -227,7 +230,7 @@ def _texts() -> dict[str, Effect]:
 
 
 def _register_contents() -> dict[str, Effect]:
-    """8 to 15: contents of the register."""
+    """Quirks 8 to 15: contents of the register."""
     address = pl.col("address_code")
     return {
         "blank_sex": Effect(change={"sex": pl.lit("")}),
@@ -264,7 +267,7 @@ def _register_contents() -> dict[str, Effect]:
 
 
 def _leaks_and_keys() -> dict[str, Effect]:
-    """5 and 17, on request only: keys that a spreadsheet touched, numbers where they do not belong."""
+    """Quirks 5 and 17, on request only: keys that a spreadsheet changed, and identifying numbers in other columns."""
     lost = pl.col("atena_no").str.strip_chars_start("0")
     number = pl.col("my_number")
     return {

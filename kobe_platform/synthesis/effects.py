@@ -1,4 +1,4 @@
-"""What a quirk does to an extract: to rows, to the table, to the file's bytes, to the manifest or to the folder."""
+"""Describes the effect of a quirk: functions that change rows, table, bytes, manifest or folder of a delivery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kobe_platform.synthesis.city import City
 
 @dataclass(frozen=True)
 class ExtractTable:
-    """An extract in the making: text columns by id, and headers that differ from the contract's.
+    """An extract before it is written: text columns by id, and headers that differ from the contract's.
 
     ``headless`` leaves the header row out.
     """
@@ -26,13 +26,13 @@ class ExtractTable:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a quirk does; exactly the parts that it needs are given.
+    """The effect of one quirk; only the parts that it needs are given.
 
     Attributes:
-        eligible: which rows it may befall; None means any.
+        eligible: which rows it may change; None means any.
         change: column → new text, evaluated on the chosen rows.
         append: further rows, given the table's rows, the city, a generator and how many.
-        table, data, manifest, folder: change the table, the bytes, the manifest, the folder when all is written.
+        table, data, manifest, folder: change the table, the bytes, the manifest, or the folder of the written delivery.
     """
 
     eligible: pl.Expr | None = None

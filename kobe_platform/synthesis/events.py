@@ -1,4 +1,4 @@
-"""The events of a month, as the movements extract lists them: one a person."""
+"""Records the events of a month in the synthetic city, one for each person, for the extract of movements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REMOVALS = (OUT_DOMESTIC, OUT_ABROAD, DEATH, ADMIN_REMOVAL, OTHER_REMOVAL)
 
 @dataclass
 class Events:
-    """Parallel arrays, one entry an event. Indices are -1 and dates ``NONE`` where they do not apply.
+    """Parallel arrays with one entry for each event. Indices are -1 and dates ``NONE`` where they do not apply.
 
     ``plot_*``, ``lot_*``, ``sub_*``, ``blank_*`` are the address before and after as it was at the event;
     ``planned`` and ``confirmed`` the 転出先; ``cancels`` the 履歴番号 that a cancellation names, else 0.
@@ -57,7 +57,7 @@ class Events:
 
 @dataclass
 class Journal:
-    """Collects one month's events while the city changes; ``close`` brings them into the order of processing."""
+    """Collects one month's events while the city changes; ``close`` sorts them by the day of processing."""
 
     city: City
     rng: np.random.Generator
@@ -76,7 +76,7 @@ class Journal:
         }
 
     def nowhere(self, count: int) -> dict[str, np.ndarray]:
-        """The address of those who are not (or no longer) here."""
+        """The address of people who are not (or no longer) residents."""
         return self.address(np.full(count, -1, dtype=np.int32))
 
     def record(self, people: np.ndarray, reason: int | np.ndarray, before: dict, after: dict, **more) -> dict:

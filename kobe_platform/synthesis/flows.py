@@ -1,6 +1,6 @@
-"""One month in the life of the city: births, deaths, removals, corrections; the moves are in ``moves.py``.
+"""Simulates one month of the city: births, deaths, removals and corrections, and the moves of :mod:`moves`.
 
-Each household takes part in one flow a month at most, so that the steps do not disturb one another and
+Each household takes part in at most one flow in a month. The steps are therefore independent of each other, and
 stock(t) = stock(t-1) + flows holds by construction.
 """
 
@@ -49,10 +49,11 @@ class SimulatedMonth:
     """The working state of one month.
 
     Attributes:
-        members: indices of the residents at the month's start, by household; ``start`` where each household's begin.
+        members: indices of the residents at the month's start, by household.
+        start: where each household's members begin in ``members``.
         home: household of each of ``members`` at the start.
         size: residents of each household at the start. adults: those of 18 and more.
-        free: households that took part in no flow yet.
+        free: households that have taken part in no flow yet.
         age: completed years of everybody at the month's end.
     """
 
@@ -96,7 +97,7 @@ class SimulatedMonth:
         return int(self.city.month.astype(np.int64)) % 12
 
     def available(self) -> np.ndarray:
-        """Residents of the month's start whose household took part in no flow yet."""
+        """Residents at the month's start whose household has taken part in no flow yet."""
         return self.members[self.free[self.home]]
 
     def people_of(self, households: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ class SimulatedMonth:
         return self.members[first + np.arange(int(size.sum()))]
 
     def choose(self, people: np.ndarray, chance: np.ndarray) -> np.ndarray:
-        """Draw from ``people`` with a chance each, one of a household at most, and take their households."""
+        """Draw from ``people`` by their chances, at most one of a household, and mark the households as used."""
         drawn = people[self.rng.random(len(people)) < chance]
         homes, first = np.unique(self.city.residents.household[drawn], return_index=True)
         self.free[homes] = False
@@ -114,9 +115,9 @@ class SimulatedMonth:
 
 
 def next_month(city: City) -> Events:
-    """Let one month pass: ``city`` changes in place; returns the month's events in the order of processing.
+    """Simulate one month: ``city`` changes in place; returns the month's events in the order of processing.
 
-    The city's state and seed decide; the same city gives the same month.
+    The result depends on the city's state and seed alone.
     """
     city.month = city.month + 1
     month = SimulatedMonth.begin(city)
@@ -204,7 +205,7 @@ def _removals(month: SimulatedMonth) -> None:
 
 
 def _leaves_no_minors(month: SimulatedMonth, people: np.ndarray) -> np.ndarray:
-    """Whether each may leave alone: another adult stays, or nobody does."""
+    """Whether each may leave alone: another adult stays in the household, or nobody stays."""
     home = month.city.residents.household[people]
     return (month.adults[home] > 1) | (month.size[home] == 1)
 
@@ -259,7 +260,7 @@ def _admin_entries(month: SimulatedMonth) -> None:
 
 
 def _corrections(month: SimulatedMonth) -> None:
-    """通称 and その他修正: nothing changes that is counted."""
+    """通称 and その他修正: changes that no statistic counts."""
     city, r = month.city, month.city.residents
     people = month.available()
     chance = city.parameters.flows.corrections / 12_000 * len(month.members) / max(len(people), 1)
@@ -269,7 +270,7 @@ def _corrections(month: SimulatedMonth) -> None:
 
 
 def succeed_heads(month: SimulatedMonth) -> None:
-    """Households whose head is gone get a new one (世帯主変更): spouse before elder before eldest child."""
+    """Give households without a head a new one (世帯主変更): the spouse, else an elder, else the eldest child."""
     city, r = month.city, month.city.residents
     stock = city.stock
     homes = len(city.households)

@@ -1,4 +1,4 @@
-"""Nationalities and residence statuses of the synthetic city's foreign residents."""
+"""Draws nationalities, residence statuses and their dates for the synthetic city's foreign residents."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from kobe_platform.synthesis.parameters import Foreigners
 from kobe_platform.vocabulary.codes import code_list
 
 REGISTERED_SINCE = int(np.datetime64("2012-07-09", "D").astype(np.int64))
-"""Foreigners stand on the register since that day, so no 外国人住民となった日 is earlier."""
+"""First day on which foreigners were on the register; no 外国人住民となった日 is earlier."""
 PERMANENT = (1, 2)
 DEPENDENT, STUDENT, TRAINING = 4, 3, 7
 LONGEST_STAY_YEARS = {3: 4, 7: 4, 6: 5, 11: 2, 28: 1, 23: 1}
-"""Statuses that end: nobody holds them for longer."""
+"""Residence status → most years that a person holds it."""
 
 
 def nationalities(foreigners: Foreigners) -> tuple[tuple[str, ...], np.ndarray]:
@@ -27,7 +27,7 @@ def nationalities(foreigners: Foreigners) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def draw_nationalities(foreigners: Foreigners, ages: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One nationality index for each household, given its head's age: old ones are of the established nationalities."""
+    """One nationality index for each household; old heads have the nationalities of earlier migration."""
     names, share = nationalities(foreigners)
     drawn = np.searchsorted(share, rng.random(len(ages)), side="right").astype(np.int32)
     young = np.isin(drawn, [names.index(name) for name in foreigners.young])

@@ -1,4 +1,4 @@
-"""Where the synthetic city's people live: wards, school districts of unequal size, towns, and the plots between them.
+"""Makes the map of the synthetic city: wards, school districts of unequal size, towns and plots.
 
 A *plot* is what an address resolves to: a town (11-digit address code), a range of 番地, and the one district that it
 belongs to. Most towns are one plot; some are divided between two districts by 番地, as school districts are.
@@ -91,7 +91,7 @@ ENDINGS = [
 CHOME = ["一", "二", "三", "四", "五", "六", "七", "八", "九"]
 FOUNDED = "1980-04-01"
 REDRAWN = "2009-04-01"
-"""Since then the present districts hold; towns abolished on the day before are kept in the table with their end."""
+"""First day of the present districts; towns abolished on the day before stay in the table with their last day."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Geography:
 
 
 def district_counts(parameters: Parameters, residents: int) -> list[int]:
-    """School districts of each ward: one for about ``residents_per_district``, at least one (largest remainder)."""
+    """Number of school districts of each ward: one for about ``residents_per_district`` residents, at least one."""
     shares = np.array([ward.share for ward in parameters.wards])
     shares = shares / shares.sum()
     total = max(len(shares), round(residents / parameters.city.residents_per_district))

@@ -1,7 +1,7 @@
-"""What identifies the synthetic city's people: numbers that can belong to nobody, names of made-up syllables.
+"""Makes identifiers for the synthetic city's people: numbers that no real person has, names of made-up syllables.
 
-Everything follows from the person's or household's index, so nothing of it is stored. 個人番号 and 住民票コード carry a
-*wrong* check digit; numbers of each kind are one to one with people.
+All of them are computed from the person's or household's index and are not stored. 個人番号 and 住民票コード have a
+*wrong* check digit. No two people have the same number of a kind.
 """
 
 from __future__ import annotations

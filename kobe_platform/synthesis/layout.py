@@ -1,6 +1,6 @@
-"""The form in which the synthetic core system hands over its extracts: items, their order, headers and widths.
+"""Lists the items of the extracts that the synthetic core system writes: their order, headers and widths.
 
-The contracts of ``assets/contracts`` describe the same form from the receiver's side; a test compares the two.
+The contracts in ``assets/contracts`` describe the same form for the receiver; a test compares the two.
 """
 
 from __future__ import annotations

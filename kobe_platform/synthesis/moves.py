@@ -1,4 +1,4 @@
-"""Moves of one month: out of the city, in, between its wards, within one."""
+"""Simulates the moves of one month: out of the city, into it, between its wards and within a ward."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def move_out(month: SimulatedMonth) -> None:
 
 
 def announce_departures(month: SimulatedMonth) -> None:
-    """Some who will leave in the next month's first days have filed it already: planned 転出, event day ahead."""
+    """Let some people file in advance (planned 転出) that they leave in the first days of the next month."""
     city, r, rng = month.city, month.city.residents, month.rng
     people = month.available()
     alone = people[(month.size[r.household[people]] == 1) & (month.age[people] >= 18)]
@@ -54,7 +54,7 @@ def announce_departures(month: SimulatedMonth) -> None:
 
 
 def leave_as_announced(month: SimulatedMonth) -> None:
-    """The departures announced in the month before take place: the same day, the destination confirmed."""
+    """Carry out the departures that were announced in the month before, with the destination confirmed."""
     r, planned = month.city.residents, month.city.announced
     if planned is None:
         return
@@ -87,7 +87,7 @@ def move_between_wards(month: SimulatedMonth) -> None:
 
 
 def move_within_ward(month: SimulatedMonth) -> None:
-    """転居 within a ward: a whole household keeps its 世帯番号, who leaves one gets a new."""
+    """転居 within a ward: a whole household keeps its 世帯番号, people who leave a household get a new one."""
     city, flows, r = month.city, month.city.parameters.flows, month.city.residents
     rate = flows.within_ward * flows.season_within[month.season]
     people, group = movers(month, np.full(len(city.parameters.wards), rate))
@@ -98,7 +98,7 @@ def move_within_ward(month: SimulatedMonth) -> None:
 
 
 def wed(month: SimulatedMonth) -> None:
-    """Two people who live alone form a household: one moves to the other, which is a 転居 in or between wards."""
+    """Pair people who live alone: one moves to the other, which is a 転居 within a ward or between wards."""
     city, r, rng = month.city, month.city.residents, month.rng
     expected = city.parameters.flows.weddings / 12_000 * len(month.members)
     people = month.available()
@@ -121,9 +121,9 @@ def wed(month: SimulatedMonth) -> None:
 
 
 def movers(month: SimulatedMonth, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Who moves this month, at yearly ``rates`` per 1,000 residents of each ward.
+    """Draw the people who move this month, at yearly ``rates`` per 1,000 residents of each ward.
 
-    An adult begins a move: alone, or with the whole household. Nobody leaves minors behind without an adult.
+    An adult moves alone or with the whole household. Minors are never left without an adult.
 
     Returns:
         People, and the number of the group that each moves with (0, 1, …; ascending).

@@ -1,4 +1,4 @@
-"""People who come from elsewhere: singles, couples, families and lone parents, each party a new household."""
+"""Adds people who come to the city from elsewhere as new households: singles, couples, families, lone parents."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from kobe_platform.synthesis.flows import SimulatedMonth
 
 BORN_BEFORE = 40
-"""Nobody is younger than so many days at the month's end: who moved in was born before."""
+"""Least age of a newcomer in days at the month's end, since they were born before they moved."""
 
 
 @dataclass(frozen=True)
 class Parties:
-    """Newcomers: number of the party (ascending), age in years, sex, whether its first person, whether a child."""
+    """Newcomers: number of the party (ascending), age in years, sex, whether the first person, whether a child."""
 
     party: np.ndarray
     age: np.ndarray

@@ -1,4 +1,4 @@
-"""The synthetic city's parameters, read from ``parameters.toml`` beside this module: own rounded figures."""
+"""Reads the synthetic city's parameters from ``parameters.toml``: rounded rates and shares, chosen for this project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = Path(__file__).with_name("parameters.toml")
 STAGE_OF_BAND = 5
 """Width of the pyramid's bands in years."""
 OLDEST = 104
-"""Nobody in the synthetic city is older at the start."""
+"""Highest age in the synthetic city at the start."""
 
 
 class _Table(BaseModel):
@@ -63,7 +63,7 @@ class Ward(_Table):
 
 
 class Families(_Table):
-    """Which family a person lives in: probabilities, linear in age between the given points."""
+    """Probabilities of the kinds of family that a person lives in, linear in age between the given points."""
 
     married_ages: tuple[float, ...]
     married_male: tuple[float, ...]
@@ -142,7 +142,7 @@ class Foreigners(_Table):
 
 
 class Parameters(_Table):
-    """Everything that ``parameters.toml`` says."""
+    """All parameters of ``parameters.toml``."""
 
     city: CityParameters
     pyramid: Pyramid

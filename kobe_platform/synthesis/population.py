@@ -1,4 +1,4 @@
-"""The synthetic city on its first day: ages first, by each ward's pyramid, then the households that such people form.
+"""Makes the population of the synthetic city on its first day: ages by each ward's pyramid, then households.
 
 Every step is vectorised over a ward: married women and men are paired by age, children choose a mother of a fitting
 age, some old people join a child's household, the rest live alone or with a lodger.
@@ -15,7 +15,7 @@ from kobe_platform.synthesis.geography import Geography, build_geography
 from kobe_platform.synthesis.parameters import Families, Parameters, Ward, load
 
 SURNAMES, GIVEN_NAMES = 600, 450
-"""How many names of each kind ``identifiers.py`` makes up."""
+"""How many names of each kind :mod:`identifiers` makes up."""
 
 
 def found_city(residents: int, month: np.datetime64, seed: int = 0, parameters: Parameters | None = None) -> City:
@@ -85,7 +85,7 @@ def new_people(household: np.ndarray, sex: np.ndarray, birth: np.ndarray, role: 
 
 
 def draw_names(people: People, rng: np.random.Generator) -> None:
-    """One surname a household, one given name a person (indices into the made-up lists)."""
+    """A surname for each household, a given name for each person (indices into the made-up lists)."""
     homes, inverse = np.unique(people.household, return_inverse=True)
     people.surname = (SURNAMES * rng.random(len(homes)) ** 1.6).astype(np.int16)[inverse]
     people.given = rng.integers(0, GIVEN_NAMES, len(people), dtype=np.int16)
@@ -94,7 +94,7 @@ def draw_names(people: People, rng: np.random.Generator) -> None:
 def draw_counterparts(
     parameters: Parameters, abroad: np.ndarray, nationality: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Where each comes from or goes to (index into :func:`counterpart_codes`): abroad, mostly the own country."""
+    """Draw where each comes from or goes to (index into :func:`counterpart_codes`); abroad, mostly the own country."""
     codes = {code: index for index, code in enumerate(counterpart_codes(parameters))}
     table = parameters.counterparts
     share = np.cumsum(table.weights)
@@ -215,7 +215,7 @@ def _form_households(
 
 
 def _pair(wives, husbands, age, families: Families, rng) -> tuple[np.ndarray, np.ndarray]:
-    """As many couples as both sides bear, paired by age."""
+    """As many couples as the smaller side allows, paired by age."""
     couples = min(len(wives), len(husbands))
     wives, husbands = rng.permutation(wives)[:couples], rng.permutation(husbands)[:couples]
     hers = age[wives] + rng.normal(0, 1.5, couples)
@@ -224,7 +224,7 @@ def _pair(wives, husbands, age, families: Families, rng) -> tuple[np.ndarray, np
 
 
 def _choose_by_age(candidates: np.ndarray, age: np.ndarray, wanted: np.ndarray, rng) -> np.ndarray:
-    """One of the ``candidates`` for each wanted age: any of that age, else the nearest older (or the oldest)."""
+    """A candidate for each wanted age: one of that age, else the nearest older one (or the oldest)."""
     order = candidates[np.argsort(age[candidates], kind="stable")]
     years = np.floor(wanted)
     low = np.searchsorted(age[order], years, side="left")
@@ -234,7 +234,7 @@ def _choose_by_age(candidates: np.ndarray, age: np.ndarray, wanted: np.ndarray, 
 
 
 def _join_elders(home, role, head, age, sex, free, parents, families: Families, rng) -> None:
-    """Some people of 70 and more without a partner or child at home live with a child's family, some as its head."""
+    """Move some people of 70 and more who live alone into a child's family, some of them as its head."""
     old = free[age[free] >= 70]
     old = old[rng.random(len(old)) < families.elder_with_family]
     mothers = np.unique(parents)
@@ -273,7 +273,7 @@ def _make_foreign(city: City, ward: Ward, people: People, age: np.ndarray, rng: 
 
 
 def _date_arrival(city: City, people: People, rng: np.random.Generator) -> None:
-    """When a household came to the city and to its address, where from, and how long foreigners have been residents."""
+    """Draw when each household came to the city and to its address, from where, and since when foreigners live here."""
     day = city.last_day
     homes = int(people.household.max()) + 1
     arrived = day - rng.gamma(1.3, 4_200, homes).astype(np.int32)

@@ -1,4 +1,4 @@
-"""The public deliveries that go with the synthetic city: its district table and its estimated population (推計人口)."""
+"""Makes the synthetic city's public deliveries: table of school districts and estimated population (推計人口)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ward_stock(city: City) -> np.ndarray:
 
 
 def estimate_base(city: City, stock: np.ndarray) -> np.ndarray:
-    """What the estimate adds to the register for good: a census finds other people. Shape (wards, 3)."""
+    """Constant differences between estimate and register, as a census would find them. Shape (wards, 3)."""
     shares = city.parameters.city
     offsets = np.array([shares.estimate_household_offset, shares.estimate_offset, shares.estimate_offset])
     return np.round(stock * offsets).astype(int)
@@ -31,7 +31,7 @@ def estimate_base(city: City, stock: np.ndarray) -> np.ndarray:
 def estimates(city: City, month: np.datetime64, stock_before: np.ndarray, base: np.ndarray) -> pl.DataFrame:
     """``estimated_population`` as of the first day of ``month``: the stock before that month plus the fixed base.
 
-    So estimate(t+1) - estimate(t) is exactly the register's net change of month t. The city's row comes first.
+    Therefore estimate(t+1) - estimate(t) is the register's net change of month t. The city's row comes first.
     """
     wards = stock_before + base
     rows = [(city.parameters.city.code, wards.sum(axis=0)), *zip(city.geography.wards, wards, strict=True)]

@@ -1,7 +1,7 @@
-"""Plausible published tables without a lake: the project's statistics and hierarchies, figures by seed.
+"""Makes up published tables of the project's statistics from a seed, without deliveries and without a lake.
 
-For trials of pages, tests and benchmarks of the lounge. The cells that are hidden follow no protection: they only look
-like it.
+They are for trials of pages, for tests and for benchmarks of the lounge. Some cells are marked as hidden, but no
+protection was computed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ PEOPLE = {
     "ward": 260,
     "within": 240,
 }
-"""What a school district counts, by the first word of a statistic's name; a year's flow, a twelfth of it a month."""
+"""First word of a statistic's name → count of a school district; of flows in a year, a twelfth of it in a month."""
 
 COMPARED = {
     "households": 0.48,

@@ -1,7 +1,8 @@
-"""The registry of quirks: what real extracts do wrong, each by name, with the number that extracts.md §3 gives it.
+"""Lists the quirks (faults that real extracts have), and plants those that are asked for in a synthetic delivery.
 
-A quirk changes rows (a few chosen ones), the whole table (header, columns), the file's bytes, the manifest, or the
-folder. What the platform is expected to do with it stands in ``treatment``; the tests of intake lean on it.
+Each quirk has a name and the number that extracts.md §3 gives it. It changes a few rows, the whole table (header,
+columns), the file's bytes, the manifest, or the folder. ``treatment`` says what the platform is expected to do with it;
+the tests of intake compare with that.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Quirk:
 
     Attributes:
         treatment: a key of :data:`TREATMENTS`.
-        encodings, layouts: forms of an extract that can show it at all; the others are those of the file.
+        encodings, layouts: forms of an extract that can have it; the other attributes are those of the file.
     """
 
     name: str
@@ -59,18 +60,18 @@ class Quirk:
     layouts: tuple[str, ...] = LAYOUTS
 
     def fits(self, form: Form) -> bool:
-        """Whether an extract of this form can show it at all."""
+        """Whether an extract of this form can have it."""
         return form.encoding in self.encodings and form.layout in self.layouts
 
     @property
     def of_rows(self) -> bool:
-        """Whether it befalls chosen rows or adds some."""
+        """Whether it changes chosen rows or adds rows."""
         return self.effect.change is not None or self.effect.append is not None
 
 
 @dataclass(frozen=True)
 class Request:
-    """One quirk asked for, in one delivery."""
+    """A request for one quirk in one delivery."""
 
     quirk: Quirk
     month: str
@@ -79,7 +80,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Soiled:
-    """A table with its dirt; ``planted`` counts rows by quirk, treatment, ward and what the row is of.
+    """A table with its quirks; ``planted`` counts rows by quirk, treatment, ward and attributes of the row.
 
     Entries of ``planted``: ``[quirk, treatment, ward, sex, birth date text, resident type, reason, rows]`` (``reason``
     blank in the register); only row quirks are listed.
@@ -144,7 +145,7 @@ def soil(
     plan = [(q, int(rng.poisson(rows.height * dirt * q.share))) for q in mix]
     plan += [(q, q.count) for q in asked if q.of_rows]
     taken = np.zeros(rows.height, dtype=bool)
-    if source == MOVEMENTS:  # an event and its cancellation stay as they are, else they would not find one another
+    if source == MOVEMENTS:  # an event and its cancellation are left unchanged; otherwise they could not be matched
         taken |= rows["atena_no"].is_duplicated().to_numpy()
     edits: list[tuple[np.ndarray, pl.DataFrame]] = []
     added: list[pl.DataFrame] = []
@@ -171,7 +172,7 @@ def soil(
 
 
 def spoil(path: Path, encoding: str, asked: list[Quirk], rng: np.random.Generator) -> None:
-    """Damage the written file's bytes as asked, before the manifest describes it."""
+    """Damage the written file's bytes as requested, before the manifest is written."""
     for quirk in asked:
         if quirk.effect.data is not None:
             path.write_bytes(quirk.effect.data(path.read_bytes(), rng, encoding))
@@ -180,7 +181,7 @@ def spoil(path: Path, encoding: str, asked: list[Quirk], rng: np.random.Generato
 def _choose(
     rows: pl.DataFrame, eligible: pl.Expr | None, wanted: int, taken: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Up to ``wanted`` free rows that are eligible, ascending: looked for in a sample first, then everywhere."""
+    """Up to ``wanted`` unused rows that are eligible, ascending; a sample is searched first, then all rows."""
     if eligible is None:
         candidates = rng.integers(0, rows.height, wanted * 2)
     else:
@@ -208,7 +209,7 @@ def _edited(rows: pl.DataFrame, edits: list[tuple[np.ndarray, pl.DataFrame]]) ->
 
 
 def _account(quirk: Quirk, rows: pl.DataFrame, source: str) -> list[list]:
-    """What was planted, by ward and by what the row says of the person before the quirk."""
+    """Counts of the planted rows by ward and by the attributes of the person before the quirk."""
     if source == REGISTER:
         ward, reason = pl.col("address_code").str.slice(0, 5), pl.lit("")
     else:

@@ -1,4 +1,4 @@
-"""People and events as the rows of an extract: text columns, drawn from small tables of distinct texts."""
+"""Writes people and events of the synthetic city as rows of an extract, with text columns as core systems have them."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _statuses() -> pl.Series:
 
 
 def _personal_texts(city: City, people: np.ndarray) -> dict[str, pl.Series]:
-    """What no rule ever reads: names, cards, 本籍, 方書, telephone, account, notes."""
+    """Columns that no rule reads: names, cards, 本籍, 方書, telephone, account, notes."""
     r = city.residents
     names, texts = identifiers.name_tables(), identifiers.home_texts()
     foreign, male = r.foreign[people], r.sex[people] == MALE

@@ -1,7 +1,7 @@
-"""An independent count of the synthetic city: what honest tables must add up to. Written for tests, never delivered.
+"""Counts the synthetic city independently of its extracts: the figures that the platform's tables must equal in tests.
 
-The counts come from the city's own arrays by ``numpy.bincount``, not from the rows of the extract, so that neither the
-writer nor the platform can be wrong unnoticed.
+The counts are taken from the city's arrays by ``numpy.bincount`` and not from the rows of the extract, so that an error
+of the writer or of the platform shows as a difference.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FLOWS = {
 
 
 def truth(city: City, events: Events) -> dict[str, object]:
-    """Counts of the month that ``city`` stands at and that ``events`` led to.
+    """Counts of the month at whose end ``city`` is and whose events ``events`` are.
 
     Returns:
         Tables as lists of rows, keys first, the count last:

@@ -1,4 +1,4 @@
-"""Tables → the bytes of an extract (CP932 or UTF-8, delimited or fixed width), and the delivery folder around them."""
+"""Writes tables as files of an extract (CP932 or UTF-8, delimited or fixed width), and the manifest beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import polars as pl
 from kobe_platform.errors import ConfigurationError
 
 ROWS_AT_ONCE = 150_000
-"""Rows in the making at a time: bounds the memory of a large delivery."""
+"""Rows that are encoded at a time; limits the memory for a large delivery."""
 ENCODINGS = ("cp932", "utf-8", "utf-8-sig")
 LAYOUTS = ("delimited", "fixed")
 
@@ -41,7 +41,7 @@ class Form:
 
     @property
     def mark(self) -> bytes:
-        """What stands before the first byte of data."""
+        """Bytes before the first byte of data."""
         return b"\xef\xbb\xbf" if self.encoding == "utf-8-sig" else b""
 
 
@@ -111,7 +111,7 @@ def describe_file(path: Path, rows: int) -> dict[str, object]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
-    """Write ``manifest.json`` last and at once, so that a half-written delivery never has one."""
+    """Write ``manifest.json`` last and in one step, so that a half-written delivery has none."""
     draft = folder / ".manifest.json.part"
     draft.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     draft.replace(folder / "manifest.json")

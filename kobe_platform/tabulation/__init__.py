@@ -1,4 +1,4 @@
-"""The steps from the lake to protected tables, as the graph's assets call them, and the identities between figures.
+"""Makes the protected tables of a month from the lake, in steps that the assets call, and checks sums between figures.
 
-How a table is counted and protected stands in ``statistics`` and ``disclosure``.
+How a table is counted and protected is the work of ``statistics`` and ``disclosure``.
 """

@@ -1,7 +1,7 @@
-"""The portal server: sign-in, dashboards by audience, applications, and Dagster behind the same door.
+"""Serves the portal: sign-in, dashboards by audience, applications, questions, and Dagster's UI by role.
 
-:mod:`access` says who may take which route (denied unless a route says otherwise); :mod:`signin` and :mod:`oidc` find
-out who somebody is; :mod:`sites` hands out the release; :mod:`applications`, :mod:`ondemand` and :mod:`audit` are the
+:mod:`access` says who may use which route (nobody, unless the route allows it); :mod:`signin` and :mod:`oidc`
+authenticate; :mod:`sites` hands out the release; :mod:`applications`, :mod:`ondemand` and :mod:`audit` are the
 portal's own screens; :mod:`dagster_gate` and :mod:`graphql_policy` stand before Dagster's web server; :mod:`portal`
 puts it together.
 

@@ -1,1 +1,1 @@
-"""Coarser codes before suppression, and the methods beside it: rounding, noise by cell keys, magnitudes."""
+"""Methods beside suppression: coarsening before it, controlled rounding, noise by cell keys, rules for magnitudes."""

@@ -1,9 +1,9 @@
-"""Extracts: bytes → columns, without writing what no rule reads.
+"""Reads the bytes of an extract into columns, and drops columns that no rule reads before anything is written.
 
-``taking`` is the way in; ``delimited`` and ``fixed`` cut files, ``encodings``, ``texts`` and ``dates`` read what
-distinct values say, ``screening`` and ``leak_check`` refuse what must not come in.
+``taking`` is the entry point; ``delimited`` and ``fixed`` cut files into fields, ``encodings``, ``texts`` and ``dates``
+read distinct values, ``screening`` and ``leak_check`` refuse faulty deliveries and leaked codes.
 
-Which delivery is read, and what becomes of it, is the matter of ``reception``; what a column means, of ``abstraction``.
+Which delivery is read and where its rows go is decided in ``reception``; columns are derived in ``abstraction``.
 """
 
 from kobe_platform.intake.extracts.taking import ENCODING, Taken, overlay, take_in
