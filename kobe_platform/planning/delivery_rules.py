@@ -1,0 +1,169 @@
+"""Lists the deliveries that have to be taken in, or taken in again, each with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kobe_platform.contracts import Contract
+from kobe_platform.lake.heads import HeadEntry
+from kobe_platform.lake.partitions import PartitionId, made_from
+from kobe_platform.lake.shelf import latest_month
+from kobe_platform.planning.facts import DeliveryFact, Facts
+from kobe_platform.planning.states import Found, red_cause
+from kobe_platform.planning.steps import Reason, Step
+from kobe_platform.reception.inputs import (
+    abstraction_inputs,
+    admission_inputs,
+    companion_ready,
+    contract_digest,
+    target,
+)
+from kobe_platform.release.required_checks import lake_checks, missing, red
+
+
+def take_ins(facts: Facts) -> list[Step]:
+    known = {(d.source, d.month): d for d in facts.deliveries}
+    ordered = sorted(facts.deliveries, key=lambda d: _order(facts.contracts[d.source], d))
+    steps = {(d.source, d.month): _take_in(facts, d, known) for d in ordered}
+    _need_rows_again(facts, steps, known)
+    wanted = [step for step in steps.values() if step is not None]
+    return sorted(wanted, key=lambda step: _order(facts.contracts[step.unit], known[step.unit, step.month]))
+
+
+def _order(contract: Contract, delivery: DeliveryFact) -> tuple[Any, ...]:
+    return contract.sensitivity != "public", delivery.month, len(contract.needs), delivery.source
+
+
+def _take_in(facts: Facts, delivery: DeliveryFact, known: Mapping[tuple[str, str], DeliveryFact]) -> Step | None:
+    """The step that a delivery needs; None where it needs none."""
+    contract = facts.contracts[delivery.source]
+    place = target(contract, delivery.month)
+    held = facts.heads.current(place)
+    standing = held if held is not None and held.facts.get("content_hash") == delivery.content_hash else None
+    reason: Reason | None
+    if standing is not None:
+        reason = _unsettled(facts, contract, delivery, standing)
+    elif delivery.turned == "rejected":
+        return None
+    else:
+        reason = "new delivery" if held is None else "input changed"
+    if reason is None:
+        return None
+    step = Step("take_in", delivery.source, delivery.month, _taken_from(facts, contract, delivery), reason)
+    step = replace(step, delivery=delivery.content_hash)
+    if standing is None and delivery.turned == "held":
+        return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
+    if standing is not None and reason == "check failed":
+        return replace(step, state="blocked", cause=red_cause(place, red(standing, facts.engine)))
+    turned_away = _turned_away_again(facts, contract, delivery, step) if standing is not None else None
+    return turned_away or _from_outside(facts, contract, step)
+
+
+def _from_outside(facts: Facts, contract: Contract, step: Step) -> Step:
+    """The step, put off where the legal basis, the calendar or the scope of the installation does not allow it yet."""
+    if not contract.legal.holds(facts.today):
+        return replace(step, state="waiting", waits_for=("legal_basis",))
+    if step.month < facts.start:
+        return replace(step, state="later", waits_for=("series_start",))
+    if step.month >= f"{facts.today:%Y-%m}":
+        return replace(step, state="later", waits_for=("month_end",))
+    if not facts.scope.includes(step.unit, step.month):
+        return replace(step, state="later", waits_for=("scope",))
+    return step
+
+
+def _unsettled(facts: Facts, contract: Contract, delivery: DeliveryFact, held: HeadEntry) -> Reason | None:
+    """Why an accepted delivery is to be processed again; None where its rows in the lake are up to date."""
+    if held.destroyed_at:
+        return None
+    if _out_of_date(facts, contract, delivery.month):
+        return "input changed"
+    if red(held, facts.engine):
+        return "check failed"
+    if missing(held, lake_checks(contract), facts.engine):
+        return "check missing"
+    return None if delivery.receipted else "receipt missing"
+
+
+def _out_of_date(facts: Facts, contract: Contract, month: str) -> bool:
+    """Whether the rows in the lake were made with another companion or reference than the ones now in force."""
+    if contract.use != "lake" or not all(companion_ready(facts.heads, name, month) for name in contract.needs):
+        return False
+    return not _abstracted_already(facts, contract, month) or not _admitted_already(facts, contract, month)
+
+
+def _abstracted_already(facts: Facts, contract: Contract, month: str) -> bool:
+    abstracted = facts.heads.current(PartitionId("abstracted", contract.name, month))
+    wanted = made_from(abstraction_inputs(facts.heads, contract, month))
+    return abstracted is not None and abstracted.made_from == wanted
+
+
+def _admitted_already(facts: Facts, contract: Contract, month: str) -> bool:
+    """Whether the lake holds the latest abstracted rows; a run that was killed in between leaves older ones."""
+    abstracted = facts.heads.current(PartitionId("abstracted", contract.name, month))
+    admitted = facts.heads.current(target(contract, month))
+    if abstracted is None or admitted is None:
+        return False
+    return admitted.made_from == made_from(admission_inputs(contract, abstracted))
+
+
+def _turned_away_again(facts: Facts, contract: Contract, delivery: DeliveryFact, step: Step) -> Step | None:
+    """The held or failed step of an accepted delivery that was refused beside a newer neighbour; its old rows stay."""
+    if not delivery.turned or step.reason != "input changed":
+        return None
+    month = delivery.month
+    if contract.use != "lake" or not _abstracted_already(facts, contract, month):
+        return None  # it has not been checked against the references and companions that are in force now
+    if delivery.turned == "held":
+        return replace(step, state="held", waits_for=("approval",), cause=delivery.cause)
+    return replace(step, state="failed", waits_for=("mended_input_or_code",), cause=delivery.cause)
+
+
+def _taken_from(facts: Facts, contract: Contract, delivery: DeliveryFact) -> str:
+    """Digest of everything whose change could cure a failure: the delivery, its contract, its neighbours."""
+    told = {"delivery": delivery.content_hash, "definition": contract_digest(contract)}
+    if contract.use == "lake":
+        told |= {k: v for k, v in abstraction_inputs(facts.heads, contract, delivery.month).items() if "/" in k}
+        told.pop(f"raw/{contract.name}", None)
+    return made_from(told)
+
+
+def _need_rows_again(
+    facts: Facts, steps: dict[tuple[str, str], Step | None], known: Mapping[tuple[str, str], DeliveryFact]
+) -> None:
+    """A companion whose raw rows were destroyed, or never were the accepted ones, is taken in again where it can be."""
+    for (source, month), step in list(steps.items()):
+        if step is None or step.state != "ready":
+            continue
+        for name in facts.contracts[source].needs:
+            delivered = known.get((name, month))
+            admitted = facts.heads.current(target(facts.contracts[name], month))
+            if steps.get((name, month)) is not None or admitted is None or delivered is None:
+                continue
+            same = admitted.facts.get("content_hash") == delivered.content_hash
+            if same and not companion_ready(facts.heads, name, month):
+                inputs = _taken_from(facts, facts.contracts[name], delivered)
+                again = Step("take_in", name, month, inputs, "rows needed again", delivery=delivered.content_hash)
+                again = _from_outside(facts, facts.contracts[name], again)
+                if delivered.turned == "rejected":  # it was accepted once, and its contract has become stricter since
+                    again = replace(again, state="failed", waits_for=("mended_input_or_code",), cause=delivered.cause)
+                steps[name, month] = again
+
+
+def after_neighbours(facts: Facts, step: Step, before: Found) -> Step:
+    """The step, waiting for the steps of its companions and references, or for their delivery."""
+    if step.state != "ready":
+        return step
+    contract, heads, month = facts.contracts[step.unit], facts.heads, step.month
+    near = [one for name in contract.needs for one in before.of_unit.get(name, ()) if one.month == month]
+    near += [one for name in contract.references for one in before.of_unit.get(name, ()) if one.month <= month]
+    coming = tuple(one.id for one in near if one.id in before.moving)
+    absent = [name for name in contract.needs if not companion_ready(heads, name, month)]
+    absent += [name for name in contract.references if latest_month(heads, "raw", name, month) is None]
+    if absent and not coming:
+        stuck = {one.unit: one.id for one in near}
+        waits = tuple(stuck.get(name, f"delivery:{name}:{month}") for name in absent)
+        return replace(step, state="waiting", waits_for=waits)
+    return replace(step, waits_for=coming)
