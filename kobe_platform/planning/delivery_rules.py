@@ -1,4 +1,8 @@
-"""Lists the deliveries that have to be taken in, or taken in again, each with the reason."""
+"""Lists the deliveries that have to be taken in, or taken in again, each with the reason.
+
+A delivery is due when the lake does not hold its rows, when what they were made from has changed, when a check of them
+is missing, or when another delivery needs its rows again.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ from kobe_platform.release.required_checks import lake_checks, missing, red
 
 
 def take_ins(facts: Facts) -> list[Step]:
+    """The deliveries to take in: public ones first, then by month, companions before those that need them."""
     known = {(d.source, d.month): d for d in facts.deliveries}
     ordered = sorted(facts.deliveries, key=lambda d: _order(facts.contracts[d.source], d))
     steps = {(d.source, d.month): _take_in(facts, d, known) for d in ordered}

@@ -1,7 +1,9 @@
 """Computes the plan: the steps that an installation still has to do, each with its reason and its state.
 
 What is stored is compared with what deliveries, contracts, statistics and pages ask for. Nothing is remembered from one
-plan to the next (the plan is level-triggered), so a step that was lost in a crash is simply found again.
+plan to the next (the plan is level-triggered), so a step that was lost in a crash is simply found again. Which
+deliveries and tables are due is decided in :mod:`delivery_rules` and :mod:`table_rules`, the state of a step in
+:mod:`states`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Decides the state of each outstanding step: ready, waiting for other steps, under way, failed or stopped."""
+"""Decides the state of each outstanding step: ready, waiting for other steps, under way, failed or stopped.
+
+The rules of deliveries, tables and the release find which steps are outstanding; what is decided here holds for all of
+them. The steps must be added in the order in which they are done, since each looks at the ones before it.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +74,7 @@ def _waiting(step: Step, before: Found) -> Step:
 
 
 def red_cause(place: PartitionId, checks: Sequence[str]) -> Cause:
+    """Why a step is blocked: these checks of the partition failed."""
     return Cause(
         "check.failed",
         f"a blocking check failed: {', '.join(checks)} ({place})",

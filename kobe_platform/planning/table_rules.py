@@ -1,4 +1,8 @@
-"""Lists the months whose tables have to be counted, protected or checked again, each with the reason."""
+"""Lists the months whose tables have to be counted, protected or checked again, each with the reason.
+
+Tables are due when they are missing, when the rows or definitions that they were made from have changed, or when one of
+their checks is missing. Public statistics are judged table by table, the others by protection group.
+"""
 
 from __future__ import annotations
 
