@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from kobe_platform.cli import reference
 from kobe_platform.contracts import columns, model, published
-from kobe_platform.disclosure import spec
+from kobe_platform.disclosure import spec, statements
 from kobe_platform.disclosure.methods import choice
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge import audiences, pages
@@ -26,7 +26,7 @@ READ_BY = {
     "statistic": (definition,),
     "relations": (relations,),
     "page": (pages,),
-    "specification": (spec, choice),
+    "specification": (spec, statements, choice),
     "menu": (menu,),
     "audiences": (audiences,),
     "hierarchies": (hierarchy_tables,),
