@@ -1,8 +1,9 @@
-"""The specification of a protection: rules, dimensions, tables and what ties them, from a TOML file or from code.
+"""Reads and checks the specification of a protection: rules, dimensions, tables and the statements that tie them.
 
-A specification says everything that an outsider is assumed to know but the figures: the hierarchies, the rule and k,
-which tables count the same population, and which identities (stock and flow, part and whole) hold between tables.
-The suppressor and the auditor share this module and nothing else.
+It comes from a TOML file or from code. A specification says everything that an outsider is assumed to know except the
+figures: the hierarchies, the rule and k, which tables count the same population, and which identities (stock and flow,
+part and whole) hold between tables. The suppressor and the auditor have no other module in common than this one and
+those that it is made of.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 RESERVED_COLUMNS = ("value", "status", "cell", "shown", "found", "owner", "equation", "row")
-"""What the files call their own columns, and the auditor its own."""
+"""Names of columns that the files and the auditor use for themselves."""
 PUBLISHED, SUPPRESSED = "published", "suppressed"
 
 HierarchySource = pl.DataFrame | dict[str, str | None] | str
@@ -116,7 +117,7 @@ class Dimension(_Strict):
 
 
 class Table(Options):
-    """One published table, with its own rules and method where it departs from the rest.
+    """One published table, with its own rules and method where they differ from the rest.
 
     Attributes:
         name: its file name and key.
@@ -125,7 +126,7 @@ class Table(Options):
         measure: column of the counts in the finest cells.
         population: tables of one population share the cells of their common margins.
         fixed: already released: its pattern is given (``hidden``) and does not change.
-        minimum_frequency, interval_width, zeros: where this table departs from the rule (the strictest table wins
+        minimum_frequency, interval_width, zeros: where this table differs from the rule (the strictest table wins
             for a cell that several share).
     """
 
@@ -344,7 +345,7 @@ def definitions(spec: Spec, populations: Set[str]) -> dict[str, tuple[Any, ...]]
 
 
 def check_methods(spec: Spec) -> None:
-    """Refuse what no method can promise (ValueError): a mixture within one population, a rule that cannot hold."""
+    """Refuse what no method can guarantee (ValueError): several methods in one population, a rule that cannot hold."""
     kinds: dict[str, tuple[Any, ...]] = {}
     for table in spec.tables:
         kind = (table.method, table.base, table.noise, table.magnitude)
@@ -362,7 +363,7 @@ def check_methods(spec: Spec) -> None:
 
 
 def _check_rounding(table: Table, rule: Rule) -> None:
-    """The base of a rounded table keeps what its rule promises."""
+    """Check that the base of a rounded table gives the interval that its rule asks for."""
     if table.base is not None and table.base < rule.minimum_frequency:
         raise ValueError(f"the base of {table.name} is less than its minimum frequency")
     if table.base is not None and (rule.interval_width or 0) >= table.base:
@@ -370,7 +371,7 @@ def _check_rounding(table: Table, rule: Rule) -> None:
 
 
 def _check_sensitivity(table: Table, rule: Rule) -> None:
-    """A table has what its sensitivity rules (homogeneity, dominance, p %) need."""
+    """Check that a table has the columns that its sensitivity rules (homogeneity, dominance, p %) need."""
     if table.homogeneity and rule.zeros != "hidden":
         raise ValueError(f'homogeneity of {table.name} needs zeros = "hidden": shown zeros tell it')
     if table.magnitude and not (rule.dominance or rule.p_percent or table.contributors):

@@ -1,4 +1,8 @@
-"""The statements of a specification that tie tables to each other, as models of their keys."""
+"""Models of the statements in a specification that tie tables: sums, inclusions, combinations, members and means.
+
+Figures of tables that are tied can be computed from each other, so the suppressor and the auditor must both reckon with
+every statement. Whether the tables and columns that a statement names exist is checked in :mod:`spec`.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +86,7 @@ class Mean(_Strict):
 
 
 class Inclusion(_Strict):
-    """Everybody of one population is one of another: at all codes that their tables share, part ≤ whole.
+    """Every member of one population is also a member of another: at all codes that their tables share, part ≤ whole.
 
     Attributes:
         part: the population that lies in the other.
@@ -96,13 +100,13 @@ class Inclusion(_Strict):
 class Combination(_Strict):
     """Which codes of two dimensions one member of a population can have together, by definition.
 
-    A household of one person is of the family type *single* and of no other. So tables of either dimension say
-    something of each other, though no table shows both.
+    A household of one person is of the family type *single* and of no other. So a table by one of the dimensions tells
+    something about a table by the other, though no table shows both.
 
     Attributes:
         population: the population.
         one, other: dimensions that regroup no other.
-        possible: finest code of ``one`` → finest codes of ``other``; a code that is not named goes with all.
+        possible: finest code of ``one`` → finest codes of ``other``; a code that is not named goes with every code.
     """
 
     population: str
@@ -112,7 +116,7 @@ class Combination(_Strict):
 
 
 class Members(_Strict):
-    """The members of ``groups`` (households) are members of ``of`` (residents) themselves, and so many at least.
+    """The members of ``groups`` (households) are members of ``of`` (residents), with a least number for each group.
 
     Attributes:
         groups: the population of the groups.
