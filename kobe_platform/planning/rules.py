@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kobe_platform.lake.partitions import PartitionId, made_from
@@ -18,7 +18,7 @@ from kobe_platform.lake.shelf import Shelf
 from kobe_platform.planning.delivery_rules import after_neighbours, take_ins
 from kobe_platform.planning.facts import Facts
 from kobe_platform.planning.states import Found, red_cause, settled
-from kobe_platform.planning.steps import Plan, Reason, Step
+from kobe_platform.planning.steps import Plan, Reason, Step, TurnedAway
 from kobe_platform.planning.table_rules import tabulations
 from kobe_platform.reception.inputs import ABSENT
 from kobe_platform.release.required_checks import published_checks
@@ -39,7 +39,14 @@ def outstanding(facts: Facts) -> Plan:
     release = _release(facts, found)
     if release is not None:
         found.add(settled(facts, release, found))
-    return Plan(tuple(found.steps), facts.faults)
+    return Plan(tuple(found.steps), facts.faults, tuple(_turned_away(facts)))
+
+
+def _turned_away(facts: Facts) -> Iterator[TurnedAway]:
+    for delivery in facts.deliveries:
+        if delivery.turned == "rejected":
+            title = facts.contracts[delivery.source].title if delivery.source in facts.contracts else delivery.source
+            yield TurnedAway(delivery.source, title, delivery.month, delivery.cause)
 
 
 def release_inputs(

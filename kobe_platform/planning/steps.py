@@ -41,6 +41,21 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class TurnedAway:
+    """A delivery that was rejected and lies in the inbox still: nothing is outstanding, but its sender's correction.
+
+    Attributes:
+        title: of the source, in Japanese.
+        cause: from its receipt.
+    """
+
+    source: str
+    title: str
+    month: str
+    cause: Cause | None
+
+
+@dataclass(frozen=True)
 class Step:
     """One thing that is wanted and not there.
 
@@ -109,10 +124,12 @@ class Plan:
 
     Attributes:
         faults: what is wrong with the installation; while there are any, nothing is ready.
+        turned_away: rejected deliveries, which nobody but their senders can go on with.
     """
 
     steps: tuple[Step, ...]
     faults: tuple[Cause, ...] = ()
+    turned_away: tuple[TurnedAway, ...] = ()
 
     @property
     def outstanding(self) -> tuple[Step, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from kobe_platform.planning.steps import Kind, Plan, Step
+from kobe_platform.planning.steps import Kind, Plan, Step, TurnedAway
 
 KINDS: dict[str, str] = {"take_in": "取込み", "tabulate": "統計化・秘匿", "release": "公開"}
 STATES: dict[str, str] = {
@@ -68,11 +69,35 @@ def told(step: Step) -> str:
     return f"{place}: {STATES[step.state]}({REASONS[step.reason]}){cause}{waiting}{more}"
 
 
+MOST_TOLD = 3
+"""Rejected deliveries that a reason names with their causes; `kobe status` lists them all."""
+
+
+def turned_away(one: TurnedAway) -> str:
+    """A rejected delivery on one line: what is wrong, where, by which rule, and what its sender should do."""
+    cause = f"{one.cause.ja or one.cause.text}{one.cause.where} [{one.cause.code}]" if one.cause else ""
+    return f"{one.month} {one.title}: {cause}"
+
+
 def summary(plan: Plan, kind: Kind | None = None) -> str:
-    """Why nothing is requested: the faults of the installation, else what stands in the way, else that all is done."""
+    """Why nothing is requested: the faults of the installation, else what stands in the way, else that all is done.
+
+    Where deliveries were rejected that is said too: a tick that is quiet about them would pass for all being well.
+    """
     if plan.faults:
         return "。".join(f"[{fault.code}] {fault.ja or fault.text}" for fault in plan.faults)
     steps = [step for step in plan.steps if kind is None or step.kind == kind]
+    refused = plan.turned_away if kind in (None, "take_in") else ()
+    lines = [_told_together(steps)] if steps or not refused else []
+    if refused:
+        lines.append(f"却下した提供データが{len(refused)}件あります。直したものが届くのを待っています")
+        lines += map(turned_away, refused[:MOST_TOLD])
+    if len(refused) > MOST_TOLD:
+        lines.append(f"ほか{len(refused) - MOST_TOLD}件(`kobe status` ですべて見られます)")
+    return "\n".join(lines)
+
+
+def _told_together(steps: Sequence[Step]) -> str:
     if not steps:
         return "することはありません"
     counts = Counter(step.state for step in steps)

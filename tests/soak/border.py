@@ -30,6 +30,7 @@ from kobe_platform.intake.extracts import take_in
 from kobe_platform.intake.manifest import MANIFEST
 from kobe_platform.settings import PROJECT
 from kobe_platform.vocabulary.codes import wards
+from tests.soak.workbooks import WORKBOOK, Change, change_of_parts, workbook_of, workbook_text
 from tests.unit.intake.conftest import pseudonym_key
 from tests.unit.intake.handmade import TOWNS, deliver, event, person, text_of
 from tests.unit.intake.published_tables import HIDDEN, contract
@@ -45,6 +46,7 @@ class Parcel:
 
     Attributes:
         said: entries of the manifest; ``size`` and hash are reckoned when it is written, unless ``honest`` is false.
+        inside: changes of a workbook's archive; packed: its bytes once a spoiler has fixed them.
         raw: the manifest's bytes where a spoiler has fixed them.
         after: what is done in the folder once all is written.
     """
@@ -53,13 +55,22 @@ class Parcel:
     said: dict
     data: bytes
     honest: bool = True
+    inside: tuple[Change, ...] = ()
+    packed: bytes | None = None
     raw: bytes | None = None
     after: tuple[Callable[[Path], None], ...] = ()
 
     @property
     def name(self) -> str:
         """Name of the data file."""
-        return f"{self.source}.csv"
+        return _file_name(self.source)
+
+    @property
+    def content(self) -> bytes:
+        """The data file's bytes: the data as they are, or as a workbook."""
+        if self.packed is not None:
+            return self.packed
+        return workbook_of(self.data, self.inside) if self.source == WORKBOOK.name else self.data
 
 
 Spoiler = Callable[[Parcel, st.DataObject], None]
@@ -86,7 +97,7 @@ def parcels(contracts: Mapping[str, Contract]) -> st.SearchStrategy[Parcel]:
 
 def _parcel(contract: Contract, encoding: str) -> Parcel:
     text, count = extract(contract, MONTH)
-    data = text.encode("utf-8" if encoding == "utf-8-sig" else encoding)
+    data = text.encode("cp932" if encoding == "cp932" and contract.name != WORKBOOK.name else "utf-8")
     said = {
         "municipality": CITY,
         "source": contract.name,
@@ -95,13 +106,19 @@ def _parcel(contract: Contract, encoding: str) -> Parcel:
         "sequence": 1,
         "created_at": "2025-08-01T03:00:00+09:00",
         "encoding": encoding,
-        "files": [{"name": f"{contract.name}.csv", "rows": count}],
+        "files": [{"name": _file_name(contract.name), "rows": count}],
     }
     return Parcel(contract.name, said, data)
 
 
+def _file_name(source: str) -> str:
+    return f"{source}.xlsx" if source == WORKBOOK.name else f"{source}.csv"
+
+
 def extract(contract: Contract, month: str) -> tuple[str, int]:
-    """A sound extract of a source and month, and its rows."""
+    """A sound extract of a source and month as text, and its rows."""
+    if contract.name == WORKBOOK.name:
+        return workbook_text(month, SECRETS[0])
     if contract.name == PUBLISHED.name:
         day = f"令和{int(month[:4]) - 2018}年{int(month[5:])}月{monthrange(int(month[:4]), int(month[5:]))[1]}日"
         return re.sub("令和7年7月31日", day, HIDDEN.files["c.csv"]).replace("\n", "\r\n"), 3
@@ -138,7 +155,7 @@ _ROWS: Mapping[str, Callable[[str], list[dict[str, str]]]] = {
 PUBLISHED = contract(HIDDEN.contract)
 """A published table: title, notes, ages and sexes as columns."""
 CONTRACTS = {name: told for name, told in load_contracts(PROJECT / "assets" / "contracts").items() if name in _ROWS}
-CONTRACTS |= {PUBLISHED.name: PUBLISHED}
+CONTRACTS |= {PUBLISHED.name: PUBLISHED, WORKBOOK.name: WORKBOOK}
 
 
 # ── spoilers ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,9 +208,19 @@ def manifest_blown_up(parcel: Parcel, data: st.DataObject) -> None:
 
 
 def data_bytes(parcel: Parcel, data: st.DataObject) -> None:
-    """The data's bytes are cut, changed or repeated; the manifest agrees with them, or not."""
-    parcel.data = _changed(parcel.data, data)
+    """Bytes of the data, or of a workbook's archive, are cut, changed or repeated; the manifest agrees, or not."""
+    if parcel.source == WORKBOOK.name:
+        parcel.packed = _changed(parcel.content, data)
+    else:
+        parcel.data = _changed(parcel.data, data)
     parcel.honest &= data.draw(st.sampled_from((True, True, True, False)))
+
+
+def archive(parcel: Parcel, data: st.DataObject) -> None:
+    """The parts of a workbook's archive are changed; in other files a cell is."""
+    if parcel.source != WORKBOOK.name:
+        cells(parcel, data)
+    parcel.inside += tuple(change_of_parts(data) for _ in range(data.draw(st.integers(1, 3))))
 
 
 def records(parcel: Parcel, data: st.DataObject) -> None:
@@ -261,8 +288,8 @@ def other_folder(parcel: Parcel, data: st.DataObject) -> None:
 
 
 SPOILERS: tuple[Spoiler, ...] = (
-    entry, file_name, listed_twice, miscounted, manifest_bytes, manifest_blown_up, data_bytes, data_bytes, records,
-    cells, cells, columns, no_file, other_folder,
+    entry, file_name, listed_twice, miscounted, manifest_bytes, manifest_blown_up, data_bytes, data_bytes, archive,
+    archive, records, cells, cells, columns, no_file, other_folder,
 )  # fmt: skip
 
 
@@ -327,7 +354,7 @@ def write(parcel: Parcel, inbox: Path) -> Path:
     """The parcel in its folder of the inbox; the folder."""
     folder = inbox / CITY / parcel.source / MONTH
     folder.mkdir(parents=True)
-    (folder / parcel.name).write_bytes(parcel.data)
+    (folder / parcel.name).write_bytes(parcel.content)
     (folder / MANIFEST).write_bytes(parcel.raw if parcel.raw is not None else _manifest(parcel))
     for act in parcel.after:
         act(folder)
@@ -335,12 +362,13 @@ def write(parcel: Parcel, inbox: Path) -> Path:
 
 
 def _manifest(parcel: Parcel) -> bytes:
+    content = parcel.content
     for file in _files(parcel):
         if parcel.honest:
-            file.setdefault("bytes", len(parcel.data))
-            file.setdefault("sha256", hashlib.sha256(parcel.data).hexdigest())
+            file.setdefault("bytes", len(content))
+            file.setdefault("sha256", hashlib.sha256(content).hexdigest())
         else:
-            file.setdefault("bytes", len(parcel.data) + 1)
+            file.setdefault("bytes", len(content) + 1)
             file.setdefault("sha256", "0" * 64)
     return json.dumps(parcel.said).encode()
 
@@ -397,4 +425,5 @@ def sound(inbox: Path, contracts: Mapping[str, Contract]) -> None:
     """A sound delivery of every source, a month before the spoiled one."""
     for told in contracts.values():
         text, count = extract(told, SOUND)
-        deliver(inbox, told, text.encode(), SOUND, count=count)
+        data = workbook_of(text.encode()) if told.name == WORKBOOK.name else text.encode()
+        deliver(inbox, told, data, SOUND, count=count, name=_file_name(told.name))

@@ -9,7 +9,7 @@ import pytest
 
 from kobe_platform.planning import Plan
 from kobe_platform.planning.notices import LATE_DAYS, lines, notices, overdue
-from kobe_platform.planning.words import summary, told, waits
+from kobe_platform.planning.words import MOST_TOLD, summary, told, waits
 from kobe_platform.vocabulary.months import last_day
 from tests.unit.planning.world import MOVEMENTS, REGISTER, TOWNS, made
 
@@ -61,3 +61,17 @@ def test_a_plan_is_told_by_what_stands_in_the_way():
     world.deliver(REGISTER, month=AUGUST)
     (step,) = world.plan().steps[:1]
     assert summary(world.plan()).endswith(f"。{told(step)}") and step.month == AUGUST
+
+
+def test_a_plan_with_nothing_to_do_says_which_deliveries_were_rejected_and_why():
+    world = made(JULY)
+    world.deliver(REGISTER, month=AUGUST)
+    world.receipts[REGISTER, AUGUST, world.inbox[REGISTER, AUGUST]] = {"rejected"}
+    plan = world.plan()
+    (one,) = plan.turned_away
+    words = summary(plan, "take_in")
+    assert "することはありません" not in words and "却下した提供データが1件あります" in words
+    assert words.endswith(f"{AUGUST} {one.title}: {one.cause.text} [{one.cause.code}]") and one.source == REGISTER
+    assert summary(plan, "release") == "することはありません", "only the inbox's tick tells of deliveries"
+    many = replace(plan, turned_away=plan.turned_away * (MOST_TOLD + 2))
+    assert summary(many).count(one.title) == MOST_TOLD and "ほか2件" in summary(many)
