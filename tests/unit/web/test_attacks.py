@@ -280,6 +280,7 @@ def test_every_answer_carries_the_strict_headers(app):
         headers = visitor(app, who).get(path).headers
         assert headers["content-security-policy"].startswith("default-src 'self'")
         assert headers["x-content-type-options"] == "nosniff" and "frame-ancestors 'none'" in str(headers)
+        assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_pages_of_one_reader_are_kept_by_no_shared_cache(app):
