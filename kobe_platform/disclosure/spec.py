@@ -2,8 +2,8 @@
 
 It comes from a TOML file or from code. A specification says everything that an outsider is assumed to know except the
 figures: the hierarchies, the rule and k, which tables count the same population, and which identities (stock and flow,
-part and whole) hold between tables. The suppressor and the auditor have no other module in common than this one and
-those that it is made of.
+part and whole) hold between tables. Beside the description of earlier releases, this is all that the suppressor and the
+auditor have in common.
 """
 
 from __future__ import annotations
