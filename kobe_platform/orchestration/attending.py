@@ -228,7 +228,11 @@ def attended_executor(home: Path) -> dg.ExecutorDefinition:
 
 @dg.logger(config_schema={"log_level": dg.Field(str, default_value="ERROR")}, description="標準出力への記録(誤りだけ)")
 def quiet_console(context: dg.InitLoggerContext) -> logging.Logger:
-    """What a run writes to its process's output: errors only; everything stands in the event log."""
+    """What a run writes to its process's output: errors only; everything stands in the event log.
+
+    Dagster's executor would warn of each check that a rejected delivery leaves out, beside the reason of the rejection.
+    """
+    logging.getLogger("dagster._core.execution.plan").setLevel(logging.ERROR)
     logger = logging.getLogger("kobe.runs")
     logger.setLevel(context.logger_config["log_level"])
     if not logger.handlers:

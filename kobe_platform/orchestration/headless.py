@@ -22,6 +22,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ACCEPTED = "accepted"
 """The check of a delivery's first steps that fails where the delivery is rejected or held."""
 _POLL_SECONDS = 0.5
+CHANGED = "a definition or a module was changed while this ran: run it again, and it goes on with the new one"
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,14 @@ class Headless:
                 if outcome.by_installation:
                     return
             if not requests and not self._waited():
+                yield from self._left_by_a_change()
                 return
+
+    def _left_by_a_change(self) -> Iterator[Outcome]:
+        """An outcome that says why work was left: the sensors request nothing once a definition has changed on disk."""
+        planning = self.planning
+        if planning.changed_on_disk() and planning.plan(planning.scope).works():
+            yield Outcome("plan", "", False, 0.0, (Fault("", CHANGED, "plan.changed"),))
 
     def _next(self) -> list[dg.RunRequest]:
         """What the first sensor that has anything new requests."""

@@ -99,9 +99,12 @@ def _rows(source: TextSource, contract: Contract, layout: Layout) -> int:
         return read_published(source, contract, layout, layout.table).records
     body = unframed(source, layout, None)
     if layout.form == "fixed":
-        return fixed.parse(body, contract).num_rows
-    ids, size, _ = delimited.header_columns(body, contract, layout)
-    return delimited.parse(body, ids, size, layout, public=contract.sensitivity == "public").num_rows
+        rows = fixed.parse(body, contract).num_rows
+    else:
+        ids, size, _ = delimited.header_columns(body, contract, layout)
+        rows = delimited.parse(body, ids, size, layout, public=contract.sensitivity == "public").num_rows
+    unframed(source, layout, rows)  # a trailer that counts other rows is refused now, not when the delivery is taken in
+    return rows
 
 
 def _unfit(message: str, remedy: str, code: str) -> ConfigurationError:

@@ -203,6 +203,25 @@ def test_headless_ticks_the_daemons_own_sensors(definitions, ephemeral, place):
     assert [request.job_name for request in asked] == ["take_in_town_districts"]
 
 
+def test_a_delivery_that_is_turned_away_prints_its_reason_and_no_warnings_of_dagster(
+    definitions, ephemeral, place, store, caplog
+):
+    store.write(PartitionId("raw", "town_districts", "2025-07"), pl.DataFrame({"town_code": ["28101001000"]}))
+    deliver(place.inbox, "resident_register", "2025-07")
+    (outcome,) = Headless(definitions, ephemeral, tuple(SENSORS)).run()
+    assert outcome.turned_away and not outcome.made
+    assert [record.name for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_work_that_is_left_because_a_definition_changed_is_said(definitions, ephemeral, place, monkeypatch):
+    monkeypatch.setattr("kobe_platform.planning.observing._stamps", lambda settings: {"a.toml": (1, 1)})
+    assert list(Headless(definitions, ephemeral, tuple(SENSORS)).run()) == [], "nothing is left"
+    deliver(place.inbox, "town_districts", "2025-07")
+    (outcome,) = Headless(definitions, ephemeral, tuple(SENSORS)).run()
+    assert not outcome.success and not outcome.made
+    assert [fault.code for fault in outcome.faults] == ["plan.changed"]
+
+
 def test_a_sensor_that_fails_ends_the_run_with_its_reason(definitions, ephemeral, place, monkeypatch):
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"

@@ -64,6 +64,15 @@ def test_leading_and_trailing_records_are_not_rows(tmp_path, register):
     assert describe(folder, contract).rows == 1
 
 
+def test_a_trailer_that_counts_other_rows_is_refused_before_a_manifest_says_otherwise(tmp_path, register):
+    layout = Layout(form="delimited", suffix=(".csv",), trailer=True)
+    contract = register.model_copy(update={"layouts": (layout,)})
+    folder = put(tmp_path, f"{text_of(contract, [person(1)])}T,2\r\n".encode())
+    with pytest.raises(DeliveryRejected) as caught:
+        describe(folder, contract)
+    assert (caught.value.code, caught.value.at["trailer"], caught.value.at["line"]) == ("file.rows", 2, 3)
+
+
 def test_files_that_do_not_fit_the_contract_are_named_with_their_line(tmp_path, register):
     folder = put(tmp_path, text_of(register, [person(1)]).replace("5番地", "5,番地").encode())
     with pytest.raises(DeliveryRejected) as caught:
