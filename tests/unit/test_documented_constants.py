@@ -20,7 +20,7 @@ from kobe_platform.disclosure.methods.perturbation import perturbation_table
 from kobe_platform.disclosure.suppression import cell_protection
 from kobe_platform.disclosure.suppression import search as suppression
 from kobe_platform.governance import passwords
-from kobe_platform.settings import Settings
+from kobe_platform.settings import PROJECT, Settings
 from kobe_platform.statistics import groups, load_statistics, means
 from kobe_platform.statistics.compute import LEAST
 from kobe_platform.statistics.history import WINDOW
@@ -116,3 +116,16 @@ def test_a_specification_of_any_group_bears_the_platforms_costs_and_rule():
         if chosen:
             spec = specification(chosen, None)
             assert spec.costs == PLATFORM.costs and spec.rule == PLATFORM.rule
+
+
+def test_the_table_of_settings_lists_each_variable_with_its_default():
+    table = (DOCS / "operations.md").read_text("utf-8").partition("## Settings")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`KOBE_[^|]*`) \| ([^|]*) \|", table, re.M)
+    listed = {name: default for names, default in rows for name in re.findall(r"`(KOBE_\w+)`", names)}
+    assert set(listed) == {f"KOBE_{name.upper()}" for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        said = re.fullmatch(r"`([^`]*)`", listed[f"KOBE_{name.upper()}"])
+        if said:
+            assert said[1] == str(field.default), name
+        else:
+            assert not field.default or field.default.is_relative_to(PROJECT), name
