@@ -6,12 +6,13 @@ nobody publishes, whole numbers of 0 or more, and the tables' cells are their su
 10–39) are the same in one dimension: nobody is in groups that share no code.
 
 Where everybody is one of a larger population, joint cells are no more than that one's tables count (foreign men of a
-district and age).
+district and age). So the crosses in which a larger population is shown hang together too, though no table shows this
+one so: where nearly all men of a ward are foreign and no foreign man is 90, its old men are few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -154,26 +155,27 @@ class _Population:
         """Joint tables with the numbers of their unknowns (−1: nobody), and how many these are."""
         joints: list[tuple[Joint, np.ndarray]] = []
         size = 0
-        for joint in self._joints():
-            possible = self._possible(joint)
-            count = int(np.count_nonzero(possible))
-            if count > MOST_JOINT_CELLS:
+        for levels, possible in self._joints().items():
+            if possible is None:
                 continue
+            count = int(np.count_nonzero(possible))
             ids = np.full(len(possible), -1)
             ids[possible] = first + size + np.arange(count)
             size += count
-            joints.append((joint, ids))
+            joints.append((Joint(levels), ids))
         return joints, size
 
-    def _possible(self, joint: Joint) -> np.ndarray:
-        """Cell of a joint table → no table excludes it by a published zero."""
+    def _possible(self, joint: Joint) -> np.ndarray | None:
+        """Cell of a joint table → no table excludes it by a published zero. None where too many are left."""
+        if _cells(joint) > MOST_COMBINATIONS:
+            return None
         possible = np.ones(int(np.prod(joint.shape)), dtype=bool)
         for levels in self._margins(joint):
             groups = joint.margin(levels)
             number, variables = self._shown(levels)
             some = np.bincount(number[~self.known[variables]], minlength=int(groups.max()) + 1) > 0
             possible &= some[groups]
-        return possible
+        return possible if np.count_nonzero(possible) <= MOST_JOINT_CELLS else None
 
     def _part(self, joint: Joint, ids: np.ndarray, whole: TableIndex, levels: LevelSet) -> Rows:
         """Joint cells less the cells of a larger population at their common levels, where no table is at these."""
@@ -186,15 +188,32 @@ class _Population:
         some = np.isin(number, groups)
         return _sums(groups, ids[ids >= 0], number[some], variables[some])
 
-    def _joints(self) -> Iterator[Joint]:
-        restrictions = [
+    def _joints(self) -> dict[LevelSet, np.ndarray | None]:
+        """The joint tables that have to be asked for, with :meth:`_possible` of each; None where it is too large.
+
+        Where a larger population is shown in finer crosses than this one, this one's joint cells at its levels are
+        asked for too, as far as that makes no joint table too large.
+        """
+        together = [
             overlapping({level for levels in self.of_table for level in levels if level.base == base})
             for base in self.classes
         ]
-        for levels in open_sets(self.of_table, restrictions, lambda chosen: _cells(Joint(chosen))):
-            joint = Joint(levels)
-            if _cells(joint) <= MOST_COMBINATIONS:
-                yield joint
+        joints = self._open(together)
+        for levels in self._finer_crosses():
+            more = self._open([*together, levels])
+            if _too_large(more) <= _too_large(joints):
+                together.append(levels)
+                joints = more
+        return joints
+
+    def _finer_crosses(self) -> list[LevelSet]:
+        """Levels of larger populations' tables that no table of this one has together, smallest first."""
+        of_wholes = {levels for _, levels in self.within if not any(levels <= own for own in self.of_table)}
+        return sorted(of_wholes, key=lambda levels: (_cells(Joint(levels)), sorted(levels)))
+
+    def _open(self, together: Sequence[LevelSet]) -> dict[LevelSet, np.ndarray | None]:
+        found = open_sets(self.of_table, together, lambda chosen: _cells(Joint(chosen)))
+        return {levels: self._possible(Joint(levels)) for levels in found}
 
     def _margins(self, joint: Joint) -> list[LevelSet]:
         """What each table says of a joint one, without what another says too."""
@@ -299,6 +318,10 @@ def _shared(one: tuple[Joint, np.ndarray], other: tuple[Joint, np.ndarray], tabl
         (joint.margin(levels)[cells >= 0], cells[cells >= 0]) for joint, cells in (one, other)
     )
     return _sums(groups, ids, number, variables)
+
+
+def _too_large(joints: Mapping[LevelSet, np.ndarray | None]) -> set[LevelSet]:
+    return {levels for levels, possible in joints.items() if possible is None}
 
 
 def _cells(joint: Joint) -> int:

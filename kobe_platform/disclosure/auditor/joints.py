@@ -179,15 +179,24 @@ class _Behind:
             numbered.append((levels, joint))
 
     def _joint_tables(self) -> tuple[list[tuple[Levels, pl.DataFrame]], list[tuple[str, ...]]]:
-        """The cells of every joint table that has to be asked for; of those too large, the tables behind each."""
-        found, left_out = [], []
-        for levels in self._open_sets():
-            joint = self._possible(levels, _parts(levels))
-            if joint is None or joint.height > MOST_JOINT_CELLS:
-                left_out.append(tuple(sorted(table.name for _, table in self._margins(levels))))
-            else:
-                found.append((levels, joint))
-        return found, left_out
+        """The cells of every joint table that has to be asked for; of those too large, the tables behind each.
+
+        What a larger population's table shows together is asked for together, unless a joint table becomes too large.
+        """
+        together = [own for own in (_overlap(base, known) for base, known in self.known.items()) if own]
+        joints = self._cells_of(self._open_sets(together))
+        for levels in sorted({known for _, known in self.within}, key=lambda known: (_size(known), _names(known))):
+            if any(levels <= own for own in self.levels.values()):
+                continue
+            more = self._cells_of(self._open_sets([*together, levels]))
+            if all(joint is not None or own in joints for own, joint in more.items()):
+                together, joints = [*together, levels], more
+        found = [(levels, joint) for levels, joint in joints.items() if joint is not None]
+        too_large = [levels for levels, joint in joints.items() if joint is None]
+        return found, [tuple(sorted(table.name for _, table in self._margins(levels))) for levels in too_large]
+
+    def _cells_of(self, sets: list[Levels]) -> dict[Levels, pl.DataFrame | None]:
+        return {levels: self._possible(levels, _parts(levels)) for levels in sets}
 
     def _margins(self, levels: Levels) -> list[tuple[Levels, Table]]:
         """What tables say of a joint one: each set of levels that one of them has of it, and a table that has it."""
@@ -197,7 +206,7 @@ class _Behind:
         return [(own, t) for own, t in found.items() if own and not any(own < other for other in found)]
 
     def _possible(self, levels: Levels, parts: Mapping[str, list[frozenset[str]]]) -> pl.DataFrame | None:
-        """All combinations of parts but those that a published zero excludes; None where they are too many."""
+        """All combinations of parts but those that a published zero excludes; None where too many are left."""
         count = 1
         for own in parts.values():
             count *= len(own)
@@ -213,7 +222,7 @@ class _Behind:
             zeros = nothing.group_by(keys).agg(pl.col("zero").all()).filter("zero").select(keys)
             joint = self._with_groups(joint, parts, margin).join(zeros, on=keys, how="anti", maintain_order="left")
             joint = joint.drop(keys)
-        return joint
+        return joint if joint.height <= MOST_JOINT_CELLS else None
 
     def _with_groups(self, joint: pl.DataFrame, parts: Mapping[str, Any], levels: Levels) -> pl.DataFrame:
         """Joint cells with the number of their group at some levels, one column a classification."""
@@ -229,16 +238,14 @@ class _Behind:
     def _at(self, joint: pl.DataFrame, parts: Mapping[str, Any], levels: Levels) -> pl.DataFrame:
         return self._with_groups(joint, parts, levels).select(*(f"of {b}" for b in sorted(_finest_of(levels))), "cell")
 
-    def _open_sets(self) -> list[Levels]:
-        """Sets of levels that stand together although no table shows them so.
+    def _open_sets(self, further: list[Levels]) -> list[Levels]:
+        """Sets of levels that stand together although no table shows them so; ``further`` ones hang together anyway.
 
         Levels are taken out one by one; what stood with one afterwards stands together. A level that one table shows
         with all that stand with it goes first and leaves nothing to ask.
         """
         shown = [(levels, True) for levels in dict.fromkeys(self.levels.values())]
-        edges = shown + [
-            (overlap, False) for overlap in (_overlap(b, known) for b, known in self.known.items()) if overlap
-        ]
+        edges = shown + [(levels, False) for levels in further]
         asked: list[Levels] = []
         left = sorted({level for levels, _ in edges for level in levels}, key=_name)
         while left:
@@ -334,6 +341,10 @@ def _size(levels: Levels) -> int:
     for base in {base for base, _ in levels}:
         size *= len(_refined(_of(levels, base)))
     return size
+
+
+def _names(levels: Levels) -> list[tuple[Any, ...]]:
+    return sorted(_name(level) for level in levels)
 
 
 def _name(level: Level) -> tuple[Any, ...]:

@@ -109,6 +109,8 @@ class CellProtector:
                 return
         if self._open_already(target, free) or self._open_whole(target, free, movable):
             return
+        if self._open_apart(target, free, movable):
+            return
         raise _error("a cell cannot be protected", "disclosure.unprotected", self.model, np.array([target]))
 
     def _open_already(self, target: int, free: np.ndarray) -> bool:
@@ -145,6 +147,41 @@ class CellProtector:
             if self._count(block, moves, 1.0) and self._open(target):
                 return True
         return False
+
+    def _open_apart(self, target: int, free: np.ndarray, movable: np.ndarray) -> bool:
+        """Hide what a rise as far as it goes needs, and what another table needs that falls by the rest of the width.
+
+        Where fixed tables leave little room, the cells that give way to a rise may be none of those that do to a fall.
+        """
+        width = int(self.model.width[target])
+        for reach in (NEAR, WIDE, ALL):
+            scope = self.near.around(target, reach, free, movable)
+            if len(scope) > LARGEST_WHOLE:
+                return False
+            block = block_of(self.near.by_column, scope)
+            at = int(np.searchsorted(scope, target))
+            farthest = self._farthest(block, at, self.slackness, 1.0, lowest=0.0)
+            rise = 0 if farthest is None else int(farthest[at] + INTEGRALITY)
+            amounts = [amount for amount in (rise, rise - width) if amount]
+            found = [self._cheapest_by(block, at, amount, free) for amount in amounts]
+            tables = [table for table in found if table is not None]
+            if len(tables) < len(amounts):
+                continue
+            for table in tables:
+                self._hide(scope[table != 0])
+            if all(self._accept(block, table) for table in tables) and self._open(target):
+                return True
+        return False
+
+    def _cheapest_by(self, block: Block, at: int, amount: int, free: np.ndarray) -> np.ndarray | None:
+        """Whole moves of least cost in which the variable at a place moves by an amount."""
+        scope = block.variables
+        lower, upper = -self.slackness[scope].astype(float), np.full(len(scope), INFINITE)
+        lower[at] = upper[at] = amount
+        cost = np.where(free[scope], IDLE_COST, self.cost[scope])
+        cost[at] = 0.0
+        moves = self.solver.least_moves(block, lower, upper, cost, integer=True)
+        return None if moves is None else whole(moves)
 
     def _try(self, target: int, scope: np.ndarray, free: np.ndarray, *, certify: bool = True) -> bool:
         """Look for the cheapest move within a scope, hide what it needs and count it."""

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from mutants import mutate
 
-from kobe_platform.disclosure import Attack, Dimension, Mean, Relation, Rule, Spec, Table
+from kobe_platform.disclosure import Attack, Dimension, Inclusion, Mean, Relation, Rule, Spec, Table
 from kobe_platform.disclosure.auditor import joints, verdict
 from kobe_platform.disclosure.auditor.bounds import Part, State, Undecided
 
@@ -64,6 +64,12 @@ def square(columns, *values):
     return pl.DataFrame(found, schema=schema, orient="row")
 
 
+def line(column, *values):
+    """A table of one column of two codes: the total first."""
+    found = [(code, n, "published") for code, n in zip("T12", values, strict=True)]
+    return pl.DataFrame(found, schema=[column, "value", "status"], orient="row")
+
+
 def means(**values):
     found = [(area, values.get(area), "published" if area in values else "suppressed") for area in AREA]
     return pl.DataFrame(found, schema={"area": pl.String, "value": pl.Float64, "status": pl.String}, orient="row")
@@ -75,6 +81,7 @@ WHOLE = Table(name="u", dimensions=["area"], population="other")
 WITHIN = Relation(name="within", on=("area",), left=("v",), right=("u",), sense="<=")
 MEAN = Mean(table="mean", of="t", dimension="sex", values={"m": (0, 4), "f": (5, 90)}, on=("area",))
 RING = [Table(name=name, dimensions=list(name)) for name in ("xy", "yz", "xz")]
+PARTS = [Table(name=name, dimensions=[name], population="part") for name in "xy"]
 LARGE = (30, 40, 50, 60, 70, 80)
 
 # name: (specification, tables, former releases, rules that are found)
@@ -112,6 +119,11 @@ CASES = {
     "ring": (spec_of(*RING, k=3), {"xy": square("xy", 21, 16, 5, 11, None, None, 10, None, None),
                                    "yz": square("yz", 21, 8, 13, 16, 8, None, 5, 0, None),
                                    "xz": square("xz", 21, 8, 13, 11, 8, 3, 10, 0, None)}, (), {"narrow"}),
+    # Of the 133 of x 1, 126 are of the part, and none of the part is in y 2: 7 at most are left there.
+    "cross of the whole": (spec_of(Table(name="xy", dimensions=["x", "y"], population="all"), *PARTS,
+                                   includes=(Inclusion(part="part", whole="all"),)),
+                           {"xy": square("xy", 233, 190, 43, 133, None, None, 100, None, None),
+                            "x": line("x", 146, 126, 20), "y": line("y", 146, 146, 0)}, (), {"narrow"}),
     "mean": (spec_of(means=(MEAN,)), {"t": rows(SQUARE, counts=(95, 5, 5, 95, 70, 80)), "mean": means(a=0.3)}, (),
              {"narrow"}),
     "lone member": (spec_of(attack=Attack(member=True)), {"t": rows(SQUARE, counts=(1, 40, 50, 3, 70, 80))}, (),
@@ -151,7 +163,9 @@ MUTANTS = (
     ("figures", 'residual | cells["zeros_hidden"]', 'cells["zeros_hidden"]', "residual of nothing"),
     ("system", "for relation in spec.relations]", "for relation in ()]", "part of a whole"),
     ("system", "equations += [_regrouping_equations(spec, figures), *joints.equations]", "", "regrouped"),
-    ("joints", "for levels in self._open_sets():", "for levels in ():", "ring"),
+    ("joints", "for levels, joint in joints.items() if joint is not None]", "for levels, joint in ()]", "ring"),
+    ("joints", "for levels in sorted({known for _, known in self.within}", "for levels in sorted(set()",
+     "cross of the whole"),
     ("joints", "behind.agree(asked)", "", "shown in parts"),
     ("joints", "behind.fit(asked)", "", "ring"),
     ("system", "for mean in spec.means if", "for mean in () if", "mean"),

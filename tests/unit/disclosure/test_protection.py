@@ -184,6 +184,31 @@ def test_a_released_table_keeps_its_pattern_or_nothing_comes_out():
         protect(spec_of(*tables), {"t": counts(), "u": by_area})
 
 
+def test_cells_that_give_way_to_a_rise_need_not_give_way_to_a_fall():
+    """Ages beside two bands of them, the ages shown already: no one move of the whole width opens a band."""
+    bands = {"all": None, "x": "all", "y": "all"}
+    ages = {"all": None, "x1": "all", "x2": "all", "y1": "all", "y2": "all"}
+    people = [5, 5, 2, 2, 1, 4, 9, 6, 9, 2, 6, 0, 5, 10, 10, 0]
+    codes = [(ward, age, sex) for ward in ("w1", "w2") for age in ("x1", "x2", "y1", "y2") for sex in "mf"]
+    by_age = frame([(*line, number) for line, number in zip(codes, people, strict=True)], "area", "age", "sex")
+    by_band = by_age.with_columns(pl.col("age").str.slice(0, 1)).group_by("area", "age", "sex").agg(pl.sum("persons"))
+    dimensions = {
+        "area": Dimension(hierarchy={"city": None, "w1": "city", "w2": "city"}),
+        "sex": Dimension(total="T"),
+        "base": Dimension(hierarchy={**bands, "x1": "x", "x2": "x", "y1": "y", "y2": "y"}),
+        "age": Dimension(hierarchy=ages, of="base"),
+        "band": Dimension(hierarchy=bands, of="base"),
+    }
+    table = Table(name="t", dimensions=["area", "age", "sex"])
+    spec = Spec(rule=Rule(minimum_frequency=10), dimensions=dimensions, tables=(table,))
+    shown = protect(spec, {"t": by_age}).tables["t"]
+    further = Table(name="u", dimensions={"area": "area", "age": "band", "sex": "sex"})
+    both = spec.model_copy(update={"tables": (table.model_copy(update={"fixed": True}), further)})
+    tables = protect(both, {"t": by_age, "u": by_band}, hidden={"t": suppressed(shown)}).tables
+    assert audit(both, tables).publishable and tables["t"].equals(shown)
+    assert suppressed(tables["u"]).height < tables["u"].height
+
+
 def test_stock_and_flow_are_protected_together():
     """stock = before + births: with both stocks shown, a small number of births would follow."""
     before = frame([(w, 100 + i) for i, w in enumerate(WARDS)], "area")

@@ -47,8 +47,9 @@ def test_a_margin_of_published_tables_is_accepted_beside_them(seed):
 
 
 def test_without_a_look_at_all_that_is_hidden_they_would_be_refused(monkeypatch):
-    """The rule broken: where only the relatives of a cell are looked at, a published pattern does not pass."""
+    """The rule broken: where one move is sought among a cell's relatives alone, a published pattern does not pass."""
     monkeypatch.setattr(cell_protection, "HIDDEN_AROUND", ())
+    monkeypatch.setattr(cell_protection.CellProtector, "_open_apart", lambda *_: False)
     spec, cells = problem(OPEN_BY_LITTLE[1])
     fixed, hidden = published(spec, cells)
     with pytest.raises(DisclosureError, match="cannot be protected"):
