@@ -1,4 +1,4 @@
-"""abstracted: name, exact address and birth date are gone; age, district and pseudonym stand instead (抽象化)."""
+"""Defines the assets ``abstracted``: rows with age, district and pseudonym instead of identifying columns (抽象化)."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The check of a delivery's steps that says whether it was accepted: a refusal is a red check with its reason."""
+"""Defines the check ``accepted`` of a delivery's steps: red, with the reason, where the delivery was refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sensor that tells the operators of what does not go on by itself, of failed runs and of failed sensors."""
+"""Defines the sensor that sends notices: work that waits for a person, failed runs, failed sensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each rule of a contract makes: the columns of raw and of the lake in Japanese, and what they are made of.
+"""Describes in Japanese, for each rule of a contract, the columns of raw and of the lake and what they are made of.
 
 One function a rule, as in the registry of abstraction (``STEPS``): a rule that is new there is new here.
 """

@@ -1,4 +1,4 @@
-"""What the columns of each asset are, and from which columns of which asset they come.
+"""Lists the columns of each asset, and the columns of other assets that each is made from, for Dagster's UI.
 
 Everything follows from the contract or the statistic: its words, the vocabulary's labels, its SELECT. Dagster's open UI
 shows descriptions of columns but no lineage of them, so a description ends with what the column is made of (``もと``);

@@ -1,4 +1,4 @@
-"""What all assets share – partitions, tags, kinds, owners, freshness – stated once, applied everywhere."""
+"""Defines once what all assets share: partitions, tags, kinds, owners, freshness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dashboards: each page compiled and checked by itself, then one release that everybody sees at once."""
+"""Defines the assets of the dashboards: each page is compiled and checked, then all enter one release."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The jobs that steps of the plan are executed in: one a source, one for the months, one for the release."""
+"""Defines the jobs that execute the steps of the plan: one for each source, one for the months, one for the release."""
 
 from __future__ import annotations
 

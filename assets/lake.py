@@ -1,4 +1,4 @@
-"""lake: the one current, validated, encrypted partition per source and month."""
+"""Defines the assets ``lake``: for each source and month the validated, encrypted partition in force."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The job that analysts launch: one question, answered inside the platform as the person who launched it."""
+"""Defines the job by which an analyst asks a question: it is answered in the platform, as that person."""
 
 import dagster as dg
 from pydantic import Field

@@ -1,4 +1,4 @@
-"""published: the tables that may leave, every margin a row, protected by group and audited (秘匿)."""
+"""Defines the assets ``published``: tables with every margin, protected by group and audited (秘匿)."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""raw: one encrypted file a delivery, holding the contracted columns that some rule reads, as bytes."""
+"""Defines the assets ``raw``: for each delivery the columns that some rule reads, as bytes, encrypted."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an asset tells Dagster of its partition: counts, schema, digest, generation – through the allow-list."""
+"""Reports counts, schema, digest and generation of a partition to Dagster, through the allow-list of metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs by the clock: partitions verified, rows past their time destroyed."""
+"""Defines what runs by the clock: verifying partitions, and destroying rows at the end of their retention."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The three sensors: each asks the plan what is outstanding and requests one run a delivery, a month, a release.
+"""Defines three sensors that ask the plan for outstanding work and request runs: of deliveries, months and releases.
 
 They remember nothing. What is outstanding follows from what is stored; a request that is lost is made again at the next
 tick, and one that was made twice finds its work done. While `kobe run` is at work the daemon's sensors request nothing.

@@ -1,4 +1,4 @@
-"""statistics: counts of the finest cells, encrypted like rows (統計化); public sources come in here as they are."""
+"""Defines the assets ``statistics``: encrypted counts of the finest cells (統計化), and public sources as they are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every row of an extract is accounted for: in the lake, set aside by a named rule, superseded or filtered."""
+"""Checks that every row of an extract is accounted for: in the lake, set aside by a rule, superseded or filtered."""
 
 from __future__ import annotations
 

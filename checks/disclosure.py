@@ -1,4 +1,4 @@
-"""The publication checks of protected tables: the independent auditor, and the leak detector."""
+"""Checks protected tables before publication, by the independent auditor and by the search for leaked codes."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""One factory for every asset check, so that Dagster's preview API of partitioned checks is named in one place."""
+"""Makes every asset check, so that Dagster's preview API of partitioned checks is used in one place only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The identities of the domain, as checks on the statistics."""
+"""Checks on statistics the sums that must hold between figures."""
 
 from collections.abc import Mapping, Sequence
 

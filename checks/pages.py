@@ -1,4 +1,4 @@
-"""Compiled pages: nothing external is called, and no number that identifies by law stands in what readers get."""
+"""Checks compiled pages: they load nothing from outside and show no number that identifies a person by law."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Quality of the lake's partitions: the expectations that follow from each contract."""
+"""Checks the lake's partitions against the expectations that follow from each contract."""
 
 from __future__ import annotations
 

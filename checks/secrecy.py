@@ -1,4 +1,4 @@
-"""Nothing leaves that must not: forbidden columns in a partition, and numbers that look like My Numbers anywhere."""
+"""Checks partitions and tables for forbidden columns and for numbers that look like My Numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which code made a thing: a digest of the rooms that work on it, so that an attempt with mended code is a new one."""
+"""Computes a digest of the code that makes a partition, so that a failure is tried again when the code has changed."""
 
 from __future__ import annotations
 

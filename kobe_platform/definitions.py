@@ -1,4 +1,4 @@
-"""The platform as Dagster sees it: everything is derived from contracts, statistics and pages.
+"""Builds Dagster's definitions of the platform from contracts, statistics and pages.
 
 ``defs`` is what ``workspace.yaml`` loads; a test or a command builds its own with :func:`build_definitions`.
 """

@@ -1,4 +1,4 @@
-"""The errors that cross the engine's border: coordinates, never values.
+"""Defines the platform's errors, which have a code, coordinates and a remedy and never a value.
 
 Every error says what is wrong, where (delivery, file, line, column, rule, count) and what to do next. A value that
 belongs to a person never enters one, so raise them ``from None`` wherever the cause could carry a value.

@@ -1,4 +1,4 @@
-"""Names of a package whose modules are loaded when the names are used: a command pays for what it uses (PEP 562)."""
+"""Loads a module of a package when one of its names is first used, so that a command starts quickly (PEP 562)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of one installation, read from the environment (prefix ``KOBE_``) and nowhere else."""
+"""Reads the settings of an installation from the environment (prefix ``KOBE_``) and from nowhere else."""
 
 from __future__ import annotations
 

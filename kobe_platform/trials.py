@@ -1,4 +1,4 @@
-"""Which trials of definitions passed, remembered from one process to the next: a start proves only what changed.
+"""Remembers between processes which definitions passed their trials, so that a start tries only what changed.
 
 Contracts and statistics are tried on made-up rows when they are loaded. What passed once passes again as long as the
 definition, all code, the vocabulary and the libraries that ran it are the same: their digest is the name under which it

@@ -1,4 +1,4 @@
-"""The governance database: applications, approvals, the trail of what happened."""
+"""Gives access to the governance database: applications, approvals, the record of what happened."""
 
 from __future__ import annotations
 

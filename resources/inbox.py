@@ -1,4 +1,4 @@
-"""The core systems' share, which the platform only reads, and the contracts that say what lies there."""
+"""Gives access to the core systems' share, which is only read, and to the contracts of its sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encrypted partitions of every stage and the key service that opens them."""
+"""Gives access to the encrypted partitions of every stage with the key service that opens them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where releases are built and switched to, and the pages that they hold."""
+"""Gives access to the folder where releases are built and put in force, and to the pages that they hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of a resource: it takes the docstring of the class, and readers of the UI read Japanese."""
+"""Gives a resource the Japanese text that the Dagster UI shows, which would otherwise be the docstring of its class."""
 
 from __future__ import annotations
 

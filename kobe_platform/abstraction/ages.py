@@ -1,4 +1,4 @@
-"""Dates turned into ages, durations and months.
+"""Derives ages, durations and months from dates.
 
 An age is attained at the end of the day before the birthday (年齢計算ニ関スル法律; born on 29 February: at the end of
 28 February), so the age at the end of a day is the calendar age of the next. What is unknown of a date leaves an

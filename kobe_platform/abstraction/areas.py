@@ -1,4 +1,4 @@
-"""Addresses turned into ward, town and school district; places elsewhere into coarse areas."""
+"""Derives ward, town and school district from addresses, and coarse areas from places outside the city."""
 
 from __future__ import annotations
 

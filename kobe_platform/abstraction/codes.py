@@ -1,4 +1,4 @@
-"""Codes, kept texts and numbers: the sender's words turned into the vocabulary's."""
+"""Translates the sender's codes, texts and numbers into those of the vocabulary."""
 
 from __future__ import annotations
 

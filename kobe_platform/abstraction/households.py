@@ -1,4 +1,4 @@
-"""Households: category of each member, representative, size and family type (国勢調査の世帯の家族類型)."""
+"""Derives a household's size and family type from its members (国勢調査の世帯の家族類型)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reasons of events: what the sender's code means for statistics, once addresses and cancellations are known."""
+"""Translates the reasons of events for statistics, by the sender's code, the two addresses and cancellations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""支援措置: protected persons and the members of their households (privacy design §4).
+"""Hides the places of persons under 支援措置 and of the members of their households (privacy design §4).
 
 They are counted in ward and city totals only. Town, district and places elsewhere become the same ``unknown`` as
 everyone else's, household links null. The flag ends here: nothing written tells that a row was protected, and no list

@@ -1,4 +1,4 @@
-"""Abstraction: the contract's rules applied to one delivery, in the order that they need.
+"""Applies the contract's rules to one delivery, in the order in which they depend on each other.
 
 The registry maps each rule of :mod:`kobe_platform.contracts.columns` to its function; no source has code of its own.
 """

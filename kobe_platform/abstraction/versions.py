@@ -1,4 +1,4 @@
-"""Which rows count: the latest version of a record, events that were not cancelled, residents who have not left."""
+"""Decides which rows count: latest versions of records, events that were not cancelled, present residents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table that abstraction works on: what was read, what has been derived, and what became of each row."""
+"""Holds the table that abstraction works on: columns that were read, columns derived, the fate of each row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kobe alerts show`` and ``kobe alerts test``."""
+"""The commands ``kobe alerts show`` and ``kobe alerts test``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the notices: one TOML file that the operator writes; without it, nothing is sent."""
+"""Reads the settings of the notices from ``alerts.toml``; without the file nothing is sent."""
 
 from __future__ import annotations
 

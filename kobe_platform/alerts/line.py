@@ -1,4 +1,4 @@
-"""A connection to a server of the city's network that ends at its time, and what can go wrong with one."""
+"""Connects to a server in the city's network within a time limit, and names what can go wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices as one plain mail in Japanese, handed to a mail server of the city's network."""
+"""Sends notices as one plain mail in Japanese, by a mail server in the city's network."""
 
 from __future__ import annotations
 

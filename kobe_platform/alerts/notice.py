@@ -1,4 +1,4 @@
-"""What a notice may say: where something is amiss and what to do, never a value of a person.
+"""Defines a notice: where something is wrong and what to do, never a value of a person.
 
 A notice leaves the platform, so it is checked when it is made: coordinates are short ASCII names from a closed list,
 sentences are one line, and nothing looks like a personal number or could become a header of a mail.

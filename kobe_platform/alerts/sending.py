@@ -1,4 +1,4 @@
-"""Sending what was not sent yet, to each channel once."""
+"""Sends to each channel the notices that it has not had yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices as one signed JSON body, posted to an address of the city's network."""
+"""Posts notices as one signed JSON body to an address in the city's network."""
 
 from __future__ import annotations
 

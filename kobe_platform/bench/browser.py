@@ -1,4 +1,4 @@
-"""The lounge in Chromium for `kobe bench lounge`: times on the reader's own clock, bytes on the wire, faults."""
+"""Measures the lounge in Chromium for ``kobe bench lounge``: times in the browser, bytes transferred, faults."""
 
 from __future__ import annotations
 

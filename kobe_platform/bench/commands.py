@@ -1,4 +1,4 @@
-"""`kobe bench …`: how long the platform takes, and how that compares with a plain script that keeps no secrets."""
+"""The command ``kobe bench``, which compares the platform's time and memory with a plain script's."""
 
 from __future__ import annotations
 

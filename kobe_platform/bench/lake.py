@@ -1,4 +1,4 @@
-"""What encryption costs: the same made-up month as partitions of the lake and as plain Parquet, in the same run."""
+"""Measures what encryption costs: one made-up month as partitions of the lake and as plain Parquet."""
 
 from __future__ import annotations
 

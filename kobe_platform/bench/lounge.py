@@ -1,4 +1,4 @@
-"""`kobe bench lounge`: compiling ninety pages over twelve years and 165 districts, and what a browser makes of them."""
+"""Measures for ``kobe bench lounge`` the compilation of ninety pages over twelve years, and the pages in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kobe demo`: a synthetic city delivers, the platform works, and a table says what came of it."""
+"""The command ``kobe demo``: makes a synthetic city, runs the platform on its deliveries, reports the result."""
 
 from __future__ import annotations
 

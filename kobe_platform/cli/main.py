@@ -1,4 +1,4 @@
-"""`kobe …`: mounts every room's commands, and imports a room only when its command is called."""
+"""Mounts the commands of all packages as ``kobe …``; a package is imported when its command is called."""
 
 from __future__ import annotations
 

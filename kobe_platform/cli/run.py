@@ -1,4 +1,4 @@
-"""`kobe run`: what is outstanding is executed, through Dagster, without a daemon – and compared again at the end.
+"""The command ``kobe run``: executes the outstanding steps through Dagster without a daemon, and reports what is left.
 
 Exit codes: 0 nothing is outstanding any more; 1 something is: it is named, with its reason and what to do (a delivery
 that was turned away, a step that failed, a check that refused, an installation that lacks something); 2 bad usage.

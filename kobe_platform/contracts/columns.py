@@ -1,4 +1,4 @@
-"""The registry of abstraction rules, as what a contract may write about a column.
+"""Defines each abstraction rule as a model of the keys that a contract may write about a column.
 
 Every rule is a small model: which classes of column may have it, and its parameters. A contract that names another
 rule, another parameter or a forbidden class does not load, so what a column's class promises cannot be talked away:

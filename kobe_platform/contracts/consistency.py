@@ -1,4 +1,4 @@
-"""What a contract's columns must say of each other, so that a contract that loads also runs.
+"""Checks that the columns of a contract fit together, so that a contract that loads also runs.
 
 The models know one column each; here its rule meets the columns, lists and regular expressions that it names. One
 function a rule, each yields the key that is wrong and why.

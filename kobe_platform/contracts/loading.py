@@ -1,4 +1,4 @@
-"""Reading contracts: one TOML file a source; what is not stated, or stated wrongly, is refused by name."""
+"""Reads contracts from TOML files, one for each source, and refuses missing or wrong keys by name."""
 
 from __future__ import annotations
 

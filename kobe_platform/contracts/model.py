@@ -1,4 +1,4 @@
-"""A contract: what one core system hands over, and what the platform may make of it."""
+"""Defines a contract: the form in which a core system delivers, and what the platform may make of each column."""
 
 from __future__ import annotations
 

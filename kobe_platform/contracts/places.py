@@ -1,4 +1,4 @@
-"""Where in a contract's file a key stands, so that a refusal names the line to mend."""
+"""Finds the line of a contract's file on which a key stands, so that a refusal can name it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that a city made to be looked at: what a layout says so that they can be read as rows.
+"""Defines the keys by which a layout describes a table that was made for readers, so that it can be read as rows.
 
 A title stands above the columns and notes below the rows; years, sexes or ages are columns; a ward has a file of its
 own, whose name or title alone says which. All of it is declared, nothing is guessed.

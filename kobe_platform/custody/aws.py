@@ -1,4 +1,4 @@
-"""Keys in AWS KMS: one KMS key a version of a purpose, so that no key that wraps data ever leaves KMS.
+"""Keeps keys in AWS KMS: one KMS key for each version of a purpose; keys that wrap data never leave KMS.
 
 A data key is wrapped by ``Encrypt`` with the file's identity as encryption context: KMS authenticates it, refuses to
 decrypt under another, and CloudTrail records it. The installation's root secret, which signs ring, log and manifests,

@@ -1,4 +1,4 @@
-"""`kobe keys …`, `kobe lake verify`, `kobe log verify`."""
+"""The commands ``kobe keys``, ``kobe lake verify`` and ``kobe log verify``."""
 
 from __future__ import annotations
 

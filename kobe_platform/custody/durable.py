@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old content or the new one, and nobody else may read them."""
+"""Writes files so that a crash leaves either the old or the new content, readable by the owner only."""
 
 from __future__ import annotations
 

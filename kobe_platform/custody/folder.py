@@ -1,4 +1,4 @@
-"""The folder of a key store: made once, and opened only where nobody else has a hand in it."""
+"""Creates and opens the folder of a key store; refused are folders that others could reach."""
 
 from __future__ import annotations
 

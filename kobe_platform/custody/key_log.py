@@ -1,4 +1,4 @@
-"""The log of key use: append-only, hash-chained, synced, with a signed head.
+"""Writes and verifies the log of key use, which is append-only, hash-chained, synced and has a signed head.
 
 One JSON line an entry: ``seq, time, principal, action, purpose, key, object, prev, hash``. ``hash`` is an HMAC of the
 entry and the former hash, so an edit, a deletion, a change of order or an entry by somebody else breaks the chain; the

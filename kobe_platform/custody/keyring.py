@@ -1,6 +1,6 @@
-"""The key ring: every version of every key, signed, in one private file that is replaced in one step.
+"""Stores every version of every key in one signed private file, the key ring, which is replaced in one step.
 
-It also remembers a rotation that is under way, so that one that was interrupted is gone on with and not begun anew.
+It also remembers a rotation that is under way, so that an interrupted one is continued and not started again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The local key store: keys in a private folder, wrapped by a root key.
+"""Keeps keys on this machine: in a private folder, wrapped by a root key.
 
 The root key wraps every purpose key (AES key wrap, RFC 3394; NIST SP 800-38F) and is itself a key file (0600) by
 default, or wrapped by a passphrase through Argon2id (RFC 9106). A data key is wrapped by HKDF(purpose key, identity).

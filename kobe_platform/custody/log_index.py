@@ -1,4 +1,4 @@
-"""What the log of key use says about partitions and keys: commits, destructions, keys that were made."""
+"""Looks up in the log of key use which commits, destructions and new keys it holds."""
 
 from __future__ import annotations
 

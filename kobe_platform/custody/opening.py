@@ -1,4 +1,4 @@
-"""Which key service an installation has: the local store, or AWS KMS (``KOBE_KEY_SERVICE``)."""
+"""Opens the key service of an installation: the local store or AWS KMS (``KOBE_KEY_SERVICE``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one encrypted format: Parquet Modular Encryption (AES_GCM_V1, 256 bit, encrypted footer).
+"""Reads and writes the only encrypted format: Parquet Modular Encryption (AES_GCM_V1, 256 bit, encrypted footer).
 
 Polars calls its encryption classes unstable, so this is the only module that names them. The AAD prefix is the file's
 identity and is not stored in the file: who opens it must know which file it ought to be.

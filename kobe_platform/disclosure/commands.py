@@ -1,4 +1,4 @@
-"""``kobe protect`` and ``kobe audit``: disclosure control on plain CSV tables.
+"""The commands ``kobe protect`` and ``kobe audit``, which protect and audit plain CSV tables.
 
 Exit codes: 0 done and safe; 1 a cell cannot be protected, or the audit refuses; 2 the input or its specification is
 not what it must be.

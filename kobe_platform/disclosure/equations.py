@@ -1,4 +1,4 @@
-"""The equations among a model's variables: sums along every axis, regrouped codes, relations between tables."""
+"""Builds the equations among a model's variables: sums along every axis, regrouped codes, relations between tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as CSV files in a folder: finest cells in, published rows out."""
+"""Reads the finest cells of tables from CSV files, and writes published rows to CSV files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Levels at which tables stand, and the sets of levels that the tables of a population leave open.
+"""Finds the sets of levels for which a population's tables leave open whether people can fit them all.
 
 A level is a way to part the finest codes of a classification into groups. A table over districts also says something
 by ward: it stands at the level of districts and at every coarser one. So tables are sets of levels. Where these form a
-tree (each meets all former ones within one of them), whole-numbered tables that agree in their common margins always
+tree (each meets all earlier ones within one of them), whole-numbered tables that agree in their common margins always
 come from some people (Vorob'ev, Theory of Probability and its Applications 7, 1962). Where they form a ring (A × B,
 B × C, A × C) they need not: somebody has to stand in the cells of A × B × C. :func:`open_sets` finds the sets of levels
 for which that has to be asked.

@@ -1,4 +1,4 @@
-"""Former releases of the same reference date, as search and audit are given them."""
+"""Defines former releases of the same reference date, in the form in which search and audit read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protect the tables of a specification: each population by its method, published rows, report."""
+"""Protects the tables of a specification, each population by its method; returns published rows and a report."""
 
 from __future__ import annotations
 

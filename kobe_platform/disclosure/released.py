@@ -1,4 +1,4 @@
-"""What former releases of the same date leave of the choice: cells that stay hidden, cells that are told already."""
+"""Finds what former releases of the same date fix: cells that must stay hidden, and cells that are already known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of protected tables: their rows, and what was done to each in counts and shares."""
+"""Makes the published rows of protected tables, and reports for each what was hidden, as counts and shares."""
 
 from __future__ import annotations
 

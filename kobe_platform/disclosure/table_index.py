@@ -1,4 +1,4 @@
-"""Where a table's cells stand: one axis a column, one position a node of its tree."""
+"""Maps the cells of a table to positions in an array: one axis for each column, one position for each node."""
 
 from __future__ import annotations
 

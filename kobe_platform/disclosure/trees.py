@@ -1,4 +1,4 @@
-"""Hierarchies as arrays: trees of codes, and the nodes that trees over one classification have in common."""
+"""Turns hierarchies into arrays: trees of codes, and the nodes that trees over one classification share."""
 
 from __future__ import annotations
 

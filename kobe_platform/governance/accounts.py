@@ -1,4 +1,4 @@
-"""Accounts as a whole: a person with roles, audiences and password, written in one transaction or not at all."""
+"""Writes an account as a whole, with roles, audiences and password, in one transaction."""
 
 from __future__ import annotations
 

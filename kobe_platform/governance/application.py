@@ -1,4 +1,4 @@
-"""What an application for a use of data is, what makes one complete, and who may do what with it."""
+"""Defines an application for the use of data: its fields, when it is complete, and who may do what with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Applications in the database: read, added, numbered, moved from state to state with a step in their history.
+"""Reads and writes applications in the database: adding, numbering, and changes of state with their history.
 
 Functions that take a connection work inside a transaction of the caller's.
 """

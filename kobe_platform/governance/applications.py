@@ -1,4 +1,4 @@
-"""データ利用申請書: a section applies for a use of data, the sections that own the data decide, and the approval ends.
+"""Handles データ利用申請書: a section applies, the sections that own the data decide, and an approval expires.
 
 ::
 

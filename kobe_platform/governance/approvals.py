@@ -1,4 +1,4 @@
-"""Which dashboards may be released: each needs a live approval for every personal source that it draws from."""
+"""Decides which dashboards may be released: each needs a live approval for every personal source that it uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kobe people``, ``kobe apply`` and ``kobe audit-report``."""
+"""The commands ``kobe people``, ``kobe apply`` and ``kobe audit-report``."""
 
 from __future__ import annotations
 

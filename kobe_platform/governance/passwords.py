@@ -1,4 +1,4 @@
-"""Local accounts: Argon2id hashes, a lock after failures, and the same time and answer whoever is asked for."""
+"""Verifies passwords of local accounts (Argon2id); locks an account after failures, and takes the same time for all."""
 
 from __future__ import annotations
 

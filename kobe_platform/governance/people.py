@@ -1,4 +1,4 @@
-"""Accounts of the city's staff: who they are, their roles, the audiences they belong to."""
+"""Keeps the accounts of the city's staff: names, roles, and the audiences that they belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be destroyed because its time is over: raw rows soon after their use, rows and counts with the retention.
+"""Lists the rows and counts to destroy: raw rows soon after their use, the others at the end of their retention.
 
 Retention is the ``retention_months`` of a source's contract, counted from the end of the reference month. Counts before
 protection go with the first of their sources. Protected tables are published and stay.

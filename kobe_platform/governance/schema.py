@@ -1,4 +1,4 @@
-"""The tables of the governance database; :mod:`kobe_platform.governance.migrations` builds them.
+"""Defines the tables of the governance database; :mod:`kobe_platform.governance.migrations` creates them.
 
 Moments are stored as UTC text of one width, so that SQLite and PostgreSQL sort and compare them alike. No figure and no
 personal data of residents ever stands here: names are those of the city's own staff.

@@ -1,4 +1,4 @@
-"""Server-side sessions: the browser holds a random token, the database its hash; who left is out at once."""
+"""Keeps sessions on the server: the browser has a random token, the database its hash; sign-out ends it at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened: sign-ins, refusals, decisions, launches, releases; added to and never changed.
+"""Records what people did: sign-ins, refusals, decisions, launches, releases; entries are added and never changed.
 
 The database itself refuses an update or a deletion of an event (migration 0001). ``detail`` holds coordinates and
 counts only, as every message of the platform does.

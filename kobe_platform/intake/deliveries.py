@@ -1,4 +1,4 @@
-"""The inbox: which deliveries lie there, and whether they are what their manifests say.
+"""Finds the deliveries in the inbox, and verifies them against their manifests.
 
 A delivery is a folder ``MUNICIPALITY/SOURCE/YYYY-MM/`` with data files and, written last, ``manifest.json``. The
 platform only reads it and takes nothing in it for granted: a manifest may be broken, and the share may go away.

@@ -1,4 +1,4 @@
-"""The manifest of a delivery: what its sender says of the files, read as text that may be broken."""
+"""Defines the manifest of a delivery, and parses it from text that may be damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receipts of deliveries: what became of each, and what an operator approved.
+"""Writes and reads the receipts of deliveries, and records what an operator approved.
 
 Receipts below ``KOBE_HOME`` hold coordinates and counts, never values. A power cut leaves the former one or the new
 one. A receipt that cannot be read counts as absent: its delivery is due again.

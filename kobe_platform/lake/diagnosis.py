@@ -1,4 +1,4 @@
-"""What is wrong with a data file that would not open or decrypt."""
+"""Names the fault of a data file that does not open or decrypt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index of the partitions in force: what planning asks of thousands of them, without keys and without decrypting.
+"""Keeps an index of the partitions in force, so that planning can look at thousands without keys or decryption.
 
 It reads heads, manifests and verdicts as plain JSON and remembers each file by its inode, time and size, so that a
 second look costs three ``stat`` calls a partition. Nothing here is authenticated: the steps and the publication gate

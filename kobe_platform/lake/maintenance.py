@@ -1,4 +1,4 @@
-"""Work over the whole store: verifying it, wrapping its data keys anew, destroying rows whose time is over."""
+"""Works on the whole store: verifies it, wraps data keys with new keys, destroys rows past their retention."""
 
 from __future__ import annotations
 

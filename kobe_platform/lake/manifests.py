@@ -1,4 +1,4 @@
-"""Signed heads and manifests: reading, writing, and deciding with the log of key use which generation is in force."""
+"""Reads and writes signed heads and manifests, and decides with the log of key use which generation is in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a partition is: its name, one generation of it, and where these lie."""
+"""Defines a partition: its name, its generations, and where their files are."""
 
 from __future__ import annotations
 

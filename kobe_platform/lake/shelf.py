@@ -1,4 +1,4 @@
-"""What a step asks of partitions without opening them; the store answers it, and so does the index of heads."""
+"""Defines what can be asked of partitions without opening them; the store and the index of heads answer it."""
 
 from __future__ import annotations
 

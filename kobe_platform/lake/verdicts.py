@@ -1,4 +1,4 @@
-"""What the checks found of a partition: signed, beside it, with the generation that they saw.
+"""Writes and reads the signed verdicts of checks, which are stored beside the partition that they judge.
 
 Dagster's own records of checks are copies for people. What decides whether a partition is counted or published stands
 in ``store/<stage>/<source>/<month>/verdicts.json``, so that a store that is restored without Dagster's databases still

@@ -1,4 +1,4 @@
-"""BigValue: a headline figure, what it is compared with, and the small line of how it came about.
+"""Draws BigValue: a headline figure, its comparisons, and a small line of its past.
 
 Differences are made here, not in the browser, and one of a hidden figure is hidden itself: 「X」 on either side
 gives 「X」.

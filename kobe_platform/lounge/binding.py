@@ -1,4 +1,4 @@
-"""A tag checked against its component: every attribute there, of its kind, and of the page that it stands in.
+"""Checks a tag of a page against its component: required attributes, their kinds, names that must exist.
 
 :func:`bind` checks a tag against the page's queries and filters and, where results are given, against their columns,
 so that a wrong word fails with its line and a suggestion.

@@ -1,4 +1,4 @@
-"""Compiled bodies of pages, kept by what they were made of, so that nothing is worked out twice.
+"""Keeps compiled bodies of pages by a digest of their inputs, so that unchanged pages are not compiled again.
 
 A body is what a page's fences and components became: Markdown, the browser's spec, hashed slices. It depends on the
 page's text below its front matter, on the published tables that it reads, on ready inserts and on the engine, and on

@@ -1,4 +1,4 @@
-"""Areas as shapes: an operator's GeoJSON projected and rounded for the page, or a map of tiles drawn from a list.
+"""Turns areas into shapes for maps: an operator's GeoJSON, projected and rounded, or a map of tiles.
 
 Both lie in ``boundaries/`` beside the pages, by the name of the areas (``wards``, ``districts``). The browser gets
 finished paths in one plane of :data:`WIDTH` units, with borders that neighbours share still shared.

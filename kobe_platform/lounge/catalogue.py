@@ -1,4 +1,4 @@
-"""The portal's catalogue: what there is, found by free words, filed by category and purpose, newest first on request.
+"""Makes the portal's catalogue of pages: search by words, categories and purposes, newest first on request.
 
 Material's search returned nothing for 人口ピラミッド and 転入・転出 though present, so the lounge searches
 itself: the catalogue and what is typed are folded (NFKC, katakana, no marks between words) and compared as substrings.

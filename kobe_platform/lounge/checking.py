@@ -1,4 +1,4 @@
-"""Everything that is wrong with the pages of a folder, all at once: for an author, in a terminal or a browser."""
+"""Checks all pages of a folder and collects every fault, for an author in a terminal or a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tags of one page ask of one another: names, nesting, an upper Dropdown, a chart of that title."""
+"""Checks that the tags of a page fit together: names, nesting, parent dropdowns, titles of charts."""
 
 from __future__ import annotations
 

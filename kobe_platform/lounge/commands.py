@@ -1,4 +1,4 @@
-"""``kobe site``, ``kobe release`` and ``kobe serve``."""
+"""The commands ``kobe site``, ``kobe release`` and ``kobe serve``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compile one page: queries run, components drawn, plain Markdown and hashed slices written.
+"""Compiles one page: runs its queries, draws its components, writes Markdown and slices named by hash.
 
 The result is Markdown that any generator can render and a person can read without JavaScript; the browser needs
 nothing but the slices named in it.

@@ -1,4 +1,4 @@
-"""The components that a page may use, and what each of their attributes must be.
+"""Defines the components that a page may use, and what each of their attributes must be.
 
 A component is data: its attributes with kinds. ``binding.py`` checks a tag against it.
 """

@@ -1,4 +1,4 @@
-"""A page's body put together: filters first, then components in reading order, then the slices that they read."""
+"""Puts the body of a page together: filters first, then components in reading order, then their slices."""
 
 from __future__ import annotations
 

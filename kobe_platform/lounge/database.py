@@ -1,4 +1,4 @@
-"""The published tables of a release in a DuckDB that can reach nothing else, and the running of a page's fences in it.
+"""Opens the published tables of a release in a DuckDB that can read nothing else, and runs a page's queries in it.
 
 Queries were judged before (:mod:`kobe_platform.lounge.queries`); here the engine itself is shut, and bounded: rows and
 bytes of a result, memory of its operators, seconds of one query.

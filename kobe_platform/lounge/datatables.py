@@ -1,4 +1,4 @@
-"""DataTable and the rows that a Download saves: flat tables, complete without JavaScript.
+"""Draws DataTable, and makes the flat table of a Download; both are complete without JavaScript.
 
 The browser sorts, searches and pages what stands here. Total rows are published rows that the author marks; they
 stay on top and are never worked out.

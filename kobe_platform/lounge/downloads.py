@@ -1,4 +1,4 @@
-"""Download: buttons that an author places for a query's rows, for a chart of the page, or for the page on paper."""
+"""Draws Download: buttons for a query's rows, for a chart of the page, or for the page on paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Periods and dates in Japanese eras (和暦); the browser's ``eras.js`` follows the same rules.
+"""Formats periods and dates in Japanese eras (和暦); the browser's ``eras.js`` follows the same rules.
 
 A year or month takes the era of its last day, as statistics at the month's end do; a year in which the era changed
 names both (平成31年・令和元年). The first year is 元年. Days before the solar calendar (1873) stay as they are.

@@ -1,4 +1,4 @@
-"""An error of the lounge in plain Japanese, for authors (``explanations.toml``)."""
+"""Explains errors of the lounge to authors in plain Japanese (``explanations.toml``)."""
 
 from __future__ import annotations
 

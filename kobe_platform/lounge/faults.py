@@ -1,4 +1,4 @@
-"""Faults of a page: the first one stops a build, all of them together help an author."""
+"""Collects the faults of a page: a build stops at the first, an author sees all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filters of a page: what readers may choose, which choice stands under which, and their HTML."""
+"""Draws the filters of a page: the values offered, filters that depend on others, and their HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How figures and periods read on a Japanese screen; the browser's ``formats.js`` follows the same rules."""
+"""Formats figures and periods for Japanese readers; the browser's ``formats.js`` follows the same rules."""
 
 from __future__ import annotations
 

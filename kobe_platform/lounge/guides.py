@@ -1,4 +1,4 @@
-"""What stands over a chart beside its figures: reference lines and annotations, and the whole that shares are of.
+"""Places reference lines and annotations over charts, and finds the totals that shares are of.
 
 ``<LineChart …> <ReferenceLine y=1500000 label="目標"/> </LineChart>``: a line or a note says where it stands in the
 chart's own words, a period or group of ``x`` and a figure of ``y``. A figure may be a query's: ``y={goal.人口}``, one

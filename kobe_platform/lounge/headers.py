@@ -1,4 +1,4 @@
-"""What every page shows in the same form: its head above the figures, and its manual (使い方) below them."""
+"""Makes the parts that every page has: its head above the figures, and its manual (使い方) below them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure that a line or note stands at: a number, the only row of a query, or a row for each choice of readers.
+"""Finds the figure at which a line or note is drawn: a number, a query's only row, or a row for each choice.
 
 ``y={goal.人口}`` follows the filters of its chart that the query has a column for: with ``filter=area`` and a column
 ``area`` in ``goal``, each area has its own line. Figures of every choice travel with the chart's slices.

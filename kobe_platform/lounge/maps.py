@@ -1,4 +1,4 @@
-"""The Map component: areas shaded by a figure, drawn as SVG that stands in the page with or without JavaScript."""
+"""Draws the Map component: areas shaded by a figure, as SVG that is shown with or without JavaScript."""
 
 from __future__ import annotations
 

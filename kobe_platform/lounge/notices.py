@@ -1,4 +1,4 @@
-"""What the portal tells its readers beside figures: dated notices and known defects, and where to ask or answer.
+"""Reads the portal's notices (with known defects) and its links (where readers ask or answer).
 
 Both are data files of the dashboards folder (``notices.toml``, ``links.toml``): the city changes them without code.
 """

@@ -1,4 +1,4 @@
-"""What a period of a published table covers, and how it reads: the one place that knows a period's label.
+"""Computes the months that a period of a published table covers, and its label.
 
 A yearly table counts the months of the lake that are there. Where months of its year are missing, every place that
 prints the year says so: 2025年（7〜12月）, 2025年（3月を除く）. The browser is given the words ready (``remarks``).

@@ -1,4 +1,4 @@
-"""The SQL fences of a page: one SELECT each over published tables, in a DuckDB that can reach nothing else.
+"""Reads the SQL fences of a page, each one SELECT over published tables, and checks what they may do.
 
 A fence is judged by its syntax tree (:mod:`kobe_platform.statistics.select`) before any table exists, so a page's
 tables are known when the graph is built; it runs later in a locked engine. Two walls on purpose: the engine alone would

@@ -1,4 +1,4 @@
-"""Hand out the current release to one audience: files only, strict headers, nothing beside the site.
+"""Serves the current release to one audience: only files of the site, with strict headers.
 
 This is the minimal server of a workstation or a demo. Sign-in and the choice of the audience by person belong to the
 portal server.

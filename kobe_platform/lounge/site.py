@@ -1,4 +1,4 @@
-"""One site per audience: compiled pages rendered by MkDocs, with nothing in them that the audience may not see."""
+"""Renders one site for each audience with MkDocs, with only the pages that the audience may see."""
 
 from __future__ import annotations
 

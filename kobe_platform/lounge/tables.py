@@ -1,4 +1,4 @@
-"""The published tables of a release as files: what pages may read, and nothing beside it.
+"""Writes and reads the published tables of a release, which are all that pages can read.
 
 ``NAME.parquet`` holds ``period``, the dimension columns, ``value`` and ``status``; ``dim_HIERARCHY.parquet`` the codes
 of one hierarchy with Japanese labels; ``tables.json`` what each table is (title, unit, source, rule).

@@ -1,4 +1,4 @@
-"""A page's body as text and component tags, each with its line.
+"""Parses the body of a page into text and component tags, each with its line.
 
 The grammar is small on purpose: ``<Name attr=word attr="text" attr={query} flag/>``, or ``<Name …> … </Name>`` for tags
 that hold others, and ``{query.column}`` inline. Everything else is Markdown, except raw HTML, which only a short list

@@ -1,4 +1,4 @@
-"""A run of Dagster's is attended: it holds the locks of its work while it lives, and what failed is written down.
+"""Attends a run of Dagster: holds the locks of its work while it lives, and records what failed.
 
 The executor of the graph does this for runs that Dagster launches, :mod:`kobe_platform.orchestration.headless` for
 those that it executes in its own process. A run that a person starts in the UI holds the locks of what it makes, too.

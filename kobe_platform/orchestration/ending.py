@@ -1,4 +1,4 @@
-"""Ending by INT or TERM: a run stops at once where it can, and within seconds where a library does not listen."""
+"""Ends a process on INT or TERM: at once where a run can stop, within seconds where a library does not listen."""
 
 from __future__ import annotations
 

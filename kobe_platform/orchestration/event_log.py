@@ -1,4 +1,4 @@
-"""Dagster's event log on SQLite, with its connections kept open.
+"""Stores Dagster's event log in SQLite with connections that stay open.
 
 Dagster's own opens a connection, and compiles its statements, for each of the thousand events of a month: that was half
 of what a month cost. This one keeps the connections of the index and of the latest runs. Commits are not forced onto

@@ -1,4 +1,4 @@
-"""Ends a group of processes once whoever started it is gone; run as a file, with nothing but the standard library.
+"""Ends a group of processes when the process that started them is gone; runs as a file with the standard library only.
 
 ``python guard.py FOLDER`` leads a process group. When its standard input ends (the supervisor closed it, or was killed)
 it asks all others of the group to end, waits, kills what is left and takes the folder of their sockets away. Only a

@@ -1,4 +1,4 @@
-"""The plan executed in this process: the daemon's sensors are ticked, and what they request is run by the same jobs."""
+"""Executes the plan in this process: ticks the daemon's sensors, and runs what they request by the same jobs."""
 
 from __future__ import annotations
 

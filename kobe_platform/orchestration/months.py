@@ -1,4 +1,4 @@
-"""The month that a run is about: every step of a month needs exactly one, and says what to do where there is none."""
+"""Gives the month of a run; every step of a month needs exactly one, and an error says what to do without."""
 
 from __future__ import annotations
 

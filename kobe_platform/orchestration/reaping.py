@@ -1,4 +1,4 @@
-"""Runs whose process is gone: they are ended as failed and give back the slots of their pools.
+"""Ends runs whose process is gone as failed, and frees their slots in the pools.
 
 It touches Dagster's own storage beyond its public interface, as `event_log` does: `free_concurrency_slots_for_run`
 has no public form, and without it a killed step keeps its pool for ever.

@@ -1,4 +1,4 @@
-"""The facts that are compared: all of them stand on the disk already, and none is an event of Dagster's."""
+"""Defines the facts that the plan compares, all of them read from the disk and none from Dagster's events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attempts that did not succeed: one small file a step, which belongs to the inputs that it was made with.
+"""Stores failed attempts, a small file for each step, together with a digest of the inputs that failed.
 
 A file is written before a step is tried and taken away when it succeeded, so a process that is killed leaves one too.
 Nothing here says that work is outstanding (the plan compares), only whether the same input is worth another attempt.

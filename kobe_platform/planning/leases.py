@@ -1,4 +1,4 @@
-"""What is under way: a lock that a process holds while it works, which the system gives back however the process ends.
+"""Records what is under way by locks, which the operating system frees however a process ends.
 
     work/tabulate_2025-07.lock     held by whoever executes that run; names its owner
     work/runs/RUN_ID.lock          held for one run of Dagster's, so that a run whose process is gone is recognised

@@ -1,4 +1,4 @@
-"""What the operators should hear of: whatever in the plan does not go on by itself, and months that did not come."""
+"""Lists what operators should know: steps of the plan that need a person, and deliveries that did not come."""
 
 from __future__ import annotations
 

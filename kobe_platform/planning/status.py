@@ -1,4 +1,4 @@
-"""`kobe status` and `kobe retry`: the plan for people and scripts, and another try for what failed."""
+"""The commands ``kobe status`` and ``kobe retry``: shows the plan, and lets failed steps be tried again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is outstanding: a step, why it is, whether it may be tried, and the runs that steps are executed in."""
+"""Defines a step of the plan: what is to be done, why, and its state; and the runs that execute steps."""
 
 from __future__ import annotations
 

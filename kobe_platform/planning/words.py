@@ -1,4 +1,4 @@
-"""The plan in words: Japanese for screens and skip reasons, the same terms everywhere."""
+"""Words the plan for screens in Japanese, with the same terms everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The border between the engine and Dagster: whatever crosses it as an error names coordinates, never values.
+"""Turns every error that passes from the engine to Dagster into coordinates without values.
 
 Polars, DuckDB, Great Expectations and Python itself put values into messages (a failed cast, a KeyError, a sample of
 rows). Dagster would write them to its event log. So every asset, check and sensor runs inside :func:`border`.

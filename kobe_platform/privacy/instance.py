@@ -1,4 +1,4 @@
-"""Dagster's own storage: written from one template in which nothing that could hold a value is on."""
+"""Writes and opens Dagster's own storage from a template that stores nothing which could contain a value."""
 
 from __future__ import annotations
 

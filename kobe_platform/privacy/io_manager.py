@@ -1,4 +1,4 @@
-"""An IO manager that stores nothing: data moves through the lake's encrypted partitions, never through Dagster."""
+"""Refuses to store outputs of ops: data moves through the lake's encrypted partitions, never through Dagster."""
 
 from __future__ import annotations
 

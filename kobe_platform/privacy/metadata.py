@@ -1,4 +1,4 @@
-"""Which metadata may enter Dagster: counts, truth, seconds, schemas, digests and identifiers of the platform's own."""
+"""Lets only counts, truth, seconds, schemas, digests and the platform's identifiers into Dagster's metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a failed step reads in the Dagster UI: what is wrong and what to do next, in Japanese and in English.
+"""Words a failed step for the Dagster UI: what is wrong and what to do next, in Japanese and in English.
 
 Dagster redacts errors of user code, as it must here, and ends even a :class:`dagster.Failure` with an id to search for
 in logs that do not exist. What :mod:`kobe_platform.privacy.border` tells has passed the border already, so it is shown

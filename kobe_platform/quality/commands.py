@@ -1,4 +1,4 @@
-"""`kobe contracts check`, and what `kobe lake quality` says of a month."""
+"""The commands ``kobe contracts check`` and ``kobe lake quality``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quality of one month of the lake: its suite, its counts, and the verdict."""
+"""Judges the quality of one month of the lake: makes the suite, counts the partition, and gives the verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Great Expectations judges the same suite: for tests that both agree, and for people who ask for it.
+"""Has Great Expectations judge the same suite: for tests that both agree, and on request.
 
 Its import takes seconds and 270 MB, so it stands inside the function. What it reports is cut down to counts: samples
 of values and the text of errors, which may hold some, are left out.

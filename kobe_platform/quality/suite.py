@@ -1,4 +1,4 @@
-"""The expectations on a source's lake columns, derived from its contract: a new core system has them from the start.
+"""Derives the expectations on a source's lake columns from its contract, so that a new source has them at once.
 
 Each is data in the form of Great Expectations (type and keyword arguments), so that a suite can be exported, read by
 other tools and judged by that library too. One function a rule of the contract, as in the registry of abstraction: a

@@ -1,4 +1,4 @@
-"""A partition counted once: how often each distinct value stands in a column, for the rows that a condition chooses."""
+"""Counts a partition once: how often each distinct value occurs in a column, for the rows of a condition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A contract tried on a few generated rows, so that nothing dies deep in abstraction when the first delivery comes.
+"""Tries a contract on a few generated rows, so that its faults are found before the first delivery.
 
 The rows follow from the contract itself: its codes, digits, eras and wards, and some texts that no contract foresees.
 They pass through screening, abstraction and the quality suite as a delivery does. Nobody is in them.

@@ -1,4 +1,4 @@
-"""Row accounting over the steps of a delivery: rows = kept + set aside + superseded + filtered, always."""
+"""Accounts for the rows of a delivery over all steps: rows = kept + set aside + superseded + filtered."""
 
 from __future__ import annotations
 

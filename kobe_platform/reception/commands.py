@@ -1,4 +1,4 @@
-"""`kobe deliveries …`: what lies in the inbox, what became of it, and an operator's word on what is held."""
+"""The command ``kobe deliveries``: lists, approves and retries deliveries, and writes manifests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a delivery, as its receipts tell it. What is to be done about it is the plan's matter."""
+"""Reads from receipts what became of a delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three steps of a delivery: taken in (raw), abstracted, admitted to the lake.
+"""Executes the three steps of a delivery: take in (raw), abstract, admit to the lake.
 
 Each reads what the step before committed and commits its own partition; a step that refuses leaves the
 partition in force. A step whose partition was made already from the same inputs by the same code leaves it as it is, so

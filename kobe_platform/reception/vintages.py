@@ -1,4 +1,4 @@
-"""A delivery sent again with other content: what differs, in counts."""
+"""Compares a delivery that was sent again with the one in force, and counts the differences."""
 
 from __future__ import annotations
 

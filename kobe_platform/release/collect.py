@@ -1,4 +1,4 @@
-"""From published partitions to what a release holds: one table a statistic over all periods, and its dimensions."""
+"""Collects a release from published partitions: one table for each statistic over all periods, and its dimensions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The publication gate: each blocking check of each partition that a release shows is green, on that very generation.
+"""Refuses a release unless every blocking check of every partition that it shows passed on that generation.
 
 The verdicts are those that stand signed beside the partitions, so the gate needs none of Dagster's databases.
 """

@@ -1,4 +1,4 @@
-"""Which verdicts a partition needs: asked by the plan, by the publication gate and by a test of the graph."""
+"""Lists the checks that a partition needs; the plan, the gate and a test of the graph read it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""What the auditor saw, as one digest: on the same tables, specification and former releases, by the same code, it says
-the same again (its limits are counts of steps, never seconds)."""
+"""Computes a digest of all that an audit depends on, so that an unchanged table is not audited twice.
+
+On the same tables, specification and former releases, the same code gives the same verdict: its limits are counts of
+steps, never seconds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count the finest cells: SQL on DuckDB over frames in memory, with the vocabulary's dimensions as columns.
+"""Counts the finest cells: SQL in DuckDB over frames in memory, with the vocabulary's dimensions as columns.
 
 DuckDB sees the frames and nothing else: no spill, no file, no extension, no setting can be reached from a statistic.
 """

@@ -1,4 +1,4 @@
-"""A statistic as its file says it: TOML front matter in the leading comment, then one SELECT of the finest cells."""
+"""Defines a statistic as its file states it: TOML front matter in the leading comment, then one SELECT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DuckDB over tables in memory, and nothing else: no spill, no file, no extension, no setting can be reached."""
+"""Opens a DuckDB over tables in memory that can reach nothing else: no disk, no file, no extension, no setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of releases: every version of a group's tables that was let out, by reference month.
+"""Keeps the record of releases: every version of a group's tables that was published, by reference month.
 
 A version counts as released from the moment before a release that shows it is switched to (or an answer over the same
 people is handed out): whoever may have seen it is then assumed to have it. What was protected and never shown is not in

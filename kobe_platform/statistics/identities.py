@@ -1,4 +1,4 @@
-"""Published totals against their published parts: wards sum to the city, ages and sexes to their total."""
+"""Checks published totals against their published parts: wards and the city, ages, sexes and their total."""
 
 from __future__ import annotations
 

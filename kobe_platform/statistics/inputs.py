@@ -1,4 +1,4 @@
-"""What counts and protected tables are made from, by name and content: asked by the steps and by the plan alike."""
+"""Lists what counts and protected tables are made from, by name and content, for the steps and the plan."""
 
 from __future__ import annotations
 

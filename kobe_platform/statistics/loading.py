@@ -1,4 +1,4 @@
-"""Load statistics: read the files, judge each SELECT by the contracts, try it on made-up rows, compare them all."""
+"""Loads statistics: reads the files, judges each SELECT by the contracts, tries it on made-up rows."""
 
 from __future__ import annotations
 

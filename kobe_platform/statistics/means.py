@@ -1,4 +1,4 @@
-"""Means are published as values of their own, by their own rule; nobody derives them from counts in a browser.
+"""Decides which means are shown: they are published as values, not derived from counts in a browser.
 
 A mean is shown where at least ``minimum_frequency`` persons of known age stand behind it and the count of the same
 cell is shown; it is rounded to one decimal. With 100 persons or more, one person moves it by less than a year.

@@ -1,4 +1,4 @@
-"""What the loader asks of the relations: that they name what there is, and that none is missing.
+"""Checks the relations when statistics are loaded: the names exist, and no relation that is needed is missing.
 
 A population that lies within another is found by the conditions of its SELECT: where every condition of one is implied
 by a condition of the other, over the same source, everybody of the other is one of the first. Populations of different

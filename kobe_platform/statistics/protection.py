@@ -1,4 +1,4 @@
-"""Protect a group: its tables as one specification of the disclosure engine, protected, then audited apart."""
+"""Protects a group: makes one specification of its tables, has it protected, then audited separately."""
 
 from __future__ import annotations
 

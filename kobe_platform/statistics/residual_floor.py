@@ -1,4 +1,4 @@
-"""The cover: the unknown of any dimension are none or at least k in every line that can be found by subtraction.
+"""Brings the unknown persons of every line of a table to none or at least k (the residual floor).
 
 Totals count everyone; the rows of a table leave out whoever's district, age or sex is unknown, protected persons among
 them. So in every line (ward × the table's other dimensions) an outsider learns the unknown by subtraction. Where they

@@ -1,4 +1,4 @@
-"""Hierarchies of the vocabulary as dimensions of the disclosure engine, coarser ones tied to the finer they regroup."""
+"""Turns the vocabulary's hierarchies into dimensions of the disclosure engine, and ties coarser ones to finer ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every form of a statistic, tried on made-up rows when it is loaded and has not passed before: what loads, runs.
+"""Tries every form of a statistic on made-up rows when it is loaded, so that what loads also runs.
 
 The made-up rows hold each value that a contract's columns can have, the unknown among them in small numbers, so that
 the cover has rows to choose. Nobody is behind them: what DuckDB says of a failure may be shown.

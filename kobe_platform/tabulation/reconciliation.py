@@ -1,4 +1,4 @@
-"""The identities that figures must fulfil (domain design §3): what is compared, and what differs.
+"""Compares the figures that must be equal (domain design §3), and says where they differ.
 
 Results are counts of comparisons and of differing ones, never the figures.
 """

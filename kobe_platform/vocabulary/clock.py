@@ -1,4 +1,4 @@
-"""The city's clock: days of law and of records are days in Japan, wherever the machine stands."""
+"""Gives days and times of the city: they are those of Japan wherever the machine is."""
 
 from __future__ import annotations
 

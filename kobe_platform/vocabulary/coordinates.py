@@ -1,4 +1,4 @@
-"""Coordinates of a refused delivery in words, for screens; the list is ``assets/vocabulary/coordinates.toml``."""
+"""Words the coordinates of a refused delivery for screens (``assets/vocabulary/coordinates.toml``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys that a table of ``hierarchies.toml`` may have; :mod:`codes` builds the tree of codes from them."""
+"""Defines the keys of a table in ``hierarchies.toml``; :mod:`codes` builds the tree of codes from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference months as ``YYYY-MM``: their form, and counting with them. As texts they compare as months do."""
+"""Computes with reference months, texts ``YYYY-MM`` that sort in the order of time."""
 
 from __future__ import annotations
 

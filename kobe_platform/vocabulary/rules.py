@@ -1,4 +1,4 @@
-"""The rules of intake as data: severity, what is said in English and Japanese, and what the sender should do.
+"""Reads the rules of intake: severity, what is said in English and Japanese, and what the sender should do.
 
 The list is ``assets/vocabulary/rules.toml``; its quirk numbers are those of the extracts design. Code names a rule by
 its identifier and adds coordinates; no sentence about a delivery is written anywhere else.

@@ -1,4 +1,4 @@
-"""The cell-key method: a count's noise follows from a key of its cell, so the same cell always shows the same figure.
+"""Adds noise to counts by the cell-key method: the noise follows from a key of the cell, so it is always the same.
 
 Fraser & Wooton (2005), Marley & Leaver (2011). Best, every person has a random key, a cell's key is the sum of the
 keys of those in it (``noise.keys`` names the column of the finest cells that holds these sums modulo 2³²), and

@@ -1,4 +1,4 @@
-"""What a specification may say of a table beyond its frequency rule: rules for magnitudes, methods, coarsening."""
+"""Defines the keys of a table beyond its frequency rule: rules for magnitudes, methods, coarsening."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Magnitude tables: which sums let a contributor be estimated too closely, and how far they must be able to lie.
+"""Finds sensitive cells of magnitude tables, those that reveal one contributor's value too closely, and their widths.
 
 The rules and their protection levels are those of Hundepool et al., Statistical Disclosure Control (2012), chapter
 4:

@@ -1,4 +1,4 @@
-"""The perturbation table of the cell-key method: for each count, the chances of its changes.
+"""Computes the perturbation table of the cell-key method: for each count, the probabilities of its changes.
 
 Marley & Leaver (2011) and Giessing (2016): among all distributions on whole changes of at most D that keep the
 count on average and have variance V, take the one with the greatest entropy; no result is negative or one of the

@@ -1,4 +1,4 @@
-"""Tables that are changed rather than blanked: controlled rounding and the cell-key method, one population a call."""
+"""Applies controlled rounding or the cell-key method to the tables of one population."""
 
 from __future__ import annotations
 

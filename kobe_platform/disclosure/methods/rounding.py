@@ -1,4 +1,4 @@
-"""Controlled rounding: every figure becomes a neighbouring multiple of a base, and the tables still add up.
+"""Rounds every figure to a neighbouring multiple of a base so that the tables still add up (controlled rounding).
 
 Zero-restricted controlled rounding (Cox 1987; Salazar-González 2006; Hundepool et al. 2012, chapter 5): a multiple
 of the base stays, everything else goes down or up to the next one. For one hierarchy beside a flat column such a

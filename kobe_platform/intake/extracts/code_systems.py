@@ -1,4 +1,4 @@
-"""Systems of codes for places and nationalities: which codes belong to one, and which system a column seems to have.
+"""Knows the code systems of places and nationalities, and recognises the one in which a column seems to be written.
 
 A contract declares the system of a column; nothing is guessed. A code is checked against the list, or by its form and
 check digit where the list (1,900 municipalities, which change every year) is not the platform's to keep.

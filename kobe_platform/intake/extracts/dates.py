@@ -1,4 +1,4 @@
-"""Dates as core systems write them, read by distinct value: era or western, partly or wholly unknown, never guessed.
+"""Reads dates as core systems write them, western or era, partly or wholly unknown; it never completes one.
 
 What is read is year, month and day as numbers, not a calendar date: 29 February of a common year and unknown parts are
 legal in the register (住民記録システム標準仕様書 1.1.8) and must pass as they are.

@@ -1,4 +1,4 @@
-"""The line of a contract that would read what a public file holds: told with a refusal, as ``declare``.
+"""Finds the line of a contract that would make a refused public file readable; the refusal shows it as ``declare``.
 
 Only words of contracts and marks that every statistical table uses are told, never a text of the file.
 """

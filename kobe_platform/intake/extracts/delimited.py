@@ -1,4 +1,4 @@
-"""Delimited files as binary columns, without decoding them; and where in the file a record stands, for errors."""
+"""Cuts delimited files into binary columns without decoding them, and finds the line of a record for errors."""
 
 from __future__ import annotations
 

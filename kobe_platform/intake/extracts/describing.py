@@ -1,4 +1,4 @@
-"""A manifest for data files that lie in a delivery's folder: what a core system would write, made from the files."""
+"""Makes a manifest for the data files in a delivery's folder, as a core system would write it."""
 
 from __future__ import annotations
 

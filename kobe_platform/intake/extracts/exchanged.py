@@ -1,4 +1,4 @@
-"""Columns that were exchanged: their headers stand over each other's values.
+"""Detects columns whose headers were exchanged, so that each has the other's values.
 
 Where the values do not fit, the contract tells: what is wrong in one column is right in another, and the other way
 round. Where both still parse, as sex and kind of resident (1 and 2 both) do, the month before tells: each column is

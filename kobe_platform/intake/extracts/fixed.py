@@ -1,4 +1,4 @@
-"""Fixed-width files, cut by bytes as the contract's widths say."""
+"""Cuts fixed-width files into columns by bytes, with the contract's widths."""
 
 from __future__ import annotations
 

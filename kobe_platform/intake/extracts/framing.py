@@ -1,4 +1,4 @@
-"""The records that some senders put before the column line and after the last row, as the contract's layout says."""
+"""Removes the records that some senders write before the column line and after the last row, and checks them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows and columns of a workbook's sheet that its reader does not see, found in the sheet's XML.
+"""Finds the rows and columns of a workbook's sheet that are hidden from its reader, in the sheet's XML.
 
 The library that reads the cells does not tell them row by row. A row is hidden where it says so or has no height, which
 is how filters and closed groups write it; a column likewise by its width.

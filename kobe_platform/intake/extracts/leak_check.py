@@ -1,4 +1,4 @@
-"""The leak detector on a delivery that is being taken in: fast over bytes, exact on what could be a number."""
+"""Searches a delivery for leaked codes while it is taken in: quickly over bytes, then exactly over numbers."""
 
 from __future__ import annotations
 

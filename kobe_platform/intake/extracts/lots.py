@@ -1,4 +1,4 @@
-"""Lot numbers (番地) as registers write them: in figures, in kanji by place or by unit, or mixed; by distinct value.
+"""Reads lot numbers (番地) as registers write them: in figures, in kanji by place or by unit, or mixed.
 
 A lot is the number before 番 or, where there is none, the one that the text begins with; block (丁目), section (地割)
 and branch number (枝番) are no part of it. What is not understood stays unknown: another district is worse than none.

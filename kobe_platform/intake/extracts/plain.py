@@ -1,4 +1,4 @@
-"""Plain texts and whole numbers."""
+"""Reads plain texts and whole numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public extracts: texts, days and whole numbers, and whether they are what their contract says of them.
+"""Reads public extracts as texts, days and whole numbers, and checks them against their contract.
 
 A figure that a city publishes is believed no more than a personal extract: its period must be the delivery's, its codes
 those of the lists, its numbers numbers, and its sums must add up. What is wrong is named by file, line and column.

@@ -1,4 +1,4 @@
-"""Taking a delivery in: bytes read once, verified, cut into columns, screened, and reduced to what rules read."""
+"""Takes a delivery in: reads its bytes once, verifies, parses and screens it, and keeps the columns that rules read."""
 
 from __future__ import annotations
 

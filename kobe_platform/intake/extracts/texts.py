@@ -1,4 +1,4 @@
-"""What a text says once widths, spaces and padding are put aside (quirks 1, 3, 4)."""
+"""Normalises texts: widths, spaces and padding (quirks 1, 3, 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workbooks (XLSX) of public figures as texts, sheet by sheet.
+"""Reads workbooks (XLSX) of public figures as texts, sheet by sheet.
 
 A workbook is a ZIP archive that a stranger made: its entries are counted, measured and unpacked within limits first,
 and only parts that passed are given to the library that reads them (openpyxl, row by row). What would do something

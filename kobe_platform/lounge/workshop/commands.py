@@ -1,4 +1,4 @@
-"""``kobe pages``: write a page, check pages, see them while they are written."""
+"""The command ``kobe pages``: starts a page, checks pages, shows them while they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page to start from: complete front matter, a query, a filter, a chart and a manual with its headings."""
+"""Writes a page to start from: front matter, a query, a filter, a chart and a manual with its headings."""
 
 from __future__ import annotations
 

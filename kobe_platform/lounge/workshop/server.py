@@ -1,4 +1,4 @@
-"""``kobe pages serve``: the workshop's site in a browser, anew after each save; faults in plain Japanese."""
+"""Serves ``kobe pages serve``: the site in a browser, updated after each save, with faults in plain Japanese."""
 
 from __future__ import annotations
 

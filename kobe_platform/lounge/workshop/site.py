@@ -1,4 +1,4 @@
-"""A site that follows its sources: what an author saved is read, checked, compiled and rendered, and nothing else."""
+"""Builds the site of ``kobe pages serve``: only what its author changed is read, compiled and rendered again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published tables that an author works with: the release's in force, or made-up ones before there is any."""
+"""Finds the tables that an author works with: those of the release in force, or made-up ones before there is any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows a count may select: conditions that name what counts, so that nobody is picked out for being unknown.
+"""Checks which rows a count selects: conditions must name what counts, so that nobody is selected as unknown.
 
 The grammar is short on purpose. A condition names the codes or the numbers that count; what is not known (protected
 persons' districts among it) is then left out by itself, and cannot be selected either. Everything else that SQL could

@@ -1,4 +1,4 @@
-"""What a query over published figures may call: a short list of functions (``functions.toml``), all else is refused.
+"""Reads the list of functions that a query over published figures may call (``functions.toml``).
 
 A list of what is allowed, not of what is forbidden: DuckDB has some nine hundred functions, and more with each version,
 among them ones that add up (``list_sum``), tell about the machine (``getenv``), write (``write_log``), wait

@@ -1,4 +1,4 @@
-"""A query over published figures (a page's fence, a public statistic) against a list of what it may call.
+"""Judges a query over published figures (of a page or a public statistic) by a list of what it may call.
 
 A list of what is allowed, never of what is forbidden. A query over people's rows has a narrower grammar: ``counts``.
 """

@@ -1,4 +1,4 @@
-"""What a statistic can name of a source: its columns by name, what they hold and which tell people apart.
+"""Lists the columns of a source that a statistic can name, what they hold, and which identify people.
 
 All of it follows from the source's contract and the vocabulary, so a new core system brings its own columns, its own
 pseudonyms and its own guards with its contract.

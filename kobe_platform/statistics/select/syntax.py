@@ -1,4 +1,4 @@
-"""A statement as DuckDB's own parser reads it: one SELECT as a tree, places in it, and a tree back as SQL.
+"""Parses a statement with DuckDB's own parser into a tree, gives places in it, and writes a tree as SQL.
 
 Nothing here looks at the text of a statement by patterns: comments, capitals, quotes and line breaks are the parser's
 business. The tree is ``json_serialize_sql`` of the pinned DuckDB.
