@@ -42,8 +42,8 @@ NOW = datetime(2026, 2, 10, tzinfo=UTC)
 
 @cache
 def contracts() -> Mapping[str, Contract]:
-    """The project's own contracts."""
-    return load_contracts(Settings().contracts)
+    """The project's own contracts of the synthetic city's sources; a city may add others."""
+    return {name: one for name, one in load_contracts(Settings().contracts).items() if name in SOURCES}
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import Statistic, load_statistics
 from kobe_platform.vocabulary import codes as vocabulary
 
 WARDS = vocabulary.wards()
@@ -18,6 +20,13 @@ REFERENCE = pl.DataFrame(
     orient="row",
 )
 AREAS = vocabulary.districts(REFERENCE, "2025-07")
+
+
+def countable() -> dict[str, Statistic]:
+    """The project's statistics over the sources that have frames here, and public ones; a city may add others."""
+    loaded = load_statistics(Settings().statistics)
+    here = {"resident_register", "resident_movements"}
+    return {name: one for name, one in loaded.items() if one.kind == "public" or here.issuperset(one.sources)}
 
 
 def register(rows: int = 20_000, seed: int = 1, unknown: float = 0.004) -> pl.DataFrame:

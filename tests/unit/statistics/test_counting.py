@@ -6,15 +6,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.errors import StatisticsError
-from kobe_platform.settings import Settings
-from kobe_platform.statistics import columns_needed, compute_group, groups, load_statistics
+from kobe_platform.statistics import columns_needed, compute_group, groups
 from kobe_platform.statistics.compute import engine, run
 from kobe_platform.statistics.means import with_margins
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary.codes import hierarchies
-from tests.unit.statistics.lake_frames import AREAS, movements, register
+from tests.unit.statistics.lake_frames import AREAS, countable, movements, register
 
-STATISTICS = load_statistics(Settings().statistics)
+STATISTICS = countable()
 GROUPS = groups(STATISTICS.values())
 
 

@@ -5,13 +5,12 @@ import pytest
 
 from kobe_platform.disclosure import Costs, FormerRelease
 from kobe_platform.errors import DisclosureError
-from kobe_platform.settings import Settings
-from kobe_platform.statistics import TiedMonth, compute_group, groups, load_statistics, protect_group
+from kobe_platform.statistics import TiedMonth, compute_group, groups, protect_group
 from kobe_platform.statistics import protection as room
 from kobe_platform.statistics.identities import totals_hold
-from tests.unit.statistics.lake_frames import AREAS, movements, register
+from tests.unit.statistics.lake_frames import AREAS, countable, movements, register
 
-STATISTICS = load_statistics(Settings().statistics)
+STATISTICS = countable()
 GROUPS = groups(STATISTICS.values())
 
 

@@ -23,10 +23,10 @@ from kobe_platform.statistics.select.judging import PAGES, tables_of
 from kobe_platform.statistics.select.sources import RULES, sources_of
 from kobe_platform.statistics.select.syntax import SelectFault, parse
 from kobe_platform.vocabulary.codes import UNKNOWN
-from tests.unit.statistics.lake_frames import AREAS, movements, register
+from tests.unit.statistics.lake_frames import AREAS, countable, movements, register
 from tests.unit.statistics.select_grammar import PEOPLE, SOURCES, Drawn, conditions, statistics
 
-STATISTICS = load_statistics(Settings().statistics)
+STATISTICS = countable()
 FRONT = """/*
 title = "試し"
 description = "試し"
