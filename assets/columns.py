@@ -2,7 +2,7 @@
 
 Everything follows from the contract or the statistic: its words, the vocabulary's labels, its SELECT. Dagster's open UI
 shows descriptions of columns but no lineage of them, so a description ends with what the column is made of (``もと``);
-the same stands under ``dagster/column_lineage``, for Dagster+ and for whoever asks GraphQL. Which *rows* a step keeps,
+the same stands under ``dagster/column_lineage``, for Dagster+ and for GraphQL clients. Which *rows* a step keeps,
 and the encoding that raw is read in, concern all columns alike and are told of none.
 """
 

@@ -73,7 +73,7 @@ def _homes(members: pl.DataFrame) -> pl.DataFrame:
 def _family() -> pl.Expr:
     """Family type by who lives with the head.
 
-    Three generations count whoever else is there (census definition). A head with only one or both parents is the
+    Three generations count as such with any other members (census definition). A head with only one or both parents is the
     child of a one-parent family or of a couple. What the relationships cannot tell is ``other``.
     """
     size, heads = pl.col("size"), pl.col("heads")

@@ -16,7 +16,7 @@ from kobe_platform.vocabulary.codes import UNKNOWN
 
 
 def find_protected(working: Working, column: Protection) -> None:
-    """Marks the rows to hide: flagged persons, and whoever shares a household with one.
+    """Marks the rows to hide: flagged persons, and the members of their households.
 
     Every row counts for this, also those that are filtered or set aside; a code outside both lists protects.
     """

@@ -67,7 +67,7 @@ class Working:
         return self.raw.height
 
     def texts(self, name: str) -> Distinct:
-        """A column's distinct normalised texts; decoded once, whoever asks."""
+        """A column's distinct normalised texts; they are decoded once and kept."""
         if name not in self._texts:
             values, index = distinct(self._bytes[name])
             read = decoded(values, self._encoding)
@@ -100,7 +100,7 @@ class Working:
         return pl.concat(parts).sort("place").drop("place")
 
     def mark(self, kind: str, rule: str, rows: pl.Series) -> None:
-        """Takes rows out: ``kind`` is superseded, filtered or set_aside; whoever marks a row first names its fate.
+        """Takes rows out: ``kind`` is superseded, filtered or set_aside; the first mark of a row counts.
 
         Args:
             rows: Boolean, null counts as false.

@@ -1,9 +1,8 @@
 """Defines each abstraction rule as a model of the keys that a contract may write about a column.
 
 Every rule is a small model: which classes of column may have it, and its parameters. A contract that names another
-rule, another parameter or a forbidden class does not load, so what a column's class promises cannot be talked away:
-a code that identifies by law (C) can only be ``never``; an identifier (I) is dropped, or read for a join and then
-dropped.
+rule, another parameter or a forbidden class does not load, so a column keeps what its class promises: a code that
+identifies by law (C) can only be ``never``; an identifier (I) is dropped, or read for a join and then dropped.
 """
 
 from __future__ import annotations
@@ -274,7 +273,7 @@ class Age(Derived):
         unknown: id of the column that says which parts of the birth date are unknown: 1 the day, 2 month and day, 3
             all.
         on: id of the column with the day at whose end the age is counted; left out: the month's last day.
-        oldest: top code: whoever is older has this age.
+        oldest: top code: older people have this age.
         limit: age in years above which the row is set aside (``birth.too_old``).
     """
 

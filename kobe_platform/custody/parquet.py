@@ -1,7 +1,7 @@
 """Reads and writes the only encrypted format: Parquet Modular Encryption (AES_GCM_V1, 256 bit, encrypted footer).
 
 Polars calls its encryption classes unstable, so this is the only module that names them. The AAD prefix is the file's
-identity and is not stored in the file: who opens it must know which file it ought to be.
+identity and is not stored in the file: a reader must know which file it should be.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class WrappedKey:
 
 
 class KeyService(Protocol):
-    """What the lake asks of whoever keeps the keys; every call that uses a key is logged."""
+    """What the lake asks of a key service; every call that uses a key is logged."""
 
     log: KeyLog
     principal: str
@@ -141,7 +141,7 @@ class RingKeyService(ABC):
         return [key for _, key in opened]
 
     def _opened(self, purpose: str, wrapped: WrappedKey, identity: str) -> tuple[KeyRecord, bytes]:
-        """The version that wraps a data key, and the data key; whoever gives it out logs it before."""
+        """The version that wraps a data key, and the data key; the caller logs the use before it hands the key out."""
         refuse_pseudonyms([purpose], "a pseudonym key wraps no data key")
         record = self._known(wrapped.key_id)
         if record is None or record.purpose != purpose:
@@ -181,7 +181,7 @@ class RingKeyService(ABC):
         return self._ring.read().pending
 
     def begin_rotation(self, purposes: Sequence[str]) -> tuple[str, ...]:
-        """See :class:`KeyService`. All new keys come into force in one step; one that is under way is gone on with.
+        """See :class:`KeyService`. All new keys come into force in one step; a rotation under way is continued.
 
         Raises:
             CustodyError: pseudonym keys cannot be rotated (``custody.pseudonym``).

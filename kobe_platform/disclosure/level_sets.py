@@ -117,7 +117,7 @@ def open_sets(
 
     Args:
         tables: the levels of each table.
-        restrictions: further levels that hang together, be it that no table shows them together.
+        restrictions: further sets of levels that are linked, though no table shows them together.
         size: number of cells over some levels.
     """
     links: dict[CodeLevel, set[CodeLevel]] = {}

@@ -32,7 +32,7 @@ class Released:
 
 
 def read_released(model: Model, releases: Sequence[FormerRelease]) -> Released:
-    """Former releases' rows at the cells that the model has, be it as a margin; what it lacks is left to the audit."""
+    """Former releases' rows at the cells of the model, margins included; other cells are left to the audit."""
     hidden, told, unchanged = (np.zeros(model.size, dtype=bool) for _ in range(3))
     corrected = False
     for release in releases:

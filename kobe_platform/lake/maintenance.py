@@ -55,10 +55,10 @@ def _verify_generation(store: PartitionStore, partition: Partition) -> None:
 
 
 def rewrap(store: PartitionStore, purpose: str) -> int:
-    """Wrap the data keys of a purpose anew by its active key: manifests only; the number rewritten.
+    """Wrap the data keys of a purpose with its active key: manifests only; returns how many were rewritten.
 
-    Manifests that the active key wraps already, that were destroyed or whose key is revoked are left alone, so an
-    interrupted call is gone on with by the next. Readers find the former manifest or the new one: both open.
+    Manifests that the active key wraps already, that were destroyed or whose key is revoked are left alone, so the
+    next call continues an interrupted one. Readers find the old manifest or the new one: both open.
 
     Raises:
         CustodyError: what stood in the way of the first partition that could not be rewrapped, after all the others.

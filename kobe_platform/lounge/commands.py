@@ -97,7 +97,7 @@ def site() -> None:
 
 @site_app.command("build")
 def build_sites() -> None:
-    """Build pages anew over the tables of the release in force (after a change of pages or theme)."""
+    """Build the pages again over the tables of the release in force (after a change of pages or theme)."""
     from kobe_platform.lounge.release import rebuild
 
     settings = Settings()

@@ -51,7 +51,7 @@ class Words:
     """Number among the figures that follow choices; -1 for any other."""
 
     def html(self, choices: Mapping[str, str]) -> str:
-        """For the page as it opens; the browser writes anew what follows choices."""
+        """For the page as it opens; the browser replaces what depends on choices."""
         if self.level is None:
             return escape(self.told)
         cell = self.level.at(choices)

@@ -209,7 +209,7 @@ def rebuild(
     withheld: Collection[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Release:
-    """Build pages anew over the published tables of the release in force; same guarantees as :func:`assemble`.
+    """Build the pages again over the published tables of the release in force; same guarantees as :func:`assemble`.
 
     Raises:
         LoungeError: there is no release in force, or a page does not compile.

@@ -346,7 +346,7 @@ def as_json(value: Any) -> str:
 
 
 def write_slice(directory: Path, record: Mapping[str, Any]) -> str:
-    """Write one slice under a name that its content decides, so that browsers may keep it for ever.
+    """Write one slice under a name that its content decides, so that browsers may keep it without asking again.
 
     Returns:
         The file's name.

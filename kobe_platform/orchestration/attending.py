@@ -100,7 +100,7 @@ def attended(
     step_keys: Iterable[str],
     waiting: Callable[[Owner | None], object] | None = None,
 ) -> Iterator[Attendance]:
-    """Hold the locks of a run's work, after waiting for whoever holds them, and settle its failures at the end.
+    """Hold the locks of a run's work, after waiting for other holders, and settle its failures at the end.
 
     Args:
         waiting: called with the owner each time that it is looked at while another run holds a lock.

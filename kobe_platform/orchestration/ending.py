@@ -19,8 +19,8 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 def ending_soon() -> Iterator[None]:
     """Within this context INT and TERM end the process within :data:`GRACE_SECONDS`, with exit code 128 + signal.
 
-    Dagster puts handlers of its own in place while it executes a run, so a thread listens, too: the system tells it of
-    a signal whoever handles it, and it ends the process when the grace is over.
+    Dagster puts handlers of its own in place while it executes a run, so a thread listens, too: the system also
+    reports the signal to it, and it ends the process after the grace period.
     """
     asked: list[int] = []
     reader, writer = os.pipe()

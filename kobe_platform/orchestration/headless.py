@@ -192,7 +192,7 @@ class Headless:
 
 
 def told_error(error: BaseException) -> PlatformError:
-    """The house's error for what broke a run outside its steps; a full disk is told as one, whoever met it."""
+    """The platform's error for what broke a run outside its steps; a full disk is recognised in any error."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, PlatformError):

@@ -84,7 +84,7 @@ class Failures:
             self._path(step).unlink(missing_ok=True)
 
     def keep(self, steps: Iterable[str]) -> None:
-        """Forget all steps but these: of the others nothing is outstanding, whoever saw to it."""
+        """Forget all steps but these: the others are no longer outstanding."""
         self.end(self.read().keys() - set(steps))
 
     def fail(self, step: str, inputs: str, kind: FailureKind, cause: Cause, now: datetime | None = None) -> None:

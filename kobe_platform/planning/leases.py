@@ -1,6 +1,6 @@
 """Records what is under way by locks, which the operating system frees however a process ends.
 
-    work/tabulate_2025-07.lock     held by whoever executes that run; names its owner
+    work/tabulate_2025-07.lock     held by the process that executes that run; names its owner
     work/runs/RUN_ID.lock          held for one run of Dagster's, so that a run whose process is gone is recognised
     work/ticker.lock               held by `kobe run`: while it works, the daemon's sensors request nothing
 
@@ -71,7 +71,7 @@ class Leases:
 
     @contextmanager
     def holding(self, name: str, *, waiting: Callable[[Owner | None], object] | None = None) -> Iterator[None]:
-        """Hold the lock ``name``, after waiting for whoever has it; its file is gone afterwards.
+        """Hold the lock ``name``, after waiting for the process that has it; its file is gone afterwards.
 
         Args:
             waiting: called with the owner each time that it is looked at while another one holds the lock.

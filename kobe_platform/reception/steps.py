@@ -2,7 +2,7 @@
 
 Each reads what the step before committed and commits its own partition; a step that refuses leaves the
 partition in force. A step whose partition was made already from the same inputs by the same code leaves it as it is, so
-that a delivery whose run was killed is gone on with where it stopped.
+that a delivery whose run was killed is continued where it stopped.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Keeps the record of releases: every version of a group's tables that was published, by reference month.
 
 A version counts as released from the moment before a release that shows it is switched to (or an answer over the same
-people is handed out): whoever may have seen it is then assumed to have it. What was protected and never shown is not in
-it. The record is a partition of the stage ``released``, one for each group and month, encrypted and signed like the
-others; each version carries the specification that it stood under, so that it can be read after a change of codes.
+people is handed out): people who may have seen it are then assumed to have it. What was protected and never shown is
+not in it. The record is a partition of the stage ``released``, one for each group and month, encrypted and signed like
+the others; each version carries the specification that it stood under, so that it can be read after a change of codes.
 """
 
 from __future__ import annotations

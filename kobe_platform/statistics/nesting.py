@@ -2,7 +2,7 @@
 
 A population that lies within another is found by the conditions of its SELECT: where every condition of one is implied
 by a condition of the other, over the same source, everybody of the other is one of the first. Populations of different
-sources cannot be compared so; there the loader asks for a statement, be it that there is none to make.
+sources cannot be compared so; there the loader asks for a statement, if only that they are unrelated (``apart``).
 """
 
 from __future__ import annotations

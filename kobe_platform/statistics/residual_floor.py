@@ -1,8 +1,8 @@
 """Brings the unknown persons of every line of a table to none or at least k (the residual floor).
 
-Totals count everyone; the rows of a table leave out whoever's district, age or sex is unknown, protected persons among
-them. So in every line (ward × the table's other dimensions) an outsider learns the unknown by subtraction. Where they
-are 1 … k−1, further rows of the line become unknown, lowest keyed pseudonym first, until there are k (see
+Totals count everyone; the rows of a table leave out people whose district, age or sex is unknown, protected persons
+among them. So in every line (ward × the table's other dimensions) an outsider learns the unknown by subtraction. Where
+they are 1 … k−1, further rows of the line become unknown, lowest keyed pseudonym first, until there are k (see
 docs/decisions/0003-cover-for-the-unknown.md). One choice of rows serves all tables over a source, so they stay
 consistent; it is found by repeating until no line of any table lacks cover, which ends because rows only ever become
 unknown.

@@ -226,7 +226,7 @@ def record_released(store: PartitionStore, collected: Collected, statistics: Map
     Call it when nothing but the switch is left to do: who may have seen a version is taken to have it.
 
     Raises:
-        DisclosureError: tables were published anew since they were collected (``release.overtaken``). Answers may have
+        DisclosureError: tables were published again since they were collected (``release.overtaken``). Answers may have
             been given beside the new ones, and nobody has judged these together with the old ones.
     """
     entered = 0

@@ -1,7 +1,7 @@
 """Checks that a whole file is in its declared encoding, and decodes distinct values.
 
 CP932 trail bytes are never below 0x40, so commas, quotes and line ends are found in bytes and nothing needs decoding to
-be parsed. Validity is checked once over the file; values are decoded once per distinct value, by whoever needs them.
+be parsed. Validity is checked once over the file; values are decoded once per distinct value, where they are needed.
 """
 
 from __future__ import annotations

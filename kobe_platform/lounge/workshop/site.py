@@ -123,7 +123,7 @@ class WorkshopSite:
         return []
 
     def _read(self, changed: set[Path], audiences: Mapping[str, Audience]) -> None:
-        """Read anew the pages that changed, and those whose manual or list of audiences did."""
+        """Read the pages again that changed, or whose manual or list of audiences changed."""
         paths = set((self.dashboards / "pages").glob("*.md"))
         for path in set(self._pages) - paths:
             del self._pages[path]
