@@ -73,8 +73,8 @@ def _homes(members: pl.DataFrame) -> pl.DataFrame:
 def _family() -> pl.Expr:
     """Family type by who lives with the head.
 
-    Three generations count as such with any other members (census definition). A head with only one or both parents is the
-    child of a one-parent family or of a couple. What the relationships cannot tell is ``other``.
+    Three generations count as such with any other members (census definition). A head with only one or both parents is
+    the child of a one-parent family or of a couple. What the relationships cannot tell is ``other``.
     """
     size, heads = pl.col("size"), pl.col("heads")
     spouses, children, parents, grandchildren = (pl.col(name) for name in (SPOUSE, CHILD, PARENT, GRANDCHILD))
