@@ -23,7 +23,7 @@ LEAST = 7
 
 @dataclass(frozen=True)
 class Computed:
-    """Finest cells by statistic, and facts: rows read, rows covered by dimension (counts only)."""
+    """Finest cells by statistic, and facts: rows read, rows made unknown by the residual floor (counts only)."""
 
     cells: Mapping[str, pl.DataFrame]
     facts: Mapping[str, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ def compute_group(
         frames: lake source → the rows of the month (or of the year's months), at least the columns that
             :func:`definition.columns_needed` names.
         areas: city → ward → district of the month; None where no table goes down to the district.
-        beside: counted over the same rows after the cover of the group, in which they take no part.
+        beside: counted over the same rows after the residual floor of the group, in which they take no part.
 
     Returns:
         For each statistic its dimension columns (finest codes, residual ones included) and its measure (Int64; for a

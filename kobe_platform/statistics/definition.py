@@ -66,7 +66,7 @@ class Statistic(BaseModel):
         owner: section that answers for the table.
         unit: of the figures, for screens.
         period: ``month``, or ``year`` (computed in the month that closes the year, over the year's months present).
-        group: statistics of one group and period are counted, covered, protected and audited together; required unless
+        group: statistics of one group and period are counted, protected and audited together; required unless
             the kind is ``public``.
         population: tables of one population share the cells of their common margins; required unless the kind is
             ``public``.
@@ -77,7 +77,7 @@ class Statistic(BaseModel):
         roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).
         ties: monthly tables that sum to this yearly one.
         averages: of a mean, which requires it: the counts by band of what is averaged.
-        row_key: the pseudonym of its source, in whose order the cover chooses rows; the contract says it, not the file.
+        row_key: the pseudonym of its source, in whose order the residual floor chooses rows; the contract says it.
         relations: what is said of its population (:mod:`relations`); the loader fills them in.
     """
 
@@ -198,7 +198,7 @@ def groups(statistics: Iterable[Statistic]) -> dict[str, tuple[Statistic, ...]]:
 
 
 def columns_needed(statistics: Iterable[Statistic], source: str, available: Iterable[str]) -> list[str]:
-    """The columns of a lake source that these statistics need: named, source of a dimension, or for cover and areas."""
+    """The columns of a lake source that these statistics need, for dimensions, areas or the residual floor."""
     chosen = [statistic for statistic in statistics if source in statistic.sources]
     named = {column for statistic in chosen for column in statistic.counts.columns}
     derived = {hierarchies()[name].source for name in named & set(hierarchies())}

@@ -4,8 +4,8 @@ Totals count everyone; the rows of a table leave out people whose district, age 
 among them. So in every line (ward × the table's other dimensions) an outsider learns the unknown by subtraction. Where
 they are 1 … k−1, further rows of the line become unknown, lowest keyed pseudonym first, until there are k (see
 docs/decisions/0003-cover-for-the-unknown.md). One choice of rows serves all tables over a source, so they stay
-consistent; it is found by repeating until no line of any table lacks cover, which ends because rows only ever become
-unknown.
+consistent; it is found by repeating until every line of every table has enough unknown, which ends because rows only
+ever become unknown.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Source:
 def apply_residual_floor(
     connection, statistics: Iterable[Statistic], columns: Mapping[str, Iterable[str]], *, counted: Counter
 ) -> dict[str, int]:
-    """Give the unknown of every line their cover, in the connection's own tables.
+    """Fill the unknown of every line up to k, in the connection's own tables.
 
     Args:
         connection: holds the prepared sources (rows numbered, unknown districts as ``WARD-unknown``).

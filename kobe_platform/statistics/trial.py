@@ -1,7 +1,7 @@
 """Tries every form of a statistic on made-up rows when it is loaded, so that what loads also runs.
 
 The made-up rows hold each value that a contract's columns can have, the unknown among them in small numbers, so that
-the cover has rows to choose. Nobody is behind them: what DuckDB says of a failure may be shown.
+the residual floor has rows to choose. Nobody is behind them: what DuckDB says of a failure may be shown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OPEN, _ONE = ExitStack(), Lock()
 
 
 def tried(statistic: Statistic, sources: Mapping[str, SelectSource]) -> None:
-    """Run a statistic that was judged: counted, row by row, with the cover; a public one as it is.
+    """Run a statistic that was judged: counted, row by row, with the residual floor; a public one as it is.
 
     Raises:
         SelectFault: DuckDB refuses it, or it gives other columns than the front matter names.

@@ -1,8 +1,8 @@
 """Reads the SELECT of a count over people's rows: dimensions, source, rows; and makes the forms that are run.
 
 Whatever way its author wrote it (capitals, aliases, ``GROUP BY`` by name, by number or ``ALL``, comments,
-``count(1)``), only two forms ever run, both made from the tree: the counted one, and the row by row one that the cover
-needs.
+``count(1)``), only two forms ever run, both made from the tree: the counted one, and the row by row one that the
+residual floor needs.
 """
 
 from __future__ import annotations
