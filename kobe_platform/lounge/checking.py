@@ -46,7 +46,10 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
         ConfigurationError: ``audiences.toml`` is not as it must be.
     """
     audiences = load_audiences(dashboards)
+    from kobe_platform.lounge.links import check_links
+
     faults = Faults(collect=True)
+    read: dict[str, Page] = {}
     paths = sorted((dashboards / "pages").glob("*.md"))
     with tempfile.TemporaryDirectory(prefix="kobe-check-") as scratch:
         bodies = Bodies(Path(scratch) / "bodies")
@@ -58,11 +61,14 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
                 continue
             _check_tables(page, kinds, database, faults)
             _check_body(page, database, Path(scratch), bodies, faults)
+            read[page.slug] = page
     if not faults.found:
         try:
             load_pages(dashboards)
         except LoungeError as error:
             faults.add(error)
+    for fault in check_links(read) if len(read) == len(paths) else ():
+        faults.add(fault)
     order = sorted(faults.found, key=lambda one: (str(one.at.get("file", "")), int(one.at.get("line", 0))))
     return Checked(len(paths), tuple(order), database is not None)
 

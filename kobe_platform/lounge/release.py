@@ -109,8 +109,9 @@ def assemble(
     tell = progress or (lambda step: None)
     releases.mkdir(parents=True, exist_ok=True)
     _sweep(releases)
-    pages = {slug: page for slug, page in load_pages(dashboards).items() if slug not in withheld}
-    pages = {slug: page for slug, page in pages.items() if has_figures(page, tables)}
+    folder = load_pages(dashboards)
+    _refuse_links(folder)
+    pages = {slug: page for slug, page in folder.items() if slug not in withheld and has_figures(page, tables)}
     audiences = load_audiences(dashboards)
     facts = {**facts, "withheld": sorted(withheld)}
     building = releases / f"{_BUILDING}{os.getpid()}"
@@ -125,8 +126,9 @@ def assemble(
         kept = Bodies(bodies or building / "bodies")
         basis = str(facts.get("basis", "register"))
         sites, served_by = _build_sites(
-            building, pages, audiences, dashboards, basis, tell, kept, made.astimezone(JAPAN).date()
-        )
+            building, pages, audiences, dashboards, basis, tell, kept, made.astimezone(JAPAN).date(),
+            left_out=folder.keys() - pages.keys(),
+        )  # fmt: skip
         if bodies is None:
             shutil.rmtree(kept.folder)
         else:
@@ -157,6 +159,13 @@ def assemble(
         shutil.rmtree(building, ignore_errors=True)
 
 
+def _refuse_links(pages: Mapping[str, Page]) -> None:
+    from kobe_platform.lounge.links import check_links
+
+    if faults := check_links(pages):
+        raise faults[0]
+
+
 def has_figures(page: Page, tables: Mapping[str, pl.DataFrame]) -> bool:
     """Whether any table that a page reads has a row: nobody is shown charts of nothing. A page of words has them."""
     return not page.tables or any(name in tables and not tables[name].is_empty() for name in page.tables)
@@ -171,6 +180,7 @@ def _build_sites(
     tell: Callable,
     bodies: Bodies,
     day: date,
+    left_out: Collection[str],
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Build a site for every set of pages that some audience sees; return its pages, and audience → site."""
     sites: dict[str, list[str]] = {}
@@ -183,8 +193,9 @@ def _build_sites(
                 tell(f"site {audience.name}")
                 work, out = building / "work" / audience.name, building / "sites" / audience.name
                 site = build_site(
-                    audience, pages, database, dashboards, work, out, basis=basis, bodies=bodies, updated=day
-                )
+                    audience, pages, database, dashboards, work, out,
+                    basis=basis, bodies=bodies, updated=day, left_out=left_out,
+                )  # fmt: skip
                 sites[audience.name] = [page.slug for page in site.pages]
             if slugs:
                 served_by[audience.name] = same or audience.name

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -41,6 +43,8 @@ from kobe_platform.lounge.periods import latest_label
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
 DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")
 """What MkDocs and Material put beside the pages and the lounge does not use."""
+ASKED_FOR = "A 'dirty' build is being performed"
+"""A warning of MkDocs that says only that the workshop renders what has changed."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def build_site(
     basis: str,
     bodies: Bodies | None = None,
     updated: date | None = None,
+    left_out: Collection[str] = (),
 ) -> Site:
     """Compile an audience's pages and render them.
 
@@ -98,6 +103,7 @@ def build_site(
         out: where the site goes; absent.
         bodies: where finished bodies are kept from one build to the next.
         updated: day of the release, which every page shows (更新日).
+        left_out: slugs of pages of the folder that no audience is shown now; links to them are text.
 
     Raises:
         LoungeError: a page does not compile, there is no portal page for the audience, or MkDocs fails.
@@ -113,7 +119,10 @@ def build_site(
     names = lay_front_end(dashboards, work)
     data = work.with_name(f"{work.name}-data")
     compiled = compile_site(shown, tables, dashboards, work, data, basis=basis, bodies=bodies)
-    render(dashboards, work, out, shown, names, synthetic=basis == "synthetic", updated=updated)
+    render(
+        dashboards, work, out, shown, names,
+        synthetic=basis == "synthetic", updated=updated, unseen={*pages, *left_out} - {page.slug for page in shown},
+    )  # fmt: skip
     if data.is_dir():
         data.rename(out / "data")
     return Site(audience.name, tuple(compiled), sum(1 for path in out.rglob("*") if path.is_file()))
@@ -219,6 +228,7 @@ def render(
     synthetic: bool,
     only_changed: bool = False,
     updated: date | None = None,
+    unseen: Collection[str] = (),
 ) -> None:
     """Run MkDocs in this process on the compiled Markdown; its warnings are errors.
 
@@ -227,29 +237,73 @@ def render(
     Args:
         only_changed: render the pages that are newer than their HTML and leave the others as they are.
         updated: the day that pages show as 更新日; none where absent.
+        unseen: slugs of pages that the readers may not see: links to them are text.
+
+    Raises:
+        LoungeError: ``site.mkdocs`` with the file and what MkDocs warns of.
     """
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException
 
-    log = logging.getLogger("mkdocs")
-    log.setLevel(logging.ERROR)
+    from kobe_platform.lounge.links import AudienceLinks
+
     nav = [{page.title: f"{page.slug}.md"} for page in pages]
-    try:
-        config = load_config(
-            config_file=str(dashboards / "mkdocs.yml"),
-            docs_dir=str(work.resolve()),
-            site_dir=str(out.resolve()),
-            nav=nav,
-            strict=True,
-        )
-        config.extra |= {"lounge": {**names, "synthetic": synthetic, "updated": time_html(updated) if updated else ""}}
-        config.plugins.on_startup(command="build", dirty=only_changed)
-        build(config, dirty=only_changed)
-        config.plugins.on_shutdown()
-    except (MkDocsException, SystemExit) as error:
-        raise LoungeError("MkDocs could not render the site", code="site.mkdocs", remedy=str(error)[:300]) from None
+    with _warnings("mkdocs") as warned:
+        try:
+            config = load_config(
+                config_file=str(dashboards / "mkdocs.yml"),
+                docs_dir=str(work.resolve()),
+                site_dir=str(out.resolve()),
+                nav=nav,
+            )
+            config.markdown_extensions.append(AudienceLinks([page.slug for page in pages], unseen))
+            config.extra |= {
+                "lounge": {**names, "synthetic": synthetic, "updated": time_html(updated) if updated else ""}
+            }
+            config.plugins.on_startup(command="build", dirty=only_changed)
+            build(config, dirty=only_changed)
+            config.plugins.on_shutdown()
+        except (MkDocsException, SystemExit) as error:
+            raise LoungeError("MkDocs could not render the site", code="site.mkdocs", remedy=str(error)[:300]) from None
+    if warned:
+        raise _warned(warned)
     for name in DROPPED:
         (out / name).unlink(missing_ok=True)
     for folder in ("stylesheets", "javascripts", "images"):
         shutil.rmtree(out / "assets" / folder, ignore_errors=True)
+
+
+@contextmanager
+def _warnings(name: str) -> Iterator[list[str]]:
+    """The warnings and errors that a library logs meanwhile, kept from the terminal; its logger is then as before."""
+    log, kept = logging.getLogger(name), list[str]()
+
+    class Keeping(logging.Handler):
+        """Keeps what is logged."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if not str(record.msg).startswith(ASKED_FOR):
+                kept.append(record.getMessage())
+
+    former = log.level, log.propagate, log.handlers[:], log.disabled
+    log.setLevel(logging.WARNING)
+    log.propagate, log.disabled, log.handlers = False, False, [Keeping(logging.WARNING)]
+    try:
+        yield kept
+    finally:
+        log.level, log.propagate, log.handlers, log.disabled = former
+        log.setLevel(former[0])
+
+
+def _warned(warned: Sequence[str]) -> LoungeError:
+    """The first of MkDocs' warnings, with the page that it names."""
+    named = re.search(r"'([a-z][a-z0-9_]*)\.md'", warned[0])
+    at: dict[str, str | int] = {**({"file": f"{named[1]}.md"} if named else {}), "warnings": len(warned)}
+    return LoungeError(
+        "MkDocs warns of the site",
+        code="site.mkdocs",
+        at=at,
+        remedy=f"{warned[0][:300]} (kobe pages check names lines)",
+        ja="サイトの組立てで警告がありました。公開しません",
+    )

@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 _ATTRIBUTE = re.compile(
     r"\s*(?P<name>[a-z_]+)(?:\s*=\s*(?:\"(?P<text>[^\"]*)\"|'(?P<single>[^']*)'|\{(?P<query>[^{}]*)\}|(?P<word>[^\s\"'{}=]+)))?"
 )
-_LINK = re.compile(r"\]\(\s*<?\s*(?P<target>[^)\s>]+)|^ {0,3}\[[^\]]+\]:\s*<?(?P<reference>\S+)", re.MULTILINE)
+LINK = re.compile(r"\]\(\s*<?\s*(?P<target>[^)\s>]+)|^ {0,3}\[[^\]]+\]:\s*<?(?P<reference>\S+)", re.MULTILINE)
 _SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 
 
@@ -160,7 +160,7 @@ class Body:
     def _text(self, nodes: list[Node], text: str, line: int) -> None:
         if not text:
             return
-        for match in _LINK.finditer(text):
+        for match in LINK.finditer(text):
             target = match["target"] or match["reference"]
             if _SCHEME.match(target) and not target.lower().startswith("mailto:"):
                 at = line + text.count("\n", 0, match.start())

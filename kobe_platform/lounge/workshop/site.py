@@ -12,6 +12,7 @@ from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.coherence import check_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.faults import Faults
+from kobe_platform.lounge.links import check_links
 from kobe_platform.lounge.pages import PORTAL, Page, arrange, load_page
 from kobe_platform.lounge.site import compile_site, lay_front_end, pages_for, render
 
@@ -96,6 +97,8 @@ class WorkshopSite:
         if found:
             return found
         pages = arrange([page for page, _ in self._pages.values() if page is not None])
+        if wrong := check_links(pages):
+            return list(wrong)
         viewer = audiences.get(self.audience or "") or Audience(
             name="author", label="作成者", includes=tuple(audiences)
         )
@@ -118,7 +121,8 @@ class WorkshopSite:
         frame = [(page.slug, page.title) for page in shown]
         same = self._frame == frame and not outside and self.out.is_dir()
         synthetic = self.basis == "synthetic"
-        render(self.dashboards, work, self.out, shown, names, synthetic=synthetic, only_changed=same)
+        unseen = pages.keys() - {page.slug for page in shown}
+        render(self.dashboards, work, self.out, shown, names, synthetic=synthetic, only_changed=same, unseen=unseen)
         self._frame = frame
         return []
 
