@@ -1,4 +1,4 @@
-"""Computes a digest of the code that makes a partition, so that a failure is tried again when the code has changed."""
+"""Computes a digest of the engine's source code, so that a failure is tried again when the code has changed."""
 
 from __future__ import annotations
 

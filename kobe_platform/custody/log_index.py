@@ -1,4 +1,4 @@
-"""Looks up in the log of key use which commits, destructions and new keys it holds."""
+"""Collects from the log of key use which partitions were committed or destroyed and which keys were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches a controlled rounding by exchanges for one table of many dimensions, where linear programs fail.
+"""Searches a controlled rounding by exchanges for one table of many dimensions, where linear programs give fractions.
 
 Only the finest cells are chosen, down or up, so sums hold by construction; a margin that ends further than one base
 from its count has a weight that grows while it stays so (the breakout method, Morris 1993), and each step turns the
