@@ -2,9 +2,9 @@
 
 ``facts`` defines what is compared, ``rules`` compares it and lists the outstanding steps (with ``delivery_rules``,
 ``table_rules`` and ``states``), ``steps`` defines a step and a plan. These are pure: no Dagster, no clock, no files.
-``observing`` reads the facts of an installation. ``failures`` and ``leases`` store the two facts that no partition has:
-what failed, and what is under way in which process. The checks that a partition needs are listed in ``release``. Steps
-are executed by the sensors and by ``kobe run``, with the same jobs.
+``observing`` reads the facts of an installation. ``failures`` and ``leases`` store the only two facts that cannot be
+seen from partitions: what failed, and what is under way in which process. The checks that a partition needs are listed
+in ``release``. Steps are executed by the sensors and by ``kobe run``, with the same jobs.
 """
 
 from kobe_platform.planning.facts import DeliveryFact, Facts, Failure, InstallationFault, ReleaseFact, Scope

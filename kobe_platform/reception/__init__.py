@@ -1,9 +1,9 @@
 """Takes a delivery from the inbox to the lake in three steps (take in, abstract, admit) and writes its receipt.
 
-``steps`` has the steps that the assets call, ``inputs`` lists what the result of each is made from, ``outcomes``
-decides what receipts say, and ``vintages`` compares a revised delivery with the one in force. Files are read in
-``intake``, columns are derived in ``abstraction``; which deliveries are due is computed in ``planning``. Nothing here
-imports Dagster.
+``steps`` has the steps that the assets call, ``inputs`` lists what the result of each is made from, ``outcomes`` reads
+what became of a delivery from its receipts, and ``vintages`` compares a revised delivery with the one in force. Files
+are read in ``intake``, columns are derived in ``abstraction``; which deliveries are due is computed in ``planning``.
+Nothing here imports Dagster.
 """
 
 from kobe_platform.reception.outcomes import receipt_status

@@ -3,7 +3,7 @@
 ``live`` yields the city month by month; ``synthesize`` writes deliveries; ``truth`` counts the city independently of
 both, for tests to compare with.
 
-It is for demos, trials and tests: no code that handles a real delivery imports this room.
+It is for demos, trials and tests: no code that handles a real delivery imports this package.
 """
 
 from kobe_platform.synthesis.deliveries import CityPlan, WrittenDelivery, live, synthesize
