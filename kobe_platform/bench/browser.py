@@ -12,6 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+SEARCHED = ("たるみ", "垂水区 人口", "べとなむ", "こうれいか", "西区")
+_SEARCH = """(text) => new Promise((done) => {
+  const [input, list] = [document.querySelector('#catalogue-search'), document.querySelector('.lounge-results ol')];
+  const began = performance.now();
+  const seen = new MutationObserver(() => { seen.disconnect(); done(performance.now() - began); });
+  seen.observe(list, { childList: true });
+  input.value = text;
+  input.dispatchEvent(new Event('input', { bubbles: true }));
+})"""
+"""Milliseconds from a typed word to the list of its results, the index being there."""
 FIRST, NEXT = "district_population", "ward_population"
 """The dashboard that a reader opens cold, and the one that follows."""
 ROUNDS = 5
@@ -131,6 +141,10 @@ def _round(browser: Any, site: str) -> dict[str, float]:
     month = {"name": "period", "selector": "[data-filter=period] select"}
     period = [tab.page.evaluate(_CHOOSE, [month, value]) for value in periods[3 : 3 + ROUNDS]]
     following, following_kb = tab.open(f"{NEXT}.html")
+    tab.page.goto(f"{site}/index.html")
+    tab.page.fill("#catalogue-search", SEARCHED[0])
+    tab.page.wait_for_selector(".lounge-results a")
+    found = [tab.page.evaluate(_SEARCH, text) for text in SEARCHED]
     tab.context.close()
     return {
         "first_chart_cold": first,
@@ -138,6 +152,7 @@ def _round(browser: Any, site: str) -> dict[str, float]:
         "filter_district_fetched": statistics.median(area) / 1000,
         "filter_district_known": statistics.median(again) / 1000,
         "filter_period": statistics.median(period) / 1000,
+        "search": statistics.median(found) / 1000,
         "first_load_kb": first_kb,
         "next_page_kb": following_kb,
     }

@@ -35,6 +35,7 @@ class CompiledBody:
         bytes: size of the slices.
         cells: figures shipped.
         words: titles of sections and charts, for the catalogue.
+        labels: what filters offer and charts show, for the search (``filters``, ``charts``).
     """
 
     markdown: str
@@ -44,6 +45,7 @@ class CompiledBody:
     bytes: int
     cells: int
     words: list[str]
+    labels: dict[str, list[dict[str, Any]]]
 
     @property
     def files(self) -> list[str]:

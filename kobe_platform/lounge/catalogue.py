@@ -82,7 +82,7 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
     search = (
         '<div class="lounge-search"><label for="catalogue-search">ダッシュボードを探す</label>'
         '<input type="search" id="catalogue-search" autocomplete="off" '
-        'placeholder="例：人口ピラミッド、転入・転出、外国人">'
+        'placeholder="例：垂水区 人口、ベトナム、こうれいか">'
         '<p class="lounge-count" role="status" aria-live="polite"></p></div>'
     )
     facets = _facet("category", "分類", [(c, categories[c]) for c in CATEGORIES if categories[c]], len(listed))
@@ -94,11 +94,17 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
     )
     cards = "".join(_card(page, latest.get(page.slug, ""), page.slug in new) for page in listed)
     return (
-        f'<div class="lounge-catalogue">{search}<div class="lounge-facets">{facets}</div>'
+        f'<div class="lounge-catalogue">{search}{_RESULTS}<div class="lounge-facets">{facets}</div>'
         f'<ul class="lounge-cards">{cards}</ul>'
         '<p class="lounge-empty" hidden>該当するダッシュボードはありません。'
         "言葉を短くするか、しぼり込みを外してください。</p></div>"
     )
+
+
+_RESULTS = (
+    '<section class="lounge-results" aria-labelledby="results" hidden>'
+    '<h3 id="results">見つかった図と数値</h3><ol></ol></section>'
+)
 
 
 def new_pages(pages: Sequence[Page]) -> frozenset[str]:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kobe_platform.lounge.bodies import Bodies, CompiledBody, body_key
 from kobe_platform.lounge.boundaries import boundaries_files
@@ -35,6 +36,7 @@ class CompiledPage:
         components, slices, bytes, cells: how much the page shows and ships.
         periods: first and last period of its tables; empty without tables.
         words: titles of its sections and charts, for the catalogue.
+        labels: what its filters offer and its charts show, for the search.
     """
 
     slug: str
@@ -46,6 +48,7 @@ class CompiledPage:
     cells: int
     periods: tuple[str, str]
     words: tuple[str, ...]
+    labels: Mapping[str, list[dict[str, Any]]]
 
 
 def compile_page(
@@ -150,4 +153,5 @@ def _written(
         cells=body.cells,
         periods=(min(p[0] for p in known), max(p[1] for p in known)) if known else ("", ""),
         words=tuple(body.words),
+        labels=body.labels,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from kobe_platform.lounge.components import COMPONENTS
 from kobe_platform.lounge.downloads import download_html
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.filters import FILTERS, PageFilter, filter_html, read_filter
-from kobe_platform.lounge.formats import Format, format_fault
+from kobe_platform.lounge.formats import Format, format_fault, is_period
 from kobe_platform.lounge.guides import check_axis, check_shares, guides_of
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.periods import Periods
@@ -64,7 +64,25 @@ class Composition:
             bytes=sum(path.stat().st_size for path in data.iterdir()),
             cells=sum(drawn.cells for drawn in self.drawn),
             words=[*re.findall(r"^#+\s+(.+)$", texts, re.M), *(word for d in self.drawn for word in d.words)],
+            labels=self._labels(),
         )
+
+    def _labels(self) -> dict[str, list[dict[str, Any]]]:
+        """The options of filters, and what stands along the axes of each chart but periods: words, no figures."""
+        filters = [
+            {"name": one.name, "period": one.is_period, "options": [[value, label] for value, label, _ in one.options]}
+            for one in self.filters.values()
+        ]
+        charts = [
+            {
+                **{name: one.spec[name] for name in ("id", "kind", "title")},
+                "filters": [name for name in (one.spec["slice"], *one.spec["keys"], one.spec.get("at", "")) if name],
+                "labels": labels_of(one.records.values()),
+            }
+            for one in self.drawn
+            if one.spec.get("title")
+        ]
+        return {"filters": filters, "charts": charts}
 
     def _standing(self, nodes: tuple[Node, ...]) -> Iterator[Tag]:
         """Every tag but those inside a ``<When>`` whose query is not as it asks."""
@@ -159,6 +177,19 @@ class Composition:
         text = fmt.text(cell)
         text = self.periods[node.query].beside(cell, text) if isinstance(cell, str) else text
         return f'<span class="lounge-value">{_inert(text)}</span>'
+
+
+MOST_LABELS = 400
+"""Labels of one chart that the search knows: more are rows of a table that names what other charts name too."""
+
+
+def labels_of(records: Iterable[Any]) -> list[str]:
+    """The texts along the axes of a chart's matrices, once each; periods are no labels."""
+    found: dict[str, None] = {}
+    for record in records:
+        for side in ("x", "s") if isinstance(record, Mapping) else ():
+            found |= {text: None for text in record.get(side, ()) if isinstance(text, str) and text}
+    return [text for text in found if not is_period(text)][:MOST_LABELS]
 
 
 def _inert(text: str) -> str:

@@ -39,6 +39,7 @@ from kobe_platform.lounge.notices import (
 )
 from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.periods import latest_label
+from kobe_platform.lounge.searching import load_words, search_index, write_index
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
 DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")
@@ -160,7 +161,10 @@ def compile_site(
     survey = survey_page(links)
     if survey and SURVEY not in latest:
         (work / f"{SURVEY}.md").write_text(survey, encoding="utf-8")
-    write_catalogue([entry(p, c, titles[p.slug], latest[p.slug]) for p, c in zip(pages, compiled, strict=True)], work)
+    listed = [entry(p, c, titles[p.slug], latest[p.slug]) for p, c in zip(pages, compiled, strict=True)]
+    write_catalogue(listed, work)
+    texts = {str(one["slug"]): str(one["text"]) for one in listed}
+    write_index(search_index(pages, {one.slug: one for one in compiled}, texts, load_words()), work)
     return compiled
 
 

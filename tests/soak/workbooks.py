@@ -10,7 +10,7 @@ import csv
 import re
 from collections.abc import Callable
 from io import BytesIO, StringIO
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import openpyxl
 from hypothesis import strategies as st
@@ -82,12 +82,16 @@ def workbook_of(text: bytes, changes: tuple[Change, ...] = ()) -> bytes:
     book.save(out)
     with ZipFile(out) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
+    # The day of saving would make the archive another one each time, and the fuzz not repeatable.
+    parts["docProps/core.xml"] = re.sub(
+        rb"\d{4}-\d\d-\d\dT[\d:]+Z", b"2025-08-01T00:00:00Z", parts["docProps/core.xml"]
+    )
     for change in changes:
         change(parts)
     packed = BytesIO()
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
         for name, content in parts.items():
-            archive.writestr(name, content)
+            archive.writestr(ZipInfo(name), content, ZIP_DEFLATED)
     return packed.getvalue()
 
 

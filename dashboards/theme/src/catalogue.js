@@ -8,6 +8,18 @@ export async function startCatalogue(root) {
   const cards = [...root.querySelectorAll('.lounge-entry')];
   const list = root.querySelector('.lounge-cards');
   const none = root.querySelector(':scope > .lounge-empty');
+  const place = root.querySelector('.lounge-results ol');
+  let results;
+  let figures = { pages: new Set(), count: 0 };
+  /** The results of what is typed; their code and words are loaded with the first letter. */
+  async function search() {
+    if (!results && !input.value.trim()) return;
+    results ??= import('./results.js').then(({ Results }) => new Results(place));
+    const found = await (await results).show(input.value);
+    if (!found) return;
+    figures = found;
+    show();
+  }
   const chosen = { category: '', usage: '', only: '' };
   let entries = new Map();
   input.value = new URLSearchParams(location.search).get('q') ?? '';
@@ -19,7 +31,7 @@ export async function startCatalogue(root) {
       const { slug } = card.dataset;
       const entry = entries.get(slug);
       const hit =
-        (!entry || words.every((word) => entry.text.includes(word))) &&
+        (!entry || words.every((word) => entry.text.includes(word)) || figures.pages.has(slug)) &&
         (!chosen.category || entry?.category === chosen.category) &&
         (!chosen.usage || entry?.usage.includes(chosen.usage)) &&
         (chosen.only !== 'favourite' || isFavourite(slug)) &&
@@ -28,7 +40,7 @@ export async function startCatalogue(root) {
       found += hit ? 1 : 0;
     }
     none.hidden = found > 0;
-    count.textContent = `${cards.length}件中 ${found}件`;
+    count.textContent = `${cards.length}件中 ${found}件${figures.count ? `、図と数値 ${figures.count}件` : ''}`;
   }
 
   startFavourites(() => {
@@ -62,8 +74,11 @@ export async function startCatalogue(root) {
     if (input.value) query.set('q', input.value);
     else query.delete('q');
     history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}${location.hash}`);
+    figures = { pages: new Set(), count: 0 };
     show();
+    search();
   });
+  search();
   entries = new Map((await (await fetch('catalogue.json')).json()).map((entry) => [entry.slug, entry]));
   show();
 }

@@ -1,0 +1,66 @@
+"""The portal's search in Chromium: areas, readings and labels lead to figures, and pages open with the choice."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+
+def search(visit, text: str):
+    page = visit.open("index.html")
+    page.fill("#catalogue-search", text)
+    page.wait_for_selector(".lounge-results a")
+    return page
+
+
+@pytest.mark.parametrize("text", ["垂水区 人口", "たるみ　じんこう", "垂水区人口"])
+def test_an_area_and_a_word_give_the_published_figure_and_open_the_page_with_that_choice(visit, text):
+    page = search(visit, text)
+    first = page.locator(".lounge-results a", has_text="区別の人口").filter(has_not_text="小学校区").first
+    expect(first).to_have_text(re.compile(r"垂水区 住民基本台帳人口\s*[\d,]+人 \d{4}年\d+月"))
+    figure = re.search(r"([\d,]+)人", first.inner_text())[1]
+    first.click()
+    visit.wait_for("area", "28108")
+    assert "area=" in page.url
+    assert page.locator("#c1 .lounge-figure").inner_text().startswith(figure), "the figure is the page's own"
+    assert visit.faults == []
+
+
+def test_a_label_and_a_synonym_lead_to_their_chart(visit):
+    page = search(visit, "べとなむ")
+    assert "ベトナム" in page.locator(".lounge-results li").first.inner_text()
+    expect(page.locator(".lounge-count")).to_have_text(re.compile(r"^\d+件中 [1-9]\d*件、図と数値 [1-9]件$"))
+    assert page.is_hidden(".lounge-catalogue > .lounge-empty"), "its page's card is shown too"
+    page.fill("#catalogue-search", "こうれいか")
+    expect(page.locator(".lounge-results")).to_contain_text("65歳以上")
+
+
+def test_a_hidden_figure_is_x_with_its_words_and_never_a_number(visit):
+    page = visit.open("index.html")
+    page.route(
+        "**/data/**/*.json",
+        lambda route: route.fulfill(body=re.sub(r"(?<=[\[,])\d+(?=[\],])", '"X"', route.fetch().text())),
+    )
+    page.fill("#catalogue-search", "垂水区 人口")
+    expect(page.locator(".lounge-results")).to_contain_text("「X」")
+    told = page.locator(".lounge-result__figure").first.inner_text()
+    assert "秘匿した値です" in told and not re.search(r"\d+人", told)
+
+
+def test_nothing_is_loaded_before_somebody_searches_and_nothing_found_is_no_list(visit):
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
+    page = visit.open("index.html")
+    assert not any("search.json" in url or "results" in url for url in asked)
+    with page.expect_response("**/search.json"):
+        page.fill("#catalogue-search", "ナイコトバ")
+    page.wait_for_timeout(300)
+    assert not page.is_visible(".lounge-results")
+
+
+def test_the_list_of_results_has_no_serious_finding(visit):
+    search(visit, "垂水")
+    assert visit.violations() == []
