@@ -23,6 +23,10 @@ BULK_AFTER = 100
 """Cells opened one by one before many are tried at once again."""
 MANY_JOINT = 500
 MOST_TIDIED, FEW_LACKING = 1_000, 6
+ROUNDS_A_CELL, MOST_SHOWN = 3, 4
+"""Rounds of :meth:`Suppressor.improve` for each complementary cell at most; cells shown beside it in each."""
+UNEVEN, DEARER = 0.4, 3.0
+"""Standard deviation of the logarithm by which costs are drawn for a round, and how much dearer its cell is."""
 
 
 class Suppressor(Outsiders):
@@ -68,6 +72,7 @@ class Suppressor(Outsiders):
         risky = (model.value > 0) & (model.value < model.k)
         targets = self.pattern.primary | (model.residual & risky)
         self.protect(targets, "primary")
+        self.improve(targets & (self.pattern.proofs.spread >= model.width))
         if self.secondaries:
             self.settle()
         return self.pattern
@@ -88,10 +93,64 @@ class Suppressor(Outsiders):
         self._open_each(targets & ~self.proven, stage, bulk=True)
         self.tidy(targets & (proofs.spread >= model.width))
 
-    def tidy(self, targets: np.ndarray) -> None:
-        """Show again what others have made superfluous: dearest first, wherever every target can still be proven."""
+    @property
+    def _complementary(self) -> np.ndarray:
+        """Hidden cells that may be shown again."""
+        return np.flatnonzero(self.pattern.hidden & ~self.pattern.primary & ~self.ratchet)
+
+    def improve(self, targets: np.ndarray) -> None:
+        """Hide less: show what is hidden around a cell, open the targets at other costs, keep what is no dearer.
+
+        A large neighbourhood search (Shaw 1998). The draws are the same for the same table.
+        """
+        if len(self._complementary) > MOST_TIDIED:
+            return
+        drawn = np.random.default_rng(0)
+        rounds = min(self.model.spec.costs.rounds, ROUNDS_A_CELL * len(self._complementary))
+        for done in range(rounds):
+            cells = self._complementary
+            if not len(cells):
+                return
+            self._once_more(targets, int(drawn.choice(cells)), drawn)
+            if self.progress and done % 50 == 0:
+                self.progress("fewer cells", done, rounds)
+
+    def _once_more(self, targets: np.ndarray, cell: int, drawn: np.random.Generator) -> None:
+        """One round of :meth:`improve`, around a complementary cell."""
+        pattern, proofs, cost = self.pattern, self.pattern.proofs, self.cost
+        state, hidden, price = proofs.snapshot(), pattern.hidden.copy(), cost[self._complementary].sum()
+        near = np.intersect1d(self._sharing_an_equation(cell), self._complementary)
+        near = np.union1d(drawn.permutation(near)[:MOST_SHOWN], [cell])
+        pattern.hidden[near] = False
+        proofs.withdraw(np.unique(np.concatenate([proofs.moving(other) for other in near.tolist()])))
+        self.cost = cost * np.exp(drawn.normal(0, UNEVEN, self.model.size))
+        self.cost[cell] *= DEARER
+        try:
+            self._open_each(targets & (proofs.spread < self.model.width), "primary")
+            opened = True
+        except DisclosureError:
+            opened = False
+        finally:
+            self.cost = cost
+        if opened:
+            self.tidy(targets, np.flatnonzero(pattern.hidden & ~hidden))
+        if not opened or cost[self._complementary].sum() > price:
+            pattern.hidden[:] = hidden
+            proofs.restore(state)
+
+    def _sharing_an_equation(self, cell: int) -> np.ndarray:
+        columns, rows = self.near.by_column, self.near.by_row
+        around = columns.indices[columns.indptr[cell] : columns.indptr[cell + 1]]
+        return np.concatenate([rows.indices[rows.indptr[row] : rows.indptr[row + 1]] for row in around] or [[cell]])
+
+    def tidy(self, targets: np.ndarray, among: np.ndarray | None = None) -> None:
+        """Show again what others have made superfluous: dearest first, wherever every target can still be proven.
+
+        Args:
+            among: the cells to look at (default: all complementary ones).
+        """
         pattern, proofs, model = self.pattern, self.pattern.proofs, self.model
-        extra = np.flatnonzero(pattern.hidden & ~pattern.primary & ~self.ratchet)
+        extra = self._complementary if among is None else np.intersect1d(self._complementary, among)
         if len(extra) > MOST_TIDIED or len(proofs.tables) > MOST_TIDIED:
             return
         for cell in extra[np.lexsort((extra, -self.cost[extra]))].tolist():

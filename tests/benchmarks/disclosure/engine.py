@@ -14,8 +14,9 @@ from kobe_platform.disclosure.suppression.primary import primary_cells
 from kobe_platform.disclosure.suppression.search import Suppressor
 
 
-def on_peers_terms(spec, cells) -> dict:
+def on_peers_terms(spec, cells, rounds: int = 0) -> dict:
     """Primaries, secondaries and seconds where only zero bounds hidden cells, and narrow primaries (must be 0)."""
+    spec = spec.model_copy(update={"costs": spec.costs.model_copy(update={"rounds": rounds})})
     began = time.perf_counter()
     model = build_model(spec, cells)
     model = dataclasses.replace(model, lower=np.zeros_like(model.lower))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import polars as pl
+import pytest
 
-from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Costs, Dimension, Rule, Spec, Table, audit, protect
 from kobe_platform.disclosure.model import build_model
 
 AREAS = {"T": None, "w0": "T", "w1": "T", "d0": "w0", "d1": "w0", "d2": "w1", "d3": "w1"}
@@ -40,3 +42,22 @@ def test_last_months_pattern_saves_programs_and_stays_as_it_is():
     assert again.report.programs < protect(spec, later).report.programs
     assert audit(spec, again.tables).publishable
     assert again.tables["t"]["status"].to_list() == first.tables["t"]["status"].to_list()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_further_rounds_hide_less_and_what_they_hide_is_safe(seed):
+    areas = {"T": None, **{f"d{i}": "T" for i in range(8)}}
+    dimensions = {"area": Dimension(hierarchy=areas), "age": Dimension(total="T"), "sex": Dimension(total="T")}
+    table = Table(name="t", dimensions=["area", "age", "sex"])
+    rows = list(itertools.product([f"d{i}" for i in range(8)], "abcde", "mf"))
+    counts = np.random.default_rng(seed).lognormal(3, 0.8, len(rows)).astype(int)
+    cells = {"t": pl.DataFrame(rows, schema=["area", "age", "sex"], orient="row").with_columns(persons=counts)}
+
+    def hidden(rounds):
+        costs = Costs(totals=1, rounds=rounds)
+        spec = Spec(rule=Rule(minimum_frequency=10), costs=costs, dimensions=dimensions, tables=(table,))
+        tables = protect(spec, cells).tables
+        assert audit(spec, tables).publishable and protect(spec, cells).tables["t"].equals(tables["t"])
+        return tables["t"].filter(pl.col("status") == "suppressed").height
+
+    assert hidden(60) < hidden(0)
