@@ -38,7 +38,7 @@ refusal (docs/decisions/0032)."""
 Progress = Callable[[str, int, int], None]
 """Called with a step, its number from 1, and the number of steps."""
 NARROW = ("narrow", "exact", "residual")
-OVERTAKEN = "ondemand.overtaken"
+OVERTAKEN, UNREADY = "ondemand.overtaken", "ondemand.unready"
 UNSAFE = "公表済みの統計と合わせると推定できる値があるため、回答できません"
 
 
@@ -321,7 +321,7 @@ def unready(month: str) -> QuestionError:
     """The month's statistics are not published yet, or the lake has moved on since."""
     return QuestionError(
         "the month's tables are not published as the lake now is",
-        code="ondemand.unready",
+        code=UNREADY,
         at={"month": month},
         remedy="wait for the month's statistics and ask again",
         ja="この月の統計はまだ準備中です。あとでもう一度お試しください",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import REFUSED, Event, events_of, note
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.ondemand.answers import OVERTAKEN, STAGE, UNSAFE, Answer, Progress, Unanswerable, answer
+from kobe_platform.ondemand.answers import OVERTAKEN, STAGE, UNREADY, UNSAFE, Answer, Progress, Unanswerable, answer
 from kobe_platform.ondemand.menu import Menu
 from kobe_platform.ondemand.nearest import TRIED, changes_of, nearest
 from kobe_platform.ondemand.question import Question, understood
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 ACTION = "ondemand"
 """The trail's word for a question; its object is the answer's name and month."""
+CANCEL = "ondemand.cancel"
+"""The trail's word for a question that its person cancelled in the portal; its object is the job."""
 ROLES = ("analyst", "operator")
+UNCOUNTED = frozenset({OVERTAKEN, UNREADY, "lake.changed", "lake.absent"})
+"""Refusals that tell of the state of the month's data and nothing of a figure: they are no questions of the quota."""
 
 
 def month_begins() -> datetime:
@@ -39,8 +43,8 @@ def month_begins() -> datetime:
 
 
 def counted(questions: Iterable[Event]) -> int:
-    """How many of these questions count against the quota: all but those that others came before each time."""
-    return sum(event.detail.get("code") != OVERTAKEN for event in questions)
+    """How many of these questions count against the quota: all but :data:`UNCOUNTED`."""
+    return sum(event.detail.get("code") not in UNCOUNTED for event in questions)
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Desk:
         asked: Mapping[str, object],
         application: str = "",
         progress: Progress | None = None,
+        settled: Callable[[], None] = lambda: None,
     ) -> tuple[Question, Answer]:
         """Answer a person's question; one that is interrupted is not counted.
 
@@ -85,6 +90,7 @@ class Desk:
             asked: see :func:`question.understood`.
             application: number of the データ利用申請書 under which the person asks; a made-up city needs none.
             progress: see :func:`answers.answer`.
+            settled: called when it is known what became of the question, before that is noted.
 
         Raises:
             QuestionError, DisclosureError, LakeError: what cannot be asked or answered; recorded as refused.
@@ -92,10 +98,15 @@ class Desk:
         # One question of a person at a time: two at once could both be the last of the quota.
         with locked(self.store.root / f".{STAGE}.{person.login}.lock"):
             self._admit(person)
-            return self._recorded(person, asked, application, progress)
+            return self._recorded(person, asked, application, progress, settled)
 
     def _recorded(
-        self, person: Person, asked: Mapping[str, object], application: str, progress: Progress | None
+        self,
+        person: Person,
+        asked: Mapping[str, object],
+        application: str,
+        progress: Progress | None,
+        settled: Callable[[], None],
     ) -> tuple[Question, Answer]:
         """Answer, and note what became of the question."""
         question, areas = None, self.areas(str(asked.get("month", "")))
@@ -107,9 +118,11 @@ class Desk:
         except PlatformError as error:
             if isinstance(error, Unanswerable) and question is not None:
                 self._advise(error, question, areas)
+            settled()
             told = {"code": error.code, **(question.as_record() if question else {})}
             note(self.governance, person.login, ACTION, outcome=REFUSED, detail=told)
             raise
+        settled()
         told = {**question.as_record(), "application": application, "kept": given.kept}
         note(self.governance, person.login, ACTION, f"{question.statistic.name}/{question.month}", detail=told)
         return question, given

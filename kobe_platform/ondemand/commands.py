@@ -53,11 +53,15 @@ def ask(
     out: Annotated[Path | None, typer.Option("--out", help="Write the answer (CSV) to this file.")] = None,
     again: Annotated[str, typer.Option("--again", help="NAME/MONTH: give an answer of this person once more.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer, or why there is none, as JSON.")] = False,
+    job: Annotated[bool, typer.Option("--job", hidden=True, help="The file is a job's: see ondemand/jobs.py.")] = False,
 ) -> None:
     """Ask for a statistic: protected with all that is published of the same people, and recorded.
 
     What is being done is said on standard error; Ctrl-C ends it, and the question is not counted.
     """
+    if job:
+        _work(file)
+        return
     desk = open_desk(Settings())
     try:
         question, given = _again(desk, by, again) if again else _asked(desk, by, _read(file))
@@ -72,6 +76,15 @@ def ask(
         typer.echo("kobe ask: stopped; the question is not counted", err=True)
         raise typer.Exit(INTERRUPTED) from None
     _tell(desk, question, given, out, as_json)
+
+
+def _work(file: Path) -> None:
+    from kobe_platform.ondemand.jobs import Jobs
+    from kobe_platform.ondemand.working import work
+
+    settings = Settings()
+    jobs = Jobs(settings.root)
+    work(jobs, jobs.of_question(file), lambda: open_desk(settings))
 
 
 def _asked(desk: Desk, by: str, asked: dict) -> tuple[Question, Answer]:

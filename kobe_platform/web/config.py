@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.ondemand.jobs import Limits
 
 
 class _Strict(BaseModel):
@@ -64,6 +65,26 @@ class DagsterDoor(_Strict):
     workspace: Path = Path("workspace.yaml")
 
 
+class Questions(_Strict):
+    """How many questions on demand may be under way, and for how long (docs/ondemand.md, Settings).
+
+    Attributes:
+        at_once, per_person, longest_seconds, kept_days: see :class:`~kobe_platform.ondemand.jobs.Limits`.
+        straight_seconds: an answer that is there by then is shown at once, without a page of its progress.
+    """
+
+    at_once: int = Field(Limits.at_once, ge=1)
+    per_person: int = Field(Limits.per_person, ge=1)
+    longest_seconds: int = Field(Limits.longest_seconds, ge=10)
+    kept_days: int = Field(Limits.kept_days, ge=1)
+    straight_seconds: float = Field(3, ge=0, le=30)
+
+    @property
+    def limits(self) -> Limits:
+        """What a job is given."""
+        return Limits(**self.model_dump(exclude={"straight_seconds"}))
+
+
 class PortalConfig(_Strict):
     """The whole file.
 
@@ -79,6 +100,7 @@ class PortalConfig(_Strict):
     sign_in: SignIn = SignIn()
     forwarded: Forwarded | None = None
     dagster: DagsterDoor = DagsterDoor()
+    questions: Questions = Questions()
 
     @field_validator("origin")
     @classmethod

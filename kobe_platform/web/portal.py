@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kobe_platform.governance.database import open_database
 from kobe_platform.lounge.serve import HEADERS
 from kobe_platform.settings import Settings
-from kobe_platform.web import applications, audit, oidc, ondemand, signin, survey
+from kobe_platform.web import applications, audit, jobs, oidc, ondemand, signin, survey
 from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
@@ -34,6 +34,7 @@ async def style(request: Request) -> Response:
 
 
 APPLICATION = "/applications/{number}"
+JOB = "/ondemand/jobs/{job}"
 ANALYSTS = only("analyst", "operator")
 ROUTES = (
     GuardedRoute("/-/health", health, ANYBODY),
@@ -56,6 +57,8 @@ ROUTES = (
     GuardedRoute("/survey", survey.survey_save, STAFF, methods=("POST",)),
     GuardedRoute("/ondemand", ondemand.ondemand_form, ANALYSTS),
     GuardedRoute("/ondemand", ondemand.ondemand_ask, ANALYSTS, methods=("POST",)),
+    GuardedRoute(JOB, jobs.job_page, ANALYSTS),
+    GuardedRoute(f"{JOB}/cancel", jobs.job_cancel, ANALYSTS, methods=("POST",)),
     GuardedRoute("/ondemand/{name}/{month}", ondemand.ondemand_answer, ANALYSTS),
     GuardedRoute("/audit-report", audit.audit_report, only("auditor")),
     GuardedRoute("/{path:path}", lounge, STAFF),

@@ -19,6 +19,7 @@ from kobe_platform.governance.application import ACTIONS_JA
 from kobe_platform.governance.trail import REFUSED, Event, events
 from kobe_platform.intake.receipts import read_receipt
 from kobe_platform.lounge.release import releases_of
+from kobe_platform.ondemand.asking import ACTION, CANCEL
 from kobe_platform.ondemand.words import reason
 from kobe_platform.settings import Settings
 from kobe_platform.vocabulary.clock import JAPAN
@@ -152,10 +153,12 @@ def _releases(folder: Path, since: datetime, until: datetime) -> Section:
 def _questions(happened: list[Event]) -> Section:
     counted: Counter[tuple[str, str, str]] = Counter()
     for event in happened:
-        if event.action == "ondemand":
+        if event.action == ACTION:
             refused = event.outcome == REFUSED
             what = reason(str(event.detail.get("code", ""))) if refused else str(event.detail.get("measure", ""))
             counted[event.who, "拒否" if refused else "回答", what] += 1
+        elif event.action == CANCEL:
+            counted[event.who, "とりやめ", ""] += 1
     rows = tuple((*key, count) for key, count in sorted(counted.items()))
     return Section("オンデマンド集計", ("利用者", "結果", "対象・理由", "回数"), rows, "操作の記録")
 

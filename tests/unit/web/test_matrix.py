@@ -32,6 +32,8 @@ EXPECTED = {
     ("/survey", "POST"): STAFF,
     ("/ondemand", "GET"): {"analyst", "operator"},
     ("/ondemand", "POST"): {"analyst", "operator"},
+    ("/ondemand/jobs/{job}", "GET"): {"analyst", "operator"},
+    ("/ondemand/jobs/{job}/cancel", "POST"): {"analyst", "operator"},
     ("/ondemand/{name}/{month}", "GET"): {"analyst", "operator"},
     ("/audit-report", "GET"): {"auditor"},
     ("/{path:path}", "GET"): STAFF,
@@ -50,6 +52,7 @@ def test_every_route_has_a_rule_and_an_expectation(app):
 def test_a_route_admits_exactly_whom_it_should(path, method, who, app):
     browser = visitor(app, who)
     parts = {"{number}": "R8-0001", "{action}": "submit", "{path:path}": "people.html", "{name}": "x", "{month}": "y"}
+    parts["{job}"] = "20250101000000000000-0123456789ab"
     place = path
     for part, word in parts.items():
         place = place.replace(part, word)

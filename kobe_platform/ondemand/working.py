@@ -1,0 +1,113 @@
+"""The process of a job: waits for its turn, has the question answered, and writes how far it is and how it ended."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kobe_platform.errors import PlatformError
+from kobe_platform.ondemand.jobs import CANCELLED, DONE, FAILED, LONGEST, STARTING, WAITING, Job, JobOutcome, Jobs
+
+if TYPE_CHECKING:
+    from kobe_platform.ondemand.asking import Desk
+
+POLL_SECONDS = 0.3
+"""So often a job that waits looks whether its turn has come."""
+GRACE_SECONDS = 60
+"""So much longer than its limit a process lives at most, where a library does not come back to Python."""
+_STOPS = {signal.SIGTERM: CANCELLED, signal.SIGALRM: LONGEST}
+
+
+class Stopped(KeyboardInterrupt):
+    """The job was cancelled, or has reached its time limit."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Brake:
+    """Handles the signals that stop a job; while it is held, they wait.
+
+    The mask of the system would not do: it is of one thread, and a signal may come by any other.
+    """
+
+    def __init__(self) -> None:
+        self.held, self.waits = False, ""
+
+    def __call__(self, number: int, _frame: object) -> None:
+        self.waits = _STOPS[signal.Signals(number)]
+        if not self.held:
+            raise Stopped(self.waits)
+
+    def hold(self) -> None:
+        """Nothing stops the job from now on."""
+        self.held = True
+
+    def release(self) -> None:
+        """The job can be stopped again; what came meanwhile stops it now."""
+        self.held = False
+        if self.waits:
+            raise Stopped(self.waits)
+
+
+def work(jobs: Jobs, job: Job, open_desk: Callable[[], Desk]) -> None:
+    """Answer a job's question and write its outcome.
+
+    It can be stopped until it records: what is entered into the record of releases, or noted as a question of the
+    quota, stands with its outcome.
+
+    Args:
+        open_desk: called when it is the job's turn, so that a job that waits takes up little memory.
+    """
+    brake = _Brake()
+    for number in _STOPS:
+        signal.signal(number, brake)
+    try:
+        outcome = _worked(jobs, job, open_desk, brake)
+    except PlatformError as error:
+        outcome = _refused(error)
+    except Stopped as stop:
+        outcome = JobOutcome(stop.code)
+    except Exception:
+        jobs.end(job, JobOutcome(FAILED))
+        raise
+    brake.hold()
+    jobs.end(job, outcome)
+
+
+def _worked(jobs: Jobs, job: Job, open_desk: Callable[[], Desk], brake: _Brake) -> JobOutcome:
+    job = jobs.tell(job, WAITING)
+    while not jobs.may_begin(job):
+        time.sleep(POLL_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, job.limits.longest_seconds)
+    faulthandler.dump_traceback_later(
+        job.limits.longest_seconds + GRACE_SECONDS, exit=True, file=os.open(os.devnull, os.O_WRONLY)
+    )
+    job = jobs.tell(job, STARTING)
+    desk = open_desk()
+
+    def progress(step: str, _number: int, _of: int) -> None:
+        nonlocal job
+        if step == "recording":
+            brake.hold()
+        else:
+            brake.release()
+        job = jobs.tell(job, step)
+
+    from kobe_platform.governance.people import active_person
+
+    asked = job.asked
+    application = str(asked.pop("application", ""))
+    person = active_person(desk.governance, job.owner)
+    question, _ = desk.ask(person, asked, application, progress, settled=brake.hold)
+    return JobOutcome(DONE, answer=f"{question.statistic.name}/{question.month}")
+
+
+def _refused(error: PlatformError) -> JobOutcome:
+    offer = getattr(error, "offer", None)
+    return JobOutcome(error.code, error.ja, offer=offer.question.as_record() if offer else None)
