@@ -2,7 +2,7 @@
 
 What counts as a link is decided by the Markdown library that renders the pages, with the same extensions, so code and
 escaped brackets are none. A page that a reader may not see is no fault of the page that links to it: in that audience's
-site the link is its text alone, and nothing tells that there was one.
+site the link is its text alone: neither the page's name nor its title stands there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def check_links(pages: Mapping[str, Page]) -> list[LoungeError]:
     read = {slug: PageLinks(page) for slug, page in pages.items()}
     for slug, page in pages.items():
         for target in read[slug].targets:
-            fault = _fault(target, slug, read)
+            fault = _fault(target, slug, read, picture=target in read[slug].pictures)
             if fault is None:
                 continue
             for file, line in _lines(page, target):
@@ -66,7 +66,7 @@ class PageLinks:
         collected = _Collected()
         markdown.treeprocessors.register(collected, "lounge_links", 3)  # after "toc" (5) has given headings their ids
         markdown.convert(f"{_copy(page.nodes)}\n\n{manual_html(page, (), synthetic=False)}")
-        self.targets = collected.targets
+        self.targets, self.pictures = collected.targets, collected.pictures
         self.places = collected.places | OWN_PLACES | (PORTAL_PLACES if page.slug == PORTAL else frozenset())
 
     def has(self, place: str) -> bool:
@@ -80,12 +80,14 @@ class _Collected(Treeprocessor):
     def __init__(self) -> None:
         super().__init__()
         self.targets: list[str] = []
+        self.pictures: set[str] = set()
         self.places: set[str] = set()
 
     def run(self, root: Element) -> None:
         for element in root.iter():
             target = element.get({"a": "href", "img": "src"}.get(str(element.tag), ""), "")
             self.targets += [target] if target else []
+            self.pictures |= {target} if element.tag == "img" else set()
             self.places |= {element.get("id", "")} - {""}
 
 
@@ -102,13 +104,13 @@ def _copy(nodes: Collection[Node]) -> str:
     return "".join(parts)
 
 
-def _fault(target: str, slug: str, read: Mapping[str, PageLinks]) -> tuple[str, str, str] | None:
+def _fault(target: str, slug: str, read: Mapping[str, PageLinks], *, picture: bool) -> tuple[str, str, str] | None:
     """Message, remedy and Japanese message of a link that leads nowhere; None where it leads somewhere."""
     scheme, host, path, _, anchor = urlsplit(target)
     if scheme or host or (path.startswith("/") and not path.endswith(_SUFFIXES)):
         return None  # the body's own check refuses other hosts; the portal's addresses are not the site's
     other = slug if not path else page_of(path)
-    if other is None:
+    if other is None or (picture and path):
         return f"a link leads to a file that the site has not: {path}", _nearest(path, _files(read)), _JA["file"]
     if other not in read and other != SURVEY:
         return f"a link leads to a page that is not there: {path}", _nearest(path, _files(read)), _JA["page"]

@@ -10,10 +10,11 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge.catalogue import fold
@@ -26,17 +27,21 @@ INDEX = "search.json"
 _TERM = re.compile(r"\*\*([^*\n]{1,40})\*\*")
 
 
-@dataclass(frozen=True)
-class SearchWords:
+_Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class SearchWords(BaseModel):
     """What ``synonyms.toml`` says.
 
     Attributes:
-        groups: words that mean the same to who searches.
+        groups: words that mean the same to who searches, two or more each.
         readings: words that the dictionary reads otherwise than people do → their reading.
     """
 
-    groups: tuple[tuple[str, ...], ...] = ()
-    readings: Mapping[str, str] = field(default_factory=dict)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    groups: tuple[Annotated[tuple[_Word, ...], Field(min_length=2)], ...] = ()
+    readings: Mapping[_Word, _Word] = {}
 
     def key_of(self, *texts: str) -> str:
         """Texts and their readings, folded, one a line: what a word that is typed must occur in."""
@@ -53,23 +58,20 @@ def load_words(path: Path = SYNONYMS) -> SearchWords:
     """The words of ``synonyms.toml``.
 
     Raises:
-        ConfigurationError: the file is no TOML, a group is not a list of two or more texts, or a reading is no text.
+        ConfigurationError: the file cannot be read or is no TOML, or has a key that nothing reads, a group of fewer
+            than two texts, or a reading that is no text.
     """
-    told: dict[str, Any] = {}
-    with suppress(tomllib.TOMLDecodeError):
-        told = tomllib.loads(path.read_text("utf-8"))
-    groups, readings = told.get("groups"), told.get("readings", {})
-    sound = isinstance(groups, list) and all(isinstance(group, list) and len(group) > 1 for group in groups)
-    texts = [word for group in groups for word in group] + [*readings.values()] if sound and groups else []
-    if not sound or not all(isinstance(text, str) and text.strip() for text in texts):
+    try:
+        return SearchWords.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        place = ".".join(map(str, error.errors()[0]["loc"])) if isinstance(error, ValidationError) else ""
         raise ConfigurationError(
             "the list of synonyms is not as it must be",
             code="search.synonyms",
-            at={"file": path.name},
+            at={"file": path.name, **({"key": place} if place else {})},
             remedy='write groups = [["高齢化", "65歳以上"]], two words or more each, and [readings]: "外国人" = "…"',
             ja="同義語の一覧の書き方が正しくありません",
-        )
-    return SearchWords(tuple(map(tuple, groups or ())), readings)
+        ) from None
 
 
 @dataclass

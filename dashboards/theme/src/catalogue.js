@@ -14,10 +14,16 @@ export async function startCatalogue(root) {
   /** The results of what is typed; their code and words are loaded with the first letter. */
   async function search() {
     if (!results && !input.value.trim()) return;
-    results ??= import('./results.js').then(({ Results }) => new Results(place));
-    const found = await (await results).show(input.value);
-    if (!found) return;
-    figures = found;
+    try {
+      results ??= import('./results.js').then(({ Results }) => new Results(place));
+      const found = await (await results).show(input.value);
+      if (!found) return;
+      figures = found;
+    } catch {
+      // Titles are searched still; the next letter tries again.
+      results = undefined;
+      figures = { pages: new Set(), count: 0 };
+    }
     show();
   }
   const chosen = { category: '', usage: '', only: '' };

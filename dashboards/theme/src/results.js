@@ -17,7 +17,15 @@ export class Results {
 
   /** The index, loaded when somebody searches for the first time. */
   index() {
-    this.loading ??= fetch('search.json').then(async (response) => prepared(await response.json()));
+    if (!this.loading) {
+      const loading = fetch('search.json').then(async (response) => {
+        if (!response.ok) throw new Error(`search.json: ${response.status}`);
+        return prepared(await response.json());
+      });
+      // The next search tries again: a restart of the server or an expired sign-in passes.
+      loading.catch(() => (this.loading = undefined));
+      this.loading = loading;
+    }
     return this.loading;
   }
 

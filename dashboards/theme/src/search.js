@@ -153,7 +153,8 @@ export function cellOf(component, record, state, label) {
   const headline = component.kind === 'BigValue';
   const along = headline || component.opts?.periods;
   const at = along ? placeOfPeriod(component, x, state) : x.indexOf(label);
-  const row = headline || s.length === 1 ? 0 : s.indexOf(label);
+  // A slice has the series that it shows alone: one by itself is the asked one only where it has no name or that name.
+  const row = headline || (s.length === 1 && s[0] === '' && !(along && label !== undefined)) ? 0 : s.indexOf(label);
   if (!rows || at < 0 || row < 0) return undefined;
   return { value: rows[row]?.[at] ?? null, period: along ? x[at] : undefined };
 }

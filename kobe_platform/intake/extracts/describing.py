@@ -17,6 +17,7 @@ from kobe_platform.intake.extracts.published import read_published
 from kobe_platform.intake.manifest import MANIFEST, Manifest, ManifestFile
 from kobe_platform.vocabulary.clock import JAPAN
 from kobe_platform.vocabulary.months import FORM
+from kobe_platform.vocabulary.rules import worded_for
 
 _PLACE = re.compile(rf"(?P<municipality>[0-9]{{5}})/(?P<source>[a-z][a-z0-9_]*)/(?P<month>{FORM})$")
 
@@ -46,6 +47,11 @@ def describe(folder: Path, contract: Contract, *, kind: str = "", sequence: int 
             ``manifest.encoding`` (no contracted encoding fits all files) or ``manifest.folder``.
         DeliveryRejected: a file does not fit the contract: rule, line and column as at its reception.
     """
+    with worded_for(contract.sensitivity):
+        return _described(folder, contract, kind, sequence)
+
+
+def _described(folder: Path, contract: Contract, kind: str, sequence: int) -> Manifest:
     place = place_of(folder)
     paths = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST)
     layout = _layout(contract, paths)

@@ -17,6 +17,7 @@ from kobe_platform.intake.manifest import MANIFEST, Manifest, ManifestFile
 from kobe_platform.reception.commands import deliveries_app
 from kobe_platform.settings import PROJECT
 from kobe_platform.synthesis import Form
+from kobe_platform.vocabulary.rules import rules
 
 from .conftest import REGISTER
 from .handmade import person, text_of
@@ -113,3 +114,14 @@ def test_the_references_example_is_a_manifest():
 def test_the_month_of_the_made_up_city_is_described_as_public_where_it_is(make_inbox, contracts):
     delivery = make_inbox().delivery("town_districts", "2025-07")
     assert describe(delivery.path, contracts["town_districts"]).kind == "public"
+
+
+def test_public_figures_that_do_not_fit_are_told_to_their_sender_and_not_to_a_core_system(make_inbox, contracts):
+    delivery = make_inbox().delivery("town_districts", "2025-07")
+    file = next(path for path in delivery.path.iterdir() if path.name != MANIFEST)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:2], b'"', *lines[2:]]))
+    with pytest.raises(DeliveryRejected) as caught:
+        describe(delivery.path, contracts["town_districts"])
+    public = rules()[caught.value.code].of_public_figures()
+    assert public.remedy_ja in caught.value.ja and public.remedy_ja != rules()[caught.value.code].remedy_ja

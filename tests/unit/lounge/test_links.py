@@ -37,6 +37,7 @@ def write(dashboards):
         ("[区](/ward_populatoin.html)", "ward_population.html"),
         ("[図](data/x.png)", "there are"),
         ("![図](map.png)", "there are"),
+        ("![図](ward_population.html)", "ward_population.html"),
         ("[下](#みだし1)", "みだし"),
         ("[区](ward_population.html#うごき)", "うごきの図"),
         ("[人口 {q.人口}](ward_populatoin.html)", "ward_population.html"),

@@ -88,9 +88,12 @@ def test_words_are_found_by_how_they_are_read(text, read):
     assert fold(read) in load_words().key_of(text).split("\n")
 
 
-@pytest.mark.parametrize("text", ["groups = 1", "groups = [['a']]", "groups = [['a', 1]]", "groups = [", "x = 1"])
+@pytest.mark.parametrize("text", ["groups = 1", "groups = [['a']]", "groups = [['a', 1]]", "groups = [", "gruops = []",
+                                  "groups = []\nreadings = 1", "[readings]\n'a' = 1", "[reading]\n'a' = 'b'",
+                                  "groups = [['\udcff', 'b']]", None])  # fmt: skip
 def test_a_list_of_synonyms_that_is_none_is_named(tmp_path, text):
-    (tmp_path / "synonyms.toml").write_text(text)
+    if text is not None:
+        (tmp_path / "synonyms.toml").write_text(text, "utf-8", "surrogateescape")
     with pytest.raises(ConfigurationError) as wrong:
         load_words(tmp_path / "synonyms.toml")
     assert wrong.value.code == "search.synonyms"

@@ -60,4 +60,11 @@ test('one published cell is looked up; what is hidden stays X, and several cells
   const lines = { kind: 'LineChart', keys: [], opts: { periods: true } };
   assert.deepEqual(cellOf(lines, { x: ['2025-11', '2025-12'], s: ['総数', '65歳以上'], v: { '': [[1, 2], [3, 4]] } }, state, '65歳以上'), { value: 4, period: '2025-12' });
   assert.equal(cellOf(headline, undefined, state), undefined);
+  const alone = { x: ['2025-12'], s: ['中国'], v: { '': [[7102]] } };
+  assert.equal(cellOf(lines, alone, state, 'ベトナム'), undefined, 'the figure of another series');
+  assert.equal(cellOf(lines, alone, state, undefined), undefined, 'one series is no total');
+  assert.equal(cellOf(lines, alone, state, '中国').value, 7102);
+  const unnamed = { x: ['2025-12'], v: { '': [[9]] } };
+  assert.equal(cellOf(lines, unnamed, state, undefined).value, 9);
+  assert.equal(cellOf(lines, unnamed, state, 'ベトナム'), undefined);
 });
