@@ -24,8 +24,9 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kobe_platform.custody.durable import PRIVATE_FILE, locked, private_folder, storage_errors, write_private
 from kobe_platform.errors import QuestionError
@@ -36,6 +37,7 @@ DONE = "done"
 CANCELLED, LONGEST, FAILED, ENDED = "ondemand.cancelled", "ondemand.longest", "ondemand.failed", "ondemand.ended"
 """Codes of jobs that ended without an entry in the trail: cancelled, over the time limit, a fault, process gone."""
 _ID = re.compile(r"^\d{20}-[0-9a-f]{12}$")
+T = TypeVar("T")
 Start = Callable[[Path, str, int], int]
 """Starts the process of a job (its question's file, the login, the locked handle that it inherits); its process id."""
 
@@ -66,9 +68,9 @@ class JobProgress:
     since: datetime
 
     @classmethod
-    def of_record(cls, told: Mapping[str, Any]) -> JobProgress:
+    def of_record(cls, step: str, round: int, since: str) -> JobProgress:
         """As it was written."""
-        return cls(told["step"], told["round"], datetime.fromisoformat(told["since"]))
+        return cls(step, round, datetime.fromisoformat(since))
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,11 @@ class Job:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """The question's parts, as :func:`question.understood` takes them, and ``application``."""
-        return tomllib.loads(self.question)
+        """The question's parts, as :func:`question.understood` takes them, and ``application``; none if unreadable."""
+        try:
+            return tomllib.loads(self.question)
+        except tomllib.TOMLDecodeError:
+            return {}
 
     @property
     def step(self) -> str:
@@ -231,7 +236,7 @@ class Jobs:
         alive = _held(path / "lock")  # before the outcome, which the process writes while it lives
         told, outcome = _json(path / "job.json"), _json(path / "outcome.json")
         progress, cancelling = _json(path / "progress.json"), (path / "cancel").is_file()
-        ended = JobOutcome(**outcome) if outcome else None
+        ended = _told(JobOutcome, outcome)
         if ended is None and not alive:
             ended = JobOutcome(CANCELLED if cancelling else ENDED)
         return Job(
@@ -239,10 +244,8 @@ class Jobs:
             owner=str(told.get("owner", "")),
             question=_text(path / "question.toml"),
             entered=datetime.strptime(path.name[:20], "%Y%m%d%H%M%S%f").replace(tzinfo=UTC),
-            limits=Limits(**told.get("limits", {})),
-            progress=JobProgress(**{**progress, "since": datetime.fromisoformat(progress["since"])})
-            if progress
-            else None,
+            limits=_told(Limits, told.get("limits", {})) or Limits(),
+            progress=_told(JobProgress.of_record, progress),
             cancelling=cancelling,
             outcome=ended,
         )
@@ -326,10 +329,22 @@ def _write(path: Path, told: Mapping[str, Any]) -> None:
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ""
 
 
 def _json(path: Path) -> dict[str, Any]:
-    text = _text(path)
-    return json.loads(text) if text else {}
+    """A file's record; empty where there is none, or where it cannot be read: one bad folder stops nobody's jobs."""
+    try:
+        told = json.loads(_text(path))
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _told(make: Callable[..., T], told: Mapping[str, Any]) -> T | None:
+    """What a record tells, without keys of another version; None where it lacks what is needed."""
+    try:
+        return make(**{key: told[key] for key in signature(make).parameters if key in told})
+    except (TypeError, ValueError, AttributeError):
+        return None

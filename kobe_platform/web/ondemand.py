@@ -179,8 +179,8 @@ def _question(form: FormData) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string."""
-    return json.dumps(text[:200], ensure_ascii=False)
+    """A TOML basic string; unlike in JSON, DEL is escaped there."""
+    return json.dumps(text[:200], ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 async def _recalled(portal: Portal, person: Person, answer: str) -> dict:

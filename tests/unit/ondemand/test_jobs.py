@@ -190,3 +190,25 @@ def test_a_month_that_is_not_ready_costs_nothing(desk, analyst, statistics):
     with pytest.raises(PlatformError) as refusal:
         desk.ask(analyst, question("ward", "age5"))
     assert refusal.value.code in UNCOUNTED and desk.asked_by(analyst.login) == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("progress.json", b'{"step": "coun'),
+        ("progress.json", b'{"step": "counting"}'),
+        ("progress.json", b"[]"),
+        ("outcome.json", b"\xff"),
+        ("outcome.json", b'{"words": "x"}'),
+        ("job.json", b'{"owner": "sato", "limits": {"at_once": 2, "of_another_version": 1}}'),
+        ("job.json", b""),
+        ("question.toml", b'measure = "residents\x7f"'),
+    ],
+)
+def test_one_unreadable_folder_stops_nobodys_jobs(file, content, jobs):
+    broken = jobs.enter("sato", BY_WARD, Limits(), lambda *_: 0)
+    (jobs.folder / broken.id / file).write_bytes(content)
+    job = jobs.enter("yamada", BY_AGE, Limits(), idle)
+    assert [one.id for one in jobs.live()] == [job.id] and jobs.may_begin(job)
+    assert all(one.outcome.code == ENDED and isinstance(one.asked, dict) for one in jobs.of("sato"))
+    jobs.cancel(job)

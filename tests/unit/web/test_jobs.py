@@ -104,3 +104,12 @@ def test_the_documented_defaults_are_those_of_the_portal():
     assert written == Questions().model_dump() == PortalConfig().questions.model_dump()
     table = (PROJECT / "docs" / "ondemand.md").read_text("utf-8")
     assert all(f"| `{name}` | {value:g} |" in table for name, value in written.items())
+
+
+def test_a_control_character_in_a_form_is_no_end_of_the_page(under_way, settings):
+    """TOML forbids DEL in a string, which JSON lets stand."""
+    app, browser, place = under_way
+    post(app, browser, f"{place}/cancel")
+    post(app, browser, "/ondemand", {**ASKED, "measure": "residents\x7f"})
+    assert Jobs(settings.root).of("analyst")[0].asked["measure"] == "residents\x7f"
+    assert browser.get("/ondemand").status_code == 200
