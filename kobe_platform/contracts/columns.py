@@ -1,6 +1,6 @@
-"""Defines each abstraction rule as a model of the keys that a contract may write about a column.
+"""Defines the abstraction rules as pydantic models: one model a rule, its fields the keys of a column in a contract.
 
-Every rule is a small model: which classes of column may have it, and its parameters. A contract that names another
+A model states which classes of column may have the rule, and its parameters. A contract that names another
 rule, another parameter or a forbidden class does not load, so a column keeps what its class promises: a code that
 identifies by law (C) can only be ``never``; an identifier (I) is dropped, or read for a join and then dropped.
 """

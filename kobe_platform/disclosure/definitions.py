@@ -1,9 +1,9 @@
-"""Adds to the model the equations and inequalities between tables that follow from definitions, not from hierarchies.
+"""Adds to the model the constraints between tables that follow from what is counted, not from hierarchies of codes.
 
-Foreign residents are residents; a household of one person is of the family type *single*; a household of three is three
-residents. An outsider reckons with that wherever two tables share codes, so the model does: each definition becomes
-equations and inequalities among the cells that two tables have at common groups of codes. Sums follow from the finest
-such groups, residual codes included, so those are the only ones that are written down.
+For example: foreign residents are residents; a household of one person is of the family type *single*; a household of
+three has three residents. An outsider can use such a definition wherever two tables share codes, so each becomes
+equations and inequalities between the cells of the two tables, for the finest groups of codes that both can be summed
+to (residual codes included). Those of coarser groups are sums of these and are left out.
 """
 
 from __future__ import annotations

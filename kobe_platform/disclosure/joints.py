@@ -1,13 +1,14 @@
-"""Adds joint tables to the model: unpublished cells whose sums are the cells of several tables of one population.
+"""Adds joint tables to the suppressor's model: a cross-tabulation A × B × C whose margins are the published tables.
 
-Tables A × B, B × C and A × C may agree in all margins, and yet no people fit them all. An outsider knows that some do,
-so the model does: wherever the tables leave it open (:mod:`level_sets`), the cells of the joint table are unknowns that
-nobody publishes, whole numbers of 0 or more, and the tables' cells are their sums. Groups that overlap (0–24 beside
-10–39) are the same in one dimension: nobody is in groups that share no code.
+Tables A × B, B × C and A × C may agree in their common margins although no A × B × C has all three as its margins. An
+outsider knows that one exists, so the model says so: where agreement of the margins does not guarantee one
+(:mod:`level_sets`), the cells of the joint table become integer variables ≥ 0 that are never published, and the cells
+of the tables are their sums. Overlapping groupings of one classification (0–24 and 25+ beside 10–39 and the rest) are
+treated alike: nobody is in two groups that share no code.
 
-Where everybody is one of a larger population, joint cells are no more than that one's tables count (foreign men of a
-district and age). So the crosses in which a larger population is shown hang together too, though no table shows this
-one so: where nearly all men of a ward are foreign and no foreign man is 90, its old men are few.
+Where the population is part of a larger one (foreign men, all men), a sum of joint cells is at most the larger one's
+count in the same cell. Classifications that only a table of the larger population crosses are therefore crossed in the
+joint tables too: where nearly all men of a ward are foreign and no foreign man is 90, its old men are few.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Derives the expectations on a source's lake columns from its contract, so that a new source has them at once.
 
-Each is data in the form of Great Expectations (type and keyword arguments), so that a suite can be exported, read by
-other tools and judged by that library too. One function a rule of the contract, as in the registry of abstraction: a
-rule that yields columns there says here what they may hold.
+Each expectation is data in the form of Great Expectations (type and keyword arguments), so that a suite can be
+exported, read by other tools and judged by that library too. For each abstraction rule that makes lake columns, one
+function here states which values these columns may hold.
 """
 
 from __future__ import annotations

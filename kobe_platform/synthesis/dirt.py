@@ -1,6 +1,7 @@
-"""Changes and adds single rows of a synthetic extract, as each quirk of rows asks.
+"""Plants faults in a synthetic extract row by row: for each quirk of rows, what it changes or which rows it adds.
 
-Some of these quirks belong to the everyday mix (``--dirt``); the others are planted on request only.
+A quirk is a fault that real extracts have, as ``quirks.toml`` lists them. Some belong to the everyday mix (``--dirt``);
+the others are planted on request only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Computes the feasibility interval of each unknown in one connected part of the auditor's equations.
 
-It first finds one whole-numbered table that fits. Linear programs then push many unknowns apart at once. What is still
-narrow is decided by programs over the unknown's surroundings, and at last by programs over the whole part. Only
-whole-numbered tables count as proof that an interval is open; only a solved program counts as proof that it is not.
+It first finds one integer table that satisfies the equations. Linear programs then move many unknowns at once, up and
+down, to find further tables. An unknown whose values still lie too close together is decided by programs over the
+equations near it, and at last by programs over the whole part. Only integer tables count as proof that an interval is
+wide enough; only a program solved to its end counts as proof that it is not.
 """
 
 from __future__ import annotations

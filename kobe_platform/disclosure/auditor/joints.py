@@ -1,9 +1,9 @@
-"""Adds joint cells to the auditor's equations: people whom several tables count, though no table crosses them all.
+"""Adds to the auditor's equations the cells of joint tables: cross-tabulations that no published table shows.
 
-Tables A × B, B × C, A × C tell more than their margins do: some A × B × C must fit all three. So must some ages fit
-0–24, 25+ beside 0–9, 10–39, 40+. What has to be asked is found by taking the levels at which tables stand out one by
-one: those that stand with a level are put together, and where no table shows them together, their joint cells become
-unknowns.
+Tables A × B, B × C and A × C tell more than their common margins do: some A × B × C must have all three as margins. In
+the same way one distribution of ages must fit both 0–24, 25+ and 0–9, 10–39, 40+. Which joint tables are needed is
+found by eliminating levels (groupings of one classification) one by one: all levels that occur in a table with the
+eliminated one are joined, and where no table crosses them all, the cells of their cross-tabulation become unknowns.
 """
 
 from __future__ import annotations

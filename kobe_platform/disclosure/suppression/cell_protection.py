@@ -1,9 +1,10 @@
-"""Secondary suppression for one cell: hides the cheapest cells that leave it an interval of its width, and proves it.
+"""Secondary suppression for one cell: hides cells at low cost until its feasibility interval has the required width.
 
-To open a cell is to find the cheapest move by its width; the cells that move are hidden. The move is split into a rise
-and a fall around the true table (Fischetti & Salazar-González 2001 solve the same model exactly; here it is solved cell
-by cell, near first, then wide, then everywhere). The two tables that it gives are counted as proof for every other cell
-that they move. Where they are not whole, an integer program certifies the pattern or the search goes on.
+To open a cell is to find the cheapest change of the table that moves it by that width; all cells that change are
+hidden. The change is split into a rise and a fall around the true table (Fischetti & Salazar-González 2001 solve the
+same model exactly; here it is solved cell by cell, near first, then wide, then everywhere). The two tables that it
+gives are counted as proof for every other cell that they move. Where they are not whole, an integer program certifies
+the pattern or the search goes on.
 """
 
 from __future__ import annotations

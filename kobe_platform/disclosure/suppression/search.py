@@ -1,7 +1,8 @@
-"""Complementary suppression: the cells to hide besides the primary ones so that each of these stays open.
+"""Secondary suppression for a whole model: hides further cells until every primary cell is open.
 
-Plainly narrow cells are opened first, then many are proven at once, then what is left is opened cell by cell
-(:mod:`cell_protection`), and what has become superfluous is shown again. A cell that cannot be opened stops everything.
+A cell is open when its feasibility interval has the required width. Cells whose interval is plainly too narrow are
+opened first, then many are proven open at once, then the rest are opened one by one (:mod:`cell_protection`);
+suppressions that have become superfluous are undone. A cell that cannot be opened is an error: there is no pattern.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Reads the SELECT of a count over people's rows: dimensions, source, rows; and makes the forms that are run.
+"""Validates the SELECT that counts rows about people, and rewrites it into the two queries that are run.
 
-Whatever way its author wrote it (capitals, aliases, ``GROUP BY`` by name, by number or ``ALL``, comments,
-``count(1)``), only two forms ever run, both made from the tree: the counted one, and the row by row one that the
-residual floor needs.
+It may be written in several ways (capitals, aliases, ``GROUP BY`` by name, by number or ``ALL``, comments,
+``count(1)``). The text itself never runs: from its syntax tree are made the query that counts rows by dimension, and
+the query that lists the same rows one by one, which the residual floor needs.
 """
 
 from __future__ import annotations
