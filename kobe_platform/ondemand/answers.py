@@ -68,6 +68,7 @@ def answer(
     window: int = WINDOW,
     nearer: Sequence[Nearer] = (),
     progress: Progress | None = None,
+    refused: Callable[[], None] = lambda: None,
 ) -> Answer:
     """Answer a question, or give the answer that it had before where nothing has changed since.
 
@@ -77,6 +78,7 @@ def answer(
     Args:
         nearer: the questions to try, in this order, where this one cannot be answered.
         progress: told of each of :data:`STEPS` when it begins.
+        refused: called when it is known that there is no answer, before any of ``nearer`` is tried.
 
     Raises:
         Unanswerable: the answer cannot be protected (which cell stands in its way is not told, for that would tell that
@@ -89,7 +91,7 @@ def answer(
         state = _state(store, members, question)
         if (kept := _kept(store, question, state)) is not None:
             return kept
-        solved = _solved(store, members, question, state, window, nearer, progress)
+        solved = _solved(store, members, question, state, window, nearer, progress, refused)
         _tell(progress, "recording")
         with commits(store):
             if _state(store, members, question).stands(state):
@@ -152,6 +154,7 @@ def _solved(
     window: int,
     nearer: Sequence[Nearer],
     progress: Progress | None,
+    refused: Callable[[], None],
 ) -> _Solved:
     """The protected table of a question; where there is none, the first of the nearer ones that can be protected."""
     asked, month = question.statistic, question.month
@@ -165,6 +168,7 @@ def _solved(
     beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former)
     table = _protected(beside, asked, thorough=True)
     if table is None:
+        refused()
         able = (one for one in nearer if _answerable(beside, one.question.statistic))
         raise _unanswerable(month, next(able, None))
     facts = {

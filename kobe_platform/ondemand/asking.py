@@ -90,7 +90,8 @@ class Desk:
             asked: see :func:`question.understood`.
             application: number of the データ利用申請書 under which the person asks; a made-up city needs none.
             progress: see :func:`answers.answer`.
-            settled: called when it is known what became of the question, before that is noted.
+            settled: called when it is known what became of the question, before that is noted; of a refusal, before
+                nearer questions are tried, and again after that.
 
         Raises:
             QuestionError, DisclosureError, LakeError: what cannot be asked or answered; recorded as refused.
@@ -114,7 +115,7 @@ class Desk:
             question = understood(self.menu, asked, areas, self.months())
             self._approved(question, application)
             nearer = nearest(self.menu, question, areas)[:TRIED]
-            given = answer(self.store, self.statistics, question, self.window, nearer, progress)
+            given = answer(self.store, self.statistics, question, self.window, nearer, progress, settled)
         except PlatformError as error:
             if isinstance(error, Unanswerable) and question is not None:
                 self._advise(error, question, areas)

@@ -186,14 +186,11 @@ class Jobs:
         return job.owner not in owners and len(owners) < job.limits.at_once
 
     def cancel(self, job: Job) -> None:
-        """Have a job's process end. One that was asked before and lives on is killed, unless it is recording."""
+        """Have a job's process end, if it can still be cancelled. It is never killed: it alone knows whether it can."""
         path = self.folder / job.id
         with storage_errors(job.id):
             write_private(path / "cancel", b"")
-        if not job.cancelling:
-            _send(path / "lock", signal.SIGTERM)
-        elif job.step != "recording":
-            _send(path / "lock", signal.SIGKILL)
+        _send(path / "lock", signal.SIGTERM)
 
     def tell(self, job: Job, step: str) -> Job:
         """Write the step that a job is at; counting for a second time is its second round."""

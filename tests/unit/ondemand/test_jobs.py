@@ -212,3 +212,13 @@ def test_one_unreadable_folder_stops_nobodys_jobs(file, content, jobs):
     assert [one.id for one in jobs.live()] == [job.id] and jobs.may_begin(job)
     assert all(one.outcome.code == ENDED and isinstance(one.asked, dict) for one in jobs.of("sato"))
     jobs.cancel(job)
+
+
+def test_no_press_kills_a_process_that_may_be_recording(jobs, monkeypatch):
+    """The step that a portal has read may be over by the time that the signal comes."""
+    sent = []
+    monkeypatch.setattr("kobe_platform.ondemand.jobs._send", lambda _lock, number: sent.append(number))
+    job = jobs.enter("yamada", BY_WARD, Limits(), lambda *_: 0)
+    jobs.cancel(job)
+    jobs.cancel(replace(job, cancelling=True))
+    assert sent == [signal.SIGTERM, signal.SIGTERM]

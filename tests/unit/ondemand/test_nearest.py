@@ -256,3 +256,12 @@ def test_an_unpublishable_verdict_offers_too(desk, analyst, monkeypatch):
     with pytest.raises(Unanswerable) as refusal:
         desk.ask(analyst, question("ward", "age10", sex=["female"]))
     assert refusal.value.offer.question.dimensions == ("ward", "age10")
+
+
+def test_a_refusal_is_settled_before_a_nearer_question_is_tried(desk, analyst, monkeypatch):
+    """Else it could be learnt, and cancelled while the nearer ones are tried, without being counted."""
+    order = []
+    monkeypatch.setattr("kobe_platform.ondemand.answers._protected", lambda *_, **told: order.append(sorted(told)))
+    with pytest.raises(Unanswerable):
+        desk.ask(analyst, question("ward", "age5", "sex"), settled=lambda: order.append("settled"))
+    assert order[:2] == [["thorough"], "settled"] and len(order) > 3
