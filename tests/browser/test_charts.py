@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Iterator
 
 import polars as pl
 import pytest
 
 from kobe_platform.lounge.release import assemble
-from tests.browser.tabs import PROJECT, Visit
+from tests.browser.folders import dashboards_with
+from tests.browser.tabs import Visit
 from tests.lounge_tables import published
 from tests.serving import serving
 
@@ -90,14 +89,8 @@ FROM population_ward WHERE age = 'total' AND sex = 'total' AND period = '2025-12
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("charts")
-    shutil.copytree(PROJECT / "dashboards", folder / "dashboards", ignore=shutil.ignore_patterns("node_modules"))
-    for page in (folder / "dashboards/pages").glob("*.md"):
-        if page.stem != "index":
-            page.unlink()
-    portal = folder / "dashboards/pages/index.md"
-    portal.write_text(re.sub(r"^related:.*\n", "", portal.read_text("utf-8"), flags=re.M), encoding="utf-8")
-    (folder / "dashboards/pages/charts.md").write_text(PAGE, encoding="utf-8")
-    return assemble(*published(), folder / "dashboards", folder / "releases")
+    dashboards = dashboards_with("charts", PAGE, folder / "dashboards")
+    return assemble(*published(), dashboards, folder / "releases")
 
 
 @pytest.fixture(scope="module", params=[1280, 390])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from kobe_platform.lounge.release import assemble
-from tests.browser.tabs import PROJECT, Visit
+from tests.browser.folders import dashboards_with
+from tests.browser.tabs import Visit
 from tests.lounge_tables import published
 from tests.serving import serving
 
@@ -52,16 +51,10 @@ SELECT period_label AS 年, value AS 件数, status FROM births_year WHERE area 
 @pytest.fixture(scope="module")
 def tab(browser, tmp_path_factory) -> Iterator[Visit]:
     folder = tmp_path_factory.mktemp("half")
-    shutil.copytree(PROJECT / "dashboards", folder / "dashboards", ignore=shutil.ignore_patterns("node_modules"))
-    for page in (folder / "dashboards/pages").glob("*.md"):
-        if page.stem != "index":
-            page.unlink()
-    portal = folder / "dashboards/pages/index.md"
-    portal.write_text(re.sub(r"^related:.*\n", "", portal.read_text("utf-8"), flags=re.M), encoding="utf-8")
-    (folder / "dashboards/pages/births.md").write_text(PAGE, encoding="utf-8")
+    dashboards = dashboards_with("births", PAGE, folder / "dashboards")
     frames, dims, facts = published(months=HALF)
     facts["tables"]["births_year"]["months"] = {"2025": HALF}
-    made = assemble(frames, dims, facts, folder / "dashboards", folder / "releases")
+    made = assemble(frames, dims, facts, dashboards, folder / "releases")
     with serving(made.path.parent, "staff") as port:
         opened = Visit(browser, f"http://127.0.0.1:{port}")
         page = opened.open("births.html")
