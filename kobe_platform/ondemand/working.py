@@ -82,6 +82,9 @@ def work(jobs: Jobs, job: Job, open_desk: Callable[[], Desk]) -> None:
 
 def _worked(jobs: Jobs, job: Job, open_desk: Callable[[], Desk], brake: _Brake) -> JobOutcome:
     job = jobs.tell(job, WAITING)
+    found = jobs.find(job.id, job.owner)
+    if found is not None and found.cancelling:  # before there was a handler: it may have started with TERM ignored
+        raise Stopped(_STOPS[signal.SIGTERM])
     while not jobs.may_begin(job):
         time.sleep(POLL_SECONDS)
     signal.setitimer(signal.ITIMER_REAL, job.limits.longest_seconds)

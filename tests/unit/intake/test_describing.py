@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -116,12 +117,13 @@ def test_the_month_of_the_made_up_city_is_described_as_public_where_it_is(make_i
     assert describe(delivery.path, contracts["town_districts"]).kind == "public"
 
 
-def test_public_figures_that_do_not_fit_are_told_to_their_sender_and_not_to_a_core_system(make_inbox, contracts):
+def test_public_figures_that_do_not_fit_are_told_to_their_sender(make_inbox, contracts, tmp_path):
     delivery = make_inbox().delivery("town_districts", "2025-07")
-    file = next(path for path in delivery.path.iterdir() if path.name != MANIFEST)
+    folder = shutil.copytree(delivery.path, tmp_path / "28100" / "town_districts" / "2025-07")
+    file = next(path for path in folder.iterdir() if path.name != MANIFEST)
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join([*lines[:2], b'"', *lines[2:]]))
     with pytest.raises(DeliveryRejected) as caught:
-        describe(delivery.path, contracts["town_districts"])
+        describe(folder, contracts["town_districts"])
     public = rules()[caught.value.code].of_public_figures()
     assert public.remedy_ja in caught.value.ja and public.remedy_ja != rules()[caught.value.code].remedy_ja

@@ -51,9 +51,14 @@ def start(tmp_path):
         process.wait()
 
 
+def heeding():
+    """TERM ends the process: what runs the tests in the background may have handed it down as ignored."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def idle(file, login, lock):
     """A process that does nothing."""
-    return subprocess.Popen(["sleep", "60"], pass_fds=(lock,)).pid
+    return subprocess.Popen(["sleep", "60"], pass_fds=(lock,), preexec_fn=heeding).pid
 
 
 def until(jobs, job, reached):

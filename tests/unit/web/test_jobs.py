@@ -14,6 +14,7 @@ from kobe_platform.ondemand.jobs import JobOutcome, Jobs, Limits
 from kobe_platform.settings import PROJECT
 from kobe_platform.web import jobs as screens
 from kobe_platform.web.config import PortalConfig, Questions
+from tests.unit.ondemand.test_jobs import heeding
 from tests.unit.web.conftest import ORIGIN, post, registered, visitor
 
 ASKED = {"month": "2025-07", "measure": "residents", "dimensions": ["ward", "sex"], "only_sex": ["female"]}
@@ -26,7 +27,7 @@ def under_way(build, settings, monkeypatch):
     started = []
 
     def start(settings, file, login, lock):
-        started.append(subprocess.Popen(["sleep", "60"], pass_fds=(lock,)))
+        started.append(subprocess.Popen(["sleep", "60"], pass_fds=(lock,), preexec_fn=heeding))
         return started[-1].pid
 
     monkeypatch.setattr(screens, "_start", start)
