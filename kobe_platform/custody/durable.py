@@ -198,6 +198,21 @@ def sync_folder(path: Path) -> None:
     sync_file(path)
 
 
+def is_locked(path: Path) -> bool:
+    """Whether some process holds an exclusive lock on a file; not where the file cannot be opened."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on the file ``path`` (made when absent) among all processes of this machine.

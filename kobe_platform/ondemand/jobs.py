@@ -28,7 +28,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kobe_platform.custody.durable import PRIVATE_FILE, locked, private_folder, storage_errors, write_private
+from kobe_platform.custody.durable import PRIVATE_FILE, is_locked, locked, private_folder, storage_errors, write_private
 from kobe_platform.errors import QuestionError
 
 WAITING, STARTING = "waiting", "starting"
@@ -230,7 +230,7 @@ class Jobs:
         return [self._read(path) for path in folders if (path / "job.json").is_file()]
 
     def _read(self, path: Path) -> Job:
-        alive = _held(path / "lock")  # before the outcome, which the process writes while it lives
+        alive = is_locked(path / "lock")  # before the outcome, which the process writes while it lives
         told, outcome = _json(path / "job.json"), _json(path / "outcome.json")
         progress, cancelling = _json(path / "progress.json"), (path / "cancel").is_file()
         ended = _told(JobOutcome, outcome)
@@ -280,21 +280,6 @@ def _busy(owner: str, limits: Limits) -> QuestionError:
     )
 
 
-def _held(lock: Path) -> bool:
-    """Whether a process holds the lock."""
-    try:
-        handle = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
 def _send(lock: Path, number: int) -> None:
     """Send a signal to the process that holds the lock; a process that has its number by chance gets none.
 
@@ -308,7 +293,7 @@ def _send(lock: Path, number: int) -> None:
     except OSError:
         return
     try:
-        if _held(lock):
+        if is_locked(lock):
             signal.pidfd_send_signal(process, number)
     finally:
         os.close(process)

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kobe_platform.custody.durable import PRIVATE_FILE, private_folder, storage_errors
+from kobe_platform.custody.durable import PRIVATE_FILE, is_locked, private_folder, storage_errors
 
 TICKER = "ticker"
 _POLL_SECONDS = 0.2
@@ -100,18 +100,18 @@ class Leases:
         found = {}
         for path in self._files(self.folder):
             name = path.stem.replace("~", ":")
-            if name != TICKER and self._locked(path):
+            if name != TICKER and is_locked(path):
                 found[name] = _told(path)
         return found
 
     def runs(self) -> dict[str, bool]:
         """Runs that have a lock file → whether their process lives; one that is about to lock its file does."""
-        return {path.stem: self._locked(path) or _beginning(path) for path in self._files(self.folder / "runs")}
+        return {path.stem: is_locked(path) or _beginning(path) for path in self._files(self.folder / "runs")}
 
     def forget(self, run: str) -> None:
         """Take away the lock file of a run whose process is gone."""
         path = self._path(f"runs/{run}")
-        if not self._locked(path) and not _beginning(path):
+        if not is_locked(path) and not _beginning(path):
             path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
@@ -149,20 +149,7 @@ class Leases:
             os.close(handle)  # somebody holds it, or took the file away while this process waited for it
 
     def _held(self, path: Path) -> Owner | None:
-        return _told(path) if self._locked(path) else None
-
-    def _locked(self, path: Path) -> bool:
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return _told(path) if is_locked(path) else None
 
 
 def _same(handle: int, path: Path) -> bool:

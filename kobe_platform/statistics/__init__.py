@@ -1,8 +1,8 @@
 """Counts statistics over the lake, each defined by one SQL file, and protects them together by group.
 
 ``loading`` reads and tries the files (``definition`` is their model, ``select`` the reader of SQL), ``compute`` counts,
-``residual_floor`` makes people of unknown district, age or sex at least k in every line that has any, ``relations``
-reads which equations hold between tables, ``protection`` protects and audits a group.
+``residual_floor`` raises the people of unknown district, age or sex in each line of a table to at least k, or leaves
+none, ``relations`` reads which equations hold between tables, ``protection`` protects and audits a group.
 
 The statistics themselves are data (``assets/statistics``). Partitions are read and written in ``tabulation``; the
 engine that hides cells is ``disclosure``.

@@ -1,6 +1,7 @@
 """The auditor: attacks published tables as an outsider would, with nothing but them and the specification.
 
-Written apart from the suppressor: it reads, arranges and solves by itself and shares only the plain specification.
+Written apart from the suppressor: it reads, arranges and solves by itself. It shares the plain specification and the
+shape of a former release.
 """
 
 from kobe_platform.disclosure.auditor.dispatch import audit

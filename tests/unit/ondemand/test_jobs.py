@@ -111,6 +111,26 @@ def test_a_cancelled_question_leaves_nothing_and_is_not_counted(jobs, start, des
     assert again.id != job.id and until(jobs, again, ended).outcome.code == DONE
 
 
+def test_a_question_that_was_cancelled_before_its_process_heeded_signals_is_not_begun(jobs, desk, tmp_path):
+    """A portal that was started with TERM ignored hands that down, and the signal of an early press is lost."""
+    processes = []
+
+    def start(file, login, lock):
+        command = [sys.executable, "-m", "tests.unit.ondemand.job_process", str(tmp_path), str(file)]
+        processes.append(subprocess.Popen(command, pass_fds=(lock,), preexec_fn=deaf))
+        return processes[-1].pid
+
+    job = jobs.enter("yamada", BY_WARD, Limits(), start)
+    jobs.cancel(job)
+    (tmp_path / "go").touch()
+    assert until(jobs, job, ended).outcome.code == CANCELLED and desk.asked_by("yamada") == 0
+    assert processes[0].wait(10) == 0, "it ended by itself"
+
+
+def deaf():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def test_what_is_being_recorded_is_not_cancelled_and_counts(jobs, start, desk, tmp_path):
     """Else one could learn from that step that there is an answer, and pay nothing."""
     (tmp_path / "go").touch()
