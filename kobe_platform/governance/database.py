@@ -7,7 +7,7 @@ URL names PostgreSQL.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,6 +56,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.execution_options(writing=True)
         with connection.begin():
             yield connection
+
+
+def change_mark(engine: Engine) -> Callable[[], int | None]:
+    """A function whose number changes with every commit to the database, of this process or another.
+
+    It costs microseconds (SQLite's ``data_version``). A server's database tells none: then it always returns None.
+    """
+    if engine.dialect.name != "sqlite":
+        return lambda: None
+    watching = sqlite3.connect(engine.url.database or ":memory:", check_same_thread=False, isolation_level=None)
+    return lambda: watching.execute("PRAGMA data_version").fetchone()[0]
 
 
 def _sqlite(address: URL) -> Engine:

@@ -75,7 +75,8 @@ async def _refusal(request: Request, rule: AccessRule) -> Response | None:
     portal: Portal = request.app.state.portal
     if not known_host(request, portal):
         return PlainTextResponse("このアドレスでは利用できません。", status_code=421)
-    session = await run_in_threadpool(portal.identify, request)
+    reads = request.method in SAFE_METHODS
+    session = await (portal.reader(request) if reads else run_in_threadpool(portal.identify, request))
     request.state.session = session
     person = session.person if session else None
     if not rule.admits(person):

@@ -7,6 +7,7 @@ import hashlib
 import mimetypes
 import os
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,9 @@ from kobe_platform.web.templates import refusal
 
 _HASHED = re.compile(r"(?:^|-)[0-9A-Za-z]{8,16}\.(?:js|css|svg|json)$")
 _TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml", ".html": "text/html"}
+_SHRINKING = {*_TYPES, ".css"}
+MOST_BYTES = 256 * 1024 * 1024
+"""Of compressed files that a server keeps in memory."""
 
 
 def site_of(release: Release, person: Person) -> str | None:
@@ -34,20 +38,35 @@ def site_of(release: Release, person: Person) -> str | None:
 async def lounge(request: Request) -> Response:
     """A file of the reader's own site; what is not in it is not there, whoever asks."""
     portal: Portal = request.app.state.portal
-    found = await run_in_threadpool(_find, portal, request.state.session.person, request.path_params["path"])
+    place = _site_in_force(portal.settings.releases, request.state.session.person)
+    path = request.path_params["path"].lstrip("/") or "index.html"
+    found = await _kept.get(place, path) if place else None
     if found is None:
         return refusal(request, "ページがありません。", 404)
-    kept = "private, max-age=31536000, immutable" if _HASHED.search(found.name) else "private, no-cache"
-    kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-    headers = {"Cache-Control": kept, "Vary": "Cookie, Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", "") and found.suffix in _TYPES | {".css": ""}:
-        packed = await run_in_threadpool(_packed, found, found.stat().st_mtime_ns)
-        if request.headers.get("if-none-match") == packed.tag:
-            return Response(status_code=304, headers={**headers, "ETag": packed.tag})
-        return Response(
-            packed.body, media_type=kind, headers={**headers, "Content-Encoding": "gzip", "ETag": packed.tag}
-        )
-    return FileResponse(found, media_type=kind, headers=headers)
+    if found.packed and "gzip" in request.headers.get("accept-encoding", ""):
+        headers = {**found.headers, "ETag": found.packed.tag}
+        if request.headers.get("if-none-match") == found.packed.tag:
+            return Response(status_code=304, headers=headers)
+        headers["Content-Encoding"] = "gzip"
+        return Response(found.packed.body, media_type=found.kind, headers=headers)
+    return FileResponse(found.path, media_type=found.kind, headers=found.headers)
+
+
+def _site_in_force(releases: Path, person: Person) -> Path | None:
+    """The folder of the person's site in the release in force; a link is read, and nothing else of the disk."""
+    try:
+        named = os.readlink(releases / CURRENT)
+    except OSError:
+        return None
+    release = _release(releases, named)
+    site = site_of(release, person) if release else None
+    return release.path / "sites" / site if release and site else None
+
+
+@lru_cache(maxsize=4)
+def _release(releases: Path, named: str) -> Release | None:
+    """A release by name, read once."""
+    return next((release for release in releases_of(releases) if release.id == named), None)
 
 
 @dataclass(frozen=True)
@@ -58,25 +77,58 @@ class Packed:
     tag: str
 
 
-@lru_cache(maxsize=2_000)
-def _packed(path: Path, _modified: int) -> Packed:
-    """A file of a release, compressed once; releases never change, so a name and a time say which."""
-    body = gzip.compress(path.read_bytes(), 6, mtime=0)
-    return Packed(body, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
+@dataclass(frozen=True)
+class SiteFile:
+    """A file of a site as it is sent: ``packed`` where its kind shrinks."""
+
+    path: Path
+    kind: str
+    headers: dict[str, str]
+    packed: Packed | None
 
 
-def _find(portal: Portal, person: Person, path: str) -> Path | None:
-    releases = portal.settings.releases
-    try:
-        named = os.readlink(releases / CURRENT)
-    except OSError:
+class _Kept:
+    """Files of sites, read and compressed once: releases never change, so a place and a path say which."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[tuple[Path, str], SiteFile] = OrderedDict()
+        self._bytes = 0
+
+    async def get(self, site: Path, path: str) -> SiteFile | None:
+        """The file at a URL path of a site, or None; what is not there is looked for again."""
+        file = self._files.get((site, path))
+        if file is None:
+            file = await run_in_threadpool(_read, site, path)
+            if file is not None:
+                self._put((site, path), file)
+        else:
+            self._files.move_to_end((site, path))
+        return file
+
+    def _put(self, key: tuple[Path, str], file: SiteFile) -> None:
+        former = self._files.pop(key, None)
+        self._files[key] = file
+        self._bytes += _size(file) - (_size(former) if former else 0)
+        while self._bytes > MOST_BYTES and len(self._files) > 1:
+            _, dropped = self._files.popitem(last=False)
+            self._bytes -= _size(dropped)
+
+
+_kept = _Kept()
+
+
+def _size(file: SiteFile) -> int:
+    return len(file.packed.body) if file.packed else 0
+
+
+def _read(site: Path, path: str) -> SiteFile | None:
+    found = inside(site, path)
+    if found is None:
         return None
-    release = _release(releases, named)
-    site = site_of(release, person) if release else None
-    return inside(release.path / "sites" / site, path.lstrip("/") or "index.html") if release and site else None
-
-
-@lru_cache(maxsize=4)
-def _release(releases: Path, named: str) -> Release | None:
-    """A release by name, read once."""
-    return next((release for release in releases_of(releases) if release.id == named), None)
+    kept = "private, max-age=31536000, immutable" if _HASHED.search(found.name) else "private, no-cache"
+    kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+    packed = None
+    if found.suffix in _SHRINKING:
+        body = gzip.compress(found.read_bytes(), 6, mtime=0)
+        packed = Packed(body, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
+    return SiteFile(found, kind, {"Cache-Control": kept, "Vary": "Cookie, Accept-Encoding"}, packed)

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from threading import Lock
 
 from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from kobe_platform.errors import GovernanceError
@@ -19,6 +20,7 @@ from kobe_platform.governance.sessions import Session
 from kobe_platform.governance.trail import REFUSED, note
 from kobe_platform.settings import Settings
 from kobe_platform.web.config import PortalConfig, Proxy
+from kobe_platform.web.recall import Recall
 
 MOST_ADDRESSES = 10_000
 
@@ -65,6 +67,7 @@ class Portal:
         settings, config: of the installation and of the portal server.
         database: governance.
         throttle: of failed sign-ins; quiet: of what strangers make the trail note.
+        recall: whose a session is, remembered for the files of a page.
         loopback: whether it is served to this machine only, without an origin.
         daemon_alive: says whether Dagster's daemon, which starts the runs that are launched here, was heard of lately.
     """
@@ -74,6 +77,7 @@ class Portal:
     def __init__(self, settings: Settings, config: PortalConfig, database: Engine) -> None:
         self.settings, self.config, self.database = settings, config, database
         self.throttle, self.quiet = Throttle(config.sign_in.attempts), Throttle(1)
+        self.recall = Recall(database)
         self.daemon_alive: Callable[[], bool] = lambda: False
 
     def identify(self, connection: HTTPConnection, *, active: bool = True) -> Session | None:
@@ -90,6 +94,19 @@ class Portal:
         named = self._named(connection, proxy)
         if found is not None and (named is None or found.person.login != named):
             return found if found.method != "proxy" else None
+        return found
+
+    async def reader(self, connection: HTTPConnection) -> Session | None:
+        """:meth:`identify` for somebody who reads: what was found lately is not asked again."""
+        proxy = self.config.sign_in.proxy
+        told = (address_of(connection), *connection.headers.getlist(proxy.header)) if proxy else ()
+        key = (connection.cookies.get(self.config.cookie, ""), *told)
+        found = self.recall.get(key)
+        if found is None:
+            mark = self.recall.mark()
+            found = await run_in_threadpool(self.identify, connection)
+            if found is not None:
+                self.recall.put(key, found, mark)
         return found
 
     def proxied(self, connection: HTTPConnection) -> str | None:

@@ -186,6 +186,7 @@ def test_rings_that_were_left_out_are_the_auditors_own_affair():
             assert "joints_left_out" not in path.read_text("utf-8"), name
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_by_way_of_others():
     """Circles are found wherever an import stands, in a function too; names for types alone do not count."""
     graph = {name: {used for used in runtime_imports(path) if used in modules()} for name, path in modules().items()}

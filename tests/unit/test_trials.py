@@ -115,6 +115,7 @@ def test_an_installation_that_is_not_there_is_not_made(home, contracts, monkeypa
     assert not (home / "elsewhere").exists()
 
 
+@pytest.mark.slow
 def test_a_contract_is_tried_when_it_or_what_it_reads_changes(home, contracts, monkeypatch):
     names: list[str] = []
     run = contract_trial.try_contract

@@ -136,6 +136,7 @@ def test_a_server_that_is_down_is_tried_again(configured):
     assert len(box.taken) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("say", [b"", b"2", b"250-more\r\n", b"220 come in\r\n"])
 def test_no_server_holds_the_platform_longer_than_the_time_it_has(configured, say):
     with odd_server(say, every=0.05) as port:

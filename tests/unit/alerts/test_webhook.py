@@ -100,6 +100,7 @@ def test_a_receiver_that_is_down_is_named(configured):
     assert failure_of(deliver([notice()], *configured(webhook=closed_port()))) == ("unreachable", 0)
 
 
+@pytest.mark.slow
 def test_a_slow_receiver_is_left(configured):
     with hook_server() as hook:
         hook.slow = 4
@@ -108,6 +109,7 @@ def test_a_slow_receiver_is_left(configured):
         assert time.monotonic() - begun < 3.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("say", [b"", b"H", b"HTTP/1.1 100 Continue\r\n\r\n", b"X: y\r\n"])
 def test_no_receiver_holds_the_platform_longer_than_the_time_it_has(configured, say):
     with odd_server(say, every=0.05) as port:

@@ -162,6 +162,7 @@ def writing(path, count=3):
         writer.join()
 
 
+@pytest.mark.slow
 def test_concurrent_writers_do_not_fork_the_chain(tmp_path):
     path = tmp_path / "key_use.jsonl"
     KeyLog(path, SECRET).begin("p")

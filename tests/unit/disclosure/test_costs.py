@@ -44,6 +44,7 @@ def test_last_months_pattern_saves_programs_and_stays_as_it_is():
     assert again.tables["t"]["status"].to_list() == first.tables["t"]["status"].to_list()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 5])
 def test_further_rounds_hide_less_and_what_they_hide_is_safe(seed):
     areas = {"T": None, **{f"d{i}": "T" for i in range(8)}}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,7 @@ def grand_total_shown(tables):
     return tables["t"].filter(pl.all_horizontal(pl.col(COLUMNS) == "T"))["status"].item() == "published"
 
 
+@pytest.mark.slow
 @FEW
 @given(sparse_problems())
 def test_no_interval_is_narrow_in_four_dimensions(problem):

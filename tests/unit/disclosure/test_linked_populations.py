@@ -51,6 +51,7 @@ def problem(seed):
     return Spec(rule=rule, dimensions=dimensions, tables=tables, relations=(inclusion,)), cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(16))
 def test_what_is_protected_is_found_safe(seed):
     spec, cells = problem(seed)

@@ -79,6 +79,7 @@ def test_protection_leaves_no_lone_member_the_means(member):
     assert hidden == 4 if not member else hidden > 4
 
 
+@pytest.mark.slow
 @settings(CHECKED, max_examples=15)
 @given(small_problems(), st.data())
 def test_what_a_lone_member_is_said_to_learn_he_learns(problem, data):

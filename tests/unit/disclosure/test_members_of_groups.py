@@ -50,6 +50,7 @@ def problem(seed: int) -> tuple[Spec, dict[str, pl.DataFrame]]:
     return Spec(rule=Rule(minimum_frequency=10), dimensions=dimensions, tables=tables, members=(members,)), cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [ONLY_AT_ONCE, *range(4)])
 def test_what_is_protected_is_found_safe(seed):
     spec, cells = problem(seed)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +114,7 @@ def test_the_auditor_refuses_nothing_of_what_was_protected_beside_an_unpublished
     check(spec, frames, trees, start=start)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(small_problems(), st.data())
 def test_the_auditor_refuses_whatever_the_oracle_finds_narrow(problem, data):
@@ -169,6 +171,7 @@ def refused_cells(report, *, rules=("exact", "narrow")):
     return {tuple(f.coordinates.values()) for f in report.findings if f.rule in rules}
 
 
+@pytest.mark.slow
 @CHECKED
 @given(small_problems(), st.data())
 def test_with_former_releases_the_auditor_refuses_exactly_what_the_oracle_finds_narrow(problem, data):
@@ -186,6 +189,7 @@ def test_with_former_releases_the_auditor_refuses_exactly_what_the_oracle_finds_
     assert not report.counts["corrected"] and "undecided" not in {f.rule for f in report.findings}
 
 
+@pytest.mark.slow
 @CHECKED
 @given(small_problems(), st.data())
 def test_what_is_protected_after_a_former_release_is_safe_with_it(problem, data):

@@ -111,18 +111,21 @@ def check(views: dict, spec: Spec, people: dict) -> None:
     assert not narrow(spec, ranges(views, spec, tables))
 
 
+@pytest.mark.slow
 @CHECKED
 @given(problems())
 def test_no_interval_is_narrower_where_groups_overlap(problem):
     check(*problem)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(problems(zeros="hidden"))
 def test_no_interval_is_narrower_where_groups_overlap_and_zeros_are_hidden(problem):
     check(*problem)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(problems(), st.data())
 def test_the_auditor_refuses_exactly_what_the_oracle_finds_narrow(problem, data):

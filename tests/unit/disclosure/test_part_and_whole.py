@@ -76,6 +76,7 @@ def too_narrow(spec: Spec, tables: dict[str, pl.DataFrame]) -> list[tuple[str, .
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", SHOWN)
 @pytest.mark.parametrize("seed", [3, 20, 25, 30])
 def test_no_interval_is_narrower_than_the_width(shown, seed):

@@ -26,6 +26,7 @@ def published(spec: Spec, cells: dict[str, pl.DataFrame]) -> tuple[Spec, dict[st
     return spec.model_copy(update={"tables": fixed}), hidden
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [*range(4), *OPEN_BY_LITTLE])
 def test_published_tables_are_accepted_as_fixed_ones(seed):
     """Residents and a part of them in linked tables with residuals, a coarser view and an inclusion."""
@@ -70,6 +71,7 @@ def asked_beside(seed: int, name: str = "part_age") -> tuple[Spec, dict, dict, d
     return spec.model_copy(update={"tables": fixed}), cells, tables, hidden
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_what_is_proven_already_need_not_be_proven_again_to_tell_whether_a_table_can_be_given(seed):
     """The quick way (published figures are left to the audit) comes to what the long way comes to."""

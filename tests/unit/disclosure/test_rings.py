@@ -162,18 +162,21 @@ def check(problem) -> None:
     assert not found.too_narrow(tables)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(problems())
 def test_no_interval_is_narrower_than_the_width(problem):
     check(problem)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(problems(zeros="hidden"))
 def test_no_interval_is_narrower_where_zeros_are_hidden(problem):
     check(problem)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(problems(), st.data())
 def test_the_auditor_refuses_exactly_what_is_narrow(problem, data):

@@ -44,6 +44,7 @@ def test_rights_are_read_at_every_request(database, tanaka):
     assert sessions.find(database, token).person.audiences == {"staff"}
 
 
+@pytest.mark.slow
 def test_five_failures_lock_even_the_right_password_out_for_a_quarter_of_an_hour(database, tanaka):
     for _ in range(MOST_FAILURES):
         assert check_password(database, "tanaka", "wrong", NOW) is None
@@ -52,6 +53,7 @@ def test_five_failures_lock_even_the_right_password_out_for_a_quarter_of_an_hour
     assert check_password(database, "tanaka", SECRET, NOW + LOCKED + timedelta(seconds=1)) == tanaka
 
 
+@pytest.mark.slow
 def test_parallel_guesses_are_all_counted(database, tanaka):
     guesses = [threading.Thread(target=check_password, args=(database, "tanaka", "wrong", NOW)) for _ in range(5)]
     for guess in guesses:

@@ -64,6 +64,7 @@ def test_an_account_is_registered_with_its_roles_and_its_password(database):
     assert told[:2] == [("test", "people.add", "tanaka"), ("test", "people.password", "tanaka")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "number"), [("person_role", 1), ("person_group", 1), ("event", 1), ("password", 1), ("event", 2)]
 )
@@ -195,6 +196,7 @@ def test_the_command_that_files_and_hands_in_does_both(home, tmp_path):
     assert [app.state for app in applications(home)] == ["submitted"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guess", [SECRET, "wrong"])
 def test_a_sign_in_is_counted_and_recorded_or_neither(guess, database):
     register(database, "tanaka", "田中", "政策課", password=SECRET, by="test")

@@ -66,6 +66,7 @@ def tick(definitions, instance):
     return definitions.resolve_sensor_def(ALERTS).evaluate_tick(context).skip_message
 
 
+@pytest.mark.slow
 def test_without_a_settings_file_nothing_is_sent_and_the_tick_says_so(place, ephemeral):
     assert "alerts.toml" in tick(build_definitions(place), ephemeral)
     assert not (place.root / "alerts").exists()

@@ -22,6 +22,7 @@ def age_of(tmp_path, contracts, month="2025-07", **values):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("born", "month", "age"),
     [
@@ -61,6 +62,7 @@ def test_an_unknown_birth_date_is_never_completed(tmp_path, contracts, born, unk
     assert age_of(tmp_path, contracts, birth_date=born, birth_unknown=unknown) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dates(date(1930, 1, 1), date(2025, 7, 31)), min_size=1, max_size=20))
 def test_ages_are_those_of_the_calendar_one_day_later(tmp_path, contracts, births):

@@ -152,6 +152,7 @@ def test_several_files_are_one_delivery(tmp_path, register):
     assert (caught.value.at["file"], caught.value.at["line"]) == ("b.csv", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp932", "utf-8", "utf-8-sig"])
 def test_layout_and_encoding_change_nothing_in_the_lake(make_inbox, encoding):
     expected = make_inbox().abstract(REGISTER).frame

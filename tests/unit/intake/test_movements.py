@@ -30,6 +30,7 @@ def events(tmp_path, contracts):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "values", "reason"),
     [

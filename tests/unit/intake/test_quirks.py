@@ -120,6 +120,7 @@ def assert_no_value(said: str, values: set[str]) -> None:
     assert leaked == 0, f"{leaked} values of the delivery were repeated"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("quirk", "source"), cases("R"))
 def test_a_rejected_delivery_is_named_by_place_and_rule_and_never_by_value(make_inbox, tmp_path, quirk, source):
     inbox = inbox_with(make_inbox, quirk, source)
@@ -142,6 +143,7 @@ def test_a_rejected_delivery_is_named_by_place_and_rule_and_never_by_value(make_
     assert_no_value(f"{error}{error.ja}{error.at}{receipt.read_text('utf-8')}{receipt}", values_of(inbox, source))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("quirk", "source"), cases("Q"))
 def test_a_doubtful_row_is_set_aside_by_a_named_rule(make_inbox, quirk, source):
     inbox = inbox_with(make_inbox, quirk, source)
@@ -155,6 +157,7 @@ def test_a_doubtful_row_is_set_aside_by_a_named_rule(make_inbox, quirk, source):
     assert_no_value(json.dumps(facts), values_of(inbox, source))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("quirk", "source"), cases("W"))
 def test_an_odd_value_is_counted_and_loaded(make_inbox, quirk, source):
     inbox = inbox_with(make_inbox, quirk, source)
@@ -166,6 +169,7 @@ def test_an_odd_value_is_counted_and_loaded(make_inbox, quirk, source):
     assert_accounted(facts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("quirk", "source"), cases("N"))
 def test_what_a_contract_puts_right_changes_no_count(make_inbox, quirk, source):
     inbox = inbox_with(make_inbox, quirk, source)
@@ -216,6 +220,7 @@ def test_another_spelling_gives_the_same_lake_rows(make_inbox, quirk):
     assert inbox_with(make_inbox, quirk, REGISTER).abstract(REGISTER).frame.equals(clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("quirk", "source"), cases("filter", "net"))
 def test_rows_that_do_not_count_are_accounted_for(make_inbox, quirk, source):
     inbox = inbox_with(make_inbox, quirk, source)

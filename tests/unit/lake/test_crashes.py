@@ -73,6 +73,7 @@ def person(store) -> int:
     return store.read(LAKE)["person"].unique().item()
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_step_leaves_the_former_generation_or_the_new_one(base, tmp_path):
     homes = homes_killed("write", base, tmp_path / "out")
     assert len(homes) > 25
@@ -96,6 +97,7 @@ def test_a_writer_killed_at_any_step_leaves_the_former_generation_or_the_new_one
     assert seen == sorted(seen) and set(seen) == {1, 2}, "the switch is one step"
 
 
+@pytest.mark.slow
 def test_a_rotation_killed_at_any_step_is_gone_on_with_while_readers_read(base, tmp_path):
     homes = homes_killed("rotate", base, tmp_path / "out")
     assert len(homes) > 40
@@ -141,6 +143,7 @@ def test_a_first_installation_killed_at_any_step_can_be_made_again(tmp_path):
         open_home(home).write(LAKE, rows(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 @pytest.mark.parametrize("action", [write, rotate, expire])
 def test_a_disk_that_is_full_at_any_step_leaves_the_former_state_or_the_new_one(base, tmp_path, action, for_good):

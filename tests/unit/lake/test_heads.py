@@ -153,6 +153,7 @@ def test_a_commit_while_the_index_reads_is_seen_the_next_time(store, index, monk
     assert 0 < moments[0] < 11, "every moment was tried"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -238,6 +239,7 @@ def test_content_is_the_digest_of_the_rows_where_it_was_taken_else_what_it_was_m
     assert content_of({}, {"a": "b"}, "file") == content_of({}, {"a": "b"}, "another file")
 
 
+@pytest.mark.slow
 def test_eleven_years_of_forty_six_tables_are_read_again_at_the_cost_of_looking_at_their_files(tmp_path, capsys):
     months = [f"{2015 + number // 12}-{number % 12 + 1:02d}" for number in range(138)]
     for number in range(46):

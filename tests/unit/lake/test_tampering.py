@@ -53,6 +53,7 @@ def module_store(tmp_path_factory):
 FLIPS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @FLIPS
 @given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @example(share=0.0, bit=0)  # the magic word

@@ -221,6 +221,7 @@ def test_published_tables_are_the_same_bytes_each_time(city, tmp_path):
     assert set(read_index(tmp_path / "one")[0]) == set(frames)
 
 
+@pytest.mark.slow
 def test_every_page_of_the_project_compiles_over_the_statistics(tables, tmp_path):
     for page in load_pages(PROJECT / "dashboards").values():
         result = compile_page(page, tables, tmp_path)

@@ -31,6 +31,7 @@ def city(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_new_statistic_and_a_new_page_over_it_work_as_the_documents_say(city):
     command = re.search(
         r"`kobe pages new \"(.+?)\"` writes `pages/(\w+)\.md`", (PROJECT / "docs/pages.md").read_text("utf-8")

@@ -101,6 +101,7 @@ def wards(city):
     return [EVIL[start : start + len(codes)] for start in (0, len(EVIL) - len(codes))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [0, 1])
 def test_labels_of_the_data_stay_text_wherever_they_are_shown(city, wards, write_page, tmp_path, part):
     frames, dims, facts = city

@@ -73,6 +73,7 @@ def test_a_changed_page_makes_a_new_release(build, write_page):
 STEPS = ("tables", "site staff", "inspection", "switch")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_a_failure_at_any_step_leaves_the_former_release_in_force(build, step):
     former = build()
@@ -89,6 +90,7 @@ def test_a_failure_at_any_step_leaves_the_former_release_in_force(build, step):
     assert build(shift=1).made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["_flush", "_switch", "_hashes", "_write", "build_site", "write_tables"])
 def test_a_failing_call_leaves_the_former_release_in_force(build, monkeypatch, call):
     former = build()
@@ -176,6 +178,7 @@ def test_an_unknown_audience_is_shown_nothing(build):
     assert find(build.releases, "everybody", "index.html") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [
@@ -235,6 +238,7 @@ def test_a_site_without_its_front_end_says_how_to_build_it(build):
     assert "npm" in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_a_page_none_of_whose_tables_has_a_figure_yet_is_left_out_and_comes_with_the_first(city, tmp_path):
     """Yearly tables appear with their first December; a page that has others stands until then."""
     frames, dims, facts = city

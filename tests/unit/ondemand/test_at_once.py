@@ -71,6 +71,7 @@ def test_an_answer_that_is_committed_over_another_one_would_tell(
     assert not everything_is_safe(desk, list(statistics.values()))
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_overtaken_each_time_is_given_up_and_costs_nothing(desk, analyst, other, meanwhile):
     """Never under the lock, however often: the person is told to ask again, and the question is not counted."""
     ways = (("ward",), ("sex",), ("age10",), ("ward", "sex"), ("age10", "sex"), ("ward", "age10"))

@@ -35,6 +35,7 @@ def test_the_documented_question_is_answered(city):
     assert set(shown["sex"]) == {"female"} and (shown["status"] == "published").mean() > 0.5
 
 
+@pytest.mark.slow
 def test_a_refused_question_leads_to_one_that_is_answered(city):
     """Households by ward, size and family: sparse beside published margins of ten or eleven."""
     desk, analyst = city

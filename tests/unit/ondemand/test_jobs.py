@@ -79,6 +79,7 @@ def ended(job):
     return job.outcome is not None
 
 
+@pytest.mark.slow
 def test_two_analysts_are_served_at_the_same_time_and_a_third_question_waits(jobs, start, desk, tmp_path):
     """Both are answered, and nothing of a figure stands in the files of jobs or in what a process says."""
     first = jobs.enter("yamada", BY_WARD, Limits(), start)
@@ -100,6 +101,7 @@ def test_two_analysts_are_served_at_the_same_time_and_a_third_question_waits(job
     assert keys <= fields, "there is no place for a figure"
 
 
+@pytest.mark.slow
 def test_a_cancelled_question_leaves_nothing_and_is_not_counted(jobs, start, desk, tmp_path):
     job = until(jobs, jobs.enter("yamada", BY_WARD, Limits(), start), at("protecting"))
     jobs.cancel(job)
@@ -111,6 +113,7 @@ def test_a_cancelled_question_leaves_nothing_and_is_not_counted(jobs, start, des
     assert again.id != job.id and until(jobs, again, ended).outcome.code == DONE
 
 
+@pytest.mark.slow
 def test_a_question_that_was_cancelled_before_its_process_heeded_signals_is_not_begun(jobs, desk, tmp_path):
     """A portal that was started with TERM ignored hands that down, and the signal of an early press is lost."""
     processes = []
@@ -131,6 +134,7 @@ def deaf():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+@pytest.mark.slow
 def test_what_is_being_recorded_is_not_cancelled_and_counts(jobs, start, desk, tmp_path):
     """Else one could learn from that step that there is an answer, and pay nothing."""
     (tmp_path / "go").touch()
@@ -143,6 +147,7 @@ def test_what_is_being_recorded_is_not_cancelled_and_counts(jobs, start, desk, t
     assert until(jobs, job, ended).outcome.code == DONE and desk.asked_by("yamada") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_seen_as_dead_by_every_portal(jobs, start, desk, tmp_path):
     """The lock says who lives: a portal that starts anew finds the one that runs, and not the one that is gone."""
     job = until(jobs, jobs.enter("yamada", BY_WARD, Limits(), start), at("protecting"))
@@ -153,6 +158,7 @@ def test_a_killed_process_is_seen_as_dead_by_every_portal(jobs, start, desk, tmp
     assert desk.asked_by("yamada") == 0
 
 
+@pytest.mark.slow
 def test_a_question_over_its_time_ends_by_itself(jobs, start, desk):
     job = jobs.enter("yamada", BY_WARD, Limits(longest_seconds=1), start)
     assert until(jobs, job, ended).outcome.code == LONGEST and desk.asked_by("yamada") == 0

@@ -29,6 +29,7 @@ def known(store, governance, menu):
     return states(desk, analysts, statistics, TELLING, QUESTIONS[:3])
 
 
+@pytest.mark.slow
 def test_two_analysts_learn_no_hidden_figure_before_and_after_a_correction(known):
     before, after = known
     assert before.answers == after.answers == 6
@@ -36,6 +37,7 @@ def test_two_analysts_learn_no_hidden_figure_before_and_after_a_correction(known
     assert not list(shown_again(before, after))
 
 
+@pytest.mark.slow
 def test_without_the_answers_given_before_they_would(known, monkeypatch):
     """The rule broken: each answer is protected beside the published tables alone."""
     monkeypatch.setattr(answers, "_answered", lambda *a: answers._Answered((), {}))

@@ -30,6 +30,7 @@ def everything_is_safe(desk, members) -> bool:
     return audit(specification([*members, *counted], None), tables).publishable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(permutations(QUESTIONS, 2)), ids=str)
 def test_two_answers_tell_nothing_together(order, desk, analyst, statistics):
     for asked in order:

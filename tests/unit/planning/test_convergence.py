@@ -161,6 +161,7 @@ def story(happenings) -> Story:
     return told
 
 
+@pytest.mark.slow
 @LONG
 @given(st.lists(events, max_size=14))
 def test_after_any_history_the_plan_comes_to_its_end_where_a_clean_run_would_have_ended(happenings):
@@ -181,6 +182,7 @@ def test_whatever_is_wrong_the_plan_never_asks_for_the_same_work_twice_and_publi
     assert world.drive() == []
 
 
+@pytest.mark.slow
 @settings(LONG, max_examples=60)
 @given(st.integers(1, 150), st.integers(1, 30))
 @example(4, 1)

@@ -144,6 +144,7 @@ def test_two_that_wait_get_the_lock_one_after_the_other(tmp_path, monkeypatch):
     assert not lock_file(tmp_path).exists()
 
 
+@pytest.mark.slow
 def test_processes_that_take_and_leave_a_lock_again_and_again_are_never_inside_together(tmp_path):
     (tmp_path / "number").write_text("0")
     processes = [started(COUNT, tmp_path, 60) for _ in range(4)]

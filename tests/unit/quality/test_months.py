@@ -67,6 +67,7 @@ def test_the_command_says_what_is_met_and_what_not(home, movements):
     assert "28999" not in bad.output
 
 
+@pytest.mark.slow
 def test_the_command_asks_for_the_second_opinion(home):
     both = called("resident_movements", MONTH, "--great-expectations", "--json")
     report = json.loads(both.output)

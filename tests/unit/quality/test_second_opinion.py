@@ -73,6 +73,7 @@ def frames():
     return rows.map(lambda drawn: pl.DataFrame(drawn, schema=SCHEMA, orient="row"))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=10,
     deadline=None,

@@ -32,6 +32,7 @@ def residual_lines(statistic, cells):
         yield from cells.filter(pl.col(column).is_in(residual))[statistic.measure].to_list()
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(200, 6000), st.integers(0, 10_000), st.floats(0, 0.05))
 def test_the_unknown_of_every_line_are_none_or_at_least_k_or_the_whole_line(rows, seed, unknown):
@@ -120,6 +121,7 @@ def test_every_statistic_computes_over_the_lake_and_only_with_the_columns_that_i
         assert set(computed.cells) == {statistic.name for statistic in members}
 
 
+@pytest.mark.slow
 def test_the_same_rows_in_another_order_give_the_same_cells():
     frame = register(unknown=0.003)
     one, other = stocks(frame).cells, stocks(frame.sample(fraction=1.0, shuffle=True, seed=5)).cells

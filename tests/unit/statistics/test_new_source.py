@@ -60,6 +60,7 @@ def certified(people: pl.DataFrame) -> pl.DataFrame:
     return old.select("person_id", "ward", care_level=pl.Series(levels))
 
 
+@pytest.mark.slow
 def test_the_example_is_tied_protected_and_audited(city):
     folder, contracts = city
     (folder / "relations.toml").open("a", encoding="utf-8").write(RELATION)

@@ -22,11 +22,13 @@ def published(statistics, seed: int) -> dict[str, pl.DataFrame]:
     return protect_group(members, cells, AREAS, period="2025-07").tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 3])
 def test_people_leave_room_for_every_hidden_figure_of_households(seed):
     assert not list(narrow(HOMES, published(HOMES, seed), AREAS))
 
 
+@pytest.mark.slow
 def test_without_the_definitions_people_do_not():
     """The rule broken: families and sizes that nobody ties say too much of each other."""
     untied = {name: s.model_copy(update={"relations": ()}) for name, s in HOMES.items()}

@@ -65,6 +65,7 @@ def test_the_subtraction_attack_on_the_unknown_finds_crowds_only(stocks):
     assert not rest.is_between(1, 9).any()
 
 
+@pytest.mark.slow
 def test_a_correction_by_one_person_is_released_and_what_was_hidden_stays_hidden(monkeypatch):
     """By these costs and this seed the first pattern opens a cell by exactly its width; no other such move is left."""
     monkeypatch.setattr(room, "TOTALS_LAST", Costs())
@@ -83,6 +84,7 @@ def test_a_correction_by_one_person_is_released_and_what_was_hidden_stays_hidden
             assert hidden.join(now, on=hidden.columns, how="anti").height == 0
 
 
+@pytest.mark.slow
 def test_the_same_cells_give_the_same_bytes(stocks):
     cells, result = stocks
     again = protect_group(GROUPS["stocks/month"], cells, AREAS, period="2025-07")
@@ -115,6 +117,7 @@ def test_nothing_comes_back_when_the_audit_is_not_satisfied(flows, monkeypatch):
         protect_group(GROUPS["flows/month"], small, AREAS, period="2025-07")
 
 
+@pytest.mark.slow
 def test_a_year_does_not_give_away_a_hidden_month():
     quiet = movements().with_columns(
         pl.when((pl.col("reason") == "within_ward") & (pl.col("ward_after") == "28101"))
@@ -137,6 +140,7 @@ def test_a_year_does_not_give_away_a_hidden_month():
     assert total["status"].item() == "suppressed"
 
 
+@pytest.mark.slow
 def test_means_hide_where_too_few_stand_behind_them():
     """Of the counts alone: with what tables say of each other, 3,000 residents in 27 districts leave no mean room."""
     frame = register(3_000)
@@ -149,6 +153,7 @@ def test_means_hide_where_too_few_stand_behind_them():
     assert city == pytest.approx(frame["age"].mean(), abs=0.2)
 
 
+@pytest.mark.slow
 def test_a_ring_that_cannot_be_audited_stops_the_group(monkeypatch):
     from kobe_platform.disclosure.auditor import joints
 

@@ -58,6 +58,7 @@ def cells_of(statistic: Statistic, frame: pl.DataFrame) -> pl.DataFrame:
 # -- one meaning, however it is written ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [
@@ -86,6 +87,7 @@ def test_a_count_means_the_same_however_it_is_written(tmp_path, sql):
     assert result.cells["trial"].equals(cells_of(plain, frame))
 
 
+@pytest.mark.slow
 @QUICK
 @given(statistics())
 def test_whatever_loads_runs_and_counts_what_duckdb_counts(tmp_path_factory, drawn: Drawn):
@@ -127,6 +129,7 @@ def test_a_damaged_statistic_is_refused_at_a_place_of_its_file_or_still_runs(tmp
             assert 1 <= refusal.at["line"] <= len(lines) and 1 <= refusal.at["column"] <= len(max(lines, key=len)) + 1
 
 
+@pytest.mark.slow
 def test_every_table_of_the_project_counts_what_its_own_select_says(tmp_path):
     """The form that runs is made from the tree: it gives the cells that DuckDB gives for the file's SELECT."""
     frames = {"resident_register": register(3_000), "resident_movements": movements(2_000)}
@@ -138,6 +141,7 @@ def test_every_table_of_the_project_counts_what_its_own_select_says(tmp_path):
                 assert counted(connection, statistic).sort(own.columns).equals(own.sort(own.columns)), statistic.name
 
 
+@pytest.mark.slow
 def test_every_table_of_the_project_can_stand_alone_in_its_group():
     frames = {"resident_register": register(1_500, unknown=0.03), "resident_movements": movements(800)}
     for members in groups(STATISTICS.values()).values():
@@ -264,6 +268,7 @@ def test_a_condition_that_could_pick_out_the_unknown_or_single_people_is_refused
         assert advice in f"{refusal.value.message} {refusal.value.remedy}"
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.data())
 def test_an_allowed_condition_selects_nobody_for_being_unknown(data):

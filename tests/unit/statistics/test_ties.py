@@ -3,6 +3,7 @@
 import re
 
 import polars as pl
+import pytest
 
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import TiedMonth, compute_group, groups, load_statistics, protect_group
@@ -19,6 +20,7 @@ def counted(group, frame):
     return compute_group(GROUPS[group], {"resident_movements": frame}, AREAS).cells
 
 
+@pytest.mark.slow
 def test_a_year_by_origin_does_not_give_away_the_hidden_month_of_the_prefecture():
     quiet = movements(seed=5)
     came = pl.col("reason").is_in(["in_domestic", "in_abroad"]) & HYOGO

@@ -74,6 +74,7 @@ def test_the_everyday_mix_never_rejects_or_holds_a_delivery():
     assert {q.treatment for q in QUIRKS.values() if q.share} == {"N", "W", "Q", "filter", "net"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quirk", BY_CHANGE, ids=lambda q: q.name)
 def test_a_quirk_of_rows_changes_exactly_the_rows_that_are_counted(planted, quirk):
     clean, dirty, account = planted(quirk)
@@ -91,6 +92,7 @@ def test_a_quirk_of_rows_changes_exactly_the_rows_that_are_counted(planted, quir
     assert {(name, treatment) for name, treatment, *_ in account} == {(quirk.name, quirk.treatment)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quirk", BY_APPENDING, ids=lambda q: q.name)
 def test_a_quirk_that_adds_rows_leaves_the_others_alone(planted, quirk):
     clean, dirty, account = planted(quirk)
@@ -99,6 +101,7 @@ def test_a_quirk_that_adds_rows_leaves_the_others_alone(planted, quirk):
     assert after.height - before.height == sum(rows for *_, rows in account) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quirk", OF_FILES, ids=lambda q: q.name)
 def test_a_quirk_of_the_file_changes_its_bytes_and_the_manifest_describes_them(planted, quirk):
     clean, dirty, _ = planted(quirk)

@@ -97,6 +97,7 @@ def test_a_true_form_is_kept(app):
         assert [row.rating for row in connection.execute(survey_answer.select())] == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", FORGERIES[1:])
 def test_nobody_is_signed_in_from_elsewhere(headers, app):
     give_password(app, "clerk")
@@ -130,6 +131,7 @@ TRAVERSALS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TRAVERSALS)
 def test_no_way_leads_out_of_the_readers_site(path, app):
     import http.client
@@ -161,6 +163,7 @@ def test_no_way_leads_out_of_the_readers_site(path, app):
     assert answer.status in (400, 404) and b"restricted" not in body and b"SQLite" not in body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "led_to"),
     [
