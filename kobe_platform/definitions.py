@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 import dagster as dg
@@ -86,7 +85,7 @@ def build_definitions(
         jobs=[*jobs, tabulate, release, nightly_verification, on_demand_job(menu, statistics, settings.history_months)],
         schedules=[nightly, retention_schedule(contracts, statistics)],
         sensors=[*plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}), alert_sensor()],
-        resources={**installation_resources(settings), **(overrides or {})},
+        resources=without_settings({**installation_resources(settings), **(overrides or {})}),
         executor=attended_executor(settings.root),
         loggers={"console": quiet_console},
     )
@@ -119,15 +118,24 @@ def installation_resources(settings: Settings) -> dict[str, object]:
             staging=str(settings.root / "staging"),
             dashboards_path=str(settings.dashboards),
         ),
-        "governance": Governance(url=_unshown(settings.governance, "KOBE_DATABASE_URL")),
+        "governance": Governance(url=settings.governance),
         "planning": Observer(settings),
         "io_manager": RefusingIOManager(),
     }
 
 
-def _unshown(value: str, variable: str) -> str:
-    """A setting that Dagster shows by the name of its variable: a database's address holds its password."""
-    return dg.EnvVar(variable) if os.environ.get(variable) == value else value
+def without_settings(resources: Mapping[str, object]) -> dict[str, object]:
+    """The resources as ready objects, which Dagster has no configuration of.
+
+    Whoever may open Dagster reads the configuration of a job's resources (launchpad, resource page): with it the
+    database's address and its password, and where keys lie.
+    """
+    given = {}
+    for name, resource in resources.items():
+        is_ready = isinstance(resource, dg.ConfigurableResource)
+        words = type(resource).__doc__ if is_ready else None
+        given[name] = dg.ResourceDefinition.hardcoded_resource(resource, words) if is_ready else resource
+    return given
 
 
 def __getattr__(name: str) -> object:

@@ -250,9 +250,8 @@ def test_assets_checks_jobs_schedules_and_sensors_are_described_in_japanese(defi
     for kind, things in (("job", named), ("schedule", repository.schedule_defs), ("sensor", repository.sensor_defs)):
         told |= {f"{kind} {thing.name}": thing.description for thing in things}
     for name, resource in (definitions.resources or {}).items():
-        if isinstance(resource, dg.ConfigurableResource):
-            told[f"resource {name}"] = type(resource).__doc__
-            told |= {f"{name}.{field}": info.description for field, info in type(resource).model_fields.items()}
+        if isinstance(resource, dg.ResourceDefinition):
+            told[f"resource {name}"] = resource.description
     told |= {f"op {node.name}": node.description for job in repository.get_all_jobs() for node in job.all_node_defs}
     assert any(name.startswith("resource ") for name in told)
     assert not [name for name, words in told.items() if not words or not JAPANESE.search(words)]

@@ -11,7 +11,7 @@ from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster_shared.serdes import serialize_value
 
 from assets.dashboards import release_facts
-from kobe_platform.definitions import build_definitions, installation_resources
+from kobe_platform.definitions import build_definitions
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.privacy.border import border, error_metadata
 from kobe_platform.privacy.instance import open_instance, prepare_instance
@@ -162,11 +162,15 @@ def test_every_release_may_be_told_whatever_digits_its_name_holds():
         assert allowed(release_facts(release))["release"].value == 1
 
 
-def test_the_databases_address_with_its_password_is_shown_by_its_variables_name(monkeypatch):
-    """Whoever may open Dagster reads a job's resolved configuration; a run still finds the database."""
-    url = "sqlite:///governance.sqlite?password=canary-hakata"
-    monkeypatch.setenv("KOBE_DATABASE_URL", url)
-    shown = build_definitions(Settings()).get_repository_def()
+def test_dagster_has_no_setting_of_the_installation_to_show(tmp_path):
+    """Whoever may open Dagster reads the configuration of a job's resources; a run still finds them."""
+    places = {"home": tmp_path / "canary-home", "inbox": tmp_path / "canary-inbox"}
+    url = f"sqlite:///{tmp_path}/governance.sqlite?password=canary-hakata"
+    settings = Settings(**places, database_url=url, kms_endpoint="https://canary-kms")
+    shown = build_definitions(settings).get_repository_def()
     told = serialize_value(RepositorySnap.from_def(shown))
-    assert "canary-hakata" not in told and "KOBE_DATABASE_URL" in told
-    assert installation_resources(Settings())["governance"].process_config_and_initialize().url == url
+    assert "canary" not in told
+    resources = shown.get_job("tabulate").resource_defs
+    with dg.build_resources({name: resources[name] for name in ("governance", "lake")}) as found:
+        assert found.governance.url == url
+        assert found.lake.keys_path == str(settings.keys)
