@@ -169,6 +169,12 @@ def people(engine: Engine) -> list[Person]:
         return [_read(connection, login) for login in logins]
 
 
+def names(engine: Engine) -> dict[str, str]:
+    """Login → name of everybody, those who left among them, as records are read by."""
+    with engine.connect() as connection:
+        return {row.login: row.name for row in connection.execute(select(person.c.login, person.c.name))}
+
+
 def read_person(connection: Connection, login: str) -> Person | None:
     """A person within the caller's transaction."""
     row = connection.execute(select(person).where(person.c.login == login)).first()

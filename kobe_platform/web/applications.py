@@ -15,7 +15,7 @@ from kobe_platform.errors import GovernanceError
 from kobe_platform.governance import applications as book
 from kobe_platform.governance.application import EDITABLE, WITHDRAWABLE, Application, Draft
 from kobe_platform.governance.application_records import applications, get
-from kobe_platform.governance.people import Person
+from kobe_platform.governance.people import Person, names
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.vocabulary.clock import today
@@ -125,11 +125,13 @@ async def _shown(request: Request, template: str, *, status: int = 200, message:
     if app is None:
         return _nothing(request)
     sections = _sections(app, choices.owners)
+    known = await run_in_threadpool(names, portal.database)
     decides = app.state == "submitted" and person.has("decider") and person.section in sections
     return page(
         request, template, status=status, app=app, choices=choices, message=message, today=today(), sections=sections,
         own=app.applicant == person.login, decides=decides and app.applicant != person.login,
         can_edit=app.state in EDITABLE, can_withdraw=app.state in WITHDRAWABLE,
+        names=known,
     )  # fmt: skip
 
 

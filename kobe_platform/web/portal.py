@@ -33,12 +33,18 @@ async def style(request: Request) -> Response:
     return FileResponse(STATIC / "portal.css", headers={"Cache-Control": "public, max-age=3600"})
 
 
+async def icon(request: Request) -> Response:
+    """The mark that browsers show beside the title."""
+    return FileResponse(STATIC / "icon.svg", headers={"Cache-Control": "public, max-age=3600"})
+
+
 APPLICATION = "/applications/{number}"
 JOB = "/ondemand/jobs/{job}"
 ANALYSTS = only("analyst", "operator")
 ROUTES = (
     GuardedRoute("/-/health", health, ANYBODY),
     GuardedRoute("/-/portal.css", style, ANYBODY),
+    GuardedRoute("/-/icon.svg", icon, ANYBODY),
     GuardedRoute("/sign-in", signin.sign_in_page, ANYBODY),
     GuardedRoute("/sign-in", signin.sign_in, SIGN_IN, methods=("POST",)),
     GuardedRoute("/sign-in/oidc", oidc.oidc_start, ANYBODY),
@@ -61,6 +67,7 @@ ROUTES = (
     GuardedRoute(f"{JOB}/cancel", jobs.job_cancel, ANALYSTS, methods=("POST",)),
     GuardedRoute("/ondemand/{name}/{month}", ondemand.ondemand_answer, ANALYSTS),
     GuardedRoute("/audit-report", audit.audit_report, only("auditor")),
+    GuardedRoute("/audit-report.csv", audit.audit_file, only("auditor")),
     GuardedRoute("/{path:path}", lounge, STAFF),
 )
 """Every route of the portal with its rule; what is not here is not there."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from kobe_platform.contracts import legal_register, load_contracts
 from kobe_platform.governance.application import ACTIONS_JA
+from kobe_platform.governance.people import names
 from kobe_platform.governance.trail import REFUSED, Event, events
 from kobe_platform.intake.receipts import read_receipt
 from kobe_platform.lounge.release import releases_of
@@ -35,8 +36,10 @@ ACCOUNTS_JA = {
 
 @dataclass(frozen=True)
 class Section:
-    """One table of the report: heading, column heads, rows of text and counts, and what it was read from."""
+    """One table of the report: its name in addresses, heading, column heads, rows of text and counts, and what it was
+    read from."""
 
+    name: str
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str | int, ...], ...]
@@ -64,11 +67,12 @@ def audit_report(settings: Settings, database: Engine, first: date, last: date) 
     """
     since = datetime.combine(first, time(), JAPAN)
     until = datetime.combine(last + timedelta(days=1), time(), JAPAN)
-    happened = events(database, since, until)
+    known = names(database)
+    happened = [_named(event, known) for event in events(database, since, until)]
     sections = (
         _legal_bases(settings.contracts, last),
         _deliveries(settings, since, until),
-        _key_use(settings.key_log, since, until),
+        _key_use(settings.key_log, since, until, known),
         _applications(happened),
         _releases(settings.releases, since, until),
         _questions(happened),
@@ -77,6 +81,17 @@ def audit_report(settings: Settings, database: Engine, first: date, last: date) 
         _refusals(happened),
     )
     return TrailReport(first, last, sections)
+
+
+def _named(event: Event, known: Mapping[str, str]) -> Event:
+    """An entry with names beside the logins of who acted and, where an account was changed, of whose it is."""
+    object = _who(event.object, known) if event.action in ACCOUNTS_JA else event.object
+    return replace(event, who=_who(event.who, known), object=object)
+
+
+def _who(login: str, known: Mapping[str, str]) -> str:
+    """「北野 花子（kitano）」; a login that nobody was registered with as it is."""
+    return f"{known[login]}（{login}）" if login in known else login
 
 
 def _legal_bases(folder: Path, day: date) -> Section:
@@ -90,7 +105,7 @@ def _legal_bases(folder: Path, day: date) -> Section:
         basis = f"{bases[legal.basis]['ja']}{answer}"
         rows.append((contract.title, basis, legal.purpose, kept, legal.owner_section, state))
     heads = ("データ", "法的根拠", "目的", "保存期間", "所管課", f"{day}の状態")
-    return Section("データの法的根拠", heads, tuple(rows), "データの契約")
+    return Section("legal", "データの法的根拠", heads, tuple(rows), "データの契約")
 
 
 def _deliveries(settings: Settings, since: datetime, until: datetime) -> Section:
@@ -106,7 +121,7 @@ def _deliveries(settings: Settings, since: datetime, until: datetime) -> Section
         why = f"{error['ja']}{place(error['at'])} [{error['code']}]" if error else ""
         title = titles.get(receipt["source"], receipt["source"])  # a source whose contract was taken away
         rows.append((title, receipt["month"], names[receipt["status"]], count, why))
-    return Section("提供データの受入れ", ("データ", "月", "結果", "行数", "理由"), tuple(rows), "受領書")
+    return Section("deliveries", "提供データの受入れ", ("データ", "月", "結果", "行数", "理由"), tuple(rows), "受領書")
 
 
 def _moment(receipt: dict, path: Path) -> datetime:
@@ -114,13 +129,15 @@ def _moment(receipt: dict, path: Path) -> datetime:
     return datetime.fromisoformat(told) if told else datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
-def _key_use(log: Path, since: datetime, until: datetime) -> Section:
+def _key_use(log: Path, since: datetime, until: datetime, known: Mapping[str, str]) -> Section:
     counted: Counter[tuple[str, str, str]] = Counter()
     for entry in _entries(log):
         if since <= datetime.fromisoformat(entry["time"]) < until:
-            counted[entry["principal"], entry["action"], entry["purpose"]] += 1
+            counted[_who(entry["principal"], known), entry["action"], entry["purpose"]] += 1
     rows = tuple((*key, count) for key, count in sorted(counted.items()))
-    return Section("鍵の使用", ("主体", "操作", "目的", "回数"), rows, "鍵使用記録（kobe log verify で検証できます）")
+    return Section(
+        "keys", "鍵の使用", ("主体", "操作", "目的", "回数"), rows, "鍵使用記録（kobe log verify で検証できます）"
+    )
 
 
 def _entries(log: Path) -> Iterator[dict]:
@@ -135,7 +152,7 @@ def _applications(happened: list[Event]) -> Section:
         for event in happened
         if event.action.startswith("application.")
     )
-    return Section("データ利用申請", ("日時", "申請番号", "操作", "行った人"), rows, "利用申請の記録")
+    return Section("applications", "データ利用申請", ("日時", "申請番号", "操作", "行った人"), rows, "利用申請の記録")
 
 
 def _releases(folder: Path, since: datetime, until: datetime) -> Section:
@@ -147,7 +164,7 @@ def _releases(folder: Path, since: datetime, until: datetime) -> Section:
             counts = (len(release.pages), len(release.tables), suppressed)
             rows.append((release.id, _local(datetime.fromisoformat(release.created_at)), *counts, held))
     heads = ("公開番号", "日時", "画面", "表", "秘匿したセル", "承認がなく外した画面")
-    return Section("公開", heads, tuple(rows), "公開の記録")
+    return Section("releases", "公開", heads, tuple(rows), "公開の記録")
 
 
 def _questions(happened: list[Event]) -> Section:
@@ -160,7 +177,7 @@ def _questions(happened: list[Event]) -> Section:
         elif event.action == CANCEL:
             counted[event.who, "とりやめ", ""] += 1
     rows = tuple((*key, count) for key, count in sorted(counted.items()))
-    return Section("オンデマンド集計", ("利用者", "結果", "対象・理由", "回数"), rows, "操作の記録")
+    return Section("ondemand", "オンデマンド集計", ("利用者", "結果", "対象・理由", "回数"), rows, "操作の記録")
 
 
 def _sign_ins(happened: list[Event]) -> Section:
@@ -169,13 +186,13 @@ def _sign_ins(happened: list[Event]) -> Section:
         if event.action == "sign_in":
             counted[event.who, {"password": "パスワード", "oidc": "共通認証", "proxy": "プロキシ"}[event.object]] += 1
     rows = tuple((*key, count) for key, count in sorted(counted.items()))
-    return Section("サインイン", ("利用者", "方法", "回数"), rows, "操作の記録")
+    return Section("sign_ins", "サインイン", ("利用者", "方法", "回数"), rows, "操作の記録")
 
 
 def _dagster(happened: list[Event]) -> Section:
     chosen = [e for e in happened if (e.action == "dagster" or e.action in ACCOUNTS_JA) and e.outcome != REFUSED]
     rows = tuple((_local(e.at), e.who, ACCOUNTS_JA.get(e.action, e.action), e.object) for e in chosen)
-    return Section("実行・利用者の変更", ("日時", "行った人", "操作", "対象"), rows, "操作の記録")
+    return Section("changes", "実行・利用者の変更", ("日時", "行った人", "操作", "対象"), rows, "操作の記録")
 
 
 def _refusals(happened: list[Event]) -> Section:
@@ -184,7 +201,7 @@ def _refusals(happened: list[Event]) -> Section:
         if event.outcome == REFUSED:
             refused[event.who, event.action, event.object] += 1
     rows = tuple((*key, count) for key, count in sorted(refused.items()))
-    return Section("拒否したもの", ("利用者", "操作", "対象", "回数"), rows, "操作の記録")
+    return Section("refusals", "拒否したもの", ("利用者", "操作", "対象", "回数"), rows, "操作の記録")
 
 
 def _local(moment: datetime) -> str:

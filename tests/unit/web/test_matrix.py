@@ -14,6 +14,7 @@ EVERYBODY = set(KINDS)
 EXPECTED = {
     ("/-/health", "GET"): EVERYBODY,
     ("/-/portal.css", "GET"): EVERYBODY,
+    ("/-/icon.svg", "GET"): EVERYBODY,
     ("/sign-in", "GET"): EVERYBODY,
     ("/sign-in", "POST"): EVERYBODY,
     ("/sign-in/oidc", "GET"): EVERYBODY,
@@ -36,6 +37,7 @@ EXPECTED = {
     ("/ondemand/jobs/{job}/cancel", "POST"): {"analyst", "operator"},
     ("/ondemand/{name}/{month}", "GET"): {"analyst", "operator"},
     ("/audit-report", "GET"): {"auditor"},
+    ("/audit-report.csv", "GET"): {"auditor"},
     ("/{path:path}", "GET"): STAFF,
 }
 """Who may take each route: written here a second time, by hand."""

@@ -1,0 +1,55 @@
+"""The portal's own screens in real Chromium: an auditor reads a busy month without scrolling through all of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert
+
+from kobe_platform.governance import sessions
+from kobe_platform.governance.people import add_person
+from kobe_platform.governance.schema import event
+from kobe_platform.settings import Settings
+from kobe_platform.web.config import PortalConfig
+from kobe_platform.web.portal import build_portal
+from tests.browser.tabs import Visit
+from tests.serving import serving_app
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    """A portal with an auditor and three thousand refusals, and the auditor's cookie."""
+    root = tmp_path_factory.mktemp("portal")
+    app = build_portal(Settings(home=root / "var", inbox=root / "inbox"), PortalConfig())
+    app.state.portal.loopback = True
+    database = app.state.portal.database
+    auditor = add_person(database, "yamada", "山田 太郎", "監査課", roles=("auditor",), by="test")
+    told = {"at": datetime.now(UTC), "who": "yamada", "action": "access", "outcome": "refused", "detail": ""}
+    with database.begin() as connection:
+        connection.execute(insert(event), [{**told, "object": f"/place-{number:04}"} for number in range(3_000)])
+    cookie = {"name": "kobe", "value": sessions.begin(database, auditor, "password")}
+    with serving_app(app) as port:
+        yield f"http://127.0.0.1:{port}", cookie
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_three_thousand_refusals_are_pages_that_words_narrow_and_a_file_takes_away(portal, browser, width, tmp_path):
+    address, cookie = portal
+    tab = Visit(browser, address, width)
+    tab.context.add_cookies([{**cookie, "url": address}])
+    page = tab.open("audit-report")
+    page.get_by_role("link", name="拒否したもの").click()
+    assert page.evaluate("document.documentElement.scrollHeight") < 6_000
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert "山田 太郎（yamada）" in page.get_by_role("region", name="拒否したもの").inner_text()
+    page.get_by_role("link", name="次の50件").click()
+    assert page.get_by_role("status").inner_text().endswith("3,000件（2/60ページ）")
+    page.get_by_label("言葉でしぼる").fill("place-123")
+    page.get_by_role("button", name="表示").click()
+    assert page.get_by_role("region", name="拒否したもの").locator("tbody tr").count() == 10
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="この10件をCSVで保存").click()
+    assert len(saved.value.path().read_text("utf-8-sig").splitlines()) == 11
+    assert tab.violations() == [] and tab.faults == []
+    tab.context.close()
