@@ -22,6 +22,7 @@ const result = await build({
   target: ['chrome109', 'firefox115', 'safari16'],
   charset: 'utf8',
   legalComments: 'eof',
+  external: ['node:*'], // a writer of slides asks for files and addresses outside a browser only
   metafile: true,
   logLevel: 'warning',
 });

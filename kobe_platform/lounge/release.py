@@ -123,17 +123,17 @@ def assemble(
         if newest and newest[0].content == content:
             return _unchanged(releases, newest[0])
         made = now or datetime.now(UTC)
+        number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
         kept = Bodies(bodies or building / "bodies")
         basis = str(facts.get("basis", "register"))
         sites, served_by = _build_sites(
-            building, pages, audiences, dashboards, basis, tell, kept, made.astimezone(JAPAN).date(),
+            building, pages, audiences, dashboards, basis, tell, kept, made.astimezone(JAPAN).date(), number,
             left_out=folder.keys() - pages.keys(),
         )  # fmt: skip
         if bodies is None:
             shutil.rmtree(kept.folder)
         else:
             kept.drop_unused()
-        number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
         id = f"{number:04d}-{content[:12]}"
         record = {
             "id": id,
@@ -180,6 +180,7 @@ def _build_sites(
     tell: Callable,
     bodies: Bodies,
     day: date,
+    number: int,
     left_out: Collection[str],
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Build a site for every set of pages that some audience sees; return its pages, and audience → site."""
@@ -194,7 +195,7 @@ def _build_sites(
                 work, out = building / "work" / audience.name, building / "sites" / audience.name
                 site = build_site(
                     audience, pages, database, dashboards, work, out,
-                    basis=basis, bodies=bodies, updated=day, left_out=left_out,
+                    basis=basis, bodies=bodies, updated=day, edition=number, left_out=left_out,
                 )  # fmt: skip
                 sites[audience.name] = [page.slug for page in site.pages]
             if slugs:

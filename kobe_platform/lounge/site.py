@@ -93,6 +93,7 @@ def build_site(
     basis: str,
     bodies: Bodies | None = None,
     updated: date | None = None,
+    edition: int = 0,
     left_out: Collection[str] = (),
 ) -> Site:
     """Compile an audience's pages and render them.
@@ -104,6 +105,7 @@ def build_site(
         out: where the site goes; absent.
         bodies: where finished bodies are kept from one build to the next.
         updated: day of the release, which every page shows (更新日).
+        edition: running number of the release, which every page shows (第7版) and citations tell; none where 0.
         left_out: slugs of pages of the folder that no audience is shown now; links to them are text.
 
     Raises:
@@ -122,7 +124,8 @@ def build_site(
     compiled = compile_site(shown, tables, dashboards, work, data, basis=basis, bodies=bodies)
     render(
         dashboards, work, out, shown, names,
-        synthetic=basis == "synthetic", updated=updated, unseen={*pages, *left_out} - {page.slug for page in shown},
+        synthetic=basis == "synthetic", updated=updated, edition=edition,
+        unseen={*pages, *left_out} - {page.slug for page in shown},
     )  # fmt: skip
     if data.is_dir():
         data.rename(out / "data")
@@ -232,6 +235,7 @@ def render(
     synthetic: bool,
     only_changed: bool = False,
     updated: date | None = None,
+    edition: int = 0,
     unseen: Collection[str] = (),
 ) -> None:
     """Run MkDocs in this process on the compiled Markdown; its warnings are errors.
@@ -240,7 +244,7 @@ def render(
 
     Args:
         only_changed: render the pages that are newer than their HTML and leave the others as they are.
-        updated: the day that pages show as 更新日; none where absent.
+        updated, edition: the day that pages show as 更新日, and the release's number; none where absent.
         unseen: slugs of pages that the readers may not see: links to them are text.
 
     Raises:
@@ -262,9 +266,8 @@ def render(
                 nav=nav,
             )
             config.markdown_extensions.append(AudienceLinks([page.slug for page in pages], unseen))
-            config.extra |= {
-                "lounge": {**names, "synthetic": synthetic, "updated": time_html(updated) if updated else ""}
-            }
+            day = time_html(updated) if updated else ""
+            config.extra |= {"lounge": {**names, "synthetic": synthetic, "updated": day, "edition": edition}}
             config.plugins.on_startup(command="build", dirty=only_changed)
             build(config, dirty=only_changed)
             config.plugins.on_shutdown()

@@ -2,6 +2,7 @@
 import { element } from './dom.js';
 import { printPage } from './paper.js';
 import { addButton, saveCsv, savePicture } from './saving.js';
+import { addPageTaking } from './taking.js';
 
 /** The button of a query's rows; `view` knows what it shows. */
 export function startDownload(view) {
@@ -21,11 +22,12 @@ export function startDownloads(page) {
   }
 }
 
-/** Among the links of a page's head: paper. */
+/** Among the links of a page's head: paper, and the files of the whole page. */
 export function addPrinting(page) {
   const list = document.querySelector('.lounge-actions');
   if (!list) return;
   const button = element('button', { type: 'button', class: 'lounge-save' }, '印刷・PDFで保存');
   button.addEventListener('click', () => printPage(page));
   list.append(element('li', {}, button));
+  addPageTaking(list, page);
 }

@@ -33,6 +33,11 @@ class Page {
     followPrinting(this);
   }
 
+  /** Labels of the readers' choices. */
+  choices() {
+    return Object.keys(this.filters.state).map((name) => this.filters.label(name));
+  }
+
   /** Load the charts' code where a page has one; resolves when views can draw at once. */
   async loadCharts() {
     await Promise.all(this.views.filter((view) => view.isChart).map((view) => view.load()));
@@ -45,7 +50,7 @@ class Page {
     try {
       const records = await this.slices.load(state);
       if (turn !== this.turn) return;
-      const choices = Object.keys(state).map((name) => this.filters.label(name));
+      const choices = this.choices();
       const inSight = this.views.filter((view) => view.isInSight()); // measured before anything changes
       for (const view of this.views) view.show(records[view.component.id], state, choices);
       for (const view of inSight) view.draw();

@@ -1,19 +1,22 @@
 // What is on the screen, as a file: CSV for spreadsheets, the chart as a picture. Nothing leaves the browser.
+import { about, citation, ruleOf } from './citing.js';
+import { contentOf, hasHidden, nameOf } from './content.js';
 import { element } from './dom.js';
-import { eraLabel } from './eras.js';
 import { SUPPRESSED } from './formats.js';
-import { placeLabel, withMonths } from './periods.js';
+import { addTaking } from './taking.js';
 
 const MARK = '\ufeff'; // spreadsheets take a file that begins with it for UTF-8
 const WIDTH = 1200;
 const HEIGHT = 640;
 const HEAD = 72;
+const LINE = 40;
 
 /** Buttons below a figure; `view` knows what it shows. */
 export function addSaving(view) {
-  const bar = element('p', { class: 'lounge-saving' });
+  const bar = element('div', { class: 'lounge-saving' });
   addButton(bar, 'CSVで保存', () => saveCsv(view));
   if (view.isChart) addButton(bar, '画像で保存', () => savePicture(view), 'lounge-save--picture');
+  addTaking(bar, view);
   view.root.append(bar);
 }
 
@@ -24,24 +27,15 @@ export function addButton(place, text, act, kind = '') {
 }
 
 export function saveCsv(view) {
-  if (view.rows) save(csvOf(view), `${nameOf(view)}.csv`);
+  if (view.rows) save(csvOf(view), nameOf(view, 'csv'));
 }
 
 export async function savePicture(view) {
-  if (view.rows) save(await pictureOf(view), `${nameOf(view)}.png`);
+  if (view.rows) save(await pictureOf(view), nameOf(view, 'png'));
 }
 
-/** The figure's title and the choices that it belongs to. */
-function nameOf({ component, choices }) {
-  return [component.title || 'データ', ...choices].join('_').replace(/[^\p{L}\p{N}_-]+/gu, '_');
-}
-
-function csvOf({ component, record, rows, flat: table, covered }) {
-  const flat = Boolean(component.columns);
-  const alone = !flat && record.s.length === 1 && record.s[0] === '';
-  const heads = flat ? component.columns.map(({ head }) => head) : [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
-  const lines = flat ? (table?.rows() ?? rows).map((row) => row.map((value, at) => (typeof value === 'string' ? withMonths(value, component.columns[at].era ? eraLabel(value) : value, component.opts) : value))) : record.x.map((x, at) => [placeLabel(x, component.opts), ...rows.map((row) => row[at])]);
-  if (covered) [heads, ...lines].forEach((line, i) => line.push(i ? covered : '期間'));
+function csvOf(view) {
+  const { heads, lines } = contentOf(view);
   return new Blob([MARK, ...[heads, ...lines].map((line) => `${line.map(field).join(',')}\r\n`)], { type: 'text/csv' });
 }
 
@@ -60,18 +54,20 @@ export function field(value) {
 /** The chart on white ground with its title, drawn anew on a canvas. */
 async function pictureOf(view) {
   const [{ canvasOf }, chart] = await Promise.all([import('./picture.js'), view.ready()]);
+  const told = about();
+  const notes = [view.choices.join('  '), ...(hasHidden(contentOf(view)) ? [ruleOf(told)] : []), citation(told, view.component.title)];
   const drawn = canvasOf(chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT }), WIDTH, HEIGHT);
-  const sheet = element('canvas', { width: drawn.width, height: drawn.height + 2 * HEAD });
+  const sheet = element('canvas', { width: drawn.width, height: drawn.height + HEAD + 24 + notes.length * LINE });
   const pen = sheet.getContext('2d');
   pen.fillStyle = '#fff';
   pen.fillRect(0, 0, sheet.width, sheet.height);
   pen.fillStyle = '#1a1a1c';
   pen.font = `bold 40px ${getComputedStyle(document.body).fontFamily}`;
   const unit = view.component.unit ? `（単位：${view.component.unit}）` : '';
-  const made = document.querySelector('.lounge-badge--synthetic') ? '【合成データ】' : '';
+  const made = told.isSynthetic ? '【合成データ】' : '';
   pen.fillText(`${made}${view.component.title ?? ''}${view.covered ? ` ${view.covered}` : ''}${unit}`, 32, 56, sheet.width - 64);
-  pen.font = pen.font.replace('bold 40px', '28px');
-  pen.fillText([document.title, ...view.choices].join('  '), 32, sheet.height - 24, sheet.width - 64);
+  pen.font = pen.font.replace('bold 40px', '26px');
+  notes.forEach((note, at) => pen.fillText(note, 32, HEAD + drawn.height + (at + 1) * LINE, sheet.width - 64));
   pen.drawImage(drawn, 0, HEAD);
   return new Promise((done) => sheet.toBlob(done, 'image/png'));
 }
