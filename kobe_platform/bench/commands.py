@@ -9,9 +9,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+    import rich.table
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure the platform.", add_completion=False)
 
@@ -129,6 +133,37 @@ def lake(
             f"{way}: {report['mb'][way]} MB, written at {speed['write']:.0f} MB/s, read at {speed['read']:.0f} MB/s, "
             f"peak {report['peak_mb'][way]:,} MB"
         )
+
+
+@bench_app.command()
+def forecasts(
+    data: Annotated[Path, typer.Option(help="Folder with the City of Kobe's open data as CSV (docs/forecasts.md).")],
+    learned: Annotated[bool, typer.Option(help="Try the methods of the extras `ets` and `ml` as well.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Back-test the methods of forecasting on years of a real city's register and moves: WAPE, bias, coverage in %."""
+    from kobe_platform.bench import forecasts as bench_forecasts
+
+    report = bench_forecasts.measure(data, learned=learned)
+    if as_json:
+        print(json.dumps({name: table.to_dicts() for name, table in report.items()}, indent=1))
+        return
+    from rich.console import Console
+
+    for name, scored in report.items():
+        Console().print(_errors_table(bench_forecasts.TITLES[name], scored))
+
+
+def _errors_table(title: str, scored: pl.DataFrame) -> rich.table.Table:
+    """One line a method and horizon or flow."""
+    from rich.table import Table
+
+    table = Table(*scored.columns, title=title)
+    for row in scored.iter_rows():
+        table.add_row(
+            *("…" if cell is None else f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
+        )
+    return table
 
 
 def measure(scratch: Path, residents: int) -> dict:

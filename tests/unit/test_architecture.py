@@ -23,7 +23,7 @@ RANKS = (
     {"vocabulary", "settings"},
     {"contracts"},
     {"custody", "disclosure"},
-    {"intake", "lake", "abstraction", "trials"},
+    {"intake", "lake", "abstraction", "trials", "forecasts"},
     {"quality"},
     {"reception", "statistics", "governance", "alerts", "synthesis"},
     {"lounge"},
@@ -124,7 +124,19 @@ def test_polars_encryption_is_named_in_one_module_only():
 
 
 def test_the_command_line_imports_no_heavy_library_at_its_top():
-    heavy = {"polars", "duckdb", "dagster", "pandas", "pyarrow", "great_expectations", "highspy", "mkdocs", "scipy"}
+    heavy = {
+        "polars",
+        "duckdb",
+        "dagster",
+        "pandas",
+        "pyarrow",
+        "great_expectations",
+        "highspy",
+        "mkdocs",
+        "scipy",
+        "sklearn",
+        "statsmodels",
+    }
     for module in ("cli.main", "cli.run", "cli.demo", "bench.commands", "reception.commands"):
         path = modules()[f"kobe_platform.{module}"]
         named = {name.split(".")[0] for name in imports(path, top_level_only=True)}

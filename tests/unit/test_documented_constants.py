@@ -19,6 +19,7 @@ from kobe_platform.disclosure.methods import cell_key, magnitudes
 from kobe_platform.disclosure.methods.perturbation import perturbation_table
 from kobe_platform.disclosure.suppression import cell_protection
 from kobe_platform.disclosure.suppression import search as suppression
+from kobe_platform.forecasts import intervals, learned
 from kobe_platform.governance import passwords
 from kobe_platform.settings import PROJECT, Settings
 from kobe_platform.statistics import groups, load_statistics, means
@@ -34,6 +35,9 @@ PLATFORM = specification(MEMBERS, None)
 WORDS = {"twice": 2, "three": 3, "five": 5, "half": 0.5, "off": False, "false": False}
 
 RULES = {
+    "errors of an interval": ("forecasts.md", r"Fewer than (\d+) errors give no interval", intervals.FEWEST_ERRORS),
+    "level of an interval": ("forecasts.md", r"⌈([\d.]+) \(n \+ 1\)⌉", intervals.LEVEL),
+    "months of smoothing": ("forecasts.md", r"fewer than (\d+) months without a gap", learned.FEWEST_MONTHS),
     # the engine's defaults, as the specification is explained
     "k": ("disclosure.md", r"minimum_frequency = (\d+) +# k", Rule().minimum_frequency),
     "width": ("disclosure.md", r"interval_width = (\d+) +# default: k", Rule().width),
