@@ -13,6 +13,7 @@ from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.coherence import check_page
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.doubts import order_doubts, page_doubts
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.pages import Page, load_page, load_pages
 from kobe_platform.lounge.queries import suggest
@@ -28,11 +29,13 @@ class Checked:
         pages: pages looked at.
         faults: in the order of files and lines.
         with_queries: whether queries ran and columns were checked.
+        doubts: what may stay and is hardly meant (:mod:`kobe_platform.lounge.doubts`), in the same order.
     """
 
     pages: int
     faults: tuple[PlatformError, ...]
     with_queries: bool
+    doubts: tuple[PlatformError, ...] = ()
 
 
 def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDatabase | None = None) -> Checked:
@@ -48,7 +51,7 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
     audiences = load_audiences(dashboards)
     from kobe_platform.lounge.links import check_links
 
-    faults = Faults(collect=True)
+    faults, doubts = Faults(collect=True), Faults(collect=True)
     read: dict[str, Page] = {}
     paths = sorted((dashboards / "pages").glob("*.md"))
     with tempfile.TemporaryDirectory(prefix="kobe-check-") as scratch:
@@ -60,7 +63,7 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
                 faults.add(error)
                 continue
             _check_tables(page, kinds, database, faults)
-            _check_body(page, database, Path(scratch), bodies, faults)
+            _check_body(page, database, Path(scratch), bodies, faults, doubts)
             read[page.slug] = page
     if not faults.found:
         try:
@@ -69,8 +72,14 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
             faults.add(error)
     for fault in check_links(read) if len(read) == len(paths) else ():
         faults.add(fault)
-    order = sorted(faults.found, key=lambda one: (str(one.at.get("file", "")), int(one.at.get("line", 0))))
-    return Checked(len(paths), tuple(order), database is not None)
+    for doubt in order_doubts(read):
+        doubts.add(doubt)
+    return Checked(len(paths), _in_order(faults), database is not None, _in_order(doubts))
+
+
+def _in_order(found: Faults) -> tuple[PlatformError, ...]:
+    """By file and line."""
+    return tuple(sorted(found.found, key=lambda one: (str(one.at.get("file", "")), int(one.at.get("line", 0)))))
 
 
 def _check_tables(page: Page, kinds: Mapping[str, str], database: ReleaseDatabase | None, faults: Faults) -> None:
@@ -85,13 +94,18 @@ def _check_tables(page: Page, kinds: Mapping[str, str], database: ReleaseDatabas
         faults.add(page.error("application", f"a page over {personal[0]} needs an application number", remedy, 1))
 
 
-def _check_body(page: Page, database: ReleaseDatabase | None, scratch: Path, bodies: Bodies, faults: Faults) -> None:
+def _check_body(
+    page: Page, database: ReleaseDatabase | None, scratch: Path, bodies: Bodies, faults: Faults, doubts: Faults
+) -> None:
     """Tags without data first; then, where there is a release, queries, columns and what only drawing shows."""
     before = len(faults.found)
     if database is None:
         check_page(page, faults=faults)
         return
-    check_page(page, database.run(page.queries, faults), faults)
+    results = database.run(page.queries, faults)
+    check_page(page, results, faults)
+    for doubt in page_doubts(page, database, results):
+        doubts.add(doubt)
     if len(faults.found) == before and not page.broken:
         try:
             compile_page(page, database, scratch / "pages", bodies=bodies)

@@ -170,6 +170,24 @@ class ReleaseDatabase:
             cursor.close()
         return results
 
+    def texts(self, tables: Iterable[str], column: str) -> frozenset[str]:
+        """The texts in a column of some tables and hierarchies; empty where one is unknown or none has the column."""
+        named = tuple(tables)
+        if any(name not in self.names for name in named):
+            return frozenset()
+        self._make_ready(named)
+        found: set[str] = set()
+        cursor = self._connection.cursor()
+        try:
+            for name in named:
+                described = cursor.execute(f'DESCRIBE "{name}"').fetchall()
+                if (column, "VARCHAR") in [(row[0], row[1]) for row in described]:
+                    rows = cursor.execute(f'SELECT DISTINCT "{column}" FROM "{name}" WHERE "{column}" IS NOT NULL')
+                    found.update(row[0] for row in rows.fetchall())
+        finally:
+            cursor.close()
+        return frozenset(found)
+
     def _remembered(self, cursor: duckdb.DuckDBPyConnection, query: Query, queries: Sequence[Query]) -> pa.Table:
         """A query's rows, kept by its own text and that of all fences above it where results are kept."""
         if self._kept is None:

@@ -7,6 +7,7 @@ has its file and line. The command that shows a page while it is written collect
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -148,14 +149,14 @@ def arrange(pages: list[Page]) -> dict[str, Page]:
     for page in pages:
         if page.title in titles:
             remedy = f"{titles[page.title]} has the same title; change one"
-            line = _line_of(page.path.read_text(encoding="utf-8"), "title") - 1
+            line = line_of_key(page, "title")
             raise page.error("title", "two pages share a title", remedy, line)
         titles[page.title] = page.file
     slugs = [page.slug for page in pages]
     for page in pages:
         strange = [slug for slug in page.meta.related if slug not in slugs]
         if strange:
-            line = _line_of(page.path.read_text(encoding="utf-8"), "related") - 1
+            line = line_of_key(page, "related")
             close = get_close_matches(strange[0], slugs, n=1, cutoff=0.5)
             remedy = f"did you mean {close[0]}?" if close else f"pages are: {', '.join(slugs)}"
             raise _front_error(page.file, line, "related", remedy)
@@ -175,7 +176,7 @@ def load_page(
     """
     faults = faults or Faults()
     audiences = load_audiences(dashboards) if audiences is None else audiences
-    text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
+    text = read_page(path)
     match = _FRONT.match(text)
     if not match or not _SLUG.match(path.stem):
         remedy = "name the file like ward_population.md and begin it with --- front matter ---"
@@ -194,6 +195,22 @@ def load_page(
     return page
 
 
+def read_page(path: Path) -> str:
+    """The text of a page or a manual, with or without a byte order mark, its lines ended by one sign.
+
+    Raises:
+        LoungeError: ``page.encoding`` where the file is not UTF-8 (coordinates: file, line of the first such byte).
+    """
+    told = path.read_bytes()
+    try:
+        return told.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = told.count(b"\n", 0, error.start) + 1
+        at: dict[str, Coordinate] = {"file": path.name, "line": line}
+        remedy = "save it in the editor as UTF-8"
+        raise LoungeError("the file is not UTF-8", code="page.encoding", at=at, remedy=remedy) from None
+
+
 def _front_matter(file: str, text: str, faults: Faults) -> tuple[FrontMatter, frozenset[str]]:
     """The front matter, and the keys that are wrong or missing: where faults are collected, stand-ins take their place.
 
@@ -206,7 +223,7 @@ def _front_matter(file: str, text: str, faults: Faults) -> tuple[FrontMatter, fr
     except ValidationError as error:
         for one in sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden"):
             key = str(one["loc"][0])
-            told = suggest(key, FrontMatter.model_fields) if one["type"] == "extra_forbidden" else one["msg"]
+            told = _nearest_key(key) if one["type"] == "extra_forbidden" else one["msg"]
             wrong.setdefault(key, told)
         kept = {key: value for key, value in values.items() if key in FrontMatter.model_fields and key not in wrong}
         meta = FrontMatter(**{**_STAND_IN, **kept})
@@ -220,6 +237,11 @@ def _front_matter(file: str, text: str, faults: Faults) -> tuple[FrontMatter, fr
         if told != _MISSING or not any(f"mean {key}?" in hint for hint in misspelt):
             faults.add(_front_error(file, _line_of(text, key), key, told))
     return meta, frozenset(wrong)
+
+
+def _nearest_key(key: str) -> str:
+    """The key that a misspelt one is nearest to, however its letters are written."""
+    return suggest(unicodedata.normalize("NFKC", key).strip(" -").lower(), FrontMatter.model_fields)
 
 
 _MISSING = "Field required"
@@ -267,6 +289,12 @@ def _line_of(front: str, key: str) -> int:
     return 2 + front.count("\n", 0, found.start()) if found else 1
 
 
+def line_of_key(page: Page, key: str) -> int:
+    """Line of a page's file on which a key of its front matter stands; 1 where it is missing."""
+    match = _FRONT.match(read_page(page.path))
+    return _line_of(match[1], key) if match else 1
+
+
 def _fences(file: str, text: str, start: int, faults: Faults) -> tuple[str, tuple[Query, ...], tuple[str, ...]]:
     """The body with blank lines for front matter and fences, the queries, and the names of refused queries."""
     queries: list[Query] = []
@@ -305,5 +333,10 @@ def _manual(file: str, front: str, name: str | None, dashboards: Path, faults: F
         remedy = f"did you mean {close[0]}?" if close else "write a Markdown file under manuals/ and name it"
         faults.add(_front_error(file, _line_of(front, "manual"), "manual", remedy))
         return ""
-    nodes = Body(name, {}, faults).parse(path.read_text(encoding="utf-8"))
+    try:
+        text = read_page(path)
+    except LoungeError as error:
+        faults.add(error)
+        return ""
+    nodes = Body(name, {}, faults).parse(text)
     return "".join(node.text for node in nodes if isinstance(node, Text))

@@ -23,6 +23,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience, load_audiences
 from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.doubts import is_draft
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.site import build_site, pages_for
 from kobe_platform.lounge.tables import read_index, write_tables
@@ -92,7 +93,8 @@ def assemble(
             tell; nothing that differs from run to run.
         dashboards: pages, manuals, theme.
         releases: where releases live.
-        withheld: slugs of pages that are left out (they have no approval); so are pages without any figure yet.
+        withheld: slugs of pages that are left out (they have no approval); so are pages without any figure yet, and
+            those whose manual is still the draft that ``kobe pages new`` wrote.
         inspect: called with the finished release before the switch; what it raises refuses the release.
         progress: told each step's name.
         now: time of the release, for tests.
@@ -111,7 +113,7 @@ def assemble(
     _sweep(releases)
     folder = load_pages(dashboards)
     _refuse_links(folder)
-    pages = {slug: page for slug, page in folder.items() if slug not in withheld and has_figures(page, tables)}
+    pages = {slug: page for slug, page in folder.items() if slug not in withheld and _is_ready(page, tables)}
     audiences = load_audiences(dashboards)
     facts = {**facts, "withheld": sorted(withheld)}
     building = releases / f"{_BUILDING}{os.getpid()}"
@@ -164,6 +166,11 @@ def _refuse_links(pages: Mapping[str, Page]) -> None:
 
     if faults := check_links(pages):
         raise faults[0]
+
+
+def _is_ready(page: Page, tables: Mapping[str, pl.DataFrame]) -> bool:
+    """Whether readers are shown a page: it has figures, and its manual is written."""
+    return has_figures(page, tables) and not is_draft(page)
 
 
 def has_figures(page: Page, tables: Mapping[str, pl.DataFrame]) -> bool:

@@ -30,6 +30,7 @@ def folder(tmp_path_factory) -> Path:
     shutil.copytree(PROJECT / "dashboards", root / "dashboards", ignore=ignored)
     day = date(2026, 1, 9)
     write_new(root / "dashboards", "部品の見本", "gallery", owner="政策課", application="R7-1", today=day, gallery=True)
+    (root / "dashboards/manuals/gallery.md").write_text("- **部品**: この画面の見本です。\n", encoding="utf-8")
     second = '\n<DataTable data={listed} total=合計 search rows=10 filter="period" title="二つ目の表"/>\n'
     with (root / "dashboards/pages/gallery.md").open("a", encoding="utf-8") as page:
         page.write(second)

@@ -26,7 +26,11 @@ Sample = Annotated[
 
 @pages_app.command("check")
 def check_pages(as_json: AsJson = False, sample: Sample = False) -> None:
-    """Tell everything that is wrong with any page, with file, line and what to do; exit 1 where something is."""
+    """Tell everything that is wrong with any page, with file, line and what to do; exit 1 where something is.
+
+    What may stay and is hardly meant (a value that no row has, a query without rows, a manual that is a draft) is told
+    as 確認 and changes nothing about the exit code.
+    """
     from kobe_platform.lounge.checking import check_folder
     from kobe_platform.lounge.database import ReleaseDatabase
     from kobe_platform.lounge.workshop.tables import kinds_of, tables_at_hand
@@ -35,7 +39,8 @@ def check_pages(as_json: AsJson = False, sample: Sample = False) -> None:
     with reported(), tables_at_hand(settings, sample=sample) as (tables, _, words), ReleaseDatabase(tables) as database:
         checked = check_folder(settings.dashboards, kinds_of(settings), database)
     if as_json:
-        typer.echo(json.dumps([fault.as_record() for fault in checked.faults], ensure_ascii=False, indent=1))
+        told = [{**one.as_record(), "stops": one in checked.faults} for one in (*checked.faults, *checked.doubts)]
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
     else:
         _tell(checked, words)
     if checked.faults:
@@ -45,11 +50,13 @@ def check_pages(as_json: AsJson = False, sample: Sample = False) -> None:
 def _tell(checked: Checked, words: str) -> None:
     from kobe_platform.lounge.explanations import explain, place
 
-    for fault in checked.faults:
+    for fault in (*checked.faults, *checked.doubts):
         remedy = f" – {fault.remedy}" if fault.remedy else ""
-        typer.echo(f"{place(fault)}: {explain(fault)}\n    [{fault.code}] {fault.message}{remedy}", err=True)
+        mark = "" if fault in checked.faults else "（確認）"
+        typer.echo(f"{place(fault)}: {mark}{explain(fault)}\n    [{fault.code}] {fault.message}{remedy}", err=True)
     faults = f"{len(checked.faults)} fault{'' if len(checked.faults) == 1 else 's'}"
-    typer.echo(f"{checked.pages} pages checked over {words}: {faults}")
+    doubts = f", {len(checked.doubts)} to look at" if checked.doubts else ""
+    typer.echo(f"{checked.pages} pages checked over {words}: {faults}{doubts}")
 
 
 @pages_app.command("new")

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.lounge.doubts import DRAFT
 from kobe_platform.lounge.pages import PORTAL
 
 GALLERY = Path(__file__).with_name("gallery.md")
@@ -50,26 +51,6 @@ WHERE series = 'population' ORDER BY period
 ## 人口
 
 <LineChart data={people} x=period y=人口 filter=area title="人口の推移" fmt=人/>
-"""
-_MANUAL = """### 定義
-
-- **人口**: 何を数えた値か、いつ現在の値か、何を含まないかを書きます。
-
-### 出典
-
-- 数値のもとになった統計や業務システムの名前を書きます。
-
-### 更新日
-
-- いつ、どのくらいの間隔で新しくなるかを書きます。
-
-### 「X」の決まり
-
-- 人数の少ない値を「X」とする基準と、「X」があるときの注意を書きます。
-
-### 読み方
-
-- 見るときの注意や、他の統計と比べるときの注意を書きます。
 """
 
 
@@ -135,5 +116,5 @@ def write_new(
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in given.items()}
     body = GALLERY.read_text(encoding="utf-8") if gallery else _BEGINNING
     page.write_text(_PAGE.format(**quoted, slug=slug, today=today.isoformat(), body=body), encoding="utf-8")
-    manual.write_text(_MANUAL, encoding="utf-8")
+    manual.write_text(DRAFT, encoding="utf-8")
     return [page, manual]
