@@ -141,7 +141,7 @@ def forecasts(
     learned: Annotated[bool, typer.Option(help="Try the methods of the extras `ets` and `ml` as well.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Back-test the methods of forecasting on years of a real city's register and moves: WAPE, bias, coverage in %."""
+    """Back-test the methods of forecasting on a real city's register and moves: errors in %, and which are withheld."""
     from kobe_platform.bench import forecasts as bench_forecasts
 
     report = bench_forecasts.measure(data, learned=learned)

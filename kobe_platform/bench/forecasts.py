@@ -14,7 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.forecasts.backtest import comparable, past_forecasts, scores
+from kobe_platform.forecasts.backtest import comparable, past_forecasts
+from kobe_platform.forecasts.judging import judged
 from kobe_platform.forecasts.methods import METHODS
 from kobe_platform.forecasts.options import MethodOptions
 from kobe_platform.forecasts.panel import Panel
@@ -47,21 +48,24 @@ class Trial:
     options: MethodOptions = COHORTS
 
 
+COHORT_BENCHMARK = "same cohort, nobody moves"
+MONTHLY_BENCHMARK = "seasonal naive"
+BENCHMARKS = (COHORT_BENCHMARK, MONTHLY_BENCHMARK)
 CHILDREN = (
     Trial("last value", "last_value"),
-    Trial("same cohort, nobody moves", "same_cohort"),
+    Trial(COHORT_BENCHMARK, "same_cohort"),
     Trial("cohort-change ratio by ward", "cohort_change"),
     Trial("… shrunk towards the city (500)", "cohort_change", SHRUNK),
     Trial("gradient boosting", "gradient_boosting"),
 )
 AGES = (
     Trial("last value", "last_value"),
-    Trial("same cohort, nobody moves", "same_cohort"),
+    Trial(COHORT_BENCHMARK, "same_cohort"),
     Trial("cohort-change ratio by ward", "cohort_change"),
     Trial("gradient boosting", "gradient_boosting"),
 )
 MONTHLY = (
-    Trial("seasonal naive", "seasonal_naive", MethodOptions()),
+    Trial(MONTHLY_BENCHMARK, "seasonal_naive", MethodOptions()),
     Trial("seasonal index, three years", "seasonal_index", MethodOptions()),
     Trial("exponential smoothing on logs", "ets", MethodOptions()),
     Trial("gradient boosting", "gradient_boosting", MethodOptions()),
@@ -76,7 +80,7 @@ def measure(folder: Path, *, learned: bool = True) -> dict[str, pl.DataFrame]:
         learned: with the methods that need an optional library.
 
     Returns:
-        By table: ``label``, then the columns of ``scores`` by ``horizon``, those of ``moves`` by ``flow`` (in, out).
+        By table: ``label``, then the columns of ``judged`` by ``horizon``, those of ``moves`` by ``flow`` (in, out).
 
     Raises:
         ConfigurationError: ``forecast.data`` where a file is missing or there twice.
@@ -158,9 +162,12 @@ def _tried(trial: Trial, panel: Panel, horizons: Sequence[int], origins: Sequenc
 
 
 def _scored(tried: Mapping[str, pl.DataFrame], by: Sequence[str] = ("horizon",)) -> pl.DataFrame:
+    """Errors of every method over the rows that all of them forecast, judged against the benchmark among them."""
+    rows = comparable(dict(tried))
+    plain = next(rows[label] for label in BENCHMARKS if label in rows)
     blocks = [
-        scores(rows, by).with_columns(label=pl.lit(label)).select("label", pl.all().exclude("label"))
-        for label, rows in comparable(dict(tried)).items()
+        judged(past, plain, by).with_columns(label=pl.lit(label)).select("label", pl.all().exclude("label"))
+        for label, past in rows.items()
     ]
     return pl.concat(blocks)
 

@@ -19,7 +19,7 @@ from kobe_platform.disclosure.methods import cell_key, magnitudes
 from kobe_platform.disclosure.methods.perturbation import perturbation_table
 from kobe_platform.disclosure.suppression import cell_protection
 from kobe_platform.disclosure.suppression import search as suppression
-from kobe_platform.forecasts import intervals, learned
+from kobe_platform.forecasts import intervals, judging, learned
 from kobe_platform.governance import passwords
 from kobe_platform.settings import PROJECT, Settings
 from kobe_platform.statistics import groups, load_statistics, means
@@ -36,6 +36,9 @@ WORDS = {"twice": 2, "three": 3, "five": 5, "half": 0.5, "off": False, "false": 
 
 RULES = {
     "errors of an interval": ("forecasts.md", r"Fewer than (\d+) errors give no interval", intervals.FEWEST_ERRORS),
+    "origins of a back-test": ("forecasts.md", r"fewer than (\d+) origins", judging.FEWEST_ORIGINS),
+    "narrow coverage": ("forecasts.md", r"coverage below (\d+) or above", judging.COVERAGE[0]),
+    "wide coverage": ("forecasts.md", r"coverage below \d+ or above (\d+) %", judging.COVERAGE[1]),
     "level of an interval": ("forecasts.md", r"⌈([\d.]+) \(n \+ 1\)⌉", intervals.LEVEL),
     "months of smoothing": ("forecasts.md", r"fewer than (\d+) months without a gap", learned.FEWEST_MONTHS),
     # the engine's defaults, as the specification is explained

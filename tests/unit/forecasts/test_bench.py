@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kobe_platform.bench.forecasts import CITY, Trial, ages, move_rows, register_rows
+from kobe_platform.bench.forecasts import CITY, COHORT_BENCHMARK, Trial, ages, move_rows, register_rows
 from kobe_platform.forecasts.panel import Panel
 
 
@@ -47,8 +47,9 @@ def test_five_ages_of_which_one_is_hidden_are_not_summed():
         for age in range(101)
     ]
     panel = Panel.of(pl.DataFrame(rows))
-    whole = ages(panel, [Trial("last", "last_value")])
+    trials = [Trial(COHORT_BENCHMARK, "last_value")]
+    whole = ages(panel, trials)
     panel.values[1, (panel.keys["area"] == "灘区").to_numpy() & (panel.keys["age"] == 7).to_numpy()] = np.nan
-    part = ages(panel, [Trial("last", "last_value")])
+    part = ages(panel, trials)
     assert whole["rows"].to_list() == [19] and part["rows"].to_list() == [18]
     assert part["wape"].to_list() == pytest.approx([0.0])

@@ -47,3 +47,12 @@ def test_a_folder_without_the_files_is_refused(tmp_path):
     done = CliRunner().invoke(bench_app, ["forecasts", "--data", str(tmp_path)])
     assert done.exit_code != 0
     assert "forecast.data" in str(done.exception)
+
+
+def test_what_the_back_test_does_not_carry_is_withheld(report):
+    """Three years of a March are too few; by age, only the last value is worse; an index helps moves in, not out."""
+    assert {row["withheld"] for row in report["children"]} == {"origins"}
+    by_age = {row["label"] for row in report["ages"] if row["withheld"]}
+    assert by_age == {"last value"}
+    index = {row["flow"]: row["withheld"] for row in report["moves"] if row["label"] == "seasonal index, three years"}
+    assert index == {"in": None, "out": "worse"}
