@@ -51,17 +51,24 @@ class Trial:
 COHORT_BENCHMARK = "same cohort, nobody moves"
 MONTHLY_BENCHMARK = "seasonal naive"
 BENCHMARKS = (COHORT_BENCHMARK, MONTHLY_BENCHMARK)
+VARIANTS = (
+    Trial("… shrunk towards the city (500)", "cohort_change", SHRUNK),
+    Trial("… shrunk, scaled to the city", "cohort_change", replace(SHRUNK, controlled=True)),
+    Trial("… over neighbouring ages", "cohort_change", replace(COHORTS, smoothing=1)),
+    Trial("cohort-change difference by ward", "cohort_change", replace(COHORTS, variant="difference")),
+)
 CHILDREN = (
     Trial("last value", "last_value"),
     Trial(COHORT_BENCHMARK, "same_cohort"),
     Trial("cohort-change ratio by ward", "cohort_change"),
-    Trial("… shrunk towards the city (500)", "cohort_change", SHRUNK),
+    *VARIANTS,
     Trial("gradient boosting", "gradient_boosting"),
 )
 AGES = (
     Trial("last value", "last_value"),
     Trial(COHORT_BENCHMARK, "same_cohort"),
     Trial("cohort-change ratio by ward", "cohort_change"),
+    *VARIANTS,
     Trial("gradient boosting", "gradient_boosting"),
 )
 MONTHLY = (
