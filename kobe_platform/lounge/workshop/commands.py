@@ -15,6 +15,7 @@ from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
     from kobe_platform.lounge.checking import Checked
+    from kobe_platform.lounge.workshop.assembling import Plan
     from kobe_platform.lounge.workshop.site import WorkshopSite
 
 pages_app = typer.Typer(help="Pages (dashboards): write, check and see them.", no_args_is_help=True)
@@ -61,29 +62,58 @@ def _tell(checked: Checked, words: str) -> None:
 
 @pages_app.command("new")
 def new_page(
-    title: Annotated[str, typer.Argument(help="The page's title, in Japanese.")],
+    title: Annotated[str, typer.Argument(help="The page's title, in Japanese; that of the table with --from.")] = "",
     slug: Annotated[
         str, typer.Option(help="File name: small letters, digits and _. Made from the title if absent.")
     ] = "",
     owner: Annotated[str, typer.Option(help="Section that answers for the page.")] = "所管課",
     application: Annotated[str, typer.Option(help="Number of the データ利用申請書.")] = "",
     gallery: Annotated[bool, typer.Option("--gallery", help="Begin with a sample of every component.")] = False,
+    table: Annotated[str, typer.Option("--from", metavar="TABLE", help="Assemble the page of this table.")] = "",
+    area: Annotated[str, typer.Option(help="With --from: the area that the page opens with (code or name).")] = "",
+    charts: Annotated[str, typer.Option(help="With --from: of value, line, bar, table.")] = "value line bar table",
 ) -> None:
-    """Begin a page: writes pages/SLUG.md and manuals/SLUG.md, which pass every check as they are."""
+    """Begin a page: writes pages/SLUG.md and manuals/SLUG.md, which pass every check as they are.
+
+    A page over register data needs the number of its data-use application (--application); kobe pages check says so.
+    """
     from kobe_platform.errors import ConfigurationError
+    from kobe_platform.lounge.workshop.assembling import body_of
     from kobe_platform.lounge.workshop.new import write_new
 
-    dashboards = Settings().dashboards
+    settings = Settings()
+    given: dict[str, str] = {}
     try:
+        if table:
+            plan = _plan(settings, table, area, charts.replace(",", " ").split())
+            title = title or plan.table.title or table
+            given = {"body": body_of(plan), "contents": plan.table.title or table}
+        elif not title:
+            raise typer.BadParameter("a page needs a title, or --from TABLE")
         written = write_new(
-            dashboards, title, slug, owner=owner, application=application, today=date.today(), gallery=gallery
-        )
+            settings.dashboards, title, slug, owner=owner, application=application, today=date.today(),
+            gallery=gallery, **given,
+        )  # fmt: skip
     except ConfigurationError as error:
         typer.echo(f"{error.ja}\n  {error}", err=True)
         raise typer.Exit(2) from None
     for path in written:
         typer.echo(path)
     typer.echo("Next: kobe pages serve, write, then kobe pages check.", err=True)
+
+
+def _plan(settings: Settings, table: str, area: str, charts: list[str]) -> Plan:
+    """What a page of a table is made of, by the tables at hand."""
+    import polars as pl
+
+    from kobe_platform.lounge.tables import read_index
+    from kobe_platform.lounge.workshop.assembling import planned
+    from kobe_platform.lounge.workshop.tables import tables_at_hand
+
+    with tables_at_hand(settings) as (tables, _, _):
+        facts, hierarchies = read_index(tables)
+        dims = {name: pl.read_parquet(tables / f"dim_{name}.parquet") for name in hierarchies}
+    return planned(table, facts, dims, area=area, figures=charts)
 
 
 @pages_app.command("serve")

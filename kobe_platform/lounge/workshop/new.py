@@ -22,7 +22,7 @@ _SMALL = {"ャ": "ya", "ュ": "yu", "ョ": "yo", "ァ": "a", "ィ": "i", "ゥ": 
 
 _PAGE = """---
 title: {title}
-contents: [人口の推移]
+contents: [{contents}]
 category: 人口
 usage: []
 audience: staff
@@ -84,13 +84,23 @@ def _latin(kana: str) -> str:
 
 
 def write_new(
-    dashboards: Path, title: str, slug: str = "", *, owner: str, application: str, today: date, gallery: bool = False
+    dashboards: Path,
+    title: str,
+    slug: str = "",
+    *,
+    owner: str,
+    application: str,
+    today: date,
+    gallery: bool = False,
+    body: str = "",
+    contents: str = "人口の推移",
 ) -> list[Path]:
     """Write ``pages/SLUG.md`` and ``manuals/SLUG.md``; both pass every check as they are.
 
     Args:
         slug: file name; made from the title (and made unique) where empty.
         gallery: begin with a sample of every component instead of one filter and one chart.
+        body: begin with this instead; contents: what the catalogue says of it.
 
     Returns:
         The two files.
@@ -112,9 +122,9 @@ def write_new(
             ja="このファイル名は使えません。小文字の英数字と「_」で、まだ使っていない名前にしてください",
         )
     page, manual = pages / f"{slug}.md", manuals / f"{slug}.md"
-    given = {"title": title, "owner": owner, "application": application}
+    given = {"title": title, "owner": owner, "application": application, "contents": contents}
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in given.items()}
-    body = GALLERY.read_text(encoding="utf-8") if gallery else _BEGINNING
+    body = body or (GALLERY.read_text(encoding="utf-8") if gallery else _BEGINNING)
     page.write_text(_PAGE.format(**quoted, slug=slug, today=today.isoformat(), body=body), encoding="utf-8")
     manual.write_text(DRAFT, encoding="utf-8")
     return [page, manual]

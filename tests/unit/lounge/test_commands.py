@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -58,6 +59,16 @@ def test_a_new_page_compiles_as_it_is(home, city, dashboards):
     assemble(*city, dashboards, home / "releases")
     assert run(pages_app, "new", "x", "--slug", "fresh").exit_code == 2
     assert "新しい「画面」" in (home / "releases/current/sites/staff/fresh.html").read_text()
+
+
+def test_a_page_is_assembled_of_a_table_by_command(home, city, dashboards):
+    assemble(*city, dashboards, home / "releases")
+    made = run(pages_app, "new", "--from", "population_ward", "--area", "灘区", "--application", "R7-1")
+    assert made.exit_code == 0 and run(pages_app, "check").exit_code == 0
+    assert "default=28102" in Path(made.stdout.split()[0]).read_text("utf-8")
+    refused = run(pages_app, "new", "--from", "populaton_ward")
+    assert refused.exit_code == 2 and "population_ward" in refused.stderr
+    assert run(pages_app, "new").exit_code == 2
 
 
 def test_check_reports_file_line_and_suggestion(home, city, dashboards):

@@ -1,0 +1,197 @@
+"""Assembles the body of a page from choices: a published table, the area that it opens with, kinds of figures.
+
+The table's own hierarchies say what a figure needs: a dimension with a total is shown at its total where a figure does
+not break it down; one without a total becomes a choice of the reader. So no figure adds anything up.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.lounge.formats import known_units
+from kobe_platform.lounge.queries import suggest
+from kobe_platform.lounge.tables import TableFacts
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FIGURES = ("value", "line", "bar", "table")
+"""Kinds of figures: the newest figure, its course, one bar chart for each breakdown, and all as a table."""
+AREA = "area"
+_NO_TOTAL = "none"
+_DISTRICTS = """SELECT a.code AS area, a.label, CASE WHEN a.level = 2 THEN w.label ELSE '市・区' END AS 区
+FROM dim_district a LEFT JOIN dim_district w ON w.code = a.parent AND a.level = 2
+ORDER BY a.level = 2, w.sort, a.sort"""
+"""Districts below their wards, as a list of many reads best."""
+_TITLES: Mapping[str, str] = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))["dimensions"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a page is made of: the table, its dimensions with a total and without, where it opens, its figures."""
+
+    table: TableFacts
+    closed: tuple[str, ...]
+    open: tuple[str, ...]
+    area: str
+    figures: tuple[str, ...]
+
+    @property
+    def has_area(self) -> bool:
+        """Whether readers choose an area."""
+        return AREA in self.table.dimensions
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The readers' choices but the period."""
+        return ((AREA,) if self.has_area else ()) + self.open
+
+    @property
+    def measure(self) -> str:
+        """The column of figures: 人数, 世帯数 or 値."""
+        return {"人": "人数", "世帯": "世帯数", "件": "件数"}.get(self.table.unit, "値")
+
+    @property
+    def format(self) -> str:
+        """``fmt=…``, where the table has one unit that pages know."""
+        unit = self.table.unit
+        return f" fmt={'0.0' if self.table.kind == 'mean' else ''}{unit}" if unit in known_units() else ""
+
+
+def planned(
+    name: str,
+    facts: Mapping[str, TableFacts],
+    dims: Mapping[str, pl.DataFrame],
+    *,
+    area: str = "",
+    figures: Sequence[str] = FIGURES,
+) -> Plan:
+    """Choose what the page is made of.
+
+    Args:
+        name: a published table.
+        facts, dims: of all tables and hierarchies at hand.
+        area: code or label of the area that the page opens with; the whole by default.
+        figures: of :data:`FIGURES`.
+
+    Raises:
+        ConfigurationError: there is no such table, area or kind of figure, with those that there are.
+    """
+    if name not in facts:
+        raise _unknown("table", name, suggest(name, facts), f"公表表「{name}」はありません")
+    for kind in figures:
+        if kind not in FIGURES:
+            raise _unknown("charts", kind, suggest(kind, FIGURES), f"「{kind}」という種類の図はありません")
+    table = facts[name]
+    others = [dimension for dimension in table.dimensions if dimension != AREA]
+    closed = tuple(one for one in others if _has_total(dims[table.dimensions[one]]))
+    free = tuple(one for one in others if one not in closed)
+    return Plan(table, closed, free, _area(area, table, dims), tuple(figures))
+
+
+def body_of(plan: Plan) -> str:
+    """The page's queries, filters and figures as an author would write them."""
+    makers = {"value": _value, "line": _line, "bar": _bars, "table": _table}
+    figures = [makers[kind](plan) for kind in plan.figures]
+    parts = [_choices(plan), f"## {plan.table.title or plan.table.name}\n", *figures]
+    return "\n".join(part for part in parts if part)
+
+
+def _has_total(hierarchy: pl.DataFrame) -> bool:
+    roots = hierarchy.filter(hierarchy["level"] == 0)["code"].to_list()
+    return len(roots) == 1 and roots[0] != _NO_TOTAL
+
+
+def _area(wanted: str, table: TableFacts, dims: Mapping[str, pl.DataFrame]) -> str:
+    if not wanted:
+        return ""
+    hierarchy = dims[table.dimensions[AREA]] if AREA in table.dimensions else None
+    names = dict(hierarchy.select("label", "code").iter_rows()) if hierarchy is not None else {}
+    if wanted in names.values():
+        return wanted
+    if wanted not in names:
+        raise _unknown("area", wanted, suggest(wanted, names), f"地域「{wanted}」はこの表にありません")
+    return str(names[wanted])
+
+
+def _unknown(what: str, given: str, remedy: str, ja: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a page cannot be assembled of this {what}", code=f"page.{what}", at={what: given}, remedy=remedy, ja=ja
+    )
+
+
+def _fence(name: str, sql: str) -> str:
+    return f"```sql {name}\n{sql}\n```\n"
+
+
+def _choices(plan: Plan) -> str:
+    table = plan.table.name
+    fences, tags = [], []
+    if plan.has_area:
+        hierarchy = plan.table.dimensions[AREA]
+        fences.append(_fence("areas", _DISTRICTS if hierarchy == "district" else _areas(hierarchy)))
+        look = " group=区" if hierarchy == "district" else " look=buttons"
+        start = f" default={plan.area}" if plan.area else ""
+        tags.append(f'<Dropdown name=area data={{areas}} value=area label=label title="地域"{look}{start}/>')
+    for one in plan.open:
+        columns = f"{one}, {one}_label AS label, {one}_sort AS place"
+        fences.append(_fence(f"choices_{one}", f"SELECT DISTINCT {columns} FROM {table} ORDER BY place"))
+        title = _TITLES.get(one, one)
+        tags.append(f'<Dropdown name={one} data={{choices_{one}}} value={one} label=label title="{title}"/>')
+    fences.append(_fence("periods", f"SELECT DISTINCT period FROM {table} ORDER BY period"))
+    tags.append('<Period name=period data={periods} value=period title="期間"/>')
+    return "\n".join([*fences, "<Filters>", *tags, "</Filters>\n"])
+
+
+def _areas(hierarchy: str) -> str:
+    return f"SELECT code AS area, label FROM dim_{hierarchy} ORDER BY sort"
+
+
+def _query(plan: Plan, name: str, broken: Sequence[str] = ()) -> str:
+    """A fence with the breakdowns ``broken`` at their finest, all others at their totals."""
+    labels = [f"{one}_label AS {_TITLES.get(one, one)}" for one in broken]
+    columns = ["period", *plan.filters, *labels, f"value AS {plan.measure}", "status"]
+    conditions = [f"{one}_leaf" if one in broken else f"{one}_level = 0" for one in plan.closed]
+    where = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
+    order = ", ".join(["period", *(f"{one}_sort" for one in broken)])
+    return _fence(name, f"SELECT {', '.join(columns)} FROM {plan.table.name}{where}\nORDER BY {order}")
+
+
+def _attributes(plan: Plan, title: str, *, period: bool) -> str:
+    names = " ".join([*plan.filters, *(["period"] if period else [])])
+    return (f' filter="{names}"' if names else "") + f' title="{title}"{plan.format}'
+
+
+def _value(plan: Plan) -> str:
+    """The figure of the period; the query of the course serves it too."""
+    told = _attributes(plan, plan.table.title, period=True)
+    return f"{_query(plan, 'course')}\n<BigValue data={{course}} value={plan.measure} date=period{told}/>\n"
+
+
+def _line(plan: Plan) -> str:
+    query = "" if "value" in plan.figures else _query(plan, "course") + "\n"
+    title = _attributes(plan, f"{plan.table.title}の推移", period=False)
+    return f"{query}<LineChart data={{course}} x=period y={plan.measure}{title}/>\n"
+
+
+def _bars(plan: Plan) -> str:
+    parts = []
+    for one in plan.closed:
+        word = _TITLES.get(one, one)
+        title = _attributes(plan, f"{word}の内訳", period=True)
+        parts.append(_query(plan, f"by_{one}", [one]))
+        parts.append(f"<BarChart data={{by_{one}}} x={word} y={plan.measure}{title} horizontal/>\n")
+    return "\n".join(parts)
+
+
+def _table(plan: Plan) -> str:
+    words = [*(_TITLES.get(one, one) for one in plan.closed), plan.measure]
+    title = _attributes(plan, f"{plan.table.title}の表", period=True).removesuffix(plan.format)
+    form = f' fmt="{plan.measure}:{plan.format.removeprefix(" fmt=")}"' if plan.format else ""
+    shown = f'<DataTable data={{listed}} columns="{" ".join(words)}"{title}{form}/>\n'
+    return f"{_query(plan, 'listed', plan.closed)}\n{shown}"

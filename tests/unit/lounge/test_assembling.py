@@ -1,0 +1,80 @@
+"""A page of any published table is assembled from choices and passes every check; figures are those of the table."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.lounge.checking import check_folder
+from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.pages import load_page
+from kobe_platform.lounge.tables import read_index, write_tables
+from kobe_platform.lounge.workshop.assembling import FIGURES, body_of, planned
+from kobe_platform.lounge.workshop.new import write_new
+from kobe_platform.synthesis.published import published
+
+
+@pytest.fixture(scope="module")
+def at_hand(tmp_path_factory):
+    """Made-up figures of every statistic of the project: their folder, facts and hierarchies."""
+    folder = tmp_path_factory.mktemp("every") / "tables"
+    tables, dims, facts = published()
+    write_tables(folder, tables, dims, facts["tables"])
+    return folder, read_index(folder)[0], dims
+
+
+def written(dashboards, plan, slug):
+    given = {"owner": "政策課", "application": "R7-1", "today": date(2026, 1, 9)}
+    title = plan.table.title or slug
+    return write_new(dashboards, f"{slug} {title}", slug, body=body_of(plan), contents=title, **given)[0]
+
+
+def test_a_page_of_every_table_passes_every_check(dashboards, at_hand):
+    folder, facts, dims = at_hand
+    for name in facts:
+        written(dashboards, planned(name, facts, dims), name)
+    with ReleaseDatabase(folder) as database:
+        checked = check_folder(dashboards, {name: told.kind for name, told in facts.items()}, database)
+    assert checked.pages == len(facts) + 1 > 30
+    assert [str(fault) for fault in checked.faults] == []
+    assert {doubt.code for doubt in checked.doubts} == {"page.draft"}, "the manual is the author's to write"
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_each_kind_of_figure_stands_alone(dashboards, at_hand, kind):
+    folder, facts, dims = at_hand
+    path = written(dashboards, planned("population_ward", facts, dims, area="灘区", figures=[kind]), "one")
+    with ReleaseDatabase(folder) as database:
+        assert check_folder(dashboards, {"population_ward": "frequency"}, database).faults == ()
+    assert "default=28102" in path.read_text("utf-8")
+
+
+def test_a_figure_is_the_published_total_and_a_breakdown_its_leaves(dashboards, at_hand):
+    folder, facts, dims = at_hand
+    page = load_page(written(dashboards, planned("population_ward", facts, dims), "one"), dashboards)
+    with ReleaseDatabase(folder) as database:
+        rows = database.run(page.queries)
+    table = pl.read_parquet(folder / "population_ward.parquet")
+    totals = table.filter(pl.col("age") == "total", pl.col("sex") == "total")
+    found, wanted = rows["course"].select("period", "area", "人数"), totals.select("period", "area", "value")
+    assert sorted(found.rows()) == sorted(wanted.rows())
+    assert set(rows["by_sex"]["性別"]) == {"男", "女"}
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "code"),
+    [
+        ("populaton_ward", {}, "page.table"),
+        ("population_ward", {"area": "灘く"}, "page.area"),
+        ("moves_in_age_month", {"area": "灘区"}, "page.area"),
+        ("population_ward", {"figures": ["pie"]}, "page.charts"),
+    ],
+)
+def test_what_there_is_not_is_refused_with_what_there_is(at_hand, name, more, code):
+    _, facts, dims = at_hand
+    with pytest.raises(ConfigurationError) as refused:
+        planned(name, facts, dims, **more)
+    assert refused.value.code == code and refused.value.remedy
