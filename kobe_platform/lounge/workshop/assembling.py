@@ -32,7 +32,7 @@ _TITLES: Mapping[str, str] = tomllib.loads(Path(__file__).with_name("words.toml"
 
 
 @dataclass(frozen=True)
-class Plan:
+class PagePlan:
     """What a page is made of: the table, its dimensions with a total and without, where it opens, its figures."""
 
     table: TableFacts
@@ -70,7 +70,7 @@ def planned(
     *,
     area: str = "",
     figures: Sequence[str] = FIGURES,
-) -> Plan:
+) -> PagePlan:
     """Choose what the page is made of.
 
     Args:
@@ -91,10 +91,10 @@ def planned(
     others = [dimension for dimension in table.dimensions if dimension != AREA]
     closed = tuple(one for one in others if _has_total(dims[table.dimensions[one]]))
     free = tuple(one for one in others if one not in closed)
-    return Plan(table, closed, free, _area(area, table, dims), tuple(figures))
+    return PagePlan(table, closed, free, _area(area, table, dims), tuple(figures))
 
 
-def body_of(plan: Plan) -> str:
+def body_of(plan: PagePlan) -> str:
     """The page's queries, filters and figures as an author would write them."""
     makers = {"value": _value, "line": _line, "bar": _bars, "table": _table}
     figures = [makers[kind](plan) for kind in plan.figures]
@@ -129,7 +129,7 @@ def _fence(name: str, sql: str) -> str:
     return f"```sql {name}\n{sql}\n```\n"
 
 
-def _choices(plan: Plan) -> str:
+def _choices(plan: PagePlan) -> str:
     table = plan.table.name
     fences, tags = [], []
     if plan.has_area:
@@ -152,7 +152,7 @@ def _areas(hierarchy: str) -> str:
     return f"SELECT code AS area, label FROM dim_{hierarchy} ORDER BY sort"
 
 
-def _query(plan: Plan, name: str, broken: Sequence[str] = ()) -> str:
+def _query(plan: PagePlan, name: str, broken: Sequence[str] = ()) -> str:
     """A fence with the breakdowns ``broken`` at their finest, all others at their totals."""
     labels = [f"{one}_label AS {_TITLES.get(one, one)}" for one in broken]
     columns = ["period", *plan.filters, *labels, f"value AS {plan.measure}", "status"]
@@ -162,24 +162,24 @@ def _query(plan: Plan, name: str, broken: Sequence[str] = ()) -> str:
     return _fence(name, f"SELECT {', '.join(columns)} FROM {plan.table.name}{where}\nORDER BY {order}")
 
 
-def _attributes(plan: Plan, title: str, *, period: bool) -> str:
+def _attributes(plan: PagePlan, title: str, *, period: bool) -> str:
     names = " ".join([*plan.filters, *(["period"] if period else [])])
     return (f' filter="{names}"' if names else "") + f' title="{title}"{plan.format}'
 
 
-def _value(plan: Plan) -> str:
+def _value(plan: PagePlan) -> str:
     """The figure of the period; the query of the course serves it too."""
     told = _attributes(plan, plan.table.title, period=True)
     return f"{_query(plan, 'course')}\n<BigValue data={{course}} value={plan.measure} date=period{told}/>\n"
 
 
-def _line(plan: Plan) -> str:
+def _line(plan: PagePlan) -> str:
     query = "" if "value" in plan.figures else _query(plan, "course") + "\n"
     title = _attributes(plan, f"{plan.table.title}の推移", period=False)
     return f"{query}<LineChart data={{course}} x=period y={plan.measure}{title}/>\n"
 
 
-def _bars(plan: Plan) -> str:
+def _bars(plan: PagePlan) -> str:
     parts = []
     for one in plan.closed:
         word = _TITLES.get(one, one)
@@ -189,7 +189,7 @@ def _bars(plan: Plan) -> str:
     return "\n".join(parts)
 
 
-def _table(plan: Plan) -> str:
+def _table(plan: PagePlan) -> str:
     words = [*(_TITLES.get(one, one) for one in plan.closed), plan.measure]
     title = _attributes(plan, f"{plan.table.title}の表", period=True).removesuffix(plan.format)
     form = f' fmt="{plan.measure}:{plan.format.removeprefix(" fmt=")}"' if plan.format else ""

@@ -15,7 +15,7 @@ from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
     from kobe_platform.lounge.checking import Checked
-    from kobe_platform.lounge.workshop.assembling import Plan
+    from kobe_platform.lounge.workshop.assembling import PagePlan
     from kobe_platform.lounge.workshop.site import WorkshopSite
 
 pages_app = typer.Typer(help="Pages (dashboards): write, check and see them.", no_args_is_help=True)
@@ -102,7 +102,7 @@ def new_page(
     typer.echo("Next: kobe pages serve, write, then kobe pages check.", err=True)
 
 
-def _plan(settings: Settings, table: str, area: str, charts: list[str]) -> Plan:
+def _plan(settings: Settings, table: str, area: str, charts: list[str]) -> PagePlan:
     """What a page of a table is made of, by the tables at hand."""
     import polars as pl
 
