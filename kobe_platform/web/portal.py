@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kobe_platform.governance.database import open_database
 from kobe_platform.lounge.serve import HEADERS
 from kobe_platform.settings import Settings
-from kobe_platform.web import applications, audit, jobs, oidc, ondemand, signin, survey
+from kobe_platform.web import applications, audit, former, jobs, oidc, ondemand, signin, survey
 from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
@@ -68,6 +68,8 @@ ROUTES = (
     GuardedRoute("/ondemand/{name}/{month}", ondemand.ondemand_answer, ANALYSTS),
     GuardedRoute("/audit-report", audit.audit_report, only("auditor")),
     GuardedRoute("/audit-report.csv", audit.audit_file, only("auditor")),
+    GuardedRoute("/releases", former.releases_page, STAFF),
+    GuardedRoute("/r/{number}/{path:path}", former.former_site, STAFF),
     GuardedRoute("/{path:path}", lounge, STAFF),
 )
 """Every route of the portal with its rule; what is not here is not there."""

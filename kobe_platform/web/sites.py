@@ -23,8 +23,8 @@ from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import refusal
 
 _HASHED = re.compile(r"(?:^|-)[0-9A-Za-z]{8,16}\.(?:js|css|svg|json)$")
-_TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml", ".html": "text/html"}
-_SHRINKING = {*_TYPES, ".css"}
+TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml", ".html": "text/html"}
+_SHRINKING = {*TYPES, ".css"}
 MOST_BYTES = 256 * 1024 * 1024
 """Of compressed files that a server keeps in memory."""
 
@@ -126,7 +126,7 @@ def _read(site: Path, path: str) -> SiteFile | None:
     if found is None:
         return None
     kept = "private, max-age=31536000, immutable" if _HASHED.search(found.name) else "private, no-cache"
-    kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+    kind = TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
     packed = None
     if found.suffix in _SHRINKING:
         body = gzip.compress(found.read_bytes(), 6, mtime=0)

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from kobe_platform.governance.application import ACTIONS_JA, STATES_JA
 from kobe_platform.governance.schema import ROLES
+from kobe_platform.lounge.formats import period_label
 from kobe_platform.vocabulary.clock import JAPAN
 
 FOLDER = Path(__file__).resolve().parent / "html"
@@ -30,6 +31,7 @@ def _environment() -> Environment:
     )
     environment.filters["moment"] = lambda value: value.astimezone(JAPAN).strftime("%Y年%-m月%-d日 %H:%M")
     environment.filters["day"] = lambda value: f"{value.year}年{value.month}月{value.day}日"
+    environment.filters["period"] = period_label
     environment.globals.update(states=STATES_JA, actions=ACTIONS_JA, role_names=ROLES)
     return environment
 

@@ -53,3 +53,26 @@ def test_three_thousand_refusals_are_pages_that_words_narrow_and_a_file_takes_aw
     assert len(saved.value.path().read_text("utf-8-sig").splitlines()) == 11
     assert tab.violations() == [] and tab.faults == []
     tab.context.close()
+
+
+def test_a_release_is_read_by_its_address_and_draws(browser, release):
+    app = build_portal(Settings(home=release.path.parent.parent), PortalConfig())
+    app.state.portal.loopback = True
+    database = app.state.portal.database
+    clerk = add_person(database, "kitano", "北野 花子", "市民課", by="test")
+    with serving_app(app) as port:
+        tab = Visit(browser, f"http://127.0.0.1:{port}")
+        token = sessions.begin(database, clerk, "password")
+        tab.context.add_cookies([{"name": "kobe", "value": token, "url": tab.site}])
+        page = tab.open("releases")
+        assert tab.violations() == []
+        page.get_by_role("link", name="第1版").click()
+        page.wait_for_url("**/r/0001/")
+        page.goto(f"{tab.site}/r/0001/ward_population.html?area=灘区")
+        tab.wait_for("area", "28102")
+        page.locator(".lounge-canvas svg path").first.wait_for(state="attached")
+        assert page.get_by_text("第1版（").first.is_visible()
+        page.get_by_role("link", name="今の版（第1版）を見る").click()
+        page.wait_for_url("**/ward_population.html")
+        assert "/r/" not in page.url and tab.faults == []
+        tab.context.close()

@@ -38,6 +38,8 @@ EXPECTED = {
     ("/ondemand/{name}/{month}", "GET"): {"analyst", "operator"},
     ("/audit-report", "GET"): {"auditor"},
     ("/audit-report.csv", "GET"): {"auditor"},
+    ("/releases", "GET"): STAFF,
+    ("/r/{number}/{path:path}", "GET"): STAFF,
     ("/{path:path}", "GET"): STAFF,
 }
 """Who may take each route: written here a second time, by hand."""
