@@ -115,7 +115,7 @@ def _with_notice(text: str, release: Release, now: Release, path: str) -> str:
     day = datetime.fromisoformat(release.created_at).astimezone(JAPAN)
     words = f"第{int(number_of(release))}版（{day.year}年{day.month}月{day.day}日公開）の画面です。"
     link = f'<a href="/{escape(path)}">今の版（第{int(number_of(now))}版）を見る</a>'
-    notice = f'<p class="lounge-synthetic" role="note">{words}{link}　<a href="/releases">版と訂正の一覧</a></p>'
+    notice = f'<p class="lounge-synthetic" role="note">{words}{link} <a href="/releases">版と訂正の一覧</a></p>'
     return _NAVIGATION.sub("", text).replace(_CONTENT, _CONTENT + notice, 1)
 
 
