@@ -5,11 +5,13 @@ No test depends on how fast a machine is, drawn examples neither.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+os.environ["OPENPYXL_LXML"] = "False"  # as the platform reads workbooks, whoever imports the library first
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any_machine")
 HERE = Path(__file__).parent

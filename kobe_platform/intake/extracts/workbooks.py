@@ -8,6 +8,7 @@ columns, formulas without a value, cells with an error) is refused.
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 import zlib
@@ -160,6 +161,7 @@ def _check_tags(name: str, content: bytes, at: _At) -> None:
 
 def _opened(parts: Mapping[str, bytes], at: _At, *, values: bool):
     """A workbook of the parts that were checked, and of nothing else."""
+    os.environ.setdefault("OPENPYXL_LXML", "False")  # the same parser everywhere, whatever else is installed
     from openpyxl import load_workbook  # loaded where a workbook is delivered: most sources have none
 
     checked = BytesIO()
