@@ -162,7 +162,7 @@ class Jobs:
     def find(self, id: str, owner: str) -> Job | None:
         """A job of a person; None where there is none, or where it is another's."""
         path = self.folder / id
-        if not (_ID.match(id) and (path / "job.json").is_file()):
+        if not (_entered(id) and (path / "job.json").is_file()):
             return None
         found = self._read(path)
         return found if found.owner == owner else None
@@ -226,7 +226,7 @@ class Jobs:
     def _all(self) -> list[Job]:
         if not self.folder.is_dir():
             return []
-        folders = sorted(path for path in self.folder.iterdir() if _ID.match(path.name))
+        folders = sorted(path for path in self.folder.iterdir() if _entered(path.name))
         return [self._read(path) for path in folders if (path / "job.json").is_file()]
 
     def _read(self, path: Path) -> Job:
@@ -240,7 +240,7 @@ class Jobs:
             id=path.name,
             owner=str(told.get("owner", "")),
             question=_text(path / "question.toml"),
-            entered=datetime.strptime(path.name[:20], "%Y%m%d%H%M%S%f").replace(tzinfo=UTC),
+            entered=_entered(path.name) or datetime.fromtimestamp(0, UTC),
             limits=_told(Limits, told.get("limits", {})) or Limits(),
             progress=_told(JobProgress.of_record, progress),
             cancelling=cancelling,
@@ -329,4 +329,14 @@ def _told(make: Callable[..., T], told: Mapping[str, Any]) -> T | None:
     try:
         return make(**{key: told[key] for key in signature(make).parameters if key in told})
     except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _entered(id: str) -> datetime | None:
+    """When a job was entered, by its number; None of a name that is none."""
+    if not _ID.match(id):
+        return None
+    try:
+        return datetime.strptime(id[:20], "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:  # digits that are no day
         return None

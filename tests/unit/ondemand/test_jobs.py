@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,6 +244,13 @@ def test_one_unreadable_folder_stops_nobodys_jobs(file, content, jobs):
     assert [one.id for one in jobs.live()] == [job.id] and jobs.may_begin(job)
     assert all(one.outcome.code == ENDED and isinstance(one.asked, dict) for one in jobs.of("sato"))
     jobs.cancel(job)
+
+
+def test_a_folder_whose_number_is_no_day_is_no_job(jobs):
+    entered = jobs.enter("sato", BY_WARD, Limits(), lambda *_: 0)
+    odd = "99999999999999999999" + entered.id[20:]
+    shutil.copytree(jobs.folder / entered.id, jobs.folder / odd)
+    assert [job.id for job in jobs.of("sato")] == [entered.id] and jobs.find(odd, "sato") is None
 
 
 def test_no_press_kills_a_process_that_may_be_recording(jobs, monkeypatch):

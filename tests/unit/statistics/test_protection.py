@@ -26,6 +26,7 @@ def flows():
     return cells, protect_group(GROUPS["flows/month"], cells, AREAS, period="2025-07")
 
 
+@pytest.mark.slow
 def test_no_small_count_is_published_and_no_unknown_has_a_row(stocks, flows):
     for _, result in (stocks, flows):
         for name, table in result.tables.items():
@@ -35,6 +36,7 @@ def test_no_small_count_is_published_and_no_unknown_has_a_row(stocks, flows):
                 assert not codes.str.contains("unknown").any()
 
 
+@pytest.mark.slow
 def test_published_totals_add_up(stocks, flows):
     for _, result in (stocks, flows):
         for name, table in result.tables.items():
@@ -51,6 +53,7 @@ def test_a_wrong_total_is_found():
     assert [found.difference for found in totals_hold(statistic, wrong, AREAS)] == [-1]
 
 
+@pytest.mark.slow
 def test_the_subtraction_attack_on_the_unknown_finds_crowds_only(stocks):
     """Ward less its districts, for every published line: nobody, or at least k."""
     table = stocks[1].tables["population_district"]
@@ -91,6 +94,7 @@ def test_the_same_cells_give_the_same_bytes(stocks):
     assert all(again.tables[name].equals(result.tables[name]) for name in result.tables)
 
 
+@pytest.mark.slow
 def test_nothing_comes_back_when_the_audit_is_not_satisfied(flows, monkeypatch):
     real = room.protect
 
