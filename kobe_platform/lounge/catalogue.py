@@ -85,8 +85,8 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
         'placeholder="例：垂水区 人口、ベトナム、こうれいか">'
         '<p class="lounge-count" role="status" aria-live="polite"></p></div>'
     )
-    facets = _facet("category", "分類", [(c, categories[c]) for c in CATEGORIES if categories[c]], len(listed))
-    facets += _facet("usage", "目的", [(u, usages[u]) for u in USAGES if usages[u]], 0)
+    facets = _facet("category", "分類", [(c, categories[c]) for c in CATEGORIES], len(listed))
+    facets += _facet("usage", "目的", [(u, usages[u]) for u in USAGES], 0)
     facets += (
         '<div role="group" aria-label="しぼり込み"><span>しぼり込み</span>'
         '<button type="button" data-only="favourite" aria-pressed="false">★ お気に入り <b>0</b></button>'
@@ -159,13 +159,12 @@ def related_html(page: Page, shown: Sequence[Page]) -> str:
 
 
 def _facet(name: str, title: str, counts: Sequence[tuple[str, int]], total: int) -> str:
-    if not counts:
-        return ""
+    """Buttons of one kind with their counts; one without a page stands there too, and cannot be chosen."""
     everything = (
         f'<button type="button" data-{name}="" aria-pressed="true">すべて <b>{total}</b></button>' if total else ""
     )
     buttons = "".join(
-        f'<button type="button" data-{name}="{escape(word)}" aria-pressed="false">'
+        f'<button type="button" data-{name}="{escape(word)}" aria-pressed="false"{"" if count else " disabled"}>'
         f"{escape(word)} <b>{count}</b></button>"
         for word, count in counts
     )

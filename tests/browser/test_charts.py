@@ -72,6 +72,7 @@ FROM population_ward WHERE age = 'total' AND sex = 'total' AND period = '2025-12
 <AreaChart data={wards} x=区 y=外国人 series=国籍 title="面" fmt=人/>
 <AreaChart data={hiding} x=区 y=外国人 series=国籍 title="どこにも秘匿" fmt=人/>
 <LineChart data={people} x=period y=人口 title="元号" axis=和暦 fmt=人/>
+<LineChart data={people} x=period y=人口 title="零から" base=zero fmt=人/>
 <LineChart data={series} x=period y=外国人 series=国籍 title="多くの系列" fmt=人/>
 <BarChart data={whole} x=区 y=外国人 series=国籍 normalize=外国人計 title="構成比" fmt=人/>
 <LineChart data={each} x=period y=人口 filter=area title="区ごと" fmt=人>
@@ -118,6 +119,15 @@ def wards_with_a_hidden_part(made) -> int:
 
 def figure(tab: Visit, title: str):
     return tab.page.locator("figure", has=tab.page.locator("figcaption", has_text=title))
+
+
+CUT = "〜 0から始まらない目盛り"
+
+
+def test_an_axis_that_does_not_begin_at_zero_says_so(drawn):
+    assert figure(drawn, "元号").locator("svg text").all_text_contents().count(CUT) == 1
+    for title in ("零から", "積み上げ", "面"):
+        assert CUT not in figure(drawn, title).first.locator("svg text").all_text_contents(), title
 
 
 PALE = "f => [...f.querySelectorAll('svg path')].filter(p => p.getAttribute('fill-opacity') === '0.45').length"

@@ -145,10 +145,43 @@ def test_the_address_restores_the_choices(visit, release):
     assert page.locator("#c1 .lounge-figure").inner_text() == expected_population(release, "28102", "2025-08")
 
 
-def test_an_address_with_nonsense_shows_the_default(visit):
-    visit.open("ward_population.html?area=<script>&period=1900-01")
+def test_an_address_with_nonsense_shows_the_default_and_says_so(visit):
+    page = visit.open("ward_population.html?area=<script>&period=1900-01")
     assert visit.shown() == {"area": "28100", "period": "2025-12"}
+    told = page.locator(".lounge-stale").inner_text()
+    assert "「<script>」は、このページの「区」にありません" in told and "「1900-01」" in told
+    assert "「2025年12月」を表示しています" in told
+    page.get_by_role("radio", name="灘区", exact=True).check()
+    visit.wait_for("area", "28102")
+    assert page.locator(".lounge-stale").count() == 0
     assert visit.faults == []
+
+
+def test_back_and_forward_undo_and_redo_choices(visit):
+    page = visit.open("ward_population.html")
+    page.get_by_role("radio", name="灘区", exact=True).check()
+    visit.wait_for("area", "28102")
+    page.get_by_label("年月", exact=True).select_option("2025-08")
+    visit.wait_for("period", "2025-08")
+    page.go_back()
+    visit.wait_for("period", "2025-12")
+    assert visit.shown() == {"area": "28102", "period": "2025-12"}
+    page.go_back()
+    visit.wait_for("area", "28100")
+    page.go_forward()
+    visit.wait_for("area", "28102")
+    assert page.get_by_role("radio", name="灘区", exact=True).is_checked()
+    assert visit.faults == []
+
+
+def test_a_dragged_slider_is_one_step_back(visit):
+    page = visit.open("index.html")
+    slider = page.get_by_label("年月（スライダー）")
+    for _ in range(4):
+        slider.press("ArrowLeft")
+    visit.wait_for("period", "2025-08")
+    page.go_back()
+    visit.wait_for("period", "2025-12")
 
 
 def test_a_period_moves_by_select_slider_and_steps(visit):

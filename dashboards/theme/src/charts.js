@@ -34,6 +34,9 @@ const NO_STACK = 'どの時点・区分にも秘匿した値（X）があるた�
 const ALL_HIDDEN = 'この条件の値は、すべて秘匿（X）です。グラフは描けません。';
 const SHARE = { unit: '%', digits: 1 };
 
+/** Above an axis that does not begin at zero; drawn, so that saved pictures have it too. */
+const CUT = { name: '〜 0から始まらない目盛り', nameGap: 6, nameTextStyle: { align: 'left', color: MUTED, fontSize: 11 } };
+
 const drawable = (value) => (typeof value === 'number' ? value : null);
 
 /** A chart in its figure; `show` redraws it for a matrix. */
@@ -62,7 +65,14 @@ export class Chart {
     if (still) this.chart.resize();
     const option = this.option(record, rows, { width: this.chart.getWidth(), height: this.chart.getHeight() });
     this.chart.setOption(still ? { ...option, animation: false } : option, true);
+    if (this.cut()) this.chart.setOption({ yAxis: CUT });
     if (still) this.chart.getZr().flush();
+  }
+
+  /** Whether the axis of figures begins above zero: then a small change looks large, and the chart says so. */
+  cut() {
+    const axis = this.chart.getModel().getComponent('yAxis', 0)?.axis;
+    return axis?.type === 'value' && axis.scale.getExtent()[0] > 0;
   }
 
   /** Words in place of the chart, where there are any; its place is given back when there are none. */
@@ -117,7 +127,8 @@ function frame(component, record, rows, drawn, width) {
   const names = drawn.names.filter(Boolean);
   const upright = component.opts.horizontal ? 'y' : 'x';
   const above = component.opts.lines?.some((one) => one[upright] !== undefined) ? 12 : 0; // names of upright lines
-  const top = 16 + above + (names.length > 1 ? 24 * legendLines(names, width) : 0);
+  const free = component.kind === 'LineChart' && !component.opts.zero ? 8 : 0; // words above an axis that is cut
+  const top = 16 + above + free + (names.length > 1 ? 24 * legendLines(names, width) : 0);
   const icon = component.kind === 'LineChart' ? {} : { icon: 'roundRect' };
   return {
     animation: !CALM,

@@ -1,6 +1,9 @@
 // The readers' choices: controls, and the URL that carries them (?area=西区&period=2025-07).
 import { element } from './dom.js';
 
+const LONGEST = 40; // characters of a link's word that are repeated
+const SAME_MOVE = 1000; // milliseconds in which further moves of one control (a slider that is dragged) are one step back
+
 /** The state of a page's filters; `onChange(names)` is called with what changed. */
 export class Filters {
   constructor(specs, onChange) {
@@ -12,6 +15,7 @@ export class Filters {
       this.controls.set(spec.name, control);
       control.onInput = (value) => this.set(spec.name, value);
     }
+    this.stale = new Stale(document.querySelector('[data-filter]'));
     this.state = this.asked();
     for (const [name, control] of this.controls) control.show(this.state[name], this.state[control.spec.parent]);
     addEventListener('popstate', () => this.restore());
@@ -20,7 +24,10 @@ export class Filters {
   set(name, value) {
     if (this.state[name] === value) return;
     this.take({ ...this.state, [name]: value });
-    history.replaceState(null, '', this.address());
+    this.stale.tell([]);
+    const again = this.moved?.name === name && performance.now() - this.moved.at < SAME_MOVE;
+    history[again ? 'replaceState' : 'pushState'](null, '', this.address());
+    this.moved = { name, at: performance.now() };
   }
 
   /** Show other choices; a choice that does not stand under its upper one gives way to the first that does. */
@@ -40,14 +47,16 @@ export class Filters {
   /** What the address asks for. A lower choice alone brings its upper one with it. */
   asked() {
     const query = new URLSearchParams(location.search);
-    const given = {};
+    const [given, lost] = [{}, []];
     for (const [name, control] of [...this.controls].reverse()) {
       given[name] = control.asked(query) ?? given[name];
+      if (given[name] === undefined && query.get(name)) lost.push([control, query.get(name)]);
       const upper = control.spec.under?.[given[name]];
       if (upper !== undefined) given[control.spec.parent] = upper;
     }
     const state = {};
     for (const [name, control] of this.controls) state[name] = control.within(given[name] ?? control.spec.default, state[control.spec.parent]);
+    this.stale.tell(lost.map(([control, word]) => [word, control.title, control.label(state[control.spec.name])]));
     return state;
   }
 
@@ -59,6 +68,7 @@ export class Filters {
 
   /** Follow the address after back or forward. */
   restore() {
+    this.moved = undefined;
     this.take(this.asked());
   }
 
@@ -79,9 +89,26 @@ export class Filters {
   }
 }
 
+/** Says of a link what it asks for and this page does not have, and what is shown instead. */
+class Stale {
+  constructor(first) {
+    this.place = first?.closest('.lounge-filters') ?? first;
+  }
+
+  /** Of each choice the word of the link, the control's title and the label that is shown; nothing takes the words away. */
+  tell(lost) {
+    this.root?.remove();
+    if (!lost.length || !this.place) return;
+    const lines = lost.map(([word, title, shown]) => element('p', {}, `リンクの「${word.slice(0, LONGEST)}」は、このページの「${title}」にありません。「${shown}」を表示しています。`));
+    this.root = element('div', { class: 'lounge-stale', role: 'status' }, ...lines);
+    this.place.before(this.root);
+  }
+}
+
 class Control {
   constructor(root, spec) {
     this.root = root;
+    this.title = root.querySelector('label, legend')?.textContent.trim() ?? '';
     this.spec = spec;
     this.select = root.querySelector('select');
     this.options = this.select

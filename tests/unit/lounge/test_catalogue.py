@@ -17,7 +17,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.catalogue import catalogue_html, entry, fold, new_pages, newest_html, related_html
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.formats import Format
-from kobe_platform.lounge.pages import load_pages
+from kobe_platform.lounge.pages import CATEGORIES, load_pages
 from kobe_platform.lounge.tables import write_tables
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
@@ -121,6 +121,13 @@ def test_every_card_says_what_a_reader_chooses_by():
     ):
         assert words in html
     assert "まだありません" in catalogue_html(pages_of("2026-01-09"), {})
+
+
+def test_every_category_stands_there_and_one_without_a_page_cannot_be_chosen():
+    html = catalogue_html(pages_of(None), {})
+    for category in CATEGORIES:
+        button = html.split(f'data-category="{category}"')[1].split(">")[0]
+        assert (" disabled" in button) == (category != "人口"), category
 
 
 def test_related_pages_are_named_only_to_those_who_may_see_them():
