@@ -42,6 +42,8 @@ class PageNotice:
 
 SURVEY = "survey"
 """Name of the page that stands for the portal server's form in a copy of the site."""
+EDITIONS = "releases"
+"""Name of the page that stands in a copy of the site where the portal server has its list of releases (版と訂正)."""
 FORM = f"/{SURVEY}"
 
 
@@ -149,6 +151,12 @@ def survey_page(links: Links) -> str:
         address = escape(_mailto(links.mail, ""))
         told = f'この配信では、回答をメールで受け付けます。<a href="{address}">{escape(links.mail)} に送る</a>'
     return f"---\ntitle: アンケート\n---\n\n# アンケート\n\n{told}\n\n[データラウンジに戻る](index.md)\n"
+
+
+def editions_page() -> str:
+    """``releases.html`` as Markdown for readers of a copy; the portal server answers that address with its list."""
+    told = "この配信では、版の一覧と過去の版を表示できません。職員ポータルの画面で見られます。"
+    return f"---\ntitle: 版と訂正\n---\n\n# 版と訂正\n\n{told}\n\n[データラウンジに戻る](index.md)\n"
 
 
 def _survey(address: str, slug: str) -> str:

@@ -28,8 +28,10 @@ from kobe_platform.lounge.catalogue import (
 from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.notices import (
+    EDITIONS,
     SURVEY,
     Links,
+    editions_page,
     links_html,
     load_links,
     load_notices,
@@ -161,9 +163,10 @@ def compile_site(
     inserts = _inserts(pages, latest, dashboards, links)
     compiled = compile_pages(pages, tables, work, data, basis=basis, inserts=inserts, bodies=bodies)
     titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in pages}
-    survey = survey_page(links)
-    if survey and SURVEY not in latest:
-        (work / f"{SURVEY}.md").write_text(survey, encoding="utf-8")
+    for name, text in ((SURVEY, survey_page(links)), (EDITIONS, editions_page())):
+        place = work / f"{name}.md"
+        if text and name not in latest and not (place.is_file() and place.read_text("utf-8") == text):
+            place.write_text(text, encoding="utf-8")
     listed = [entry(p, c, titles[p.slug], latest[p.slug]) for p, c in zip(pages, compiled, strict=True)]
     write_catalogue(listed, work)
     texts = {str(one["slug"]): str(one["text"]) for one in listed}

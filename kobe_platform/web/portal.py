@@ -69,6 +69,7 @@ ROUTES = (
     GuardedRoute("/audit-report", audit.audit_report, only("auditor")),
     GuardedRoute("/audit-report.csv", audit.audit_file, only("auditor")),
     GuardedRoute("/releases", former.releases_page, STAFF),
+    GuardedRoute("/releases.html", former.releases_page, STAFF),
     GuardedRoute("/r/{number}/{path:path}", former.former_site, STAFF),
     GuardedRoute("/{path:path}", lounge, STAFF),
 )

@@ -74,5 +74,8 @@ def test_a_release_is_read_by_its_address_and_draws(browser, release):
         assert page.get_by_text("第1版（").first.is_visible()
         page.get_by_role("link", name="今の版（第1版）を見る").click()
         page.wait_for_url("**/ward_population.html")
-        assert "/r/" not in page.url and tab.faults == []
+        assert "/r/" not in page.url
+        page.get_by_role("link", name="第1版", exact=True).click()
+        page.wait_for_url("**/releases.html")
+        assert page.get_by_role("heading", name="版と訂正").is_visible() and tab.faults == []
         tab.context.close()

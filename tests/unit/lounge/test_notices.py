@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.lounge.notices import SHOWN, Links, links_html, load_links, load_notices, notices_html, survey_page
+from kobe_platform.lounge.notices import (
+    SHOWN,
+    Links,
+    editions_page,
+    links_html,
+    load_links,
+    load_notices,
+    notices_html,
+    survey_page,
+)
 from tests.unit.lounge.conftest import PROJECT
 
 
@@ -58,6 +67,10 @@ def test_a_copy_without_the_portal_server_has_a_page_where_its_form_would_be():
     assert "mailto:toukei@example.lg.jp?subject=" in survey_page(Links("/survey", mail="toukei@example.lg.jp"))
     assert "mailto" not in survey_page(Links("/survey"))
     assert survey_page(Links("toukei@example.lg.jp")) == ""
+
+
+def test_a_copy_says_where_the_list_of_releases_is():
+    assert "職員ポータルの画面で見られます" in editions_page() and "# 版と訂正" in editions_page()
 
 
 def test_what_is_not_configured_is_not_shown():

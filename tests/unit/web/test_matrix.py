@@ -39,6 +39,7 @@ EXPECTED = {
     ("/audit-report", "GET"): {"auditor"},
     ("/audit-report.csv", "GET"): {"auditor"},
     ("/releases", "GET"): STAFF,
+    ("/releases.html", "GET"): STAFF,
     ("/r/{number}/{path:path}", "GET"): STAFF,
     ("/{path:path}", "GET"): STAFF,
 }
