@@ -39,6 +39,16 @@ SELECT period, value AS 人口, status FROM population_ward
 WHERE age = 'total' AND sex = 'total' AND area = '28100' ORDER BY period
 ```
 
+```sql losses
+SELECT period, -value AS 減, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' AND area = '28100' ORDER BY period
+```
+
+```sql still
+SELECT period, -700 - (row_number() OVER (ORDER BY period)) % 2 AS 減, status FROM population_ward
+WHERE age = 'total' AND sex = 'total' AND area = '28100' ORDER BY period
+```
+
 ```sql hiding
 SELECT area_label AS 区, nationality_label AS 国籍, value AS 外国人, status FROM foreigners_nationality_ward
 WHERE area_leaf AND period = '2025-12' AND nationality_leaf AND area IN (
@@ -73,6 +83,8 @@ FROM population_ward WHERE age = 'total' AND sex = 'total' AND period = '2025-12
 <AreaChart data={hiding} x=区 y=外国人 series=国籍 title="どこにも秘匿" fmt=人/>
 <LineChart data={people} x=period y=人口 title="元号" axis=和暦 fmt=人/>
 <LineChart data={people} x=period y=人口 title="零から" base=zero fmt=人/>
+<LineChart data={losses} x=period y=減 title="減るだけ" fmt=人/>
+<LineChart data={still} x=period y=減 title="ほぼ同じ減" fmt=人/>
 <LineChart data={series} x=period y=外国人 series=国籍 title="多くの系列" fmt=人/>
 <BarChart data={whole} x=区 y=外国人 series=国籍 normalize=外国人計 title="構成比" fmt=人/>
 <LineChart data={each} x=period y=人口 filter=area title="区ごと" fmt=人>
@@ -125,7 +137,8 @@ CUT = "〜 0から始まらない目盛り"
 
 
 def test_an_axis_that_does_not_begin_at_zero_says_so(drawn):
-    assert figure(drawn, "元号").locator("svg text").all_text_contents().count(CUT) == 1
+    for title in ("元号", "減るだけ", "ほぼ同じ減"):
+        assert figure(drawn, title).locator("svg text").all_text_contents().count(CUT) == 1, title
     for title in ("零から", "積み上げ", "面"):
         assert CUT not in figure(drawn, title).first.locator("svg text").all_text_contents(), title
 

@@ -69,10 +69,12 @@ export class Chart {
     if (still) this.chart.getZr().flush();
   }
 
-  /** Whether the axis of figures begins above zero: then a small change looks large, and the chart says so. */
+  /** Whether zero is not on the axis of figures: then a small change looks large, and the chart says so. */
   cut() {
     const axis = this.chart.getModel().getComponent('yAxis', 0)?.axis;
-    return axis?.type === 'value' && axis.scale.getExtent()[0] > 0;
+    if (axis?.type !== 'value') return false;
+    const [low, high] = axis.scale.getExtent();
+    return low > 0 || high < 0;
   }
 
   /** Words in place of the chart, where there are any; its place is given back when there are none. */
@@ -198,7 +200,8 @@ function levelRange(rows, digits) {
   const [low, high, step] = [Math.min(...known), Math.max(...known), 10 ** -digits];
   if (!known.length || high - low >= 4 * step) return {};
   const round = (value) => Number(value.toFixed(digits));
-  return { min: Math.max(0, round(low - 5 * step)), max: round(high + 5 * step) };
+  const [min, max] = [round(low - 5 * step), round(high + 5 * step)];
+  return { min: low >= 0 ? Math.max(0, min) : min, max: high <= 0 ? Math.min(0, max) : max };
 }
 
 function lines(component, record, rows, narrow, size, drawn) {
