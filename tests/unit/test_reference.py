@@ -170,6 +170,7 @@ def test_the_kind_of_a_relation_is_its_table_and_refused_as_a_key(tmp_path):
         load_relations(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_site_builds_and_a_broken_link_ends_the_build(tmp_path, monkeypatch):
     """Also in a process where MkDocs had been told to be quiet, as dashboards do: what is not logged is not counted."""
     logging.getLogger("mkdocs").setLevel(logging.ERROR)

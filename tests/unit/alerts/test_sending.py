@@ -125,6 +125,7 @@ def _deliver(home, ids, start) -> None:
     deliver([notice(id) for id in ids], load_alerts(alerts_file(home)), home)
 
 
+@pytest.mark.slow
 def test_of_two_processes_at_once_one_sends(configured):
     with hook_server() as hook:
         _, home = configured(webhook=hook.port, more="")

@@ -267,6 +267,7 @@ def test_a_disk_that_takes_a_part_of_an_entry_leaves_none_of_it(log, monkeypatch
     assert log.verify().entries == 7
 
 
+@pytest.mark.slow
 def test_a_writer_killed_among_others_does_not_break_the_chain(tmp_path):
     path = tmp_path / "key_use.jsonl"
     KeyLog(path, SECRET).begin("p")

@@ -62,6 +62,7 @@ def hidden_residents(seed: int) -> int:
     return people.filter(pl.col("status") == "suppressed").height
 
 
+@pytest.mark.slow
 def test_what_varies_unseen_moves_with_a_cell_and_no_total_is_hidden_for_it(monkeypatch):
     """The rule broken: where sums and differences stand still, only hidden residents leave room for households."""
     assert hidden_residents(ONLY_AT_ONCE) == 0

@@ -94,6 +94,7 @@ def test_methods_are_not_mixed_within_a_population_nor_tied_by_relations():
         Spec(tables=(apart, rounded), relations=(tie,))
 
 
+@pytest.mark.slow
 def test_populations_with_different_methods_are_audited_each_by_its_own():
     tables = [
         {"name": "t", "dimensions": ["area"], **ROUNDED},

@@ -85,18 +85,21 @@ def check(spec, frames, trees, start=None):
     return tables
 
 
+@pytest.mark.slow
 @CHECKED
 @given(small_problems())
 def test_no_interval_is_narrower_than_the_width(problem):
     check(*problem)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(small_problems(linked=True))
 def test_no_interval_is_narrower_in_linked_tables(problem):
     check(*problem)
 
 
+@pytest.mark.slow
 @CHECKED
 @given(small_problems(zeros="hidden"))
 def test_no_interval_is_narrower_where_zeros_are_hidden_too(problem):
@@ -215,6 +218,7 @@ def test_what_is_protected_after_a_former_release_is_safe_with_it(problem, data)
 AGES = {"a": (0, 4), "b": (5, 14), "c": (15, 15)}
 
 
+@pytest.mark.slow
 @CHECKED
 @given(small_problems(), st.data())
 def test_with_means_the_auditor_refuses_exactly_what_the_oracle_finds_narrow(problem, data):

@@ -226,6 +226,7 @@ def test_the_auditor_says_what_is_wrong(name):
     assert found(name) == CASES[name][2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room, line, instead, name", MUTANTS)
 def test_a_rule_broken_on_purpose_is_missed(room, line, instead, name, monkeypatch):
     mutate(room, line, instead, monkeypatch)

@@ -37,6 +37,7 @@ def test_published_tables_are_accepted_as_fixed_ones(seed):
         assert again[name].filter(pl.col("status") == "suppressed").drop("value").equals(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", OPEN_BY_LITTLE[:5])
 def test_a_margin_of_published_tables_is_accepted_beside_them(seed):
     spec, cells = problem(seed)

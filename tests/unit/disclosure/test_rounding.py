@@ -33,6 +33,7 @@ def cells_of(counts):
 TABLE = Table(name="t", dimensions=["area", "sex"])
 
 
+@pytest.mark.slow
 @CHECKED
 @given(st.lists(st.integers(0, 30), min_size=6, max_size=6), st.integers(2, 10))
 def test_every_figure_is_a_neighbouring_multiple_and_totals_add_up(counts, base):

@@ -27,6 +27,7 @@ def tanaka(database):
     return person
 
 
+@pytest.mark.slow
 def test_a_person_has_what_was_given_and_loses_all_of_it_at_once(database, tanaka):
     assert tanaka.audiences == {"staff", "policy"} and tanaka.roles == {"analyst"}
     token = sessions.begin(database, tanaka, "password")
@@ -63,6 +64,7 @@ def test_parallel_guesses_are_all_counted(database, tanaka):
     assert check_password(database, "tanaka", SECRET, NOW) is None
 
 
+@pytest.mark.slow
 def test_unknown_locked_and_wrong_cost_one_hash_each(database, tanaka, monkeypatch):
     counted = []
     real = passwords._matches
@@ -81,12 +83,14 @@ def test_passwords_and_tokens_are_stored_as_hashes_only(database, tanaka):
     assert SECRET not in told and token not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weak", ["short", "tanaka-tanaka-tanaka"])
 def test_weak_passwords_are_refused(weak, database, tanaka):
     with pytest.raises(GovernanceError, match=r"\[people\.password\]"):
         set_password(database, "tanaka", weak, by="test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("since_seen", "since_begun", "alive"),
     [
@@ -110,6 +114,7 @@ def test_signing_out_ends_the_session_and_no_other(database, tanaka):
     assert sessions.find(database, first) is None and sessions.find(database, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("login", ["", "a b", "x" * 65, "../x", "名前", "-a"])
 def test_logins_are_plain(login, database):
     with pytest.raises(GovernanceError, match=r"\[people\.login\]"):

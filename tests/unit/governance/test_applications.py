@@ -119,6 +119,7 @@ def _brought_to(state, database, staff):
     return book.withdraw(database, staff["tanaka"], app.number, app.version) if state == "withdrawn" else app
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ALLOWED)
 def test_exactly_the_allowed_moves_are_possible(state, database, staff):
     moves = {
@@ -150,6 +151,7 @@ def test_two_editors_do_not_overwrite_each_other(database, staff):
         book.edit(database, staff["tanaka"], app.number, DRAFT, app.version)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_out", [{"title": " "}, {"sources": ()}, {"pages": ()}, {"last": date(2026, 3, 31)}])
 def test_an_incomplete_application_is_refused(left_out, database, staff):
     with refused("incomplete"):
@@ -180,6 +182,7 @@ def test_expiry_is_recorded_once(database, staff):
 USE = Use("ward_population", "R8-0001", "staff", frozenset({"resident_register"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("use", "day", "reason"),
     [

@@ -57,6 +57,7 @@ def everything(engine):
 # ── an account, its roles and its password ───────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_an_account_is_registered_with_its_roles_and_its_password(database):
     person = register(database, "Tanaka", "田中", "政策課", **RIGHTS, password=SECRET, by="test")
     assert person.roles == {"operator"} and check_password(database, "tanaka", SECRET) == person
@@ -78,6 +79,7 @@ def test_a_registration_that_is_killed_leaves_what_was_there_before(table, numbe
     assert everything(database) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "weak", ["", "short", "tanaka-tanaka-tanaka", "\udc83" * 20], ids=["none", "short", "the login", "no text"]
 )

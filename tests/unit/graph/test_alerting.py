@@ -72,6 +72,7 @@ def test_without_a_settings_file_nothing_is_sent_and_the_tick_says_so(place, eph
     assert not (place.root / "alerts").exists()
 
 
+@pytest.mark.slow
 def test_what_waits_for_a_person_is_told_once_and_again_when_it_comes_back(place, ephemeral, received):
     got, url = received
     configure(place, url)
@@ -95,6 +96,7 @@ def test_what_waits_for_a_person_is_told_once_and_again_when_it_comes_back(place
     assert len(got) == 2 and [notice["kind"] for notice in got[1]["notices"]] == ["held"]
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_told_by_its_job_and_id(place, ephemeral, received, definitions):
     got, url = received
     configure(place, url)

@@ -172,6 +172,7 @@ def test_what_hides_protected_persons_is_part_of_a_columns_lineage():
     assert {("resident_movements", "protection"), ("resident_register", "protection")} < named
 
 
+@pytest.mark.slow
 def test_the_described_columns_are_those_of_the_partitions(partitions):
     for name, partition in partitions[0].items():
         assert types(columns_of(dg.AssetKey(name.split("/")))) == dict(partition.columns), name

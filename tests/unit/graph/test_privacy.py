@@ -54,6 +54,7 @@ def fails_behind_the_engines_own_error():
         raise DeliveryRejected("a row is wrong", code="x.y", at={"line": 7}, remedy="send it again") from error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [fails_in_polars, fails_with_a_key_error, fails_behind_the_engines_own_error])
 @pytest.mark.parametrize("inside_the_border", [True, False])
 def test_a_failing_step_leaves_no_value_under_the_home(body, inside_the_border, instance, tmp_path, capfd):
@@ -107,6 +108,7 @@ def test_the_border_keeps_the_description_in_the_event_log(instance):
     assert "[x.y]" in failure.step_failure_data.user_failure_data.description
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("returned", [pl.DataFrame({"name": [CANARY]}), CANARY, {"a": 1}])
 def test_an_object_returned_from_an_asset_is_refused_and_not_written(returned, instance, tmp_path):
     @dg.asset

@@ -85,6 +85,7 @@ def launched(ephemeral, definitions, request, status):
     return ephemeral.create_run_for_job(job, tags=dict(request.tags), status=status)
 
 
+@pytest.mark.slow
 def test_an_empty_inbox_is_skipped_with_a_reason_and_nothing_is_released_over_nothing(tick):
     for name in SENSORS:
         data = tick(name)
@@ -144,6 +145,7 @@ def test_work_that_never_gets_done_is_left_to_a_person(tick, place, ephemeral, d
     assert not data.run_requests and "kobe status" in data.skip_message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING])
 def test_a_delivery_that_is_queued_or_starting_is_not_requested_again(tick, place, ephemeral, definitions, status):
     deliver(place.inbox, "town_districts", "2025-07")
@@ -159,6 +161,7 @@ def test_a_delivery_under_way_in_another_process_is_not_requested_again(tick, pl
     assert tick().run_requests
 
 
+@pytest.mark.slow
 def test_the_daemon_requests_nothing_while_another_process_runs_the_plan(tick, place, monkeypatch):
     deliver(place.inbox, "town_districts", "2025-07")
     with Leases(place.root).holding(TICKER):
@@ -184,6 +187,7 @@ def test_a_changed_definition_file_asks_for_a_reload(tick, place, monkeypatch):
     assert not data.run_requests and "Reload" in data.skip_message
 
 
+@pytest.mark.slow
 def test_a_tick_asks_for_a_bounded_number_of_runs(tick, place):
     for year in range(2011, 2019):
         for month in range(1, 13):

@@ -46,6 +46,7 @@ def test_an_age_is_attained_at_the_end_of_the_day_before_the_birthday(tmp_path, 
     assert age_of(tmp_path, contracts, month, birth_date=born, **FOREIGN) == (age, "day")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("born", "unknown", "expected"),
     [
@@ -88,6 +89,7 @@ def register_raw(path, contracts):
     return taken(path, contracts[REGISTER], [person(9)]).frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("since", "band"),
     [

@@ -124,6 +124,7 @@ def test_four_digits_are_a_serial_only_where_the_contract_says_that_they_occur()
     assert read("0000", ODD)[:3] == (None, None, None)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dates(date(1868, 10, 23), date(2035, 12, 31)))
 def test_an_era_date_is_the_western_date_of_its_day(day):

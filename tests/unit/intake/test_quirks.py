@@ -233,6 +233,7 @@ def test_rows_that_do_not_count_are_accounted_for(make_inbox, quirk, source):
     assert_accounted(facts)
 
 
+@pytest.mark.slow
 def test_a_jump_in_rows_waits_for_an_operator(make_inbox):
     inbox = inbox_with(make_inbox, "row_count_jump", REGISTER)
     former = inbox.abstract(REGISTER, "2025-07").frame.height

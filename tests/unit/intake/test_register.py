@@ -58,6 +58,7 @@ HOUSEHOLDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "relationships"),
     [

@@ -30,6 +30,7 @@ def expected(rows) -> Counter:
     return Counter({tuple(key): n for *key, n in rows if n})
 
 
+@pytest.mark.slow
 def test_population_by_ward_sex_age_and_kind(city):
     register, _, truth = city
     counted = Counter()

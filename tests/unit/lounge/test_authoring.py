@@ -157,6 +157,7 @@ def test_the_gallery_shows_every_component_and_passes_every_check(dashboards, ta
     compile_page(page, tables, tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "key", "told"),
     [

@@ -26,6 +26,7 @@ def run(app, *arguments):
     return CliRunner().invoke(app, list(arguments))
 
 
+@pytest.mark.slow
 def test_releases_are_listed_shown_and_rolled_back(home, city, dashboards):
     releases = home / "releases"
     first = assemble(*city, dashboards, releases)

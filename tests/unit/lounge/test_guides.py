@@ -99,6 +99,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inside", "code", "remedy"), FAULTS)
 def test_a_line_or_note_that_the_chart_cannot_hold_is_refused(write_page, tables, tmp_path, inside, code, remedy):
     folder = write_page(line(inside))

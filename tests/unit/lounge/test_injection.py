@@ -138,6 +138,7 @@ def test_front_matter_with_markup_is_refused(write_page, text):
     assert caught.value.code == "page.front_matter"
 
 
+@pytest.mark.slow
 def test_other_front_matter_stays_text(city, write_page, tmp_path):
     folder = write_page(BODY)
     texts = [text for text in EVIL if "<" not in text]

@@ -115,6 +115,7 @@ def compiled(folder, tables, out):
     return text, spec
 
 
+@pytest.mark.slow
 def test_every_place_of_a_page_that_prints_such_a_year_names_its_months(write_page, half_years, tmp_path):
     text, spec = compiled(write_page(PAGE), half_years[0], tmp_path / "out")
     assert '<option value="2025" selected>2025年（7〜12月）</option>' in text

@@ -134,6 +134,7 @@ def test_an_inspection_sees_the_finished_release_and_can_refuse_it(build):
     assert current(build.releases).id == former.id
 
 
+@pytest.mark.slow
 def test_rollback_stays_until_the_content_changes(build):
     first, second = build(), build(shift=1)
     assert rollback(build.releases).id == first.id

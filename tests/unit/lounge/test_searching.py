@@ -69,12 +69,14 @@ def test_areas_and_labels_stand_with_their_readings_once(indexes):
     assert (chart["title"], chart["filters"]) == ("男女別の推移", ["area"])
 
 
+@pytest.mark.slow
 def test_the_index_holds_words_and_numbers_of_words_but_no_figure(indexes, city):
     figures = {str(value) for value in city[0]["population_ward"]["value"].drop_nulls() if value > 999}
     told = json.dumps(indexes["policy"], ensure_ascii=False)
     assert figures and not any(figure in told for figure in figures if figure not in ("28100",))
 
 
+@pytest.mark.slow
 def test_synonyms_that_no_page_has_are_left_out(indexes):
     words = load_words()
     assert len(indexes["staff"]["synonyms"]) < len(words.groups)

@@ -277,6 +277,7 @@ def test_the_workshop_shows_one_audience_where_asked(workshop, write_page):
     assert "極秘の画面" not in (workshop.out / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_check_exits_with_the_number_of_faults_told(write_page, monkeypatch, tmp_path):
     monkeypatch.setenv("KOBE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KOBE_DASHBOARDS", str(write_page(FAULTY)))

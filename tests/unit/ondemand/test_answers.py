@@ -69,6 +69,7 @@ def test_without_the_record_the_second_answer_would_tell(desk, analyst, monkeypa
     }
 
 
+@pytest.mark.slow
 def test_an_answer_is_a_release_that_later_publications_respect(desk, analyst, statistics, store):
     """A table that is published later, of the same people, may not tell what the answer hid."""
     desk.ask(analyst, question("ward", "age5", "sex"))
@@ -118,6 +119,7 @@ def test_what_cannot_be_protected_is_refused_without_saying_where(desk, analyst,
     assert set(event.detail) == {"code", "month", "measure", "dimensions", "filters"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["exact", "undecided", "ring"])
 def test_an_audit_that_found_something_or_left_it_out_is_refused_and_not_recorded(rule, desk, analyst, monkeypatch):
     report = AuditReport((Finding(rule, "asked", {}, "why"),), {"cells": 1, "hidden": 0}, 0.0)

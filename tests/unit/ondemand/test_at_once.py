@@ -53,6 +53,7 @@ def held(desk, asked) -> bool:
     return desk.store.current(PartitionId("answers", asked.statistic.name, MONTH)) is not None
 
 
+@pytest.mark.slow
 def test_another_is_answered_while_one_is_worked_out_and_both_are_safe(desk, analyst, other, statistics, meanwhile):
     """The second overtakes the first, which is worked out again beside it."""
     turns = meanwhile(lambda turn: turn == 1 and desk.ask(other, question("ward", "age5")))

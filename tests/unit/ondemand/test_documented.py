@@ -26,6 +26,7 @@ def documented() -> list[dict]:
     return [question for question in found if "measure" in question]
 
 
+@pytest.mark.slow
 def test_the_documented_question_is_answered(city):
     desk, analyst = city
     (question,) = documented()

@@ -209,6 +209,7 @@ def test_folders_of_jobs_that_ended_are_removed_after_some_days(jobs):
     jobs.cancel(running)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", sorted(UNCOUNTED))
 def test_what_tells_of_the_data_alone_costs_nothing(code, desk, analyst):
     note(desk.governance, analyst.login, ACTION, outcome="refused", detail={"code": code})
@@ -224,6 +225,7 @@ def test_a_month_that_is_not_ready_costs_nothing(desk, analyst, statistics):
     assert refusal.value.code in UNCOUNTED and desk.asked_by(analyst.login) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "content"),
     [

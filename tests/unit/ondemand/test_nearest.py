@@ -116,6 +116,7 @@ def test_published_figures_that_an_answer_would_make_narrow_are_kept_open(desk, 
     assert given.table.height and doubts == [{}, {"population": [("28101", "female")]}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["undecided", "ring", "contradiction"])
 def test_what_protection_cannot_mend_is_not_tried_again(desk, analyst, monkeypatch, rule):
     doubts = narrow_at_first(monkeypatch, Finding(rule, "population", {"area": "28101", "sex": "female"}, "why"))
@@ -191,6 +192,7 @@ def test_an_answer_is_worked_out_again_beside_what_came_meanwhile(desk, analyst,
     assert len(seen) == 2 and "answer_meanwhile" not in seen[0] and "answer_meanwhile" in seen[1]
 
 
+@pytest.mark.slow
 def test_a_release_that_fixed_tables_show_as_it_was_is_not_attacked_twice(desk, analyst, monkeypatch):
     """Every answer stands in the record too; one that shows something else, or more, stays part of the attack."""
     seen, original = [], answers.audit

@@ -48,6 +48,7 @@ def test_an_answer_that_leaves_the_former_out_would_tell(desk, analyst, statisti
     assert not everything_is_safe(desk, list(statistics.values()))
 
 
+@pytest.mark.slow
 def test_ten_years_of_age_in_the_record_bind_five_in_a_later_table(desk, analyst, statistics, store):
     """The record ties an answer to finer levels: its figures contradict a later table that does not sum to them."""
     finer = {**statistics, "fine": statistic("fine", area="ward", age="age5", sex="sex")}

@@ -173,6 +173,7 @@ def test_after_any_history_the_plan_comes_to_its_end_where_a_clean_run_would_hav
     assert (world.releases[-1:] or [{}])[0] == (reference.releases[-1:] or [{}])[0]
 
 
+@pytest.mark.slow
 @LONG
 @given(st.lists(events, max_size=14))
 def test_whatever_is_wrong_the_plan_never_asks_for_the_same_work_twice_and_publishes_nothing_over_nothing(happenings):

@@ -65,6 +65,7 @@ def test_a_failure_says_why_and_of_which_inputs_and_code(failures):
     assert files(failures)[0].stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_its_attempt_as_lost(failures, tmp_path):
     for times in (1, 2):
         command = [sys.executable, "-c", BEGIN, str(tmp_path), STEP, INPUTS]

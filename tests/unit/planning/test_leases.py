@@ -107,6 +107,7 @@ def test_the_owner_of_an_earlier_boot_or_another_machine_is_not_this_process():
     assert not Owner("another host", owner.pid, owner.boot, owner.since, NAME).mine
 
 
+@pytest.mark.slow
 def test_who_waits_is_told_the_owner_and_gets_the_lock_when_it_is_free(tmp_path):
     seen: list[Owner | None] = []
     with holder(tmp_path) as process:
@@ -174,6 +175,7 @@ def test_a_lock_whose_file_was_taken_away_while_it_was_opened_is_not_taken_for_h
         assert Leases(tmp_path).owner(NAME).mine
 
 
+@pytest.mark.slow
 def test_sweeping_takes_away_what_dead_processes_left_and_nothing_that_is_held(tmp_path):
     leases = Leases(tmp_path)
     with holder(tmp_path, "take_in:resident_register:2025-07"), leases.holding(NAME):

@@ -94,6 +94,7 @@ def test_the_movements_of_the_city_meet_what_follows_from_their_contract(movemen
     assert {"event_id.be_unique", "reason.be_in_set", "reason.not_be_null"} <= set(names(movements.suite))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_CARE)
 def test_every_expectation_on_a_new_source_fails_when_it_is_broken(care, name):
     frame = broken(care.frame, name, suite_of(CARE)[name])

@@ -129,6 +129,7 @@ def test_sources_that_read_each_other_are_compared(tmp_path, name, old, new, pla
     assert str(caught.value.at["place"]).endswith(place)
 
 
+@pytest.mark.slow
 def test_the_trial_carries_rows_to_the_end(citys):
     for contract in (*citys.values(), load_contract(CARE), load_contract(TRAINING)):
         made = trial.carried_through(contract, citys)
@@ -141,6 +142,7 @@ def test_a_protected_class_without_households_looks_them_up_in_the_companion(tmp
     trial.try_contract(contract, {**citys, contract.name: contract})
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,

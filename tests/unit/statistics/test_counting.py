@@ -63,6 +63,7 @@ def test_the_unknown_of_every_line_are_none_or_at_least_k_or_the_whole_line(rows
             assert bare.height == 0, (statistic.name, column)
 
 
+@pytest.mark.slow
 def test_ward_and_city_totals_are_those_of_the_register():
     frame = register()
     cells = stocks(frame).cells
@@ -72,6 +73,7 @@ def test_ward_and_city_totals_are_those_of_the_register():
     assert cells["households_size_ward"]["households"].sum() == frame["is_representative"].sum()
 
 
+@pytest.mark.slow
 def test_districts_leave_out_only_the_unknown_and_their_cover():
     frame = register(unknown=0.002)
     computed = stocks(frame)
@@ -92,6 +94,7 @@ def test_without_anything_unknown_nobody_is_covered_and_every_cell_is_exact():
     assert joined.null_count().sum_horizontal().item() == 0
 
 
+@pytest.mark.slow
 def test_the_cover_is_stable_when_few_people_change():
     """Whoever compares two months must not see a cover that was drawn anew."""
     frame = register(unknown=0.002)
@@ -112,6 +115,7 @@ def test_a_district_of_fewer_than_seven_households_men_or_women_is_not_shown_apa
     assert count(cells["population_ward"], area="28101") == rest.vstack(men).filter(pl.col("ward") == "28101").height
 
 
+@pytest.mark.slow
 def test_every_statistic_computes_over_the_lake_and_only_with_the_columns_that_it_names():
     frames = {"resident_register": register(), "resident_movements": movements()}
     for members in GROUPS.values():

@@ -109,6 +109,7 @@ def test_whatever_loads_runs_and_counts_what_duckdb_counts(tmp_path_factory, dra
     assert results[0][0].equals(results[1][0]) and results[0][2].equals(results[1][2])
 
 
+@pytest.mark.slow
 @QUICK
 @given(statistics(), st.randoms(use_true_random=False))
 def test_a_damaged_statistic_is_refused_at_a_place_of_its_file_or_still_runs(tmp_path_factory, drawn, random):
@@ -248,6 +249,7 @@ WHERE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sql", "rule", "place", "advice"), REFUSED, ids=lambda value: str(value)[:40])
 def test_a_select_that_is_no_count_is_refused_with_its_place_and_what_to_write(tmp_path, sql, rule, place, advice):
     with pytest.raises(ConfigurationError) as refusal:
@@ -383,6 +385,7 @@ PUBLIC = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "rule"),
     [

@@ -111,6 +111,7 @@ def test_a_quirk_of_the_file_changes_its_bytes_and_the_manifest_describes_them(p
     assert manifest["files"][0]["bytes"] == len(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quirk", OF_MANIFESTS, ids=lambda q: q.name)
 def test_a_quirk_of_the_manifest_leaves_the_file_alone(planted, quirk):
     clean, dirty, _ = planted(quirk)
@@ -150,6 +151,7 @@ def _decodes(raw: bytes, encoding: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pattern", "day"),
     [

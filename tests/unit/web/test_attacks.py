@@ -225,6 +225,7 @@ def test_the_header_is_off_by_default(app):
     )
 
 
+@pytest.mark.slow
 def test_guessing_is_slowed_and_told_alike(app):
     give_password(app, "clerk")
     told = {sign_in(visitor(app), login, "wrong-wrong-wrong").text for login in ("clerk", "nobody-known", "removed")}
@@ -237,6 +238,7 @@ def test_guessing_is_slowed_and_told_alike(app):
     assert [throttle.admits("a", t) for t in (0, 1, 2, 60.5, 61.5)] == [True, True, False, True, True]
 
 
+@pytest.mark.slow
 def test_unknown_names_take_as_long_as_known_ones(app):
     give_password(app, "clerk")
     database = app.state.portal.database

@@ -50,6 +50,7 @@ def parameters(job: str, **more) -> dict:
 # -- routes --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_route_of_dagster_that_takes_a_parameter_has_a_rule(dagster):
     patterns = [getattr(route, "path", "") for route in routes_of(dagster)]
     assert {"/graphql", "/logs/{path:path}", "/notebook"} <= set(patterns)
@@ -76,6 +77,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", KINDS)
 @pytest.mark.parametrize("place", PLACES)
 def test_dagsters_pages_open_to_whom_they_should(place, who, app):
@@ -92,6 +94,7 @@ def test_dagsters_pages_open_to_whom_they_should(place, who, app):
         assert answer.headers["location"].startswith("/sign-in")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", KINDS)
 @pytest.mark.parametrize("place", ["materialization", "check", "observation"])
 def test_nobody_reports_events_from_outside(place, who, app):
@@ -124,6 +127,7 @@ DISGUISES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", DISGUISES)
 @pytest.mark.parametrize("who", ["operator", "auditor"])
 def test_addresses_that_routers_differ_about_are_refused_at_the_door(place, who, app):
@@ -211,6 +215,7 @@ def test_mutations_by_role(name, role):
             examined(query, person(role), kinds=("mutation",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", sorted(INSIDE))
 @pytest.mark.parametrize("job", [ON_DEMAND, "everything_else"])
 def test_launches_by_role_and_the_run_carries_who_launched_it(who, job, app, dagster):
@@ -298,6 +303,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HOSTILE)
 def test_an_analyst_gets_nothing_by_tricks(case, app):
     answer = visitor(app, "analyst").post(f"{PREFIX}/graphql", json=HOSTILE[case], headers={"origin": ORIGIN})

@@ -94,12 +94,14 @@ def test_what_a_reader_writes_stays_text_in_the_question():
     assert set(told) == {"month", "measure", "application", "dimensions", "filters"} and told["measure"] == "\\"
 
 
+@pytest.mark.slow
 def test_the_desk_is_a_process_of_its_own_that_says_what_is_wrong(app):
     """The real one: there are no keys in this installation."""
     answer = post(app, visitor(app, "analyst"), "/ondemand", {"month": "2025-07", "measure": "residents"})
     assert answer.status_code == 422 and 'role="alert"' in answer.text
 
 
+@pytest.mark.slow
 def test_the_months_questions_are_listed(app):
     database = app.state.portal.database
     detail = {"month": "2025-07", "measure": "residents", "dimensions": ["ward"], "filters": {}}

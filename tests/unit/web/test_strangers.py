@@ -43,6 +43,7 @@ def test_who_is_removed_is_told_nothing_more_however_silent(build, dagster, monk
     assert closed.value.code == 1008
 
 
+@pytest.mark.slow
 def test_limits_are_of_readers_and_not_of_the_proxy_before(build):
     app = registered(build(forwarded={"peers": ["10.0.0.0/8"]}, sign_in={"attempts": 2}))
     proxy = visitor(app, client="10.0.0.1")
