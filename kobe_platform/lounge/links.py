@@ -21,7 +21,7 @@ from markdown.treeprocessors import Treeprocessor
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.headers import manual_html
-from kobe_platform.lounge.notices import EDITIONS, SURVEY
+from kobe_platform.lounge.notices import OF_THE_PORTAL
 from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.tags import LINK, Node, Text, Value
 
@@ -112,7 +112,7 @@ def _fault(target: str, slug: str, read: Mapping[str, PageLinks], *, picture: bo
     other = slug if not path else page_of(path)
     if other is None or (picture and path):
         return f"a link leads to a file that the site has not: {path}", _nearest(path, _files(read)), _JA["file"]
-    if other not in read and other not in (SURVEY, EDITIONS):
+    if other not in read and other not in OF_THE_PORTAL:
         return f"a link leads to a page that is not there: {path}", _nearest(path, _files(read)), _JA["page"]
     if anchor and other in read and not read[other].has(unquote(anchor)):
         remedy = _nearest(unquote(anchor), sorted(read[other].places))

@@ -44,6 +44,8 @@ SURVEY = "survey"
 """Name of the page that stands for the portal server's form in a copy of the site."""
 EDITIONS = "releases"
 """Name of the page that stands in a copy of the site where the portal server has its list of releases (版と訂正)."""
+OF_THE_PORTAL = (SURVEY, EDITIONS)
+"""Pages of a site that the portal server answers itself."""
 FORM = f"/{SURVEY}"
 
 

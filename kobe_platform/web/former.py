@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.changes import TableChange, changes
+from kobe_platform.lounge.notices import OF_THE_PORTAL
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import Release, current, releases_of
 from kobe_platform.lounge.serve import inside
@@ -25,8 +26,6 @@ from kobe_platform.web.sites import TYPES, site_of
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page, refusal
 
-OF_THE_PORTAL = ("survey.html", "releases.html")
-"""Pages of a site that the portal answers itself."""
 SHOWN = 24
 """Releases that the list tells."""
 _OF_A_PAGE = re.compile(r"^(?:data/)?([a-z][a-z0-9_]*)(?:\.html$|/)")
@@ -51,8 +50,8 @@ async def former_site(request: Request) -> Response:
     portal: Portal = request.app.state.portal
     person = request.state.session.person
     number, path = request.path_params["number"], request.path_params["path"].lstrip("/") or "index.html"
-    if path in OF_THE_PORTAL:
-        return RedirectResponse(f"/{path.removesuffix('.html')}", 303)
+    if (name := path.removesuffix(".html")) in OF_THE_PORTAL:
+        return RedirectResponse(f"/{name}", 303)
     answer = await run_in_threadpool(_answer, portal, person, number, path)
     return answer or refusal(request, NO_SUCH_EDITION, 404)
 

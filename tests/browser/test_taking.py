@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from pptx import Presentation
 
+from tests.browser.test_charts import CUT
+
 NATIONS = "国籍・地域別"
 
 
@@ -146,3 +148,26 @@ def test_what_writes_files_is_no_part_of_the_first_load(visit):
     assert not [url for url in loaded if "/slides-" in url or "/workbook-" in url or "/vector-" in url]
     first = sum(size for url, size in loaded.items() if url.endswith((".js", ".css")))
     assert 100_000 < first <= 300 * 1024, "as compressed on the way"
+
+
+WRITES = """() => {
+  window.written = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+    window.written.push(text);
+    return write.call(this, text, ...place);
+  };
+}"""
+
+
+def test_saved_pictures_say_that_zero_is_not_on_their_axis(visit):
+    page = visit.open("ward_population.html")
+    figure = page.locator("figure", has=page.locator("figcaption", has_text="人口の推移")).first
+    figure.scroll_into_view_if_needed()
+    figure.locator("svg text", has_text=CUT).wait_for(state="attached")
+    path, _ = taken(page, figure, "ほかの形式", "SVG")
+    assert CUT in path.read_text("utf-8")
+    page.evaluate(WRITES)
+    with page.expect_download():
+        figure.get_by_role("button", name="画像で保存").click()
+    assert CUT in page.evaluate("window.written")

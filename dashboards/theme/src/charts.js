@@ -34,8 +34,17 @@ const NO_STACK = 'どの時点・区分にも秘匿した値（X）があるた�
 const ALL_HIDDEN = 'この条件の値は、すべて秘匿（X）です。グラフは描けません。';
 const SHARE = { unit: '%', digits: 1 };
 
-/** Above an axis that does not begin at zero; drawn, so that saved pictures have it too. */
+/** Above an axis that zero is not on: there a small change looks large. */
 const CUT = { name: '〜 0から始まらない目盛り', nameGap: 6, nameTextStyle: { align: 'left', color: MUTED, fontSize: 11 } };
+
+/** Draw an option, on the screen and for saved pictures alike; an axis without zero says so. */
+export function draw(chart, option) {
+  chart.setOption(option, true);
+  const axis = chart.getModel().getComponent('yAxis', 0)?.axis;
+  if (axis?.type !== 'value') return;
+  const [low, high] = axis.scale.getExtent();
+  if (low > 0 || high < 0) chart.setOption({ yAxis: CUT });
+}
 
 const drawable = (value) => (typeof value === 'number' ? value : null);
 
@@ -64,17 +73,8 @@ export class Chart {
     if (this.without(undrawn(this.component, record, rows))) return;
     if (still) this.chart.resize();
     const option = this.option(record, rows, { width: this.chart.getWidth(), height: this.chart.getHeight() });
-    this.chart.setOption(still ? { ...option, animation: false } : option, true);
-    if (this.cut()) this.chart.setOption({ yAxis: CUT });
+    draw(this.chart, still ? { ...option, animation: false } : option);
     if (still) this.chart.getZr().flush();
-  }
-
-  /** Whether zero is not on the axis of figures: then a small change looks large, and the chart says so. */
-  cut() {
-    const axis = this.chart.getModel().getComponent('yAxis', 0)?.axis;
-    if (axis?.type !== 'value') return false;
-    const [low, high] = axis.scale.getExtent();
-    return low > 0 || high < 0;
   }
 
   /** Words in place of the chart, where there are any; its place is given back when there are none. */

@@ -1,13 +1,14 @@
 // A chart on a canvas instead of SVG: loaded when somebody saves a picture.
 import { init, use } from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
+import { draw } from './charts.js';
 
 use([CanvasRenderer]);
 
 /** A canvas with a chart, twice as fine as the screen. */
 export function canvasOf(option, width, height) {
   const chart = init(document.createElement('div'), null, { renderer: 'canvas', width, height });
-  chart.setOption({ ...option, animation: false });
+  draw(chart, { ...option, animation: false });
   const canvas = chart.renderToCanvas({ pixelRatio: 2, backgroundColor: '#fff' });
   chart.dispose();
   return canvas;

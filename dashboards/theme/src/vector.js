@@ -1,5 +1,6 @@
 // A chart as a drawing of its own (SVG) with title, choices, source and what 「X」 means. Loaded on demand.
 import { init } from 'echarts/core';
+import { draw } from './charts.js';
 import { citation, ruleOf } from './citing.js';
 import { contentOf, hasHidden } from './content.js';
 
@@ -10,7 +11,7 @@ export async function vectorOf(view, told) {
   const chart = await view.ready();
   const place = document.createElement('div');
   const drawing = init(place, null, { renderer: 'svg', width: WIDTH, height: HEIGHT });
-  drawing.setOption({ ...chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT }), animation: false });
+  draw(drawing, { ...chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT }), animation: false });
   drawing.getZr().flush();
   const drawn = place.querySelector('svg');
   drawn.setAttribute('y', HEAD);

@@ -13,7 +13,7 @@ from kobe_platform.lounge.coherence import check_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.links import check_links
-from kobe_platform.lounge.notices import EDITIONS, SURVEY
+from kobe_platform.lounge.notices import OF_THE_PORTAL
 from kobe_platform.lounge.pages import PORTAL, Page, arrange, load_page
 from kobe_platform.lounge.site import compile_site, lay_front_end, pages_for, render
 
@@ -110,7 +110,7 @@ class WorkshopSite:
         work = self.scratch / "work"
         names = lay_front_end(self.dashboards, work)
         for path in work.glob("*.md"):
-            if path.stem not in pages and path.stem not in (SURVEY, EDITIONS):
+            if path.stem not in pages and path.stem not in OF_THE_PORTAL:
                 path.unlink()
         bodies = Bodies(self.scratch / "bodies")
         try:
