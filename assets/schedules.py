@@ -1,4 +1,4 @@
-"""Defines what runs by the clock: verifying partitions, and destroying rows at the end of their retention."""
+"""Defines what runs by the clock: verifying partitions, destroying rows past their retention, pruning releases."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,9 +9,10 @@ from kobe_platform.contracts import Contract
 from kobe_platform.errors import CustodyError
 from kobe_platform.governance.retention import due_for_destruction
 from kobe_platform.lake.maintenance import destroy_all
+from kobe_platform.lounge.pruning import prune
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic
-from resources import Lake
+from resources import Lake, Releases
 
 
 @dg.op(name="verify_lake", description="全区画の復号・署名検証", pool="month")
@@ -65,9 +66,17 @@ def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[st
                     ja="確かめられない区画があります",
                 )
 
+    @dg.op(name="prune_releases", description="古い版の画面と表の廃棄(記録は残す)")
+    def prune_releases(context: dg.OpExecutionContext, releases: Releases) -> None:
+        with border(job="retention"):
+            if releases.keep is not None:
+                for name in prune(releases.path, releases.keep):
+                    context.log.info(f"{name}: pruned")
+
     @dg.job(name="retention", description="保存期間の過ぎたデータの廃棄", tags={"kobe/purpose": "destruction"})
     def retention() -> None:
         destroy_due()
+        prune_releases()
 
     return dg.ScheduleDefinition(
         job=retention,
@@ -75,5 +84,5 @@ def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[st
         cron_schedule="30 3 * * *",
         execution_timezone="Asia/Tokyo",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="毎夜3時30分に、役目を終えた原データと、保存期間の過ぎたデータを廃棄する。",
+        description="毎夜3時30分に、役目を終えた原データと、保存期間の過ぎたデータと、残す数を超えた版を廃棄する。",
     )

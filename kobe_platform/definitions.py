@@ -117,6 +117,7 @@ def installation_resources(settings: Settings) -> dict[str, object]:
             root=str(settings.releases),
             staging=str(settings.root / "staging"),
             dashboards_path=str(settings.dashboards),
+            keep=settings.keep_releases,
         ),
         "governance": Governance(url=settings.governance),
         "planning": Observer(settings),

@@ -19,11 +19,13 @@ class Releases(dg.ConfigurableResource):
         root: directory of releases; ``current`` in it names the one in force.
         staging: scratch for compiling pages: published tables only.
         dashboards_path: pages, theme and site configuration.
+        keep: releases that the nightly job leaves with their pages and tables; all, where it is None.
     """
 
     root: str = Field(description="公開の版のフォルダー。current が公開中の版を指す")
     staging: str = Field(description="ページを組み立てる作業場所(公表表だけを置く)")
     dashboards_path: str = Field(description="ページ・体裁・サイト設定のフォルダー")
+    keep: int | None = Field(None, description="画面と表を残す版の数。空ならすべて残す")
 
     @property
     def path(self) -> Path:

@@ -38,14 +38,17 @@ def list_releases(as_json: AsJson = False) -> None:
     now = current(releases)
     known = releases_of(releases)
     if as_json:
-        rows = [{"id": r.id, "created_at": r.created_at, "current": bool(now and r.id == now.id)} for r in known]
+        rows = [
+            {"id": r.id, "created_at": r.created_at, "current": bool(now and r.id == now.id), "pruned_at": r.pruned_at}
+            for r in known
+        ]
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
     for release in known:
         mark = "*" if now and release.id == now.id else " "
-        typer.echo(
-            f"{mark} {release.id}  {release.created_at}  {len(release.tables)} tables  {len(release.pages)} pages"
-        )
+        rest = f"  pruned {release.pruned_at[:10]}" if release.pruned_at else ""
+        told = f"{len(release.tables)} tables  {len(release.pages)} pages"
+        typer.echo(f"{mark} {release.id}  {release.created_at}  {told}{rest}")
     if not known:
         typer.echo("no release yet")
 
@@ -88,6 +91,24 @@ def roll_back(release_id: Annotated[str, typer.Argument(help="Default: the one b
     with reported():
         release = rollback(Settings().releases, release_id or None)
     typer.echo(f"{release.id} is in force")
+
+
+@release_app.command("prune")
+def prune_releases(
+    keep: Annotated[int | None, typer.Option(help="Releases that stay whole. Default: KOBE_KEEP_RELEASES.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take away the pages and tables of old releases; their records, and newer releases than the one in force, stay."""
+    from kobe_platform.lounge.pruning import prune
+
+    settings = Settings()
+    keep = settings.keep_releases if keep is None else keep
+    if keep is None:
+        raise typer.BadParameter("say how many stay, or set KOBE_KEEP_RELEASES", param_hint="--keep")
+    with reported():
+        pruned = prune(settings.releases, keep)
+    lines = [*(f"{name} pruned" for name in pruned), f"{len(pruned)} releases pruned"]
+    typer.echo(json.dumps({"pruned": pruned}) if as_json else "\n".join(lines))
 
 
 @site_app.callback()

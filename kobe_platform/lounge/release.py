@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.custody.durable import write_private
+from kobe_platform.custody.durable import locked, write_private
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience, load_audiences
 from kobe_platform.lounge.bodies import Bodies
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 CURRENT = "current"
 RECORD = "release.json"
 INPUTS = "inputs.json"
+LOCK = ".switching"
+"""File whose lock keeps going back to a release and pruning it apart."""
 HELD = "held"
 """Names the newest release at the last rollback: an unchanged build does not put it back in force."""
 JAPAN = timezone(timedelta(hours=9))
@@ -53,6 +55,7 @@ class Release:
         sites: site → slugs of its pages.
         audiences: audience → the site that it is served (one of its own only where it sees other pages).
         files: file under ``path`` → SHA-256.
+        pruned_at: when its pages and tables were taken away and this record alone stayed; empty while they are there.
     """
 
     id: str
@@ -65,6 +68,7 @@ class Release:
     facts: Mapping[str, Any]
     files: Mapping[str, str] = field(repr=False, default_factory=dict)
     made: bool = False
+    pruned_at: str = ""
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -260,30 +264,37 @@ def releases_of(releases: Path) -> list[Release]:
 
 
 def rollback(releases: Path, release_id: str | None = None) -> Release:
-    """Put a former release in force: the one named, or the one before the current.
+    """Put a former release in force again: the one named, or the one before the current.
 
     Raises:
-        LoungeError: there is none such.
+        LoungeError: there is none such whose pages are still there.
     """
-    known = releases_of(releases)
-    ids = [release.id for release in known]
-    now = current(releases)
-    if release_id is None:
-        place = ids.index(now.id) if now and now.id in ids else 0
-        release_id = ids[place - 1] if place > 0 else ""
-    if release_id not in ids:
-        remedy = f"there are: {', '.join(ids) or 'none'}"
-        raise LoungeError("there is no such release to go back to", code="release.unknown", remedy=remedy)
-    (releases / HELD).write_text(ids[-1])
-    _switch(releases, release_id)
-    return known[ids.index(release_id)]
+    if not releases.is_dir():
+        raise _unknown([])
+    with locked(releases / LOCK):
+        known = [release for release in releases_of(releases) if not release.pruned_at]
+        ids = [release.id for release in known]
+        now = current(releases)
+        if release_id is None:
+            place = ids.index(now.id) if now and now.id in ids else 0
+            release_id = ids[place - 1] if place > 0 else ""
+        if release_id not in ids:
+            raise _unknown(ids)
+        (releases / HELD).write_text(ids[-1])
+        _switch(releases, release_id)
+        return known[ids.index(release_id)]
+
+
+def _unknown(ids: Collection[str]) -> LoungeError:
+    remedy = f"there are: {', '.join(ids) or 'none'}"
+    return LoungeError("there is no such release to go back to", code="release.unknown", remedy=remedy)
 
 
 def verify(release: Release) -> list[str]:
-    """Files of a release that are missing, changed or not its own."""
+    """Files of a release that are missing, changed or not its own; a pruned one has none."""
     now = _hashes(release.path)
-    names = set(now) | set(release.files)
-    return sorted(name for name in names if now.get(name) != release.files.get(name))
+    files = {} if release.pruned_at else release.files
+    return sorted(name for name in set(now) | set(files) if now.get(name) != files.get(name))
 
 
 def _content(tables: Path, dashboards: Path, facts: Mapping[str, Any]) -> str:

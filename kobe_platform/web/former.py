@@ -31,18 +31,25 @@ SHOWN = 24
 _OF_A_PAGE = re.compile(r"^(?:data/)?([a-z][a-z0-9_]*)(?:\.html$|/)")
 _NAVIGATION = re.compile(r'<nav class="(?:site-nav|lounge-related)".*?</nav>', re.DOTALL)
 _CONTENT = '<div class="lounge" id="content">'
+PRUNED = "この版の画面と表は、残す期間が過ぎたため消してあります。公開した日と表の一覧は記録に残っています。"
 NO_SUCH_EDITION = "この版は表示できません。版がないか、その画面を今は公開していません。"
 
 
 @dataclass(frozen=True)
 class Edition:
-    """One release in the list: number, day, whether it is in force, and what it changed since the one before."""
+    """One release in the list.
+
+    Attributes:
+        number: as its address has it.
+        is_pruned: its pages and tables were taken away, so nothing can be said or shown of it.
+        changes: since the release before; None where that is not known, as there is none or one of the two is pruned.
+    """
 
     number: str
     day: datetime
     in_force: bool
-    changes: tuple[TableChange, ...]
-    is_first: bool
+    is_pruned: bool
+    changes: tuple[TableChange, ...] | None
 
 
 async def former_site(request: Request) -> Response:
@@ -52,7 +59,11 @@ async def former_site(request: Request) -> Response:
     number, path = request.path_params["number"], request.path_params["path"].lstrip("/") or "index.html"
     if (name := path.removesuffix(".html")) in OF_THE_PORTAL:
         return RedirectResponse(f"/{name}", 303)
-    answer = await run_in_threadpool(_answer, portal, person, number, path)
+    known = await run_in_threadpool(_up_to_now, portal)
+    release = next((one for one in known if number_of(one) == number), None)
+    if release is not None and release.pruned_at:
+        return refusal(request, PRUNED, 410)
+    answer = await run_in_threadpool(_answer, release, known[-1], person, path) if release else None
     return answer or refusal(request, NO_SUCH_EDITION, 404)
 
 
@@ -79,13 +90,9 @@ def _pages_of(release: Release, person: Person) -> tuple[str | None, set[str]]:
     return site, set(release.sites[site]) if site else set()
 
 
-def _answer(portal: Portal, person: Person, number: str, path: str) -> Response | None:
-    known = _up_to_now(portal)
-    release = next((one for one in known if number_of(one) == number), None)
-    if release is None:
-        return None
+def _answer(release: Release, now: Release, person: Person, path: str) -> Response | None:
     site, pages = _pages_of(release, person)
-    _, seen = _pages_of(known[-1], person)
+    _, seen = _pages_of(now, person)
     if site is None or not _may_see(path, pages, seen):
         return None
     found = inside(release.path / "sites" / site, path)
@@ -95,7 +102,7 @@ def _answer(portal: Portal, person: Person, number: str, path: str) -> Response 
     kind = TYPES.get(found.suffix)
     if found.suffix != ".html":
         return FileResponse(found, media_type=kind, headers=headers)
-    text = _with_notice(found.read_text("utf-8"), release, known[-1], path)
+    text = _with_notice(found.read_text("utf-8"), release, now, path)
     return Response(text, media_type=kind, headers=headers)
 
 
@@ -129,7 +136,8 @@ def _editions(portal: Portal, person: Person) -> list[Edition]:
     tables = {table for slug in seen if slug in pages for table in pages[slug].tables}
     editions = []
     for former, release in zip([None, *known], known, strict=False):
-        told = tuple(changes(former, release, tables)) if former else ()
+        is_known = former is not None and not former.pruned_at and not release.pruned_at
+        told = tuple(changes(former, release, tables)) if former and is_known else None
         day = datetime.fromisoformat(release.created_at)
-        editions.append(Edition(number_of(release), day, release is known[-1], told, former is None))
+        editions.append(Edition(number_of(release), day, release is known[-1], bool(release.pruned_at), told))
     return editions[::-1][:SHOWN]

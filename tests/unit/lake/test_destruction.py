@@ -16,11 +16,13 @@ from kobe_platform.governance.retention import due_for_destruction
 from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.lake import PartitionId
 from kobe_platform.lake.maintenance import destroy
+from kobe_platform.lounge.release import releases_of
 from kobe_platform.reception import steps
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
 from kobe_platform.vocabulary.clock import JAPAN
-from resources import Lake
+from resources import Lake, Releases
+from tests.unit.web.conftest import write_release
 
 RAW = PartitionId("raw", "resident_register", "2025-07")
 LAKE = PartitionId("lake", "resident_register", "2025-07")
@@ -160,7 +162,11 @@ def test_rotation_leaves_destroyed_partitions_alone(store):
     assert store.rewrap(RAW.purpose) == 0
 
 
-def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store):
+@pytest.mark.parametrize(("keep", "pruned"), [(None, []), (2, ["0001-0123456789ab"])])
+def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store, tmp_path, keep, pruned):
+    for number in (1, 2, 3):
+        write_release(tmp_path / "releases", {"staff": {"index.html": ""}}, f"000{number}-0123456789ab")
+    releases = Releases(root=str(tmp_path / "releases"), staging="", dashboards_path="", keep=keep)
     store.write(RAW, ROWS)
     store.write(TOWNS, ROWS)
     store.write(LAKE, ROWS)
@@ -175,10 +181,11 @@ def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store):
     )
     with dg.DagsterInstance.ephemeral() as instance:
         job = schedule.job
-        assert job.execute_in_process(resources={"lake": lake}, instance=instance).success
+        assert job.execute_in_process(resources={"lake": lake, "releases": releases}, instance=instance).success
     assert store.current(RAW).destroyed_at and not store.current(LAKE).destroyed_at
     assert store.read(TOWNS).height == store.read(LAKE).height == 10
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert [release.id for release in releases_of(tmp_path / "releases") if release.pruned_at] == pruned
 
 
 def test_no_byte_of_the_destroyed_rows_lies_in_the_store(store):

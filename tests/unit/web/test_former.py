@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.lounge.changes import TableChange, changes
+from kobe_platform.lounge.pruning import prune
 from tests.unit.web.conftest import visitor, write_release
 
 PAGE = '<nav class="site-nav">secret page</nav><div class="lounge" id="content">{}</div>'
@@ -113,3 +114,14 @@ def test_new_corrected_and_ended_periods_are_told_apart(tmp_path):
     hidden = release(tmp_path, "hidden", a=rows(p24=None, p25=None, p26=4))
     assert changes(after, hidden, ["a"])[0].corrected == ("2024",)
     assert changes(after, hidden, []) == []
+
+
+def test_a_pruned_release_is_listed_and_says_that_it_is_gone(two, settings):
+    write_release(settings.releases, {"staff": site("next", "index", "people")}, "0004-0123456789ab")
+    assert prune(settings.releases, 2) == ["0001-0123456789ab", "0002-0123456789ab"]
+    browser = visitor(two, "clerk")
+    gone = browser.get("/r/0002/people.html")
+    assert gone.status_code == 410 and "残す期間が過ぎた" in gone.text
+    listed = browser.get("/releases").text
+    assert "第2版" in listed and "/r/0002/" not in listed and "/r/0003/" in listed
+    assert browser.get("/r/0003/people.html").status_code == 200
