@@ -38,7 +38,7 @@ refusal (docs/decisions/0032)."""
 Progress = Callable[[str, int, int], None]
 """Called with a step, its number from 1, and the number of steps."""
 NARROW = ("narrow", "exact", "residual")
-OVERTAKEN, UNREADY = "ondemand.overtaken", "ondemand.unready"
+OVERTAKEN, UNREADY, UNANSWERABLE = "ondemand.overtaken", "ondemand.unready", "ondemand.unsafe"
 UNSAFE = "公表済みの統計と合わせると推定できる値があるため、回答できません"
 
 
@@ -78,7 +78,8 @@ def answer(
     Args:
         nearer: the questions to try, in this order, where this one cannot be answered.
         progress: told of each of :data:`STEPS` when it begins.
-        refused: called when it is known that there is no answer, before any of ``nearer`` is tried.
+        refused: called when it is known that there is no answer, before any of ``nearer`` is tried; what it raises
+            ends the search for them.
 
     Raises:
         Unanswerable: the answer cannot be protected (which cell stands in its way is not told, for that would tell that
@@ -347,7 +348,7 @@ def _unanswerable(month: str, offer: Nearer | None) -> Unanswerable:
     """The refusal, with the nearest question that can be answered; the portal's desk adds its words."""
     error = Unanswerable(
         "the answer could tell hidden figures beside what is published: it is not given",
-        code="ondemand.unsafe",
+        code=UNANSWERABLE,
         at={"month": month},
         remedy="ask for coarser dimensions",
         ja=UNSAFE,

@@ -13,7 +13,17 @@ from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.trail import REFUSED, Event, events_of, note
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.ondemand.answers import OVERTAKEN, STAGE, UNREADY, UNSAFE, Answer, Progress, Unanswerable, answer
+from kobe_platform.ondemand.answers import (
+    OVERTAKEN,
+    STAGE,
+    UNANSWERABLE,
+    UNREADY,
+    UNSAFE,
+    Answer,
+    Progress,
+    Unanswerable,
+    answer,
+)
 from kobe_platform.ondemand.menu import Menu
 from kobe_platform.ondemand.nearest import TRIED, changes_of, nearest
 from kobe_platform.ondemand.question import Question, understood
@@ -83,8 +93,9 @@ class Desk:
         application: str = "",
         progress: Progress | None = None,
         settled: Callable[[], None] = lambda: None,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> tuple[Question, Answer]:
-        """Answer a person's question; one that is interrupted is not counted.
+        """Answer a person's question; one that is interrupted before it is known what becomes of it is not counted.
 
         Args:
             asked: see :func:`question.understood`.
@@ -92,6 +103,8 @@ class Desk:
             progress: see :func:`answers.answer`.
             settled: called when it is known what became of the question, before that is noted; of a refusal, before
                 nearer questions are tried, and again after that.
+            refused: called with the refusal's words, in Japanese, once it is noted that there is no answer and before
+                nearer questions are tried. However that search ends, the refusal stands and counts.
 
         Raises:
             QuestionError, DisclosureError, LakeError: what cannot be asked or answered; recorded as refused.
@@ -99,7 +112,7 @@ class Desk:
         # One question of a person at a time: two at once could both be the last of the quota.
         with locked(self.store.root / f".{STAGE}.{person.login}.lock"):
             self._admit(person)
-            return self._recorded(person, asked, application, progress, settled)
+            return self._recorded(person, asked, application, progress, settled, refused)
 
     def _recorded(
         self,
@@ -108,20 +121,32 @@ class Desk:
         application: str,
         progress: Progress | None,
         settled: Callable[[], None],
+        refused: Callable[[str], None],
     ) -> tuple[Question, Answer]:
         """Answer, and note what became of the question."""
-        question, areas = None, self.areas(str(asked.get("month", "")))
+        question, areas, noted = None, self.areas(str(asked.get("month", ""))), False
+
+        def refuse(code: str) -> None:
+            nonlocal noted
+            settled()
+            if not noted:
+                told = {"code": code, **(question.as_record() if question else {})}
+                note(self.governance, person.login, ACTION, outcome=REFUSED, detail=told)
+            noted = True
+
+        def unanswerable() -> None:
+            refuse(UNANSWERABLE)
+            refused(self._advice(question, areas))
+
         try:
             question = understood(self.menu, asked, areas, self.months())
             self._approved(question, application)
             nearer = nearest(self.menu, question, areas)[:TRIED]
-            given = answer(self.store, self.statistics, question, self.window, nearer, progress, settled)
+            given = answer(self.store, self.statistics, question, self.window, nearer, progress, unanswerable)
         except PlatformError as error:
             if isinstance(error, Unanswerable) and question is not None:
                 self._advise(error, question, areas)
-            settled()
-            told = {"code": error.code, **(question.as_record() if question else {})}
-            note(self.governance, person.login, ACTION, outcome=REFUSED, detail=told)
+            refuse(error.code)
             raise
         settled()
         told = {**question.as_record(), "application": application, "kept": given.kept}
@@ -136,8 +161,12 @@ class Desk:
             error.ja = f"{UNSAFE}。次の集計なら回答できます：{offered}（{'、'.join(error.offer.changes)}）"
             error.remedy = f"ask by {', '.join(near.dimensions)}, which can be answered"
             return
+        error.ja = self._advice(question, areas)
+
+    def _advice(self, question: Question, areas: Hierarchy | None) -> str:
+        """What to change in a question that cannot be answered, in Japanese."""
         changes = "、".join([*changes_of(self.menu, question, areas), "別の月を選ぶ"])
-        error.ja = f"{UNSAFE}。区分を変えてください：{changes}"
+        return f"{UNSAFE}。区分を変えてください：{changes}"
 
     def asked_by(self, login: str) -> int:
         """Questions of a person in this calendar month of Japan."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,7 @@ from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
     from kobe_platform.ondemand import Answer, Question
+    from kobe_platform.ondemand.answers import Progress
     from kobe_platform.ondemand.asking import Desk
 
 INTERRUPTED = 130
@@ -57,7 +61,8 @@ def ask(
 ) -> None:
     """Ask for a statistic: protected with all that is published of the same people, and recorded.
 
-    What is being done is said on standard error; Ctrl-C ends it, and the question is not counted.
+    What is being done is said on standard error. Ctrl-C ends it until the answer is being recorded, and the question is
+    not counted; where it is known that there is no answer, it ends the search for the nearest question that has one.
     """
     if job:
         _work(file)
@@ -72,8 +77,7 @@ def ask(
         told = {"code": error.code, "ja": error.ja, "offer": offer.question.as_record() if offer else None}
         typer.echo(json.dumps(told, ensure_ascii=False))
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("kobe ask: stopped; the question is not counted", err=True)
+    except KeyboardInterrupt:  # of which _asked has told what it means for the quota
         raise typer.Exit(INTERRUPTED) from None
     _tell(desk, question, given, out, as_json)
 
@@ -91,11 +95,37 @@ def _asked(desk: Desk, by: str, asked: dict) -> tuple[Question, Answer]:
     from kobe_platform.governance.people import active_person
 
     application = str(asked.pop("application", ""))
-    return desk.ask(active_person(desk.governance, by), asked, application, _show)
+    counts = False
+
+    def refused(_words: str) -> None:
+        nonlocal counts
+        counts = True
+        typer.echo("kobe ask: there is no answer; looking for the nearest question that has one", err=True)
+
+    try:
+        with _until_recording() as show:
+            return desk.ask(active_person(desk.governance, by), asked, application, show, refused=refused)
+    except KeyboardInterrupt:
+        typer.echo(f"kobe ask: stopped; the question is {'' if counts else 'not '}counted", err=True)
+        raise
 
 
-def _show(step: str, number: int, of: int) -> None:
-    typer.echo(f"kobe ask: {step} ({number} of {of})", err=True)
+@contextmanager
+def _until_recording() -> Iterator[Progress]:
+    """Says on standard error how far a question is; from *recording* on, Ctrl-C does not end it.
+
+    Else one could learn from that step that a question can be answered, end it, and pay nothing.
+    """
+    former = signal.getsignal(signal.SIGINT)
+
+    def show(step: str, number: int, of: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if step == "recording" else former)
+        typer.echo(f"kobe ask: {step} ({number} of {of})", err=True)
+
+    try:
+        yield show
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _again(desk: Desk, by: str, again: str) -> tuple[Question, Answer]:

@@ -5,6 +5,8 @@
             lock             locked by the process that works on it, as long as it lives; holds its process id
             progress.json    the step that it is at
             cancel           there once the person asked for the job to be cancelled
+            refusal.json     there once it is noted that there is no answer, while a nearer question is looked for: how
+                             the job ends if that search does not come to an end
             outcome.json     how it ended: a code, its words, and the name of the answer or the nearest question
 
 That the lock is held, and nothing else, says that the process lives: the system gives it back however the process ends.
@@ -201,6 +203,11 @@ class Jobs:
             _write(self.folder / job.id / "progress.json", {**asdict(progress), "since": progress.since.isoformat()})
         return replace(job, progress=progress)
 
+    def refuse(self, job: Job, refusal: JobOutcome) -> None:
+        """Write how a job ends if its process should be gone before :meth:`end`; called by its process."""
+        with storage_errors(job.id):
+            _write(self.folder / job.id / "refusal.json", asdict(refusal))
+
     def end(self, job: Job, outcome: JobOutcome) -> None:
         """Write how a job ended; called by its process."""
         with storage_errors(job.id):
@@ -235,7 +242,8 @@ class Jobs:
         progress, cancelling = _json(path / "progress.json"), (path / "cancel").is_file()
         ended = _told(JobOutcome, outcome)
         if ended is None and not alive:
-            ended = JobOutcome(CANCELLED if cancelling else ENDED)
+            refusal = _told(JobOutcome, _json(path / "refusal.json"))
+            ended = refusal or JobOutcome(CANCELLED if cancelling else ENDED)
         return Job(
             id=path.name,
             owner=str(told.get("owner", "")),

@@ -7,9 +7,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import PlatformError
+from kobe_platform.ondemand.answers import UNANSWERABLE
 from kobe_platform.ondemand.jobs import CANCELLED, DONE, FAILED, LONGEST, STARTING, WAITING, Job, JobOutcome, Jobs
 
 if TYPE_CHECKING:
@@ -55,32 +57,40 @@ class _Brake:
             raise Stopped(self.waits)
 
 
+@dataclass
+class _Known:
+    """The refusal that is noted already, while a nearer question is looked for."""
+
+    refusal: JobOutcome | None = None
+
+
 def work(jobs: Jobs, job: Job, open_desk: Callable[[], Desk]) -> None:
     """Answer a job's question and write its outcome.
 
     It can be stopped until it records: what is entered into the record of releases, or noted as a question of the
-    quota, stands with its outcome.
+    quota, stands with its outcome. A refusal is noted before nearer questions are tried; what stops the job then stops
+    that search alone.
 
     Args:
         open_desk: called when it is the job's turn, so that a job that waits takes up little memory.
     """
-    brake = _Brake()
+    brake, known = _Brake(), _Known()
     for number in _STOPS:
         signal.signal(number, brake)
     try:
-        outcome = _worked(jobs, job, open_desk, brake)
+        outcome = _worked(jobs, job, open_desk, brake, known)
     except PlatformError as error:
-        outcome = _refused(error)
+        outcome = _refused(error) if known.refusal is None or error.code == UNANSWERABLE else known.refusal
     except Stopped as stop:
-        outcome = JobOutcome(stop.code)
+        outcome = known.refusal or JobOutcome(stop.code)
     except Exception:
-        jobs.end(job, JobOutcome(FAILED))
+        jobs.end(job, known.refusal or JobOutcome(FAILED))
         raise
     brake.hold()
     jobs.end(job, outcome)
 
 
-def _worked(jobs: Jobs, job: Job, open_desk: Callable[[], Desk], brake: _Brake) -> JobOutcome:
+def _worked(jobs: Jobs, job: Job, open_desk: Callable[[], Desk], brake: _Brake, known: _Known) -> JobOutcome:
     job = jobs.tell(job, WAITING)
     found = jobs.find(job.id, job.owner)
     if found is not None and found.cancelling:  # before there was a handler: it may have started with TERM ignored
@@ -102,12 +112,17 @@ def _worked(jobs: Jobs, job: Job, open_desk: Callable[[], Desk], brake: _Brake) 
             brake.release()
         job = jobs.tell(job, step)
 
+    def refused(words: str) -> None:
+        known.refusal = JobOutcome(UNANSWERABLE, words)
+        jobs.refuse(job, known.refusal)
+        brake.release()
+
     from kobe_platform.governance.people import active_person
 
     asked = job.asked
     application = str(asked.pop("application", ""))
     person = active_person(desk.governance, job.owner)
-    question, _ = desk.ask(person, asked, application, progress, settled=brake.hold)
+    question, _ = desk.ask(person, asked, application, progress, settled=brake.hold, refused=refused)
     return JobOutcome(DONE, answer=f"{question.statistic.name}/{question.month}")
 
 

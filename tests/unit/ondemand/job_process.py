@@ -1,4 +1,8 @@
-"""The process of a job in a test's installation: a real desk, whose protection waits until the test lets it go on."""
+"""The process of a job in a test's installation: a real desk, whose protection waits until the test lets it go on.
+
+Where the file ``refuse`` is there, the question has no answer, and the nearer ones wait. Where ``fail`` is there, a
+library fails with the counts in its message.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,10 @@ def main(home: Path, file: Path) -> None:
     protected = answers._protected
 
     def slowly(*given, **told):
+        if (home / "fail").exists():
+            raise ValueError(str([cells.to_dict(as_series=False) for cells in given[0].cells.values()]))
+        if (home / "refuse").exists() and told.get("thorough"):
+            return None
         while not (home / "go").exists():
             time.sleep(0.02)
         return protected(*given, **told)

@@ -112,18 +112,46 @@ def test_a_question_that_is_interrupted_is_not_counted_and_can_be_asked_again(st
     assert desk.asked_by(analyst.login) == 1
 
 
-def test_the_command_says_what_it_does_and_ends_cleanly_when_interrupted(desk, analyst, monkeypatch, tmp_path):
+@pytest.fixture
+def command(desk, analyst, monkeypatch, tmp_path):
+    """Run ``kobe ask`` for a question about wards, with Ctrl-C heeded: what runs in the background ignores it."""
     monkeypatch.setattr(commands, "open_desk", lambda _: desk)
     file = tmp_path / "question.toml"
-    file.write_text(f'month = "{MONTH}"\nmeasure = "residents"\ndimensions = ["ward"]\n', "utf-8")
+    file.write_text(f'month = "{MONTH}"\nmeasure = "residents"\ndimensions = ["ward", "sex"]\n', "utf-8")
     asking = typer.Typer()
     asking.command()(commands.ask)
-    monkeypatch.setattr(answers, "_protected", lambda *_, **__: signal.raise_signal(signal.SIGINT))
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # one in the background ignores it
-    try:
-        stopped = CliRunner().invoke(asking, [str(file), "--by", analyst.login])
-    finally:
-        signal.signal(signal.SIGINT, former)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: CliRunner().invoke(asking, [str(file), "--by", analyst.login])
+    signal.signal(signal.SIGINT, former)
+
+
+def interrupt(*_, **__):
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_the_command_says_what_it_does_and_ends_cleanly_when_interrupted(command, desk, analyst, monkeypatch):
+    monkeypatch.setattr(answers, "_protected", interrupt)
+    stopped = command()
     assert stopped.exit_code == 130 and stopped.stdout == "" and "not counted" in stopped.stderr
     assert "protecting (2 of 3)" in stopped.stderr and CANARY not in stopped.stderr
     assert desk.asked_by(analyst.login) == 0
+
+
+def test_the_command_says_that_a_refusal_counts_when_its_search_is_interrupted(command, desk, analyst, monkeypatch):
+    monkeypatch.setattr(answers, "_protected", lambda *_, thorough=False: None if thorough else interrupt())
+    stopped = command()
+    assert stopped.exit_code == 130 and "there is no answer" in stopped.stderr
+    assert "the question is counted" in stopped.stderr and desk.asked_by(analyst.login) == 1
+
+
+def test_an_answer_that_is_being_recorded_is_not_interrupted(command, desk, analyst, monkeypatch):
+    """Else one could learn from that step that there is an answer, and pay nothing."""
+    committed = answers._committed
+
+    def interrupted(*given):
+        interrupt()
+        return committed(*given)
+
+    monkeypatch.setattr(answers, "_committed", interrupted)
+    assert command().exit_code == 0 and desk.asked_by(analyst.login) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "afterwards Ctrl-C works again"

@@ -165,6 +165,23 @@ def test_a_question_over_its_time_ends_by_itself(jobs, start, desk):
     assert until(jobs, job, ended).outcome.code == LONGEST and desk.asked_by("yamada") == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGALRM])
+def test_a_refusal_stands_and_counts_however_the_search_for_a_nearer_question_ends(how, jobs, start, desk, tmp_path):
+    """Killed where a library does not come back (KILL), cancelled (TERM), over the time limit (ALRM)."""
+    (tmp_path / "refuse").touch()
+    job = jobs.enter("yamada", BY_WARD, Limits(), start)
+    until(jobs, job, lambda _: (jobs.folder / job.id / "refusal.json").exists())
+    assert jobs.find(job.id, "yamada").outcome is None, "the nearest question may still be found"
+    if how == signal.SIGTERM:
+        jobs.cancel(job)
+    else:
+        os.kill(int((jobs.folder / job.id / "lock").read_text()), how)
+    outcome = until(jobs, job, ended).outcome
+    assert (outcome.code, outcome.offer) == ("ondemand.unsafe", None) and "性別を外す" in outcome.words
+    assert desk.asked_by("yamada") == 1
+
+
 def test_a_job_is_its_owners_alone_and_its_number_no_path(jobs):
     job = jobs.enter("yamada", BY_WARD, Limits(), idle)
     assert jobs.find(job.id, "yamada") and jobs.find(job.id, "sato") is None and jobs.of("sato") == []

@@ -267,3 +267,23 @@ def test_a_refusal_is_settled_before_a_nearer_question_is_tried(desk, analyst, m
     with pytest.raises(Unanswerable):
         desk.ask(analyst, question("ward", "age5", "sex"), settled=lambda: order.append("settled"))
     assert order[:2] == [["thorough"], "settled"] and len(order) > 3
+
+
+@pytest.mark.parametrize(
+    "ending", [KeyboardInterrupt, MemoryError, QuestionError("no", code="ondemand.unready", at={}, remedy="", ja="")]
+)
+def test_a_refusal_counts_once_however_the_search_for_a_nearer_question_ends(ending, desk, analyst, monkeypatch):
+    """Else a search that runs past its limit, or is ended, would tell that there is no answer and cost nothing."""
+    counted = []
+
+    def protected(*_, thorough=False):
+        counted.append(desk.asked_by(analyst.login))
+        if not thorough:
+            raise ending
+
+    monkeypatch.setattr(answers, "_protected", protected)
+    told = []
+    with pytest.raises(type(ending) if isinstance(ending, Exception) else ending):
+        desk.ask(analyst, question("ward", "age5", "sex"), refused=told.append)
+    assert counted == [0, 1] and desk.asked_by(analyst.login) == 1, "it is noted before the search begins"
+    assert "性別を外す" in told[0]
