@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kobe_platform.lounge.bigvalues import big_value_html, big_value_spec, figures_of
 from kobe_platform.lounge.binding import Bound
 from kobe_platform.lounge.boundaries import load_boundaries
-from kobe_platform.lounge.datatables import cell_html, flat_table, heading, table_html
+from kobe_platform.lounge.datatables import caption, cell_html, flat_table, heading, table_html
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
 from kobe_platform.lounge.guides import Guides, place_label
 from kobe_platform.lounge.levels import with_levels
@@ -181,7 +181,7 @@ def _chart(
         f'aria-label="{escape(alternative)}{HIDDEN_ALTERNATIVE if hidden else ""}"></div>'
     )
     shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table, bound["title"])
-    notes = _notes(ALONE if alone else "", periods.sentence(places)) + guides.html(defaults)
+    notes = _notes(ALONE if alone else "", periods.sentence(places)) + guides.html(defaults, matrix.x if matrix else ())
     html = _figure(bound, identity, shown + notes + _legend(hidden, _stack(bound) if piled else ""))
     records = {
         value: with_levels(one, guides.levels, choice.sliced_by, value, choice.keys) for value, one in found.items()
@@ -257,11 +257,7 @@ def matrix_table(
             strict=True,
         )
     )
-    unit = f"（単位：{escape(fmt.unit)}）" if fmt.unit else ""
-    return (
-        f"<table><caption>{escape(headings[2])}{unit}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    return f"<table>{caption(headings[2], fmt)}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _shade(cell: Cell, largest: float) -> int:

@@ -112,9 +112,15 @@ def table_html(table: FlatTable, bound: Bound, part: str, key: str, periods: Per
         for kind, shown in bodies
         if shown or kind == "lounge-rows"
     )
-    unit = f"（単位：{escape(bound.format.unit)}）" if bound.format.unit else ""
-    caption = f"<caption>{escape(bound['title'])}{unit}</caption>"
-    return f"<table>{caption}<thead><tr>{head}</tr></thead>{body}</table>", any(SUPPRESSED in row for row in rows)
+    return f"<table>{caption(bound['title'], bound.format)}<thead><tr>{head}</tr></thead>{body}</table>", any(
+        SUPPRESSED in row for row in rows
+    )
+
+
+def caption(title: str, fmt: Format) -> str:
+    """A table's caption: the title for screen readers alone, since it stands above the figure; the unit for all."""
+    unit = f"（単位：{escape(fmt.unit)}）" if fmt.unit else ""
+    return f'<caption><span class="lounge-unseen">{escape(title)}</span>{unit}</caption>'
 
 
 def _row(row: Sequence[Cell], columns: Sequence[FlatColumn], periods: Periods) -> str:

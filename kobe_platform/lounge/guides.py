@@ -36,9 +36,9 @@ class Guides:
     levels: tuple[Level, ...] = ()
     """Figures that follow the readers' choices."""
 
-    def html(self, choices: Mapping[str, str]) -> str:
-        """The words below the chart, for the choices that the page opens with."""
-        told = "　".join(one.html(choices) for one in self.words)
+    def html(self, choices: Mapping[str, str], axis: Sequence[str]) -> str:
+        """The words below the chart, for the choices that the page opens with and the places of its axis then."""
+        told = "　".join(one.html(choices, axis) for one in self.words)
         return f'<p class="lounge-note">{told}</p>' if told else ""
 
 
@@ -99,7 +99,8 @@ def guides_of(
             faults.add(fail(*problem, bound.tag.line))
         level = level_of(bound, chart.filters, results, fail) if bound["y"] else None
         follows = level is not None and bool(level.filters)
-        words.append(Words(_told(bound, place_label(chart, periods)), level, fmt, len(levels) if follows else -1))
+        told = _told(bound, place_label(chart, periods))
+        words.append(Words(told, level, fmt, len(levels) if follows else -1, bound["x"], bound["to"]))
         y: dict[str, Any] = {"g": len(levels)} if follows else {"y": level.at({})} if level else {}
         levels += [level] if level is not None and follows else []
         if "y" in y and not isinstance(y["y"], int | float):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.binding import Bound, nearest, reference
-from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format
+from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period
 from kobe_platform.lounge.slices import KEY, Matrix, cells_of
 
 if TYPE_CHECKING:
@@ -49,9 +49,27 @@ class Words:
     format: Format
     place: int = -1
     """Number among the figures that follow choices; -1 for any other."""
+    x: str = ""
+    to: str = ""
 
-    def html(self, choices: Mapping[str, str]) -> str:
-        """For the page as it opens; the browser replaces what depends on choices."""
+    def html(self, choices: Mapping[str, str], axis: Sequence[str]) -> str:
+        """For the page as it opens; the browser replaces what depends on choices.
+
+        A line or note that stands outside the axis is not drawn, so it is not shown in words.
+        """
+        ends = "".join(f' data-{name}="{escape(place)}"' for name, place in (("x", self.x), ("to", self.to)) if place)
+        hidden = "" if self._stands(axis) else " hidden"
+        return f'<span class="lounge-guide"{ends}{hidden}>{self._text(choices)}</span>'
+
+    def _stands(self, axis: Sequence[str]) -> bool:
+        """Whether the axis holds its place, or two places of its span."""
+        if not self.to:
+            return not self.x or self.x in axis
+        if is_period(self.x):
+            return sum(self.x <= place <= self.to for place in axis) > 1
+        return self.x in axis and self.to in axis
+
+    def _text(self, choices: Mapping[str, str]) -> str:
         if self.level is None:
             return escape(self.told)
         cell = self.level.at(choices)

@@ -55,6 +55,18 @@ def test_three_thousand_refusals_are_pages_that_words_narrow_and_a_file_takes_aw
     tab.context.close()
 
 
+def test_the_portals_screens_follow_the_readers_dark_ground(portal, browser):
+    address, cookie = portal
+    tab = Visit(browser, address, color_scheme="dark")
+    tab.context.add_cookies([{**cookie, "url": address}])
+    for path in ("audit-report", "applications", "ask", "no-such-page"):
+        page = tab.page
+        page.goto(f"{address}/{path}")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(26, 26, 26)", path
+        assert tab.violations() == [], path
+    tab.context.close()
+
+
 def test_a_release_is_read_by_its_address_and_draws(browser, release):
     app = build_portal(Settings(home=release.path.parent.parent), PortalConfig())
     app.state.portal.loopback = True

@@ -11,40 +11,20 @@ import { atLevels } from './levels.js';
 import { roomy, stacked } from './stacks.js';
 import { EMPTY } from './tables.js';
 import palette from './palette.json';
-import { axisFigure, figure, SUPPRESSED } from './formats.js';
-import { placeLabel, shortPeriod, yearOfMonth } from './periods.js';
+import { category, draw, levelRange, measure, percent } from './axes.js';
+import { figure, SUPPRESSED } from './formats.js';
+import { colourOf, pageLook } from './look.js';
+import { placeLabel } from './periods.js';
 
 use([BarChart, LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
 
-const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
-const css = getComputedStyle(document.documentElement);
-export const token = (name) => css.getPropertyValue(`--color-${name}`).trim();
-export const INK = token('neutral-solid-gray-800');
-export const MUTED = token('neutral-solid-gray-600');
-const RULE = token('neutral-solid-gray-100');
-const LOOK = { ink: INK, ground: token('neutral-solid-gray-100') };
 const PALE = 0.45; // stacks with a hidden part
-// As many colours as there are series; lines differ by dash, and beyond four by marker as well.
-const { colours, dashes, markers } = palette;
-const ramp = (count) => colours[Math.min(Math.max(count, 1), colours.length) - 1].map((step) => token(`primitive-${step}`));
-export const FONT = getComputedStyle(document.body).fontFamily;
+const { dashes, markers } = palette; // lines differ by dash, and beyond four by marker as well
 const CALM = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 const NO_STACK = 'どの時点・区分にも秘匿した値（X）があるため、グラフを描けません。公表している値は、下の「表で見る」でご覧ください。';
 const ALL_HIDDEN = 'この条件の値は、すべて秘匿（X）です。グラフは描けません。';
 const SHARE = { unit: '%', digits: 1 };
-
-/** Above an axis that zero is not on: there a small change looks large. */
-const CUT = { name: '〜 0から始まらない目盛り', nameGap: 6, nameTextStyle: { align: 'left', color: MUTED, fontSize: 11 } };
-
-/** Draw an option, on the screen and for saved pictures alike; an axis without zero says so. */
-export function draw(chart, option) {
-  chart.setOption(option, true);
-  const axis = chart.getModel().getComponent('yAxis', 0)?.axis;
-  if (axis?.type !== 'value') return;
-  const [low, high] = axis.scale.getExtent();
-  if (low > 0 || high < 0) chart.setOption({ yAxis: CUT });
-}
 
 const drawable = (value) => (typeof value === 'number' ? value : null);
 
@@ -72,8 +52,9 @@ export class Chart {
     this.last = [record, rows];
     if (this.without(undrawn(this.component, record, rows))) return;
     if (still) this.chart.resize();
-    const option = this.option(record, rows, { width: this.chart.getWidth(), height: this.chart.getHeight() });
-    draw(this.chart, still ? { ...option, animation: false } : option);
+    const look = pageLook();
+    const option = this.option(record, rows, { width: this.chart.getWidth(), height: this.chart.getHeight(), look });
+    draw(this.chart, still ? { ...option, animation: false } : option, look);
     if (still) this.chart.getZr().flush();
   }
 
@@ -89,15 +70,25 @@ export class Chart {
     return Boolean(words);
   }
 
-  /** What the chart draws in so many pixels. */
-  option(record, rows, size) {
-    const make = standsAlone(this.component, record) ? bars : (MAKERS[this.component.kind] ?? lines);
-    const component = atLevels(this.component, record, rows);
-    const drawn = stacked(component, record, rows);
-    const made = { ...frame(component, record, rows, drawn, size.width), ...make(component, record, rows, size.width < 480, size, drawn) };
-    if (!component.opts.lines && !component.opts.notes) return made;
-    return { ...made, series: [...made.series, guides(component, record, Boolean(component.opts.horizontal), LOOK)] };
+  /** Draw what is shown again, in the colours of the moment. */
+  again() {
+    if (this.last) this.show(...this.last);
   }
+
+  /** What the chart draws in so many pixels, in the colours of a look. */
+  option(record, rows, size) {
+    return optionOf(this.component, record, rows, { ...size, narrow: size.width < 480 });
+  }
+}
+
+/** A matrix as ECharts takes it; `scene` is width, height, look, and whether there is little room. */
+function optionOf(asked, record, rows, scene) {
+  const make = standsAlone(asked, record) ? bars : (MAKERS[asked.kind] ?? lines);
+  const component = atLevels(asked, record, rows);
+  const drawn = stacked(component, record, rows);
+  const made = { ...frame(component, record, rows, drawn, scene), ...make(component, record, rows, scene, drawn) };
+  if (!component.opts.lines && !component.opts.notes) return made;
+  return { ...made, series: [...made.series, guides(component, record, Boolean(component.opts.horizontal), scene.look)] };
 }
 
 /** Why a matrix cannot be drawn, in words; empty where it can be. An axis with nothing but 「X」 tells a reader nothing. */
@@ -125,7 +116,7 @@ function legendLines(names, width) {
   return lines;
 }
 
-function frame(component, record, rows, drawn, width) {
+function frame(component, record, rows, drawn, { width, look }) {
   const names = drawn.names.filter(Boolean);
   const upright = component.opts.horizontal ? 'y' : 'x';
   const above = component.opts.lines?.some((one) => one[upright] !== undefined) ? 12 : 0; // names of upright lines
@@ -136,10 +127,10 @@ function frame(component, record, rows, drawn, width) {
     animation: !CALM,
     animationDuration: 250,
     animationDurationUpdate: 250,
-    textStyle: { fontFamily: FONT, color: INK },
-    color: ramp(drawn.names.length),
+    textStyle: { fontFamily: look.font, color: look.ink },
+    color: look.colours,
     grid: { left: 4, right: 16, top, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
-    legend: names.length > 1 ? { top: 0, left: 0, data: names, ...icon, itemWidth: 26, itemHeight: 10, textStyle: { color: INK, fontSize: 13 } } : undefined,
+    legend: names.length > 1 ? { top: 0, left: 0, data: names, ...icon, itemWidth: 26, itemHeight: 10, textStyle: { color: look.ink, fontSize: 13 } } : undefined,
     tooltip: {
       trigger: 'axis',
       confine: true,
@@ -162,57 +153,15 @@ function tooltip(component, record, rows, drawn, at) {
   return element('div', {}, element('p', {}, placeLabel(record.x[at], component.opts)), ...lines);
 }
 
-function category(component, record, narrow, upright, width = 0) {
-  const periods = component.opts.periods;
-  const label = { color: INK, fontSize: narrow ? 11 : 12, hideOverlap: true };
-  if (periods) label.formatter = (code, index) => shortPeriod(code, index, component.opts);
-  if (periods && record.x.length > YEARLY_LABELS && record.x[0].length === 7) {
-    // A long series is read by its years: a label at each January.
-    label.interval = (index, code) => code.endsWith('-01');
-    label.formatter = (code) => yearOfMonth(code, component.opts);
-  }
-  if (upright) Object.assign(label, { width: narrow ? 92 : 150, overflow: 'break', interval: 0, hideOverlap: false });
-  else if (!periods) Object.assign(label, { interval: 0, width: Math.max(24, Math.floor((width - 56) / record.x.length)), overflow: 'break', hideOverlap: false });
-  return { type: 'category', data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: MUTED } }, axisLabel: label };
-}
-
-function measure(component, narrow, extra = {}) {
-  const label = { color: MUTED, fontSize: narrow ? 11 : 12, formatter: (value) => axisFigure(value, { unsigned: component.kind === 'Pyramid' }), hideOverlap: true };
-  return {
-    type: 'value',
-    splitNumber: narrow ? 3 : 5,
-    minInterval: 10 ** -component.digits,
-    axisLabel: label,
-    splitLine: { lineStyle: { color: RULE } },
-    ...extra,
-  };
-}
-
-/** The axis of shares: 0 to 100 %. */
-function percent(component, narrow) {
-  const axis = measure(component, narrow, { min: 0, max: 100, interval: narrow ? 25 : 20, minInterval: 0 });
-  return { ...axis, axisLabel: { ...axis.axisLabel, formatter: '{value}%' } };
-}
-
-/** Figures that hardly differ stand on an axis of ten of their smallest steps, lest rounding look like a trend. */
-function levelRange(rows, digits) {
-  const known = rows.flat().filter((value) => typeof value === 'number');
-  const [low, high, step] = [Math.min(...known), Math.max(...known), 10 ** -digits];
-  if (!known.length || high - low >= 4 * step) return {};
-  const round = (value) => Number(value.toFixed(digits));
-  const [min, max] = [round(low - 5 * step), round(high + 5 * step)];
-  return { min: low >= 0 ? Math.max(0, min) : min, max: high <= 0 ? Math.min(0, max) : max };
-}
-
-function lines(component, record, rows, narrow, size, drawn) {
+function lines(component, record, rows, scene, drawn) {
   const area = component.kind === 'AreaChart';
   const zero = area || component.opts.zero;
   const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits)) };
   const apart = (at) => Boolean(component.opts.months?.[record.x[at]]); // a year that lacks months joins no line
   const alone = record.x.length <= 36 || drawn.hidden.length > 0; // beside a gap a point may stand alone
   return {
-    xAxis: { ...category(component, record, narrow, false, size.width), boundaryGap: record.x.length === 1 },
-    yAxis: component.opts.total ? percent(component, narrow) : measure(component, narrow, free),
+    xAxis: { ...category(component, record, scene, false), boundaryGap: record.x.length === 1 },
+    yAxis: component.opts.total ? percent(component, scene) : measure(component, scene, free),
     series: drawn.rows.map((row, i) => ({
       type: 'line',
       name: drawn.names[i],
@@ -223,13 +172,13 @@ function lines(component, record, rows, narrow, size, drawn) {
       showAllSymbol: alone,
       lineStyle: { width: 2.5, type: dashes[i % dashes.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
-      ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, size.width - 60), false) } : {}),
-    })).concat(area ? [] : points(record, drawn, apart)),
+      ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, scene.width - 60), false, scene.look) } : {}),
+    })).concat(area ? [] : points(record, drawn, apart, scene.look)),
   };
 }
 
 /** Marks of their own for places that join no line. */
-function points(record, drawn, apart) {
+function points(record, drawn, apart, look) {
   if (!record.x.some((_, at) => apart(at))) return [];
   return drawn.rows.map((row, i) => ({
     type: 'line',
@@ -238,21 +187,21 @@ function points(record, drawn, apart) {
     symbol: markers[i % markers.length],
     symbolSize: 9,
     showAllSymbol: true,
-    color: ramp(drawn.names.length)[i],
+    color: colourOf(look, i),
     lineStyle: { opacity: 0 },
   }));
 }
 
 /** 「X」 where a bar would stand; `aside` moves it from the middle of its group to its own place. */
-function marks(row, horizontal, aside = 0) {
-  return markedAt(row.flatMap((value, i) => (value === SUPPRESSED ? [i] : [])), horizontal, aside);
+function marks(row, horizontal, look, aside = 0) {
+  return markedAt(row.flatMap((value, i) => (value === SUPPRESSED ? [i] : [])), horizontal, look, aside);
 }
 
 /** 「X」 at places along x, on the axis. */
-function markedAt(places, horizontal, aside = 0) {
+function markedAt(places, horizontal, look, aside = 0) {
   if (!places.length) return undefined;
   const data = places.map((i) => ({ coord: horizontal ? [0, i] : [i, 0] }));
-  const label = { show: true, formatter: SUPPRESSED, color: MUTED, fontSize: 12, position: horizontal ? 'right' : 'top', offset: horizontal ? [0, aside] : [aside, 0] };
+  const label = { show: true, formatter: SUPPRESSED, color: look.muted, fontSize: 12, position: horizontal ? 'right' : 'top', offset: horizontal ? [0, aside] : [aside, 0] };
   return { symbol: 'circle', symbolSize: 0.1, silent: true, animation: false, label, data };
 }
 
@@ -262,11 +211,12 @@ function aside(i, rows, record, horizontal, size) {
   return ((i - (rows.length - 1) / 2) * Math.min((band * 0.72) / rows.length, 44)) / 2;
 }
 
-function bars(component, record, rows, narrow, size, drawn) {
+function bars(component, record, rows, scene, drawn) {
+  const { narrow, look } = scene;
   const { horizontal, stacked: piled, total } = component.opts;
-  const names = category(component, record, narrow, horizontal, size.width);
+  const names = category(component, record, scene, horizontal);
   if (horizontal) names.inverse = true;
-  const values = total ? percent(component, narrow) : measure(component, narrow);
+  const values = total ? percent(component, scene) : measure(component, scene);
   const alone = rows.length === 1;
   const hidden = new Set(drawn.hidden);
   const figures = (row) => row.map((value, at) => (hidden.has(at) ? { value: drawable(value), itemStyle: { opacity: PALE } } : drawable(value)));
@@ -280,12 +230,12 @@ function bars(component, record, rows, narrow, size, drawn) {
       barMaxWidth: horizontal ? 26 : 44,
       barCategoryGap: '28%',
       ...(piled
-        ? { stack: 'all', itemStyle: { borderColor: '#fff', borderWidth: 1 } }
-        : { markPoint: marks(row, horizontal, aside(i, rows, record, horizontal, size)) }),
+        ? { stack: 'all', itemStyle: { borderColor: look.ground, borderWidth: 1 } }
+        : { markPoint: marks(row, horizontal, look, aside(i, rows, record, horizontal, scene)) }),
       ...(alone && horizontal
-        ? { label: { show: true, position: 'right', color: INK, fontSize: 12, formatter: ({ dataIndex }) => figure(row[dataIndex], { digits: component.digits }) } }
+        ? { label: { show: true, position: 'right', color: look.ink, fontSize: 12, formatter: ({ dataIndex }) => figure(row[dataIndex], { digits: component.digits }) } }
         : {}),
-    })).concat(hidden.size ? [crosses(drawn, record, horizontal, size)] : []),
+    })).concat(hidden.size ? [crosses(drawn, record, horizontal, scene)] : []),
     ...(alone && horizontal ? { grid: { left: 4, right: narrow ? 56 : 72, top: 8, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' } } : {}),
   };
 }
@@ -293,31 +243,31 @@ function bars(component, record, rows, narrow, size, drawn) {
 /** 「X」 at the end of each stack with a hidden part: a part of no length on top, which says that more belongs there. */
 function crosses(drawn, record, horizontal, size) {
   const shown = new Set(roomy(drawn.hidden, record.x.length, horizontal ? size.height - 70 : size.width - 60));
-  const label = { show: true, formatter: SUPPRESSED, color: INK, fontSize: 12, position: horizontal ? 'right' : 'top', distance: 3 };
+  const label = { show: true, formatter: SUPPRESSED, color: size.look.ink, fontSize: 12, position: horizontal ? 'right' : 'top', distance: 3 };
   const data = record.x.map((_, at) => (shown.has(at) ? { value: 0, label } : null));
   return { type: 'bar', stack: 'all', silent: true, animation: false, data };
 }
 
 /** Men to the left, women to the right, on one scale; the figures stay positive for the reader. */
-function pyramid(component, record, rows, narrow) {
+function pyramid(component, record, rows, scene) {
   const known = rows.flat().filter((value) => typeof value === 'number');
   const step = niceStep(Math.max(1, ...known));
   const limit = Math.ceil(Math.max(1, ...known) / step) * step;
-  const names = category(component, record, narrow, true);
+  const names = category(component, record, scene, true);
   names.axisLabel.fontSize = 11;
-  names.axisLabel.width = 64;
   const side = (row, i) => ({
     type: 'bar',
     name: record.s[i],
     data: row.map((value) => (typeof value === 'number' ? (i === 0 ? -value : value) : null)),
     stack: 'age',
     barCategoryGap: '14%',
-    markPoint: marks(row, true) && { ...marks(row, true), label: { ...marks(row, true).label, position: i === 0 ? 'left' : 'right' } },
+    markPoint: marks(row, true, scene.look) && { ...marks(row, true, scene.look), label: { ...marks(row, true, scene.look).label, position: i === 0 ? 'left' : 'right' } },
   });
   return {
-    xAxis: measure(component, narrow, { min: -limit, max: limit, interval: step, minInterval: 0 }),
+    xAxis: measure(component, scene, { min: -limit, max: limit, interval: step, minInterval: 0 }),
     yAxis: names,
     series: rows.map(side),
+    bothWays: true,
   };
 }
 

@@ -21,11 +21,3 @@ export function periodLabel(code) {
   if (!match) return code;
   return match[2] ? `${match[1]}年${Number(match[2])}月` : `${match[1]}年`;
 }
-
-/** Axis numbers in 万 where they are long: 215,000 → 21.5万; both sides of a pyramid count upwards (`unsigned`). */
-export function axisFigure(value, { unsigned = false } = {}) {
-  const size = Math.abs(value);
-  const sign = value < 0 && !unsigned ? '\u2212' : '';
-  if (size >= 10000) return `${sign}${(size / 10000).toLocaleString('en-US', { maximumFractionDigits: 4 })}万`;
-  return sign + size.toLocaleString('en-US');
-}

@@ -1,8 +1,8 @@
 // Reference lines and annotations over a chart. They stand on a series of their own that draws nothing else.
 import { figure } from './formats.js';
-import { levelFormat } from './levels.js';
+import { levelFormat, span } from './levels.js';
 
-/** The series that carries them, or none; `look` gives ink, muted ink and ground. */
+/** The series that carries them, or none; `look` gives its colours. */
 export function guides(component, record, horizontal, look) {
   const { lines = [], notes = [] } = component.opts;
   const place = (x) => record.x.indexOf(x);
@@ -11,7 +11,7 @@ export function guides(component, record, horizontal, look) {
   const levels = [...lines.filter((one) => one.y !== undefined), ...points];
   const upright = lines.filter((one) => one.x !== undefined && place(one.x) >= 0);
   const spans = notes.filter((one) => one.to !== undefined).map((one) => ({ ...one, ends: span(record.x, one) }));
-  const text = { color: look.ink, fontSize: 12, backgroundColor: '#ffffffd9', padding: [1, 3], borderRadius: 2 };
+  const text = { color: look.ink, fontSize: 12, backgroundColor: `${look.ground}d9`, padding: [1, 3], borderRadius: 2 };
   const along = horizontal ? 'yAxis' : 'xAxis';
   const across = horizontal ? 'xAxis' : 'yAxis';
   return {
@@ -41,7 +41,7 @@ export function guides(component, record, horizontal, look) {
     markArea: {
       silent: true,
       animation: false,
-      itemStyle: { color: look.ground, opacity: 0.6 },
+      itemStyle: { color: look.rule, opacity: 0.6 },
       data: spans.filter((one) => one.ends).map(({ label, ends }) => [
         { [along]: ends[0], label: { ...text, formatter: () => label, position: late(record, ends[0]) ? 'insideTopRight' : 'insideTopLeft' } },
         { [along]: ends[1] },
@@ -52,7 +52,7 @@ export function guides(component, record, horizontal, look) {
       symbolSize: 9,
       silent: true,
       animation: false,
-      itemStyle: { color: '#fff', borderColor: look.ink, borderWidth: 2 },
+      itemStyle: { color: look.ground, borderColor: look.ink, borderWidth: 2 },
       data: points.map((one) => ({
         coord: at(place(one.x), one.y),
         label: { ...text, show: true, formatter: () => one.label, position: horizontal ? 'right' : 'top', ...(horizontal ? {} : { align: side(record, place(one.x)) }) },
@@ -66,11 +66,3 @@ export const levelsOf = ({ opts }) => [...(opts.lines ?? []), ...(opts.notes ?? 
 
 const late = (record, index) => index > record.x.length / 2;
 const side = (record, index) => (late(record, index) ? 'right' : 'left');
-
-/** First and last place of a span, cut to the axis; periods of one form sort as their codes do. */
-function span(axis, { x, to }) {
-  const periods = /^\d{4}(-\d{2})?$/.test(x);
-  const within = (code) => (periods ? code >= x && code <= to : code === x || code === to);
-  const inside = axis.flatMap((code, i) => (within(code) ? [i] : []));
-  return inside.length > 1 ? [inside[0], inside.at(-1)] : undefined;
-}

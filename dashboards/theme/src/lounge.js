@@ -8,6 +8,7 @@ import { element } from './dom.js';
 import { addPrinting, startDownload, startDownloads } from './download.js';
 import { Filters } from './filters.js';
 import { tellLevels } from './levels.js';
+import { followLook } from './look.js';
 import { followPrinting } from './paper.js';
 import { addSaving } from './saving.js';
 import { placeLabel } from './periods.js';
@@ -31,6 +32,7 @@ class Page {
     }, { rootMargin: '300px' });
     for (const view of this.views) if (view.isChart) seen.observe(view.root);
     followPrinting(this);
+    followLook(() => this.views.forEach((view) => view.chart?.again()));
   }
 
   /** Labels of the readers' choices. */
@@ -201,6 +203,7 @@ class View {
     if (this.details) this.details.open = this.wasOpen;
     this.leftOut?.remove();
     this.flat?.draw();
+    this.chart?.again();
   }
 }
 

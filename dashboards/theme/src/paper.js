@@ -1,4 +1,6 @@
 // Paper: every figure is drawn before the page is printed, at the width of the paper, whatever was scrolled to.
+import { forgetLook } from './look.js';
+
 const PRINTING = 'is-printing';
 const root = document.documentElement;
 
@@ -13,10 +15,12 @@ export async function printPage(page) {
 export function followPrinting(page) {
   addEventListener('beforeprint', () => {
     root.classList.add(PRINTING);
+    forgetLook();
     for (const view of page.views) view.complete();
   });
   addEventListener('afterprint', () => {
     root.classList.remove(PRINTING);
+    forgetLook();
     for (const view of page.views) view.return();
   });
 }

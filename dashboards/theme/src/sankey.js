@@ -2,9 +2,10 @@
 import { install as SankeyChart } from 'echarts/lib/chart/sankey/install.js';
 import { TitleComponent } from 'echarts/components';
 import { use } from 'echarts/core';
-import { Chart, FONT, INK, MAKERS, MUTED, token } from './charts.js';
+import { Chart, MAKERS } from './charts.js';
 import { element } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
+import { colourOf } from './look.js';
 
 use([SankeyChart, TitleComponent]);
 export { Chart };
@@ -14,7 +15,7 @@ const TO = 'd:';
 const label = (node) => node.slice(2);
 
 /** Bands of every published flow; hidden ones have no width to be seen, so they are counted in words. */
-MAKERS.Sankey = (component, record, rows, narrow) => {
+MAKERS.Sankey = (component, record, rows, { narrow, look }) => {
   const links = [];
   let hidden = 0;
   rows.forEach((row, to) =>
@@ -25,15 +26,14 @@ MAKERS.Sankey = (component, record, rows, narrow) => {
   );
   const used = new Set(links.flatMap(({ source, target }) => [source, target]));
   const nodes = [...record.x.map((name) => FROM + name), ...record.s.map((name) => TO + name)].filter((name) => used.has(name));
-  const tones = ['900', '300', '700', '200', '1100', '500'];
-  const tone = (name) => token(`primitive-light-blue-${tones[record.x.indexOf(label(name)) % tones.length]}`);
-  const ends = (name) => ({ name, itemStyle: { color: name.startsWith(FROM) ? tone(name) : MUTED }, label: { position: name.startsWith(FROM) ? 'left' : 'right' } });
+  const tone = (name) => colourOf(look, record.x.indexOf(label(name)));
+  const ends = (name) => ({ name, itemStyle: { color: name.startsWith(FROM) ? tone(name) : look.muted }, label: { position: name.startsWith(FROM) ? 'left' : 'right' } });
   const room = narrow ? 64 : 84;
   return {
     animation: false,
     grid: undefined,
     legend: undefined,
-    title: hidden ? { text: `秘匿のため描いていない流れ ${hidden}本`, left: 'center', bottom: 0, textStyle: { fontSize: 12, fontWeight: 'normal', color: MUTED, fontFamily: FONT } } : undefined,
+    title: hidden ? { text: `秘匿のため描いていない流れ ${hidden}本`, left: 'center', bottom: 0, textStyle: { fontSize: 12, fontWeight: 'normal', color: look.muted, fontFamily: look.font } } : undefined,
     tooltip: { trigger: 'item', confine: true, className: 'lounge-tooltip', formatter: ({ dataType, data, name, value }) => told(component, dataType, data, name, value) },
     series: [
       {
@@ -49,7 +49,7 @@ MAKERS.Sankey = (component, record, rows, narrow) => {
         emphasis: { focus: 'adjacency' },
         data: nodes.map(ends),
         links,
-        label: { color: INK, fontSize: narrow ? 12 : 13, fontFamily: FONT, formatter: ({ name }) => label(name) },
+        label: { color: look.ink, fontSize: narrow ? 12 : 13, fontFamily: look.font, formatter: ({ name }) => label(name) },
         lineStyle: { color: 'source', opacity: 0.35, curveness: 0.5 },
       },
     ],

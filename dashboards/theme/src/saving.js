@@ -3,6 +3,7 @@ import { about, citation, ruleOf } from './citing.js';
 import { contentOf, hasHidden, nameOf } from './content.js';
 import { element } from './dom.js';
 import { SUPPRESSED } from './formats.js';
+import { whiteLook } from './look.js';
 import { addTaking } from './taking.js';
 
 const MARK = '\ufeff'; // spreadsheets take a file that begins with it for UTF-8
@@ -55,13 +56,14 @@ export function field(value) {
 async function pictureOf(view) {
   const [{ canvasOf }, chart] = await Promise.all([import('./picture.js'), view.ready()]);
   const told = about();
+  const look = whiteLook();
   const notes = [view.choices.join('  '), ...(hasHidden(contentOf(view)) ? [ruleOf(told)] : []), citation(told, view.component.title)];
-  const drawn = canvasOf(chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT }), WIDTH, HEIGHT);
+  const drawn = canvasOf(chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT, look }), WIDTH, HEIGHT, look);
   const sheet = element('canvas', { width: drawn.width, height: drawn.height + HEAD + 24 + notes.length * LINE });
   const pen = sheet.getContext('2d');
-  pen.fillStyle = '#fff';
+  pen.fillStyle = look.ground;
   pen.fillRect(0, 0, sheet.width, sheet.height);
-  pen.fillStyle = '#1a1a1c';
+  pen.fillStyle = look.ink;
   pen.font = `bold 40px ${getComputedStyle(document.body).fontFamily}`;
   const unit = view.component.unit ? `（単位：${view.component.unit}）` : '';
   const made = told.isSynthetic ? '【合成データ】' : '';

@@ -4,7 +4,6 @@ import PptxGenJS from 'pptxgenjs';
 import { citation, ruleOf } from './citing.js';
 import { contentOf, hasHidden } from './content.js';
 import { SUPPRESSED } from './formats.js';
-import palette from './palette.json';
 import { placeLabel } from './periods.js';
 import { stacked } from './stacks.js';
 
@@ -95,5 +94,5 @@ async function withoutEmptyPoints(written) {
   return zip.generateAsync({ type: 'blob', compression: 'DEFLATE', mimeType: 'application/vnd.openxmlformats-officedocument.presentationml.presentation' });
 }
 
-/** Colours of so many series as PowerPoint writes them: RRGGBB. */
-export const coloursBy = (token) => (count) => palette.colours[Math.min(Math.max(count, 1), palette.colours.length) - 1].map((step) => token(`primitive-${step}`).replace('#', '').toUpperCase());
+/** Colours of series as PowerPoint writes them: RRGGBB. */
+export const coloursBy = (look) => (count) => look.colours.slice(0, Math.max(count, 1)).map((colour) => colour.replace('#', '').toUpperCase());

@@ -12,8 +12,9 @@ export function cell(value, component, extra = '') {
   return element('td', { class: `is-number ${extra}`.trim() }, figure(value, { digits: component.digits, signed: component.signed }));
 }
 
+/** The title stands above the figure already: here screen readers alone are told it. */
 function caption(component) {
-  return element('caption', {}, component.title + (component.unit ? `（単位：${component.unit}）` : ''));
+  return element('caption', {}, element('span', { class: 'lounge-unseen' }, component.title), component.unit ? `（単位：${component.unit}）` : null);
 }
 
 /** Replace a component's matrix table. */

@@ -2,6 +2,7 @@
 import { about, citation } from './citing.js';
 import { fileName, nameOf } from './content.js';
 import { element } from './dom.js';
+import { whiteLook } from './look.js';
 
 const SLIDES = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid']);
 const save = (blob, name) => {
@@ -40,8 +41,8 @@ async function saveWorkbook(views, name) {
 }
 
 async function saveSlides(views, name) {
-  const [{ slidesOf, coloursBy }, { token }] = await Promise.all([import('./slides.js'), import('./charts.js')]);
-  save(await slidesOf(views.filter(({ rows }) => rows), about(), location.href, coloursBy(token)), name);
+  const { slidesOf, coloursBy } = await import('./slides.js');
+  save(await slidesOf(views.filter(({ rows }) => rows), about(), location.href, coloursBy(whiteLook())), name);
 }
 
 /** Text for another document; where a browser refuses, it stands there to be copied by hand. */

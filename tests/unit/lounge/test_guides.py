@@ -68,7 +68,8 @@ def test_lines_and_notes_reach_the_browser_and_stand_below_the_chart_in_words(wr
         {"x": "2025-08", "to": "2025-10", "label": "期間 <b>"},
         {"x": "2030-01", "y": 5.5, "label": "点"},
     ]
-    assert "目印「調査」：2025年9月" in text
+    assert '<span class="lounge-guide" data-x="2025-09">目印「調査」：2025年9月</span>' in text
+    assert '<span class="lounge-guide" data-x="2030-01" hidden>注記「点」' in text, "outside the axis, so not listed"
     assert f"基準線「はじめ」：{first:,}人" in text and "注記「期間 &lt;b&gt;」：2025年8月～2025年10月" in text
 
 
@@ -227,7 +228,10 @@ def test_a_figure_of_a_query_with_the_charts_filter_follows_it(write_page, table
     goals = [[n + 5] for n in totals.filter(~pl.col("area").is_in(["28102", "28109"]))["value"]]
     assert found == sorted([*goals, ["X"], [None]], key=str)
     city = totals.filter(pl.col("area") == "28100")["value"][0] + 5
-    assert f'基準線「目標」：<span data-level="0">{city:,}人</span>　基準線「七」：7人' in text
+    assert (
+        f'基準線「目標」：<span data-level="0">{city:,}人</span></span>　<span class="lounge-guide">基準線「七」：7人'
+        in text
+    )
 
 
 def test_a_figure_that_follows_is_one_for_each_choice(write_page, tables, tmp_path):

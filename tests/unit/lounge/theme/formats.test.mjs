@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ABSENT, axisFigure, figure } from '../../../../dashboards/theme/src/formats.js';
+import { ABSENT, figure } from '../../../../dashboards/theme/src/formats.js';
 
 test('what is hidden or absent is never a number', () => {
   assert.equal(figure('X', { unit: '人' }), 'X');
@@ -16,11 +16,4 @@ test('thousands are parted before the decimal point only', () => {
 test('what rounds to nothing has no minus', () => {
   assert.equal(figure(-0.04, { digits: 1 }), '0.0');
   assert.equal(figure(-0.04, { digits: 1, signed: true }), '±0.0');
-});
-
-test('long numbers of an axis are told in ten thousands', () => {
-  assert.equal(axisFigure(215000), '21.5万');
-  assert.equal(axisFigure(9999), '9,999');
-  assert.equal(axisFigure(-215000), '\u221221.5万');
-  assert.equal(axisFigure(-215000, { unsigned: true }), '21.5万');
 });

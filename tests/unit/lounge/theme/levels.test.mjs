@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { atLevels, levelFormat, tellLevels } from '../../../../dashboards/theme/src/levels.js';
+import { atLevels, levelFormat, stands, tellLevels } from '../../../../dashboards/theme/src/levels.js';
 
 const rows = { 東灘区: [[1, 2]], 灘区: [[3, 4]], 西区: [[5, 6]] };
 const record = { v: rows, g: { 東灘区: [100, 7], 灘区: ['X', null], 西区: [] } };
@@ -31,8 +31,16 @@ test('a line over shares reads in percent', () => {
 
 test('the words below a chart say the figure, or why there is none', () => {
   const places = ['0', '1'].map((level) => ({ dataset: { level }, textContent: '' }));
-  const root = { querySelectorAll: () => places };
+  const root = { querySelectorAll: (kind) => (kind === '[data-level]' ? places : []) };
   const told = (choice) => (tellLevels(root, component, record, rows[choice]), places.map((place) => place.textContent));
   assert.deepEqual(told('東灘区'), ['100人', '7人']);
   assert.deepEqual(told('灘区'), ['秘匿のため描いていません', 'データがないため描いていません']);
+});
+
+test('a line that the axis does not reach is not listed below the chart', () => {
+  const axis = ['2025-07', '2025-08', '2025-09'];
+  assert.deepEqual([{}, { x: '2025-08' }, { x: '2020-10' }, { x: '2024-01', to: '2025-08' }, { x: '2019', to: '2020' }].map((one) => stands(axis, one)), [true, true, false, true, false]);
+  const words = [{ dataset: { x: '2020-10' } }, { dataset: {} }];
+  tellLevels({ querySelectorAll: (kind) => (kind === '.lounge-guide' ? words : []) }, component, { x: axis, v: rows }, rows.東灘区);
+  assert.deepEqual(words.map((one) => one.hidden), [true, false]);
 });

@@ -1,0 +1,95 @@
+// The two axes of a chart: places (periods, groups) and figures.
+import { placeLabel, shortPeriod, yearOfMonth } from './periods.js';
+import { tickText } from './ticks.js';
+import { linesOf, placed, widthOf } from './wording.js';
+
+const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
+const TURN = 40; // degrees of names that have no room below their places
+
+/** Above an axis that zero is not on: there a small change looks large. */
+const CUT = (look) => ({ name: '〜 0から始まらない目盛り', nameGap: 6, nameTextStyle: { align: 'left', color: look.axis, fontSize: 11 } });
+
+/** Draw an option, on the screen and for saved pictures alike: its axis of figures reads as its ticks ask, and says where zero is not on it. */
+export function draw(chart, option, look, shared) {
+  chart.setOption(option, true);
+  if (shared) chart.setOption({ [shared.axis]: shared.range });
+  const found = measured(chart);
+  if (!found || found.percent) return;
+  const text = tickText(found.ticks, { unsigned: option.bothWays });
+  const cut = found.axis === 'yAxis' && (found.low > 0 || found.high < 0) ? CUT(look) : {};
+  chart.setOption({ [found.axis]: { axisLabel: { formatter: text }, ...cut } });
+}
+
+/** The axis of figures as it was drawn; nothing where a chart has none. */
+export function measured(chart) {
+  for (const axis of ['yAxis', 'xAxis']) {
+    const model = chart.getModel().getComponent(axis, 0);
+    if (model?.axis?.type !== 'value') continue;
+    const [low, high] = model.axis.scale.getExtent();
+    const ticks = model.axis.scale.getTicks().map(({ value }) => value);
+    return { axis, low, high, ticks, percent: typeof model.get('axisLabel.formatter') === 'string' };
+  }
+  return undefined;
+}
+
+/** The axis of places. */
+export function category(component, record, scene, upright) {
+  const { look, narrow, width } = scene;
+  const periods = component.opts.periods;
+  const size = narrow ? 11 : 12;
+  const label = { color: look.ink, fontSize: size, hideOverlap: true };
+  if (periods) label.formatter = periodText(component, record, size, width);
+  if (periods && record.x.length > YEARLY_LABELS && record.x[0].length === 7) {
+    // A long series is read by its years: a label at each January.
+    label.interval = (index, code) => code.endsWith('-01');
+    label.formatter = (code) => yearOfMonth(code, component.opts);
+  }
+  const names = record.x.map((code) => placeLabel(code, component.opts));
+  if (upright) {
+    const lines = names.map((name) => linesOf(name, narrow ? 92 : 150, size).join('\n'));
+    Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => lines[at] });
+  } else if (!periods) {
+    const { texts, turned } = placed(names, Math.max(24, (width - 56) / record.x.length), size);
+    Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => texts[at], ...(turned ? { rotate: TURN } : {}) });
+  }
+  return { type: 'category', data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: look.axis } }, axisLabel: label };
+}
+
+/** The first month names its year, unless a January stands so near that their years would touch. */
+function periodText(component, record, size, width) {
+  const january = record.x.findIndex((code, at) => at > 0 && code.endsWith('-01'));
+  const apart = (january * (width - 60)) / record.x.length;
+  const crowded = january > 0 && apart < widthOf(yearOfMonth(record.x[0], component.opts), size) + 6;
+  return (code, at) => {
+    const text = shortPeriod(code, at, component.opts);
+    return crowded && at === 0 ? text.split('\n')[0] : text;
+  };
+}
+
+/** The axis of figures. */
+export function measure(component, { narrow, look }, extra = {}) {
+  return {
+    type: 'value',
+    splitNumber: narrow ? 3 : 5,
+    minInterval: 10 ** -component.digits,
+    axisLabel: { color: look.axis, fontSize: narrow ? 11 : 12, hideOverlap: true },
+    splitLine: { lineStyle: { color: look.rule } },
+    ...extra,
+  };
+}
+
+/** The axis of shares: 0 to 100 %. */
+export function percent(component, scene) {
+  const axis = measure(component, scene, { min: 0, max: 100, interval: scene.narrow ? 25 : 20, minInterval: 0 });
+  return { ...axis, axisLabel: { ...axis.axisLabel, formatter: '{value}%' } };
+}
+
+/** Figures that hardly differ stand on an axis of ten of their smallest steps, lest rounding look like a trend. */
+export function levelRange(rows, digits) {
+  const known = rows.flat().filter((value) => typeof value === 'number');
+  const [low, high, step] = [Math.min(...known), Math.max(...known), 10 ** -digits];
+  if (!known.length || high - low >= 4 * step) return {};
+  const round = (value) => Number(value.toFixed(digits));
+  const [min, max] = [round(low - 5 * step), round(high + 5 * step)];
+  return { min: low >= 0 ? Math.max(0, min) : min, max: high <= 0 ? Math.min(0, max) : max };
+}

@@ -1,0 +1,46 @@
+// Names along an axis: broken between words only, turned where they have no room even so.
+const WIDE = 1; // of the letter's size
+const NARROW = 0.6;
+const AFTER = /(?<=[・、,／/〜～）)」\s])|(?=[（(「])/;
+const words = typeof Intl.Segmenter === 'function' ? new Intl.Segmenter('ja', { granularity: 'word' }) : undefined;
+
+/** Width of a text in pixels, near enough to place it. */
+export function widthOf(text, size) {
+  let width = 0;
+  for (const letter of text) width += size * (letter <= '\u00ff' || /[\uff61-\uff9f]/.test(letter) ? NARROW : WIDE);
+  return width;
+}
+
+/** The words of a part; particles and signs stay with the word before them. */
+function wordsOf(part) {
+  const pieces = [];
+  for (const { segment } of words?.segment(part) ?? [{ segment: part }]) {
+    const stays = pieces.length && (/^[\p{Script=Hiragana}ー]/u.test(segment) || !/[\p{L}]/u.test(segment) || /\d$/.test(pieces.at(-1)));
+    if (stays) pieces[pieces.length - 1] += segment;
+    else pieces.push(segment);
+  }
+  return pieces;
+}
+
+/** The pieces between which a line may end: parts between signs, and words of a part that is longer than `room`. */
+export function piecesOf(text, room = 0, size = 12) {
+  return text.split(AFTER).filter(Boolean).flatMap((part) => (widthOf(part, size) > room ? wordsOf(part) : [part]));
+}
+
+/** Lines of at most `room` pixels; a piece that is longer has a line of its own. */
+export function linesOf(text, room, size) {
+  const lines = [''];
+  for (const piece of piecesOf(text, room, size)) {
+    const longer = lines.at(-1) + piece;
+    if (lines.at(-1) && widthOf(longer, size) > room) lines.push(piece);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.map((line) => line.trim());
+}
+
+/** How names stand below an axis whose places are `room` pixels wide: in lines, or turned as wholes. */
+export function placed(names, room, size, most = 3) {
+  const broken = names.map((name) => linesOf(name, room, size));
+  const fit = broken.every((lines) => lines.length <= most && lines.every((line) => widthOf(line, size) <= room));
+  return fit ? { texts: broken.map((lines) => lines.join('\n')), turned: false } : { texts: names, turned: true };
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { tickText } from '../../../../dashboards/theme/src/ticks.js';
+import { linesOf, piecesOf, placed, widthOf } from '../../../../dashboards/theme/src/wording.js';
+
+const told = (ticks, options) => ticks.map(tickText(ticks, options));
+
+test('ticks of a change of 0.24 % are told in plain figures, not in four decimals of ten thousands', () => {
+  assert.deepEqual(told([198600, 198700, 198800]), ['198,600', '198,700', '198,800']);
+});
+
+test('ten thousands and hundred millions are told where one decimal is enough', () => {
+  assert.deepEqual(told([0, 50000, 100000, 150000]), ['0', '5万', '10万', '15万']);
+  assert.deepEqual(told([0, 105000, 210000]), ['0', '10.5万', '21.0万']);
+  assert.deepEqual(told([0, 500000000, 1000000000]), ['0', '5億', '10億']);
+});
+
+test('one axis has one unit', () => {
+  assert.deepEqual(told([-10000, -5000, 0, 5000, 10000], { unsigned: true }), ['10,000', '5,000', '0', '5,000', '10,000']);
+  assert.deepEqual(told([-20000, 0, 20000]), ['\u22122万', '0', '2万']);
+});
+
+test('decimals tell ticks apart and no more', () => {
+  assert.deepEqual(told([45.8, 46, 46.2]), ['45.8', '46.0', '46.2']);
+  assert.deepEqual(told([0, 0.25, 0.5]), ['0', '0.25', '0.50']);
+  assert.deepEqual(told([0.1, 0.2, 0.30000000000000004]), ['0.1', '0.2', '0.3']);
+});
+
+test('no two ticks of one axis read alike', () => {
+  for (const step of [0.001, 0.5, 2.5, 100, 2500, 1e4, 2.5e4, 1e7, 5e8]) {
+    for (const first of [0, -3 * step, 37 * step, 1987 * step]) {
+      const ticks = [0, 1, 2, 3, 4].map((i) => first + i * step);
+      assert.equal(new Set(told(ticks)).size, 5, JSON.stringify([first, step, told(ticks)]));
+    }
+  }
+});
+
+test('a name is broken between words only', () => {
+  const whole = (text) => piecesOf(text).join('');
+  for (const text of ['技術・人文知識・国際業務', '定住者・日本人の配偶者等', '15～64歳', '100人以上', 'その他県内・不明', 'ミャンマー', '']) assert.equal(whole(text), text);
+  assert.deepEqual(linesOf('技術・人文知識・国際業務', 60, 12), ['技術・', '人文知識・', '国際業務']);
+  assert.ok(piecesOf('ミャンマー').length === 1 && piecesOf('65歳以上').every((piece) => !/\d$/.test(piece)));
+  assert.ok(piecesOf('15～64歳').length <= 2);
+});
+
+test('names that have no room even in lines are turned as wholes', () => {
+  assert.deepEqual(placed(['灘区', '北区'], 40, 12), { texts: ['灘区', '北区'], turned: false });
+  assert.deepEqual(placed(['ミャンマー', '韓国'], 30, 12), { texts: ['ミャンマー', '韓国'], turned: true });
+  for (const line of placed(['特定技能・技能実習', '永住者'], 64, 12).texts.flatMap((text) => text.split('\n'))) assert.ok(widthOf(line, 12) <= 64);
+});
