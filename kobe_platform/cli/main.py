@@ -61,6 +61,8 @@ COMMANDS = (
     Mounted("keys", "kobe_platform.custody.commands:keys_app", "Make, list, rotate and revoke keys.", "Custody"),
     Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify and judge the encrypted partitions.", "Custody"),
     Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),
+    Mounted("backup", "kobe_platform.backup.commands:backup_app", "Back up while everything runs.", "Custody"),
+    Mounted("restore", "kobe_platform.backup.commands:restore_home", "Make a home from a backup.", "Custody"),
     Mounted("bench", "kobe_platform.bench.commands:bench_app", "Measure the platform against plain scripts.", "Work"),
     Mounted("dagster-home", "kobe_platform.cli.run:dagster_home", "Prepare Dagster's home and print its path.", "Work"),
 )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CURRENT = "current"
 RECORD = "release.json"
 INPUTS = "inputs.json"
-LOCK = ".switching"
+LOCK = ".switching.lock"
 """File whose lock keeps going back to a release and pruning it apart."""
 HELD = "held"
 """Names the newest release at the last rollback: an unchanged build does not put it back in force."""

@@ -27,7 +27,7 @@ RANKS = (
     {"quality"},
     {"reception", "statistics", "governance", "alerts", "synthesis"},
     {"lounge"},
-    {"release"},
+    {"release", "backup"},
     {"tabulation"},
     {"ondemand"},
     {"planning"},
