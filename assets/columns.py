@@ -15,6 +15,16 @@ import dagster as dg
 
 from assets.column_rules import Made, Origin, contract_made, listed
 from kobe_platform.contracts import Contract
+from kobe_platform.forecasts.definition import (
+    AGE,
+    AHEAD,
+    AREA,
+    MONTHS,
+    NAMES,
+    UNLISTED,
+    ForecastTable,
+    Scoreboard,
+)
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.select.syntax import parse
 from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies
@@ -109,6 +119,8 @@ def _made(source: Contract | Statistic, stage: str, contracts: Mapping[str, Cont
 
 
 def _statistic(statistic: Statistic, stage: str, contracts: Mapping[str, Contract]) -> Iterator[Made]:
+    if isinstance(statistic, ForecastTable | Scoreboard):
+        return _forecast(statistic)
     if stage == "published":
         return _published(statistic, contracts)
     return _counted(statistic, contracts)
@@ -153,6 +165,28 @@ def _published(statistic: Statistic, contracts: Mapping[str, Contract]) -> Itera
     yield Made("status", "String", _status(statistic), status)
 
 
+def _forecast(statistic: ForecastTable | Scoreboard) -> Iterator[Made]:
+    """Vintages and scores: made from published tables."""
+    origins: dict[str, tuple[Origin, ...]] = {}
+    if isinstance(statistic, ForecastTable):
+        given = statistic.forecast.input
+        origins[AREA] = (("published", given.table, given.area),)
+        origins |= {AGE: (("published", given.table, given.age),)} if given.age else {}
+        value: tuple[Origin, ...] = (("published", given.table, "value"),)
+        period, kind, hidden = "起点の月(YYYY-MM)。", "Int64", "起点で秘匿した行では空。"
+    else:
+        tables = {*statistic.scored, *(table.forecast.input.table for table in statistic.scored.values())}
+        value = tuple(("published", name, "value") for name in sorted(tables))
+        period, kind, hidden = "対象月(YYYY-MM)。", "Float64", ""
+    yield Made("period", "String", period)
+    for column in statistic.dimensions:
+        yield Made(column, "String", _dimension(statistic, column, "published"), origins.get(column, ()))
+    yield Made("value", kind, f"{statistic.title}。単位:{statistic.unit}。{hidden}", value)
+    yield Made(
+        "status", "String", "値の状態。値:published=公表、suppressed=起点の値が秘匿のため見込みを作らない。", value
+    )
+
+
 def _status(statistic: Statistic) -> str:
     if statistic.kind == "public":
         return "公表の状態。値:published=公表。公表済みの統計なので、秘匿した行はない。"
@@ -170,6 +204,8 @@ def _dimension(statistic: Statistic, column: str, stage: str) -> str:
     if name == "district":
         levels = "5桁=区、28100=神戸市、" if published else f"区-{UNKNOWN}=その区の校区不明、"
         return f"{role}区・小学校区。値:{levels}ほかは小学校区のコード(town_districts の district_code)。"
+    if name in UNLISTED:
+        return _UNLISTED[name]
     tree = hierarchies()[name]
     shown = [code.code for code in tree.codes if code.label and code.code not in tree.residual]
     codes = shown if published else [*tree.leaves, *tree.residual]
@@ -177,6 +213,13 @@ def _dimension(statistic: Statistic, column: str, stage: str) -> str:
     root = f"計は {tree.root}。" if published and tree.root in codes[:1] and len(codes) > 1 else ""
     hidden = "不明は計にだけ数える。" if tree.residual else ""
     return f"{role}{tree.title}。{told}{root}{hidden}"
+
+
+_UNLISTED = {
+    MONTHS: "対象の年月。値:YYYY-MM。",
+    AHEAD: "何か月先か。値:月数。",
+    NAMES: "見込み。値:assets/forecasts のファイル名。",
+}
 
 
 def _ordered(origins: Iterable[Origin] | None) -> tuple[Origin, ...]:

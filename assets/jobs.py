@@ -41,7 +41,7 @@ def delivery_jobs(contracts: Mapping[str, Contract]) -> list:
 def tabulation_job(statistics: Mapping[str, Statistic]):
     """Counts, protects and checks a month; a run selects the groups that are outstanding."""
     keys = [["published", name] for name in sorted(statistics)]
-    keys += [["statistics", name] for name, statistic in sorted(statistics.items()) if statistic.kind != "public"]
+    keys += [["statistics", name] for name, statistic in sorted(statistics.items()) if statistic.is_protected]
     return dg.define_asset_job(
         TABULATE,
         selection=dg.AssetSelection.assets(*keys),

@@ -6,7 +6,7 @@ import dagster as dg
 
 from kobe_platform.lake import Partition
 from kobe_platform.privacy.metadata import allowed, schema
-from kobe_platform.release.collect import COVERS
+from kobe_platform.release.collect import BACKTEST, COVERS
 
 ROWS = "dagster/row_count"
 COLUMNS = "dagster/column_schema"
@@ -14,7 +14,9 @@ COLUMNS = "dagster/column_schema"
 
 def partition_result(partition: Partition, **facts: object) -> dg.MaterializeResult:
     """The result of a step that committed ``partition``; its data version is the partition's digest."""
-    told = {name: fact for name, fact in partition.facts.items() if name != COVERS}  # a list; its length is a fact too
+    told = {
+        name: fact for name, fact in partition.facts.items() if name not in (COVERS, BACKTEST)
+    }  # a list; its length is a fact too
     metadata = allowed({"generation": partition.generation, **told, **facts})
     metadata[ROWS] = dg.MetadataValue.int(partition.rows)
     metadata[COLUMNS] = schema(partition.columns)

@@ -20,8 +20,8 @@ def disclosure_checks(
     for key, members in groups(statistics.values()).items():
         checks.append(_audited(key, members, statistics, months))
         checks.append(table_checks(key.replace("/", "_"), [member.name for member in members], months))
-    public = [statistic.name for statistic in statistics.values() if statistic.kind == "public"]
-    return [*checks, *(table_checks(name, [name], months) for name in public)]
+    others = [statistic.name for statistic in statistics.values() if not statistic.is_protected]
+    return [*checks, *(table_checks(name, [name], months) for name in others)]
 
 
 def _audited(

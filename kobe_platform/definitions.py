@@ -13,6 +13,7 @@ from assets.abstracted import abstracted_assets
 from assets.alerting import alert_sensor
 from assets.conventions import months
 from assets.dashboards import dashboard_assets
+from assets.forecasts import forecast_assets
 from assets.jobs import delivery_jobs, release_job, tabulation_job
 from assets.lake import lake_assets
 from assets.ondemand import on_demand_job
@@ -23,11 +24,13 @@ from assets.sensors import INBOX, RELEASES, TABLES, plan_sensors
 from assets.statistics import public_assets, statistics_assets
 from checks.delivery import delivery_checks
 from checks.disclosure import disclosure_checks
+from checks.forecasts import forecast_checks
 from checks.identities import identity_checks
 from checks.pages import page_checks
 from checks.quality import quality_checks
 from checks.secrecy import secrecy_checks
 from kobe_platform.contracts import load_contracts
+from kobe_platform.forecasts.loading import load_forecasts
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.ondemand import load_menu
 from kobe_platform.orchestration.attending import attended_executor, quiet_console
@@ -60,10 +63,11 @@ def build_definitions(
     trials = Trials(settings.trials)
     try_contracts(contracts, trials)
     statistics = load_statistics(settings.statistics, contracts, trials)
+    tables = {**statistics, **load_forecasts(settings.forecast_files, statistics, trials)}
     pages = load_pages(settings.dashboards)
     menu = load_menu(settings.ondemand, statistics, contracts)
     partitions = months(settings.start)
-    jobs, tabulate, release = delivery_jobs(contracts), tabulation_job(statistics), release_job()
+    jobs, tabulate, release = delivery_jobs(contracts), tabulation_job(tables), release_job()
     return dg.Definitions(
         assets=[
             *raw_assets(contracts, partitions),
@@ -72,14 +76,16 @@ def build_definitions(
             *public_assets(contracts, partitions),
             *statistics_assets(statistics, contracts, partitions),
             *published_assets(statistics, contracts, partitions),
-            *dashboard_assets(pages, statistics, contracts),
+            *forecast_assets(tables, partitions),
+            *dashboard_assets(pages, tables, contracts),
         ],
         asset_checks=[
             *delivery_checks(contracts, partitions),
             *quality_checks(contracts, partitions),
             *secrecy_checks(contracts, partitions),
             *identity_checks(statistics, partitions),
-            *disclosure_checks(statistics, partitions),
+            *disclosure_checks(tables, partitions),
+            *forecast_checks(tables, partitions),
             *page_checks(pages),
         ],
         jobs=[*jobs, tabulate, release, nightly_verification, on_demand_job(menu, statistics, settings.history_months)],

@@ -22,7 +22,8 @@ class Settings(BaseSettings):
         home: everything that the platform writes (``KOBE_HOME``).
         inbox: the core systems' share, which the platform only reads (``KOBE_INBOX``); never inside ``home``.
         municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``).
-        contracts, statistics, dashboards, ondemand: the declarative files that the graph is derived from.
+        contracts, statistics, forecasts, dashboards, ondemand: the declarative files that the graph is derived from;
+            ``forecasts`` lie beside ``statistics`` by default.
         principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
         passphrase_file: file whose first line opens the key store, where it has a passphrase
             (``KOBE_PASSPHRASE_FILE``).
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     municipality: str = Field(default="28100", pattern=r"^\d{5}$")
     contracts: Path = PROJECT / "assets" / "contracts"
     statistics: Path = PROJECT / "assets" / "statistics"
+    forecasts: Path | None = None
     dashboards: Path = PROJECT / "dashboards"
     ondemand: Path = PROJECT / "assets" / "ondemand.toml"
     principal: str = "platform"
@@ -70,6 +72,11 @@ class Settings(BaseSettings):
     def root(self) -> Path:
         """``home`` as an absolute path."""
         return self.home.resolve()
+
+    @property
+    def forecast_files(self) -> Path:
+        """Where forecasts are defined: beside the statistics that they name, unless told otherwise."""
+        return self.forecasts or self.statistics.parent / "forecasts"
 
     @property
     def keys(self) -> Path:

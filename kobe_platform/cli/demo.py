@@ -159,11 +159,11 @@ def partitions_table(settings: Settings) -> Table:
 
 def cells_table(settings: Settings) -> Table:
     """Published and suppressed cells by protection group, with the auditor's verdict as the manifests keep it."""
+    from kobe_platform.forecasts.loading import load_published
     from kobe_platform.release.collect import published_partitions
-    from kobe_platform.statistics import load_statistics
     from kobe_platform.trials import Trials
 
-    statistics = load_statistics(settings.statistics, trials=Trials(settings.trials))
+    statistics = load_published(settings.statistics, settings.forecast_files, trials=Trials(settings.trials))
     held = published_partitions(_store(settings), statistics)
     counts: dict[str, Counter[str]] = {}
     for name, partitions in held.items():
@@ -172,7 +172,7 @@ def cells_table(settings: Settings) -> Table:
         for partition in partitions:
             facts = partition.facts
             own.update({key: int(facts.get(key, 0)) for key in ("published", "suppressed")})
-            own["unsafe"] += not facts.get("audit_safe", statistics[name].kind == "public")
+            own["unsafe"] += not facts.get("audit_safe", not statistics[name].is_protected)
     table = _table(
         "公表値 cells", "群 group", "表 tables", "公表 published", "秘匿 suppressed", "割合 share", "監査 audit"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -26,6 +26,19 @@ METHODS: Mapping[str, Method] = {
     "gradient_boosting": gradient_boosting,
 }
 """A new method is one function of this signature and one line here."""
+BEST = "best"
+"""The name by which a forecast's file asks for the winner among several methods."""
+LEAST_HISTORY: Mapping[str, Callable[[int], int]] = {
+    "last_value": lambda years: 1,
+    "seasonal_naive": lambda years: 12,
+    "seasonal_index": lambda years: 12 * years,
+    "same_cohort": lambda years: 1,
+    "cohort_change": lambda years: 13,
+    "ets": lambda years: 36,
+    "gradient_boosting": lambda years: 26,
+    BEST: lambda years: 1,
+}
+"""Months without a gap, the origin's included, from which each method forecasts at all."""
 
 
 def method_named(name: str) -> Method:

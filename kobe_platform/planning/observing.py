@@ -13,6 +13,7 @@ from typing import Any
 from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, PlatformError
+from kobe_platform.forecasts.loading import load_published
 from kobe_platform.intake.deliveries import Delivery, find
 from kobe_platform.intake.receipts import changed_since, is_approved, read_receipt, receipts
 from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
@@ -24,7 +25,7 @@ from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.rules import outstanding
 from kobe_platform.planning.steps import Cause, Plan
 from kobe_platform.settings import Settings
-from kobe_platform.statistics import Statistic, load_statistics
+from kobe_platform.statistics import Statistic
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.clock import JAPAN
 from kobe_platform.vocabulary.coordinates import place
@@ -55,8 +56,9 @@ class Observer:
 
     @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
-        """Statistics by name."""
-        return load_statistics(self.settings.statistics, self.contracts, Trials(self.settings.trials))
+        """Statistics by name, the tables of forecasts among them."""
+        files = self.settings.statistics, self.settings.forecast_files
+        return load_published(*files, self.contracts, Trials(self.settings.trials))
 
     @cached_property
     def pages(self) -> Mapping[str, Page]:
@@ -149,6 +151,7 @@ class Observer:
 def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
     """Modification time and size of every definition file and every module of the platform."""
     files = [*settings.contracts.glob("*.toml"), *settings.statistics.iterdir(), settings.ondemand]
+    files += settings.forecast_files.glob("*.toml")
     files += [*(settings.dashboards / "pages").glob("*.md"), *(settings.dashboards / "manuals").glob("*.md")]
     files += [*settings.dashboards.glob("*.toml"), *settings.contracts.parent.glob("vocabulary/*")]
     files += source_files()

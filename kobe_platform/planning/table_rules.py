@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
 from kobe_platform.lake.heads import HeadEntry
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.planning.facts import Facts
+from kobe_platform.planning.forecast_rules import forecast_steps, preceding
 from kobe_platform.planning.states import Found, red_cause
 from kobe_platform.planning.steps import Reason, Step
 from kobe_platform.release.required_checks import missing, published_checks, red, statistics_checks
@@ -35,13 +37,23 @@ def tabulations(facts: Facts, before: Found) -> Iterator[Step]:
     for statistic in facts.statistics.values():
         if statistic.kind == "public":
             steps += _public_steps(facts, statistic)
+    steps += forecast_steps(facts, steps)
     coming = [step for step in before.moving.values() if step.kind == "take_in"]
     steps = [replace(s, state="later", waits_for=("series_start",)) if s.month < facts.start else s for s in steps]
-    for step in sorted(steps, key=lambda step: (step.month, step.unit.endswith("/year"), step.unit)):
+    for step in sorted(steps, key=lambda step: (step.month, _turn(facts, step), step.unit)):
         members = protected.get(step.unit) or (facts.statistics[step.unit],)
         waits = [one.id for one in coming if one.month <= step.month]  # a month is counted in one run
         waits += [one.id for one in _preceding(facts, step, members, before) if one.id in before.moving]
+        waits += [one.id for one in preceding(step, members[0], before)]
         yield replace(step, waits_for=tuple(waits)) if step.state == "ready" else step
+
+
+def _turn(facts: Facts, step: Step) -> int:
+    """Place of a table among those of its month: what it is made from is made before it."""
+    statistic = facts.statistics.get(step.unit)
+    if isinstance(statistic, Scoreboard):
+        return 3
+    return 2 if isinstance(statistic, ForecastTable) else int(step.unit.endswith("/year"))
 
 
 def _preceding(facts: Facts, step: Step, members: Sequence[Statistic], before: Found) -> Iterator[Step]:

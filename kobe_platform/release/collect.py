@@ -16,6 +16,8 @@ import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import LoungeError
+from kobe_platform.forecasts.codes import unlisted
+from kobe_platform.forecasts.definition import SCORED, UNLISTED
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DISTRICT = "district"
+BACKTEST = "backtest"
+"""The fact of a vintage that says what its back-test found; a release tells that of the newest one."""
 COVERS = "covers"
 """The fact of a yearly partition that lists the months (``YYYY-MM``) which it counts."""
 
@@ -163,7 +167,7 @@ def _collected(
     # A yearly table before its first December is empty: pages that name it stand, and fill when it comes.
     tables |= {name: _empty(statistics[name]) for name in statistics if name not in tables}
     named = {hierarchy for name in tables for hierarchy in statistics[name].dimensions.values()}
-    dims = {name: _dimension(store, name) for name in sorted(named)}
+    dims = {name: _dimension(store, name, tables, statistics) for name in sorted(named)}
     facts = {
         "basis": _basis(partitions),
         "municipality": store.municipality,
@@ -202,7 +206,8 @@ def _told(held: list[Partition]) -> dict[str, object]:
     """How a table was protected, in its latest period, and which months its years cover."""
     latest = held[-1].facts if held else {}
     months = {partition.id.month[:4]: list(partition.facts[COVERS]) for partition in held if COVERS in partition.facts}
-    return {**{name: latest[name] for name in PROTECTION if name in latest}, **({"months": months} if months else {})}
+    known = (*PROTECTION, BACKTEST)
+    return {**{name: latest[name] for name in known if name in latest}, **({"months": months} if months else {})}
 
 
 def _digest(partitions: Mapping[str, list[Partition]]) -> str:
@@ -217,12 +222,16 @@ def content_of(partition: Partition) -> str:
 
 
 def _empty(statistic: Statistic) -> pl.DataFrame:
-    measured = pl.Float64 if statistic.kind == "mean" else pl.Int64
+    measured = pl.Float64 if statistic.kind in ("mean", SCORED) else pl.Int64
     columns = {"period": pl.String, **dict.fromkeys(statistic.dimensions, pl.String)}
     return pl.DataFrame(schema={**columns, "value": measured, "status": pl.String})
 
 
-def _dimension(store: PartitionStore, name: str) -> pl.DataFrame:
+def _dimension(
+    store: PartitionStore, name: str, tables: Mapping[str, pl.DataFrame], statistics: Mapping[str, Statistic]
+) -> pl.DataFrame:
+    if name in UNLISTED:
+        return unlisted(name, tables, statistics).frame()
     if name != DISTRICT:
         return hierarchies()[name].frame()
     months = store.months("raw", REFERENCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kobe_platform.contracts import Contract
+from kobe_platform.forecasts.definition import ForecastTable
 from kobe_platform.lake.heads import HeadEntry, HeadVerdict
 from kobe_platform.statistics import Statistic
 
@@ -12,7 +13,8 @@ BLOCKING, REPORTING = True, False
 _LAKE = {"rows_accounted": BLOCKING, "no_identifiers": BLOCKING, "expectations": REPORTING}
 _STATISTICS = {"common_margins": BLOCKING, "stock_and_flow": REPORTING}
 _PUBLISHED = {"disclosure": BLOCKING, "no_identifiers": BLOCKING}
-_STAGES = {"published": _PUBLISHED, "statistics": _STATISTICS, "lake": _LAKE}
+_FORECAST = {"no_identifiers": BLOCKING, "backtest": REPORTING, "coherent": REPORTING, "coverage": REPORTING}
+_STAGES = {"published": {**_PUBLISHED, **_FORECAST}, "statistics": _STATISTICS, "lake": _LAKE}
 STAGE_OF = {check: stage for stage, checks in _STAGES.items() for check in checks}
 """Check → the first of the stages that it judges."""
 
@@ -24,7 +26,7 @@ def lake_checks(contract: Contract) -> dict[str, bool]:
 
 def statistics_checks(statistic: Statistic) -> dict[str, bool]:
     """Checks of a statistic's counts before protection → whether they block."""
-    if statistic.kind == "public":
+    if not statistic.is_protected:
         return {}
     return {
         name: blocks for name, blocks in _STATISTICS.items() if name != "stock_and_flow" or statistic.stock_and_flow
@@ -32,8 +34,10 @@ def statistics_checks(statistic: Statistic) -> dict[str, bool]:
 
 
 def published_checks(statistic: Statistic) -> dict[str, bool]:
-    """Checks of a table that may leave → whether they block: all of them do."""
-    return {name: blocks for name, blocks in _PUBLISHED.items() if name != "disclosure" or statistic.kind != "public"}
+    """Checks of a table that may leave → whether they block; a forecast's own checks hold up no release."""
+    if isinstance(statistic, ForecastTable):
+        return dict(_FORECAST)
+    return {name: blocks for name, blocks in _PUBLISHED.items() if name != "disclosure" or statistic.is_protected}
 
 
 def missing(entry: HeadEntry, checks: Iterable[str], engine: str) -> list[str]:

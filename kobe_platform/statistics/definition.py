@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,8 @@ from kobe_platform.statistics.select.syntax import Node, parse
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 _SIDES = ("", "_before", "_after")
+PROTECTED = ("frequency", "mean")
+"""Kinds of tables that count people: they are protected in groups and audited."""
 _AREA_RULE = ("sex", "is_representative")
 """Columns that the area rule reads beside the district and the ward."""
 MEAN = ("total", "persons")
@@ -82,6 +84,8 @@ class Statistic(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    UNLISTED: ClassVar[tuple[str, ...]] = (DISTRICT,)
+    """Hierarchies that no file lists, which its dimensions may have: their codes follow from the data."""
 
     name: str
     sql: str
@@ -104,22 +108,27 @@ class Statistic(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Statistic:
-        unknown = set(self.dimensions.values()) - {*hierarchies(), "district"}
+        unknown = set(self.dimensions.values()) - {*hierarchies(), *self.UNLISTED}
         if unknown:
             raise ValueError(f"there is no hierarchy {sorted(unknown)[0]}")
-        if self.kind != "public" and not (self.group and self.population and self.minimum_frequency):
+        if self.is_protected and not (self.group and self.population and self.minimum_frequency):
             raise ValueError("group, population and minimum_frequency are required")
         if (self.kind == "mean") != (self.averages is not None):
             raise ValueError("a mean, and nothing else, says what it averages")
         if set(self.roles) - set(self.dimensions):
             raise ValueError("a role names a column that is no dimension")
-        if self.kind == "public":
+        if not self.is_protected:
             return self
         if list(self.dimensions.values()).count(DISTRICT) > 1:
             raise ValueError("one column of a table goes by district; the other end of a move goes by ward")
         if self.by_district and self.kind == "frequency" and self.district_column is None:
             raise ValueError("a table by district selects a plain column as its area: `district AS area`")
         return self
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether it counts people, so that it belongs to a protection group."""
+        return self.kind in PROTECTED
 
     @cached_property
     def counts(self) -> Counts:
@@ -189,10 +198,10 @@ class Statistic(BaseModel):
 
 
 def groups(statistics: Iterable[Statistic]) -> dict[str, tuple[Statistic, ...]]:
-    """The protected statistics by group and period; public ones are in none."""
+    """The protected statistics by group and period; public ones and forecasts are in none."""
     found: dict[str, list[Statistic]] = {}
     for statistic in statistics:
-        if statistic.kind != "public":
+        if statistic.is_protected:
             found.setdefault(statistic.key, []).append(statistic)
     return {key: tuple(sorted(members, key=lambda s: s.name)) for key, members in sorted(found.items())}
 

@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kobe_platform.forecasts.codes import unlisted
+from kobe_platform.forecasts.definition import UNLISTED, ForecastTable, Scoreboard
+from kobe_platform.forecasts.loading import load_published
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.definition import Statistic
-from kobe_platform.statistics.loading import load_statistics
+from kobe_platform.synthesis.forecasts import made_up_forecast
 from kobe_platform.vocabulary import codes as vocabulary
 
 STATISTICS = Settings.model_fields["statistics"].default
@@ -86,6 +89,7 @@ def published(
     months: tuple[str, ...] = MONTHS,
     per_ward: Mapping[str, int] = DISTRICTS_PER_WARD,
     statistics: Path = STATISTICS,
+    forecasts: Path | None = None,
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame], dict]:
     """Tables, hierarchies and facts as :func:`kobe_platform.lounge.release.assemble` takes them.
 
@@ -94,20 +98,26 @@ def published(
         months: ``YYYY-MM`` in order; yearly tables hold the years that they touch.
         per_ward: ward → how many school districts it has.
         statistics: folder of the statistics to make up figures of.
+        forecasts: folder of the forecasts to make up figures of; beside the statistics by default.
     """
     trees = {**vocabulary.hierarchies(), "district": district_hierarchy(per_ward)}
     tables, told = {}, {}
-    for number, (name, statistic) in enumerate(load_statistics(statistics).items()):
+    forecasts = forecasts or statistics.parent / "forecasts"
+    known = load_published(statistics, forecasts)
+    for number, (name, statistic) in enumerate(known.items()):
         rng = np.random.default_rng([seed, number])
         periods = months if statistic.period == "month" else tuple(sorted({month[:4] for month in months}))
-        if name == "estimated_population":
+        told[name] = statistic.model_dump(include=FACTS)
+        if isinstance(statistic, ForecastTable | Scoreboard):
+            tables[name], told[name] = made_up_forecast(statistic, months, rng)
+        elif name == "estimated_population":
             tables[name] = _estimate(months, rng)
         elif name == "city_comparison":
             tables[name] = _comparison(months, trees["compared_city"], rng)
         else:
             tables[name] = _table(statistic, periods, trees, rng, sum(per_ward.values()))
-        told[name] = statistic.model_dump(include=FACTS)
     needed = {hierarchy for facts in told.values() for hierarchy in facts["dimensions"].values()}
+    trees |= {name: unlisted(name, tables, known) for name in UNLISTED}
     dims = {name: trees[name].frame() for name in sorted(needed)}
     return tables, dims, {"basis": "synthetic", "municipality": "28100", "tables": told}
 

@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 from kobe_platform.contracts import Contract, load_contracts
+from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
+from kobe_platform.forecasts.inputs import is_newest, score_inputs, vintage_inputs
 from kobe_platform.lake.heads import HeadEntry, Heads, HeadVerdict
 from kobe_platform.lake.partitions import ENGINE, PartitionId, content_of, made_from
 from kobe_platform.lake.shelf import latest_month
@@ -283,6 +285,8 @@ class World:
             return self._taking(self.contracts[step.unit], step.month)
         if step.kind == "tabulate":
             members = groups(self.statistics.values()).get(step.unit)
+            if isinstance(self.statistics.get(step.unit), ForecastTable | Scoreboard):
+                return self._forecasting(self.statistics[step.unit], step.month)
             if members is None:
                 return self._public(self.statistics[step.unit], step.month)
             return self._tabulating(members, step.month)
@@ -366,6 +370,21 @@ class World:
             value = (*(self.values[one] for one in read), inputs["definition"])
             yield self._put(id, inputs, value, told={"content": hashlib.sha256(repr(value).encode()).hexdigest()})
         yield from self._checked(id, published_checks(statistic), "redtable")
+
+    def _forecasting(self, table: ForecastTable | Scoreboard, month: str) -> Iterator[str]:
+        id, shelf = PartitionId("published", table.name, month), self.shelf()
+        if isinstance(table, ForecastTable):
+            source = table.forecast.input.table
+            if PartitionId("published", source, month) not in self.heads:
+                raise Broken("code", "lake.absent")
+            inputs = vintage_inputs(shelf, table, month)
+            stays = id in self.heads and not is_newest(table, month, shelf.months("published", source))
+        else:
+            inputs, stays = score_inputs(shelf, table, month), False
+        if not stays and not self._in_place(id, inputs):
+            value = tuple(sorted(inputs.items()))
+            yield self._put(id, inputs, value, told={"content": hashlib.sha256(repr(value).encode()).hexdigest()})
+        yield from self._checked(id, published_checks(table), "redtable")
 
     def _releasing(self) -> Iterator[str]:
         shelf, shown = self.shelf(), {}

@@ -1,0 +1,261 @@
+"""Defines a forecast as its file states it, and the published tables of vintages and of scores that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from kobe_platform.forecasts.judging import FEWEST_ORIGINS
+from kobe_platform.forecasts.methods import LEAST_HISTORY
+from kobe_platform.statistics import Statistic
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
+from kobe_platform.vocabulary.months import FORM, shifted
+
+Month = Annotated[str, StringConstraints(pattern=rf"^{FORM}$")]
+Words = Annotated[str, StringConstraints(min_length=1)]
+AREA, AGE, TARGET, FIGURE = "area", "age", "target", "figure"
+"""Dimensions of a table of vintages; ``age`` only where ages are grouped."""
+MONTHS, AHEAD, NAMES = "month", "months_ahead", "forecast"
+UNLISTED = (MONTHS, AHEAD, NAMES)
+"""Hierarchies of forecasts that no file lists: months, months ahead, names of forecasts."""
+SCORED = "scores"
+"""The kind of the scoreboard."""
+SCOREBOARD = "forecast_scores"
+"""The table of what became of every forecast."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ForecastInput(_Strict):
+    """The published series that is forecast.
+
+    Attributes:
+        table: a protected monthly table of counts.
+        area: its dimension of areas, whose root is the area that all others are parts of.
+        age: its dimension of single years of age, for cohorts; left out: there is none.
+        at: code of every other dimension.
+    """
+
+    table: str
+    area: str = "area"
+    age: str = ""
+    at: dict[str, str] = {}
+
+
+class MethodParameters(_Strict):
+    """What the method is told; each method reads what concerns it (docs/forecasts.md, Methods).
+
+    Attributes:
+        variant: whether a cohort's change is a ratio or a difference.
+        pseudo_persons: persons of the parent's change that are mixed into each area's.
+        smoothing: ages on each side that share one change.
+        controlled: whether areas are scaled to the parent's own forecast.
+        years: years that the season is taken from.
+        among: methods that ``best`` chooses from.
+    """
+
+    variant: Literal["ratio", "difference"] = "ratio"
+    pseudo_persons: float = Field(0.0, ge=0)
+    smoothing: int = Field(0, ge=0)
+    controlled: bool = False
+    years: int = Field(3, ge=1)
+    among: tuple[str, ...] = ()
+
+
+class SeriesBreak(_Strict):
+    """A month from which the series is another one (rebase, change of base): it is never compared with months before.
+
+    Attributes:
+        month: the first month of the new series.
+        because: why.
+    """
+
+    month: Month
+    because: Words
+
+
+class Forecast(_Strict):
+    """One forecast.
+
+    Attributes:
+        name: the file's name.
+        title, description: Japanese words for screens.
+        owner: section that answers for the forecast.
+        unit: of the figures, for screens.
+        purpose: what it is for.
+        not_for: what it must not be used for.
+        failures: known failures.
+        next_review: day by which its owner looks at it again.
+        input: the published series.
+        ages: of a series by age, the ages that are shown, summed (as codes); left out: see ``grouped``.
+        grouped: of a series by age, the hierarchy that ages are shown by.
+        method: see docs/forecasts.md, Methods.
+        benchmark: the plain method that it must not be worse than.
+        parameters: what the method is told.
+        horizons: months ahead.
+        origins: calendar months from which it forecasts; left out: every month.
+        judged: whether the back-test judges each horizon, or all of them together.
+        breaks: months from which the series is another one.
+        renamed: former code of an area → its code; two that come to one code are summed.
+    """
+
+    name: str
+    title: Words
+    description: Words
+    owner: Words
+    unit: Words
+    purpose: Words
+    not_for: tuple[Words, ...] = Field(min_length=1)
+    failures: tuple[Words, ...] = ()
+    next_review: date
+    input: ForecastInput
+    ages: tuple[str, ...] = ()
+    grouped: str = ""
+    method: str
+    benchmark: str
+    parameters: MethodParameters = MethodParameters()
+    horizons: tuple[Annotated[int, Field(ge=1, le=240)], ...] = Field(min_length=1)
+    origins: tuple[Annotated[int, Field(ge=1, le=12)], ...] = ()
+    judged: Literal["horizon", "together"] = "horizon"
+    breaks: tuple[SeriesBreak, ...] = ()
+    renamed: dict[str, str] = {}
+
+    @field_validator("horizons")
+    @classmethod
+    def _ascending(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
+        if list(horizons) != sorted(set(horizons)):
+            raise ValueError("horizons are given once each, ascending")
+        return horizons
+
+    def begins(self, origin: str) -> str:
+        """The first month of the series that the origin belongs to; empty where no break lies before it."""
+        return max((one.month for one in self.breaks if one.month <= origin), default="")
+
+    def is_origin(self, month: str) -> bool:
+        """Whether a forecast is made from this month."""
+        return not self.origins or int(month[5:]) in self.origins
+
+    @property
+    def least_history(self) -> int:
+        """Months without a gap, the origin's included, before the nearest horizon can pass its back-test."""
+        names = (self.method, self.benchmark, *self.parameters.among)
+        return max(LEAST_HISTORY[name](self.parameters.years) for name in names) + self.horizons[0] + FEWEST_ORIGINS - 1
+
+    def earliest(self, first: str) -> str:
+        """The earliest origin of which there can be a forecast.
+
+        Args:
+            first: first month of the input.
+        """
+        begin = max([first, *(one.month for one in self.breaks)])
+        month = shifted(begin, self.least_history - 1)
+        while not self.is_origin(month):
+            month = shifted(month, 1)
+        return month
+
+
+class ForecastTable(Statistic):
+    """The published table of a forecast's vintages: one partition an origin.
+
+    Attributes:
+        forecast: its definition.
+        read_from: sources of the table that it is made from.
+        input_group: what the plan calls the tables that its input is made with.
+    """
+
+    UNLISTED: ClassVar[tuple[str, ...]] = UNLISTED
+    kind: Literal["forecast"] = "forecast"  # type: ignore[assignment]
+    forecast: Forecast
+    read_from: tuple[str, ...]
+    input_group: str
+    area_hierarchy: str
+    age_hierarchy: str = ""
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that its figures come from in the end."""
+        return self.read_from
+
+    @property
+    def areas(self) -> Hierarchy:
+        """The hierarchy of its areas."""
+        return hierarchies()[self.area_hierarchy]
+
+    def facts(self) -> dict[str, Any]:
+        """What a release tells of the table beside its figures: the model card too."""
+        told = self.forecast.model_dump(mode="json", exclude={"name", "title", "description", "owner", "unit"})
+        return {**super().facts(), "forecast": {**told, "least_history": self.forecast.least_history}}
+
+
+class Scoreboard(Statistic):
+    """The published table that compares each vintage with what came: one partition a target month.
+
+    Attributes:
+        read_from: sources of all forecasts' inputs.
+        scored: tables of vintages by name.
+    """
+
+    UNLISTED: ClassVar[tuple[str, ...]] = UNLISTED
+    kind: Literal["scores"] = "scores"  # type: ignore[assignment]
+    read_from: tuple[str, ...]
+    scored: dict[str, ForecastTable]
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that its figures come from in the end."""
+        return self.read_from
+
+
+def vintage_table(forecast: Forecast, source: Statistic) -> ForecastTable:
+    """The table of a forecast's vintages.
+
+    Args:
+        source: the statistic that its input is.
+    """
+    area = source.dimensions[forecast.input.area]
+    ages = {AGE: forecast.grouped} if forecast.grouped else {}
+    return ForecastTable(
+        name=forecast.name,
+        sql="",
+        title=forecast.title,
+        description=forecast.description,
+        owner=forecast.owner,
+        period="month",
+        unit=forecast.unit,
+        measure="value",
+        dimensions={AREA: area, **ages, TARGET: MONTHS, FIGURE: "forecast_figure"},
+        forecast=forecast,
+        read_from=source.sources,
+        input_group=source.key,
+        area_hierarchy=area,
+        age_hierarchy=source.dimensions.get(forecast.input.age, ""),
+    )
+
+
+def scoreboard(tables: Mapping[str, ForecastTable]) -> Scoreboard:
+    """The scoreboard of some forecasts."""
+    owner = next(iter(tables.values())).owner
+    return Scoreboard(
+        name=SCOREBOARD,
+        sql="",
+        title="見込みの成績",
+        description="過去の見込みと、その月に実際に公表した値との差。見込み・何か月先か・規模ごと。",
+        owner=owner,
+        period="month",
+        unit="%",
+        measure="value",
+        dimensions={
+            "forecast": NAMES,
+            "horizon": AHEAD,
+            "size": "size_class",
+            "score": "forecast_score",
+        },
+        read_from=tuple(sorted({source for table in tables.values() for source in table.read_from})),
+        scored=dict(tables),
+    )

@@ -1,0 +1,221 @@
+"""Loads forecasts: reads the files, compares them with the statistics, tries each on a made-up series."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ValidationError
+
+from kobe_platform.contracts import Contract
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.forecasts.definition import (
+    Forecast,
+    ForecastInput,
+    ForecastTable,
+    MethodParameters,
+    SeriesBreak,
+    scoreboard,
+    vintage_table,
+)
+from kobe_platform.forecasts.methods import BEST, METHODS
+from kobe_platform.statistics import Statistic, load_statistics
+from kobe_platform.trials import Trials
+from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.months import shifted
+
+_MODELS: Mapping[str, type[BaseModel]] = {"": Forecast, "input": ForecastInput, "parameters": MethodParameters,
+                                          "breaks": SeriesBreak}  # fmt: skip
+TRIAL_ORIGIN = "2000-12"
+
+
+def load_published(
+    statistics: Path, forecasts: Path, contracts: Mapping[str, Contract] | None = None, trials: Trials | None = None
+) -> dict[str, Statistic]:
+    """Every published table by name: the statistics, the tables of forecasts and their scoreboard.
+
+    Raises:
+        ConfigurationError: as :func:`load_statistics` and :func:`load_forecasts`.
+    """
+    counted = load_statistics(statistics, contracts, trials)
+    return {**counted, **load_forecasts(forecasts, counted, trials)}
+
+
+def load_forecasts(
+    directory: Path, statistics: Mapping[str, Statistic], trials: Trials | None = None
+) -> dict[str, Statistic]:
+    """The tables of every ``*.toml`` of a folder by name, and the scoreboard where there is any; nothing without files.
+
+    What loads runs: each forecast is made of a made-up series of its own cells, unless the same passed before.
+
+    Raises:
+        ConfigurationError: ``forecast.definition`` (file, place, and what to write instead).
+    """
+    tables = {path.stem: _load(path, statistics) for path in sorted(Path(directory).glob("*.toml"))}
+    if not tables:
+        return {}
+    _try(tables, trials or Trials())
+    board = scoreboard(tables)
+    for name in (*tables, board.name):
+        if name in statistics:
+            raise _refusal(f"{name}.toml", "name", "a statistic has this name", "rename the file")
+    return {**tables, board.name: board}
+
+
+def _load(path: Path, statistics: Mapping[str, Statistic]) -> ForecastTable:
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _refusal(path.name, "file", f"it is not TOML: {error}", "mend the line") from None
+    try:
+        forecast = Forecast.model_validate({**written, "name": path.stem})
+    except ValidationError as error:
+        raise _incomplete(path.name, error) from None
+    for place, reason, remedy in _faults(forecast, statistics):
+        raise _refusal(path.name, place, reason, remedy)
+    return vintage_table(forecast, statistics[forecast.input.table])
+
+
+def _faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Iterator[tuple[str, str, str]]:
+    """Place, reason and remedy of what does not fit the methods and the statistics; the first is told."""
+    named = [("method", forecast.method, [*METHODS, BEST]), ("benchmark", forecast.benchmark, [*METHODS])]
+    named += [("parameters.among", name, [*METHODS]) for name in forecast.parameters.among]
+    for place, name, known in named:
+        if name not in known:
+            yield place, f"there is no method {name}", _nearest(name, known)
+    if (forecast.method == BEST) != bool(forecast.parameters.among):
+        yield "parameters.among", "best, and nothing else, chooses among methods", "name at least one method in among"
+    source = statistics.get(forecast.input.table)
+    usable = [name for name, one in statistics.items() if one.kind == "frequency" and one.period == "month"]
+    if source is None or source.name not in usable:
+        reason = "there is no protected monthly table of counts of this name"
+        yield "input.table", reason, _nearest(forecast.input.table, usable)
+        return
+    yield from _input_faults(forecast, source)
+
+
+def _input_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, str, str]]:
+    given, columns = forecast.input, list(source.dimensions)
+    for place, column in [("area", given.area), *([("age", given.age)] if given.age else []),
+                          *((f"at.{name}", name) for name in given.at)]:  # fmt: skip
+        if column not in columns:
+            yield f"input.{place}", f"{source.name} has no dimension {column}", _nearest(column, columns)
+            return
+    left = [name for name in columns if name not in (given.area, given.age, *given.at)]
+    if left:
+        yield f"input.at.{left[0]}", "every dimension but area and age is held at one code", "give its code, or total"
+    for column, code in given.at.items():
+        tree = hierarchies().get(source.dimensions[column])
+        codes = [one.code for one in tree.codes] if tree else []
+        if tree and code not in codes:
+            yield f"input.at.{column}", f"there is no code {code}", _nearest(code, codes)
+    if source.dimensions[given.area] not in hierarchies():
+        yield "input.area", "school districts are not forecast: they open and close", "forecast their wards"
+        return
+    areas = [one.code for one in hierarchies()[source.dimensions[given.area]].codes]
+    for former, code in forecast.renamed.items():
+        if code not in areas:
+            yield f"renamed.{former}", f"there is no area {code}", _nearest(code, areas)
+    yield from _age_faults(forecast, source)
+
+
+def _age_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, str, str]]:
+    asked = bool(forecast.ages), bool(forecast.grouped)
+    if not forecast.input.age:
+        if any(asked):
+            yield "ages", "a series without age shows none", "leave ages and grouped out, or name input.age"
+        return
+    if all(asked) or not any(asked):
+        yield "ages", "a series by age shows either some ages or a hierarchy of them", "give ages or grouped"
+    tree = hierarchies()[source.dimensions[forecast.input.age]]
+    if not tree.breaks or tree.breaks != tuple(range(tree.breaks[0], tree.breaks[0] + len(tree.breaks))):
+        yield "input.age", "its ages are not single years", "take a table by single years of age"
+        return
+    for code in forecast.ages:
+        if code not in tree.leaves:
+            yield "ages", f"there is no single age {code}", _nearest(code, tree.leaves)
+    shown = hierarchies().get(forecast.grouped)
+    if forecast.grouped and (shown is None or not shown.breaks or not {*shown.breaks} <= {*tree.breaks}):
+        usable = [name for name, one in hierarchies().items() if one.breaks and {*one.breaks} <= {*tree.breaks}]
+        yield "grouped", f"{forecast.grouped} does not group these ages", _nearest(forecast.grouped, usable)
+    odd = [horizon for horizon in forecast.horizons if horizon % 12]
+    if odd:
+        yield "horizons", f"{odd[0]}: cohorts grow older by whole years", "give 12, 24, 36 …"
+
+
+def _try(tables: Mapping[str, ForecastTable], trials: Trials) -> None:
+    """Make each forecast that has not passed with this definition of a made-up series of its own cells."""
+    texts = {name: f"forecast {name} {table.digest}" for name, table in tables.items()}
+    untried = set(trials.untried(texts.values()))
+    if not untried:
+        return
+    from kobe_platform.forecasts.vintages import vintage
+
+    for name, table in tables.items():
+        if texts[name] in untried:
+            try:
+                vintage(table, made_up(table), TRIAL_ORIGIN, {})
+            except ConfigurationError as error:
+                place = f"method {table.forecast.method}"
+                raise _refusal(f"{name}.toml", place, error.message, error.remedy) from None
+    trials.passed(untried)
+
+
+def made_up(table: ForecastTable, origin: str = TRIAL_ORIGIN, months: int = 0) -> dict[str, pl.DataFrame]:
+    """Published months of a made-up input that end with the origin: every cell has its own level and season.
+
+    Args:
+        months: how many; by default as few as the forecast may pass its back-test with.
+    """
+    source = table.forecast.input
+    areas = pl.DataFrame({source.area: list(table.areas.leaves)}).with_row_index("_n", 1)
+    if table.age_hierarchy:
+        ages = pl.DataFrame({source.age: list(hierarchies()[table.age_hierarchy].leaves)}).with_row_index("_m", 1)
+        areas = areas.join(ages, how="cross").with_columns(_n=pl.col("_n") + pl.col("_m") % 7).drop("_m")
+    keys = [name for name in areas.columns if name != "_n"]
+    found = {}
+    for back in range(months or table.forecast.least_history):
+        month = shifted(origin, -back)
+        value = 500 + 40 * pl.col("_n").cast(pl.Int64) + 5 * int(month[5:]) - back
+        rows = areas.select(*keys, value=value)
+        city = rows.group_by([k for k in keys if k != source.area]).agg(pl.col("value").sum()) if len(keys) > 1 else (
+            rows.select(pl.col("value").sum())
+        )  # fmt: skip
+        city = city.with_columns(pl.lit(table.areas.root).alias(source.area)).select(*keys, "value")
+        fixed = [pl.lit(code).alias(column) for column, code in source.at.items()]
+        found[month] = pl.concat([rows, city]).with_columns(*fixed, pl.lit("published").alias("status"))
+    return found
+
+
+def _incomplete(file: str, error: ValidationError) -> ConfigurationError:
+    faults = error.errors(include_input=False, include_url=False)
+    unknown = [one for one in faults if one["type"] == "extra_forbidden"]
+    first = [*unknown, *faults][0]  # a misspelt key lacks as well
+    place = ".".join(str(part) for part in first["loc"]) or "file"
+    remedy = "see docs/forecasts.md, How to add a forecast"
+    if first["type"] == "extra_forbidden":
+        upper, _, key = place.rpartition(".")
+        model = _MODELS.get(upper.split(".")[0], Forecast)
+        return _refusal(
+            file, place, "nothing reads this key", _nearest(key, [n for n in model.model_fields if n != "name"])
+        )
+    return _refusal(file, place, first["msg"], remedy)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    choices = list(known)
+    near = get_close_matches(name, choices, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(choices[:20])}"
+
+
+def _refusal(file: str, place: str, reason: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"a forecast does not say what it must: {reason}",
+        code="forecast.definition",
+        at={"file": file, "place": place},
+        remedy=remedy,
+        ja="見込みの定義ファイルに誤りがあります",
+    )

@@ -1,0 +1,66 @@
+"""Makes up vintages and scores of forecasts from a seed, for trials of pages: nothing was forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.forecasts.definition import AGE, AREA, FIGURE, TARGET, ForecastTable, Scoreboard
+from kobe_platform.forecasts.series import order
+from kobe_platform.forecasts.vintages import FIGURES, SHOWN
+from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.months import shifted
+
+
+def made_up_forecast(
+    statistic: ForecastTable | Scoreboard, months: Sequence[str], rng: np.random.Generator
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Rows and facts of a forecast's table, or of the scoreboard, as if the back-test had let everything pass.
+
+    Args:
+        months: origins; of scores, target months.
+    """
+    if isinstance(statistic, Scoreboard):
+        return _scores(statistic, months, rng), statistic.facts()
+    origins = [month for month in months if statistic.forecast.is_origin(month)] or list(months[-1:])
+    horizons = [{"horizon": ahead, "state": SHOWN, "origins": 12, "rows": 108, "wape": 0.6, "bias": 0.1,
+                 "coverage": 80.0, "ratio": 0.8, "warning": None} for ahead in statistic.forecast.horizons]  # fmt: skip
+    told = {"origin": origins[-1], "first": "2013-01", "months": 60, "horizons": horizons,
+            "released": {"months": 59, "digest": "0" * 16}}  # fmt: skip
+    rows = pl.concat([_vintage(statistic, origin, rng) for origin in origins])
+    return rows, {**statistic.facts(), "backtest": told}
+
+
+def _vintage(table: ForecastTable, origin: str, rng: np.random.Generator) -> pl.DataFrame:
+    cells = pl.DataFrame({AREA: [table.areas.root, *table.areas.leaves]})
+    if table.forecast.grouped:
+        ages = [code.code for code in hierarchies()[table.forecast.grouped].codes if code.code != "unknown"]
+        cells = cells.join(pl.DataFrame({AGE: ages}), how="cross")
+    level = rng.integers(200, 1500, cells.height)
+    root = cells[0]
+    blocks = []
+    for ahead in table.forecast.horizons:
+        target = pl.lit(shifted(origin, ahead)).alias(TARGET)
+        for figure, factor in zip(FIGURES, (1.0, 0.97, 1.03, 1.01), strict=True):
+            value = pl.Series("value", (level * factor * (1 - 0.002 * ahead)).astype("int64"))
+            blocks.append(cells.with_columns(target, pl.lit(figure).alias(FIGURE), value))
+        blocks.append(root.with_columns(target, pl.lit(SHOWN).alias(FIGURE), pl.lit(12, pl.Int64).alias("value")))
+    rows = pl.concat(blocks).with_columns(pl.lit(origin).alias("period"), pl.lit("published").alias("status"))
+    return rows.select("period", *order(table), "value", "status").sort(order(table))
+
+
+def _scores(board: Scoreboard, months: Sequence[str], rng: np.random.Generator) -> pl.DataFrame:
+    rows = [
+        (month, name, str(ahead), size, score, round(float(value * (1 + ahead / 24)), 2), "published")
+        for month in months
+        for name, table in board.scored.items()
+        for ahead in table.forecast.horizons
+        for size in ("total", "100-999", "1000-9999")
+        for score, value in zip(("wape", "bias", "coverage", "ratio", "cells"),
+                                (*rng.uniform(0.3, 0.9, 2), 80.0, rng.uniform(0.6, 1.0), 9.0), strict=True)
+    ]  # fmt: skip
+    columns = ["period", "forecast", "horizon", "size", "score", "value", "status"]
+    return pl.DataFrame(rows, schema=columns, orient="row")

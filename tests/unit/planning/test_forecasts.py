@@ -1,0 +1,106 @@
+"""A vintage follows its month's tables by itself, is kept for good, and is scored when what it spoke of comes."""
+
+import pytest
+
+from kobe_platform.forecasts.definition import Forecast, scoreboard, vintage_table
+from kobe_platform.lake.partitions import PartitionId
+from tests.unit.planning.world import REGISTER, STOCKS, World, statistics, tabulate
+
+NAME, BOARD = "people_ahead", "forecast_scores"
+MONTHS = ("2025-07", "2025-08", "2025-09")
+
+
+def with_forecast(**told) -> dict:
+    """Some of the project's statistics, a forecast of one of them, and the scoreboard."""
+    forecast = Forecast(
+        name=NAME, title="見込み", description="見込み", owner="課", unit="人", purpose="試験", not_for=("本番",),
+        next_review="2027-01-01", input={"table": "population_ward", "at": {"age": "total", "sex": "total"}},
+        method="last_value", benchmark="last_value", horizons=(1, 2), **told,
+    )  # fmt: skip
+    table = vintage_table(forecast, statistics()["population_ward"])
+    board = scoreboard({NAME: table})
+    return {**statistics(), NAME: table, board.name: board}
+
+
+@pytest.fixture
+def world() -> World:
+    made = World(statistics=with_forecast()).complete(*MONTHS)
+    made.drive()
+    assert not made.steps()
+    return made
+
+
+def vintage(month: str) -> PartitionId:
+    return PartitionId("published", NAME, month)
+
+
+def scores(month: str) -> PartitionId:
+    return PartitionId("published", BOARD, month)
+
+
+def test_a_month_and_its_forecast_and_scores_are_made_in_one_run():
+    world = World(statistics=with_forecast()).complete("2025-07", "2025-08")
+    while any(work.kind == "take_in" for work in world.plan().works()):
+        for work in world.plan().works()[:1]:
+            world.execute(work)
+    works = [work for work in world.plan().works() if work.kind == "tabulate"]
+    units = {work.month: work.units for work in works}
+    assert NAME in units["2025-07"] and {NAME, BOARD} <= set(units["2025-08"])
+    assert units["2025-08"].index(STOCKS) < units["2025-08"].index(NAME) < units["2025-08"].index(BOARD)
+
+
+def test_every_month_has_a_vintage_and_scores_of_those_before_it(world):
+    assert {id.month for id in world.heads if id.source == NAME} == set(MONTHS)
+    assert {id.month for id in world.heads if id.source == BOARD} == set(MONTHS[1:])
+    assert world.releases[-1].keys() >= {vintage(MONTHS[2]), scores(MONTHS[2])}
+
+
+def test_a_correction_makes_the_newest_vintage_again_and_no_former_one(world):
+    before = dict(world.heads)
+    world.deliver(REGISTER, month=MONTHS[1], content="better")
+    world.drive(rounds=20)
+    world.approve(REGISTER, MONTHS[1])
+    world.drive()
+    assert world.heads[vintage(MONTHS[1])] == before[vintage(MONTHS[1])], "it said what it said"
+    assert world.heads[vintage(MONTHS[2])].generation > before[vintage(MONTHS[2])].generation
+    assert world.heads[scores(MONTHS[1])].generation > before[scores(MONTHS[1])].generation
+    assert not world.steps()
+
+
+def test_another_definition_concerns_the_newest_vintage_alone(world):
+    before = dict(world.heads)
+    world.statistics = with_forecast(origins=())
+    world.statistics = {**world.statistics, **with_forecast(failures=("x",))}
+    world.drive()
+    assert world.heads[vintage(MONTHS[0])] == before[vintage(MONTHS[0])]
+    assert world.heads[vintage(MONTHS[2])].generation > before[vintage(MONTHS[2])].generation
+
+
+def test_only_calendar_months_that_a_file_names_are_origins():
+    world = World(statistics=with_forecast(origins=(8,))).complete(*MONTHS)
+    world.drive()
+    assert {id.month for id in world.heads if id.source == NAME} == {"2025-08"}
+    assert {id.month for id in world.heads if id.source == BOARD} == {"2025-09"}
+
+
+def test_a_month_whose_tables_a_check_refused_is_not_forecast():
+    world = World(statistics=with_forecast()).complete("2025-07").deliver(REGISTER, month="2025-08", content="redcount")
+    world.drive()
+    assert vintage("2025-07") in world.heads and vintage("2025-08") not in world.heads
+    assert world.steps()[tabulate(STOCKS, "2025-08")].state == "blocked"
+    assert tabulate(NAME, "2025-08") not in world.steps()
+
+
+def test_a_missing_check_of_a_kept_vintage_is_made_up_for(world):
+    world.unjudge(vintage(MONTHS[0]), "backtest")
+    assert world.steps()[tabulate(NAME, MONTHS[0])].reason == "check missing"
+    before = world.heads[vintage(MONTHS[0])].generation
+    world.drive()
+    assert world.heads[vintage(MONTHS[0])].generation == before and not world.steps()
+
+
+@pytest.mark.parametrize("kill_after", [1, 3, 5, 8, 13])
+def test_whatever_is_killed_the_vintages_are_there_in_the_end(kill_after):
+    world = World(statistics=with_forecast()).complete(*MONTHS)
+    world.drive(kills=[kill_after, 0, kill_after, 2, kill_after])
+    assert {id.month for id in world.heads if id.source == NAME} == set(MONTHS) and not world.steps()
