@@ -66,7 +66,8 @@ def audit(
     for report in reports:
         for name, number in report.counts.items():
             counts[name] = counts.get(name, 0) + number
-    return AuditReport(findings, counts, round(time.perf_counter() - began, 3))
+    superseded = tuple(one for report in reports for one in report.superseded)
+    return AuditReport(findings, counts, round(time.perf_counter() - began, 3), superseded)
 
 
 def _by_method(kind: str, spec: Spec, tables: Mapping[str, pl.DataFrame]) -> AuditReport:

@@ -4,8 +4,9 @@ A former release that agrees with the present one is more of the same: its table
 the same populations, under their own codes. One that shows another figure for some cell speaks of other counts, for
 the population was corrected in between; no equation ties the two truths, so only two things are asked of it: what it
 hid stays hidden, and where the correction left a part of the tables visibly untouched, whoever takes the old figures of
-what is hidden there now for true must learn of nothing small. Such a figure itself is at k or above, as it was shown:
-a total that a correction took below k has to be hidden, whatever was shown before.
+what is hidden there now for true must learn of nothing small. Where these cannot all be true, he may take those that
+can. Such a figure itself is at k or above, as it was shown: a total that a correction took below k has to be hidden,
+whatever was shown before.
 """
 
 from __future__ import annotations
@@ -17,11 +18,34 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kobe_platform.disclosure.auditor.contradictions import believable
 from kobe_platform.disclosure.auditor.figures import FORMER, Figures, read_figures
-from kobe_platform.disclosure.auditor.system import build_system, components, rings_left_out
+from kobe_platform.disclosure.auditor.system import System, build_system, components, rings_left_out
 from kobe_platform.disclosure.previous_release import FormerRelease
 from kobe_platform.disclosure.spec import Dimension, Spec, Table
 from kobe_platform.errors import DisclosureError
+
+At = dict[str, str]
+Place = tuple[str, At]
+"""A table, and codes in it."""
+AttackPart = Callable[[System, Figures, np.ndarray, np.ndarray], tuple[list[tuple[str, int]], int]]
+"""(rule, cell) of what follows in a part of a system (its unknowns, its equations), and how many programs it took."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Tables of a release whose figures were corrected since, and the present ones, as one specification.
+
+    Attributes:
+        spec, tables, former: as in :class:`Joined`; place: where the two contradict each other, where no single figure
+            tells.
+    """
+
+    spec: Spec
+    tables: dict[str, pl.DataFrame]
+    former: frozenset[str]
+    release: FormerRelease
+    place: Place = ("", {})
 
 
 @dataclass(frozen=True)
@@ -30,14 +54,13 @@ class Joined:
 
     Attributes:
         spec, tables: all of them; former: names of those that are former releases'.
-        corrected: former releases' tables of populations whose figures were corrected since, each as (spec, tables)
-            with the present ones.
+        corrected: former releases' tables of populations whose figures were corrected since.
     """
 
     spec: Spec
     tables: dict[str, pl.DataFrame]
     former: frozenset[str]
-    corrected: tuple[tuple[Spec, dict[str, pl.DataFrame], frozenset[str]], ...] = ()
+    corrected: tuple[Corrected, ...] = ()
 
 
 def join(spec: Spec, tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelease]) -> Joined:
@@ -55,39 +78,53 @@ def join(spec: Spec, tables: Mapping[str, pl.DataFrame], releases: Sequence[Form
     return joined
 
 
-def apart(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease) -> tuple[Any, ...]:
-    """A whole former release beside the present one, for :func:`corrected_findings`."""
-    return _merged(Joined(spec, dict(tables), frozenset()), _renamed(spec, release, 1))
+def apart(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease, place: Place) -> Corrected:
+    """A whole former release beside the present one, for :func:`corrected_findings`; ``place``: see there."""
+    return Corrected(*_merged(Joined(spec, dict(tables), frozenset()), _renamed(spec, release, 1)), release, place)
 
 
-def corrected_findings(
-    spec: Spec, pair: tuple[Any, ...], attacked: Callable[[Figures], list[tuple[str, int]]]
-) -> list[tuple[str, str, dict[str, str]]]:
-    """(rule, table, coordinates) of what a release before a correction gives away of the present one.
+def corrected_findings(spec: Spec, pair: Corrected, attack: AttackPart) -> tuple[list[tuple[str, str, At]], Place]:
+    """What a release before a correction gives away of the present one.
 
     Args:
-        attacked: (rule, cell) of what follows from figures by the present specification's equations.
+        spec: the present specification.
+        attack: finds what follows in a part of a system.
+
+    Returns:
+        (rule, table, coordinates) of each finding. A place where the correction shows: a figure that differs, one that
+        no table has that agrees with the present, or else ``pair.place``.
     """
-    both, tables, former = pair
-    figures = read_figures(both, tables, former)
+    figures = read_figures(pair.spec, pair.tables, pair.former)
     found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]
+    shows = np.flatnonzero(figures.changed).tolist()
     recalled = figures.hidden & (figures.now < 0) & (figures.value >= 0)
-    if not recalled.any():
-        return found
-    system = build_system(spec, Figures(**{**vars(figures), "value": figures.now}))
-    found += rings_left_out(system)
-    believed, untouched = figures.now.copy(), np.zeros(len(figures.now), dtype=bool)
-    for unknowns, _ in components(system):
+    if recalled.any():
+        system = build_system(spec, Figures(**{**vars(figures), "value": figures.now}))
+        found += rings_left_out(system)
+        rules, never = _believed(system, figures, recalled, attack)
+        found += [(rule, *figures.where(cell)) for rule, cell in dict.fromkeys(rules)]
+        shows += never
+    return found, figures.where(shows[0]) if shows else pair.place
+
+
+def _believed(
+    system: System, figures: Figures, recalled: np.ndarray, attack: AttackPart
+) -> tuple[list[tuple[str, int]], list[int]]:
+    """What follows in parts without a visible change if recalled figures are true, and those that cannot be."""
+    found: list[tuple[str, int]] = []
+    never: list[int] = []
+    for unknowns, equations in components(system):
         cells = system.cells[unknowns]
-        cells = cells[cells >= 0]
-        if recalled[cells].any() and not figures.changed[system.around(cells)].any():
-            untouched[cells] = True
-            told = cells[recalled[cells]]
-            believed[told] = figures.value[told]
-    if untouched.any():
-        follows = attacked(Figures(**{**vars(figures), "value": believed}))
-        found += [(rule, *figures.where(cell)) for rule, cell in follows if untouched[cell]]
-    return found
+        told = np.flatnonzero((cells >= 0) & recalled[cells])
+        if not len(told) or figures.changed[system.around(cells[cells >= 0])].any():
+            continue
+        part = system.part(unknowns, equations)
+        sets, impossible = believable(part, told, figures.value[cells[told]])
+        never += cells[impossible].tolist()
+        for believed in sets:
+            for own, rows in components(believed):
+                found += attack(believed, figures, own, rows)[0]
+    return found, never
 
 
 def ratchet(figures: Figures) -> list[int]:
@@ -147,7 +184,8 @@ def _taken(
     if not changed:
         return Joined(*everything, joined.corrected)
     agreeing = _limited(added, lambda table: table.population not in changed)
-    apart = _merged(Joined(spec, dict(tables), frozenset()), _limited(added, lambda table: table.population in changed))
+    others = _limited(added, lambda table: table.population in changed)
+    apart = Corrected(*_merged(Joined(spec, dict(tables), frozenset()), others), release)
     corrected = (*joined.corrected, apart)
     if not agreeing.tables:
         return Joined(joined.spec, joined.tables, joined.former, corrected)

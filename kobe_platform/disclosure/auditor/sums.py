@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from kobe_platform.disclosure.auditor.contradictions import place_of
 from kobe_platform.disclosure.auditor.figures import Figures
 from kobe_platform.disclosure.auditor.system import System, build_system, components
 from kobe_platform.disclosure.spec import Spec
@@ -22,8 +23,8 @@ ENDLESS = 1e30
 def audit_sums(spec: Spec, figures: Figures) -> Found:
     """Reasons to refuse magnitude tables."""
     system = build_system(spec, figures)
-    if system.impossible:
-        return [("contradiction", 0)]
+    if len(system.impossible):
+        return [("contradiction", system.named(system.impossible))]
     found: Found = [("exact", cell) for cell in np.flatnonzero(figures.hidden & (figures.value >= 0)).tolist()]
     for unknowns, equations in components(system):
         found += _part(system, figures, unknowns, equations)
@@ -54,7 +55,7 @@ def intervals(system: System, unknowns: np.ndarray, equations: np.ndarray) -> tu
                 return None
             if status == highspy.HighsModelStatus.kOptimal:
                 found[at] = np.array(highs.getSolution().col_value)[at]
-            elif status not in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+            elif status != highspy.HighsModelStatus.kUnbounded:
                 found[at] = np.nan
         highs.changeColCost(at, 0.0)
     return least, most
@@ -64,7 +65,7 @@ def _part(system: System, figures: Figures, unknowns: np.ndarray, equations: np.
     cells = system.cells[unknowns]
     ranges = intervals(system, unknowns, equations)
     if ranges is None:
-        return [("contradiction", int(cells[0]))]
+        return [("contradiction", place_of(system.part(unknowns, equations)))]
     least, most = ranges
     found: Found = []
     for cell, low, high in zip(cells.tolist(), least, most, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ class System:
 
     Attributes:
         cells: unknown → cell number of the figures; −1 for the difference of an inequality, −2 for a joint cell.
-        impossible: number of equations among published figures alone that do not hold.
+        numbers: row of ``matrix`` → number of the equation as it was written down.
+        impossible: numbers of the equations among published figures alone that do not hold.
         involved: (equation, cell) of every cell of every equation as it was written down, published cells included;
             numbers from ``seen`` on are the unknowns that no table shows.
         seen: number of cells; left_out: of each joint table that is too large to be asked for, the tables behind it
@@ -36,7 +37,8 @@ class System:
     right: np.ndarray
     cells: np.ndarray
     lower: np.ndarray
-    impossible: int
+    numbers: np.ndarray
+    impossible: np.ndarray
     involved: tuple[np.ndarray, np.ndarray]
     seen: int
     left_out: list[tuple[str, ...]]
@@ -47,6 +49,32 @@ class System:
         chosen = np.zeros(int(equation.max(initial=-1)) + 1, dtype=bool)
         chosen[equation[np.isin(cell, cells)]] = True
         return np.unique(cell[chosen[equation] & (cell < self.seen)])
+
+    def named(self, equations: np.ndarray) -> int:
+        """The last cell of a table, which of a sum is the total, in the first of these equations with one; else −1."""
+        equation, cell = self.involved
+        of_tables = cell < self.seen
+        for number in equations.tolist():
+            cells = cell[of_tables & (equation == number)]
+            if len(cells):
+                return int(cells[-1])
+        return -1
+
+    def part(self, unknowns: np.ndarray, equations: np.ndarray) -> System:
+        """The system of some unknowns, and of equations in which no others stand."""
+        return replace(
+            self, matrix=sparse.csr_array(self.matrix[equations][:, unknowns]), right=self.right[equations],
+            cells=self.cells[unknowns], lower=self.lower[unknowns], numbers=self.numbers[equations],
+        )  # fmt: skip
+
+    def told(self, unknowns: np.ndarray, values: np.ndarray) -> System | None:
+        """The system with the values of some unknowns known; None where these alone make an equation wrong."""
+        rest = np.setdiff1d(np.arange(len(self.cells)), unknowns)
+        right = self.right - np.rint(self.matrix[:, unknowns] @ values).astype(np.int64)
+        empty = np.diff(sparse.csr_array(self.matrix[:, rest]).indptr) == 0
+        if right[empty].any() or (values < self.lower[unknowns]).any():
+            return None
+        return replace(self, right=right).part(rest, np.flatnonzero(~empty))
 
 
 def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame] | None = None) -> System:
@@ -87,10 +115,12 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     empty = np.diff(matrix.indptr) == 0
-    impossible = int(np.count_nonzero(right[empty]))
+    impossible = np.flatnonzero(empty & (right != 0))
     cells = np.where(numbers < seen, numbers, np.where(numbers < seen + shared, -2, -1))
     kept = _distinct(matrix, right, empty)
-    return System(matrix[kept], right[kept], cells, lower[numbers], impossible, (equation, cell), seen, joints.left_out)
+    return System(
+        matrix[kept], right[kept], cells, lower[numbers], kept, impossible, (equation, cell), seen, joints.left_out
+    )
 
 
 def rings_left_out(system: System) -> list[tuple[str, str, dict[str, str]]]:

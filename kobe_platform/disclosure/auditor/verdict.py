@@ -5,16 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
+from kobe_platform.disclosure.auditor.bounds import Contradiction, State, Undecided
+from kobe_platform.disclosure.auditor.contradictions import part_of, place_of
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.means import read_means
-from kobe_platform.disclosure.auditor.previous_release import apart, corrected_findings, join, ratchet
+from kobe_platform.disclosure.auditor.previous_release import (
+    Corrected,
+    apart,
+    corrected_findings,
+    join,
+    ratchet,
+)
 from kobe_platform.disclosure.auditor.singletons import told_to_members
 from kobe_platform.disclosure.auditor.system import System, build_system, components, rings_left_out
 from kobe_platform.disclosure.previous_release import FormerRelease
@@ -22,6 +28,8 @@ from kobe_platform.disclosure.spec import Spec
 from kobe_platform.errors import DisclosureError
 
 MOST_FINDINGS = 10_000
+MOST_NAMED = 100
+"""So many equations that do not hold among published figures are named."""
 _REMEDY = "make the named table coarser, or report the finding: the engine ought to have protected it"
 _JA = "監査で推定可能な値が見つかったため公表しません"
 _RING_REMEDY = "coarsen one of the tables, or publish the table of all their columns"
@@ -38,6 +46,7 @@ _MESSAGES = {
     "residual": "the residual that follows is narrower than the width and reaches below k",
     "ring": "tables of one population stand in a ring that is too large to be audited",
 }
+_SUPERSEDED = "a former figure is not the present one, or cannot be true beside the present figures"
 
 
 @dataclass(frozen=True)
@@ -60,11 +69,14 @@ class AuditReport:
         counts: unknown cells, hidden cells, joint tables too large to be asked for, parts, programs solved, findings
             by rule.
         seconds: time taken.
+        superseded: where a former release (``release``: its number, the oldest is 1) shows other counts than the
+            present tables, or such as cannot be true beside them. A correction does that, so it is no reason to refuse.
     """
 
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     seconds: float
+    superseded: tuple[Finding, ...] = ()
 
     @property
     def publishable(self) -> bool:
@@ -115,19 +127,21 @@ def audit(
     began = time.perf_counter()
     means = read_means(spec, tables)
     attack = _attack(spec, {t.name: tables[t.name] for t in spec.tables if t.name in tables}, means, progress)
-    corrected: tuple[Any, ...] = ()
-    if previous and not attack.contradicted:
-        releases = [r if isinstance(r, FormerRelease) else FormerRelease(r) for r in previous]
+    corrected: tuple[Corrected, ...] = ()
+    releases = [r if isinstance(r, FormerRelease) else FormerRelease(r) for r in previous]
+    if releases and not attack.contradicted:
         attack, corrected = _with_former(spec, tables, means, releases, progress)
-    findings = list(attack.findings)
+    findings, superseded = list(attack.findings), []
     for pair in corrected:
-        found = corrected_findings(spec, pair, partial(_told_by_former, spec))
-        findings += [_finding(rule, table, where) for rule, table, where in found]
+        found, (table, where) = corrected_findings(spec, pair, _attack_part)
+        findings += [_finding(*one) for one in found]
+        number = next(n for n, release in enumerate(releases, 1) if release is pair.release)
+        superseded.append(Finding("corrected", table, {**where, "release": str(number)}, _SUPERSEDED))
     findings = list(dict.fromkeys(findings))[:MOST_FINDINGS]
     counts = {**attack.counts, "former": len(previous), "corrected": len(corrected)}
     for rule in sorted({finding.rule for finding in findings}):
         counts[rule] = sum(finding.rule == rule for finding in findings)
-    return AuditReport(tuple(findings), counts, round(time.perf_counter() - began, 3))
+    return AuditReport(tuple(findings), counts, round(time.perf_counter() - began, 3), tuple(superseded))
 
 
 @dataclass(frozen=True)
@@ -145,7 +159,7 @@ def _with_former(
     means: Mapping[str, pl.DataFrame],
     releases: Sequence[FormerRelease],
     progress: Callable[[str, int, int], None] | None,
-) -> tuple[_Attack, tuple[Any, ...]]:
+) -> tuple[_Attack, tuple[Corrected, ...]]:
     """The attack with all former releases that one truth explains together with the present; the others apart.
 
     A release that shows no differing figure may still contradict the present in its sums. Then releases are taken one
@@ -157,12 +171,13 @@ def _with_former(
     if not attack.contradicted:
         return attack, joined.corrected
     kept: list[FormerRelease] = []
-    corrected: list[Any] = []
+    corrected: list[Corrected] = []
     for release in reversed(releases):
         joined = join(spec, counts, [release, *kept])
         tried = _attack(joined.spec, joined.tables, means, progress, joined.former)
         if tried.contradicted:
-            corrected.append(apart(spec, counts, release))
+            place = next((f.table, f.coordinates) for f in tried.findings if f.rule == "contradiction")
+            corrected.append(apart(spec, counts, release, place))
         else:
             kept.insert(0, release)
     joined = join(spec, counts, kept)
@@ -184,11 +199,11 @@ def _attack(
     found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]
     found += [("ratchet", cell) for cell in ratchet(figures)]
     system = build_system(spec, figures, means)
-    if system.impossible:
-        findings.append(_finding("contradiction", "", {"equations": str(system.impossible)}))
+    wrong = [system.named(system.impossible[n : n + 1]) for n in range(min(len(system.impossible), MOST_NAMED))]
+    findings += [_finding("contradiction", *figures.where(cell)) for cell in dict.fromkeys(wrong)]
     findings += [_finding(*ring) for ring in rings_left_out(system)]
     programs, parts = 0, []
-    if not system.impossible and not figures.contradictions:
+    if not len(system.impossible) and not figures.contradictions:
         parts = components(system)
         for number, (unknowns, equations) in enumerate(parts):
             if progress and number % 20 == 0:
@@ -216,18 +231,15 @@ def _attack_part(
     if not len(equations):
         return [], 0
     width, k = np.where(wanted, figures.width[cells], 0), np.where(wanted, figures.k[cells], 0)
-    first = int(cells[wanted][0]) if wanted.any() else -1
+    own = system.part(unknowns, equations)
     try:
-        part = Part(
-            system.matrix[equations][:, unknowns], system.right[equations], system.lower[unknowns], cells != -1,
-            seen=int(np.count_nonzero(cells != -2)),
-        )  # fmt: skip
+        part = part_of(own)
         settled = np.array(
             [part.harmless(u, int(width[u]), int(k[u]), bool(figures.residual[cells[u]])) for u in range(part.size)]
         )
         part.spread_out(width, settled)
     except Contradiction:
-        return [("contradiction", first)], 0
+        return [("contradiction", place_of(own))], 0
     except Undecided:
         return [("undecided", int(cell)) for cell in cells[wanted]], 0
     found = []
@@ -247,19 +259,6 @@ def _attack_part(
         hidden = wanted & figures.hidden[cells]
         found += [("singleton", int(cells[unknown])) for unknown in told_to_members(part, hidden, k)]
     return found, part.programs
-
-
-def _told_by_former(spec: Spec, figures: Figures) -> list[tuple[str, int]]:
-    """(rule, cell) of what follows where figures from before a correction are believed.
-
-    A part that no table fits is one where the correction shows, so nothing is believed there.
-    """
-    system = build_system(spec, figures)
-    found = []
-    for unknowns, equations in components(system):
-        rules, _ = _attack_part(system, figures, unknowns, equations)
-        found += [(rule, cell) for rule, cell in rules if rule != "contradiction"]
-    return found
 
 
 def _finding(rule: str, table: str, coordinates: dict[str, Any]) -> Finding:

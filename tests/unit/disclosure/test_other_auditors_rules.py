@@ -199,9 +199,9 @@ MUTANTS = (
     ("noisy", "np.maximum(width[cells], table.interval_width or 1)", "table.interval_width or 1", "N the wider of two"),
     ("noisy", "    room = high - width", "    room = high", "N no room above one each"),
     ("noisy", 'return [("undecided", cell) for cell in lacking.tolist()]', "return []", "N more than parts can be"),
-    ("sums", "if system.impossible:", "if False:", "S sums"),
+    ("sums", "if len(system.impossible):", "if False:", "S sums"),
     ("sums", "np.flatnonzero(figures.hidden & (figures.value >= 0)).tolist()", "()", "S hidden here, shown there"),
-    ("sums", 'return [("contradiction", int(cells[0]))]', "return []", "S no sums"),
+    ("sums", 'return [("contradiction", place_of(system.part(unknowns, equations)))]', "return []", "S no sums"),
     ("sums", "high - low < 1 - 1e-6", "high - low < 0", "S one yen each"),
     ("sums", "high - low < 1 - 1e-6", "high - low < 1 + 1e-6", "S one yen or two"),
     ("sums", "or figures.residual[cell]", "or False", "S residual"),
@@ -295,7 +295,17 @@ def test_intervals_of_sums_are_those_of_another_program(seed):
     matrix = rng.integers(0, 2, (3, 6)).astype(float)
     lower = rng.integers(0, 2, 6)
     right = (matrix @ (lower + rng.integers(0, 9, 6))).astype(np.int64)
-    system = System(sparse.csr_array(matrix), right, np.arange(6), lower, 0, (np.array([]), np.array([])), 6, [])
+    system = System(
+        sparse.csr_array(matrix),
+        right,
+        np.arange(6),
+        lower,
+        np.arange(3),
+        np.array([]),
+        (np.array([]), np.array([])),
+        6,
+        [],
+    )
     least, most = sums.intervals(system, np.arange(6), np.arange(3))
     for at, direction in enumerate(np.eye(6)):
         for sign, found_end in ((1, least[at]), (-1, most[at])):
