@@ -29,13 +29,16 @@ def tree(name: str, areas: Hierarchy | None) -> Hierarchy:
 
 
 def regrouped(name: str, used: Set[str], areas: Hierarchy | None) -> str | None:
-    """The finer hierarchy that ``name`` regroups, where one is needed to tie the tables of a group; else None."""
+    """The finer hierarchy that ``name`` regroups, where one is needed to tie the tables of a group; else None.
+
+    It is the same for all that are used: the coarsest that all of them regroup, or one of them.
+    """
     if name == "ward":
         return "district" if areas is not None and "district" in used else None
     coarse = tree(name, areas)
     siblings = [other for other in hierarchies().values() if other.source == coarse.source and other.name != name]
     others_used = [other for other in siblings if other.name in used]
-    if not others_used:
+    if all(gathers(coarse, other) for other in others_used):
         return None
     finer = [other for other in siblings if gathers(other, coarse) is not None]
     shared = [other for other in finer if all(o.name == other.name or gathers(other, o) for o in others_used)]

@@ -42,16 +42,16 @@ class Narrow:
     most: float
 
 
-def cells_of(areas: Hierarchy, wards: Sequence[str]) -> list[Cell]:
-    """All cells that people can stand in, in the wards that have any."""
+def cells_of(areas: Hierarchy, wards: Sequence[str], ages_by: str = "age5") -> list[Cell]:
+    """All cells that people can stand in, in the wards that have any; ``ages_by``: the hierarchy of their ages."""
     trees = hierarchies()
     parent = {code.code: code.parent for code in areas.codes}
     places = [code for code in (*areas.leaves, *areas.residual) if parent[code] in wards]
-    ages, sexes = (*trees["age5"].leaves, "unknown"), ("male", "female", "unknown")
+    ages, sexes = (*trees[ages_by].leaves, "unknown"), ("male", "female", "unknown")
     found: list[Cell] = []
     for place in places:
         for age, sex, kind in product(ages, sexes, ("japanese", "foreign")):
-            found.append(("resident", {"area": place, "age5": age, "sex": sex, "kind": kind}))
+            found.append(("resident", {"area": place, "age": age, "sex": sex, "kind": kind}))
         for name in ("nationality", "status", "stay"):
             found += [(name, {"area": place, name: code}) for code in (*trees[name].leaves, "unknown")]
         for family, sizes in POSSIBLE.items():
@@ -62,8 +62,8 @@ def cells_of(areas: Hierarchy, wards: Sequence[str]) -> list[Cell]:
 class People:
     """The cells, and the equations that hold for any people."""
 
-    def __init__(self, areas: Hierarchy, wards: Sequence[str]) -> None:
-        self.areas, self.cells = areas, cells_of(areas, wards)
+    def __init__(self, areas: Hierarchy, wards: Sequence[str], ages_by: str = "age5") -> None:
+        self.areas, self.cells = areas, cells_of(areas, wards, ages_by)
         self.parent = {code.code: code.parent for code in areas.codes}
         self.rows: list[tuple[dict[int, float], float, float]] = []
         by_place: dict[str, dict[str, list[int]]] = {}
@@ -106,12 +106,11 @@ class People:
             return True
         if hierarchy == "sex":
             return own["sex"] == code
-        band = own["age5"]
-        if band == "unknown":
+        if own["age"] == "unknown":
             return False
         low, _, high = code.rstrip("+").partition("-")
-        start = int(band.rstrip("+").split("-")[0])
-        return int(low) <= start and (code.endswith("+") or start <= int(high))
+        age = int(own["age"].rstrip("+").split("-")[0])
+        return int(low) <= age and (code.endswith("+") or age <= int(high or low))
 
     def _within(self, place: str, area: str) -> bool:
         at: str | None = place
@@ -141,7 +140,8 @@ def narrow(
     shown = [t.filter(status="published", value=0)["area"] for n, t in tables.items() if n == "population_ward"]
     empty = set(pl.concat(shown)) if shown else set()
     wards = [c.code for c in areas.codes if c.parent == areas.root and c.code not in _empty_wards(tables, empty)]
-    people = People(areas, wards)
+    used = {name for statistic in statistics.values() for name in statistic.dimensions.values()}
+    people = People(areas, wards, next((name for name in ("age1", "age_child") if name in used), "age5"))
     hidden, rows = [], list(people.rows)
     for name, table in tables.items():
         statistic = statistics[name]

@@ -47,3 +47,11 @@ def test_age_bands_that_cut_across_each_other_find_a_finer_list_that_both_regrou
 
 def test_yearly_and_monthly_ages_share_no_boundary():
     assert set(TREES["age_year"].breaks) & set(TREES["age_month"].breaks) == {0}
+
+
+def test_all_that_are_used_regroup_one_of_them_and_it_regroups_none():
+    """An unused finer one would stand between: the auditor reads a dimension's base, and no base of that."""
+    for used in ({"age5", "age10", "age_life"}, {"age1", "age5", "age10"}, {"age_child", "age5"}):
+        bases = {name: regrouped(name, used, None) for name in used}
+        (finest,) = (name for name, base in bases.items() if base is None)
+        assert {base for base in bases.values() if base is not None} == {finest}
