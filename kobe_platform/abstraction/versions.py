@@ -6,7 +6,7 @@ import polars as pl
 
 from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts.columns import Filter, History, Netting, Reason
-from kobe_platform.intake.extracts.screening import repeats
+from kobe_platform.intake.extracts.screening import repeated, repeats
 
 CANCELS = "cancels:"
 
@@ -15,7 +15,7 @@ def drop_identical(working: Working) -> None:
     """Rows that are wholly the same as another are one (quirk 9)."""
     key = [name for name in working.contract.key if name in working.raw.columns]
     if key:
-        again = repeats(working.raw, among=working.raw.select(key))
+        again = repeats(working.raw, repeated(working.raw.select(key)))
         rows = pl.int_range(0, working.height, dtype=pl.UInt32, eager=True)
         working.mark("superseded", "identical", rows.is_in(again.implode()))
 

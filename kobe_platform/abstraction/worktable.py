@@ -11,7 +11,8 @@ import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import OnlyFor
-from kobe_platform.intake.extracts.encodings import decoded, distinct
+from kobe_platform.intake.extracts.bytewise import distinct
+from kobe_platform.intake.extracts.encodings import decoded
 from kobe_platform.intake.extracts.taking import ENCODING
 from kobe_platform.intake.extracts.texts import has_gaiji, normalised
 from kobe_platform.vocabulary.rules import rules

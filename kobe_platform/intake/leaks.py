@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from kobe_platform.intake.extracts.bytewise import content, flat
 from kobe_platform.intake.extracts.texts import KANJI_DIGITS, normalised
 
 WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
@@ -31,13 +33,13 @@ def passes_check(tokens: pl.Series) -> pl.Series:
     """Whether twelve-digit texts have My Number's check digit (weights 6,5,4,3,2,7,6,5,4,3,2; modulo 11)."""
     if tokens.is_empty():
         return pl.Series(tokens.name, [], dtype=pl.Boolean)
-    plain = pl.col("token").str.contains(r"^[0-9]{12}$")
-    number = pl.when(plain).then(pl.col("token")).cast(pl.Int64)
-    total = sum(weight * (number // 10 ** (11 - place) % 10) for place, weight in enumerate(WEIGHTS))
-    remainder = total % 11
-    expected = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
-    frame = tokens.rename("token").to_frame()
-    return frame.select((expected == number % 10).fill_null(False).alias(tokens.name)).to_series()
+    passes = np.zeros(len(tokens), dtype=bool)
+    of_length = (tokens.str.len_bytes() == len(WEIGHTS) + 1).fill_null(False)
+    digits = content(flat(tokens.filter(of_length))).reshape(-1, len(WEIGHTS) + 1) - ord("0")
+    remainder = sum(weight * digits[:, place].astype(np.int16) for place, weight in enumerate(WEIGHTS)) % 11
+    expected = np.where(remainder <= 1, 0, 11 - remainder)
+    passes[of_length.to_numpy()] = (digits <= 9).all(axis=1) & (digits[:, -1] == expected)
+    return pl.Series(tokens.name, passes)
 
 
 def canonical(texts: pl.Series) -> pl.DataFrame:

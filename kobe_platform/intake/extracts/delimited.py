@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Mapping
@@ -27,7 +28,9 @@ from kobe_platform.intake.extracts.texts import normalised
 from kobe_platform.vocabulary.rules import rejection
 
 QUOTE, CR, LF = 0x22, 0x0D, 0x0A
-BLOCK = 16 << 20
+BLOCKS = (1 << 20, 16 << 20)
+"""Bytes that are parsed at a time: small blocks stay in the processor's cache, and a record that is longer than one
+is tried again with large ones."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,7 +148,7 @@ def _header_size(data: memoryview) -> int:
 
 
 def parse(source: TextSource, ids: list[str], header_size: int, layout: Layout, *, public: bool = False) -> pa.Table:
-    """The records below the header as binary columns of one chunk each.
+    """The records below the header as binary columns.
 
     Args:
         public: whether a refusal may say how the contract would read the record.
@@ -156,18 +159,21 @@ def parse(source: TextSource, ids: list[str], header_size: int, layout: Layout, 
     body = source.data[header_size:]
     if not bytes(body[:4096]).strip() and not bytes(body).strip():
         return pa.table({name: pa.array([], pa.binary()) for name in ids})
-    try:
-        table = pa.csv.read_csv(
-            pa.BufferReader(pa.py_buffer(body)),
-            pa.csv.ReadOptions(column_names=ids, block_size=BLOCK),
-            pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
-            pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(ids, pa.binary()), strings_can_be_null=False, check_utf8=False
-            ),
-        )
-    except pa.ArrowInvalid:
-        raise _broken_record(source, len(ids), layout, public=public) from None
-    return table.combine_chunks()
+    for block in BLOCKS:
+        with contextlib.suppress(pa.ArrowInvalid):
+            return _records(body, ids, layout, block)
+    raise _broken_record(source, len(ids), layout, public=public)
+
+
+def _records(body: memoryview, ids: list[str], layout: Layout, block: int) -> pa.Table:
+    return pa.csv.read_csv(
+        pa.BufferReader(pa.py_buffer(body)),
+        pa.csv.ReadOptions(column_names=ids, block_size=block, use_threads=False),
+        pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+        pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(ids, pa.binary()), strings_can_be_null=False, check_utf8=False
+        ),
+    )
 
 
 def _broken_record(source: TextSource, fields: int, layout: Layout, *, public: bool) -> DeliveryRejected:

@@ -1,17 +1,24 @@
 """Checks that a whole file is in its declared encoding, and decodes distinct values.
 
 CP932 trail bytes are never below 0x40, so commas, quotes and line ends are found in bytes and nothing needs decoding to
-be parsed. Validity is checked once over the file; values are decoded once per distinct value, where they are needed.
+be parsed. Validity is checked by the distinct values of the columns, over the whole file where one
+of them is at fault; values are decoded once per distinct value, where they are needed.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kobe_platform.intake.extracts.bytewise import flat, is_ascii, is_visible_ascii
+from kobe_platform.intake.extracts.texts import normalised
+
 CHUNK = 1 << 20
-"""Bytes decoded at a time: another thread parses meanwhile and must get its turn."""
+"""Bytes decoded at a time."""
+TOGETHER = 1 << 14
+"""Values of a column that are checked at a time."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -66,17 +73,24 @@ def _stray(text: str) -> int | None:
     return len(text[: min(found)].encode("cp932")) if found else None
 
 
-def flat(series: pl.Series) -> pa.Array:
-    """A binary column as one Arrow array with offsets."""
-    array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+def well_encoded(array: pa.Array, encoding: str) -> bool:
+    """Whether each value of a binary array, as far as it is a text of its own, is one of ``encoding``."""
+    return is_ascii(array) or all(
+        undecodable(memoryview(_lines(array.slice(start, TOGETHER))), encoding) is None
+        for start in range(0, len(array), TOGETHER)
+    )
 
 
-def distinct(column: pl.Series | pa.Array) -> tuple[pl.Series, pl.Series]:
-    """Distinct values of a binary column and, for each row, which one it is (UInt32)."""
-    encoded = (flat(column) if isinstance(column, pl.Series) else column).dictionary_encode()
-    index = pl.Series("index", encoded.indices).cast(pl.UInt32)
-    return pl.Series("value", encoded.dictionary, dtype=pl.Binary), index
+def _lines(array: pa.Array) -> pa.Buffer:
+    """Values with a line feed between them, which turns a cut character into bytes that do not decode."""
+    whole = pa.Array.from_buffers(pa.list_(array.type), 1, [None, _bounds(len(array))], children=[array])
+    between = pa.Array.from_buffers(array.type, 1, [None, _bounds(1), pa.py_buffer(b"\n")])
+    return pc.binary_join(whole, between[0])[0].as_buffer()
+
+
+def _bounds(length: int) -> pa.Buffer:
+    """The offsets of an array of one value; made by hand, as ``pa.array`` imports pandas where that is installed."""
+    return pa.py_buffer(np.array([0, length], dtype=np.int32))
 
 
 def decoded(values: pl.Series, encoding: str) -> pl.Series:
@@ -84,10 +98,17 @@ def decoded(values: pl.Series, encoding: str) -> pl.Series:
     if encoding != "cp932":
         return values.cast(pl.String)
     array = flat(values)
-    odd = pl.Series(pc.match_substring_regex(array, pattern="[\\x80-\\xff]"))
-    if not odd.any():
+    if is_ascii(array):
         return values.cast(pl.String)
+    odd = pl.Series(pc.match_substring_regex(array, pattern="[\\x80-\\xff]"))
     others = odd.arg_true()
     texts = pl.Series([raw.decode("cp932") for raw in values.gather(others).to_list()], dtype=pl.String)
     plain = pl.DataFrame({"raw": values, "odd": odd}).select(pl.when("odd").then(b"").otherwise("raw"))
     return plain.to_series().cast(pl.String).scatter(others, texts).rename(values.name)
+
+
+def normal(values: pl.Series, encoding: str) -> pl.Series:
+    """Normalised texts of binary values; visible ASCII is normal already."""
+    if is_visible_ascii(flat(values)):
+        return values.cast(pl.String)
+    return normalised(decoded(values, encoding))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -12,9 +13,10 @@ import pyarrow.compute as pc
 from kobe_platform.contracts import Column
 from kobe_platform.contracts.columns import Never
 from kobe_platform.intake import leaks
-from kobe_platform.intake.extracts.encodings import codec, decoded
+from kobe_platform.intake.extracts.bytewise import by_dictionary, plain, sizes, values
+from kobe_platform.intake.extracts.encodings import codec, decoded, normal
 from kobe_platform.intake.extracts.screening import FEW, Screening
-from kobe_platform.intake.extracts.texts import KANJI_DIGITS, normalised
+from kobe_platform.intake.extracts.texts import KANJI_DIGITS
 
 SHORTEST = 11
 _PLAIN = "^(?:[0-9]+|(?:[0-9]{1,6}-){1,3}[0-9]{1,6})$"
@@ -43,7 +45,7 @@ def leak_set(screening: Screening) -> leaks.LeakSet:
     """The delivery's own codes; counts My Numbers whose check digit fails."""
     codes = []
     for column in screening.contract.having(Never):
-        texts = normalised(decoded(screening.series(column.id), screening.encoding))
+        texts = normal(screening.series(column.id), screening.encoding)
         if column.shape == "my_number":
             _count_check_digits(screening, texts.filter(texts != ""))
         codes.append(texts)
@@ -59,43 +61,85 @@ def _count_check_digits(screening: Screening, numbers: pl.Series) -> None:
         screening.warned["my_number.check_digit"] += failing
 
 
+@dataclass(frozen=True, repr=False)
+class _Search:
+    """What a search of values found; positions are those of the values.
+
+    Attributes:
+        found: ``row, token, padded`` (see :func:`kobe_platform.intake.leaks.tokens`).
+        beside: positions of those beside the words for My Number.
+        hits: distinct numbers that have My Number's check digit.
+        shared: whether these are so many of the distinct numbers that the column holds My Numbers.
+        matches: ``row, own`` of the delivery's own codes.
+    """
+
+    found: pl.DataFrame
+    beside: pl.Series
+    hits: int
+    shared: bool
+    matches: pl.DataFrame
+
+    @property
+    def suspects(self) -> bool:
+        """Whether rows have to be counted."""
+        return bool(len(self.beside) or self.shared or self.matches.height)
+
+
 def _check_column(screening: Screening, column: Column, known: leaks.LeakSet) -> pl.DataFrame:
-    """Coincidences of one column with the leak set, few enough to be such."""
-    found = _tokens(screening, column)
-    if found.is_empty():
-        return known.matches(found)
-    numbers = leaks.written_numbers(found)
-    hits = int(leaks.passes_check(numbers).sum())
-    if len(numbers) >= leaks.COLUMN_TOKENS and hits > leaks.COLUMN_SHARE * len(numbers):
-        raise screening.reject("leak.column", int(found["row"][0]), column.id, rows=hits)
+    """Coincidences of one column with the leak set, few enough to be such.
+
+    Of a column held by dictionary the distinct values are searched, and the rows where one of them is suspected.
+    """
+    held = screening.held(column.id)
+    search = _searched(values(held), screening.encoding, known)
+    if search.suspects and by_dictionary(held):
+        search = _searched(plain(held), screening.encoding, known)
+    if len(search.beside):
+        raise screening.reject("leak.keyword", int(search.beside[0]), column.id, rows=len(search.beside))
+    if search.shared:
+        raise screening.reject("leak.column", int(search.found["row"][0]), column.id, rows=search.hits)
     if not column.digits:
-        screening.warned["leak.lone"] += hits
-    matches = known.matches(found)
+        screening.warned["leak.lone"] += search.hits
+    matches = search.matches
     own = matches.filter("own")
-    if own.height or (matches.height and matches.height > leaks.tolerated(known.coincidences(found))):
+    if own.height or (matches.height and matches.height > leaks.tolerated(known.coincidences(search.found))):
         first = own if own.height else matches
         raise screening.reject("leak.own_number", int(first["row"][0]), column.id, rows=matches.height)
     return matches
 
 
-def _tokens(screening: Screening, column: Column) -> pl.DataFrame:
-    """``row, token, padded`` of a column: digits and hyphens cheaply, what could be spelled otherwise exactly."""
-    array = screening.array(column.id)
-    sizes = np.diff(np.frombuffer(array.buffers()[1] or b"", dtype=np.int32)) if len(array) else np.zeros(0)
-    long_enough = np.flatnonzero(sizes[: len(array)] >= SHORTEST)
+def _searched(array: pa.Array, encoding: str, known: leaks.LeakSet) -> _Search:
+    found, beside = _tokens(array, encoding)
+    numbers = leaks.written_numbers(found)
+    hits = int(leaks.passes_check(numbers).sum())
+    shared = len(numbers) >= leaks.COLUMN_TOKENS and hits > leaks.COLUMN_SHARE * len(numbers)
+    return _Search(found, beside, hits, shared, known.matches(found))
+
+
+def _tokens(array: pa.Array, encoding: str) -> tuple[pl.DataFrame, pl.Series]:
+    """``row, token, padded`` of values, and positions of those beside the words for My Number.
+
+    Digits and hyphens are read cheaply, what could be spelled otherwise exactly.
+    """
+    nowhere = pl.Series("row", [], dtype=pl.UInt32)
+    long_enough = np.flatnonzero(sizes(array) >= SHORTEST)
     if not len(long_enough):
-        return pl.DataFrame(schema=leaks.TOKENS)
+        return pl.DataFrame(schema=leaks.TOKENS), nowhere
     rows = pl.Series("row", long_enough.astype(np.uint32))
     if len(long_enough) < len(array):
         array = array.take(pa.Array.from_buffers(pa.uint32(), len(rows), [None, pa.py_buffer(rows.to_numpy())]))
-    plain = pc.match_substring_regex(array, pattern=_PLAIN)
-    found = _plain_numbers(array.filter(plain), rows.filter(pl.Series(plain)))
-    others = pc.invert(plain)
+    plainly = pc.match_substring_regex(array, pattern=_PLAIN)
+    found = _plain_numbers(array.filter(plainly), rows.filter(pl.Series(plainly)))
+    others = pc.invert(plainly)
     rest, its_rows = array.filter(others), rows.filter(pl.Series(others))
-    hit = pl.Series(pc.match_substring_regex(rest, pattern=_pattern(screening.encoding)))
-    if not hit.any():
-        return found
-    return pl.concat([found, _spelled_numbers(screening, column, its_rows.filter(hit))])
+    hit = pc.match_substring_regex(rest, pattern=_pattern(encoding))
+    if not pc.any(hit).as_py():
+        return found, nowhere
+    its_rows = its_rows.filter(pl.Series(hit))
+    texts = decoded(pl.Series(rest.filter(hit)), encoding)
+    spelled = leaks.tokens(texts)
+    spelled = spelled.with_columns(its_rows.gather(spelled["row"]).alias("row"))
+    return pl.concat([found, spelled]), its_rows.filter(leaks.beside_keyword(texts))
 
 
 def _plain_numbers(array: pa.Array, rows: pl.Series) -> pl.DataFrame:
@@ -103,17 +147,6 @@ def _plain_numbers(array: pa.Array, rows: pl.Series) -> pl.DataFrame:
     texts = pl.Series("token", array).cast(pl.String).str.replace_all("-", "", literal=True)
     found = pl.DataFrame({"row": rows, "token": texts}).filter(pl.col("token").str.len_bytes().is_in([11, 12]))
     return leaks.with_lost_zeros(found)
-
-
-def _spelled_numbers(screening: Screening, column: Column, rows: pl.Series) -> pl.DataFrame:
-    """Tokens of values that could hold a number in another spelling; refuses one beside the words for My Number."""
-    texts = decoded(screening.series(column.id).gather(rows), screening.encoding)
-    beside = leaks.beside_keyword(texts)
-    if beside.any():
-        row = int(rows.gather(beside.arg_true()[:1])[0])
-        raise screening.reject("leak.keyword", row, column.id, rows=int(beside.sum()))
-    found = leaks.tokens(texts)
-    return found.with_columns(rows.gather(found["row"]).alias("row"))
 
 
 @cache

@@ -15,10 +15,11 @@ import polars as pl
 from kobe_platform.contracts import Contract, Dates
 from kobe_platform.contracts.columns import Column, Day, Keep, Number
 from kobe_platform.contracts.model import Complete, Sum, Total
+from kobe_platform.intake.extracts.bytewise import distinct
 from kobe_platform.intake.extracts.code_systems import LOCAL_GOVERNMENT, five_digits
 from kobe_platform.intake.extracts.dates import AMBIGUOUS, BLANK, read_dates
 from kobe_platform.intake.extracts.declaring import for_a_code, for_a_number, for_a_record
-from kobe_platform.intake.extracts.encodings import decoded, distinct
+from kobe_platform.intake.extracts.encodings import decoded
 from kobe_platform.intake.extracts.exchanged import fits_the_other
 from kobe_platform.intake.extracts.plain import beyond, plain_texts, whole_numbers
 from kobe_platform.intake.extracts.screening import Screening, check_repeats
@@ -156,7 +157,7 @@ def _text(screening: Screening, name: str, row: int) -> str:
 
 def _read(screening: Screening, column: Column, *, of: str = "") -> _Read:
     """A column by its rule; with ``of``, the values of another column by that rule."""
-    values, index = distinct(screening.array(of or column.id))
+    values, index = distinct(screening.held(of or column.id))
     texts = normalised(decoded(values, screening.encoding))
     if isinstance(column, Day):
         read, wrong = _days(texts, column, screening.month)

@@ -27,9 +27,10 @@ from kobe_platform.contracts.columns import (
     Relationship,
 )
 from kobe_platform.errors import DeliveryRejected
+from kobe_platform.intake.extracts.bytewise import by_dictionary, distinct, plain
 from kobe_platform.intake.extracts.code_systems import UNPLACED, five_digits, is_place, seeming_system
 from kobe_platform.intake.extracts.dates import read_dates
-from kobe_platform.intake.extracts.encodings import decoded, distinct
+from kobe_platform.intake.extracts.encodings import decoded
 from kobe_platform.intake.extracts.exchanged import FITTING, fits_the_other
 from kobe_platform.intake.extracts.texts import normalised
 from kobe_platform.vocabulary import codes as vocabulary
@@ -48,7 +49,7 @@ class Screening:
     """A delivery in memory: all columns as bytes, and where each row stands in which file.
 
     Attributes:
-        table: binary columns of one chunk each, by id.
+        table: binary columns of one chunk each, by id, some of them by dictionary.
         locate: row → coordinates (delivery, file, line).
         keys: normalised texts of the columns with a contracted number of digits.
         warned, normalised: counts by rule.
@@ -69,14 +70,22 @@ class Screening:
         """Rows of the delivery."""
         return self.table.num_rows
 
-    def array(self, name: str) -> pa.Array:
-        """A column as Arrow has it."""
+    def held(self, name: str) -> pa.Array:
+        """A column as it is held, by dictionary or not."""
         column = self.table.column(name)
-        return column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
+        return column.chunk(0) if column.num_chunks == 1 else pa.array([], pa.binary())
+
+    def array(self, name: str) -> pa.Array:
+        """A column as Arrow has it, one value a row."""
+        return plain(self.held(name))
 
     def series(self, name: str) -> pl.Series:
         """A column as Polars has it."""
-        return pl.Series(name, self.array(name))
+        held = self.held(name)
+        if not by_dictionary(held):
+            return pl.Series(name, held)
+        values, index = distinct(held)
+        return values.gather(index).rename(name)
 
     def reject(self, rule: str, row: int, column: str, **counts: int | str) -> DeliveryRejected:
         """The rejection at one row and column."""
@@ -102,7 +111,7 @@ def screen(screening: Screening) -> None:
 
 def texts(screening: Screening, name: str) -> tuple[pl.Series, pl.Series]:
     """Distinct normalised texts of a column and each row's index into them."""
-    values, index = distinct(screening.array(name))
+    values, index = distinct(screening.held(name))
     return normalised(decoded(values, screening.encoding)), index
 
 
@@ -161,28 +170,25 @@ def check_repeats(screening: Screening) -> None:
     if not names:
         return
     key = pl.DataFrame([screening.keys[name] if name in screening.keys else screening.series(name) for name in names])
-    again = repeats(key)
+    several = repeated(key)
+    again = repeats(key, several)
     if len(again):
         whole = pl.DataFrame([screening.series(column.id) for column in contract.columns])
-        again = again.filter(~again.is_in(repeats(whole, among=key).implode()))
+        again = again.filter(~again.is_in(repeats(whole, several).implode()))
     if len(again):
         rule = "key.repeated" if snapshot else "key.conflict"
         raise screening.reject(rule, int(again[0]), names[0], rows=len(again))
 
 
-def repeats(frame: pl.DataFrame, *, among: pl.DataFrame | None = None) -> pl.Series:
-    """Rows (positions) that are the same as an earlier one.
+def repeated(key: pl.DataFrame) -> pl.Series:
+    """Rows (positions) whose key another row has too; only they can be the same as another."""
+    alike = key.to_series().is_duplicated() if key.width == 1 else key.is_duplicated()
+    return alike.arg_true().cast(pl.UInt32).rename("row")
 
-    Args:
-        among: key columns of the same rows: rows that differ in them cannot be the same, which spares looking at the
-        rest.
-    """
-    key = frame if among is None else among
-    distinct_keys = key.to_series().n_unique() if key.width == 1 else key.n_unique()
-    if distinct_keys == key.height:
-        return pl.Series("row", [], dtype=pl.UInt32)
-    several = key.is_duplicated().arg_true()
-    chosen = frame[several].with_columns(several.cast(pl.UInt32).alias("row"))
+
+def repeats(frame: pl.DataFrame, among: pl.Series) -> pl.Series:
+    """Those of some rows (positions) that are the same as an earlier one of them."""
+    chosen = frame[among].with_columns(among)
     first = chosen.unique([name for name in chosen.columns if name != "row"], keep="first", maintain_order=True)
     return chosen["row"].filter(~chosen["row"].is_in(first["row"].implode()))
 

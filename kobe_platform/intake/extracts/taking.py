@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +13,9 @@ from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.intake.deliveries import Delivery, read_verified, verify_manifest
 from kobe_platform.intake.extracts import delimited, fixed
+from kobe_platform.intake.extracts.bytewise import compact, plain, values
 from kobe_platform.intake.extracts.delimited import TextSource
-from kobe_platform.intake.extracts.encodings import trimmed, undecodable
+from kobe_platform.intake.extracts.encodings import trimmed, undecodable, well_encoded
 from kobe_platform.intake.extracts.framing import unframed
 from kobe_platform.intake.extracts.leak_check import check_leaks
 from kobe_platform.intake.extracts.public import public_frame
@@ -88,7 +88,7 @@ def _taken(delivery: Delivery, contract: Contract, previous_sequence: int | None
     layout = _layout(contract, manifest)
     normalised: dict[str, int] = {}
     parts = [_read(delivery, file, contract, layout, manifest.encoding, normalised) for file in manifest.files]
-    table = pa.concat_tables([part.table for part in parts]).combine_chunks() if len(parts) > 1 else parts[0].table
+    table = _together([part.table for part in parts])
     offsets = np.cumsum([0, *(part.table.num_rows for part in parts)])
 
     def locate(row: int) -> dict[str, str | int]:
@@ -132,6 +132,14 @@ def overlay(former: pl.DataFrame, difference: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([former, difference], rechunk=True)
 
 
+def _together(tables: list[pa.Table]) -> pa.Table:
+    """The rows of all files of a delivery."""
+    if len(tables) == 1:
+        return tables[0]
+    rows = [pa.table({n: plain(t.column(n).combine_chunks()) for n in t.column_names}) for t in tables]
+    return compact(pa.concat_tables(rows))
+
+
 def _layout(contract: Contract, manifest: Manifest) -> Layout:
     suffix = manifest.files[0].name[manifest.files[0].name.rfind(".") :]
     for layout in contract.layouts:
@@ -158,10 +166,10 @@ def _read(
         return _ParsedFile(source, figures.table, figures=figures)
     source = unframed(source, layout, file.rows)
     if layout.form == "fixed":
-        table = fixed.parse(source, contract)
+        table = compact(fixed.parse(source, contract))
         before = 0
     else:
-        table, put_right = _parse_while_decoding(source, contract, layout)
+        table, put_right = _parsed(source, contract, layout)
         normalised.update(put_right)
         before = 1
     if table.num_rows != file.rows:
@@ -169,29 +177,26 @@ def _read(
     return _ParsedFile(source, table, before)
 
 
-def _parse_while_decoding(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
-    """Columns of a delimited file; its encoding is checked on another core meanwhile, and complains first."""
-    with ThreadPoolExecutor(1) as pool:
-        decoding = pool.submit(undecodable, source.data, source.encoding)
-        parsed: tuple[pa.Table, dict[str, int]] | None = None
-        refusal = None
-        try:
-            ids, size, put_right = delimited.header_columns(source, contract, layout)
-            parsed = (
-                delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public").select(
-                    c.id for c in contract.columns
-                ),
-                put_right,
-            )
-        except Exception as error:
-            refusal = error
-        offset = decoding.result()
+def _parsed(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
+    """Columns of a delimited file; of what is wrong with it, its encoding is told first."""
+    refusal: Exception | None = None
+    try:
+        ids, size, put_right = delimited.header_columns(source, contract, layout)
+        parsed = delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public")
+        table = compact(parsed.select([column.id for column in contract.columns]))
+        if undecodable(source.data[:size], source.encoding) is None and _well_encoded(table, source.encoding):
+            return table, put_right
+    except Exception as error:
+        refusal = error
+    offset = undecodable(source.data, source.encoding)
     if offset is not None:
         line, column = delimited.position_of(source, offset, layout)
         raise rejection("file.encoding", **source.at, line=line, column_number=column) from None
-    if refusal is not None or parsed is None:
-        raise refusal or ConfigurationError("nothing was parsed", code="extracts.parse")
-    return parsed
+    raise refusal or ConfigurationError("nothing was parsed", code="extracts.parse")
+
+
+def _well_encoded(table: pa.Table, encoding: str) -> bool:
+    return all(well_encoded(values(column.chunk(0)), encoding) for column in table.columns if column.num_chunks)
 
 
 def _reduced(screening: Screening, aside: pl.Series) -> Taken:
