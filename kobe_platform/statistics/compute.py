@@ -13,6 +13,7 @@ import polars as pl
 from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics.definition import MEAN, Statistic, derived_hierarchies
 from kobe_platform.statistics.duckdb_engine import engine, fetched
+from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.statistics.residual_floor import ROW, apply_residual_floor
 from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy
 
@@ -59,9 +60,10 @@ def compute_group(
     rows = sum(frame.height for frame in prepared.values())
     cells = {}
     with engine(prepared) as connection:
-        covered = apply_residual_floor(connection, chosen, columns, counted=counted)
+        finest = FinestCells(connection, counted)
+        covered = apply_residual_floor(connection, chosen, columns, finest=finest)
         for statistic in (*chosen, *further):
-            cells[statistic.name] = _checked(statistic, counted(connection, statistic), areas)
+            cells[statistic.name] = _checked(statistic, finest.of(statistic), areas)
     return Computed(cells, {"rows": rows, **{f"covered_{name}": count for name, count in sorted(covered.items())}})
 
 

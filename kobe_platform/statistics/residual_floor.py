@@ -10,7 +10,7 @@ ever become unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -18,25 +18,25 @@ import polars as pl
 from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.duckdb_engine import fetched
+from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies
 
 ROW = "row_number_in_source"
 """Column that numbers a prepared source's rows."""
 _ENDING = f"-{UNKNOWN}"
 
-Counter = Callable[[object, Statistic], pl.DataFrame]
-
 
 @dataclass(frozen=True)
 class Source:
-    """A source in the connection: its table's name and columns."""
+    """A source in the connection: its table's name and columns, and the cells that were counted over it."""
 
     name: str
     columns: tuple[str, ...]
+    finest: FinestCells
 
 
 def apply_residual_floor(
-    connection, statistics: Iterable[Statistic], columns: Mapping[str, Iterable[str]], *, counted: Counter
+    connection, statistics: Iterable[Statistic], columns: Mapping[str, Iterable[str]], *, finest: FinestCells
 ) -> dict[str, int]:
     """Fill the unknown of every line up to k, in the connection's own tables.
 
@@ -44,7 +44,7 @@ def apply_residual_floor(
         connection: holds the prepared sources (rows numbered, unknown districts as ``WARD-unknown``).
         statistics: all tables of a group; those of counts take part.
         columns: source → its columns.
-        counted: counts a statistic on the connection.
+        finest: the cells of tables over the connection; they are those of the changed rows afterwards.
 
     Returns:
         How many rows became unknown, by dimension's source column (``district``, ``age`` …).
@@ -55,21 +55,21 @@ def apply_residual_floor(
         if statistic.kind == "frequency":
             tables.setdefault(statistic.sources[0], []).append(statistic)
     for name, members in sorted(tables.items()):
-        source = Source(name, tuple(columns[name]))
+        source = Source(name, tuple(columns[name]), finest)
         members.sort(key=lambda statistic: (not statistic.by_district, statistic.name))
-        while _round(connection, source, members, counted, covered):
+        while _round(connection, source, members, covered):
             pass
     return covered
 
 
-def _round(connection, source: Source, tables: list[Statistic], counted: Counter, covered: dict[str, int]) -> bool:
+def _round(connection, source: Source, tables: list[Statistic], covered: dict[str, int]) -> bool:
     """One pass over all tables; whether any row became unknown."""
     moved = False
     for statistic in tables:
         if statistic.by_district:
             rows = _unplaced(connection, source, statistic)
             moved |= _hide_district(connection, source, statistic, rows, covered)
-        cells = counted(connection, statistic)
+        cells = source.finest.of(statistic)
         for column, hierarchy in statistic.dimensions.items():
             residual = _residual(statistic, column)
             if residual is None:  # every code of the hierarchy is known: nothing follows by subtraction
@@ -156,23 +156,26 @@ def _chosen(connection, source: Source, statistic: Statistic, column: str, lines
     others = [name for name in statistic.dimensions if name != column]
     same = [f'r."{name}" = l."{name}"' for name in others]
     if statistic.dimensions[column] == "district":
-        same.append(f"r.row_ward || '{_ENDING}' = l.\"{column}\"")
+        same.append("r.row_ward = l.line_ward")
+        lines = lines.with_columns(pl.col(column).str.strip_suffix(_ENDING).alias("line_ward"))
         known = f"NOT ends_with(r.\"{column}\", '{_ENDING}')"
     else:
         codes = ", ".join(repr(code) for code in hierarchies()[statistic.dimensions[column]].residual)
         known = f'r."{column}" NOT IN ({codes})'
     parts = ", ".join(f'l."{name}"' for name in statistic.dimensions)
+    most = lines["needed"].max()
     connection.register("lines_without_cover", lines.to_arrow())
     chosen = fetched(
         connection,
         f"""
         WITH r AS ({_rows(statistic, source)}),
-        candidates AS (
-            SELECT r.{ROW}, l.needed, row_number() OVER (PARTITION BY {parts} ORDER BY r.row_order, r.{ROW}) AS place
+        lowest AS (
+            SELECT any_value(l.needed) AS needed, min({{'place': r.row_order, 'row': r.{ROW}}}, {most}) AS persons
             FROM r JOIN lines_without_cover l ON {" AND ".join(same) or "true"}
-            WHERE {known}
-        )
-        SELECT {ROW} FROM candidates WHERE place <= needed ORDER BY {ROW}
+            WHERE {known} GROUP BY {parts}
+        ),
+        chosen AS (SELECT unnest(persons[:needed]) AS person FROM lowest)
+        SELECT person['row'] AS {ROW} FROM chosen ORDER BY {ROW}
         """,
     )
     connection.unregister("lines_without_cover")
@@ -207,5 +210,6 @@ def _update(
     connection.register("rows_to_move", rows.rename(ROW).to_frame().to_arrow())
     connection.execute(f'UPDATE "{source.name}" SET {settings} WHERE {ROW} IN (SELECT {ROW} FROM rows_to_move)')
     connection.unregister("rows_to_move")
+    source.finest.changed(source.name, changes.keys())
     covered[told] = covered.get(told, 0) + rows.len()
     return True

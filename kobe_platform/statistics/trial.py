@@ -16,6 +16,7 @@ import polars as pl
 from kobe_platform.statistics.compute import prepare
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.duckdb_engine import engine, fetched
+from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.statistics.residual_floor import apply_residual_floor
 from kobe_platform.statistics.select.sources import SelectSource
 from kobe_platform.statistics.select.syntax import SelectFault, line_told
@@ -39,7 +40,7 @@ def _count(statistic: Statistic, sources: Mapping[str, SelectSource]) -> None:
     connection.begin()
     try:
         with _told():
-            apply_residual_floor(connection, [statistic], {name: columns}, counted=_counted)
+            apply_residual_floor(connection, [statistic], {name: columns}, finest=FinestCells(connection, _counted))
             _counted(connection, statistic)
     finally:
         connection.rollback()

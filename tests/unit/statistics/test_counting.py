@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics import columns_needed, compute_group, groups
-from kobe_platform.statistics.compute import engine, run
+from kobe_platform.statistics.compute import counted, engine, prepare, run
+from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.statistics.means import with_margins
+from kobe_platform.statistics.residual_floor import apply_residual_floor
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary.codes import hierarchies
 from tests.unit.statistics.lake_frames import AREAS, countable, movements, register
@@ -30,6 +32,19 @@ def residual_lines(statistic, cells):
     for column, name in statistic.dimensions.items():
         residual = tree(name, AREAS).residual
         yield from cells.filter(pl.col(column).is_in(residual))[statistic.measure].to_list()
+
+
+def test_cells_that_are_kept_while_rows_become_unknown_are_those_of_a_fresh_count():
+    members = GROUPS["stocks/month"]
+    rows = prepare(register(1500, 7, 0.02), {column for statistic in members for column in statistic.counts.columns})
+    with engine({"resident_register": rows}) as connection:
+        finest = FinestCells(connection, counted)
+        assert apply_residual_floor(connection, members, {"resident_register": rows.columns}, finest=finest)
+        for statistic in members:
+            kept, fresh = (
+                cells.sort(cells.columns) for cells in (finest.of(statistic), counted(connection, statistic))
+            )
+            assert kept.equals(fresh), statistic.name
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from kobe_platform.statistics import columns_needed, compute_group, groups, load
 from kobe_platform.statistics.compute import counted, prepare
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.duckdb_engine import engine, fetched
+from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.statistics.residual_floor import apply_residual_floor
 from kobe_platform.statistics.select.conditions import Conditions
 from kobe_platform.statistics.select.judging import PAGES, tables_of
@@ -53,6 +54,10 @@ def load(folder, text: str, **options) -> Statistic:
 
 def cells_of(statistic: Statistic, frame: pl.DataFrame) -> pl.DataFrame:
     return compute_group([statistic], {"resident_register": frame}, AREAS).cells["trial"]
+
+
+def finest_of(connection) -> FinestCells:
+    return FinestCells(connection, counted)
 
 
 # -- one meaning, however it is written ------------------------------------------------------------------------------
@@ -99,7 +104,9 @@ def test_whatever_loads_runs_and_counts_what_duckdb_counts(tmp_path_factory, dra
     for statistic in (plain, styled):
         with engine({name: rows}) as connection:
             before = counted(connection, statistic)
-            covered = apply_residual_floor(connection, [statistic], {name: rows.columns}, counted=counted)
+            covered = apply_residual_floor(
+                connection, [statistic], {name: rows.columns}, finest=FinestCells(connection, counted)
+            )
             after = counted(connection, statistic)
             told = fetched(connection, plain.sql)
         order = list(statistic.dimensions)
@@ -348,7 +355,9 @@ def test_a_new_sources_pseudonym_is_withheld_and_orders_its_cover(tmp_path, care
     sex = ["unknown"] * 2 + ["male"] * 40
     rows = pl.DataFrame({"insured": pl.Series(range(42, 0, -1), dtype=pl.UInt64), "sex": sex})
     with engine({"care": prepare(rows, ["sex"])}) as connection:
-        apply_residual_floor(connection, [statistic], {"care": ["insured", "sex"]}, counted=counted)
+        apply_residual_floor(
+            connection, [statistic], {"care": ["insured", "sex"]}, finest=FinestCells(connection, counted)
+        )
         hidden = fetched(connection, "SELECT insured FROM care WHERE sex = 'unknown' ORDER BY 1")["insured"].to_list()
     assert hidden == [*range(1, 9), 41, 42], "the lowest pseudonyms join the unknown"
     with pytest.raises(ConfigurationError) as refusal:
@@ -422,7 +431,12 @@ def test_a_dimension_whose_codes_are_all_known_needs_no_cover(tmp_path):
     with engine({"resident_register": prepare(rows, ["ward"])}) as connection:
         before = counted(connection, statistic)
         assert before["persons"].min() < statistic.minimum_frequency
-        assert apply_residual_floor(connection, [statistic], {"resident_register": rows.columns}, counted=counted) == {}
+        assert (
+            apply_residual_floor(
+                connection, [statistic], {"resident_register": rows.columns}, finest=FinestCells(connection, counted)
+            )
+            == {}
+        )
         assert counted(connection, statistic).sort("ward").equals(before.sort("ward"))
 
 
@@ -436,5 +450,7 @@ def test_a_table_by_district_whose_area_is_no_column_is_refused_before_a_row_cha
         engine({"resident_register": prepare(frame, ["district", "age5"])}) as connection,
         pytest.raises(StatisticsError) as refusal,
     ):
-        apply_residual_floor(connection, [statistic], {"resident_register": frame.columns}, counted=counted)
+        apply_residual_floor(
+            connection, [statistic], {"resident_register": frame.columns}, finest=FinestCells(connection, counted)
+        )
     assert (refusal.value.code, refusal.value.at) == ("statistics.area", {"statistic": "trial"})
