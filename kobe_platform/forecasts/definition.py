@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -153,11 +153,22 @@ class Forecast(_Strict):
         Args:
             first: first month of the input.
         """
-        begin = max([first, *(one.month for one in self.breaks)])
-        month = shifted(begin, self.least_history - 1)
-        while not self.is_origin(month):
-            month = shifted(month, 1)
-        return month
+        return earliest_origin(first, self.least_history, self.origins, [one.month for one in self.breaks])
+
+
+def earliest_origin(first: str, least_history: int, origins: Sequence[int], breaks: Sequence[str]) -> str:
+    """The earliest origin of which there can be a forecast, if no month lacks.
+
+    Args:
+        first: first month of the input.
+        least_history: months that the series must have, the origin's included.
+        origins: calendar months that are forecast from; empty for all.
+        breaks: first months of new series.
+    """
+    month = shifted(max(first, *breaks) if breaks else first, least_history - 1)
+    while origins and int(month[5:]) not in origins:
+        month = shifted(month, 1)
+    return month
 
 
 class ForecastTable(Statistic):

@@ -162,6 +162,8 @@ def _chart(
     opts: dict[str, Any] = {name: True for name, on in (("horizontal", bound["horizontal"]), ("stacked", piled)) if on}
     opts |= {**guides.opts, **({"total": bound["normalize"]} if bound["normalize"] else {})}
     opts |= {"zero": True} if bound["base"] == "zero" else {}
+    opts |= {"band": [bound["lower"], bound["upper"]]} if bound["lower"] else {}
+    opts |= {"dashed": bound["dashed"]} if bound["dashed"] else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
     opts |= {"era": True} if bound["axis"] else {}
     corner = f"{heading(x)}＼{heading(series)}" if across else heading(x)

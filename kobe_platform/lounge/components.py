@@ -100,7 +100,17 @@ COMPONENTS: dict[str, Component] = {
             },
             draws=True,
         ),
-        Component("LineChart", {**_LINES, "base": _choice("free", "zero")}, **_OVER),
+        Component(
+            "LineChart",
+            {
+                **_LINES,
+                "base": _choice("free", "zero"),
+                "lower": Attribute(),
+                "upper": Attribute(),
+                "dashed": Attribute(),
+            },
+            **_OVER,
+        ),
         Component("AreaChart", {**_LINES, "normalize": Attribute()}, **_OVER),
         Component(
             "BarChart",
@@ -187,6 +197,8 @@ COMPONENTS: dict[str, Component] = {
             },
         ),
         Component("When", {"data": Attribute("query", True), "rows": _choice("some", "none")}, holds=True),
+        Component("Forecast", {"table": Attribute(required=True)}),
+        Component("ModelCards", {}),
         Component("Notices", {}),
         Component("Newest", {}),
         Component("Catalogue", {}),

@@ -17,16 +17,17 @@ from kobe_platform.lounge.downloads import download_html
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.filters import FILTERS, PageFilter, filter_html, read_filter
 from kobe_platform.lounge.formats import Format, format_fault, is_period
-from kobe_platform.lounge.guides import check_axis, check_shares, guides_of
+from kobe_platform.lounge.guides import check_axis, check_band, check_shares, guides_of
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.periods import Periods
+from kobe_platform.lounge.queries import suggest
 from kobe_platform.lounge.slices import SeveralRows, cells_of, write_slice
 from kobe_platform.lounge.tags import Node, Tag, Text, Value, walk
 
 if TYPE_CHECKING:
     import polars as pl
 
-INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related")
+INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related", "ModelCards")
 """Components whose HTML the site gives ready-made."""
 
 
@@ -126,12 +127,23 @@ class Composition:
             return download_html(bound)
         if bound.name in FILTERS:
             return filter_html(self.filters[bound["name"]])
+        if bound.name == "Forecast":
+            return self._forecast(bound)
         if bound.name in INSERTED:
             return self.inserts.get(bound.name, f'<div class="lounge-{bound.name.lower()}"></div>')
         if not self._stands(bound):
             return ""
         inside = self._markdown(bound.tag.children)
         return _HOLDERS[bound.name](bound, inside)
+
+    def _forecast(self, bound: Bound) -> str:
+        """What the newest vintage of a forecast says of itself."""
+        made = self.inserts.get(f"Forecast {bound['table']}")
+        if made is None:
+            known = [name.partition(" ")[2] for name in self.inserts if name.startswith("Forecast ")]
+            message = f"<Forecast> names no forecast: {bound['table']}"
+            raise self.page.error("forecast", message, suggest(bound["table"], known), bound.tag.line)
+        return made
 
     def _drawn(self, bound: Bound) -> str:
         frame = self.results[bound["data"]]
@@ -142,6 +154,7 @@ class Composition:
             guides = guides_of(bound, inside, self.results, self.page.error, periods) if inside else NO_GUIDES
             check_axis(bound, frame, self.page.error)
             check_shares(bound, frame, self.page.error)
+            check_band(bound, self.page.error)
             choice = self._choice(bound)
             drawn = draw(bound, frame, choice, self.defaults, identity, self.page.boundaries, guides, periods)
         except SeveralRows:

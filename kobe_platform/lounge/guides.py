@@ -130,6 +130,22 @@ def check_axis(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
         )
 
 
+def check_band(chart: Bound, fail: Fail) -> None:
+    """That a band names both its ends, and that these, like a dashed line, are series of the chart.
+
+    Raises:
+        LoungeError: one of ``lower`` and ``upper`` is left out, or the chart has no series (coordinates: line).
+    """
+    named = [name for name in ("lower", "upper", "dashed") if chart[name]]
+    lacking = [name for name in ("lower", "upper") if name not in named] if {"lower", "upper"} & {*named} else []
+    if named and not chart["series"]:
+        lacking.append("series")
+    if lacking:
+        message = f"<{chart.name}> lacks {lacking[0]}"
+        remedy = f"add {lacking[0]}=…: lower, upper and dashed name texts of the column that series names"
+        raise fail("attribute", message, remedy, chart.tag.line)
+
+
 def check_shares(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
     """That ``normalize`` names a published total which its parts do not exceed; only such rows make honest shares.
 

@@ -117,7 +117,7 @@ function legendLines(names, width) {
 }
 
 function frame(component, record, rows, drawn, { width, look }) {
-  const names = drawn.names.filter(Boolean);
+  const names = drawn.names.filter((name) => name && !component.opts.band?.includes(name));
   const upright = component.opts.horizontal ? 'y' : 'x';
   const above = component.opts.lines?.some((one) => one[upright] !== undefined) ? 12 : 0; // names of upright lines
   const free = component.kind === 'LineChart' && !component.opts.zero ? 8 : 0; // words above an axis that is cut
@@ -155,6 +155,8 @@ function tooltip(component, record, rows, drawn, at) {
 
 function lines(component, record, rows, scene, drawn) {
   const area = component.kind === 'AreaChart';
+  const { look } = scene;
+  const { band } = component.opts;
   const zero = area || component.opts.zero;
   const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits)) };
   const apart = (at) => Boolean(component.opts.months?.[record.x[at]]); // a year that lacks months joins no line
@@ -165,16 +167,29 @@ function lines(component, record, rows, scene, drawn) {
     series: drawn.rows.map((row, i) => ({
       type: 'line',
       name: drawn.names[i],
+      ...(component.opts.dashed === drawn.names[i] ? { color: colourOf(look, 0) } : {}),
       data: row.map((value, at) => (apart(at) ? null : drawable(value))),
       connectNulls: false,
       symbol: markers[i % markers.length],
       symbolSize: record.x.length > 36 ? 3 : i < 4 ? 6 : 9,
       showAllSymbol: alone,
-      lineStyle: { width: 2.5, type: dashes[i % dashes.length] },
+      lineStyle: { width: 2.5, type: component.opts.dashed === drawn.names[i] ? [8, 5] : dashes[i % dashes.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
       ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, scene.width - 60), false, scene.look) } : {}),
-    })).concat(area ? [] : points(record, drawn, apart, scene.look)),
+    })).filter(({ name }) => !band?.includes(name)).concat(area ? [] : points(record, drawn, apart, look), ribbon(component, drawn, look)),
   };
+}
+
+/** The band between two series: the lower one unseen, the difference filled on top of it. */
+function ribbon({ opts }, drawn, look) {
+  const [lower, upper] = (opts.band ?? []).map((name) => drawn.rows[drawn.names.indexOf(name)]);
+  if (!lower || !upper) return [];
+  const wide = lower.map((low, at) => (typeof low === 'number' && typeof upper[at] === 'number' ? upper[at] - low : null));
+  const plain = { type: 'line', stack: 'band', stackStrategy: 'all', symbol: 'none', silent: true, color: colourOf(look, 0), lineStyle: { opacity: 0 } };
+  return [
+    { ...plain, name: opts.band[0], data: lower.map((low, at) => (wide[at] === null ? null : low)) },
+    { ...plain, name: opts.band[1], data: wide, areaStyle: { opacity: 0.16 } },
+  ];
 }
 
 /** Marks of their own for places that join no line. */
