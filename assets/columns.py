@@ -279,7 +279,8 @@ def _select(node: Mapping, tables: Mapping[str, Relation]) -> tuple[dict[str, fr
             outputs |= _starred(item, scope)
             continue
         name = item["alias"] or (item.get("column_names") or [item.get("function_name", "")])[-1]
-        outputs[name] = _origins(item, scope, known)
+        place = f"{name} {len(outputs)}" if name in outputs or not name else name  # two constants have no name
+        outputs[place] = _origins(item, scope, known)
     clauses = [value for key, value in node.items() if key not in ("cte_map", "from_table")]
     return outputs, read | inside | _origins(clauses, scope, known)
 

@@ -11,11 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
+from kobe_platform.forecasts.inputs import scored_vintages
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lake.verdicts import record
 from kobe_platform.release.collect import content_digest
 from kobe_platform.release.required_checks import published_checks
 from kobe_platform.statistics import Statistic
+from kobe_platform.tabulation.forecasting import make_vintage, score_month
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import months_between, shifted
 
@@ -75,6 +78,20 @@ def published(rows: pl.DataFrame, month: str, hidden: Collection[tuple[str, ...]
     ).select("period", *keys, "value", "status")
 
 
+def estimate_of(month: str) -> pl.DataFrame:
+    """``estimated_population`` of one month, which the portal's own page shows."""
+    rows = [(area, series, 1000 * (n + 1)) for n, area in enumerate((WARDS.root, *WARDS.leaves))
+            for series in ("population", "households")]  # fmt: skip
+    return published(pl.DataFrame(rows, schema=["area", "series", "value"], orient="row"), month)
+
+
+def capacity_of(month: str) -> pl.DataFrame:
+    """``school_capacity_ward`` of one month."""
+    rows = [(ward, figure, value) for n, ward in enumerate(WARDS.leaves)
+            for figure, value in (("limit", 35), ("classrooms", 12 + 6 * n))]  # fmt: skip
+    return published(pl.DataFrame(rows, schema=["area", "figure", "value"], orient="row"), month)
+
+
 TABLES: Mapping[str, object] = {CHILDREN: ages_of, MOVES_IN: moves_of, MOVES_OUT: lambda month: moves_of(month, 350)}
 
 
@@ -87,6 +104,27 @@ def put(
     held = store.write(PartitionId("published", name, month), rows, facts=facts)
     for check, blocking in published_checks(statistics[name]).items():
         record(store, held, check, passed=check not in failing, blocking=blocking, facts={})
+
+
+def districts_from(store: PartitionStore, month: str) -> None:
+    """Commit the reference of school districts, one in each ward, from a month on."""
+    rows = [(ward, f"{n:04d}", f"校区{n}", "2000-04-01", "") for n, ward in enumerate(WARDS.leaves)]
+    columns = ["ward_code", "district_code", "district_name", "valid_from", "valid_to"]
+    store.write(PartitionId("raw", "town_districts", month), pl.DataFrame(rows, schema=columns, orient="row"))
+
+
+def forecast_past(store: PartitionStore, statistics: Mapping[str, Statistic], months: Sequence[str]) -> None:
+    """Make the vintages and scores of some months as their steps would have, with the verdicts of their checks."""
+    boards = [one for one in statistics.values() if isinstance(one, Scoreboard)]
+    tables = [one for one in statistics.values() if isinstance(one, ForecastTable)]
+    for month in months:
+        made = [make_vintage(store, table, month, statistics) for table in tables if table.forecast.is_origin(month)]
+        made += [
+            score_month(store, board, month, statistics) for board in boards if scored_vintages(store, board, month)
+        ]
+        for partition in made:
+            for check, blocking in published_checks(statistics[partition.id.source]).items():
+                record(store, partition, check, passed=True, blocking=blocking, facts={})
 
 
 def settle(

@@ -16,7 +16,7 @@ import polars as pl
 
 from kobe_platform.forecasts.backtest import past_forecasts, rows_ahead
 from kobe_platform.forecasts.definition import AGE, AREA, FIGURE, TARGET, ForecastTable
-from kobe_platform.forecasts.intervals import with_intervals
+from kobe_platform.forecasts.intervals import with_intervals, with_past_intervals
 from kobe_platform.forecasts.judging import judged
 from kobe_platform.forecasts.methods import BEST, METHODS, best
 from kobe_platform.forecasts.options import Method
@@ -105,6 +105,9 @@ def _origins(known: Panel) -> list[str]:
 def _verdicts(table: ForecastTable, tried: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
     """What the back-test says of each horizon, over the finest areas and ages."""
     finest = {name: rows.filter(is_finest(table)) for name, rows in tried.items()}
+    nothing = pl.lit(None, pl.Float64)
+    finest["forecast"] = with_past_intervals(finest["forecast"])  # once, for all that is judged
+    finest["benchmark"] = finest["benchmark"].with_columns(lower80=nothing, upper80=nothing)
     told = judged(finest["forecast"], finest["benchmark"])
     by_horizon = {row["horizon"]: row for row in told.iter_rows(named=True)}
     together = None

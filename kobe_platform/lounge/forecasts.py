@@ -106,7 +106,7 @@ def card_html(table: TableFacts, facts: Mapping[str, TableFacts]) -> str:
         ("入力", escape(_input(forecast, source, backtest))),
         ("手法", escape(_method(forecast))),
         ("比べる基準", escape(METHODS[forecast["benchmark"]])),
-        ("検証", _tested(backtest) if backtest else state_html(table, facts)),
+        ("検証", _tested(backtest) if backtest and _was_tested(backtest) else escape(_early(table, facts))),
         ("区間", "過去の誤差から、8割が入る幅を、何か月先か・規模ごとに取っています(18個に満たないときは「…」)。"),
         ("分かっている弱点", _list(forecast["failures"]) if forecast["failures"] else "なし"),
         ("所管", escape(table.owner)),
@@ -118,6 +118,11 @@ def card_html(table: TableFacts, facts: Mapping[str, TableFacts]) -> str:
     return (
         f'<section class="lounge-card lounge-model">{title}{about}<dl class="lounge-model__facts">{rows}</dl></section>'
     )
+
+
+def _was_tested(backtest: Mapping[str, Any]) -> bool:
+    """Whether any past forecast was compared with what came."""
+    return any(one["origins"] for one in backtest["horizons"])
 
 
 def _input(forecast: Mapping[str, Any], source: TableFacts | None, backtest: Mapping[str, Any] | None) -> str:

@@ -104,7 +104,8 @@ def _synthetic_notice() -> str:
 
 
 def _source_row(table: TableFacts, synthetic: bool) -> str:
-    rule = f"{table.minimum_frequency}未満" if table.minimum_frequency else "なし（公表統計）"
+    unprotected = "公表表から計算" if table.kind in ("forecast", "scores") else "なし（公表統計）"
+    rule = f"{table.minimum_frequency}未満" if table.minimum_frequency else unprotected
     badge = SYNTHETIC_BADGE if synthetic else ""
     cells = (escape(table.unit or "—"), escape(span_label(table)), rule, *_protection(table))
     head = f'<th scope="row">{escape(table.title or table.name)}{badge}</th>'
