@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from kobe_platform.errors import CustodyError
 
 VERSION = 1
 ABOUT, OBJECTS, SNAPSHOTS = "vault.json", "objects", "snapshots"
+_ID = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{6}$")
 _CHECK = b"this key opens this vault"
 
 
@@ -344,12 +345,11 @@ def restore_file(vault: Vault, file: Kept, target: Path) -> None:
     sync_file(target)
 
 
-def free_of(place: Place) -> int | None:
-    """Bytes that are free where a vault lies, or None where nobody can say."""
-    if not isinstance(place, Folder):
-        return None
-    there = next(path for path in (place.root, *place.root.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free
+def newest_of(place: Place) -> datetime | None:
+    """When the newest snapshot of a place was taken, which needs no key; None where there is none."""
+    stems = [PurePosixPath(name).stem for name, _ in place.names(SNAPSHOTS)]
+    stamps = [stem.partition("Z-")[0] for stem in stems if _ID.match(stem)]
+    return datetime.strptime(max(stamps), "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if stamps else None
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -37,6 +37,8 @@ COMMANDS = (
     Mounted("run", "kobe_platform.cli.run:run", "Do what is outstanding, through Dagster, up to a release.", "Work"),
     Mounted("status", "kobe_platform.planning.status:status", "What is outstanding, and why.", "Work"),
     Mounted("retry", "kobe_platform.planning.status:retry", "Let steps that failed be tried again.", "Work"),
+    Mounted("doctor", "kobe_platform.upkeep.commands:doctor", "How the installation is, and what to do.", "Work"),
+    Mounted("metrics", "kobe_platform.upkeep.commands:metrics", "Figures for Prometheus.", "Work"),
     Mounted(
         "dev",
         "kobe_platform.orchestration.development:dev",

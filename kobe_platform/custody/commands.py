@@ -16,6 +16,7 @@ from kobe_platform.vocabulary.months import is_month
 if TYPE_CHECKING:
     from kobe_platform.custody.service import RingKeyService
     from kobe_platform.lake import PartitionStore
+    from kobe_platform.settings import Settings
 
 keys_app = typer.Typer(no_args_is_help=True, help="The keys of this installation.", add_completion=False)
 lake_app = typer.Typer(no_args_is_help=True, help="The encrypted partitions.", add_completion=False)
@@ -31,21 +32,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase instead of writing a key file.")]
 
 
-def open_keys() -> RingKeyService:
-    """The key service of the settings."""
+def open_keys(settings: Settings | None = None) -> RingKeyService:
+    """The key service of the settings, by default those of the environment."""
     from kobe_platform.custody.opening import KeyPlace, open_key_service
     from kobe_platform.settings import Settings
 
-    return open_key_service(KeyPlace.of(Settings()))
+    return open_key_service(KeyPlace.of(settings or Settings()))
 
 
-def open_store() -> PartitionStore:
-    """The partition store of the settings."""
+def open_store(settings: Settings | None = None) -> PartitionStore:
+    """The partition store of the settings, by default those of the environment."""
     from kobe_platform.lake import PartitionStore
     from kobe_platform.settings import Settings
 
-    settings = Settings()
-    return PartitionStore(settings.store, open_keys(), municipality=settings.municipality, principal=settings.principal)
+    settings = settings or Settings()
+    keys = open_keys(settings)
+    return PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
 
 
 @keys_app.command()

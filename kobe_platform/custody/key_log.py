@@ -46,6 +46,7 @@ class LogVerdict:
         entries: how many chain from the start.
         fault, line: the first fault and where it is, or None.
         last: hash of the last entry: with ``entries``, an anchor to write down elsewhere.
+        last_time: when the last entry was written (ISO 8601); empty where there is none.
         unsigned: bytes behind the signed end that a crash left; the next entry settles them.
     """
 
@@ -54,6 +55,7 @@ class LogVerdict:
     line: int | None = None
     last: str = START
     unsigned: int = 0
+    last_time: str = ""
 
     @property
     def sound(self) -> bool:
@@ -179,7 +181,7 @@ class KeyLog:
         return verdict
 
     def _walked(self, data: bytes, head: dict[str, Any], anchor: tuple[int, str] | None) -> LogVerdict:
-        former, count, end = START, 0, 0
+        former, count, end, time = START, 0, 0, ""
         lines = data.split(b"\n")[:-1]
         for number, line in enumerate(lines, 1):
             entry, end = _parsed(line), end + len(line) + 1
@@ -187,14 +189,14 @@ class KeyLog:
                 return LogVerdict(count, "an entry was edited or forged", number, former)
             if entry["prev"] != former or entry["seq"] != number:
                 return LogVerdict(count, "an entry was removed, inserted or moved", number, former)
-            former, count = entry["hash"], number
+            former, count, time = entry["hash"], number, entry["time"]
             if number == head["seq"] and (former, end) != (head["hash"], head["size"]):
                 return LogVerdict(count, "the log is not the one that its head signs", number, former)
             if anchor and number == anchor[0] and former != anchor[1]:
                 return LogVerdict(count, "an entry is not the one that was written down", number, former)
         if head["seq"] > count:
             return LogVerdict(count, "the end was cut off", count + 1, former)
-        return LogVerdict(count, last=former, unsigned=len(data) - head["size"])
+        return LogVerdict(count, last=former, unsigned=len(data) - head["size"], last_time=time)
 
     def _write(self, head: dict[str, Any], uses: Sequence[Mapping[str, str]]) -> None:
         following, lines = self._chained(head, uses)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
 
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.settings import PROJECT, Settings
@@ -16,6 +19,8 @@ QUEUE = "QUEUED_RUN_COORDINATOR"
 """Dagster's name for the daemon that starts queued runs."""
 SILENCE = 120
 """Seconds without a heartbeat (Dagster's daemons give one every 30) after which the daemon counts as stopped."""
+TICKS = timedelta(minutes=10)
+"""Without a tick for so long, a sensor that is on counts as silent: theirs come every few seconds or minutes."""
 TEMPLATE = PROJECT / "dagster.yaml"
 _SQLITE = """event_log_storage:
   module: kobe_platform.orchestration.event_log
@@ -57,3 +62,15 @@ def daemon_alive(instance: dg.DagsterInstance) -> bool:
     """Whether the daemon that starts queued runs was heard of lately."""
     beat = instance.get_daemon_heartbeats().get(QUEUE)
     return beat is not None and time.time() - beat.timestamp < SILENCE
+
+
+def silent_sensors(instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Sensors that are on and did not tick lately, or whose last tick failed."""
+    silent = []
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        if not state.is_running:
+            continue
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+        if not ticks or ticks[0].status is TickStatus.FAILURE or ticks[0].timestamp < (now - TICKS).timestamp():
+            silent.append(state.instigator_name)
+    return sorted(silent)

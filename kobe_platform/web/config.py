@@ -85,6 +85,12 @@ class Questions(_Strict):
         return Limits(**self.model_dump(exclude={"straight_seconds"}))
 
 
+class Metrics(_Strict):
+    """Who may read ``/metrics``: whoever bears the token on the first line of this file; nobody without one."""
+
+    token_file: Path | None = None
+
+
 class PortalConfig(_Strict):
     """The whole file.
 
@@ -101,6 +107,7 @@ class PortalConfig(_Strict):
     forwarded: Forwarded | None = None
     dagster: DagsterDoor = DagsterDoor()
     questions: Questions = Questions()
+    metrics: Metrics = Metrics()
 
     @field_validator("origin")
     @classmethod

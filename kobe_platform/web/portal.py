@@ -14,18 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kobe_platform.governance.database import open_database
 from kobe_platform.lounge.serve import HEADERS
 from kobe_platform.settings import Settings
-from kobe_platform.web import applications, audit, former, jobs, oidc, ondemand, signin, survey
+from kobe_platform.web import applications, audit, former, jobs, observed, oidc, ondemand, signin, survey
 from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
 from kobe_platform.web.sites import lounge
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import STATIC
-
-
-async def health(request: Request) -> Response:
-    """Whether the server answers; says nothing else."""
-    return PlainTextResponse("ok")
 
 
 async def style(request: Request) -> Response:
@@ -42,7 +37,9 @@ APPLICATION = "/applications/{number}"
 JOB = "/ondemand/jobs/{job}"
 ANALYSTS = only("analyst", "operator")
 ROUTES = (
-    GuardedRoute("/-/health", health, ANYBODY),
+    GuardedRoute("/healthz", observed.health, ANYBODY),
+    GuardedRoute("/readyz", observed.ready, ANYBODY),
+    GuardedRoute("/metrics", observed.metrics, ANYBODY),
     GuardedRoute("/-/portal.css", style, ANYBODY),
     GuardedRoute("/-/icon.svg", icon, ANYBODY),
     GuardedRoute("/sign-in", signin.sign_in_page, ANYBODY),
@@ -148,9 +145,11 @@ def build_portal(settings: Settings, config: PortalConfig, *, dagster: Starlette
     portal = Portal(settings, config, open_database(settings.governance))
     gate = DagsterGate(dagster, portal) if dagster is not None else None
     portal.daemon_alive = getattr(getattr(dagster, "state", None), "daemon_alive", portal.daemon_alive)
+    figures = observed.PortalFigures(settings, config)
     app = Starlette(
         routes=list(ROUTES),
         middleware=[
+            Middleware(observed.Timed, figures=figures),
             Middleware(SecureHeaders, secure=config.secure),
             Middleware(GZipMiddleware, minimum_size=1000),
             Middleware(Doors, gate=gate),
@@ -158,6 +157,7 @@ def build_portal(settings: Settings, config: PortalConfig, *, dagster: Starlette
     )
     app.state.portal = portal
     app.state.gate = gate
+    app.state.figures = figures
     origin = config.origin or "http://127.0.0.1:8000"
     app.state.provider = oidc.Provider(config.sign_in.oidc, origin) if config.sign_in.oidc else None
     return app

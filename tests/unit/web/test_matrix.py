@@ -12,7 +12,9 @@ from tests.unit.web.conftest import FILES, KINDS, ORIGIN, post, registered, visi
 STAFF = set(KINDS) - {"nobody", "removed"}
 EVERYBODY = set(KINDS)
 EXPECTED = {
-    ("/-/health", "GET"): EVERYBODY,
+    ("/healthz", "GET"): EVERYBODY,
+    ("/readyz", "GET"): EVERYBODY,
+    ("/metrics", "GET"): EVERYBODY,
     ("/-/portal.css", "GET"): EVERYBODY,
     ("/-/icon.svg", "GET"): EVERYBODY,
     ("/sign-in", "GET"): EVERYBODY,
