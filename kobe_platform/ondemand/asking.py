@@ -136,7 +136,8 @@ class Desk:
 
         def unanswerable() -> None:
             refuse(UNANSWERABLE)
-            refused(self._advice(question, areas))
+            if question is not None:
+                refused(self._advice(question, areas))
 
         try:
             question = understood(self.menu, asked, areas, self.months())

@@ -163,7 +163,7 @@ def _chosen(connection, source: Source, statistic: Statistic, column: str, lines
         codes = ", ".join(repr(code) for code in hierarchies()[statistic.dimensions[column]].residual)
         known = f'r."{column}" NOT IN ({codes})'
     parts = ", ".join(f'l."{name}"' for name in statistic.dimensions)
-    most = lines["needed"].max()
+    most = max(lines["needed"].to_list())
     connection.register("lines_without_cover", lines.to_arrow())
     chosen = fetched(
         connection,
