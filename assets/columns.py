@@ -15,16 +15,7 @@ import dagster as dg
 
 from assets.column_rules import Made, Origin, contract_made, listed
 from kobe_platform.contracts import Contract
-from kobe_platform.forecasts.definition import (
-    AGE,
-    AHEAD,
-    AREA,
-    MONTHS,
-    NAMES,
-    UNLISTED,
-    ForecastTable,
-    Scoreboard,
-)
+from kobe_platform.forecasts.tables import AGE, AHEAD, AREA, MONTHS, NAMES, UNLISTED, ForecastTable, Scoreboard
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.select.syntax import parse
 from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies

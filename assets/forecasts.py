@@ -7,7 +7,7 @@ import dagster as dg
 from assets.columns import definition_metadata
 from assets.conventions import POOL, spec
 from assets.reports import partition_result
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.orchestration.months import the_month
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import dagster as dg
 
 from checks.factory import CheckedAsset, Verdict, monthly_check
-from kobe_platform.forecasts.definition import ForecastTable
+from kobe_platform.forecasts.tables import ForecastTable
 from kobe_platform.forecasts.vintages import incoherent
 from kobe_platform.lake import Partition, PartitionId
 from kobe_platform.release.collect import BACKTEST

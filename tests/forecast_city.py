@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
 from kobe_platform.forecasts.inputs import scored_vintages
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lake.verdicts import record
 from kobe_platform.release.collect import content_digest

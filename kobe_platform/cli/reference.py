@@ -30,6 +30,7 @@ from pydantic.fields import FieldInfo
 from kobe_platform.contracts.columns import AnyColumn, Column
 from kobe_platform.contracts.model import Contract
 from kobe_platform.disclosure.spec import Relation, Spec, Table
+from kobe_platform.forecasts.definition import Forecast
 from kobe_platform.lounge.audiences import Audience
 from kobe_platform.lounge.pages import FrontMatter
 from kobe_platform.ondemand.menu import Menu
@@ -43,6 +44,7 @@ TOP = "Top of the file"
 ROOTS: Mapping[str, tuple[type[BaseModel], str, str]] = {
     "contract": (Contract, TOP, ""),
     "statistic": (Statistic, "Front matter", ""),
+    "forecast": (Forecast, TOP, ""),
     "page": (FrontMatter, "Front matter", ""),
     "specification": (Spec, TOP, ""),
     "menu": (Menu, TOP, ""),
@@ -55,6 +57,7 @@ PAGES: Mapping[str, str] = {
     "contract": "assets/contracts/NAME.toml",
     "statistic": "assets/statistics/NAME.sql",
     "relations": "assets/statistics/relations.toml",
+    "forecast": "assets/forecasts/NAME.toml",
     "page": "dashboards/pages/NAME.md",
     "specification": "what kobe protect and kobe audit read",
     "menu": "assets/ondemand.toml",
@@ -65,6 +68,7 @@ PAGES: Mapping[str, str] = {
 """The kinds of files that authors write, each with a page → where such a file stands."""
 FILLED_IN: Mapping[type[BaseModel], Set[str]] = {
     Statistic: {"name", "sql", "relations", "row_key"},
+    Forecast: {"name"},
     Audience: {"name"},
     IntakeRule: {"id"},
 }

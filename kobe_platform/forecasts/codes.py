@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from kobe_platform.forecasts.definition import AHEAD, MONTHS, ForecastTable
+from kobe_platform.forecasts.tables import AHEAD, MONTHS, ForecastTable
 from kobe_platform.statistics import Statistic
 from kobe_platform.vocabulary.codes import Code, Hierarchy
 
@@ -17,7 +17,7 @@ def unlisted(name: str, tables: Mapping[str, pl.DataFrame], statistics: Mapping[
     """One of the hierarchies that no file lists, with the codes that some tables have.
 
     Args:
-        name: of :data:`kobe_platform.forecasts.definition.UNLISTED`.
+        name: of :data:`kobe_platform.forecasts.tables.UNLISTED`.
     """
     columns = [
         tables[table].get_column(column)

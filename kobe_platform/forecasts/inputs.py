@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kobe_platform.code_version import engine_version
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.lake.partitions import ENGINE, PartitionId
 from kobe_platform.lake.shelf import Shelf
 from kobe_platform.vocabulary.months import shifted

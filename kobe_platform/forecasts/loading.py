@@ -12,16 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.forecasts.definition import (
-    Forecast,
-    ForecastInput,
-    ForecastTable,
-    MethodParameters,
-    SeriesBreak,
-    scoreboard,
-    vintage_table,
-)
+from kobe_platform.forecasts.definition import Forecast, ForecastInput, MethodParameters, SeriesBreak
 from kobe_platform.forecasts.methods import BEST, METHODS
+from kobe_platform.forecasts.tables import ForecastTable, scoreboard, vintage_table
 from kobe_platform.statistics import Statistic, load_statistics
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies

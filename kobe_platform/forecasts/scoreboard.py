@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from kobe_platform.forecasts.definition import AGE, AREA, FIGURE, TARGET, ForecastTable, Scoreboard
 from kobe_platform.forecasts.intervals import SIZE_CLASSES
 from kobe_platform.forecasts.panel import VALUE
 from kobe_platform.forecasts.series import cells, is_finest, shown
+from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable, Scoreboard
 from kobe_platform.vocabulary.codes import band_codes
 
 KEYS = ("forecast", "horizon", "size", "score")

@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from kobe_platform.forecasts.definition import AGE, AREA, FIGURE, TARGET, ForecastTable
 from kobe_platform.forecasts.options import Method, MethodOptions
 from kobe_platform.forecasts.panel import MONTH, VALUE, Panel
+from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 

@@ -15,13 +15,13 @@ from typing import Any
 import polars as pl
 
 from kobe_platform.forecasts.backtest import past_forecasts, rows_ahead
-from kobe_platform.forecasts.definition import AGE, AREA, FIGURE, TARGET, ForecastTable
 from kobe_platform.forecasts.intervals import with_intervals, with_past_intervals
 from kobe_platform.forecasts.judging import judged
 from kobe_platform.forecasts.methods import BEST, METHODS, best
 from kobe_platform.forecasts.options import Method
 from kobe_platform.forecasts.panel import VALUE, Panel
 from kobe_platform.forecasts.series import cells, coherent, is_finest, margins, options, order, series, shown
+from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import shifted
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
 from kobe_platform.forecasts.inputs import is_newest, score_inputs, vintage_inputs
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.lake.heads import HeadEntry
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.planning.facts import Facts

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.lake.heads import HeadEntry
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.planning.facts import Facts

@@ -17,7 +17,7 @@ import polars as pl
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import LoungeError
 from kobe_platform.forecasts.codes import unlisted
-from kobe_platform.forecasts.definition import SCORED, UNLISTED
+from kobe_platform.forecasts.tables import SCORED, UNLISTED
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kobe_platform.contracts import Contract
-from kobe_platform.forecasts.definition import ForecastTable
+from kobe_platform.forecasts.tables import ForecastTable
 from kobe_platform.lake.heads import HeadEntry, HeadVerdict
 from kobe_platform.statistics import Statistic
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from kobe_platform.forecasts.definition import AGE, AREA, FIGURE, TARGET, ForecastTable, Scoreboard
 from kobe_platform.forecasts.series import order
+from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable, Scoreboard
 from kobe_platform.forecasts.vintages import FIGURES, SHOWN
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import shifted

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.forecasts.codes import unlisted
-from kobe_platform.forecasts.definition import UNLISTED, ForecastTable, Scoreboard
 from kobe_platform.forecasts.loading import load_published
+from kobe_platform.forecasts.tables import UNLISTED, ForecastTable, Scoreboard
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.synthesis.forecasts import made_up_forecast

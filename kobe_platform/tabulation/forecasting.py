@@ -14,9 +14,9 @@ from typing import Any
 import polars as pl
 
 from kobe_platform.errors import DisclosureError
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
 from kobe_platform.forecasts.inputs import input_months, is_newest, score_inputs, scored_vintages, vintage_inputs
 from kobe_platform.forecasts.scoreboard import month_scores
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.forecasts.vintages import incoherent, told, vintage
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.verdicts import passed

@@ -13,6 +13,7 @@ from kobe_platform.contracts import columns, model, published
 from kobe_platform.disclosure import spec, statements
 from kobe_platform.disclosure.methods import choice
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.forecasts import definition as forecasts
 from kobe_platform.lounge import audiences, pages
 from kobe_platform.ondemand import menu
 from kobe_platform.settings import PROJECT
@@ -24,6 +25,7 @@ from kobe_platform.vocabulary import hierarchy_tables, rules
 READ_BY = {
     "contract": (model, columns, published),
     "statistic": (definition,),
+    "forecast": (forecasts,),
     "relations": (relations,),
     "page": (pages,),
     "specification": (spec, statements, choice),

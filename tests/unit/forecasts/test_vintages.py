@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from kobe_platform.forecasts.definition import ForecastTable
 from kobe_platform.forecasts.series import series
+from kobe_platform.forecasts.tables import ForecastTable
 from kobe_platform.forecasts.vintages import incoherent, vintage
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import shifted

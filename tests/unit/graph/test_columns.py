@@ -18,8 +18,8 @@ from assets.columns import (
 from kobe_platform.contracts import load_contracts
 from kobe_platform.contracts.columns import Keep, MappedCodes, Reason
 from kobe_platform.custody.keys import LocalKeyStore
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
 from kobe_platform.forecasts.loading import load_published
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.intake.deliveries import find
 from kobe_platform.lake import PartitionStore
 from kobe_platform.lounge.pages import load_pages

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kobe_platform.forecasts.definition import Forecast, scoreboard, vintage_table
+from kobe_platform.forecasts.definition import Forecast
+from kobe_platform.forecasts.tables import scoreboard, vintage_table
 from kobe_platform.lake.partitions import PartitionId
 from tests.unit.planning.world import REGISTER, STOCKS, World, statistics, tabulate
 

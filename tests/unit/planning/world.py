@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
 from kobe_platform.contracts import Contract, load_contracts
-from kobe_platform.forecasts.definition import ForecastTable, Scoreboard
 from kobe_platform.forecasts.inputs import is_newest, score_inputs, vintage_inputs
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.lake.heads import HeadEntry, Heads, HeadVerdict
 from kobe_platform.lake.partitions import ENGINE, PartitionId, content_of, made_from
 from kobe_platform.lake.shelf import latest_month

@@ -1,0 +1,122 @@
+"""Defines the published tables that follow from forecasts: the vintages of each, and the scoreboard of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from kobe_platform.forecasts.definition import Forecast
+from kobe_platform.statistics import Statistic
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
+
+AREA, AGE, TARGET, FIGURE = "area", "age", "target", "figure"
+"""Dimensions of a table of vintages; ``age`` only where ages are grouped."""
+MONTHS, AHEAD, NAMES = "month", "months_ahead", "forecast"
+UNLISTED = (MONTHS, AHEAD, NAMES)
+"""Hierarchies of forecasts that no file lists: months, months ahead, names of forecasts."""
+SCORED = "scores"
+"""The kind of the scoreboard."""
+SCOREBOARD = "forecast_scores"
+"""The table of what became of every forecast."""
+
+
+class ForecastTable(Statistic):
+    """The published table of a forecast's vintages: one partition an origin.
+
+    Attributes:
+        forecast: its definition.
+        read_from: sources of the table that it is made from.
+        input_group: what the plan calls the tables that its input is made with.
+    """
+
+    UNLISTED: ClassVar[tuple[str, ...]] = UNLISTED
+    kind: Literal["forecast"] = "forecast"  # type: ignore[assignment]
+    forecast: Forecast
+    read_from: tuple[str, ...]
+    input_group: str
+    area_hierarchy: str
+    age_hierarchy: str = ""
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that its figures come from in the end."""
+        return self.read_from
+
+    @property
+    def areas(self) -> Hierarchy:
+        """The hierarchy of its areas."""
+        return hierarchies()[self.area_hierarchy]
+
+    def facts(self) -> dict[str, Any]:
+        """What a release tells of the table beside its figures: the model card too."""
+        told = self.forecast.model_dump(mode="json", exclude={"name", "title", "description", "owner", "unit"})
+        return {**super().facts(), "forecast": {**told, "least_history": self.forecast.least_history}}
+
+
+class Scoreboard(Statistic):
+    """The published table that compares each vintage with what came: one partition a target month.
+
+    Attributes:
+        read_from: sources of all forecasts' inputs.
+        scored: tables of vintages by name.
+    """
+
+    UNLISTED: ClassVar[tuple[str, ...]] = UNLISTED
+    kind: Literal["scores"] = "scores"  # type: ignore[assignment]
+    read_from: tuple[str, ...]
+    scored: dict[str, ForecastTable]
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that its figures come from in the end."""
+        return self.read_from
+
+
+def vintage_table(forecast: Forecast, source: Statistic) -> ForecastTable:
+    """The table of a forecast's vintages.
+
+    Args:
+        source: the statistic that its input is.
+    """
+    area = source.dimensions[forecast.input.area]
+    ages = {AGE: forecast.grouped} if forecast.grouped else {}
+    return ForecastTable(
+        name=forecast.name,
+        sql="",
+        title=forecast.title,
+        description=forecast.description,
+        owner=forecast.owner,
+        period="month",
+        unit=forecast.unit,
+        measure="value",
+        dimensions={AREA: area, **ages, TARGET: MONTHS, FIGURE: "forecast_figure"},
+        forecast=forecast,
+        read_from=source.sources,
+        input_group=source.key,
+        area_hierarchy=area,
+        age_hierarchy=source.dimensions.get(forecast.input.age, ""),
+    )
+
+
+def scoreboard(tables: Mapping[str, ForecastTable]) -> Scoreboard:
+    """The scoreboard of some forecasts."""
+    owner = next(iter(tables.values())).owner
+    return Scoreboard(
+        name=SCOREBOARD,
+        sql="",
+        title="見込みの成績",
+        description="過去の見込みと、その月に実際に公表した値との差。見込み・何か月先か・規模ごと。",
+        owner=owner,
+        period="month",
+        unit="%",
+        measure="value",
+        dimensions={
+            "forecast": NAMES,
+            "horizon": AHEAD,
+            "size": "size_class",
+            "score": "forecast_score",
+        },
+        read_from=tuple(sorted({source for table in tables.values() for source in table.read_from})),
+        scored=dict(tables),
+    )
