@@ -10,11 +10,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.lounge.bigvalues import big_value_html, big_value_spec, figures_of
-from kobe_platform.lounge.binding import Bound
+from kobe_platform.lounge.binding import Bound, words
 from kobe_platform.lounge.boundaries import load_boundaries
 from kobe_platform.lounge.datatables import caption, cell_html, flat_table, heading, table_html
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period, period_label
@@ -22,7 +23,8 @@ from kobe_platform.lounge.guides import Guides, place_label
 from kobe_platform.lounge.levels import with_levels
 from kobe_platform.lounge.maps import map_html
 from kobe_platform.lounge.periods import Periods
-from kobe_platform.lounge.slices import KEY, Matrix, matrices
+from kobe_platform.lounge.scatters import formats_of, measured
+from kobe_platform.lounge.slices import APART, KEY, Matrix, faceted, matrices
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,6 +38,7 @@ _KINDS = {
     "Pyramid": "人口ピラミッド",
     "Heatmap": "行列の表",
     "Sankey": "流れの図",
+    "Scatter": "散布図",
 }
 NO_GUIDES = Guides()
 WHOLE = Periods()
@@ -157,6 +160,13 @@ def _chart(
     across = {"Heatmap": ("y", "x"), "Sankey": ("source", "target")}.get(bound.name)
     if across:
         x, y, series = bound[across[0]], bound["value"], bound[across[1]]
+    corner = f"{heading(x)}＼{heading(series)}" if across else heading(x)
+    headings = (corner, heading(series or y), bound["title"])
+    if bound.name == "Scatter":
+        frame, x, y, series = measured(bound, frame)
+        headings = (heading(x), "", bound["title"])
+    if bound["facet"]:
+        frame, series = faceted(frame, bound["facet"], series)
     found = matrices(frame, x=x, y=y, series=series, sliced_by=choice.sliced_by, keys=choice.keys)
     piled = bool(bound["stacked"] or bound["normalize"] or bound.name == "AreaChart")
     opts: dict[str, Any] = {name: True for name, on in (("horizontal", bound["horizontal"]), ("stacked", piled)) if on}
@@ -166,14 +176,15 @@ def _chart(
     opts |= {"dashed": bound["dashed"]} if bound["dashed"] else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
     opts |= {"era": True} if bound["axis"] else {}
-    corner = f"{heading(x)}＼{heading(series)}" if across else heading(x)
-    headings = (corner, heading(series or y), bound["title"])
+    opts |= {"facet": True} if bound["facet"] else {}
+    opts |= {"views": words(bound["views"])} if bound["views"] else {}
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
+    formats = formats_of(bound) if bound.name == "Scatter" else ()
+    spec |= {"formats": [{"unit": one.unit, "digits": one.digits} for one in formats]} if formats else {}
     part, key = _selected(choice, defaults)
     matrix = found.get(part)
-    table = matrix_table(
-        matrix, key, headings, bound.format, place_label(bound, periods), shaded=bound.name == "Heatmap"
-    )
+    place, shaded = place_label(bound, periods), bound.name == "Heatmap"
+    table = matrix_table(matrix, key, headings, bound.format, place, shaded=shaded, formats=formats)
     places = {text for one in found.values() for text in one.x}
     alone = bound.name in ("LineChart", "AreaChart") and len(places) == 1
     alternative = f"{bound['title']}（{_KINDS['BarChart' if alone else bound.name]}）。数値は直後の表にあります。"
@@ -237,6 +248,7 @@ def matrix_table(
     place: Callable[[str], str] = period_label,
     *,
     shaded: bool = False,
+    formats: Sequence[Format] = (),
 ) -> str:
     """One matrix as an HTML table: x down, series across.
 
@@ -244,18 +256,25 @@ def matrix_table(
         headings: of the x column, of the figures where there is one series, and the caption.
         place: how a text of the x column reads.
         shaded: shade figures in seven steps up to the largest one.
+        formats: of each series, where they differ.
     """
     rows = matrix.cells.get(key) if matrix else None
     if matrix is None or rows is None:
         return '<p class="lounge-empty">この条件のデータはありません。</p>'
-    columns = [headings[1]] if matrix.series == ("",) else list(matrix.series)
+    columns = [headings[1]] if matrix.series == ("",) else [one.replace(APART, " ").strip() for one in matrix.series]
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (headings[0], *columns))
     largest = max((v for row in rows for v in row if isinstance(v, int | float)), default=0) if shaded else 0
     body = "".join(
         f'<tr><th scope="row">{escape(place(x))}</th>{"".join(cells)}</tr>'
         for x, cells in zip(
             matrix.x,
-            ([cell_html(row[i], fmt, _shade(row[i], largest)) for row in rows] for i in range(len(matrix.x))),
+            (
+                [
+                    cell_html(row[i], one, _shade(row[i], largest))
+                    for row, one in zip(rows, formats or repeat(fmt, len(rows)), strict=True)
+                ]
+                for i in range(len(matrix.x))
+            ),
             strict=True,
         )
     )

@@ -35,6 +35,7 @@ def bind_page(page: Page, results: Mapping[str, pl.DataFrame] | None, faults: Fa
     tags = [node for node in walk(page.nodes) if isinstance(node, Tag)]
     named = [tag for tag in tags if tag.name in FILTERS]
     names = [tag.attributes.get("name", "") for tag in named]
+    cutting = [tag.attributes.get("name", "") for tag in named if tag.name != "Range"]
     twice = next((tag for tag in tags if "name" in tag.attributes and names.count(tag.attributes["name"]) > 1), None)
     if twice:
         faults.add(page.error("filter", "two filters share a name", "rename one", twice.line))
@@ -42,7 +43,7 @@ def bind_page(page: Page, results: Mapping[str, pl.DataFrame] | None, faults: Fa
     queries = [*(query.name for query in page.queries), *page.broken]
     units = page.meta.units
     bounds = {
-        id(tag): bind(tag, page.error, queries=queries, filters=names, units=units, results=results, faults=faults)
+        id(tag): bind(tag, page.error, queries=queries, filters=cutting, units=units, results=results, faults=faults)
         for tag in tags
     }
     _check_together(page, list(bounds.values()), faults)

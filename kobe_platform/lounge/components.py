@@ -56,7 +56,14 @@ _CHART = {
 _XY = {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True), "series": Attribute("column")}
 GUIDES = ("ReferenceLine", "Annotation")
 """What may stand inside a chart."""
-_LINES = {**_XY, "axis": Attribute("choice", choices=(ERA,))}
+_FACET = {"facet": Attribute("column")}
+_LINES = {**_XY, **_FACET, "axis": Attribute("choice", choices=(ERA,))}
+
+
+def _views(*words: str) -> dict[str, Attribute]:
+    return {"views": Attribute("words", choices=words)}
+
+
 _OVER: _Flags = {"holds": True, "draws": True, "takes": GUIDES}
 _FILTER = {
     "name": Attribute(required=True),
@@ -65,6 +72,7 @@ _FILTER = {
     "title": Attribute(required=True),
     "default": Attribute(),
 }
+_RANGE = {name: _FILTER[name] for name in ("name", "data", "value", "title")}
 
 COMPONENTS: dict[str, Component] = {
     component.name: component
@@ -100,10 +108,12 @@ COMPONENTS: dict[str, Component] = {
             },
             draws=True,
         ),
+        Component("Range", _RANGE),
         Component(
             "LineChart",
             {
                 **_LINES,
+                **_views("index", "year"),
                 "base": _choice("free", "zero"),
                 "lower": Attribute(),
                 "upper": Attribute(),
@@ -114,7 +124,13 @@ COMPONENTS: dict[str, Component] = {
         Component("AreaChart", {**_LINES, "normalize": Attribute()}, **_OVER),
         Component(
             "BarChart",
-            {**_LINES, "horizontal": Attribute("flag"), "stacked": Attribute("flag"), "normalize": Attribute()},
+            {
+                **_LINES,
+                **_views("year", "rank"),
+                "horizontal": Attribute("flag"),
+                "stacked": Attribute("flag"),
+                "normalize": Attribute(),
+            },
             **_OVER,
         ),
         Component("ReferenceLine", {"x": Attribute(), "y": Attribute("figure"), "label": Attribute(required=True)}),
@@ -131,9 +147,21 @@ COMPONENTS: dict[str, Component] = {
             "Pyramid",
             {
                 **_CHART,
+                **_FACET,
                 "x": Attribute("column", True),
                 "y": Attribute("column", True),
                 "side": Attribute("column", True),
+            },
+            draws=True,
+        ),
+        Component(
+            "Scatter",
+            {
+                **_CHART,
+                "label": Attribute("column", True),
+                "x": Attribute("column", True),
+                "y": Attribute("column", True),
+                "fmt": Attribute("formats"),
             },
             draws=True,
         ),

@@ -21,8 +21,9 @@ from kobe_platform.lounge.guides import check_axis, check_band, check_shares, gu
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.queries import suggest
-from kobe_platform.lounge.slices import SeveralRows, cells_of, write_slice
+from kobe_platform.lounge.slices import APART, SeveralRows, cells_of, write_slice
 from kobe_platform.lounge.tags import Node, Tag, Text, Value, walk
+from kobe_platform.lounge.views import check_views
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,6 +74,7 @@ class Composition:
         filters = [
             {"name": one.name, "period": one.is_period, "options": [[value, label] for value, label, _ in one.options]}
             for one in self.filters.values()
+            if not one.is_range
         ]
         charts = [
             {
@@ -155,6 +157,7 @@ class Composition:
             check_axis(bound, frame, self.page.error)
             check_shares(bound, frame, self.page.error)
             check_band(bound, self.page.error)
+            check_views(bound, frame, self.page.error)
             choice = self._choice(bound)
             drawn = draw(bound, frame, choice, self.defaults, identity, self.page.boundaries, guides, periods)
         except SeveralRows:
@@ -201,7 +204,8 @@ def labels_of(records: Iterable[Any]) -> list[str]:
     found: dict[str, None] = {}
     for record in records:
         for side in ("x", "s") if isinstance(record, Mapping) else ():
-            found |= {text: None for text in record.get(side, ()) if isinstance(text, str) and text}
+            texts = [text for text in record.get(side, ()) if isinstance(text, str)]
+            found |= {part: None for text in texts for part in text.split(APART) if part}
     return [text for text in found if not is_period(text)][:MOST_LABELS]
 
 

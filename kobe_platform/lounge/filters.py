@@ -15,7 +15,7 @@ from kobe_platform.lounge.periods import Periods
 if TYPE_CHECKING:
     import polars as pl
 
-FILTERS = ("Dropdown", "Period")
+FILTERS = ("Dropdown", "Period", "Range")
 NOTHING_YET = "まだデータがありません"
 PARENT = "parent"
 """Column of a cascading Dropdown's query that names the choice of the upper one; every ``dim_…`` has it."""
@@ -48,9 +48,16 @@ class PageFilter:
         """Whether it chooses a month or year."""
         return self.bound.name == "Period"
 
+    @property
+    def is_range(self) -> bool:
+        """Whether it chooses the first and last period that charts show."""
+        return self.bound.name == "Range"
+
     def as_spec(self) -> dict[str, Any]:
         """What the browser must know."""
         spec = {"name": self.name, "default": self.default, "period": self.is_period}
+        if self.is_range:
+            return spec | {"range": True}
         return spec | ({"parent": self.bound["parent"], "under": dict(self.under)} if self.bound["parent"] else {})
 
 
@@ -72,6 +79,8 @@ def read_filter(
     if not options:
         # A table may have no period yet: yearly ones appear with their first December.
         return PageFilter(bound, (("", NOTHING_YET, ""),), "")
+    if bound.name == "Range":
+        return PageFilter(bound, tuple(options.values()), f"{next(iter(options))}..{next(reversed(options))}")
     under = _under(bound, frame, above, options, fail) if bound["parent"] else {}
     upper = above[bound["parent"]].default if bound["parent"] else ""
     offered = [value for value in options if under.get(value, upper) == upper]
@@ -88,7 +97,7 @@ def _options(bound: Bound, frame: pl.DataFrame, periods: Periods) -> dict[str, t
     found: dict[str, tuple[str, str, str]] = {}
     for code, text, head in zip(frame[value].to_list(), frame[label].to_list(), groups, strict=True):
         found.setdefault(str(code), (str(code), periods.beside(str(text), str(text)), str(head or "")))
-    if bound.name == "Period":
+    if bound.name in ("Period", "Range"):
         era = bound["fmt"] == ERA
         return {code: (code, periods.label(code, era=era), "") for code in sorted(found)}
     return found
@@ -131,6 +140,8 @@ def filter_html(chosen: PageFilter) -> str:
             f'<fieldset class="lounge-filter lounge-filter--buttons" data-filter="{name}">'
             f"<legend>{title}</legend><div>{radios}</div></fieldset>"
         )
+    if chosen.is_range:
+        return _range_html(chosen)
     groups: dict[str, list[str]] = {}
     for value, label, group in chosen.options:
         mark = " selected" if value == chosen.default else ""
@@ -144,4 +155,22 @@ def filter_html(chosen: PageFilter) -> str:
         f'<div class="lounge-filter lounge-filter--{kind}" data-filter="{name}">'
         f'<label for="filter-{name}">{title}</label>'
         f'<select id="filter-{name}" name="{name}">{options}</select></div>'
+    )
+
+
+def _range_html(chosen: PageFilter) -> str:
+    """Two lists of the same periods: from the first of them to the last."""
+    ends = zip(("から", "まで"), chosen.default.split(".."), strict=False)
+    lists = "<span>～</span>".join(
+        f'<select aria-label="{escape(chosen.bound["title"])}（{word}）">'
+        + "".join(
+            f'<option value="{escape(v)}"{" selected" if v == end else ""}>{escape(label)}</option>'
+            for v, label, _ in chosen.options
+        )
+        + "</select>"
+        for word, end in ends
+    )
+    return (
+        f'<fieldset class="lounge-filter lounge-filter--range" data-filter="{escape(chosen.name)}">'
+        f"<legend>{escape(chosen.bound['title'])}</legend><div>{lists}</div></fieldset>"
     )

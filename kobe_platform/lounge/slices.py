@@ -26,6 +26,10 @@ KEY = "|"
 """Joins the values of the filters that select a matrix inside a slice."""
 
 
+APART = "\x1f"
+"""Stands between the panel and the series in a series' name, where a chart is drawn as small multiples."""
+
+
 class SeveralRows(Exception):
     """Two rows of a query fall on one cell: a filter or a series is missing."""
 
@@ -98,7 +102,7 @@ def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
     values = frame[column].to_list()
     if frame[column].dtype.is_temporal():
         return [None if value is None else str(value) for value in values]
-    status = _status(frame, column)
+    status = status_of(frame, column)
     if status is None or not frame[column].dtype.is_numeric():
         return values
     hidden = (frame[status] == SUPPRESSED_STATUS).to_list()
@@ -250,7 +254,7 @@ def _figures(frame: pl.DataFrame, y: str) -> pl.DataFrame:
             {"text": text, "value": pl.Series([None] * frame.height, dtype=pl.Float64), "hidden": False}
         )
     known = column.is_not_null() & (column.is_finite() if column.dtype.is_float() else True)
-    status = _status(frame, y)
+    status = status_of(frame, y)
     hidden = (
         (frame[status] == SUPPRESSED_STATUS).fill_null(False) if status else pl.repeat(False, frame.height, eager=True)
     )
@@ -286,7 +290,7 @@ def _differences(dense: pl.DataFrame, length: int, compared: Comparison) -> pl.S
     ).to_series()
 
 
-def _status(frame: pl.DataFrame, column: str) -> str | None:
+def status_of(frame: pl.DataFrame, column: str) -> str | None:
     """The column that tells whether a figure is suppressed: ``<column>_status`` or, failing that, ``status``."""
     return next((name for name in (f"{column}_status", "status") if name in frame.columns), None)
 
@@ -321,6 +325,15 @@ def _without_holes(texts: list[str], index):
     full = months_between(min(texts), max(texts))
     place = {month: position for position, month in enumerate(full)}
     return full, np.array([place[text] for text in texts], dtype=np.int64)[index]
+
+
+def faceted(frame: pl.DataFrame, facet: str, series: str) -> tuple[pl.DataFrame, str]:
+    """The frame with a column that names panel and series together, and that column's name."""
+    import polars as pl
+
+    own = pl.col(series).cast(pl.String).fill_null("不明") if series else pl.lit("")
+    panel = pl.col(facet).cast(pl.String).fill_null("不明")
+    return frame.with_columns(pl.concat_str([panel, own], separator=APART).alias("_panel")), "_panel"
 
 
 def rows_of(

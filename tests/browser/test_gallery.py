@@ -233,7 +233,7 @@ def test_an_author_places_downloads(tab):
     assert "人口" in Path(saving.value.path()).read_text("utf-8-sig")
 
 
-STATE = """() => [...document.querySelectorAll('.lounge-canvas')].map((place) => {
+STATE = """() => [...document.querySelectorAll('.lounge-canvas:not(.lounge-panels + .lounge-canvas)')].map((place) => {
   const svg = place.querySelector('svg');
   const box = svg?.getBoundingClientRect();
   return { drawn: Boolean(svg?.querySelector('path')), right: box?.right ?? 1e9, width: box?.width ?? 0 };

@@ -50,7 +50,7 @@ def test_tabs_area_charts_tables_and_notices_work(browser, tmp_path):
         page = tab.open("everything.html")
         assert page.locator(".lounge-notice strong").inner_text() == "強調"
         page.locator("figure svg path").first.wait_for(state="attached")
-        assert page.get_by_text("一覧", exact=True).is_hidden()
+        assert page.locator("figcaption", has_text="一覧").is_hidden()
         page.get_by_role("tab", name="面").press("ArrowRight")
         assert page.get_by_role("tab", name="表").get_attribute("aria-selected") == "true"
         assert page.locator(".lounge-datatable tbody tr:visible").count() == 50
@@ -100,7 +100,7 @@ def expected_population(release, area: str, period: str) -> str:
 
 def test_a_ward_is_chosen_on_the_map_by_click_and_by_key(visit, release):
     page = visit.open("ward_population.html")
-    west = page.get_by_role("button", name="西区")
+    west = page.get_by_role("button", name="西区：")
     west.click()
     visit.wait_for("area", "28111")
     assert west.get_attribute("aria-pressed") == "true"

@@ -13,23 +13,33 @@ const CUT = (look) => ({ name: '〜 0から始まらない目盛り', nameGap: 6
 export function draw(chart, option, look, shared) {
   chart.setOption(option, true);
   if (shared) chart.setOption({ [shared.axis]: shared.range });
-  const found = measured(chart);
-  if (!found || found.percent) return;
-  const text = tickText(found.ticks, { unsigned: option.bothWays });
-  const cut = found.axis === 'yAxis' && (found.low > 0 || found.high < 0) ? CUT(look) : {};
-  chart.setOption({ [found.axis]: { axisLabel: { formatter: text }, ...cut } });
+  const axes = measured(chart).filter(({ percent }) => !percent);
+  const told = axes.map(({ axis, ticks, low, high, named }) => {
+    const cut = axis === 'yAxis' && !named && (low > 0 || high < 0) ? CUT(look) : {};
+    return [axis, { axisLabel: { formatter: tickText(ticks, { unsigned: option.bothWays }) }, ...cut }];
+  });
+  if (told.length) chart.setOption(Object.fromEntries(told));
 }
 
-/** The axis of figures as it was drawn; nothing where a chart has none. */
-export function measured(chart) {
-  for (const axis of ['yAxis', 'xAxis']) {
+/** The axes of figures as they were drawn: one, two of points, none of flows. */
+function measured(chart) {
+  return ['yAxis', 'xAxis'].flatMap((axis) => {
     const model = chart.getModel().getComponent(axis, 0);
-    if (model?.axis?.type !== 'value') continue;
+    if (model?.axis?.type !== 'value') return [];
     const [low, high] = model.axis.scale.getExtent();
     const ticks = model.axis.scale.getTicks().map(({ value }) => value);
-    return { axis, low, high, ticks, percent: typeof model.get('axisLabel.formatter') === 'string' };
-  }
-  return undefined;
+    return [{ axis, low, high, ticks, named: Boolean(model.get('name')), percent: typeof model.get('axisLabel.formatter') === 'string' }];
+  });
+}
+
+/** One axis for charts side by side: from the least end to the greatest, in the steps of the longest. */
+export function sharedAxis(charts) {
+  const found = charts.flatMap((chart) => measured(chart).slice(0, 1)).filter(({ percent }) => !percent);
+  if (found.length < 2) return undefined;
+  const longest = found.reduce((one, other) => (other.high - other.low > one.high - one.low ? other : one));
+  const [min, max] = [Math.min(...found.map(({ low }) => low)), Math.max(...found.map(({ high }) => high))];
+  const interval = longest.ticks.length > 2 ? longest.ticks[2] - longest.ticks[1] : undefined;
+  return { axis: longest.axis, range: { min: interval ? Math.floor(min / interval + 1e-9) * interval : min, max: interval ? Math.ceil(max / interval - 1e-9) * interval : max, interval } };
 }
 
 /** The axis of places. */

@@ -1,12 +1,11 @@
 // A headline figure, its change and a small line of how it came about.
-import { svg } from './dom.js';
+import { element, svg } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
 
 /** Show the figure for the choices; whether something of it is hidden. */
 export function showBigValue(root, component, record, rows, state) {
-  const wanted = component.at ? record?.x.indexOf(state[component.at]) : -1;
-  const at = wanted >= 0 ? wanted : component.at ? undefined : (record?.x.length ?? 0) - 1;
-  const value = rows?.[0]?.[at] ?? null;
+  const at = placeOf(component, record, state);
+  const value = valueAt(component, record, rows, state);
   root.querySelector('.lounge-figure').textContent = figure(value, { digits: component.digits, signed: component.signed });
   const unit = root.querySelector('.lounge-unit');
   if (unit) unit.hidden = value === null || value === SUPPRESSED;
@@ -18,6 +17,26 @@ export function showBigValue(root, component, record, rows, state) {
   });
   if (component.opts.spark) showSpark(root, rows?.[0].map((value, i) => (component.opts.months?.[record.x[i]] ? null : value)), at);
   return [value, ...changes].includes(SUPPRESSED);
+}
+
+/** The figures of the areas beside; whether one of them is hidden. */
+export function showBeside(root, component, [, ...others]) {
+  root.querySelector('.lounge-beside')?.remove();
+  if (!others.length) return false;
+  const values = others.map(({ record, rows, state }) => valueAt(component, record, rows, state));
+  const lines = others.map(({ label }, i) => element('li', {}, element('span', {}, label), ' ', element('b', {}, figure(values[i], component))));
+  root.querySelector('.lounge-big').after(element('ul', { class: 'lounge-beside' }, ...lines));
+  return values.includes(SUPPRESSED);
+}
+
+function valueAt(component, record, rows, state) {
+  return rows?.[0]?.[placeOf(component, record, state)] ?? null;
+}
+
+/** The place of the chosen period along x, or of the last one. */
+function placeOf(component, record, state) {
+  const wanted = component.at ? record?.x.indexOf(state[component.at]) : -1;
+  return wanted >= 0 ? wanted : component.at ? undefined : (record?.x.length ?? 0) - 1;
 }
 
 function showSpark(root, values, at) {

@@ -7,11 +7,10 @@ import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { element } from './dom.js';
 import { guides, levelsOf } from './guides.js';
-import { atLevels } from './levels.js';
 import { roomy, stacked } from './stacks.js';
 import { EMPTY } from './tables.js';
 import palette from './palette.json';
-import { category, draw, levelRange, measure, percent } from './axes.js';
+import { category, draw, levelRange, measure, percent, sharedAxis } from './axes.js';
 import { figure, SUPPRESSED } from './formats.js';
 import { colourOf, pageLook } from './look.js';
 import { placeLabel } from './periods.js';
@@ -28,11 +27,10 @@ const SHARE = { unit: '%', digits: 1 };
 
 const drawable = (value) => (typeof value === 'number' ? value : null);
 
-/** A chart in its figure; `show` redraws it for a matrix. */
-export class Chart {
-  constructor(root, component) {
-    this.component = component;
-    this.place = root.querySelector('.lounge-canvas');
+/** One chart in its place; `show` redraws it for a panel: component, record and rows. */
+class Chart {
+  constructor(place) {
+    this.place = place;
     this.chart = init(this.place, null, { renderer: 'svg' });
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(this.place);
@@ -40,21 +38,22 @@ export class Chart {
 
   /** Draw again where the place has another size; the first report of a new chart tells the size that it has. */
   resize() {
-    if (this.place.hidden) return;
+    if (this.place.hidden || !this.last) return;
     const { clientWidth, clientHeight } = this.place;
     if (clientWidth === this.chart.getWidth() && clientHeight === this.chart.getHeight()) return;
     this.chart.resize();
-    if (this.last) this.show(...this.last);
+    this.show(...this.last);
   }
 
-  /** Draw a matrix; `still` at once and at the width of the moment, for paper. */
-  show(record, rows, { still = false } = {}) {
-    this.last = [record, rows];
-    if (this.without(undrawn(this.component, record, rows))) return;
+  /** Draw a panel; `still` at once and at the width of the moment, for paper; `shared` on an axis given by its neighbours. */
+  show(panel, { still = false, shared } = {}) {
+    this.last = [panel, { shared }];
+    this.isDrawn = !this.without(undrawn(panel.component, panel.record, panel.rows));
+    if (!this.isDrawn) return;
     if (still) this.chart.resize();
     const look = pageLook();
-    const option = this.option(record, rows, { width: this.chart.getWidth(), height: this.chart.getHeight(), look });
-    draw(this.chart, still ? { ...option, animation: false } : option, look);
+    const option = optionOf(panel, { width: this.chart.getWidth(), height: this.chart.getHeight(), look });
+    draw(this.chart, still ? { ...option, animation: false } : option, look, shared);
     if (still) this.chart.getZr().flush();
   }
 
@@ -70,21 +69,85 @@ export class Chart {
     return Boolean(words);
   }
 
-  /** Draw what is shown again, in the colours of the moment. */
-  again() {
-    if (this.last) this.show(...this.last);
+  /** Give the place up, for charts side by side. */
+  leave() {
+    this.last = undefined;
+    this.chart.clear();
+    this.place.hidden = true;
+    if (this.words) this.words.hidden = true;
   }
 
-  /** What the chart draws in so many pixels, in the colours of a look. */
-  option(record, rows, size) {
-    return optionOf(this.component, record, rows, { ...size, narrow: size.width < 480 });
+  end() {
+    this.watch.disconnect();
+    this.chart.dispose();
   }
 }
 
-/** A matrix as ECharts takes it; `scene` is width, height, look, and whether there is little room. */
-function optionOf(asked, record, rows, scene) {
-  const make = standsAlone(asked, record) ? bars : (MAKERS[asked.kind] ?? lines);
-  const component = atLevels(asked, record, rows);
+/** The chart of a figure, or its panels side by side on one scale. */
+export class Drawing {
+  constructor(root) {
+    this.place = root.querySelector('.lounge-canvas');
+    this.one = new Chart(this.place);
+    this.many = [];
+  }
+
+  /** Draw what a view shows: one panel, or several (`panels`). */
+  show(shown, { still = false } = {}) {
+    this.shown = shown;
+    this.end();
+    if (!shown.panels) {
+      this.one.show(shown, { still });
+      return;
+    }
+    this.one.leave();
+    this.many = shown.panels.map((panel) => this.panel(panel));
+    const draws = this.many.filter(({ chart }, at) => (chart.show(shown.panels[at], { still }), chart.isDrawn));
+    const shared = sharedAxis(draws.map(({ chart }) => chart.chart));
+    if (shared) for (const { chart } of draws) chart.show(chart.last[0], { still, shared });
+  }
+
+  /** A place for one panel, with its name. */
+  panel({ label, component }) {
+    this.box ??= this.place.parentElement.insertBefore(element('div', { class: 'lounge-panels' }), this.place);
+    this.box.hidden = false;
+    const words = this.place.getAttribute('aria-label').replace(component.title, `${component.title} ${label}`);
+    const place = element('div', { class: 'lounge-canvas', role: 'img', 'aria-label': words });
+    this.box.append(element('div', { class: 'lounge-panel' }, element('p', {}, label), place));
+    return { chart: new Chart(place) };
+  }
+
+  end() {
+    for (const { chart } of this.many) chart.end();
+    this.many = [];
+    this.box?.replaceChildren();
+    if (this.box) this.box.hidden = true;
+  }
+
+  /** Draw what is shown again, in the colours of the moment. */
+  again() {
+    if (this.shown) this.show(this.shown);
+  }
+}
+
+const PANEL_HEAD = 34; // pixels of a panel's name in a saved picture
+
+/** The charts of a saved picture: each with its place, and a name where there are several. */
+export function tilesOf(shown, width, height, look) {
+  const panels = shown.panels ?? [shown];
+  const across = panels.length > 4 ? 3 : Math.min(panels.length, 2);
+  const [wide, high] = [width / across, height / Math.ceil(panels.length / across)];
+  const head = shown.panels ? PANEL_HEAD : 0;
+  return panels.map((panel, at) => {
+    const size = { width: wide, height: high - head };
+    const option = undrawn(panel.component, panel.record, panel.rows) ? {} : optionOf(panel, { ...size, look });
+    return { ...size, x: (at % across) * wide, y: Math.floor(at / across) * high + head, label: shown.panels ? panel.label : '', option: { ...option, animation: false } };
+  });
+}
+
+/** A panel as ECharts takes it, in so many pixels and the colours of a look. */
+function optionOf({ component, record, rows }, size) {
+  const scene = { ...size, narrow: size.width < 480 };
+  const make = standsAlone(component, record) ? bars : (MAKERS[component.kind] ?? lines);
   const drawn = stacked(component, record, rows);
   const made = { ...frame(component, record, rows, drawn, scene), ...make(component, record, rows, scene, drawn) };
   if (!component.opts.lines && !component.opts.notes) return made;
@@ -234,7 +297,7 @@ function bars(component, record, rows, scene, drawn) {
   const values = total ? percent(component, scene) : measure(component, scene);
   const alone = rows.length === 1;
   const hidden = new Set(drawn.hidden);
-  const figures = (row) => row.map((value, at) => (hidden.has(at) ? { value: drawable(value), itemStyle: { opacity: PALE } } : drawable(value)));
+  const figures = (row) => row.map((value, at) => (hidden.has(at) && typeof value === 'number' ? { value, itemStyle: { opacity: PALE } } : drawable(value)));
   return {
     xAxis: horizontal ? values : names,
     yAxis: horizontal ? names : values,
@@ -268,6 +331,7 @@ function pyramid(component, record, rows, scene) {
   const known = rows.flat().filter((value) => typeof value === 'number');
   const step = niceStep(Math.max(1, ...known));
   const limit = Math.ceil(Math.max(1, ...known) / step) * step;
+  const few = scene.width < 320;
   const names = category(component, record, scene, true);
   names.axisLabel.fontSize = 11;
   const side = (row, i) => ({
@@ -279,7 +343,7 @@ function pyramid(component, record, rows, scene) {
     markPoint: marks(row, true, scene.look) && { ...marks(row, true, scene.look), label: { ...marks(row, true, scene.look).label, position: i === 0 ? 'left' : 'right' } },
   });
   return {
-    xAxis: measure(component, scene, { min: -limit, max: limit, interval: step, minInterval: 0 }),
+    xAxis: measure(component, scene, { min: -limit, max: limit, interval: few ? limit : step, minInterval: 0 }),
     yAxis: names,
     series: rows.map(side),
     bothWays: true,

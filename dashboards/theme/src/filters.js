@@ -1,23 +1,30 @@
 // The readers' choices: controls, and the URL that carries them (?area=西区&period=2025-07).
 import { element } from './dom.js';
+import { compared, MOST, Pins } from './pins.js';
+import { Range } from './range.js';
 
 const LONGEST = 40; // characters of a link's word that are repeated
 const SAME_MOVE = 1000; // milliseconds in which further moves of one control (a slider that is dragged) are one step back
 
 /** The state of a page's filters; `onChange(names)` is called with what changed. */
 export class Filters {
-  constructor(specs, onChange) {
+  constructor(specs, onChange, comparable = new Set()) {
     this.onChange = onChange;
     this.controls = new Map();
     this.state = {};
+    this.pinned = {}; // filter → values that stand beside the reader's choice
+    this.pins = new Map();
     for (const spec of specs) {
-      const control = new Control(document.querySelector(`[data-filter="${CSS.escape(spec.name)}"]`), spec);
+      const root = document.querySelector(`[data-filter="${CSS.escape(spec.name)}"]`);
+      const control = spec.range ? new Range(root, spec) : new Control(root, spec);
       this.controls.set(spec.name, control);
       control.onInput = (value) => this.set(spec.name, value);
+      if (comparable.has(spec.name) && !spec.period && control.options.length > 1) this.pins.set(spec.name, new Pins(control, (values) => this.pin(spec.name, values)));
     }
     this.stale = new Stale(document.querySelector('[data-filter]'));
     this.state = this.asked();
     for (const [name, control] of this.controls) control.show(this.state[name], this.state[control.spec.parent]);
+    this.showPins();
     addEventListener('popstate', () => this.restore());
   }
 
@@ -28,6 +35,48 @@ export class Filters {
     const again = this.moved?.name === name && performance.now() - this.moved.at < SAME_MOVE;
     history[again ? 'replaceState' : 'pushState'](null, '', this.address());
     this.moved = { name, at: performance.now() };
+  }
+
+  /** Let these values of a filter stand beside the reader's choice. */
+  pin(name, values) {
+    this.pinned = { ...this.pinned, [name]: values };
+    history.pushState(null, '', this.address());
+    this.moved = undefined;
+    this.showPins();
+    this.onChange([name]);
+  }
+
+  showPins() {
+    for (const [name, pins] of this.pins) pins.show(this.pinned[name] ?? [], this.state[name]);
+  }
+
+  /** What stands beside the choices: filter, label and the choices with that value in place of the reader's own. */
+  beside() {
+    return [...this.pins.keys()].flatMap((name) => {
+      const { spec, label } = this.controls.get(name);
+      const values = compared(this.pinned[name] ?? [], this.state[name]).slice(1);
+      return values.map((value) => {
+        const upper = spec.under?.[value];
+        return { name, label: label.call(this.controls.get(name), value), state: { ...this.state, [name]: value, ...(upper === undefined ? {} : { [spec.parent]: upper }) } };
+      });
+    });
+  }
+
+  /** First and last period that readers look at; nothing where all are shown. */
+  range() {
+    const [name, control] = [...this.controls].find(([, one]) => one.spec.range) ?? [];
+    return name && this.state[name] !== control.spec.default ? this.state[name].split('..') : undefined;
+  }
+
+  /** The choices that decide which rows are shown; a range cuts the axes of charts only. */
+  cutting() {
+    return Object.fromEntries(Object.entries(this.state).filter(([name]) => !this.controls.get(name).spec.range));
+  }
+
+  /** Labels of the choices, those side by side as one; a range is told by what is shown. */
+  labels() {
+    const beside = this.beside();
+    return [...this.controls].flatMap(([name, { spec }]) => (spec.range ? [] : [[this.label(name), ...beside.filter((one) => one.name === name).map((one) => one.label)].join('・')]));
   }
 
   /** Show other choices; a choice that does not stand under its upper one gives way to the first that does. */
@@ -41,7 +90,9 @@ export class Filters {
       control.show(value, upper);
       changed.push(name);
     }
+    this.showPins();
     if (changed.length) this.onChange(changed);
+    return changed.length > 0;
   }
 
   /** What the address asks for. A lower choice alone brings its upper one with it. */
@@ -56,8 +107,18 @@ export class Filters {
     }
     const state = {};
     for (const [name, control] of this.controls) state[name] = control.within(given[name] ?? control.spec.default, state[control.spec.parent]);
+    this.pinned = this.askedPins(query);
     this.stale.tell(lost.map(([control, word]) => [word, control.title, control.label(state[control.spec.name])]));
     return state;
+  }
+
+  /** Values that the address asks to be compared (`?area_with=灘区&area_with=北区`). */
+  askedPins(query) {
+    const found = [...this.pins.keys()].map((name) => {
+      const values = query.getAll(`${name}_with`).map((word) => this.controls.get(name).find(word));
+      return [name, [...new Set(values.filter((value) => value !== undefined))].slice(0, MOST)];
+    });
+    return Object.fromEntries(found);
   }
 
   /** Take the option of this label, where there is one. */
@@ -69,13 +130,15 @@ export class Filters {
   /** Follow the address after back or forward. */
   restore() {
     this.moved = undefined;
-    this.take(this.asked());
+    if (!this.take(this.asked())) this.onChange([]); // what is compared, or how a chart is read
   }
 
   address() {
     const query = new URLSearchParams(location.search);
     for (const [name, control] of this.controls) {
       query.delete(`${name}_in`);
+      query.delete(`${name}_with`);
+      for (const value of this.pinned[name] ?? []) query.append(`${name}_with`, control.word(value));
       if (this.state[name] === control.spec.default) query.delete(name);
       else query.set(name, control.word(this.state[name]));
     }

@@ -19,8 +19,8 @@ export function atLevels(component, record, rows) {
 export const levelFormat = (component) => (component.opts.total ? { unit: '%', digits: 1 } : component);
 
 /** The same in words below the chart: those that its axis holds. */
-export function tellLevels(root, component, record, rows) {
-  for (const words of root.querySelectorAll('.lounge-guide')) words.hidden = !stands(record?.x ?? [], words.dataset);
+export function tellLevels(root, component, record, rows, axis = record?.x ?? []) {
+  for (const words of root.querySelectorAll('.lounge-guide')) words.hidden = !stands(axis, words.dataset);
   const found = levels(record, rows);
   for (const place of root.querySelectorAll('[data-level]')) {
     const value = found[Number(place.dataset.level)];

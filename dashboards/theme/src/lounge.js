@@ -1,7 +1,8 @@
 // One page at work: choices → slices → figures. The HTML came complete for the first choices; this redraws the rest.
-import { showBigValue } from './bigvalue.js';
+import { showBeside, showBigValue } from './bigvalue.js';
 import { carryChoices } from './carry.js';
 import { startCatalogue } from './catalogue.js';
+import { shownOf } from './comparing.js';
 import { startFavourites } from './favourites.js';
 import { DataTable } from './datatable.js';
 import { element } from './dom.js';
@@ -15,17 +16,24 @@ import { placeLabel } from './periods.js';
 import { keyOf, rowsOf, Slices } from './slices.js';
 import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
+import { Views } from './views.js';
 
-const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey']);
+const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey', 'Scatter']);
 const HIDDEN_ALTERNATIVE = '秘匿した値（X）があります。'; // as in charts.py
 const PAPER_ROWS = 36; // three years of months
+const COMPARED = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'BigValue']);
 const SAVED = new Set([...CHARTS, 'Map', 'Heatmap', 'DataTable']);
+
+const LATER = { Sankey: () => import('./sankey.js'), Scatter: () => import('./scatter.js') }; // kinds with code of their own
+
+/** Whether the same matrices are shown under the same names. */
+const alike = (one, other) => one.length === other?.length && one.every(({ label, record, rows }, at) => label === other[at].label && record === other[at].record && rows === other[at].rows);
 
 class Page {
   constructor(spec) {
     this.slices = new Slices(spec);
-    this.filters = new Filters(spec.filters, () => this.show());
-    this.views = spec.components.map((component) => new View(component, this.filters));
+    this.filters = new Filters(spec.filters, () => this.show(), comparable(spec.components));
+    this.views = spec.components.map((component) => new View(component, this.filters, () => this.show()));
     this.turn = 0;
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) this.views.find((v) => v.root === target).come(isIntersecting);
@@ -37,7 +45,7 @@ class Page {
 
   /** Labels of the readers' choices. */
   choices() {
-    return Object.keys(this.filters.state).map((name) => this.filters.label(name));
+    return this.filters.labels();
   }
 
   /** Load the charts' code where a page has one; resolves when views can draw at once. */
@@ -50,13 +58,17 @@ class Page {
     carryChoices(this.filters);
     const state = { ...this.filters.state };
     try {
-      const records = await this.slices.load(state);
+      const beside = this.filters.beside();
+      const [records, ...others] = await Promise.all([state, ...beside.map((one) => one.state)].map((one) => this.slices.load(one)));
       if (turn !== this.turn) return;
       const choices = this.choices();
       const inSight = this.views.filter((view) => view.isInSight()); // measured before anything changes
-      for (const view of this.views) view.show(records[view.component.id], state, choices);
+      for (const view of this.views) {
+        const { id } = view.component;
+        view.show([{ state, record: records[id] }, ...beside.map((one, at) => ({ ...one, record: others[at][id] }))], choices);
+      }
       for (const view of inSight) view.draw();
-      document.documentElement.dataset.shown = JSON.stringify(state);
+      document.documentElement.dataset.shown = JSON.stringify(this.filters.cutting());
       this.drawNear(turn);
     } catch {
       document.documentElement.dataset.failed = 'true';
@@ -74,11 +86,15 @@ class Page {
   }
 }
 
+/** Filters that charts and headline figures follow: areas of these can stand side by side. */
+const comparable = (components) => new Set(components.filter(({ kind }) => COMPARED.has(kind)).flatMap(({ slice, keys }) => [slice, ...keys]));
+
 const afterFrame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 class View {
-  constructor(component, filters) {
-    this.component = component;
+  constructor(component, filters, again) {
+    this.asked = component;
+    this.component = component; // as it is shown: an index has another format
     this.filters = filters;
     this.root = document.getElementById(component.id);
     this.isChart = CHARTS.has(component.kind);
@@ -89,6 +105,7 @@ class View {
     this.details?.querySelector('summary').addEventListener('click', () => this.table(true));
     this.details?.addEventListener('toggle', () => this.table());
     this.isSaved = SAVED.has(component.kind);
+    if (component.opts?.views) this.views = new Views(this.root, component, again);
     if (component.kind === 'DataTable') this.flat = new DataTable(this.root, component);
     if (this.isSaved) addSaving(this);
     else if (component.kind === 'Download') startDownload(this);
@@ -102,31 +119,63 @@ class View {
     drawing.setAttribute('aria-label', hidden ? text + HIDDEN_ALTERNATIVE : text);
   }
 
-  show(record, state, choices) {
-    const rows = rowsOf(this.component, record, state);
-    const changed = !this.state || record !== this.record || rows !== this.rows;
-    Object.assign(this, { record, rows, state, choices });
+  /** Show the choices: `parts` are state and record of the reader's own choice, then of those that stand beside it. */
+  show(parts, choices) {
+    const { state, record } = parts[0];
+    const given = this.given(parts);
+    const { rows } = given[0];
+    const way = [this.views?.asked, this.isChart && this.filters.range()].join();
+    const changed = !this.state || way !== this.way || !alike(given, this.parts);
+    Object.assign(this, { parts: given, way, state, choices });
+    if (changed) this.take(given);
     this.due ||= changed;
     this.stale ||= changed;
     let hidden = hasSuppressed(this.rows);
-    if (this.component.kind === 'BigValue') hidden = showBigValue(this.root, this.component, record, this.rows, state);
-    else if (this.flat && changed) this.flat.show(this.rows, record?.t?.[keyOf(this.component, state)]);
+    if (this.component.kind === 'BigValue') {
+      hidden = showBigValue(this.root, this.component, record, rows, state);
+      hidden = showBeside(this.root, this.component, given) || hidden;
+    } else if (this.flat && changed) this.flat.show(rows, record?.t?.[keyOf(this.component, state)]);
     else if (this.component.kind === 'Map' && this.component.opts.drawn) this.map();
     const legend = this.root.querySelector('.lounge-x');
     if (legend) legend.hidden = !hidden;
     this.tellHidden(hidden);
-    if (this.isChart && changed) tellLevels(this.root, this.component, record, rows);
+    if (this.isChart && changed) tellLevels(this.root, this.asked, record, rows, this.record?.x);
     this.tellMonths();
     this.table();
+  }
+
+  /** The matrices to be shown: of the reader's choice and, where it follows a filter that is compared, of those beside it. */
+  given(parts) {
+    const { slice, keys, kind } = this.asked;
+    const beside = COMPARED.has(kind) ? parts.slice(1).filter(({ name }) => name === slice || keys.includes(name)) : [];
+    const same = beside.filter(({ name }) => name === beside[0].name); // one filter at a time
+    const label = same.length ? this.filters.label(same[0].name) : '';
+    return [{ ...parts[0], label }, ...same].map((part) => ({ label: part.label, state: part.state, record: part.record, rows: rowsOf(this.asked, part.record, part.state) }));
+  }
+
+  /** Component, record and rows as they are drawn, tabled and taken away. */
+  take(given) {
+    this.shown = this.isChart ? shownOf(this.asked, given, { range: this.filters.range(), view: this.views?.asked }) : { component: this.asked, record: given[0].record, rows: given[0].rows };
+    const { component, record, rows } = this.shown;
+    Object.assign(this, { component, record, rows });
   }
 
   /** In the title, the chosen year where it lacks months. */
   tellMonths() {
     const place = this.root.querySelector('.lounge-covers');
-    const { at, slice, keys, opts } = this.component;
+    const { at, slice, keys, opts } = this.asked;
     const code = [at, slice, ...keys].map((name) => this.state[name]).find((value) => opts?.months?.[value]);
     this.covered = code ? placeLabel(code, opts) : '';
     if (place) place.textContent = this.covered;
+    this.tellView();
+  }
+
+  /** Below the title, how the figures are read where that is not as they are. */
+  tellView() {
+    const words = this.component.told ?? '';
+    if (this.toldView) this.toldView.textContent = words;
+    else if (words) this.root.querySelector('figcaption').append((this.toldView = element('span', { class: 'lounge-told' }, words)));
+    if (words) this.covered = [this.covered, words].filter(Boolean).join(' ');
   }
 
   isInSight() {
@@ -160,25 +209,27 @@ class View {
 
   /** The chart, where it does not show the choices of the moment; in this task if its code is there. */
   async draw() {
-    if (!this.Chart) await this.load();
+    if (!this.Drawing) await this.load();
     if (!this.state || !this.due) return;
     this.due = false;
-    this.made().show(this.record, this.rows);
+    this.made().show(this.shown);
   }
 
-  /** The chart object, its code loaded. */
-  async ready() {
+  /** What draws it for a picture, its code loaded. */
+  async tiles() {
     await this.load();
-    return this.made();
+    return this.tilesOf;
   }
 
   /** The code that draws; afterwards a chart can be made at once. */
   async load() {
-    this.Chart ??= (await (this.component.kind === 'Sankey' ? import('./sankey.js') : import('./charts.js'))).Chart;
+    if (this.Drawing) return;
+    const { Drawing, tilesOf } = await (LATER[this.asked.kind] ?? (() => import('./charts.js')))();
+    Object.assign(this, { Drawing, tilesOf });
   }
 
   made() {
-    this.chart ??= new this.Chart(this.root, this.component);
+    this.chart ??= new this.Drawing(this.root);
     return this.chart;
   }
 
@@ -187,8 +238,8 @@ class View {
     this.wasOpen = this.details?.open;
     if (this.details) this.completeTable(this.record?.x?.length ?? 0);
     this.flat?.draw({ whole: true });
-    if (!this.isChart || !this.state || !this.Chart) return;
-    this.made().show(this.record, this.rows, { still: true });
+    if (!this.isChart || !this.state || !this.Drawing) return;
+    this.made().show(this.shown, { still: true });
   }
 
   /** A table of many rows goes to paper only where the reader opened it. */

@@ -1,15 +1,22 @@
-// A chart on a canvas instead of SVG: loaded when somebody saves a picture.
+// Charts on a canvas instead of SVG: loaded when somebody saves a picture.
 import { init, use } from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
-import { draw } from './axes.js';
+import { draw, sharedAxis } from './axes.js';
 
 use([CanvasRenderer]);
 
-/** A canvas with a chart, twice as fine as the screen. */
-export function canvasOf(option, width, height, look) {
-  const chart = init(document.createElement('div'), null, { renderer: 'canvas', width, height });
-  draw(chart, { ...option, animation: false }, look);
-  const canvas = chart.renderToCanvas({ pixelRatio: 2, backgroundColor: look.ground });
-  chart.dispose();
-  return canvas;
+/** Canvases of tiles, twice as fine as the screen; several stand on one scale. */
+export function canvasesOf(tiles, look) {
+  const charts = tiles.map(({ width, height, option }) => {
+    const chart = init(document.createElement('div'), null, { renderer: 'canvas', width, height });
+    draw(chart, option, look);
+    return chart;
+  });
+  const shared = sharedAxis(charts);
+  return charts.map((chart, at) => {
+    if (shared && tiles[at].option.series) draw(chart, tiles[at].option, look, shared);
+    const canvas = chart.renderToCanvas({ pixelRatio: 2, backgroundColor: look.ground });
+    chart.dispose();
+    return canvas;
+  });
 }

@@ -2,13 +2,13 @@
 import { install as SankeyChart } from 'echarts/lib/chart/sankey/install.js';
 import { TitleComponent } from 'echarts/components';
 import { use } from 'echarts/core';
-import { Chart, MAKERS } from './charts.js';
+import { Drawing, MAKERS, tilesOf } from './charts.js';
 import { element } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
 import { colourOf } from './look.js';
 
 use([SankeyChart, TitleComponent]);
-export { Chart };
+export { Drawing, tilesOf };
 
 const FROM = 'o:'; // an area is one node as an origin and another as a destination
 const TO = 'd:';

@@ -54,23 +54,25 @@ export function field(value) {
 
 /** The chart on white ground with its title, drawn anew on a canvas. */
 async function pictureOf(view) {
-  const [{ canvasOf }, chart] = await Promise.all([import('./picture.js'), view.ready()]);
+  const [{ canvasesOf }, tilesOf] = await Promise.all([import('./picture.js'), view.tiles()]);
   const told = about();
   const look = whiteLook();
   const notes = [view.choices.join('  '), ...(hasHidden(contentOf(view)) ? [ruleOf(told)] : []), citation(told, view.component.title)];
-  const drawn = canvasOf(chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT, look }), WIDTH, HEIGHT, look);
-  const sheet = element('canvas', { width: drawn.width, height: drawn.height + HEAD + 24 + notes.length * LINE });
+  const tiles = tilesOf(view.shown, WIDTH, HEIGHT, look);
+  const height = HEIGHT * 2;
+  const sheet = element('canvas', { width: WIDTH * 2, height: height + HEAD + 24 + notes.length * LINE });
   const pen = sheet.getContext('2d');
   pen.fillStyle = look.ground;
   pen.fillRect(0, 0, sheet.width, sheet.height);
   pen.fillStyle = look.ink;
-  pen.font = `bold 40px ${getComputedStyle(document.body).fontFamily}`;
+  pen.font = `bold 40px ${look.font}`;
   const unit = view.component.unit ? `（単位：${view.component.unit}）` : '';
   const made = told.isSynthetic ? '【合成データ】' : '';
   pen.fillText(`${made}${view.component.title ?? ''}${view.covered ? ` ${view.covered}` : ''}${unit}`, 32, 56, sheet.width - 64);
+  canvasesOf(tiles, look).forEach((canvas, at) => pen.drawImage(canvas, tiles[at].x * 2, HEAD + tiles[at].y * 2));
   pen.font = pen.font.replace('bold 40px', '26px');
-  notes.forEach((note, at) => pen.fillText(note, 32, HEAD + drawn.height + (at + 1) * LINE, sheet.width - 64));
-  pen.drawImage(drawn, 0, HEAD);
+  for (const { label, x, y } of tiles) pen.fillText(label, x * 2 + 32, HEAD + y * 2 - 16);
+  notes.forEach((note, at) => pen.fillText(note, 32, HEAD + height + (at + 1) * LINE, sheet.width - 64));
   return new Promise((done) => sheet.toBlob(done, 'image/png'));
 }
 

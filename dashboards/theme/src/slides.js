@@ -18,8 +18,15 @@ export async function slidesOf(views, told, address, colours) {
   deck.layout = 'LAYOUT_WIDE';
   deck.title = told.page;
   deck.author = told.owner || told.site;
-  for (const view of views) addSlide(deck, view, told, address, colours);
+  for (const view of views.flatMap(panelsOf)) addSlide(deck, view, told, address, colours);
   return withoutEmptyPoints(await deck.write({ outputType: 'arraybuffer' }));
+}
+
+/** A slide for each chart that stands beside others. */
+export function panelsOf(view) {
+  if (!view.shown?.panels) return [view];
+  const named = ({ label, component }) => ({ ...component, title: `${component.title} ${label}` });
+  return view.shown.panels.flatMap((panel) => (panel.rows ? [{ choices: view.choices, component: named(panel), record: panel.record, rows: panel.rows }] : []));
 }
 
 function addSlide(deck, view, told, address, colours) {

@@ -28,7 +28,7 @@ export function showMatrix(root, component, record, rows) {
   const heads = [component.heads[0], ...(alone ? [component.heads[1]] : record.s)];
   const shade = component.kind === 'Heatmap' ? shades(rows) : () => '';
   const body = record.x.map((x, i) =>
-    element('tr', {}, element('th', { scope: 'row' }, placeLabel(x, component.opts)), ...rows.map((row) => cell(row[i], component, shade(row[i])))),
+    element('tr', {}, element('th', { scope: 'row' }, placeLabel(x, component.opts)), ...rows.map((row, at) => cell(row[i], component.formats?.[at] ?? component, shade(row[i])))),
   );
   place.replaceChildren(
     element(

@@ -1,6 +1,6 @@
 // A chart as a drawing of its own (SVG) with title, choices, source and what 「X」 means. Loaded on demand.
 import { init } from 'echarts/core';
-import { draw } from './axes.js';
+import { draw, sharedAxis } from './axes.js';
 import { citation, ruleOf } from './citing.js';
 import { contentOf, hasHidden } from './content.js';
 import { whiteLook } from './look.js';
@@ -9,17 +9,27 @@ const [WIDTH, HEIGHT, HEAD, LINE] = [1200, 640, 84, 26];
 const plain = (text) => text.replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign]);
 
 export async function vectorOf(view, told) {
-  const chart = await view.ready();
   const look = whiteLook();
-  const place = document.createElement('div');
-  const drawing = init(place, null, { renderer: 'svg', width: WIDTH, height: HEIGHT });
-  draw(drawing, { ...chart.option(view.record, view.rows, { width: WIDTH, height: HEIGHT, look }), animation: false }, look);
-  drawing.getZr().flush();
-  const drawn = place.querySelector('svg');
-  drawn.setAttribute('y', HEAD);
-  const inner = new XMLSerializer().serializeToString(drawn); // the library's own text leaves quotes of font names bare
-  drawing.dispose();
-  return new Blob([framed(inner, view, told, look)], { type: 'image/svg+xml' });
+  const tiles = (await view.tiles())(view.shown, WIDTH, HEIGHT, look);
+  const places = tiles.map(() => document.createElement('div'));
+  const drawings = tiles.map(({ width, height, option }, at) => {
+    const drawing = init(places[at], null, { renderer: 'svg', width, height });
+    draw(drawing, option, look);
+    return drawing;
+  });
+  const shared = sharedAxis(drawings);
+  const inner = tiles.map(({ x, y, label, option }, at) => {
+    if (shared && option.series) draw(drawings[at], option, look, shared);
+    drawings[at].getZr().flush();
+    const drawn = places[at].querySelector('svg');
+    drawn.setAttribute('x', x);
+    drawn.setAttribute('y', HEAD + y);
+    const text = new XMLSerializer().serializeToString(drawn); // the library's own text leaves quotes of font names bare
+    drawings[at].dispose();
+    const name = label ? `<text x="${x + 16}" y="${HEAD + y - 8}" font-size="15" font-weight="700" fill="${look.ink}">${plain(label)}</text>` : '';
+    return name + text;
+  });
+  return new Blob([framed(inner.join('\n'), view, told, look)], { type: 'image/svg+xml' });
 }
 
 function framed(inner, view, told, look) {
