@@ -62,6 +62,13 @@ def inside(root: Path, path: str) -> Path | None:
         return None
 
 
+NO_PAGE = """<!doctype html>
+<html lang="ja"><meta charset="utf-8"><title>ページがありません</title>
+<h1>ページがありません</h1><p><a href="/">データラウンジの最初の画面へ</a></p></html>
+"""
+"""What is shown at an address that a site does not have."""
+
+
 def local(host: str) -> bool:
     """Whether a Host header names this machine: a page elsewhere may let its own name lead here."""
     try:
@@ -87,7 +94,7 @@ def build_app(releases: Path, audience: str, *, made_up: bool = False) -> Starle
     from starlette.concurrency import run_in_threadpool
     from starlette.middleware import Middleware
     from starlette.middleware.gzip import GZipMiddleware
-    from starlette.responses import FileResponse, PlainTextResponse
+    from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse
     from starlette.routing import Route
 
     async def page(request: Request) -> Response:
@@ -97,7 +104,7 @@ def build_app(releases: Path, audience: str, *, made_up: bool = False) -> Starle
             return PlainTextResponse("サインインが必要です。サーバーを起動し直してください。", 403, headers=HEADERS)
         found = await run_in_threadpool(find, releases, audience, request.path_params["path"])
         if found is None:
-            return PlainTextResponse("ページがありません。", status_code=404, headers=HEADERS)
+            return HTMLResponse(NO_PAGE, status_code=404, headers=HEADERS)
         kept = "public, max-age=31536000, immutable" if _HASHED.search(found.name) else "no-cache"
         kind = TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
         return FileResponse(found, media_type=kind, headers={**HEADERS, "Cache-Control": kept})

@@ -20,7 +20,13 @@ from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
 from kobe_platform.web.sites import lounge
 from kobe_platform.web.state import Portal
-from kobe_platform.web.templates import STATIC
+from kobe_platform.web.templates import STATIC, refusal
+
+
+async def not_so(request: Request, error: Exception) -> Response:
+    """A known address that was asked for in another way than its screen does, as after a reload."""
+    allowed = dict(getattr(error, "headers", None) or {})
+    return refusal(request, "この操作は、画面のボタンから行ってください。", 405, headers=allowed)
 
 
 async def style(request: Request) -> Response:
@@ -154,6 +160,7 @@ def build_portal(settings: Settings, config: PortalConfig, *, dagster: Starlette
             Middleware(GZipMiddleware, minimum_size=1000),
             Middleware(Doors, gate=gate),
         ],
+        exception_handlers={405: not_so},
     )
     app.state.portal = portal
     app.state.gate = gate

@@ -214,6 +214,7 @@ def test_the_server_sends_strict_headers_and_follows_a_switch(build):
         for path in ("/../../release.json", "/%2e%2e/%2e%2e/release.json", "/..%2f..%2frelease.json", "/%00"):
             assert fetch(port, path).status == 404
         assert fetch(port, "/", "POST").status == 405
+        assert 'href="/"' in fetch(port, "/none.html").text
         build(shift=1)
         assert fetch(port, f"/data/people/{slices}").status == 404
         assert fetch(port, "/people.html").status == 200

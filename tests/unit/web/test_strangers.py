@@ -135,3 +135,10 @@ def test_a_portal_for_others_names_its_address(settings):
     with pytest.raises(ConfigurationError) as refusal:
         commands._portal(settings, "0.0.0.0", 0)
     assert refusal.value.code == "serve.origin"
+
+
+@pytest.mark.parametrize("who", [None, "clerk"])
+def test_an_address_that_is_asked_for_in_another_way_says_so_in_words(app, who):
+    answer = visitor(app, who).put("/people.html", headers={"accept": "text/html"})
+    assert answer.status_code == 405 and "画面のボタンから" in answer.text and "Method" not in answer.text
+    assert "GET" in answer.headers["allow"]
