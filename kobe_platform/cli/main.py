@@ -65,6 +65,7 @@ COMMANDS = (
     Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),
     Mounted("backup", "kobe_platform.backup.commands:backup_app", "Back up while everything runs.", "Custody"),
     Mounted("restore", "kobe_platform.backup.commands:restore_home", "Make a home from a backup.", "Custody"),
+    Mounted("units", "kobe_platform.upkeep.commands:units", "Units of systemd for this installation.", "Work"),
     Mounted("bench", "kobe_platform.bench.commands:bench_app", "Measure the platform against plain scripts.", "Work"),
     Mounted("dagster-home", "kobe_platform.cli.run:dagster_home", "Prepare Dagster's home and print its path.", "Work"),
 )

@@ -25,7 +25,8 @@ def check_views(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
     """That the views asked for fit the chart.
 
     Raises:
-        LoungeError: views of a stack or beside a band, an index or a change over groups, or an order of periods (coordinates: line).
+        LoungeError: views of a stack or beside a band, an index or a change over groups, or an order of periods
+            (coordinates: line).
     """
     asked = words(chart["views"])
     if asked and (chart["stacked"] or chart["normalize"] or chart["lower"]):

@@ -43,3 +43,30 @@ def metrics(
     with storage_errors(to.name):
         write_private(to, told)
         to.chmod(0o644)
+
+
+def units(
+    to: Annotated[Path, typer.Option(help="Folder that the files are written to.")],
+    user: Annotated[str, typer.Option(help="Account and group that the services run as.")] = "kobe",
+    writes: Annotated[
+        list[Path] | None, typer.Option("--writes", help="A further folder that services may write to; repeatable.")
+    ] = None,
+) -> None:
+    """Write the units of systemd for this installation, and its settings as one commented file (kobe.env)."""
+    from kobe_platform.cli.reference import descriptions
+    from kobe_platform.custody.durable import storage_errors, write_private
+    from kobe_platform.settings import Settings
+    from kobe_platform.upkeep import services
+
+    settings = Settings()
+    file = to / services.SETTINGS_FILE
+    texts = services.units(services.Installation(settings, user, file, tuple(writes or ())))
+    kept = file.exists()
+    with storage_errors(to.name):
+        to.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (to / name).write_text(text, "utf-8")
+            typer.echo(to / name)
+        if not kept:
+            write_private(file, services.settings_text(settings, descriptions(Settings)).encode())
+    typer.echo(f"{file}{' (there already: left as it is)' if kept else ''}")
