@@ -156,7 +156,7 @@ def test_a_stack_with_a_hidden_part_is_pale_and_ends_in_x(drawn, made):
     assert stack.locator("svg text").all_text_contents().count("X") == hidden
     shown = parts(made).filter((pl.col("status") == "published") & (pl.col("nationality") != "total"))
     bad = parts(made).filter((pl.col("status") == "suppressed") & (pl.col("nationality") != "total"))["area"]
-    pale = shown.filter(pl.col("area").is_in(bad.unique().to_list()) & (pl.col("value") > 0)).height
+    pale = shown.filter(pl.col("area").is_in(bad.unique().to_list())).height  # a part of none has a bar of no height
     assert stack.evaluate(PALE) == pale
     assert "合計ではありません" in stack.locator(".lounge-x").inner_text()
 

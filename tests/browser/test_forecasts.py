@@ -1,0 +1,34 @@
+"""A forecast's line is dashed inside its band, whose ends stand in the table; its pages fit a phone."""
+
+import pytest
+
+from tests.browser.tabs import Visit
+
+TITLE = "小学校に入学する子どもの数（実績と見込み）"
+BAND = "f => [...f.querySelectorAll('svg path')].filter(p => p.getAttribute('fill-opacity') === '0.16').length"
+DASHED = "f => [...f.querySelectorAll('svg path')].filter(p => p.getAttribute('stroke-dasharray')).length"
+
+
+def chart(visit: Visit):
+    tab = visit.open("school_entry.html")
+    made = tab.locator("figure", has=tab.locator("figcaption", has_text=TITLE))
+    made.scroll_into_view_if_needed()
+    made.locator("svg path").first.wait_for(state="attached")
+    return made
+
+
+def test_a_forecast_is_dashed_in_its_band_and_the_ends_stand_in_the_table(visit):
+    made = chart(visit)
+    assert made.evaluate(BAND) == 1
+    assert made.evaluate(DASHED) >= 1
+    words = made.locator("svg text").all_text_contents()
+    assert "下限（80%区間）" not in words, "the band is no line of its own"
+    heads = made.locator("table").first.locator("thead th").all_text_contents()
+    assert {"下限（80%区間）", "上限（80%区間）"} <= set(heads)
+
+
+@pytest.mark.parametrize("page", ["school_entry", "future_population", "moves_ahead", "forecast_scores"])
+def test_pages_of_forecasts_fit_a_phone(visit, page):
+    tab = visit.open(f"{page}.html")
+    tab.set_viewport_size({"width": 390, "height": 800})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
