@@ -1,7 +1,7 @@
-"""Defines what runs by the clock: verifying partitions, destroying rows past their retention, pruning releases."""
+"""Defines what runs by the clock: verifying partitions, and taking away rows, releases and run logs that are old."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -10,6 +10,7 @@ from kobe_platform.errors import CustodyError
 from kobe_platform.governance.retention import due_for_destruction
 from kobe_platform.lake.maintenance import destroy_all
 from kobe_platform.lounge.pruning import prune
+from kobe_platform.orchestration.run_logs import prune_run_logs
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic
 from resources import Lake, Releases
@@ -47,8 +48,14 @@ nightly = dg.ScheduleDefinition(
 )
 
 
-def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[str, Statistic]) -> dg.ScheduleDefinition:
-    """The job ``retention`` and its hour."""
+def retention_schedule(
+    contracts: Mapping[str, Contract], statistics: Mapping[str, Statistic], run_log_days: int
+) -> dg.ScheduleDefinition:
+    """The job ``retention`` and its hour.
+
+    Args:
+        run_log_days: days that the events of each step of a run are kept in Dagster.
+    """
 
     @dg.op(name="destroy_due", description="保存期間の過ぎたデータの廃棄(鍵を先に消す)", pool="month")
     def destroy_due(context: dg.OpExecutionContext, lake: Lake) -> None:
@@ -73,10 +80,17 @@ def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[st
                 for name in prune(releases.path, releases.keep):
                     context.log.info(f"{name}: pruned")
 
+    @dg.op(name="prune_run_logs", description="古い実行の詳しい記録の廃棄(実行と資産の履歴は残す)")
+    def forget_steps(context: dg.OpExecutionContext) -> None:
+        with border(job="retention"):
+            pruned = prune_run_logs(context.instance, datetime.now(UTC) - timedelta(days=run_log_days))
+            context.log.info(f"events of {pruned} runs pruned")
+
     @dg.job(name="retention", description="保存期間の過ぎたデータの廃棄", tags={"kobe/purpose": "destruction"})
     def retention() -> None:
         destroy_due()
         prune_releases()
+        forget_steps()
 
     return dg.ScheduleDefinition(
         job=retention,
@@ -84,5 +98,5 @@ def retention_schedule(contracts: Mapping[str, Contract], statistics: Mapping[st
         cron_schedule="30 3 * * *",
         execution_timezone="Asia/Tokyo",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="毎夜3時30分に、役目を終えた原データと、保存期間の過ぎたデータと、残す数を超えた版を廃棄する。",
+        description="毎夜3時30分に、役目を終えた原データと、保存期間の過ぎたデータと、残す数を超えた版と、古い実行の詳しい記録を廃棄する。",
     )

@@ -89,7 +89,7 @@ def build_definitions(
             *page_checks(pages),
         ],
         jobs=[*jobs, tabulate, release, nightly_verification, on_demand_job(menu, statistics, settings.history_months)],
-        schedules=[nightly, retention_schedule(contracts, statistics)],
+        schedules=[nightly, retention_schedule(contracts, statistics, settings.run_log_days)],
         sensors=[*plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}), alert_sensor()],
         resources=without_settings({**installation_resources(settings), **(overrides or {})}),
         executor=attended_executor(settings.root),

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         history_months: months of former releases of a month that take part in its protection and audit
             (``KOBE_HISTORY_MONTHS``; docs/statistics.md).
         keep_releases: releases that stay with their pages and tables (``KOBE_KEEP_RELEASES``); all by default.
+        run_log_days: days that the events of each step of a run are kept in Dagster (``KOBE_RUN_LOG_DAYS``).
         backup: folder or ``s3://`` address whose backups' age is watched (``KOBE_BACKUP``).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
         database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     history_months: int = Field(default=24, ge=0)
     keep_releases: int | None = Field(default=None, ge=2)
     backup: str = ""
+    run_log_days: int = Field(default=180, ge=1)
 
     def environment(self) -> dict[str, str]:
         """The environment of a process that works on this installation: this one's, with the settings as they are."""

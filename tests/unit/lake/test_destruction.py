@@ -170,7 +170,7 @@ def test_the_scheduled_job_destroys_what_is_due_and_nothing_else(store, tmp_path
     store.write(RAW, ROWS)
     store.write(TOWNS, ROWS)
     store.write(LAKE, ROWS)
-    schedule = retention_schedule(CONTRACTS, STATISTICS)
+    schedule = retention_schedule(CONTRACTS, STATISTICS, 180)
     lake = Lake(
         root=str(store.root),
         keys_path=str(store.keys.path),
