@@ -177,6 +177,8 @@ def _chart(
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
     opts |= {"era": True} if bound["axis"] else {}
     opts |= {"facet": True} if bound["facet"] else {}
+    opts |= {"top": 0 if bound["top"] == "all" else int(bound["top"])} if bound["top"] else {}
+    opts |= {"rest": bound["rest"]} if bound["rest"] else {}
     opts |= {"views": words(bound["views"])} if bound["views"] else {}
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     formats = formats_of(bound) if bound.name == "Scatter" else ()
@@ -228,7 +230,12 @@ def _map(
         box = f'<div class="lounge-map__box lounge-map__box--{bound["height"]}">{drawn}</div>'
         shown = box + _details(table, bound["title"])
     html = _figure(bound, identity, shown + _legend(SUPPRESSED in values))
-    opts = {"free": bound["base"] == "free", "select": bound["select"], "drawn": shapes is not None}
+    opts = {
+        "free": bound["base"] == "free",
+        "quantile": bound["classes"] == "quantile",
+        "select": bound["select"],
+        "drawn": shapes is not None,
+    }
     spec = _spec(bound, choice, identity) | {"heads": headings[:2], "opts": opts}
     records = {value: one.as_record() for value, one in found.items()}
     return Drawn(records, spec, html, sum(len(m.x) * len(m.cells) for m in found.values()), (bound["title"],))

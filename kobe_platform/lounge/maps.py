@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
 
 from kobe_platform.lounge.binding import Bound
 from kobe_platform.lounge.boundaries import WIDTH, Boundaries, Shape
+from kobe_platform.lounge.classes import Classes, classes_of
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format
 
-STEPS = 7
 DARK = 5
-"""The first step on which names are white."""
+"""The first shade on which names are white."""
 NAME_WIDTH = 42
 """Units that a name of three characters needs; areas with less room are named where the reader points."""
 FEW = 20
@@ -29,11 +28,12 @@ def map_html(
         identity: the component's id, to which the hatching of suppressed areas belongs.
     """
     held = dict(zip(names, values, strict=True))
-    ends = low, high = bounds([v for v in values if isinstance(v, int | float)], free=bound["base"] == "free")
+    known = [v for v in values if isinstance(v, int | float)]
+    classes = classes_of(known, free=bound["base"] == "free", quantile=bound["classes"] == "quantile")
     chooses = bool(bound["select"]) and len(boundaries.shapes) <= FEW
     figures = [(shape, held.get(shape.name)) for shape in boundaries.shapes]
-    areas = "".join(_area(shape, cell, ends, fmt, identity, chooses) for shape, cell in figures)
-    labels = "".join(_label(shape, cell, ends, fmt, boundaries.tiles) for shape, cell in figures)
+    areas = "".join(_area(shape, cell, classes, fmt, identity, chooses) for shape, cell in figures)
+    labels = "".join(_label(shape, cell, classes, fmt, boundaries.tiles) for shape, cell in figures)
     hatch = (
         f'<pattern id="{identity}-x" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         '<rect class="lounge-map__ground" width="6" height="6"/><path class="lounge-map__line" d="M0,0v6"/></pattern>'
@@ -47,24 +47,7 @@ def map_html(
     )
     credit = "" if boundaries.tiles or not boundaries.credit else boundaries.credit
     below = f'<p class="lounge-map__credit">{escape(credit)}</p>' if credit else ""
-    return f'{svg}<p class="lounge-map__told" aria-live="polite"></p>{_scale(low, high, fmt)}{below}'
-
-
-def bounds(known: Sequence[int | float], *, free: bool) -> tuple[float, float]:
-    """Lower end of the first step and upper end of the last: from zero, or from the least figure where asked."""
-    if not known:
-        return 0, 0
-    low = min(known) if free or min(known) < 0 else 0
-    return low, max(known)
-
-
-def step(value: float, low: float, high: float) -> int:
-    """The step 1 … 7 that a figure falls into; 0 for nothing."""
-    if high <= low:
-        return STEPS if value else 0
-    if low == 0:
-        return math.ceil(value / high * STEPS)
-    return min(STEPS, 1 + math.floor((value - low) / (high - low) * STEPS))
+    return f'{svg}<p class="lounge-map__told" aria-live="polite"></p>{_scale(classes, fmt)}{below}'
 
 
 def told(name: str, cell: Cell, fmt: Format) -> str:
@@ -72,9 +55,9 @@ def told(name: str, cell: Cell, fmt: Format) -> str:
     return f"{name}：{'X（秘匿）' if cell == SUPPRESSED else fmt.text(cell)}"
 
 
-def _area(shape: Shape, cell: Cell, ends: tuple[float, float], fmt: Format, identity: str, chooses: bool) -> str:
+def _area(shape: Shape, cell: Cell, classes: Classes, fmt: Format, identity: str, chooses: bool) -> str:
     if isinstance(cell, int | float):
-        look = f'class="lounge-map__area lounge-f{step(cell, *ends)}"'
+        look = f'class="lounge-map__area lounge-f{classes.shade(cell)}"'
     elif cell == SUPPRESSED:
         look = f'class="lounge-map__area is-x" fill="url(#{identity}-x)"'
     else:
@@ -85,12 +68,12 @@ def _area(shape: Shape, cell: Cell, ends: tuple[float, float], fmt: Format, iden
     return f'<path {look} data-area="{name}"{stop} fill-rule="evenodd" d="{shape.path}"><title>{text}</title></path>'
 
 
-def _label(shape: Shape, cell: Cell, ends: tuple[float, float], fmt: Format, tiles: bool) -> str:
+def _label(shape: Shape, cell: Cell, classes: Classes, fmt: Format, tiles: bool) -> str:
     """The name where it has room; on tiles the figure below it."""
     if shape.room < NAME_WIDTH:
         return ""
     small = " lounge-map__label--small" if shape.room < 2 * NAME_WIDTH and not tiles else ""
-    dark = " is-dark" if isinstance(cell, int | float) and step(cell, *ends) >= DARK else ""
+    dark = " is-dark" if isinstance(cell, int | float) and classes.shade(cell) >= DARK else ""
     name, x = escape(shape.name), f"{shape.x:g}"
     y = f"{shape.y - 9 * tiles:g}"
     figure = f'<tspan class="lounge-map__figure" x="{x}" dy="1.35em">{escape(fmt.text(cell, unit=False))}</tspan>'
@@ -100,12 +83,11 @@ def _label(shape: Shape, cell: Cell, ends: tuple[float, float], fmt: Format, til
     )
 
 
-def _scale(low: float, high: float, fmt: Format) -> str:
-    """The steps with their ends, and what the hatching means."""
-    swatches = "".join(f'<i class="lounge-h{n}"></i>' for n in range(1, STEPS + 1))
-    low_end, high_end = escape(fmt.text(low)), escape(fmt.text(high))
-    return (
-        f'<p class="lounge-map__scale" aria-hidden="true"><span class="lounge-map__low">{low_end}</span>{swatches}'
-        f'<span class="lounge-map__high">{high_end}</span>'
-        '<b><i class="lounge-map__swatch"></i><span>X 秘匿</span></b></p>'
+def _scale(classes: Classes, fmt: Format) -> str:
+    """The classes with their upper ends, and what the hatching means."""
+    firsts = [fmt.text(classes.low, unit=False), *("" for _ in classes.ends[1:])]
+    items = "".join(
+        f'<li><i class="lounge-h{shade}"></i><span>{escape(first)}～{escape(fmt.text(end))}</span></li>'
+        for shade, first, end in zip(classes.shades, firsts, classes.ends, strict=True)
     )
+    return f'<ul class="lounge-map__scale">{items}<li><i class="lounge-map__swatch"></i><span>X 秘匿</span></li></ul>'

@@ -16,7 +16,8 @@ import { placeLabel } from './periods.js';
 import { keyOf, rowsOf, Slices } from './slices.js';
 import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
-import { Views } from './views.js';
+import { areasOf } from './flows.js';
+import { flowsOf, viewsOf } from './views.js';
 
 const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey', 'Scatter']);
 const HIDDEN_ALTERNATIVE = '秘匿した値（X）があります。'; // as in charts.py
@@ -105,7 +106,8 @@ class View {
     this.details?.querySelector('summary').addEventListener('click', () => this.table(true));
     this.details?.addEventListener('toggle', () => this.table());
     this.isSaved = SAVED.has(component.kind);
-    if (component.opts?.views) this.views = new Views(this.root, component, again);
+    if (component.opts?.views) this.views = viewsOf(this.root, component, again);
+    if (component.kind === 'Sankey') this.flows = flowsOf(this.root, component, again);
     if (component.kind === 'DataTable') this.flat = new DataTable(this.root, component);
     if (this.isSaved) addSaving(this);
     else if (component.kind === 'Download') startDownload(this);
@@ -124,7 +126,8 @@ class View {
     const { state, record } = parts[0];
     const given = this.given(parts);
     const { rows } = given[0];
-    const way = [this.views?.asked, this.isChart && this.filters.range()].join();
+    this.flows?.show([['', 'すべて'], ...areasOf(record).map((name) => [name, name])]);
+    const way = [this.views?.asked, this.flows?.asked, this.isChart && this.filters.range()].join();
     const changed = !this.state || way !== this.way || !alike(given, this.parts);
     Object.assign(this, { parts: given, way, state, choices });
     if (changed) this.take(given);
@@ -156,6 +159,7 @@ class View {
   /** Component, record and rows as they are drawn, tabled and taken away. */
   take(given) {
     this.shown = this.isChart ? shownOf(this.asked, given, { range: this.filters.range(), view: this.views?.asked }) : { component: this.asked, record: given[0].record, rows: given[0].rows };
+    if (this.flows) this.shown = { ...this.shown, component: { ...this.asked, of: this.flows.asked } };
     const { component, record, rows } = this.shown;
     Object.assign(this, { component, record, rows });
   }

@@ -1,7 +1,8 @@
 // A map stands in the page as SVG; this gives it the figures of the moment, as kobe_platform/lounge/maps.py did first.
+import { classesOf, shadeOf } from './classes.js';
+import { element } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
 
-const STEPS = 7;
 const DARK = 5;
 
 /** Follow the reader's finger and choice; `choose` is called with an area's name. */
@@ -28,14 +29,12 @@ export function startMap(root, component, choose) {
 export function showMap(root, component, record, rows, chosen) {
   const values = new Map((record?.x ?? []).map((name, i) => [name, rows?.[0][i]]));
   const known = [...values.values()].filter((value) => typeof value === 'number');
-  const least = Math.min(...known);
-  const low = known.length && (component.opts.free || least < 0) ? least : 0;
-  const high = known.length ? Math.max(...known) : 0;
+  const classes = classesOf(known, component.opts);
   for (const area of root.querySelectorAll('[data-area]')) {
     const name = area.dataset.area;
     const value = values.get(name);
     const text = `${name}：${value === SUPPRESSED ? 'X（秘匿）' : figure(value, component)}`;
-    area.setAttribute('class', `lounge-map__area ${look(value, low, high)}`);
+    area.setAttribute('class', `lounge-map__area ${look(value, classes)}`);
     area.classList.toggle('is-choice', Boolean(component.opts.select));
     area.classList.toggle('is-chosen', name === chosen);
     if (value === SUPPRESSED) area.setAttribute('fill', `url(#${component.id}-x)`);
@@ -46,22 +45,24 @@ export function showMap(root, component, record, rows, chosen) {
   }
   for (const label of root.querySelectorAll('[data-area-label]')) {
     const value = values.get(label.dataset.areaLabel);
-    label.classList.toggle('is-dark', typeof value === 'number' && step(value, low, high) >= DARK);
+    label.classList.toggle('is-dark', typeof value === 'number' && shadeOf(value, classes) >= DARK);
     const told = label.querySelector('tspan');
     if (told) told.textContent = figure(value, { ...component, unit: '' });
   }
-  root.querySelector('.lounge-map__low').textContent = figure(low, component);
-  root.querySelector('.lounge-map__high').textContent = figure(high, component);
+  showScale(root.querySelector('.lounge-map__scale'), classes, component);
   root.querySelector('.lounge-map__told').textContent = '';
 }
 
-function look(value, low, high) {
+function look(value, classes) {
   if (value === SUPPRESSED) return 'is-x';
-  return typeof value === 'number' ? `lounge-f${step(value, low, high)}` : 'is-absent';
+  return typeof value === 'number' ? `lounge-f${shadeOf(value, classes)}` : 'is-absent';
 }
 
-function step(value, low, high) {
-  if (high <= low) return value ? STEPS : 0;
-  if (low === 0) return Math.ceil((value / high) * STEPS);
-  return Math.min(STEPS, 1 + Math.floor(((value - low) / (high - low)) * STEPS));
+/** The classes with their upper ends; what the hatching means stays last. */
+function showScale(place, { low, ends, shades }, component) {
+  const items = ends.map((end, at) => {
+    const first = at ? '' : figure(low, { ...component, unit: '' });
+    return element('li', {}, element('i', { class: `lounge-h${shades[at]}` }), element('span', {}, `${first}～${figure(end, component)}`));
+  });
+  place.replaceChildren(...items, place.lastElementChild);
 }

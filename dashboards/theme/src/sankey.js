@@ -4,7 +4,8 @@ import { TitleComponent } from 'echarts/components';
 import { use } from 'echarts/core';
 import { Drawing, MAKERS, tilesOf } from './charts.js';
 import { element } from './dom.js';
-import { figure, SUPPRESSED } from './formats.js';
+import { areasOf, chosenFlows, toldFlows } from './flows.js';
+import { figure } from './formats.js';
 import { colourOf } from './look.js';
 
 use([SankeyChart, TitleComponent]);
@@ -14,49 +15,50 @@ const FROM = 'o:'; // an area is one node as an origin and another as a destinat
 const TO = 'd:';
 const label = (node) => node.slice(2);
 
-/** Bands of every published flow; hidden ones have no width to be seen, so they are counted in words. */
+/** Bands of the largest flows; those of the area that the reader looks at stand out, its own all drawn. */
 MAKERS.Sankey = (component, record, rows, { narrow, look }) => {
-  const links = [];
-  let hidden = 0;
-  rows.forEach((row, to) =>
-    row.forEach((value, from) => {
-      if (value === SUPPRESSED) hidden += 1;
-      else if (value > 0) links.push({ source: FROM + record.x[from], target: TO + record.s[to], value });
-    }),
-  );
+  const { of } = component;
+  const chosen = chosenFlows(record, rows, component.opts, of);
+  const links = chosen.drawn.map(({ from, to, value }) => ({
+    source: FROM + from,
+    target: TO + to,
+    value,
+    lineStyle: { opacity: !of ? 0.45 : from === of || to === of ? 0.7 : 0.06 },
+  }));
+  const told = toldFlows(chosen);
   const used = new Set(links.flatMap(({ source, target }) => [source, target]));
   const nodes = [...record.x.map((name) => FROM + name), ...record.s.map((name) => TO + name)].filter((name) => used.has(name));
-  const tone = (name) => colourOf(look, record.x.indexOf(label(name)));
-  const ends = (name) => ({ name, itemStyle: { color: name.startsWith(FROM) ? tone(name) : look.muted }, label: { position: name.startsWith(FROM) ? 'left' : 'right' } });
+  const areas = areasOf(record);
+  const ends = (name) => ({ name, itemStyle: { color: colourOf(look, areas.indexOf(label(name))) }, label: { position: name.startsWith(FROM) ? 'left' : 'right' } });
   const room = narrow ? 64 : 84;
   return {
     animation: false,
     grid: undefined,
     legend: undefined,
-    title: hidden ? { text: `秘匿のため描いていない流れ ${hidden}本`, left: 'center', bottom: 0, textStyle: { fontSize: 12, fontWeight: 'normal', color: look.muted, fontFamily: look.font } } : undefined,
-    tooltip: { trigger: 'item', confine: true, className: 'lounge-tooltip', formatter: ({ dataType, data, name, value }) => told(component, dataType, data, name, value) },
+    title: told ? { text: told, left: 'center', bottom: 0, textStyle: { fontSize: 12, width: narrow ? 300 : 900, overflow: 'break', fontWeight: 'normal', color: look.muted, fontFamily: look.font } } : undefined,
+    tooltip: { trigger: 'item', confine: true, className: 'lounge-tooltip', formatter: ({ dataType, data, name, value }) => tellFlow(component, dataType, data, name, value) },
     series: [
       {
         type: 'sankey',
         left: room,
         right: room,
         top: 8,
-        bottom: hidden ? 28 : 8,
+        bottom: told ? 28 : 8,
         nodeGap: narrow ? 6 : 10,
         nodeWidth: 12,
         layoutIterations: 0,
         draggable: false,
-        emphasis: { focus: 'adjacency' },
+        emphasis: { focus: 'adjacency', lineStyle: { opacity: 0.8 } },
         data: nodes.map(ends),
         links,
         label: { color: look.ink, fontSize: narrow ? 12 : 13, fontFamily: look.font, formatter: ({ name }) => label(name) },
-        lineStyle: { color: 'source', opacity: 0.35, curveness: 0.5 },
+        lineStyle: { color: 'source', curveness: 0.5 },
       },
     ],
   };
 };
 
-function told(component, kind, data, name, value) {
+function tellFlow(component, kind, data, name, value) {
   if (kind === 'edge') {
     const flow = `${label(data.source)} → ${label(data.target)}`;
     return element('div', {}, element('div', {}, element('span', {}, flow), element('b', {}, figure(value, component))));

@@ -9,8 +9,8 @@ import pytest
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.boundaries import WIDTH, load_boundaries
+from kobe_platform.lounge.classes import classes_of
 from kobe_platform.lounge.compile import compile_page
-from kobe_platform.lounge.maps import bounds, step
 from kobe_platform.lounge.pages import load_pages
 from tests.unit.lounge.conftest import PROJECT
 
@@ -118,11 +118,32 @@ def test_a_broken_list_of_tiles_is_refused_or_no_map(tmp_path, tiles):
         load_boundaries(tmp_path, "wards", ["甲"])
 
 
-def test_steps_begin_at_zero_unless_asked_or_negative():
-    assert bounds([40, 80], free=False) == (0, 80) and bounds([40, 80], free=True) == (40, 80)
-    assert bounds([-5, 80], free=False) == (-5, 80) and bounds([], free=False) == (0, 0)
-    assert [step(v, 0, 70) for v in (0, 1, 10, 11, 70)] == [0, 1, 1, 2, 7]
-    assert [step(v, 40, 80) for v in (40, 46, 80)] == [1, 2, 7] and step(5, 5, 5) == 7
+def shades(known, **how):
+    classes = classes_of(known, **how)
+    return [classes.shade(value) for value in known]
+
+
+def test_equal_steps_begin_at_zero_unless_asked_or_negative():
+    assert classes_of([40, 80]).low == 0 and classes_of([40, 80], free=True).low == 40
+    assert classes_of([-5, 80]).low == -5 and classes_of([]).ends == ()
+    assert shades([0, 1, 10, 11, 70]) == [0, 1, 1, 2, 7]
+    assert shades([40, 46, 80], free=True) == [1, 2, 7] and shades([5], free=True) == [7]
+
+
+def test_quantiles_hold_as_many_areas_each_and_equal_figures_share_a_class():
+    assert shades([10, 20, 30, 40, 1000], quantile=True) == [1, 3, 4, 5, 7]
+    assert shades([3, 3, 3, 3, 9], quantile=True) == [2, 2, 2, 2, 6]
+    assert shades([7, 7], quantile=True) == [7, 7]
+
+
+def test_a_legend_tells_the_bounds_of_its_classes(write_page, tables):
+    folder, text = made(write_page, tables, "classes=quantile")
+    collection(folder / "boundaries", *(square(name, 135 + n / 10, 34.6) for n, name in enumerate(WARDS)))
+    scale = text().partition('class="lounge-map__scale"')[2].partition("</ul>")[0]
+    ends = re.findall(r"\uff5e([\d,]+)人", scale)
+    assert 3 <= len(ends) <= 5 and [int(end.replace(",", "")) for end in ends] == sorted(
+        int(end.replace(",", "")) for end in ends
+    )
 
 
 def made(write_page, tables, more="", nationality="'total'"):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kobe_platform.lounge.classes import classes_of
 from kobe_platform.lounge.eras import era_label
 from kobe_platform.lounge.formats import Format, period_label
 
@@ -36,6 +37,12 @@ def test_the_modules_of_the_theme_do_what_their_tests_say(tmp_path):
         "periods": [(code, period_label(code)) for code in PERIODS],
         "eras": [(code, era_label(code)) for code in ERA_PERIODS],
     }
+    figures = ([], [5], [0, 0], [3, 3, 3, 9], [10, 20, 30, 40, 1000], [-4, 0, 8], [0.5, 2.25, 7, 9, 11.5, 12])
+    hows = ({}, {"free": True}, {"quantile": True})
+    cut = [(known, how, classes_of(known, **how)) for known in figures for how in hows]
+    cases["classes"] = [
+        (known, how, made.low, made.ends, [made.shade(value) for value in known]) for known, how, made in cut
+    ]
     (tmp_path / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
     files = sorted(HERE.glob("*.test.mjs"))
     together = "".join(f"import {json.dumps(path.as_uri())};" for path in files)  # one process for all of them
