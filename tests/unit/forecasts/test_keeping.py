@@ -1,5 +1,6 @@
 """Vintages are made from audited published tables, kept for good, and compared with what came."""
 
+import json
 import shutil
 
 import polars as pl
@@ -39,6 +40,18 @@ def test_a_vintage_says_from_what_it_was_made(city, tables):
     assert set(made.inputs) == read | {"definition", "engine"}
     assert made.facts[BACKTEST]["months"] == 36 and made.facts["basis"] == "synthetic"
     assert made.facts[BACKTEST]["released"]["months"] == 0, "nothing was released yet"
+
+
+def test_nothing_but_published_partitions_is_opened(city, tables):
+    """The log of key use tells what a vintage and its scores read: no rows of persons, no counts before protection."""
+    place = PartitionId("statistics", MOVES_IN, LAST)
+    city.write(place, moves_of(LAST))
+    before = len(city.keys.log.path.read_text("utf-8").splitlines())
+    make_vintage(city, tables[NAME], shifted(LAST, -1), tables)
+    score_month(city, tables["forecast_scores"], LAST, tables)
+    lines = city.keys.log.path.read_text("utf-8").splitlines()[before:]
+    used = {entry["object"].split("/")[1] for entry in map(json.loads, lines) if entry["action"] == "unwrap"}
+    assert used == {"published"}
 
 
 def test_the_same_inputs_make_no_new_generation(city, tables):
