@@ -7,7 +7,7 @@ the query that lists the same rows one by one, which the residual floor needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -47,7 +47,14 @@ class Counts:
     @cached_property
     def columns(self) -> frozenset[str]:
         """Every column of the source that is read."""
-        parts = [*self.dimensions.values(), *self.measures.values(), self.statement.node["where_clause"]]
+        return self.conditions | self._named([*self.dimensions.values(), *self.measures.values()])
+
+    @cached_property
+    def conditions(self) -> frozenset[str]:
+        """The columns by which rows are chosen."""
+        return self._named([self.statement.node["where_clause"]])
+
+    def _named(self, parts: Iterable[Node | None]) -> frozenset[str]:
         found = (one for part in parts if part for one in Statement(self.statement.text, part).nodes())
         return frozenset(one["column_names"][-1].lower() for one in found if one.get("type") == "COLUMN_REF")
 
