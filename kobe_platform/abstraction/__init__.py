@@ -7,6 +7,7 @@
 Which rule a column has is said in its contract. Files are read in ``intake.extracts``; rows are stored in ``lake``.
 """
 
+from kobe_platform.abstraction.protection import companion_columns
 from kobe_platform.abstraction.steps import STEPS, Abstracted, abstract, validate
 
-__all__ = ["STEPS", "Abstracted", "abstract", "validate"]
+__all__ = ["STEPS", "Abstracted", "abstract", "companion_columns", "validate"]

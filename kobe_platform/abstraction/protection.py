@@ -10,8 +10,10 @@ from __future__ import annotations
 import polars as pl
 
 from kobe_platform.abstraction.worktable import Working
+from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Area, CoarseArea, District, Protection, Pseudonym
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.intake.extracts.taking import ENCODING
 from kobe_platform.vocabulary.codes import UNKNOWN
 
 
@@ -42,6 +44,12 @@ def find_protected(working: Working, column: Protection) -> None:
     working.hidden = hidden
 
 
+def companion_columns(contract: Contract, source: str) -> list[str]:
+    """The columns of a companion extract that abstraction reads."""
+    named = [column.companion_columns.values() for column in contract.having(Protection) if column.companion == source]
+    return sorted({name for names in named for name in names} | {ENCODING})
+
+
 def _of_companion(working: Working, column: Protection, households: pl.Series) -> pl.DataFrame:
     """``person, household`` of everyone in a protected household, as the companion extract of the month has them.
 
@@ -64,10 +72,12 @@ def _of_companion(working: Working, column: Protection, households: pl.Series) -
     names = column.companion_columns
     flags = other.texts(names["protection"])
     flagged = flags.spread(~flags.values.is_in(list(column.released)))
-    table = pl.DataFrame({"person": other.text(names["person"]), "household": other.text(names["household"])})
-    protected = pl.concat([table["household"].filter(flagged), households]).unique()
+    homes = other.texts(names["household"])
+    protected = pl.concat([homes.values.gather(homes.index.filter(flagged)), households]).unique()
     protected = protected.filter(protected != "")
-    return table.filter(flagged | table["household"].is_in(protected.implode()))
+    chosen = flagged | homes.spread(homes.values.is_in(protected.implode()))
+    few = Working(other.raw.filter(chosen), working.contract, working.month, {}, {}, working.pseudonym_key)
+    return pl.DataFrame({"person": few.text(names["person"]), "household": few.text(names["household"])})
 
 
 def hide(working: Working) -> None:

@@ -111,8 +111,9 @@ def abstract(
         for column in sorted(columns, key=lambda column: bool(getattr(column, "only_for", None))):
             _carry_out(step, working, column)
     hide(working)
-    frame = pl.DataFrame([working.derived[name] for name in contract.outputs]).filter(working.kept)
-    return Abstracted(_shuffled(frame, contract), working.facts())
+    facts, kept, derived = working.facts(), working.kept, working.derived
+    del raw, working  # what was read is not held while the result is put in order
+    return Abstracted(_shuffled(derived, contract, kept), facts)
 
 
 def _carry_out(step: Callable[[Working, Any], None], working: Working, column: AnyColumn) -> None:
@@ -137,11 +138,19 @@ def _carry_out(step: Callable[[Working, Any], None], working: Working, column: A
         ) from None
 
 
-def _shuffled(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """Rows by the first pseudonym that all have, so that their order tells nothing; else by content."""
-    links = [column.to for column in contract.having(Pseudonym)]
-    complete = [name for name in links if not frame[name].null_count()]
-    return frame.sort(complete[0]) if complete else frame.sort(frame.columns)
+def _shuffled(derived: dict[str, pl.Series], contract: Contract, kept: pl.Series) -> pl.DataFrame:
+    """Kept rows by the first pseudonym that all have, so that their order tells nothing; else by content.
+
+    Args:
+        derived: columns by name; they are taken from it one by one, so that none is held twice.
+    """
+    rows = kept.arg_true()
+    links = [derived[column.to].gather(rows) for column in contract.having(Pseudonym)]
+    complete = [link for link in links if not link.null_count()]
+    if complete:
+        rows = rows.gather(complete[0].arg_sort())
+    frame = pl.DataFrame([derived.pop(name).gather(rows) for name in contract.outputs])
+    return frame if complete else frame.sort(frame.columns)
 
 
 def validate(abstracted: Abstracted, contract: Contract, *, month: str, previous_rows: int | None) -> dict[str, object]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import OnlyFor
-from kobe_platform.intake.extracts.bytewise import distinct
+from kobe_platform.intake.extracts.bytewise import distinct, flat, is_visible_ascii
 from kobe_platform.intake.extracts.encodings import decoded
 from kobe_platform.intake.extracts.taking import ENCODING
 from kobe_platform.intake.extracts.texts import has_gaiji, normalised
@@ -30,6 +30,10 @@ class Distinct:
     def spread(self, of_values: pl.Series) -> pl.Series:
         """What was worked out for each distinct text, for every row."""
         return of_values.gather(self.index)
+
+    def rows(self, of_values: pl.Series) -> int:
+        """How many rows have a text for which something (Boolean) holds."""
+        return int(self.spread(of_values).sum()) if of_values.any() else 0
 
 
 @dataclass(repr=False)
@@ -71,11 +75,14 @@ class Working:
         """A column's distinct normalised texts; they are decoded once and kept."""
         if name not in self._texts:
             values, index = distinct(self._bytes[name])
+            if is_visible_ascii(flat(values)):  # normal already
+                self._texts[name] = Distinct(values.cast(pl.String), index)
+                return self._texts[name]
             read = decoded(values, self._encoding)
-            plain = normalised(read)
-            self.normalised["text.normalised"] += int((plain != read).gather(index).sum())
-            self.warned["text.gaiji"] += int(has_gaiji(plain).gather(index).sum())
-            self._texts[name] = Distinct(plain, index)
+            texts = Distinct(normalised(read), index)
+            self.normalised["text.normalised"] += texts.rows(texts.values != read)
+            self.warned["text.gaiji"] += texts.rows(has_gaiji(texts.values))
+            self._texts[name] = texts
         return self._texts[name]
 
     def text(self, name: str) -> pl.Series:

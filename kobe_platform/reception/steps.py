@@ -13,7 +13,7 @@ from typing import Literal
 
 import polars as pl
 
-from kobe_platform.abstraction import Abstracted, abstract, validate
+from kobe_platform.abstraction import Abstracted, abstract, companion_columns, validate
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import KeyService
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
@@ -119,7 +119,9 @@ def abstract_month(
             contract,
             month=month,
             references={name: store.read(part.id) for name, part in references.items()},
-            companions={name: store.read(part.id) for name, part in companions.items()},
+            companions={
+                name: store.read(part.id, companion_columns(contract, name)) for name, part in companions.items()
+            },
             pseudonym_key=keys.pseudonym_key,
         )
     except DeliveryRejected as error:

@@ -16,16 +16,19 @@ SAMPLE = 10_000
 """First rows by which it is decided how a column is held."""
 
 
-def compact(table: pa.Table) -> pa.Table:
-    """Binary columns as one array each, by dictionary where at most half of the first rows' values are distinct."""
-    return pa.table({name: _compact(table.column(name)) for name in table.column_names})
+def compact(columns: dict[str, pa.ChunkedArray]) -> pa.Table:
+    """Binary columns as one array each, by dictionary where at most half of the first rows' values are distinct.
+
+    Args:
+        columns: by name, in the table's order; they are taken from it one by one, so that none is held twice.
+    """
+    return pa.table({name: _compact(columns.pop(name)) for name in list(columns)})
 
 
 def _compact(column: pa.ChunkedArray) -> pa.Array:
     head = column.slice(0, SAMPLE)
-    few = 2 * pc.count_distinct(head).as_py() <= len(head)
-    held = column.dictionary_encode() if few and len(head) else column
-    return held.combine_chunks()
+    repeating = 0 < 2 * pc.count_distinct(head).as_py() <= len(head)
+    return (column.dictionary_encode() if repeating else column).combine_chunks()
 
 
 def by_dictionary(column: pa.Array) -> bool:
@@ -78,6 +81,11 @@ def within(array: pa.Array, least: int, most: int) -> bool:
 def is_ascii(array: pa.Array) -> bool:
     """Whether a binary array holds ASCII only."""
     return within(array, 0, 0x7F)
+
+
+def is_digits(array: pa.Array) -> bool:
+    """Whether a binary array holds ASCII digits only."""
+    return within(array, 0x30, 0x39)
 
 
 def is_visible_ascii(array: pa.Array) -> bool:

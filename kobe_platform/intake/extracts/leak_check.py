@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 from kobe_platform.contracts import Column
 from kobe_platform.contracts.columns import Never
 from kobe_platform.intake import leaks
-from kobe_platform.intake.extracts.bytewise import by_dictionary, plain, sizes, values
+from kobe_platform.intake.extracts.bytewise import by_dictionary, is_digits, plain, sizes, values
 from kobe_platform.intake.extracts.encodings import codec, decoded, normal
 from kobe_platform.intake.extracts.screening import FEW, Screening
 from kobe_platform.intake.extracts.texts import KANJI_DIGITS
 
-SHORTEST = 11
+SHORTEST, LONGEST = 11, 12
+"""Digits of a token."""
 _PLAIN = "^(?:[0-9]+|(?:[0-9]{1,6}-){1,3}[0-9]{1,6})$"
 _FULL_WIDTH = "０１２３４５６７８９"
 
@@ -122,7 +123,11 @@ def _tokens(array: pa.Array, encoding: str) -> tuple[pl.DataFrame, pl.Series]:
     Digits and hyphens are read cheaply, what could be spelled otherwise exactly.
     """
     nowhere = pl.Series("row", [], dtype=pl.UInt32)
-    long_enough = np.flatnonzero(sizes(array) >= SHORTEST)
+    lengths = sizes(array)
+    fitting = lengths >= SHORTEST
+    if is_digits(array):  # then a longer value is one number, and no token
+        fitting &= lengths <= LONGEST
+    long_enough = np.flatnonzero(fitting)
     if not len(long_enough):
         return pl.DataFrame(schema=leaks.TOKENS), nowhere
     rows = pl.Series("row", long_enough.astype(np.uint32))

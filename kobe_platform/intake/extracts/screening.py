@@ -87,6 +87,11 @@ class Screening:
         values, index = distinct(held)
         return values.gather(index).rename(name)
 
+    def at_rows(self, name: str, rows: pl.Series) -> pl.Series:
+        """A column at some rows (positions)."""
+        chosen = pa.Array.from_buffers(pa.uint32(), len(rows), [None, pa.py_buffer(rows.to_numpy())])
+        return pl.Series(name, plain(self.held(name).take(chosen)))
+
     def reject(self, rule: str, row: int, column: str, **counts: int | str) -> DeliveryRejected:
         """The rejection at one row and column."""
         return rejection(rule, **self.locate(row), column=column, **counts)
@@ -171,9 +176,9 @@ def check_repeats(screening: Screening) -> None:
         return
     key = pl.DataFrame([screening.keys[name] if name in screening.keys else screening.series(name) for name in names])
     several = repeated(key)
-    again = repeats(key, several)
+    again = repeats(key[several], several)
     if len(again):
-        whole = pl.DataFrame([screening.series(column.id) for column in contract.columns])
+        whole = pl.DataFrame([screening.at_rows(column.id, several) for column in contract.columns])
         again = again.filter(~again.is_in(repeats(whole, several).implode()))
     if len(again):
         rule = "key.repeated" if snapshot else "key.conflict"
@@ -186,9 +191,9 @@ def repeated(key: pl.DataFrame) -> pl.Series:
     return alike.arg_true().cast(pl.UInt32).rename("row")
 
 
-def repeats(frame: pl.DataFrame, among: pl.Series) -> pl.Series:
-    """Those of some rows (positions) that are the same as an earlier one of them."""
-    chosen = frame[among].with_columns(among)
+def repeats(rows: pl.DataFrame, positions: pl.Series) -> pl.Series:
+    """Positions of those of some rows that are the same as an earlier one of them."""
+    chosen = rows.with_columns(positions)
     first = chosen.unique([name for name in chosen.columns if name != "row"], keep="first", maintain_order=True)
     return chosen["row"].filter(~chosen["row"].is_in(first["row"].implode()))
 

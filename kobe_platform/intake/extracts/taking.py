@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,20 +46,27 @@ class Taken:
 
 @dataclass(frozen=True, repr=False)
 class _ParsedFile:
-    """One parsed file: its rows, and what is needed to find a row's line."""
+    """One parsed file: its rows, and what is needed to find a row's line.
 
-    source: TextSource
+    Attributes:
+        again: reads the file once more, verified like the first time: its bytes are not held while its rows are looked
+            at, and only a refusal asks for a line.
+    """
+
+    at: Mapping[str, str]
     table: pa.Table
+    again: Callable[[], TextSource]
     records_before: int = 0
     figures: PublishedFigures | None = None
 
-    def at(self, row: int, layout: Layout) -> dict[str, str | int]:
+    def place(self, row: int, layout: Layout) -> dict[str, str | int]:
+        """Coordinates of a row."""
         if self.figures is not None:
-            return {**self.source.at, **self.figures.at(row)}
-        record = row + self.records_before
+            return {**self.at, **self.figures.at(row)}
+        record, source = row + self.records_before, self.again()
         if layout.form == "fixed":
-            return {**self.source.at, "line": self.source.lines_before + record + 1}
-        return {**self.source.at, "line": delimited.line_of(self.source, record)}
+            return {**self.at, "line": source.lines_before + record + 1}
+        return {**self.at, "line": delimited.line_of(source, record)}
 
 
 def take_in(delivery: Delivery, contract: Contract, *, previous_sequence: int | None = None) -> Taken:
@@ -93,7 +100,7 @@ def _taken(delivery: Delivery, contract: Contract, previous_sequence: int | None
 
     def locate(row: int) -> dict[str, str | int]:
         which = int(np.searchsorted(offsets, row, side="right")) - 1
-        return parts[which].at(row - int(offsets[which]), layout)
+        return parts[which].place(row - int(offsets[which]), layout)
 
     encoding = "utf-8" if layout.table else manifest.encoding  # published tables were read as texts
     screening = Screening(table, contract, encoding, delivery.month, manifest.kind, locate)
@@ -137,7 +144,8 @@ def _together(tables: list[pa.Table]) -> pa.Table:
     if len(tables) == 1:
         return tables[0]
     rows = [pa.table({n: plain(t.column(n).combine_chunks()) for n in t.column_names}) for t in tables]
-    return compact(pa.concat_tables(rows))
+    whole = pa.concat_tables(rows)
+    return compact(dict(zip(whole.column_names, whole.columns, strict=True)))
 
 
 def _layout(contract: Contract, manifest: Manifest) -> Layout:
@@ -156,25 +164,33 @@ def _read(
     encoding: str,
     normalised: dict[str, int],
 ) -> _ParsedFile:
-    content = read_verified(delivery, file)
-    data = memoryview(content) if layout.form == "workbook" else trimmed(content)
-    source = TextSource({**delivery.at, "file": file.name}, data, encoding)
+    def again() -> TextSource:
+        return _source(delivery, file, layout, encoding)
+
+    source = again()
     if layout.table:
         figures = read_published(source, contract, layout, layout.table)
-        if figures.records != file.rows:
-            raise rejection("file.rows", **source.at, rows=figures.records, manifest=file.rows)
-        return _ParsedFile(source, figures.table, figures=figures)
-    source = unframed(source, layout, file.rows)
-    if layout.form == "fixed":
-        table = compact(fixed.parse(source, contract))
-        before = 0
+        parsed = _ParsedFile(source.at, figures.table, again, figures=figures)
+        rows = figures.records
+    elif layout.form == "fixed":
+        table = fixed.parse(source, contract)
+        parsed = _ParsedFile(source.at, compact(dict(zip(table.column_names, table.columns, strict=True))), again)
+        rows = table.num_rows
     else:
         table, put_right = _parsed(source, contract, layout)
         normalised.update(put_right)
-        before = 1
-    if table.num_rows != file.rows:
-        raise rejection("file.rows", **source.at, rows=table.num_rows, manifest=file.rows)
-    return _ParsedFile(source, table, before)
+        parsed, rows = _ParsedFile(source.at, table, again, 1), table.num_rows
+    if rows != file.rows:
+        raise rejection("file.rows", **source.at, rows=rows, manifest=file.rows)
+    return parsed
+
+
+def _source(delivery: Delivery, file: ManifestFile, layout: Layout, encoding: str) -> TextSource:
+    """A file's bytes, verified, without what stands around its column line and its rows."""
+    content = read_verified(delivery, file)
+    data = memoryview(content) if layout.form == "workbook" else trimmed(content)
+    source = TextSource({**delivery.at, "file": file.name}, data, encoding)
+    return source if layout.table else unframed(source, layout, file.rows)
 
 
 def _parsed(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
@@ -183,7 +199,9 @@ def _parsed(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.
     try:
         ids, size, put_right = delimited.header_columns(source, contract, layout)
         parsed = delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public")
-        table = compact(parsed.select([column.id for column in contract.columns]))
+        columns = {column.id: parsed.column(column.id) for column in contract.columns}
+        del parsed
+        table = compact(columns)
         if undecodable(source.data[:size], source.encoding) is None and _well_encoded(table, source.encoding):
             return table, put_right
     except Exception as error:

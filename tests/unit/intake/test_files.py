@@ -9,7 +9,7 @@ import pytest
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.intake import deliveries, receipts
-from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts import take_in, taking
 from kobe_platform.reception.outcomes import receipt_status
 from kobe_platform.synthesis import Form
 
@@ -55,6 +55,12 @@ def test_bytes_that_do_not_decode_are_named_by_line_and_column(tmp_path, registe
     )
     error = refusal(tmp_path, register, data, count=2, encoding="cp932")
     assert (error.code, error.at["line"], error.at["column_number"]) == ("file.encoding", 3, 16)
+
+
+def test_a_stray_byte_of_the_column_line_is_named_though_no_column_holds_it(tmp_path, register):
+    data = text_of(register, [person(1)]).encode("cp932").replace(b"\r\n", b"\xa0\r\n", 1)
+    error = refusal(tmp_path, register, data, count=1, encoding="cp932")
+    assert (error.code, error.at["line"]) == ("file.encoding", 1)
 
 
 def test_utf8_in_a_cp932_file_is_refused(tmp_path, register):
@@ -181,3 +187,18 @@ def test_receipts_are_replaced_whole_and_tell_the_last_sequence(tmp_path, regist
     assert receipts.previous_sequence(home, later) == 305
     assert receipt_status(home, delivery) == "accepted"
     assert receipt_status(home, later) == "none"
+
+
+def test_a_line_is_never_told_of_a_file_that_changed_meanwhile(tmp_path, register, monkeypatch):
+    """Bytes are not held while rows are looked at: where a line is asked for, the file is read and verified again."""
+    look = taking.screened
+
+    def changing(screening):
+        file = next(tmp_path.rglob("*.csv"))
+        file.write_bytes(file.read_bytes().replace(b"3550401", b"3550402"))
+        return look(screening)
+
+    rows = [person(1, household_no="1234")]
+    assert refusal(tmp_path, register, rows).code == "key.spreadsheet"
+    monkeypatch.setattr(taking, "screened", changing)
+    assert refusal(tmp_path, register, rows).code == "file.hash"
