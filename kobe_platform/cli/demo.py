@@ -167,7 +167,7 @@ def cells_table(settings: Settings) -> Table:
     held = published_partitions(_store(settings), statistics)
     counts: dict[str, Counter[str]] = {}
     for name, partitions in held.items():
-        own = counts.setdefault(statistics[name].key if statistics[name].group else "public", Counter())
+        own = counts.setdefault(statistics[name].key if statistics[name].group else statistics[name].kind, Counter())
         own["tables"] += 1
         for partition in partitions:
             facts = partition.facts
@@ -178,7 +178,7 @@ def cells_table(settings: Settings) -> Table:
     )
     for group, own in sorted(counts.items()):
         share = own["published"] / max(own["published"] + own["suppressed"], 1)
-        verdict = "—" if group == "public" else "安全 safe" if not own["unsafe"] else f"{own['unsafe']} unsafe"
+        verdict = "—" if "/" not in group else "安全 safe" if not own["unsafe"] else f"{own['unsafe']} unsafe"
         table.add_row(
             group, str(own["tables"]), f"{own['published']:,}", f"{own['suppressed']:,}", f"{share:.1%}", verdict
         )

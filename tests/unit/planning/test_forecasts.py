@@ -1,10 +1,13 @@
 """A vintage follows its month's tables by itself, is kept for good, and is scored when what it spoke of comes."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kobe_platform.forecasts.definition import Forecast
 from kobe_platform.forecasts.tables import scoreboard, vintage_table
 from kobe_platform.lake.partitions import PartitionId
+from tests.unit.planning.test_convergence import LONG, Story, clean, events
 from tests.unit.planning.world import REGISTER, STOCKS, World, statistics, tabulate
 
 NAME, BOARD = "people_ahead", "forecast_scores"
@@ -98,6 +101,25 @@ def test_a_missing_check_of_a_kept_vintage_is_made_up_for(world):
     before = world.heads[vintage(MONTHS[0])].generation
     world.drive()
     assert world.heads[vintage(MONTHS[0])].generation == before and not world.steps()
+
+
+@pytest.mark.slow
+@settings(LONG, max_examples=60)
+@given(st.lists(events, max_size=14))
+def test_after_any_history_all_vintages_are_there_and_nothing_else_differs_from_a_clean_run(happenings):
+    """What a vintage says depends on when it was made; that there is one, and every other table, does not."""
+    told = Story()
+    told.world = World(statistics=with_forecast())
+    for happening in happenings:
+        told.happens(*("break_" if happening[0] == "break" else happening[0], *happening[1:]))
+    world = told.repaired()
+    assert world.plan().outstanding == () and world.drive() == []
+    here, there = world.published(), clean(world).published()
+    kept = {id for id in here if id.source in (NAME, BOARD)}
+    assert {id for id in there if id.source in (NAME, BOARD)} <= kept
+    assert {id: value for id, value in here.items() if id not in kept} == {
+        id: value for id, value in there.items() if id.source not in (NAME, BOARD)
+    }
 
 
 @pytest.mark.parametrize("kill_after", [1, 3, 5, 8, 13])
