@@ -85,7 +85,7 @@ def _label(shape: Shape, cell: Cell, classes: Classes, fmt: Format, tiles: bool)
 
 def _scale(classes: Classes, fmt: Format) -> str:
     """The classes with their upper ends, and what the hatching means."""
-    firsts = [fmt.text(classes.low, unit=False), *("" for _ in classes.ends[1:])]
+    firsts = [fmt.text(classes.low, unit=False), *("" for _ in classes.ends[1:])][: len(classes.ends)]
     items = "".join(
         f'<li><i class="lounge-h{shade}"></i><span>{escape(first)}～{escape(fmt.text(end))}</span></li>'
         for shade, first, end in zip(classes.shades, firsts, classes.ends, strict=True)
