@@ -61,6 +61,12 @@ class ChartChoice:
     keys: tuple[str, ...] = ()
     at: str = ""
 
+    def within(self, name: str) -> ChartChoice:
+        """The same, of which readers open one place at a time; the places decide the file where nothing else does."""
+        if self.sliced_by:
+            return replace(self, keys=(*self.keys, name))
+        return replace(self, sliced_by=name)
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -215,7 +221,10 @@ def _map(
     periods: Periods,
 ) -> Drawn:
     found = matrices(frame, x=bound["x"], y=bound["y"], sliced_by=choice.sliced_by, keys=choice.keys)
-    names = list(dict.fromkeys(name for matrix in found.values() for name in matrix.x))
+    on_map = frame
+    if bound["drill"]:  # shapes are those of the top; what is opened is told as a table
+        on_map = frame.filter(frame[f"{identity}.in"] == defaults[f"{identity}.in"])
+    names = [str(name) for name in on_map[bound["x"]].unique(maintain_order=True)]
     shapes = load_boundaries(folder, bound["shapes"], names)
     headings = (heading(bound["x"]), heading(bound["y"]), bound["title"])
     part, key = _selected(choice, defaults)

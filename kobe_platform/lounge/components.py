@@ -127,6 +127,7 @@ COMPONENTS: dict[str, Component] = {
             {
                 **_LINES,
                 **_views("year", "rank"),
+                "drill": Attribute("column"),
                 "horizontal": Attribute("flag"),
                 "stacked": Attribute("flag"),
                 "normalize": Attribute(),
@@ -196,6 +197,7 @@ COMPONENTS: dict[str, Component] = {
                 "shapes": _choice("wards", "districts"),
                 "base": _choice("zero", "free"),
                 "classes": _choice("equal", "quantile"),
+                "drill": Attribute("column"),
                 "select": Attribute("filter"),
             },
             draws=True,
@@ -209,6 +211,7 @@ COMPONENTS: dict[str, Component] = {
                 "fmt": Attribute("formats"),
                 "note": Attribute(),
                 "total": Attribute("column"),
+                "drill": Attribute("column"),
                 "search": Attribute("flag"),
                 "rows": _choice("50", "10", "20", "100", "all"),
             },

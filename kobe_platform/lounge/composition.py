@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from kobe_platform.lounge.charts import NO_GUIDES, ChartChoice, Drawn, draw
 from kobe_platform.lounge.coherence import bind_page
 from kobe_platform.lounge.components import COMPONENTS
 from kobe_platform.lounge.downloads import download_html
+from kobe_platform.lounge.drills import Drill, drill_of
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.filters import FILTERS, PageFilter, filter_html, read_filter
 from kobe_platform.lounge.formats import Format, format_fault, is_period
@@ -52,6 +54,7 @@ class Composition:
                 self.filters[one["name"]] = read_filter(one, results[of], self.filters, page.error, periods[of])
         self.defaults = {name: chosen.default for name, chosen in self.filters.items()}
         self.drawn: list[Drawn] = []
+        self.drills: dict[str, Drill] = {}
 
     def body(self, data: Path) -> CompiledBody:
         """Draw the page's body and write its slices into ``data``; see ``compile.py``."""
@@ -79,7 +82,11 @@ class Composition:
         charts = [
             {
                 **{name: one.spec[name] for name in ("id", "kind", "title")},
-                "filters": [name for name in (one.spec["slice"], *one.spec["keys"], one.spec.get("at", "")) if name],
+                "filters": [
+                    name
+                    for name in (one.spec["slice"], *one.spec["keys"], one.spec.get("at", ""))
+                    if name and name not in self.drills
+                ],
                 "labels": labels_of(one.records.values()),
             }
             for one in self.drawn
@@ -102,14 +109,20 @@ class Composition:
         bundles: dict[str, dict[str, dict[str, Any]]] = {}
         for drawn in self.drawn:
             name = drawn.spec["slice"]
-            offered = {option[0] for option in self.filters[name].options} if name else {""}
-            for value in offered.intersection(drawn.records):
+            offered = self._offered(name)
+            for value in set(offered).intersection(drawn.records):
                 record = drawn.records[value]
                 bundles.setdefault(name, {}).setdefault(value, {})[drawn.spec["id"]] = record
         return {
             name: {v: write_slice(data, r) for v, r in sorted(values.items())}
             for name, values in sorted(bundles.items())
         }
+
+    def _offered(self, name: str) -> Collection[str]:
+        """Values of the filter, or of the places of a chart, that slices are made for."""
+        if name in self.drills:
+            return self.drills[name].places
+        return {option[0] for option in self.filters[name].options} if name else {""}
 
     def _markdown(self, nodes: tuple[Node, ...]) -> str:
         parts = []
@@ -158,8 +171,15 @@ class Composition:
             check_shares(bound, frame, self.page.error)
             check_band(bound, self.page.error)
             check_views(bound, frame, self.page.error)
-            choice = self._choice(bound)
-            drawn = draw(bound, frame, choice, self.defaults, identity, self.page.boundaries, guides, periods)
+            choice, defaults = self._choice(bound), self.defaults
+            if bound["drill"]:
+                drill, frame = drill_of(bound, frame, identity, self.page.error)
+                self.drills[drill.name] = drill
+                choice, defaults = choice.within(drill.name), {**defaults, drill.name: drill.root}
+            drawn = draw(bound, frame, choice, defaults, identity, self.page.boundaries, guides, periods)
+            if bound["drill"]:
+                opts = {**drawn.spec.get("opts", {}), "drill": drill.as_spec()}
+                drawn = replace(drawn, spec={**drawn.spec, "opts": opts})
         except SeveralRows:
             message = f"query {bound['data']} gives several rows for one cell of <{bound.name}>"
             remedy = "narrow it with WHERE (totals are rows of their own), name a series, or list the column in filter="

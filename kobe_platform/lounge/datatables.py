@@ -78,7 +78,7 @@ class FlatTable:
 def flat_table(bound: Bound, frame: pl.DataFrame, sliced_by: str, keys: Sequence[str]) -> FlatTable:
     """Cut a query's rows; without ``columns`` all but filters, status and the mark of totals are shown."""
     total = bound["total"]
-    aside = {sliced_by, *keys, "status", total}
+    aside = {sliced_by, *keys, "status", total, bound["drill"]}
     names = words(bound["columns"]) or [
         name for name in frame.columns if name not in aside and not name.endswith("_status")
     ]

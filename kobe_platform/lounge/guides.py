@@ -165,7 +165,7 @@ def check_shares(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
     if chart["normalize"] not in names:
         message = f"normalize names {chart['normalize']}, which column {series} does not hold"
         raise fail("shares", message, nearest(chart["normalize"], names), chart.tag.line)
-    apart = dict.fromkeys([chart["x"], *filter(None, [chart["facet"]]), *chart.filters])
+    apart = dict.fromkeys([chart["x"], *filter(None, [chart["facet"], chart["drill"]]), *chart.filters])
     place = list(apart)
     whole = pl.col(series) == chart["normalize"]
     value = pl.col(chart["y"])

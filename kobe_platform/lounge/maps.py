@@ -30,7 +30,7 @@ def map_html(
     held = dict(zip(names, values, strict=True))
     known = [v for v in values if isinstance(v, int | float)]
     classes = classes_of(known, free=bound["base"] == "free", quantile=bound["classes"] == "quantile")
-    chooses = bool(bound["select"]) and len(boundaries.shapes) <= FEW
+    chooses = bool(bound["select"] or bound["drill"]) and len(boundaries.shapes) <= FEW
     figures = [(shape, held.get(shape.name)) for shape in boundaries.shapes]
     areas = "".join(_area(shape, cell, classes, fmt, identity, chooses) for shape, cell in figures)
     labels = "".join(_label(shape, cell, classes, fmt, boundaries.tiles) for shape, cell in figures)

@@ -23,3 +23,39 @@ def test_the_largest_flows_are_drawn_and_those_of_one_area_stand_out(visit):
     assert visit.violations() == [] and visit.faults == []
     page.go_back()
     page.wait_for_function(f"f => ({FAINT})(f) === 0", arg=flows.element_handle())
+
+
+def test_a_ward_opens_to_its_districts_in_place_and_the_way_leads_back(visit):
+    page = visit.open("district_population.html")
+    bars = figure(page, "区から小学校区へ")
+    bars.scroll_into_view_if_needed()
+    bars.locator("svg path").first.wait_for(state="attached")
+    names = "f => [...f.querySelectorAll('svg text')].map((t) => t.textContent)"
+    bars.locator("svg text", has_text="北区").first.click()
+    page.wait_for_function(f"f => !({names})(f).includes('北区')", arg=bars.element_handle())
+    assert bars.locator("nav li").all_inner_texts() == ["神戸市", "北区"]
+    assert page.get_by_role("radio").count() == 0 and visit.shown()["area"] == "28100", "no choice of the page changed"
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert bars.locator("nav li").all_inner_texts() == ["神戸市", "北区"], "the address holds it"
+    bars.get_by_role("button", name="神戸市").press("Enter")
+    page.wait_for_function(f"f => ({names})(f).includes('北区')", arg=bars.element_handle())
+    bars.locator("nav select").select_option("灘区")
+    page.wait_for_function(f"f => !({names})(f).includes('北区')", arg=bars.element_handle())
+    assert visit.violations() == [] and visit.faults == []
+
+
+def test_a_tile_and_a_row_open_their_ward(visit):
+    page = visit.open("district_population.html")
+    tiles = figure(page, "区の地図")
+    tiles.get_by_role("button", name="北区：").press("Enter")
+    tiles.locator(".lounge-map__box").wait_for(state="hidden")
+    assert "北区" not in tiles.locator("tbody").inner_text() and tiles.locator("tbody tr").count() > 1
+    page.go_back()
+    tiles.locator(".lounge-map__box").wait_for(state="visible")
+    page = visit.open("district_foreigners.html")
+    table = figure(page, "区から小学校区へ")
+    table.get_by_role("button", name="灘区の内訳を見る", exact=True).click()
+    table.locator("nav li", has_text="灘区").wait_for()
+    assert table.locator(".lounge-opens").count() == 0
+    assert visit.violations() == [] and visit.faults == []

@@ -62,7 +62,7 @@ export function category(component, record, scene, upright) {
     const { texts, turned } = placed(names, Math.max(24, (width - 56) / record.x.length), size);
     Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => texts[at], ...(turned ? { rotate: TURN } : {}) });
   }
-  return { type: 'category', data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: look.axis } }, axisLabel: label };
+  return { type: 'category', triggerEvent: Boolean(component.opts.drill), data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: look.axis } }, axisLabel: label };
 }
 
 /** The first month names its year, unless a January stands so near that their years would touch. */
@@ -95,11 +95,15 @@ export function percent(component, scene) {
 }
 
 /** Figures that hardly differ stand on an axis of ten of their smallest steps, lest rounding look like a trend. */
-export function levelRange(rows, digits) {
+export function levelRange(rows, digits, narrow = false) {
   const known = rows.flat().filter((value) => typeof value === 'number');
   const [low, high, step] = [Math.min(...known), Math.max(...known), 10 ** -digits];
   if (!known.length || high - low >= 4 * step) return {};
   const round = (value) => Number(value.toFixed(digits));
+  const interval = round((narrow ? 5 : 2) * step);
+  const whole = (length) => Math.ceil(length / interval - 1e-9) * interval; // the axis ends with a tick
   const [min, max] = [round(low - 5 * step), round(high + 5 * step)];
-  return { min: low >= 0 ? Math.max(0, min) : min, max: high <= 0 ? Math.min(0, max) : max };
+  if (high <= 0) return { min: round(Math.min(0, max) - whole(Math.min(0, max) - min)), max: Math.min(0, max), interval };
+  const first = low >= 0 ? Math.max(0, min) : min;
+  return { min: first, max: round(first + whole(max - first)), interval };
 }

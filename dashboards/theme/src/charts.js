@@ -29,9 +29,10 @@ const drawable = (value) => (typeof value === 'number' ? value : null);
 
 /** One chart in its place; `show` redraws it for a panel: component, record and rows. */
 class Chart {
-  constructor(place) {
+  constructor(place, pick = () => {}) {
     this.place = place;
     this.chart = init(this.place, null, { renderer: 'svg' });
+    this.chart.on('click', ({ componentType, name, value }) => pick(componentType === 'series' ? name : value));
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(this.place);
   }
@@ -85,9 +86,10 @@ class Chart {
 
 /** The chart of a figure, or its panels side by side on one scale. */
 export class Drawing {
-  constructor(root) {
+  constructor(root, pick) {
     this.place = root.querySelector('.lounge-canvas');
-    this.one = new Chart(this.place);
+    this.pick = pick;
+    this.one = new Chart(this.place, pick);
     this.many = [];
   }
 
@@ -113,7 +115,7 @@ export class Drawing {
     const words = this.place.getAttribute('aria-label').replace(component.title, `${component.title} ${label}`);
     const place = element('div', { class: 'lounge-canvas', role: 'img', 'aria-label': words });
     this.box.append(element('div', { class: 'lounge-panel' }, element('p', {}, label), place));
-    return { chart: new Chart(place) };
+    return { chart: new Chart(place, this.pick) };
   }
 
   end() {
@@ -221,7 +223,7 @@ function lines(component, record, rows, scene, drawn) {
   const { look } = scene;
   const { band } = component.opts;
   const zero = area || component.opts.zero;
-  const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits)) };
+  const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits, scene.narrow)) };
   const apart = (at) => Boolean(component.opts.months?.[record.x[at]]); // a year that lacks months joins no line
   const alone = record.x.length <= 36 || drawn.hidden.length > 0; // beside a gap a point may stand alone
   return {

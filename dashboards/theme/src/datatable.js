@@ -12,9 +12,13 @@ const NEXT = { none: 'ascending', ascending: 'descending', descending: 'none' };
 const NOTED = 200; // milliseconds from the last key of a search to the address: browsers limit how often it changes
 const known = (value) => value !== null && value !== undefined && value !== SUPPRESSED;
 
+/** A cell that opens its place. */
+const opener = (place) => element('td', {}, element('button', { type: 'button', class: 'lounge-opens', 'data-opens': place, 'aria-label': `${place}の内訳を見る` }, place));
+
 export class DataTable {
-  constructor(root, component) {
+  constructor(root, component, opens = () => false) {
     this.component = component;
+    this.opens = opens; // whether a place opens to what stands under it
     this.table = root.querySelector('table');
     this.all = [];
     this.totals = 0;
@@ -133,7 +137,7 @@ export class DataTable {
     const pages = size ? Math.max(1, Math.ceil(rows.length / size)) : 1;
     this.page = Math.min(Math.max(this.page, 0), pages - 1);
     const shown = size ? rows.slice(this.page * size, (this.page + 1) * size) : rows;
-    const line = (row) => element('tr', {}, ...row.map((value, i) => cell(typeof value === 'string' && value !== SUPPRESSED ? this.text(value, i) : value, this.component.columns[i])));
+    const line = (row) => element('tr', {}, ...row.map((value, i) => (i === 0 && this.opens(value) ? opener(value) : cell(typeof value === 'string' && value !== SUPPRESSED ? this.text(value, i) : value, this.component.columns[i]))));
     const none = element('tr', {}, element('td', { colspan: this.component.columns.length }, EMPTY));
     const body = element('tbody', { class: 'lounge-rows' }, ...(rows.length || this.totals ? shown.map(line) : [none]));
     const top = this.totals ? [element('tbody', { class: 'lounge-totals' }, ...this.all.slice(0, this.totals).map(line))] : [];

@@ -5,6 +5,7 @@ import { startCatalogue } from './catalogue.js';
 import { shownOf } from './comparing.js';
 import { startFavourites } from './favourites.js';
 import { DataTable } from './datatable.js';
+import { Drill } from './drill.js';
 import { element } from './dom.js';
 import { addPrinting, startDownload, startDownloads } from './download.js';
 import { Filters } from './filters.js';
@@ -57,9 +58,10 @@ class Page {
   async show() {
     const turn = ++this.turn;
     carryChoices(this.filters);
-    const state = { ...this.filters.state };
+    const opened = Object.assign({}, ...this.views.map((view) => view.drill?.state ?? {}));
+    const state = { ...this.filters.state, ...opened };
     try {
-      const beside = this.filters.beside();
+      const beside = this.filters.beside().map((one) => ({ ...one, state: { ...one.state, ...opened } }));
       const [records, ...others] = await Promise.all([state, ...beside.map((one) => one.state)].map((one) => this.slices.load(one)));
       if (turn !== this.turn) return;
       const choices = this.choices();
@@ -107,10 +109,20 @@ class View {
     this.details?.addEventListener('toggle', () => this.table());
     this.isSaved = SAVED.has(component.kind);
     if (component.opts?.views) this.views = viewsOf(this.root, component, again);
+    if (component.opts?.drill) this.startDrill(again);
     if (component.kind === 'Sankey') this.flows = flowsOf(this.root, component, again);
-    if (component.kind === 'DataTable') this.flat = new DataTable(this.root, component);
+    if (component.kind === 'DataTable') this.flat = new DataTable(this.root, component, (place) => this.drill?.opens(place));
     if (this.isSaved) addSaving(this);
     else if (component.kind === 'Download') startDownload(this);
+  }
+
+  /** Places that open to what stands under them: by their mark, their cell, or from a list. */
+  startDrill(again) {
+    this.drill = new Drill(this.root, this.asked, again);
+    this.root.addEventListener('click', ({ target }) => {
+      const place = target.closest?.('[data-opens]')?.dataset.opens;
+      if (place) this.drill.open(place);
+    });
   }
 
   /** What a screen reader is told of a drawing: its text, and whether it holds hidden values. */
@@ -129,7 +141,9 @@ class View {
     this.flows?.show([['', 'すべて'], ...areasOf(record).map((name) => [name, name])]);
     const way = [this.views?.asked, this.flows?.asked, this.isChart && this.filters.range()].join();
     const changed = !this.state || way !== this.way || !alike(given, this.parts);
-    Object.assign(this, { parts: given, way, state, choices });
+    this.drill?.show();
+    const inside = this.drill && this.drill.at !== this.drill.places.root ? [this.drill.at] : [];
+    Object.assign(this, { parts: given, way, state, choices: [...choices, ...inside] });
     if (changed) this.take(given);
     this.due ||= changed;
     this.stale ||= changed;
@@ -198,7 +212,7 @@ class View {
   async map() {
     const { select } = this.component.opts;
     const { showMap, startMap } = await import('./map.js');
-    this.started ??= startMap(this.root, this.component, (name) => this.filters.choose(select, name)) ?? true;
+    this.started ??= startMap(this.root, this.component, (name) => (this.drill?.opens(name) ? this.drill.open(name) : this.filters.choose(select, name))) ?? true;
     showMap(this.root, this.component, this.record, this.rows, select && this.filters.label(select));
   }
 
@@ -233,7 +247,7 @@ class View {
   }
 
   made() {
-    this.chart ??= new this.Drawing(this.root);
+    this.chart ??= new this.Drawing(this.root, (place) => this.drill?.opens(place) && this.drill.open(place));
     return this.chart;
   }
 

@@ -14,7 +14,7 @@ export function startMap(root, component, choose) {
     area.addEventListener('pointerenter', tell);
     area.addEventListener('focus', tell);
     area.addEventListener('pointerdown', tell);
-    if (!component.opts.select) continue;
+    if (!component.opts.select && !component.opts.drill) continue;
     area.classList.add('is-choice');
     area.addEventListener('click', () => choose(area.dataset.area));
     area.addEventListener('keydown', (event) => {
@@ -29,13 +29,14 @@ export function startMap(root, component, choose) {
 export function showMap(root, component, record, rows, chosen) {
   const values = new Map((record?.x ?? []).map((name, i) => [name, rows?.[0][i]]));
   const known = [...values.values()].filter((value) => typeof value === 'number');
+  showInside(root, values);
   const classes = classesOf(known, component.opts);
   for (const area of root.querySelectorAll('[data-area]')) {
     const name = area.dataset.area;
     const value = values.get(name);
     const text = `${name}：${value === SUPPRESSED ? 'X（秘匿）' : figure(value, component)}`;
     area.setAttribute('class', `lounge-map__area ${look(value, classes)}`);
-    area.classList.toggle('is-choice', Boolean(component.opts.select));
+    area.classList.toggle('is-choice', Boolean(component.opts.select || component.opts.drill));
     area.classList.toggle('is-chosen', name === chosen);
     if (value === SUPPRESSED) area.setAttribute('fill', `url(#${component.id}-x)`);
     else area.removeAttribute('fill');
@@ -65,4 +66,12 @@ function showScale(place, { low, ends, shades }, component) {
     return element('li', {}, element('i', { class: `lounge-h${shades[at]}` }), element('span', {}, `${first}～${figure(end, component)}`));
   });
   place.replaceChildren(...items, place.lastElementChild);
+}
+
+/** Areas without shapes, such as the districts of a ward that was opened, are told by the table alone. */
+function showInside(root, values) {
+  const areas = [...root.querySelectorAll('[data-area]')];
+  const onMap = !values.size || areas.some(({ dataset }) => values.has(dataset.area));
+  root.querySelector('.lounge-map__box').hidden = !onMap;
+  if (!onMap) root.querySelector('details').open = true;
 }

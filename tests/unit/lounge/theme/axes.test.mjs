@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { tickText } from '../../../../dashboards/theme/src/ticks.js';
+import { levelRange } from '../../../../dashboards/theme/src/axes.js';
 import { linesOf, piecesOf, placed, widthOf } from '../../../../dashboards/theme/src/wording.js';
 
 const told = (ticks, options) => ticks.map(tickText(ticks, options));
@@ -48,4 +49,12 @@ test('names that have no room even in lines are turned as wholes', () => {
   assert.deepEqual(placed(['灘区', '北区'], 40, 12), { texts: ['灘区', '北区'], turned: false });
   assert.deepEqual(placed(['ミャンマー', '韓国'], 30, 12), { texts: ['ミャンマー', '韓国'], turned: true });
   for (const line of placed(['特定技能・技能実習', '永住者'], 64, 12).texts.flatMap((text) => text.split('\n'))) assert.ok(widthOf(line, 12) <= 64);
+});
+
+test('figures that hardly differ stand on an axis of ten even steps', () => {
+  assert.deepEqual(levelRange([[49.1, 49.1, 'X']], 1, true), { min: 48.6, max: 49.6, interval: 0.5 });
+  assert.deepEqual(levelRange([[700, 701]], 0), { min: 695, max: 707, interval: 2 });
+  assert.deepEqual(levelRange([[2, 3]], 0).min, 0);
+  assert.deepEqual(levelRange([[-3, -2]], 0), { min: -8, max: 0, interval: 2 });
+  assert.deepEqual(levelRange([[1, 100]], 0), {});
 });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { classesOf, shadeOf } from '../../../../dashboards/theme/src/classes.js';
+import { pathTo, under } from '../../../../dashboards/theme/src/drill.js';
 import { areasOf, chosenFlows, toldFlows } from '../../../../dashboards/theme/src/flows.js';
 
 const record = { x: ['灘区', '北区', '西区'], s: ['灘区', '北区', '西区', 'その他'] };
@@ -35,4 +36,12 @@ test('all published flows of the area looked at are drawn', () => {
   const chosen = chosenFlows(record, rows, { top: 1 }, '西区');
   assert.deepEqual(told(chosen.drawn), ['北区→灘区 9', '灘区→西区 7', '西区→北区 2', '北区→西区 1']);
   assert.deepEqual(areasOf(record), ['灘区', '北区', '西区', 'その他']);
+});
+
+test('breadcrumbs lead from the top down to what is open', () => {
+  const places = { root: '神戸市', up: { 灘区: '神戸市', 北区: '神戸市', 六甲: '灘区' } };
+  assert.deepEqual(pathTo('六甲', places), ['神戸市', '灘区', '六甲']);
+  assert.deepEqual(pathTo('神戸市', places), ['神戸市']);
+  assert.deepEqual(under('神戸市', places), ['灘区', '北区']);
+  assert.deepEqual(under('北区', places), []);
 });
