@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -32,6 +32,8 @@ from kobe_platform.disclosure.suppression.singletons import part_members
 from kobe_platform.errors import DisclosureError
 
 __all__ = ["ENGINE_VERSION", "Protected", "ProtectionReport", "TableReport", "independent", "protect"]
+MANY_CARRIED, PILED_UP = 200, 1.1
+"""Carried cells from which a search without last month's pattern is compared; how many times fewer it must hide."""
 
 
 @dataclass(frozen=True)
@@ -167,16 +169,37 @@ def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> P
     immovable = (model.fixed & ~ratchet) | (released.told & ~primary & ~ratchet)
     begin = model.mask(part.start, "the starting pattern")
     proven = _proven(part, model)
-    search = Suppressor(
-        model, primary, ratchet, begin | released.unshown, immovable, progress, begin=begin, proven=proven
-    )
-    pattern = search.run()
+
+    def searched(start: np.ndarray) -> Suppressor:
+        preferred = begin | released.unshown
+        found = Suppressor(model, primary, ratchet, preferred, immovable, progress, begin=start, proven=proven)
+        found.run()
+        return found
+
+    search = _fewest(searched, begin)
+    pattern = search.pattern
     if part.spec.attack.member:
         part_members(search)
     _assert_open(model, pattern.primary & ~proven, pattern.proofs.spread)
     tables = {name: published(layout, model.value, pattern.hidden) for name, layout in model.layouts.items()}
     reports = [table_report(model, layout, pattern.hidden, primary) for layout in model.layouts.values()]
     return PartResult(tables, reports, search.solver.programs)
+
+
+def _fewest(searched: Callable[[np.ndarray], Suppressor], begin: np.ndarray) -> Suppressor:
+    """The search that begins with last month's pattern; where that has piled up, the one that only prefers it.
+
+    What is hidden stays longer than it must, so each month adds to the pattern (decision 0008). Where the pattern is
+    large, the other search says by how much.
+    """
+    carried = searched(begin)
+    if carried.carried < MANY_CARRIED:
+        return carried
+    try:
+        other = searched(np.zeros_like(begin))
+    except DisclosureError:
+        return carried
+    return other if len(carried.complementary) > PILED_UP * len(other.complementary) else carried
 
 
 def _proven(part: IndependentPart, model: Model) -> np.ndarray:

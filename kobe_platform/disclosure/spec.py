@@ -80,13 +80,14 @@ class Costs(_Strict):
         by: ``count`` – every cell costs the same (its value breaks ties); ``value`` – what its logarithm says.
         totals: factor for every level below a cell, in every dimension (a ward's total once, the city's twice).
         keep: cost of a cell of the pattern given as ``start``, as a share of its ordinary cost.
-        rounds: how often at most a part of the pattern is searched again; 0 takes the first one found.
+        rounds: how often at most a part of the pattern is searched again; 0 takes the first one found; without it, as
+            often as little work allows (``suppression.search.MOST_COLUMNS``).
     """
 
     by: Literal["count", "value"] = "count"
     totals: float = Field(1.25, gt=0)
     keep: float = Field(0.5, gt=0, le=1)
-    rounds: int = Field(0, ge=0)
+    rounds: int | None = Field(None, ge=0)
 
 
 class Attack(_Strict):

@@ -210,7 +210,8 @@ def _protected(beside: _Beside, asked: Statistic, *, thorough: bool = False) -> 
     spec = specification([*members, *others, asked], beside.areas)
     fixed = {member.name for member in (*members, *others) if member.kind == "frequency"} - {asked.name}
     tables = tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)
-    spec = spec.model_copy(update={"tables": tables})
+    costs = spec.costs.model_copy(update={"rounds": 0})  # somebody waits
+    spec = spec.model_copy(update={"tables": tables, "costs": costs})
     former = under(spec, [release for release in beside.former if not _stands(release, beside.tables, fixed)])
     hidden = {name: beside.tables[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
     wanted = {name: beside.cells[name] for name in (*fixed, asked.name)}

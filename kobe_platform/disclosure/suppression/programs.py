@@ -84,11 +84,15 @@ def _optimum(highs: highspy.Highs) -> np.ndarray | None:
 
 
 class Solver:
-    """A HiGHS instance with one thread and no clock: equal programs give equal answers."""
+    """A HiGHS instance with one thread and no clock: equal programs give equal answers.
+
+    Attributes:
+        programs, columns: how many were solved, and how many columns they had together: what the work is measured by.
+    """
 
     def __init__(self) -> None:
         self._highs = _quiet_highs()
-        self.programs = 0
+        self.programs = self.columns = 0
 
     def least_moves(
         self, block: Block, lower: np.ndarray, upper: np.ndarray, cost: np.ndarray, *, integer: bool = False
@@ -250,6 +254,7 @@ class Solver:
         highs.setOptionValue("mip_max_nodes", nodes)
         highs.run()
         self.programs += 1
+        self.columns += len(cost)
         return _optimum(highs)
 
 

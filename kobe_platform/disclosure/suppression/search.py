@@ -26,6 +26,9 @@ MANY_JOINT = 500
 MOST_TIDIED, FEW_LACKING = 1_000, 6
 ROUNDS_A_CELL, MOST_SHOWN = 3, 4
 """Rounds of :meth:`Suppressor.improve` for each complementary cell at most; cells shown beside it in each."""
+MOST_COLUMNS, TIMES_COLUMNS = 400_000, 10
+"""Without a number of rounds, they go on until the programs of the whole search have had so many columns, or so many
+times those of the first pattern."""
 UNEVEN, DEARER = 0.4, 3.0
 """Standard deviation of the logarithm by which costs are drawn for a round, and how much dearer its cell is."""
 
@@ -41,6 +44,9 @@ class Suppressor(Outsiders):
         secondaries: whether complementary suppressions must be open themselves (the audit demands it).
         proven: cells that were open when their tables were published (default: none). They are opened where they have
             become plainly narrow; whether the others still are open is left to the audit, which must follow.
+
+    Attributes:
+        carried: number of complementary cells that are hidden from the start.
     """
 
     def __init__(
@@ -60,7 +66,8 @@ class Suppressor(Outsiders):
         self.secondaries, self.progress = secondaries, progress
         self.proven = np.zeros(model.size, dtype=bool) if proven is None else proven
         start = (preferred if begin is None else begin) & self.may_hide & (model.value > 0) & ~self.pattern.hidden
-        if np.count_nonzero(start) <= MOST_TIDIED:
+        self.carried = np.count_nonzero(start) if np.count_nonzero(start) <= MOST_TIDIED else 0
+        if self.carried:
             self.pattern.hidden |= start
 
     def run(self) -> Pattern:
@@ -95,22 +102,24 @@ class Suppressor(Outsiders):
         self.tidy(targets & (proofs.spread >= model.width))
 
     @property
-    def _complementary(self) -> np.ndarray:
-        """Hidden cells that may be shown again."""
+    def complementary(self) -> np.ndarray:
+        """Hidden cells that may be shown again, by number."""
         return np.flatnonzero(self.pattern.hidden & ~self.pattern.primary & ~self.ratchet)
 
     def improve(self, targets: np.ndarray) -> None:
         """Hide less: show what is hidden around a cell, open the targets at other costs, keep what is no dearer.
 
-        A large neighbourhood search (Shaw 1998). The draws are the same for the same table.
+        A large neighbourhood search (Shaw 1998). The draws are the same for the same table, and so is the work.
         """
-        if len(self._complementary) > MOST_TIDIED:
+        if len(self.complementary) > MOST_TIDIED:
             return
-        drawn = np.random.default_rng(0)
-        rounds = min(self.model.spec.costs.rounds, ROUNDS_A_CELL * len(self._complementary))
+        drawn, wanted = np.random.default_rng(0), self.model.spec.costs.rounds
+        most = ROUNDS_A_CELL * len(self.complementary)
+        rounds = most if wanted is None else min(wanted, most)
+        columns = min(MOST_COLUMNS, TIMES_COLUMNS * self.solver.columns) if wanted is None else np.inf
         for done in range(rounds):
-            cells = self._complementary
-            if not len(cells):
+            cells = self.complementary
+            if not len(cells) or self.solver.columns > columns:
                 return
             self._once_more(targets, int(drawn.choice(cells)), drawn)
             if self.progress and done % 50 == 0:
@@ -119,8 +128,8 @@ class Suppressor(Outsiders):
     def _once_more(self, targets: np.ndarray, cell: int, drawn: np.random.Generator) -> None:
         """One round of :meth:`improve`, around a complementary cell."""
         pattern, proofs, cost = self.pattern, self.pattern.proofs, self.cost
-        state, hidden, price = proofs.snapshot(), pattern.hidden.copy(), cost[self._complementary].sum()
-        near = np.intersect1d(self._sharing_an_equation(cell), self._complementary)
+        state, hidden, price = proofs.snapshot(), pattern.hidden.copy(), cost[self.complementary].sum()
+        near = np.intersect1d(self._sharing_an_equation(cell), self.complementary)
         near = np.union1d(drawn.permutation(near)[:MOST_SHOWN], [cell])
         pattern.hidden[near] = False
         proofs.withdraw(np.unique(np.concatenate([proofs.moving(other) for other in near.tolist()])))
@@ -135,7 +144,7 @@ class Suppressor(Outsiders):
             self.cost = cost
         if opened:
             self.tidy(targets, np.flatnonzero(pattern.hidden & ~hidden))
-        if not opened or cost[self._complementary].sum() > price:
+        if not opened or cost[self.complementary].sum() > price:
             pattern.hidden[:] = hidden
             proofs.restore(state)
 
@@ -151,7 +160,7 @@ class Suppressor(Outsiders):
             among: the cells to look at (default: all complementary ones).
         """
         pattern, proofs, model = self.pattern, self.pattern.proofs, self.model
-        extra = self._complementary if among is None else np.intersect1d(self._complementary, among)
+        extra = self.complementary if among is None else np.intersect1d(self.complementary, among)
         if len(extra) > MOST_TIDIED or len(proofs.tables) > MOST_TIDIED:
             return
         for cell in extra[np.lexsort((extra, -self.cost[extra]))].tolist():

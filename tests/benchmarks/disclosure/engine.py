@@ -14,7 +14,7 @@ from kobe_platform.disclosure.suppression.primary import primary_cells
 from kobe_platform.disclosure.suppression.search import Suppressor
 
 
-def on_peers_terms(spec, cells, rounds: int = 0) -> dict:
+def on_peers_terms(spec, cells, rounds: int | None = None) -> dict:
     """Primaries, secondaries and seconds where only zero bounds hidden cells, and narrow primaries (must be 0)."""
     spec = spec.model_copy(update={"costs": spec.costs.model_copy(update={"rounds": rounds})})
     began = time.perf_counter()

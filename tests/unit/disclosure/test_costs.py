@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kobe_platform.disclosure import Costs, Dimension, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Costs, Dimension, Rule, Spec, Table, audit, protect, protection
 from kobe_platform.disclosure.model import build_model
+from kobe_platform.disclosure.suppression import search
 
 AREAS = {"T": None, "w0": "T", "w1": "T", "d0": "w0", "d1": "w0", "d2": "w1", "d3": "w1"}
 
@@ -62,3 +63,43 @@ def test_further_rounds_hide_less_and_what_they_hide_is_safe(seed):
         return tables["t"].filter(pl.col("status") == "suppressed").height
 
     assert hidden(60) < hidden(0)
+
+
+SQUARES = {"T": None, **{f"d{i}": "T" for i in range(6)}}
+SMALL = Spec(
+    rule=Rule(minimum_frequency=10),
+    dimensions={"area": Dimension(hierarchy=SQUARES), "age": Dimension(total="T"), "sex": Dimension(total="T")},
+    tables=(Table(name="t", dimensions=["area", "age", "sex"]),),
+)
+
+
+def small_city(seed=1):
+    rows = list(itertools.product([f"d{i}" for i in range(6)], "abcd", "mf"))
+    counts = np.random.default_rng(seed).lognormal(3, 0.8, len(rows)).astype(int)
+    return {"t": pl.DataFrame(rows, schema=["area", "age", "sex"], orient="row").with_columns(persons=counts)}
+
+
+def hidden_rows(tables):
+    return tables["t"].filter(pl.col("status") == "suppressed").height
+
+
+def test_a_small_table_is_searched_again_without_being_asked_and_a_large_one_is_not(monkeypatch):
+    """What is large is said by the columns of all programs, which are the same on every machine."""
+    first = SMALL.model_copy(update={"costs": Costs(rounds=0)})
+    once = protect(first, small_city())
+    assert hidden_rows(protect(SMALL, small_city()).tables) < hidden_rows(once.tables)
+    monkeypatch.setattr(search, "MOST_COLUMNS", 0)
+    large = protect(SMALL, small_city())
+    assert large.tables["t"].equals(once.tables["t"]) and large.report.programs == once.report.programs
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_pattern_that_has_piled_up_is_not_carried_on(compared, monkeypatch):
+    """Begun with everything hidden, a search shows little again; the one that only prefers it hides a few."""
+    monkeypatch.setattr(protection, "MANY_CARRIED", 5 if compared else 10**9)
+    spec = SMALL.model_copy(update={"costs": Costs(rounds=0)})
+    fresh = protect(spec, small_city()).tables
+    everything = fresh["t"].filter(pl.col("value").is_null() | (pl.col("value") > 0))
+    start = {"t": everything.with_columns(status=pl.lit("suppressed"))}
+    carried = protect(spec, small_city(), start=start).tables
+    assert (hidden_rows(carried) <= protection.PILED_UP * hidden_rows(fresh)) == compared

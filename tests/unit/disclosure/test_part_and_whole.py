@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from scipy.optimize import LinearConstraint, milp
 
-from kobe_platform.disclosure import Dimension, Inclusion, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure import Costs, Dimension, Inclusion, Rule, Spec, Table, audit, protect
 from kobe_platform.disclosure import joints as engine_joints
 from kobe_platform.disclosure.auditor import joints as auditor_joints
 from kobe_platform.errors import DisclosureError
@@ -98,7 +98,7 @@ FOREIGN = [8, 4, 12, 14, 0, 5, 8, 0, 0, 3, 12, 2]
 
 def test_the_few_who_are_left_beside_the_foreigners_of_a_ward_are_found(monkeypatch):
     """Nearly all men of a ward are foreign, and few foreign men are of some age: its men of that age are few."""
-    spec = specification("other pairs", 7)
+    spec = specification("other pairs", 7).model_copy(update={"costs": Costs(rounds=0)})
     cells = counted(spec, JAPANESE, FOREIGN)
     monkeypatch.setattr(engine_joints._Population, "_finer_crosses", lambda self: [])
     missed = protect(spec, cells).tables

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from kobe_platform.disclosure import Spec, Table, audit, protect
+from kobe_platform.disclosure import Costs, Spec, Table, audit, protect
 from kobe_platform.disclosure.suppression import cell_protection
 from kobe_platform.errors import DisclosureError
 from tests.unit.disclosure.test_linked_populations import problem
@@ -65,6 +65,7 @@ NARROWED = 27
 def asked_beside(seed: int, name: str = "part_age") -> tuple[Spec, dict, dict, dict]:
     """All tables but one published, that one asked for: specification, cells, published tables, their patterns."""
     spec, cells = problem(seed)
+    spec = spec.model_copy(update={"costs": Costs(rounds=0)})  # as answers on demand are searched for
     others = tuple(table for table in spec.tables if table.name != name)
     tables = protect(spec.model_copy(update={"tables": others, "relations": ()}), cells).tables
     hidden = {one: table.filter(pl.col("status") == "suppressed").drop("value") for one, table in tables.items()}
