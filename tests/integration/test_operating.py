@@ -38,6 +38,7 @@ BLOCKING = {"statistics": ("common_margins",), "published": ("disclosure", "no_i
 def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("operating")
     shutil.copytree(Settings().statistics, root / "statistics")
+    shutil.copytree(Settings().forecast_files, root / "forecasts")
     told = {"home": root / "var", "inbox": root / "inbox", "statistics": root / "statistics", "start": MONTH}
     settings = Settings(**told)
     LocalKeyStore.create(settings.keys, log=settings.key_log)
