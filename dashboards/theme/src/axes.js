@@ -32,14 +32,20 @@ function measured(chart) {
   });
 }
 
-/** One axis for charts side by side: from the least end to the greatest, in the steps of the longest. */
+/** One axis for charts side by side: over the ends of all of them. */
 export function sharedAxis(charts) {
   const found = charts.flatMap((chart) => measured(chart).slice(0, 1)).filter(({ percent }) => !percent);
   if (found.length < 2) return undefined;
-  const longest = found.reduce((one, other) => (other.high - other.low > one.high - one.low ? other : one));
-  const [min, max] = [Math.min(...found.map(({ low }) => low)), Math.max(...found.map(({ high }) => high))];
-  const interval = longest.ticks.length > 2 ? longest.ticks[2] - longest.ticks[1] : undefined;
-  return { axis: longest.axis, range: { min: interval ? Math.floor(min / interval + 1e-9) * interval : min, max: interval ? Math.ceil(max / interval - 1e-9) * interval : max, interval } };
+  return { axis: found[0].axis, range: evenRange(Math.min(...found.map(({ low }) => low)), Math.max(...found.map(({ high }) => high))) };
+}
+
+/** Ends and step of an axis over a range: about four even steps, a tick at either end. */
+export function evenRange(low, high) {
+  const raw = (high - low || Math.abs(high) || 1) / 4;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const interval = [1, 2, 5, 10].find((factor) => factor * power >= raw - 1e-9) * power;
+  const ends = (value, way) => Number((way(value / interval) * interval).toFixed(9));
+  return { min: ends(low, (x) => Math.floor(x + 1e-9)), max: ends(high, (x) => Math.ceil(x - 1e-9)), interval };
 }
 
 /** The axis of places. */

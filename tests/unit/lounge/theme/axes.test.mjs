@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { tickText } from '../../../../dashboards/theme/src/ticks.js';
-import { levelRange } from '../../../../dashboards/theme/src/axes.js';
+import { evenRange, levelRange } from '../../../../dashboards/theme/src/axes.js';
 import { linesOf, piecesOf, placed, widthOf } from '../../../../dashboards/theme/src/wording.js';
 
 const told = (ticks, options) => ticks.map(tickText(ticks, options));
@@ -57,4 +57,15 @@ test('figures that hardly differ stand on an axis of ten even steps', () => {
   assert.deepEqual(levelRange([[2, 3]], 0).min, 0);
   assert.deepEqual(levelRange([[-3, -2]], 0), { min: -8, max: 0, interval: 2 });
   assert.deepEqual(levelRange([[1, 100]], 0), {});
+});
+
+test('one axis of several charts has few even steps and holds them all', () => {
+  assert.deepEqual(evenRange(100, 1600), { min: 0, max: 2000, interval: 500 });
+  assert.deepEqual(evenRange(-3000, 3000), { min: -4000, max: 4000, interval: 2000 });
+  assert.deepEqual(evenRange(0, 4), { min: 0, max: 4, interval: 1 });
+  assert.deepEqual(evenRange(98.5, 101.5), { min: 98, max: 102, interval: 1 });
+  for (const [low, high] of [[0, 1], [7, 7], [0, 0], [-0.2, 0.3], [19865, 20272]]) {
+    const { min, max, interval } = evenRange(low, high);
+    assert.ok(min <= low && max >= high && (max - min) / interval <= 6, JSON.stringify([low, high, min, max, interval]));
+  }
 });
