@@ -23,7 +23,11 @@ def fenced(document: str, start: str) -> str:
 @pytest.fixture
 def city(tmp_path, monkeypatch) -> Path:
     """A copy of the city's files with the documents' statistic among them."""
-    for name, source in (("statistics", Settings().statistics), ("dashboards", Settings().dashboards)):
+    for name, source in (
+        ("statistics", Settings().statistics),
+        ("dashboards", Settings().dashboards),
+        ("forecasts", Settings().forecast_files),
+    ):
         shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("node_modules", "src"))
         monkeypatch.setenv(f"KOBE_{name.upper()}", str(tmp_path / name))
     monkeypatch.setenv("KOBE_HOME", str(tmp_path / "home"))
