@@ -9,7 +9,7 @@ import { element } from './dom.js';
 import { guides, levelsOf } from './guides.js';
 import { roomy, stacked } from './stacks.js';
 import { EMPTY } from './tables.js';
-import palette from './palette.json';
+import palette from './palette.json' with { type: 'json' };
 import { category, draw, levelRange, measure, percent, sharedAxis } from './axes.js';
 import { figure, SUPPRESSED } from './formats.js';
 import { colourOf, pageLook } from './look.js';

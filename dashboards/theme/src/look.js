@@ -1,6 +1,6 @@
 // The colours of the moment, as ground.css has them: the reader's ground on the screen, white on paper and in files.
 import { element } from './dom.js';
-import palette from './palette.json';
+import palette from './palette.json' with { type: 'json' };
 
 /** Look of an element: ink, rules, ground, and the colours of so many series. */
 function lookOf(place) {
