@@ -19,11 +19,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from kobe_platform.forecasts.loading import load_published
+from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.intake.receipts import receipt
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import PROJECT
-from kobe_platform.statistics import load_statistics
 from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 from tests.soak.homes import CITY, ESTIMATES, MOVEMENTS, REGISTER, RESIDENTS, TOWNS, Place, correct
 
@@ -137,8 +138,16 @@ def daemon(tmp_path_factory) -> Iterator[Daemon]:
 def expected(register: tuple[str, ...], movements: tuple[str, ...], estimates: tuple[str, ...]) -> dict[str, set[str]]:
     """Table → periods, for months in which these sources were accepted."""
     months = {REGISTER: set(register), MOVEMENTS: set(movements), ESTIMATES: set(estimates)}
-    tables = {}
-    for name, statistic in load_statistics(PROJECT / "assets" / "statistics").items():
+    tables: dict[str, set[str]] = {}
+    files = PROJECT / "assets" / "statistics", PROJECT / "assets" / "forecasts"
+    for name, statistic in load_published(*files).items():
+        if isinstance(statistic, ForecastTable):  # the statistics come first
+            forecast = statistic.forecast
+            tables[name] = {month for month in tables[forecast.input.table] if forecast.is_origin(month)}
+            continue
+        if isinstance(statistic, Scoreboard):
+            tables[name] = set()  # so short a series has no figures to score
+            continue
         shared = set.intersection(*(months.get(source, set()) for source in statistic.sources))
         yearly = statistic.period == "year"
         tables[name] = {month[:4] for month in shared if month.endswith("-12")} if yearly else shared
