@@ -29,6 +29,7 @@ from kobe_platform.custody.durable import (
     storage_errors,
     write_private,
 )
+from kobe_platform.custody.keyring import only_rotation
 from kobe_platform.errors import CustodyError
 from kobe_platform.lounge.release import LOCK
 from kobe_platform.settings import Settings
@@ -105,22 +106,9 @@ def _fresh_folder(home: Path) -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def _no_rotation(keys: Path) -> Iterator[None]:
+def _no_rotation(keys: Path) -> contextlib.AbstractContextManager[None]:
     """Hold back a rotation: partitions wrapped by one key and a ring with the next do not belong together."""
-    with contextlib.ExitStack() as held:
-        if keys.is_dir():
-            try:
-                held.enter_context(locked(keys / ".rotation.lock", wait=False))
-            except BlockingIOError:
-                raise CustodyError(
-                    "keys are being rotated",
-                    code="custody.rotation_under_way",
-                    at={"store": keys.name},
-                    remedy="wait until `kobe keys rotate` has ended",
-                    ja="鍵の交換中です",
-                ) from None
-        yield
+    return only_rotation(keys) if keys.is_dir() else contextlib.nullcontext()
 
 
 def _capture_governance(settings: Settings, folder: Path) -> tuple[str, ...]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,6 +90,7 @@ def rotate(
 
     A rotation that was interrupted is finished first; where that was asked for, no other is begun.
     """
+    from kobe_platform.custody.keyring import only_rotation
     from kobe_platform.settings import Settings
 
     store = open_store()
@@ -107,32 +105,6 @@ def rotate(
             rewritten += _rewrapped(store, wanted, as_json)
     text = f"{rewritten} manifests rewrapped{'; an interrupted rotation was finished' if resumed else ''}"
     _say({"purposes": len(wanted), "manifests": rewritten, "resumed": bool(resumed)}, as_json, text)
-
-
-@contextmanager
-def only_rotation(keys: Path) -> Iterator[None]:
-    """Keep other rotations away; the system lets go of the lock when its process ends, however it ends.
-
-    Args:
-        keys: folder of the key store.
-
-    Raises:
-        CustodyError: another one is under way (``custody.rotation_under_way``).
-    """
-    from kobe_platform.custody.durable import locked
-
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(keys / ".rotation.lock", wait=False))
-        except BlockingIOError:
-            raise CustodyError(
-                "another rotation of keys is under way",
-                code="custody.rotation_under_way",
-                at={"folder": keys.name},
-                remedy="wait until it ends, or end its process; `kobe keys rotate` then goes on from there",
-                ja="鍵の交換がすでに実行中です",
-            ) from None
-        yield
 
 
 def _rewrapped(store: PartitionStore, purposes: list[str], quiet: bool) -> int:

@@ -132,3 +132,27 @@ class KeyRing:
 
     def _mac(self, body: dict[str, Any]) -> str:
         return hmac.new(self._secret, json.dumps(body, sort_keys=True).encode(), hashlib.sha256).hexdigest()
+
+
+@contextmanager
+def only_rotation(keys: Path) -> Iterator[None]:
+    """Keep rotations away; the system lets go of the lock when its process ends, however it ends.
+
+    Args:
+        keys: folder of the key store.
+
+    Raises:
+        CustodyError: a rotation, or a backup, is under way (``custody.rotation_under_way``).
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(keys / ".rotation.lock", wait=False))
+        except BlockingIOError:
+            raise CustodyError(
+                "a rotation of keys, or a backup, is under way",
+                code="custody.rotation_under_way",
+                at={"folder": keys.name},
+                remedy="wait until it ends, or end its process; an ended rotation goes on with `kobe keys rotate`",
+                ja="鍵の交換かバックアップがすでに実行中です",
+            ) from None
+        yield

@@ -204,7 +204,7 @@ def test_a_damaged_purpose_hinders_the_rotation_of_no_other(store):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from kobe_platform.custody.commands import only_rotation
+from kobe_platform.custody.keyring import only_rotation
 with only_rotation(Path(sys.argv[1])):
     print("holding", flush=True)
     time.sleep(60)
