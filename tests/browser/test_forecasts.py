@@ -27,6 +27,14 @@ def test_a_forecast_is_dashed_in_its_band_and_the_ends_stand_in_the_table(visit)
     assert {"下限（80%区間）", "上限（80%区間）"} <= set(heads)
 
 
+def test_a_chart_drawn_for_a_wide_page_does_not_widen_a_narrow_one_before_it_is_drawn_anew(visit):
+    visit.page.add_init_script("window.ResizeObserver = class { observe() {} unobserve() {} disconnect() {} }")
+    chart(visit)
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    assert int(visit.page.locator(".lounge-canvas svg").first.get_attribute("width")) > 390, "still the wide chart"
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 @pytest.mark.parametrize("page", ["school_entry", "future_population", "moves_ahead", "forecast_scores"])
 def test_pages_of_forecasts_fit_a_phone(visit, page):
     tab = visit.open(f"{page}.html")
