@@ -170,13 +170,11 @@ def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> P
     begin = model.mask(part.start, "the starting pattern")
     proven = _proven(part, model)
 
-    def searched(start: np.ndarray) -> Suppressor:
+    def search_from(start: np.ndarray) -> Suppressor:
         preferred = begin | released.unshown
-        found = Suppressor(model, primary, ratchet, preferred, immovable, progress, begin=start, proven=proven)
-        found.run()
-        return found
+        return Suppressor(model, primary, ratchet, preferred, immovable, progress, begin=start, proven=proven)
 
-    search = _fewest(searched, begin)
+    search = _fewest(search_from, begin)
     pattern = search.pattern
     if part.spec.attack.member:
         part_members(search)
@@ -186,20 +184,25 @@ def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> P
     return PartResult(tables, reports, search.solver.programs)
 
 
-def _fewest(searched: Callable[[np.ndarray], Suppressor], begin: np.ndarray) -> Suppressor:
-    """The search that begins with last month's pattern; where that has piled up, the one that only prefers it.
+def _fewest(search_from: Callable[[np.ndarray], Suppressor], begin: np.ndarray) -> Suppressor:
+    """The search that begins with last month's pattern; where that has piled up, one that only prefers it.
 
     What is hidden stays longer than it must, so each month adds to the pattern (decision 0008). Where the pattern is
-    large, the other search says by how much.
+    large, the other search's first pattern says by how much; only one of the two is finished.
     """
-    carried = searched(begin)
-    if carried.carried < MANY_CARRIED:
-        return carried
-    try:
-        other = searched(np.zeros_like(begin))
-    except DisclosureError:
-        return carried
-    return other if len(carried.complementary) > PILED_UP * len(other.complementary) else carried
+    carried = search_from(begin)
+    carried.first_pattern()
+    if carried.carried >= MANY_CARRIED:
+        try:
+            other = search_from(np.zeros_like(begin))
+            other.first_pattern()
+            if len(carried.complementary) > PILED_UP * len(other.complementary):
+                other.finish()
+                return other
+        except DisclosureError:
+            pass
+    carried.finish()
+    return carried
 
 
 def _proven(part: IndependentPart, model: Model) -> np.ndarray:

@@ -11,11 +11,13 @@ import numpy as np
 
 from kobe_platform.disclosure.suppression.cell_protection import CellProtector
 from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR, WIDE
-from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, balanced, block_of, whole
+from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, Extremes, balanced, block_of, whole
 
 
 class Outsiders(CellProtector):
     """A pattern's narrow cells, judged for both outsiders and opened for the one who needs it."""
+
+    _kept: list[Extremes] = []
 
     @property
     def filled(self) -> np.ndarray:
@@ -29,12 +31,12 @@ class Outsiders(CellProtector):
         So it must be for both. The one knows a residual that cannot rise to be k or more, and one that cannot reach k
         to be nobody. To the other it may be anything that the figures leave, and that is no less than its width.
         """
-        free = self.free | self.idle
-        if self.certify(target, self.near.around(target, NEAR, free, free), idle=True):
-            return True
         if self._tells_nothing_small(target, self.reach):
             return True
-        return (self.filled[target] or self._tells_nothing_small(target, self.slackness)) and self._wide(target)
+        if (self.filled[target] or self._tells_nothing_small(target, self.slackness)) and self._wide(target):
+            return True
+        free = self.free | self.idle
+        return self.certify(target, self.near.around(target, NEAR, free, free), idle=True)
 
     def widen(self, target: int) -> None:
         """Hide what a residual needs to have its width for the outsider who does not know how it was filled up.
@@ -62,16 +64,23 @@ class Outsiders(CellProtector):
     def _tells_nothing_small(self, target: int, falls: np.ndarray) -> bool:
         """Whether no value of 1 … k−1 is left for a cell where every unknown falls by as much at most."""
         model = self.model
+        if not self.idle[target] and model.value[target] < model.k[target]:
+            return False
         free = self.free | self.idle
         scope = self.near.around(target, ALL, free, free)
-        block = block_of(self.near.by_column, scope)
-        at = int(np.searchsorted(scope, target))
-        moves = self._farthest(block, at, falls, 1.0 if self.idle[target] else -1.0, lowest=-np.inf)
-        if moves is None:
-            return False
+        at, extremes = int(np.searchsorted(scope, target)), self._extremes_of(scope, falls)
         if self.idle[target]:
-            return bool(moves[at] < 1 - INTEGRALITY)
-        return bool(model.value[target] + moves[at] > model.k[target] - 1 + INTEGRALITY)
+            return extremes.stays(at, 1 - INTEGRALITY)
+        return extremes.stays(at, float(model.k[target] - 1 - model.value[target]) + INTEGRALITY)
+
+    def _extremes_of(self, scope: np.ndarray, falls: np.ndarray) -> Extremes:
+        """The programs over a scope, those of the last question where it was the same."""
+        for kept in self._kept:
+            if np.array_equal(kept.block.variables, scope) and np.array_equal(kept.falls, falls[scope]):
+                return kept
+        made = Extremes(block_of(self.near.by_column, scope), falls[scope])
+        self._kept = [made, *self._kept[:1]]
+        return made
 
     def _wide(self, target: int) -> bool:
         """Whether whole tables leave a cell its width for who does not know how residuals are filled up."""

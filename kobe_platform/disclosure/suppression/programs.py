@@ -258,6 +258,42 @@ class Solver:
         return _optimum(highs)
 
 
+class Extremes:
+    """How far single variables of one block can move, one after another: each program begins where the last one ended.
+
+    Args:
+        block: the equations; falls: how far each column can fall at most.
+    """
+
+    def __init__(self, block: Block, falls: np.ndarray) -> None:
+        self.block, self.falls = block, falls
+        size = len(falls)
+        self._least, self._most = np.zeros(size), np.zeros(size)
+        self._highs = _quiet_highs()
+        self._highs.passModel(
+            size, block.height, len(block.rows), 1, 1, 0.0, np.zeros(size), -falls.astype(float),
+            np.full(size, INFINITE), np.zeros(block.height), np.zeros(block.height), block.starts, block.rows,
+            block.values, np.zeros(size, dtype=np.int32),
+        )  # fmt: skip
+
+    def stays(self, at: int, limit: float) -> bool:
+        """Whether the column at a place never rises to a limit > 0, or never falls to one < 0 (not solved: False)."""
+        if self._least[at] <= limit < 0 or 0 < limit <= self._most[at]:
+            return False
+        highs = self._highs
+        highs.changeColBounds(at, -float(self.falls[at]), max(limit, 0.0) + 1)
+        highs.changeColCost(at, -np.sign(limit))
+        highs.run()
+        moves = _optimum(highs)
+        highs.changeColBounds(at, -float(self.falls[at]), INFINITE)
+        highs.changeColCost(at, 0.0)
+        if moves is None:
+            return False
+        np.minimum(self._least, moves, out=self._least)
+        np.maximum(self._most, moves, out=self._most)
+        return bool(moves[at] < limit if limit > 0 else moves[at] > limit)
+
+
 def whole(moves: np.ndarray) -> np.ndarray | None:
     """The moves as integers, or None where one of them is not whole."""
     rounded = np.rint(moves)

@@ -23,7 +23,9 @@ Progress = Callable[[str, int, int], None]
 BULK_AFTER = 100
 """Cells opened one by one before many are tried at once again."""
 MANY_JOINT = 500
-MOST_TIDIED, FEW_LACKING = 1_000, 6
+MOST_TIDIED, FEW_LACKING, MANY_LACKING = 1_000, 6, 50
+"""Targets that may lose their proof when a cell is shown again, in :meth:`Suppressor.tidy` and in a round of
+:meth:`Suppressor.improve`; to prove more of them anew costs more than a cell is worth."""
 ROUNDS_A_CELL, MOST_SHOWN = 3, 4
 """Rounds of :meth:`Suppressor.improve` for each complementary cell at most; cells shown beside it in each."""
 MOST_COLUMNS, TIMES_COLUMNS = 400_000, 10
@@ -76,11 +78,22 @@ class Suppressor(Outsiders):
         Raises:
             DisclosureError: a cell cannot be opened (coordinates: table and codes).
         """
+        self.first_pattern()
+        return self.finish()
+
+    @property
+    def targets(self) -> np.ndarray:
+        """What must be open: primary cells, and residuals of 1 … k−1."""
         model = self.model
-        risky = (model.value > 0) & (model.value < model.k)
-        targets = self.pattern.primary | (model.residual & risky)
-        self.protect(targets, "primary")
-        self.improve(targets & (self.pattern.proofs.spread >= model.width))
+        return self.pattern.primary | (model.residual & (model.value > 0) & (model.value < model.k))
+
+    def first_pattern(self) -> None:
+        """Hide until every target is open: most of what the whole search will hide."""
+        self.protect(self.targets, "primary")
+
+    def finish(self) -> Pattern:
+        """Hide less where that can be had, then make sure of every other hidden cell and residual."""
+        self.improve(self.targets & (self.pattern.proofs.spread >= self.model.width))
         if self.secondaries:
             self.settle()
         return self.pattern
@@ -133,10 +146,15 @@ class Suppressor(Outsiders):
         near = np.union1d(drawn.permutation(near)[:MOST_SHOWN], [cell])
         pattern.hidden[near] = False
         proofs.withdraw(np.unique(np.concatenate([proofs.moving(other) for other in near.tolist()])))
+        lacking = targets & (proofs.spread < self.model.width)
+        if np.count_nonzero(lacking) > MANY_LACKING:
+            pattern.hidden[:] = hidden
+            proofs.restore(state)
+            return
         self.cost = cost * np.exp(drawn.normal(0, UNEVEN, self.model.size))
         self.cost[cell] *= DEARER
         try:
-            self._open_each(targets & (proofs.spread < self.model.width), "primary")
+            self._open_each(lacking, "primary")
             opened = True
         except DisclosureError:
             opened = False
