@@ -17,7 +17,7 @@ from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, Ex
 class Outsiders(CellProtector):
     """A pattern's narrow cells, judged for both outsiders and opened for the one who needs it."""
 
-    _kept: list[Extremes] = []
+    _kept: tuple[Extremes, ...] = ()
 
     @property
     def filled(self) -> np.ndarray:
@@ -79,7 +79,7 @@ class Outsiders(CellProtector):
             if np.array_equal(kept.block.variables, scope) and np.array_equal(kept.falls, falls[scope]):
                 return kept
         made = Extremes(block_of(self.near.by_column, scope), falls[scope])
-        self._kept = [made, *self._kept[:1]]
+        self._kept = (made, *self._kept[:1])
         return made
 
     def _wide(self, target: int) -> bool:

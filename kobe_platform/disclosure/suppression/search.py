@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 BULK_AFTER = 100
 """Cells opened one by one before many are tried at once again."""
 MANY_JOINT = 500
-MOST_TIDIED, FEW_LACKING, MANY_LACKING = 1_000, 6, 50
+MOST_TIDIED, FEW_LACKING, MANY_LACKING = 1_000, 6, 100
 """Targets that may lose their proof when a cell is shown again, in :meth:`Suppressor.tidy` and in a round of
 :meth:`Suppressor.improve`; to prove more of them anew costs more than a cell is worth."""
 ROUNDS_A_CELL, MOST_SHOWN = 3, 4

@@ -93,6 +93,13 @@ def test_a_small_table_is_searched_again_without_being_asked_and_a_large_one_is_
     assert large.tables["t"].equals(once.tables["t"]) and large.report.programs == once.report.programs
 
 
+def test_a_round_that_would_take_the_proof_from_many_is_left_out(monkeypatch):
+    once = protect(SMALL.model_copy(update={"costs": Costs(rounds=0)}), small_city())
+    monkeypatch.setattr(search, "MANY_LACKING", 0)
+    rounds = protect(SMALL, small_city())
+    assert rounds.tables["t"].equals(once.tables["t"])
+
+
 @pytest.mark.parametrize("compared", [True, False])
 def test_a_pattern_that_has_piled_up_is_not_carried_on(compared, monkeypatch):
     """Begun with everything hidden, a search shows little again; the one that only prefers it hides a few."""

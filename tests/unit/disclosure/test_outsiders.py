@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import polars as pl
+import pytest
+from scipy import sparse
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table
 from kobe_platform.disclosure.model import build_model
+from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, Extremes, Solver, block_of
 from kobe_platform.disclosure.suppression.search import Suppressor
 
 SPEC = Spec(
@@ -54,3 +59,30 @@ def test_a_residual_of_one_to_nine_counts_as_filled_by_nobody():
     )
     nothing = np.zeros(model.size, dtype=bool)
     assert not Suppressor(model, nothing, nothing, nothing, nothing).filled[model.value == 9].any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_programs_that_begin_where_the_last_one_ended_answer_as_ones_from_scratch(seed):
+    """Whether each cell of random hidden tables stays below or above a limit, asked one after another in any order."""
+    drawn = np.random.default_rng(seed)
+    table = pl.DataFrame(list(itertools.product("abcdef", "ghij", "mf")), schema=["area", "age", "sex"], orient="row")
+    table = table.with_columns(persons=drawn.integers(1, 40, table.height))
+    spec = Spec(
+        rule=Rule(minimum_frequency=10),
+        dimensions={name: Dimension(total="T") for name in ("area", "age", "sex")},
+        tables=(Table(name="t", dimensions=["area", "age", "sex"]),),
+    )
+    model = build_model(spec, {"t": table})
+    hidden = np.flatnonzero(drawn.random(model.size) < 0.6)
+    block, falls = block_of(sparse.csc_array(model.equations), hidden), model.value[hidden]
+    kept, asked = Extremes(block, falls), 0
+    for at in drawn.permutation(np.tile(np.arange(len(hidden)), 2)).tolist():
+        limit = float(drawn.integers(1, 12)) * drawn.choice([-1, 1]) + INTEGRALITY
+        reward = np.zeros(len(hidden))
+        reward[at] = np.sign(limit)
+        upper = np.full(len(hidden), INFINITE)
+        upper[at] = abs(limit) + 1
+        farthest = Solver().extreme(block, -falls.astype(float), upper, reward)[at]
+        assert kept.stays(at, limit) == (farthest < limit if limit > 0 else farthest > limit)
+        asked += abs(farthest) < abs(limit)
+    assert 0 < asked < 2 * len(hidden), "both answers were given"
