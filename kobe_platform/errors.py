@@ -69,7 +69,13 @@ class DeliveryRejected(PlatformError):
 
 
 class DeliveryHeld(PlatformError):
-    """A delivery is plausible but out of the ordinary: an operator decides."""
+    """A delivery is plausible but out of the ordinary: an operator decides.
+
+    Attributes:
+        report: counts by ward and by rule that the decision is made by, for the receipt.
+    """
+
+    report: Mapping[str, object] = {}
 
 
 class QuestionError(PlatformError):

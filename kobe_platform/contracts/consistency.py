@@ -77,6 +77,8 @@ def _of_the_head(contract: Contract) -> Iterator[Fault]:
             yield f"columns.{found[1].id}.rule", "a contract has at most one column with this rule"
     if set(contract.key) & {column.id for column in contract.having(rules.History)}:
         yield "key", "the history column is no part of it: of several versions the latest is taken"
+    if "difference" in contract.kinds and not ("snapshot" in contract.kinds and contract.key):
+        yield "kinds", "a difference changes the records of a snapshot, told apart by `key`: both are needed"
     for month in contract.thresholds.row_change_by_month:
         if not re.fullmatch(r"0[1-9]|1[0-2]", month):
             yield "thresholds.row_change_by_month", "its keys are calendar months, 01 to 12"

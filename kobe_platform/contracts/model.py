@@ -130,12 +130,15 @@ class Thresholds(_Strict):
         set_aside: share of the delivery's rows that are set aside, above which it is rejected.
         exchanged: share of rows whose values are distributed otherwise than the month before, from which on two columns
             are compared with each other (1: never).
+        reconciliation: share of the records in which a full extract may differ from what the differences before it
+            give, above which it is held.
     """
 
     row_change: float = Field(default=0.005, ge=0)
     row_change_by_month: dict[str, float] = {"03": 0.015, "04": 0.015}
     set_aside: float = Field(default=0.01, ge=0, le=1)
     exchanged: float = Field(default=0.2, gt=0, le=1)
+    reconciliation: float = Field(default=0.001, ge=0, le=1)
 
 
 class Sum(_Strict):

@@ -14,9 +14,13 @@ from kobe_platform.contracts import Contract
 from kobe_platform.errors import PlatformError
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.maintenance import is_destroyed
+from kobe_platform.reception.accounting import LAID
 from kobe_platform.statistics import Statistic
 from kobe_platform.vocabulary.clock import JAPAN
-from kobe_platform.vocabulary.months import first_day, shifted
+from kobe_platform.vocabulary.months import first_day, month_after, shifted
+
+AS_BASE = timedelta(days=100)
+"""How long raw rows that a difference gave wait for the next difference."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,16 @@ def _over(store: PartitionStore, stage: str, kept: Mapping[str, int | None], now
 
 
 def _used(store: PartitionStore, raw: Partition, wait: timedelta, now: datetime) -> bool:
-    """Whether nothing needs a raw partition any more: its month was admitted, or never will be."""
+    """Whether nothing needs a raw partition any more: its month was admitted, or never will be.
+
+    Rows that a difference gave are what the next one is laid over: they wait for it, though not for ever.
+    """
     held = store.current(PartitionId("lake", raw.id.source, raw.id.month))
     since = held if held is not None and held.created_at >= raw.created_at else raw
+    if LAID in raw.facts:
+        after = store.current(PartitionId("lake", raw.id.source, month_after(raw.id.month)))
+        wait = wait if after is not None else max(wait, AS_BASE)
+        since = after if after is not None and after.created_at > since.created_at else since
     return _moment(since) + wait <= now
 
 

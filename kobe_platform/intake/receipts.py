@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from kobe_platform.custody.durable import locked, private_folder, storage_errors, write_private
-from kobe_platform.errors import PlatformError
+from kobe_platform.errors import DeliveryHeld, PlatformError
 from kobe_platform.intake.deliveries import ON_DISK, Delivery, names_in
 from kobe_platform.vocabulary import months
 
@@ -66,8 +66,19 @@ def accepted_receipts(folder: Path) -> list[dict]:
     return sorted(records, key=lambda record: record["at"])
 
 
-def write_receipt(home: Path, delivery: Delivery, status: Status, result: Mapping[str, object] | PlatformError) -> Path:
+def write_receipt(
+    home: Path,
+    delivery: Delivery,
+    status: Status,
+    result: Mapping[str, object] | PlatformError,
+    *,
+    made_from: str = "",
+) -> Path:
     """Records what became of a delivery: ``result`` is its facts (counts) or the error that refused or held it.
+
+    Args:
+        made_from: digest of what it was judged with, where that may change while the delivery stays the same: a
+            difference that was refused over one base may fit another.
 
     The file is ``<first 12 of content hash>.<status>.json``, replaced whole and forced onto the disk; a former receipt
     of the same content with another status stays.
@@ -90,6 +101,10 @@ def write_receipt(home: Path, delivery: Delivery, status: Status, result: Mappin
     record["error" if isinstance(result, PlatformError) else "facts"] = (
         result.as_record() if isinstance(result, PlatformError) else dict(result)
     )
+    if isinstance(result, DeliveryHeld) and result.report:
+        record["report"] = dict(result.report)
+    if made_from and delivery.kind == "difference":
+        record["made_from"] = made_from
     if isinstance(result, PlatformError) and result.code in ON_DISK:
         record["found"] = _found(delivery)
     return _write(home, delivery, status, record)

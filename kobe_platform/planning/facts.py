@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Literal
 
 from kobe_platform.contracts import Contract
@@ -28,6 +29,8 @@ class DeliveryFact:
         turned: ``rejected``, or ``held`` where no operator has approved it yet.
         receipted: whether its acceptance has a receipt.
         cause: of a rejected or held one, from its receipt.
+        kind: as its manifest says.
+        judged_with: of a difference that was turned away, digest of what it was judged with (the base, too).
     """
 
     source: str
@@ -36,6 +39,8 @@ class DeliveryFact:
     turned: Literal["", "rejected", "held"] = ""
     receipted: bool = False
     cause: Cause | None = None
+    kind: str = ""
+    judged_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,3 +137,8 @@ class Facts:
     scope: Scope = Scope()
     engine: str = ""
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+    @cached_property
+    def by_place(self) -> Mapping[tuple[str, str], DeliveryFact]:
+        """Deliveries by source and month."""
+        return {(delivery.source, delivery.month): delivery for delivery in self.deliveries}

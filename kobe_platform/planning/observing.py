@@ -113,7 +113,7 @@ class Observer:
     def _fact(self, delivery: Delivery) -> DeliveryFact:
         home, stem = self.settings.root, delivery.content_hash[:12]
         named = _receipts(receipts(home, delivery))
-        fact = DeliveryFact(delivery.source, delivery.month, delivery.content_hash)
+        fact = DeliveryFact(delivery.source, delivery.month, delivery.content_hash, kind=delivery.kind)
         fact = replace(fact, receipted=bool(named.get(f"{stem}.accepted.json")))
         for turned in ("rejected", "held"):
             name = f"{stem}.{turned}.json"
@@ -123,7 +123,8 @@ class Observer:
             if changed_since(delivery, receipt):
                 continue
             if not (turned == "held" and is_approved(home, delivery)):
-                return replace(fact, turned=turned, cause=_cause(receipt.get("error", {})))
+                cause, judged = _cause(receipt.get("error", {})), str(receipt.get("made_from", ""))
+                return replace(fact, turned=turned, cause=cause, judged_with=judged)
         return fact
 
     def _release(self, heads: Heads, facts: Facts) -> ReleaseFact:

@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 _BY_RULE = ("set_aside", "warned", "filtered", "normalised")
+LAID, RECONCILED = "laid", "reconciled"
+"""Facts of a raw partition: how a difference was laid over its base; what came of reconciling a full extract."""
+_PASSED_ON = (LAID, RECONCILED)
+"""Facts of the first step that the later ones tell, too."""
 
 
 def balance(facts: Mapping) -> int:
@@ -23,6 +27,7 @@ def combined(earlier: Mapping, later: Mapping) -> dict[str, object]:
     """
     both: dict[str, object] = {"rows": earlier["rows"], "kept": later["kept"]}
     both["superseded"] = int(earlier.get("superseded", 0)) + int(later.get("superseded", 0))
+    both |= {name: earlier[name] for name in _PASSED_ON if name in earlier}
     for name in _BY_RULE:
         both[name] = dict(sorted((Counter(earlier.get(name, {})) + Counter(later.get(name, {}))).items()))
     return both

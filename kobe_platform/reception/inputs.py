@@ -9,6 +9,7 @@ from kobe_platform.code_version import engine_version
 from kobe_platform.contracts import Contract
 from kobe_platform.lake.partitions import CONTRACT, ENGINE, PartitionId
 from kobe_platform.lake.shelf import Held, Shelf, latest_month
+from kobe_platform.vocabulary.months import month_before
 
 ABSENT = "absent"
 _ROOMS = ("abstraction", "contracts", "intake", "reception", "vocabulary")
@@ -21,9 +22,19 @@ def target(contract: Contract, month: str) -> PartitionId:
     return PartitionId(TARGETS[contract.use], contract.name, month)
 
 
-def taking_inputs(contract: Contract, content_hash: str) -> dict[str, str]:
-    """Inputs of what is taken from a delivery: its content and the contract."""
-    return {"delivery": content_hash, CONTRACT: contract_digest(contract), ENGINE: engine_version(*_ROOMS)}
+def taking_inputs(contract: Contract, content_hash: str, base: str = "") -> dict[str, str]:
+    """Inputs of what is taken from a delivery: its content, the contract and, of a difference, the content of its base.
+
+    Args:
+        base: :attr:`~kobe_platform.lake.Partition.content` of the raw rows that a difference is laid over.
+    """
+    inputs = {"delivery": content_hash, CONTRACT: contract_digest(contract), ENGINE: engine_version(*_ROOMS)}
+    return {**inputs, "base": base} if base else inputs
+
+
+def base_of(contract: Contract, month: str) -> PartitionId:
+    """The raw rows that a difference of a month is laid over: those of the month before, never of an earlier one."""
+    return PartitionId("raw", contract.name, month_before(month))
 
 
 def abstraction_inputs(shelf: Shelf, contract: Contract, month: str) -> dict[str, str]:

@@ -18,14 +18,23 @@ from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import KeyService
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
 from kobe_platform.intake.deliveries import Delivery
-from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts import Taken, take_in
 from kobe_platform.intake.extracts.exchanged import SAMPLE, exchanged, named
 from kobe_platform.intake.receipts import is_approved, previous_sequence, write_receipt
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.lake.partitions import made_from
 from kobe_platform.lake.shelf import latest_month
-from kobe_platform.reception.accounting import combined
-from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
-from kobe_platform.reception.vintages import difference
+from kobe_platform.reception.accounting import LAID, RECONCILED, combined
+from kobe_platform.reception.differences import overlay, reconcile
+from kobe_platform.reception.inputs import (
+    abstraction_inputs,
+    admission_inputs,
+    base_of,
+    companion_ready,
+    taking_inputs,
+    target,
+)
+from kobe_platform.reception.vintages import as_names, difference, told_by_ward
 from kobe_platform.vocabulary.months import month_before
 from kobe_platform.vocabulary.rules import hold, rejection, worded_for
 
@@ -37,25 +46,106 @@ def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionSto
         DeliveryRejected, DeliveryHeld: after the receipt is written; the raw partition in force stays.
     """
     identity = PartitionId("raw", contract.name, delivery.month)
-    inputs = taking_inputs(contract, delivery.content_hash)
+    base = store.current(base_of(contract, delivery.month)) if delivery.kind == "difference" else None
+    inputs = taking_inputs(contract, delivery.content_hash, base.content if base else "")
     partition = in_place(store, identity, inputs)
     if partition is None:
         try:
             taken = take_in(delivery, contract, previous_sequence=previous_sequence(home, delivery))
             with worded_for(contract.sensitivity):
-                refuse_exchanged(delivery, contract, store, taken.frame, stage="raw")
-                hold_revision(delivery, contract, store, home, taken.frame)
+                taken = _as_full(taken, delivery, contract, store, home)
         except DeliveryRejected as error:
-            write_receipt(home, delivery, "rejected", error)
+            write_receipt(home, delivery, "rejected", error, made_from=made_from(inputs))
             raise
         except DeliveryHeld as error:
-            write_receipt(home, delivery, "held", error)
+            write_receipt(home, delivery, "held", error, made_from=made_from(inputs))
             raise
         facts = {**taken.facts, "content_hash": delivery.content_hash}
         partition = store.write(identity, taken.frame, facts=facts, inputs=inputs)
     if contract.use == "reference":
         write_receipt(home, delivery, "accepted", receipt_facts(partition))
     return partition
+
+
+def _as_full(taken: Taken, delivery: Delivery, contract: Contract, store: PartitionStore, home: Path) -> Taken:
+    """The month's raw rows: a difference laid over its base, a full extract compared with what is in force.
+
+    Raises:
+        DeliveryRejected, DeliveryHeld: as :func:`refuse_exchanged`, :func:`hold_revision`, :func:`_reconciled`.
+        LakeError: ``reception.base``: a difference's base is not there, or is not the one that was accepted.
+    """
+    if delivery.kind == "difference":
+        taken = laid_over_base(taken, delivery, contract, store)
+        hold_revision(delivery, contract, store, home, taken.frame)
+        return taken
+    refuse_exchanged(delivery, contract, store, taken.frame, stage="raw")
+    reconciled = _reconciled(taken, delivery, contract, store, home)
+    if reconciled is not None:
+        return reconciled
+    hold_revision(delivery, contract, store, home, taken.frame)
+    return taken
+
+
+def laid_over_base(taken: Taken, delivery: Delivery, contract: Contract, store: PartitionStore) -> Taken:
+    """A difference laid over the accepted raw rows of the month before; rows of both are accounted for.
+
+    Raises:
+        LakeError: ``reception.base``.
+    """
+    identity = base_of(contract, delivery.month)
+    if not companion_ready(store, contract.name, identity.month):
+        raise LakeError(
+            "the month that a difference follows was not accepted, or its raw rows are no longer there",
+            code="reception.base",
+            at={"source": contract.name, "month": delivery.month, "base": identity.month},
+            remedy="deliver or take in the month before, or a full extract of this month",
+            ja="差分を重ねる前月の行がありません。前月を取り込むか、この月の全件を提供してください",
+        )
+    base = store.read(identity)
+    laid = overlay(base, taken.frame, contract, delivery.month)
+    facts = {
+        **taken.facts,
+        "rows": base.height + int(str(taken.facts["rows"])),
+        "kept": laid.frame.height,
+        "superseded": laid.superseded,
+        "filtered": laid.ended,
+        LAID: laid.counts,
+    }
+    return Taken(laid.frame, facts)
+
+
+def _reconciled(
+    taken: Taken, delivery: Delivery, contract: Contract, store: PartitionStore, home: Path
+) -> Taken | None:
+    """A full extract after differences, compared with what they give; None where it follows none.
+
+    Raises:
+        DeliveryHeld: ``difference.reconciliation`` with counts by ward, unless an operator approved it.
+    """
+    if "difference" not in contract.kinds:
+        return None
+    same = PartitionId("raw", contract.name, delivery.month)
+    for identity in (same, base_of(contract, delivery.month)):
+        held = store.current(identity)
+        other = held is not None and held.facts.get("content_hash") != delivery.content_hash
+        if held is None or LAID not in held.facts or held.destroyed_at or not other:
+            continue
+        if not companion_ready(store, contract.name, identity.month):
+            continue
+        same_month = identity == same
+        found = reconcile(store.read(identity), taken.frame, contract, delivery.month, same_month=same_month)
+        if not found.within(contract.thresholds.reconciliation) and not is_approved(home, delivery):
+            error = hold(
+                "difference.reconciliation",
+                **delivery.at, compared=identity.month, records=found.compared, **found.by_kind,
+                wards=told_by_ward(found.by_ward),
+            )  # fmt: skip
+            error.report = found.facts
+            raise error
+        if not same_month:
+            hold_revision(delivery, contract, store, home, taken.frame)
+        return Taken(taken.frame, {**taken.facts, RECONCILED: found.facts})
+    return None
 
 
 def refuse_exchanged(
@@ -194,7 +284,11 @@ def hold_revision(
     identity = PartitionId("raw", contract.name, delivery.month)
     held = store.current(identity)
     if frame is not None and held is not None and not held.destroyed_at:
-        error.at.update(difference(store.read(identity), frame, contract.key))
+        found = difference(store.read(identity), frame, contract, delivery.month)
+        error.at.update(found.counts)
+        if found.by_ward:
+            error.at["wards"] = told_by_ward(found.by_ward)
+        error.report = {**found.counts, "by_ward": as_names(found.by_ward)}
     raise error
 
 

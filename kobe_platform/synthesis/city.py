@@ -129,6 +129,11 @@ class City:
         """Indices of the residents, ascending."""
         return np.flatnonzero(self.residents.state == RESIDENT).astype(np.int32)
 
+    @property
+    def departed(self) -> np.ndarray:
+        """Indices of those who once lived here and do no longer, ascending."""
+        return np.flatnonzero(self.residents.state != RESIDENT).astype(np.int32)
+
     def ward_of(self, households: np.ndarray) -> np.ndarray:
         """Ward index of each household."""
         return self.geography.plot_ward[self.households.plot[households]]

@@ -21,6 +21,9 @@ def synthesize(
     quirk: Annotated[list[str] | None, typer.Option(help="NAME or NAME@YYYY-MM:source; default: last month.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Folder outside the inbox for independent counts.")] = None,
     list_quirks: Annotated[bool, typer.Option("--list-quirks", help="List the quirks and stop.")] = False,
+    full_every: Annotated[
+        int, typer.Option(help="Months from one full register to the next; between them it comes as differences.")
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
     """Make a synthetic city and deliver its extracts, month by month."""
@@ -38,7 +41,8 @@ def synthesize(
 
     console = Console(stderr=True)
     try:
-        plan = CityPlan(out, residents, first, last, seed, Form(encoding, layout), dirt, tuple(quirk or ()), truth)
+        form, quirks = Form(encoding, layout), tuple(quirk or ())
+        plan = CityPlan(out, residents, first, last, seed, form, dirt, quirks, truth, full_every)
         with console.status("…") as status:
             written = run(plan, lambda step: _progress(console, status, step))
     except ConfigurationError as error:
@@ -63,11 +67,16 @@ def _show(written: list) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("month", "source", "rows", "MB", "planted", title="Deliveries")
+    table = Table("month", "source", "kind", "rows", "MB", "planted", title="Deliveries")
     for delivery in written:
         planted = ", ".join(f"{name} {count}" for name, count in sorted(delivery.planted.items()))
         table.add_row(
-            delivery.month, delivery.source, f"{delivery.rows:,}", f"{delivery.bytes / 1e6:.1f}", planted or "–"
+            delivery.month,
+            delivery.source,
+            delivery.kind,
+            f"{delivery.rows:,}",
+            f"{delivery.bytes / 1e6:.1f}",
+            planted or "–",
         )
     Console().print(table)
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.synthesis import layout, public, quirks
+from kobe_platform.synthesis.changes import changed_rows
 from kobe_platform.synthesis.city import City
 from kobe_platform.synthesis.events import Events
 from kobe_platform.synthesis.flows import next_month
@@ -39,6 +40,7 @@ class CityPlan:
         dirt: 0 (clean) … 1: how many of the everyday quirks are mixed in; none of them rejects a delivery.
         quirks: requests (``NAME`` or ``NAME@YYYY-MM:source``), see :func:`kobe_platform.synthesis.quirks.requested`.
         truth: folder for ``YYYY-MM.json`` with independent counts, outside the inbox; None writes none.
+        full_every: months from one full extract of the register to the next; those between come as differences.
     """
 
     out: Path
@@ -50,6 +52,7 @@ class CityPlan:
     dirt: float = 0.2
     quirks: tuple[str, ...] = ()
     truth: Path | None = None
+    full_every: int = 1
 
     def __post_init__(self) -> None:
         problems = {
@@ -57,6 +60,7 @@ class CityPlan:
             "from, to": not self.months,
             "seed": self.seed < 0,
             "dirt": not 0 <= self.dirt <= 1,
+            "full-every": self.full_every < 1,
             "truth": self.truth is not None
             and self.out.resolve() in (self.truth.resolve(), *self.truth.resolve().parents),
         }
@@ -67,7 +71,7 @@ class CityPlan:
                     code="synthesis.plan",
                     at={"option": name},
                     remedy=f"{SMALLEST_CITY} residents or more, months of 2013 to 2070 in order, dirt 0 to 1, "
-                    "a seed from 0 on, truth outside the inbox",
+                    "a seed from 0 on, a full extract each month or more seldom, truth outside the inbox",
                 )
 
     @property
@@ -83,7 +87,7 @@ class CityPlan:
 
 @dataclass(frozen=True)
 class WrittenDelivery:
-    """One delivery as it was written: where, how many rows, and how many of each planted quirk."""
+    """One delivery as it was written: where, of which kind, how many rows, and how many of each planted quirk."""
 
     source: str
     month: str
@@ -91,6 +95,7 @@ class WrittenDelivery:
     rows: int
     bytes: int
     planted: dict[str, int]
+    kind: str = ""
 
 
 def live(residents: int, first: str, last: str, seed: int = 0) -> Iterator[tuple[City, Events]]:
@@ -116,7 +121,8 @@ def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None
     stock = public.ward_stock(city)
     base = public.estimate_base(city, stock)
     written: list[WrittenDelivery] = []
-    for month in plan.months:
+    register: pl.DataFrame | None = None
+    for number, month in enumerate(plan.months):
         report(f"{month} estimates")
         if month == plan.months[0]:
             written.append(_deliver_public(plan, layout.TOWNS, str(month), city.geography.reference))
@@ -128,7 +134,11 @@ def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None
         for source in (layout.REGISTER, layout.MOVEMENTS):
             report(f"{month} {source}")
             asked = [r.quirk for r in requests if r.month == str(month) and r.source == source]
-            delivery, planted[source] = _deliver_personal(plan, source, city, events, asked)
+            former = register if source == layout.REGISTER and number % plan.full_every else None
+            delivery, soiled = _deliver_personal(plan, source, city, events, asked, former)
+            if source == layout.REGISTER and plan.full_every > 1:
+                register = soiled.table.rows
+            planted[source] = soiled.planted
             written.append(delivery)
         if plan.truth is not None:
             _write_truth(plan.truth, city, events, planted)
@@ -136,23 +146,26 @@ def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None
 
 
 def _deliver_personal(
-    plan: CityPlan, source: str, city: City, events: Events, asked: list
-) -> tuple[WrittenDelivery, list]:
+    plan: CityPlan, source: str, city: City, events: Events, asked: list, former: pl.DataFrame | None
+) -> tuple[WrittenDelivery, quirks.Soiled]:
+    """Write one delivery; where the register of the month before is given, as the difference from it."""
     month = str(city.month)
+    kind = layout.KINDS[source] if former is None else "difference"
     rows = register_rows(city) if source == layout.REGISTER else movement_rows(city, events)
     rng = city.generator(source)
     soiled = quirks.soil(rows, source, city, rng, plan.dirt, asked, plan.form)
     table = soiled.table
+    sent = table.rows if former is None else changed_rows(former, table.rows, city)
     folder = _folder(plan, source, month)
     if plan.form.layout == "fixed":
         path = folder / f"{source}.dat"
-        write_fixed(table.rows, path, plan.form, layout.widths(source))
+        write_fixed(sent, path, plan.form, layout.widths(source))
     else:
         path = folder / f"{source}.csv"
         headers = {**layout.headers(source), **table.headers}
-        write_delimited(table.rows, path, plan.form, headers, headless=table.headless)
+        write_delimited(sent, path, plan.form, headers, headless=table.headless)
     quirks.spoil(path, plan.form.encoding, asked, rng)
-    manifest = _manifest(plan, source, month, plan.form, [(path, table.rows.height)])
+    manifest = _manifest(plan, source, month, plan.form, [(path, sent.height)], kind)
     size = path.stat().st_size
     for quirk in asked:
         if quirk.effect.manifest is not None:
@@ -165,15 +178,16 @@ def _deliver_personal(
     for name, *_, count in soiled.planted:
         counts[name] = counts.get(name, 0) + count
     counts |= {quirk.name: 1 for quirk in asked if quirk.name not in counts}
-    return WrittenDelivery(source, month, folder, table.rows.height, size, counts), soiled.planted
+    return WrittenDelivery(source, month, folder, sent.height, size, counts, kind), soiled
 
 
 def _deliver_public(plan: CityPlan, source: str, month: str, rows: pl.DataFrame) -> WrittenDelivery:
     folder, form = _folder(plan, source, month), Form("utf-8", "delimited")
     path = folder / f"{source}.csv"
     write_delimited(rows, path, form)
-    write_manifest(folder, _manifest(plan, source, month, form, [(path, rows.height)]))
-    return WrittenDelivery(source, month, folder, rows.height, path.stat().st_size, {})
+    kind = layout.KINDS[source]
+    write_manifest(folder, _manifest(plan, source, month, form, [(path, rows.height)], kind))
+    return WrittenDelivery(source, month, folder, rows.height, path.stat().st_size, {}, kind)
 
 
 def _folder(plan: CityPlan, source: str, month: str) -> Path:
@@ -186,7 +200,7 @@ def _folder(plan: CityPlan, source: str, month: str) -> Path:
     return folder
 
 
-def _manifest(plan: CityPlan, source: str, month: str, form: Form, files: list[tuple[Path, int]]) -> dict:
+def _manifest(plan: CityPlan, source: str, month: str, form: Form, files: list[tuple[Path, int]], kind: str) -> dict:
     """The manifest's content; ``created_at`` and ``sequence`` follow from the month, so that bytes stay the same."""
     after = str(np.datetime64(month, "M") + 1)
     number = int(np.datetime64(month, "M").astype(np.int64)) - 30 * 12
@@ -194,7 +208,7 @@ def _manifest(plan: CityPlan, source: str, month: str, form: Form, files: list[t
         "municipality": MUNICIPALITY,
         "source": source,
         "month": month,
-        "kind": layout.KINDS[source],
+        "kind": kind,
         "sequence": number,
         "created_at": f"{after}-01T03:00:00+09:00",
         "encoding": form.encoding,

@@ -6,6 +6,6 @@ read distinct values, ``screening`` and ``leak_check`` refuse faulty deliveries 
 Which delivery is read and where its rows go is decided in ``reception``; columns are derived in ``abstraction``.
 """
 
-from kobe_platform.intake.extracts.taking import ENCODING, Taken, overlay, take_in
+from kobe_platform.intake.extracts.taking import ENCODING, Taken, take_in
 
-__all__ = ["ENCODING", "Taken", "overlay", "take_in"]
+__all__ = ["ENCODING", "Taken", "take_in"]

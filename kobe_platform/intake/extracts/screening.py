@@ -21,6 +21,7 @@ from kobe_platform.contracts.columns import (
     Drop,
     EventMonth,
     Filter,
+    History,
     MappedCodes,
     Pseudonym,
     Reason,
@@ -108,6 +109,7 @@ def screen(screening: Screening) -> None:
             _check_key(screening, column)
     if screening.contract.sensitivity != "public":  # whose values are looked at first
         check_repeats(screening)
+        _check_versions(screening)
     for column in screening.contract.columns:
         _check_codes(screening, column)
     _check_months(screening)
@@ -183,6 +185,17 @@ def check_repeats(screening: Screening) -> None:
     if len(again):
         rule = "key.repeated" if snapshot else "key.conflict"
         raise screening.reject(rule, int(again[0]), names[0], rows=len(again))
+
+
+def _check_versions(screening: Screening) -> None:
+    """Each row of a difference says which version of its record it is, where the contract knows versions."""
+    if screening.kind != "difference":
+        return
+    for column in screening.contract.having(History):
+        values, index = texts(screening, column.id)
+        rows = values.cast(pl.Int64, strict=False).is_null().gather(index).arg_true()
+        if len(rows):
+            raise screening.reject("difference.version", int(rows[0]), column.id, rows=len(rows))
 
 
 def repeated(key: pl.DataFrame) -> pl.Series:

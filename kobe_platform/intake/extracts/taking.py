@@ -120,25 +120,6 @@ def screened(screening: Screening) -> Taken:
     return _reduced(screening, aside)
 
 
-def overlay(former: pl.DataFrame, difference: pl.DataFrame) -> pl.DataFrame:
-    """A difference laid over the raw extract that it follows: abstraction then lets the latest version of each win.
-
-    Args:
-        former, difference: raw frames (see :class:`Taken`) of one source; their encodings may differ.
-
-    Raises:
-        ConfigurationError: ``extracts.overlay``: the contract has changed in between; ask for a full extract.
-    """
-    if former.columns != difference.columns:
-        raise ConfigurationError(
-            "a difference has other columns than the extract that it follows",
-            code="extracts.overlay",
-            at={"columns": len(difference.columns), "former_columns": len(former.columns)},
-            remedy="take in a full extract under the present contract first",
-        )
-    return pl.concat([former, difference], rechunk=True)
-
-
 def _together(tables: list[pa.Table]) -> pa.Table:
     """The rows of all files of a delivery."""
     if len(tables) == 1:

@@ -7,7 +7,6 @@ import pytest
 
 from kobe_platform.abstraction import abstract
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.intake.extracts import overlay
 
 from .conftest import REGISTER, pseudonym_key
 from .handmade import TOWNS, abstracted, person, taken
@@ -146,28 +145,6 @@ def test_of_several_versions_the_largest_history_number_wins(register):
     assert (result.facts["superseded"], result.frame.height) == (1, 2)
     assert sorted(result.frame["sex"]) == ["female", "male"]
     assert "history.gap" not in result.facts["warned"]
-
-
-def test_a_difference_laid_over_the_former_extract_gives_the_month(tmp_path, contracts):
-    contract = contracts[REGISTER]
-    homes = {i: f"{i:012d}" for i in (1, 2, 3)}
-    full = taken(tmp_path, contract, [person(i, household_no=homes[i]) for i in (1, 2)], encoding="cp932").frame
-    changes = [
-        person(1, household_no=homes[1], history_no="2", resident_state="2"),
-        person(2, household_no=homes[2], history_no="2", sex="2"),
-        person(3, household_no=homes[3]),
-    ]
-    difference = taken(tmp_path, contract, changes, kind="difference").frame
-    result = abstract(
-        overlay(full, difference),
-        contract,
-        month="2025-07",
-        references={"town_districts": TOWNS},
-        companions={},
-        pseudonym_key=pseudonym_key,
-    )
-    assert sorted(result.frame["sex"]) == ["female", "male"]
-    assert (result.facts["superseded"], result.facts["filtered"]) == (2, {"resident_state.moved_out": 1})
 
 
 def test_the_order_of_rows_tells_nothing_of_the_extract(register):

@@ -15,7 +15,15 @@ from .test_workbooks import taken
 
 ROOMS = ("intake", "reception", "tabulation")
 """Where deliveries of public figures are looked at; they are never abstracted."""
-PERSONAL = ("header.protection", "leak.", "my_number.", "residence.", "key.check_digit", "manifest.sequence")
+PERSONAL = (
+    "header.protection",
+    "leak.",
+    "my_number.",
+    "residence.",
+    "key.check_digit",
+    "manifest.sequence",
+    "difference.",
+)
 """Rules of these rooms over columns and kinds that no public contract has."""
 CORE_SYSTEM = re.compile(r"原システム|基幹システム|抽出|宛名番号|core system|extract|export again|a person")
 TOWNS = contract('key = ["town"]---' + layout() + TOWN + PERSONS)

@@ -83,6 +83,16 @@ def test_what_the_lake_never_took_is_due_so_many_days_after_it_came(store, clock
     assert due(store, 30, later(41)) == [refused, RAW]
 
 
+def test_rows_that_a_difference_gave_wait_for_the_next_one_though_not_for_ever(store, clock):
+    after = PartitionId("lake", "resident_register", "2025-08")
+    store.write(RAW, ROWS, facts={"laid": {"rows": 1}})
+    store.write(LAKE, ROWS)
+    assert due(store, 30, later(40)) == [] and due(store, 30, later(101)) == [RAW]
+    clock(35)
+    store.write(after, ROWS)
+    assert due(store, 30, later(64)) == [] and due(store, 30, later(66)) == [RAW]
+
+
 def test_rows_and_counts_go_with_their_retention_and_published_tables_stay(store):
     kept = CONTRACTS["resident_register"].legal.retention_months
     table = next(name for name, s in STATISTICS.items() if s.sources == ("resident_register",) and s.period == "month")

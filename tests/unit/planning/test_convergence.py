@@ -7,13 +7,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.planning import Step, Work
+from kobe_platform.vocabulary.months import month_before
 from tests.unit.planning.world import MOVEMENTS, REGISTER, SOURCES, TOWNS, World, take_in
 
 MONTHS = ("2025-11", "2025-12", "2026-01")
 WORDS = (
-    "good", "better", "reject", "refuse", "fussy", "partial", "jump", "redlake", "redcount", "redtable"
+    "good", "better", "reject", "refuse", "fussy", "partial", "jump", "redlake", "redcount", "redtable",
+    "diff", "diffpicky",
 )  # fmt: skip
-SOUND = ("good", "better", "fussy", "jump")
+SOUND = ("good", "better", "fussy", "jump", "diff")
 """Words of deliveries that are accepted in the end, beside a whole reference and with an operator's approval."""
 
 places = st.tuples(st.sampled_from(SOURCES), st.sampled_from(MONTHS))
@@ -56,6 +58,8 @@ class Story:
 
     def deliver(self, place, word) -> None:
         self.serial += 1
+        if place[0] != REGISTER:
+            word = word.removeprefix("diff") or "good"  # the other sources have no differences
         self.world.deliver(place[0], month=place[1], content=f"{word}-{self.serial}")
 
     def complete(self, month) -> None:
@@ -135,6 +139,9 @@ class Story:
         for place in [(source, month) for source in SOURCES for _, month in list(world.inbox)]:
             if not world.inbox.get(place, "").startswith(SOUND):
                 self.deliver(place, "better")
+        for month in sorted(month for source, month in world.inbox if source == REGISTER):
+            if (REGISTER, month_before(month)) not in world.inbox and world.inbox[REGISTER, month].startswith("diff"):
+                self.deliver((REGISTER, month), "better")
         for _ in range(6):
             world.drive()
             for place in world.inbox:

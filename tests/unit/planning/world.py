@@ -21,7 +21,14 @@ from kobe_platform.lake.shelf import latest_month
 from kobe_platform.planning import Cause, DeliveryFact, Facts, Failure, InstallationFault, Plan, ReleaseFact, Scope
 from kobe_platform.planning.rules import outstanding, release_inputs
 from kobe_platform.planning.steps import Step, Work
-from kobe_platform.reception.inputs import abstraction_inputs, admission_inputs, taking_inputs, target
+from kobe_platform.reception.inputs import (
+    abstraction_inputs,
+    admission_inputs,
+    base_of,
+    companion_ready,
+    taking_inputs,
+    target,
+)
 from kobe_platform.release.required_checks import lake_checks, published_checks, statistics_checks
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
@@ -65,6 +72,11 @@ def tabulate(unit: str, month: str) -> str:
     return f"tabulate:{unit}:{month}"
 
 
+def kind_of(content: str) -> str:
+    """The kind of a delivery in its manifest."""
+    return "difference" if content.startswith("diff") else "snapshot"
+
+
 class Broken(Exception):
     """A step fails: ``kind`` is ``code`` or ``installation``."""
 
@@ -79,7 +91,8 @@ class World:
 
     What a delivery holds is a word that says what becomes of it: ``reject…`` breaks a rule when it is read, ``refuse…``
     when it is admitted, ``fussy…`` when it is admitted beside a reference ``partial…``; ``jump…`` is held when it is
-    admitted; ``redlake…``, ``redcount…`` and ``redtable…`` fail the blocking check of that stage.
+    admitted; ``redlake…``, ``redcount…`` and ``redtable…`` fail the blocking check of that stage. ``diff…`` is a
+    difference; ``diffpicky…`` breaks a rule over a base ``partial…``.
 
     Attributes:
         broken: ids of steps whose code fails, under the engine ``e0``.
@@ -107,6 +120,7 @@ class World:
     under_way: frozenset[str] = frozenset()
     faults: tuple[InstallationFault, ...] = ()
     writes: list[str] = field(default_factory=list)
+    judged: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     # ── what the outside does ────────────────────────────────────────────────────────────────────────────────────
 
@@ -198,7 +212,8 @@ class World:
     def _fact(self, source: str, month: str) -> DeliveryFact:
         content = self.inbox[source, month]
         told = self.receipts.get((source, month, content), set())
-        fact = DeliveryFact(source, month, content, receipted="accepted" in told)
+        fact = DeliveryFact(source, month, content, receipted="accepted" in told, kind=kind_of(content))
+        fact = replace(fact, judged_with=self.judged.get((source, month, content), ""))
         if "rejected" in told:
             return replace(fact, turned="rejected", cause=Cause("delivery.rule", "rejected"))
         if "held" in told and "approved" not in told:
@@ -295,9 +310,18 @@ class World:
     def _taking(self, contract: Contract, month: str) -> Iterator[str]:
         source, content = contract.name, self.inbox[contract.name, month]
         first = target(contract, month) if contract.use == "statistics" else PartitionId("raw", source, month)
-        inputs = taking_inputs(contract, content)
+        base = self.heads.get(base_of(contract, month)) if kind_of(content) == "difference" else None
+        inputs = taking_inputs(contract, content, base.content if base else "")
         if not self._in_place(first, inputs):
-            if content.startswith("reject"):
+            if kind_of(content) == "difference" and not companion_ready(
+                self.shelf(), source, base_of(contract, month).month
+            ):
+                raise Broken("code", "reception.base")
+            below = (self.values[base.id],) if base else ()
+            picky = content.startswith("diffpicky") and "partial" in repr(below)
+            if kind_of(content) == "difference":
+                self.judged[source, month, content] = made_from(inputs)
+            if content.startswith("reject") or picky:
                 yield self._receipt(source, month, "rejected")
                 return
             accepted = self.heads.get(target(contract, month))
@@ -305,7 +329,7 @@ class World:
             if revised and not self._approved(source, month):
                 yield self._receipt(source, month, "held")
                 return
-            yield self._put(first, inputs, (content,), content)
+            yield self._put(first, inputs, (content, *below), content)
         if contract.use != "lake":
             yield self._receipt(source, month, "accepted")
             return
