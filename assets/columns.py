@@ -15,9 +15,11 @@ import dagster as dg
 
 from assets.column_rules import Made, Origin, contract_made, listed
 from kobe_platform.contracts import Contract
-from kobe_platform.forecasts.tables import AGE, AHEAD, AREA, MONTHS, NAMES, UNLISTED, ForecastTable, Scoreboard
+from kobe_platform.forecasts.tables import AGE, AHEAD, AREA, MONTHS, NAMES, ForecastTable, Scoreboard
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.select.syntax import parse
+from kobe_platform.unusual.tables import NAMES as WATCHED_SERIES
+from kobe_platform.unusual.tables import UsualRanges
 from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies
 
 if TYPE_CHECKING:
@@ -112,6 +114,8 @@ def _made(source: Contract | Statistic, stage: str, contracts: Mapping[str, Cont
 def _statistic(statistic: Statistic, stage: str, contracts: Mapping[str, Contract]) -> Iterator[Made]:
     if isinstance(statistic, ForecastTable | Scoreboard):
         return _forecast(statistic)
+    if isinstance(statistic, UsualRanges):
+        return _usual(statistic)
     if stage == "published":
         return _published(statistic, contracts)
     return _counted(statistic, contracts)
@@ -178,6 +182,18 @@ def _forecast(statistic: ForecastTable | Scoreboard) -> Iterator[Made]:
     )
 
 
+def _usual(statistic: UsualRanges) -> Iterator[Made]:
+    """Usual ranges: made from published tables and from the table's own past."""
+    value: tuple[Origin, ...] = tuple(("published", name, "value") for name in statistic.inputs)
+    told = [(watch.input.table, watch.input.area) for watch in statistic.watches.values() if watch.input.area]
+    areas = tuple(("published", *one) for one in sorted(set(told)))
+    yield Made("period", "String", "対象月(YYYY-MM)。")
+    for column in statistic.dimensions:
+        yield Made(column, "String", _dimension(statistic, column, "published"), areas if column == "area" else ())
+    yield Made("value", "Int64", f"{statistic.title}。単位:{statistic.unit}。順位は1から15まで。", value)
+    yield Made("status", "String", "値の状態。値:published=公表。秘匿した値には行がない。", value)
+
+
 def _status(statistic: Statistic) -> str:
     if statistic.kind == "public":
         return "公表の状態。値:published=公表。公表済みの統計なので、秘匿した行はない。"
@@ -195,7 +211,7 @@ def _dimension(statistic: Statistic, column: str, stage: str) -> str:
     if name == "district":
         levels = "5桁=区、28100=神戸市、" if published else f"区-{UNKNOWN}=その区の校区不明、"
         return f"{role}区・小学校区。値:{levels}ほかは小学校区のコード(town_districts の district_code)。"
-    if name in UNLISTED:
+    if name in _UNLISTED:
         return _UNLISTED[name]
     tree = hierarchies()[name]
     shown = [code.code for code in tree.codes if code.label and code.code not in tree.residual]
@@ -210,6 +226,7 @@ _UNLISTED = {
     MONTHS: "対象の年月。値:YYYY-MM。",
     AHEAD: "何か月先か。値:月数。",
     NAMES: "見込み。値:assets/forecasts のファイル名。",
+    WATCHED_SERIES: "系列。値:assets/unusual のファイル名。区分ごとの系列は、__ と区分のコードが続く。",
 }
 
 

@@ -22,6 +22,7 @@ from assets.raw import raw_assets
 from assets.schedules import nightly, nightly_verification, retention_schedule
 from assets.sensors import INBOX, RELEASES, TABLES, plan_sensors
 from assets.statistics import public_assets, statistics_assets
+from assets.unusual import unusual_assets
 from checks.delivery import delivery_checks
 from checks.disclosure import disclosure_checks
 from checks.forecasts import forecast_checks
@@ -29,14 +30,15 @@ from checks.identities import identity_checks
 from checks.pages import page_checks
 from checks.quality import quality_checks
 from checks.secrecy import secrecy_checks
+from checks.unusual import unusual_checks
 from kobe_platform.contracts import load_contracts
-from kobe_platform.forecasts.loading import load_forecasts
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.ondemand import load_menu
 from kobe_platform.orchestration.attending import attended_executor, quiet_console
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
+from kobe_platform.published import made_from_tables
 from kobe_platform.quality.trial import try_contracts
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
@@ -63,7 +65,8 @@ def build_definitions(
     trials = Trials(settings.trials)
     try_contracts(contracts, trials)
     statistics = load_statistics(settings.statistics, contracts, trials)
-    tables = {**statistics, **load_forecasts(settings.forecast_files, statistics, trials)}
+    files = settings.statistics, statistics, settings.forecast_files, settings.watch_files
+    tables = {**statistics, **made_from_tables(*files, trials)}
     pages = load_pages(settings.dashboards)
     menu = load_menu(settings.ondemand, statistics, contracts)
     partitions = months(settings.start)
@@ -77,6 +80,7 @@ def build_definitions(
             *statistics_assets(statistics, contracts, partitions),
             *published_assets(statistics, contracts, partitions),
             *forecast_assets(tables, partitions),
+            *unusual_assets(tables, partitions),
             *dashboard_assets(pages, tables, contracts),
         ],
         asset_checks=[
@@ -86,6 +90,7 @@ def build_definitions(
             *identity_checks(statistics, partitions),
             *disclosure_checks(tables, partitions),
             *forecast_checks(tables, partitions),
+            *unusual_checks(tables, partitions),
             *page_checks(pages),
         ],
         jobs=[*jobs, tabulate, release, nightly_verification, on_demand_job(menu, statistics, settings.history_months)],

@@ -22,8 +22,8 @@ class Settings(BaseSettings):
         home: everything that the platform writes (``KOBE_HOME``).
         inbox: the core systems' share, which the platform only reads (``KOBE_INBOX``); never inside ``home``.
         municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``).
-        contracts, statistics, forecasts, dashboards, ondemand: the declarative files that the graph is derived from;
-            ``forecasts`` lie beside ``statistics`` by default.
+        contracts, statistics, forecasts, unusual, dashboards, ondemand: the declarative files that the graph is
+            derived from; ``forecasts`` and ``unusual`` lie beside ``statistics`` by default.
         principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
         passphrase_file: file whose first line opens the key store, where it has a passphrase
             (``KOBE_PASSPHRASE_FILE``).
@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     contracts: Path = PROJECT / "assets" / "contracts"
     statistics: Path = PROJECT / "assets" / "statistics"
     forecasts: Path | None = None
+    unusual: Path | None = None
     dashboards: Path = PROJECT / "dashboards"
     ondemand: Path = PROJECT / "assets" / "ondemand.toml"
     principal: str = "platform"
@@ -81,6 +82,11 @@ class Settings(BaseSettings):
     def forecast_files(self) -> Path:
         """Where forecasts are defined: beside the statistics that they name, unless told otherwise."""
         return self.forecasts or self.statistics.parent / "forecasts"
+
+    @property
+    def watch_files(self) -> Path:
+        """Where watched series are defined: beside the statistics that they name, unless told otherwise."""
+        return self.unusual or self.statistics.parent / "unusual"
 
     @property
     def keys(self) -> Path:

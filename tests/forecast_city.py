@@ -19,6 +19,8 @@ from kobe_platform.release.collect import content_digest
 from kobe_platform.release.required_checks import published_checks
 from kobe_platform.statistics import Statistic
 from kobe_platform.tabulation.forecasting import make_vintage, score_month
+from kobe_platform.tabulation.watching import make_usual_ranges
+from kobe_platform.unusual.tables import UsualRanges
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import months_between, shifted
 
@@ -114,7 +116,7 @@ def districts_from(store: PartitionStore, month: str) -> None:
 
 
 def forecast_past(store: PartitionStore, statistics: Mapping[str, Statistic], months: Sequence[str]) -> None:
-    """Make the vintages and scores of some months as their steps would have, with the verdicts of their checks."""
+    """Make vintages, scores and usual ranges of some months as their steps would have, with the verdicts of checks."""
     boards = [one for one in statistics.values() if isinstance(one, Scoreboard)]
     tables = [one for one in statistics.values() if isinstance(one, ForecastTable)]
     for month in months:
@@ -122,6 +124,8 @@ def forecast_past(store: PartitionStore, statistics: Mapping[str, Statistic], mo
         made += [
             score_month(store, board, month, statistics) for board in boards if scored_vintages(store, board, month)
         ]
+        usual = [one for one in statistics.values() if isinstance(one, UsualRanges)]
+        made += [make_usual_ranges(store, table, month, statistics) for table in usual]
         for partition in made:
             for check, blocking in published_checks(statistics[partition.id.source]).items():
                 record(store, partition, check, passed=True, blocking=blocking, facts={})

@@ -157,6 +157,24 @@ def forecasts(
         Console().print(_errors_table(bench_forecasts.TITLES[name], scored))
 
 
+@bench_app.command()
+def unusual(
+    data: Annotated[Path, typer.Option(help="Folder with the City of Kobe's open data as CSV (docs/unusual.md).")],
+    as_json: AsJson = False,
+) -> None:
+    """Put shocks of 10, 20 and 30 % into a real city's series: how many are found, and what is listed without any."""
+    from kobe_platform.bench import unusual as bench_unusual
+
+    report = bench_unusual.measure(data)
+    if as_json:
+        print(json.dumps({name: table.to_dicts() for name, table in report.items()}, indent=1))
+        return
+    from rich.console import Console
+
+    for name, table in report.items():
+        Console().print(_errors_table(bench_unusual.TITLES[name], table))
+
+
 def _errors_table(title: str, scored: pl.DataFrame) -> rich.table.Table:
     """One line a method and horizon or flow."""
     from rich.table import Table

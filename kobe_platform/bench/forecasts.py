@@ -93,11 +93,11 @@ def measure(folder: Path, *, learned: bool = True) -> dict[str, pl.DataFrame]:
         ConfigurationError: ``forecast.data`` where a file is missing or there twice.
     """
     chosen = lambda trials: [trial for trial in trials if learned or trial.method not in ("ets", "gradient_boosting")]  # noqa: E731
-    register = Panel.of(register_rows(_one(folder, REGISTER)))
+    register = Panel.of(register_rows(one_file(folder, REGISTER)))
     return {
         "children": children(register, chosen(CHILDREN)),
         "ages": ages(register, chosen(AGES)),
-        "moves": moves(Panel.of(move_rows(_one(folder, MOVES))), chosen(MONTHLY)),
+        "moves": moves(Panel.of(move_rows(one_file(folder, MOVES))), chosen(MONTHLY)),
     }
 
 
@@ -179,7 +179,8 @@ def _scored(tried: Mapping[str, pl.DataFrame], by: Sequence[str] = ("horizon",))
     return pl.concat(blocks)
 
 
-def _one(folder: Path, beginning: str) -> Path:
+def one_file(folder: Path, beginning: str) -> Path:
+    """The one CSV file of a folder whose name begins so."""
     found = sorted(folder.glob(f"{beginning}*.csv"))
     if len(found) != 1:
         raise ConfigurationError(

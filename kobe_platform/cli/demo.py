@@ -159,11 +159,13 @@ def partitions_table(settings: Settings) -> Table:
 
 def cells_table(settings: Settings) -> Table:
     """Published and suppressed cells by protection group, with the auditor's verdict as the manifests keep it."""
-    from kobe_platform.forecasts.loading import load_published
+    from kobe_platform.published import load_published
     from kobe_platform.release.collect import published_partitions
     from kobe_platform.trials import Trials
 
-    statistics = load_published(settings.statistics, settings.forecast_files, trials=Trials(settings.trials))
+    statistics = load_published(
+        settings.statistics, settings.forecast_files, trials=Trials(settings.trials), unusual=settings.watch_files
+    )
     held = published_partitions(_store(settings), statistics)
     counts: dict[str, Counter[str]] = {}
     for name, partitions in held.items():

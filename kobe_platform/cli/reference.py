@@ -36,6 +36,7 @@ from kobe_platform.lounge.pages import FrontMatter
 from kobe_platform.ondemand.menu import Menu
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.relations import STATEMENTS
+from kobe_platform.unusual.definition import Watch
 from kobe_platform.vocabulary.hierarchy_tables import HierarchyTable
 from kobe_platform.vocabulary.rules import IntakeRule
 
@@ -45,6 +46,7 @@ ROOTS: Mapping[str, tuple[type[BaseModel], str, str]] = {
     "contract": (Contract, TOP, ""),
     "statistic": (Statistic, "Front matter", ""),
     "forecast": (Forecast, TOP, ""),
+    "watch": (Watch, TOP, ""),
     "page": (FrontMatter, "Front matter", ""),
     "specification": (Spec, TOP, ""),
     "menu": (Menu, TOP, ""),
@@ -58,6 +60,7 @@ PAGES: Mapping[str, str] = {
     "statistic": "assets/statistics/NAME.sql",
     "relations": "assets/statistics/relations.toml",
     "forecast": "assets/forecasts/NAME.toml",
+    "watch": "assets/unusual/NAME.toml",
     "page": "dashboards/pages/NAME.md",
     "specification": "what kobe protect and kobe audit read",
     "menu": "assets/ondemand.toml",
@@ -69,6 +72,7 @@ PAGES: Mapping[str, str] = {
 FILLED_IN: Mapping[type[BaseModel], Set[str]] = {
     Statistic: {"name", "sql", "relations", "row_key"},
     Forecast: {"name"},
+    Watch: {"name"},
     Audience: {"name"},
     IntakeRule: {"id"},
 }

@@ -10,12 +10,11 @@ from pathlib import Path
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
-from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.forecasts.definition import Forecast, ForecastInput, MethodParameters, SeriesBreak
 from kobe_platform.forecasts.methods import BEST, METHODS
 from kobe_platform.forecasts.tables import ForecastTable, scoreboard, vintage_table
-from kobe_platform.statistics import Statistic, load_statistics
+from kobe_platform.statistics import Statistic
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import shifted
@@ -23,18 +22,6 @@ from kobe_platform.vocabulary.months import shifted
 _MODELS: Mapping[str, type[BaseModel]] = {"": Forecast, "input": ForecastInput, "parameters": MethodParameters,
                                           "breaks": SeriesBreak}  # fmt: skip
 TRIAL_ORIGIN = "2000-12"
-
-
-def load_published(
-    statistics: Path, forecasts: Path, contracts: Mapping[str, Contract] | None = None, trials: Trials | None = None
-) -> dict[str, Statistic]:
-    """Every published table by name: the statistics, the tables of forecasts and their scoreboard.
-
-    Raises:
-        ConfigurationError: as :func:`load_statistics` and :func:`load_forecasts`.
-    """
-    counted = load_statistics(statistics, contracts, trials)
-    return {**counted, **load_forecasts(forecasts, counted, trials)}
 
 
 def load_forecasts(

@@ -180,6 +180,7 @@ def _chart(
     opts |= {"zero": True} if bound["base"] == "zero" else {}
     opts |= {"band": [bound["lower"], bound["upper"]]} if bound["lower"] else {}
     opts |= {"dashed": bound["dashed"]} if bound["dashed"] else {}
+    opts |= {"marked": words(bound["marked"])} if bound["marked"] else {}
     opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
     opts |= {"era": True} if bound["axis"] else {}
     opts |= {"facet": True} if bound["facet"] else {}

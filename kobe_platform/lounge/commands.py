@@ -138,10 +138,10 @@ def build_sites() -> None:
 def _withheld(settings: Settings) -> dict[str, str]:
     """Pages without a live approval, for the tables of the release in force."""
     from kobe_platform.contracts import load_contracts
-    from kobe_platform.forecasts.loading import load_published
     from kobe_platform.governance.database import open_database
     from kobe_platform.lounge.pages import load_pages
     from kobe_platform.lounge.release import current
+    from kobe_platform.published import load_published
     from kobe_platform.release.collect import withheld_pages
     from kobe_platform.trials import Trials
     from kobe_platform.vocabulary.clock import today
@@ -150,7 +150,9 @@ def _withheld(settings: Settings) -> dict[str, str]:
     return withheld_pages(
         open_database(settings.governance),
         load_pages(settings.dashboards),
-        load_published(settings.statistics, settings.forecast_files, trials=Trials(settings.trials)),
+        load_published(
+            settings.statistics, settings.forecast_files, trials=Trials(settings.trials), unusual=settings.watch_files
+        ),
         load_contracts(settings.contracts),
         str(release.facts["basis"]) if release else "register",
         today(),

@@ -24,6 +24,7 @@ from kobe_platform.lounge.headers import manual_html, page_head
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import TableFacts
 from kobe_platform.lounge.tags import Tag, walk
+from kobe_platform.lounge.unusual import usual_inserts
 
 SYNTHETIC = "synthetic"
 """Value of a release's ``basis`` whose figures are made up; every page then says 合成データ."""
@@ -84,7 +85,7 @@ def compile_page(
             return compile_page(page, tables, out, basis=basis, inserts=inserts, bodies=bodies, data=data)
     tags = {node.name for node in walk(page.nodes) if isinstance(node, Tag)}
     shown = {name: html for name, html in (inserts or {}).items() if name in tags}
-    shown |= forecast_inserts(tags, tables.facts)
+    shown |= forecast_inserts(tags, tables.facts) | usual_inserts(tags, tables.facts)
     maps = {path.name: path.read_text("utf-8", "replace") for path in _map_files(page)}
     text = "\n".join([*page.meta.units, page.body])
     key = body_key(text, tables.digest({t for query in page.queries for t in query.tables}), shown | maps)

@@ -30,7 +30,7 @@ from kobe_platform.lounge.views import check_views
 if TYPE_CHECKING:
     import polars as pl
 
-INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related", "ModelCards")
+INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related", "ModelCards", "UsualState")
 """Components whose HTML the site gives ready-made."""
 
 

@@ -131,18 +131,18 @@ def check_axis(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
 
 
 def check_band(chart: Bound, fail: Fail) -> None:
-    """That a band names both its ends, and that these, like a dashed line, are series of the chart.
+    """That a band names both its ends, and that these, like what is dashed or marked, are series of the chart.
 
     Raises:
         LoungeError: one of ``lower`` and ``upper`` is left out, or the chart has no series (coordinates: line).
     """
-    named = [name for name in ("lower", "upper", "dashed") if chart[name]]
+    named = [name for name in ("lower", "upper", "dashed", "marked") if chart[name]]
     lacking = [name for name in ("lower", "upper") if name not in named] if {"lower", "upper"} & {*named} else []
     if named and not chart["series"]:
         lacking.append("series")
     if lacking:
         message = f"<{chart.name}> lacks {lacking[0]}"
-        remedy = f"add {lacking[0]}=…: lower, upper and dashed name texts of the column that series names"
+        remedy = f"add {lacking[0]}=…: lower, upper, dashed and marked name texts of the column that series names"
         raise fail("attribute", message, remedy, chart.tag.line)
 
 

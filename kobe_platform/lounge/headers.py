@@ -104,7 +104,7 @@ def _synthetic_notice() -> str:
 
 
 def _source_row(table: TableFacts, synthetic: bool) -> str:
-    unprotected = "公表表から計算" if table.kind in ("forecast", "scores") else "なし（公表統計）"
+    unprotected = "公表表から計算" if table.kind in ("forecast", "scores", "usual") else "なし（公表統計）"
     rule = f"{table.minimum_frequency}未満" if table.minimum_frequency else unprotected
     badge = SYNTHETIC_BADGE if synthetic else ""
     cells = (escape(table.unit or "—"), escape(span_label(table)), rule, *_protection(table))

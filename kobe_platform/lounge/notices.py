@@ -44,7 +44,9 @@ SURVEY = "survey"
 """Name of the page that stands for the portal server's form in a copy of the site."""
 EDITIONS = "releases"
 """Name of the page that stands in a copy of the site where the portal server has its list of releases (版と訂正)."""
-OF_THE_PORTAL = (SURVEY, EDITIONS)
+RESPONSES = "responses"
+"""Name of the page that stands in a copy of the site where sections say what they know of an unusual change."""
+OF_THE_PORTAL = (SURVEY, EDITIONS, RESPONSES)
 """Pages of a site that the portal server answers itself."""
 FORM = f"/{SURVEY}"
 
@@ -118,13 +120,17 @@ def load_links(dashboards: Path) -> Links:
     return links
 
 
-def notices_html(notices: Sequence[PageNotice]) -> str:
-    """Notices, and known defects below a heading of their own, on one line."""
+def notices_html(notices: Sequence[PageNotice], first: str = "") -> str:
+    """Notices, and known defects below a heading of their own, on one line.
+
+    Args:
+        first: an item in HTML that stands before all others.
+    """
     news = [notice for notice in notices if notice.kind != "defect"]
     defects = sorted((n for n in notices if n.kind == "defect"), key=lambda notice: notice.resolved is not None)
     return (
         '<div class="lounge-news"><section aria-labelledby="news"><h3 id="news">お知らせ</h3>'
-        f"{_list(news, 'お知らせはありません。')}</section>"
+        f"{_list(news, 'お知らせはありません。', first)}</section>"
         '<section aria-labelledby="defects"><h3 id="defects">既知の不具合</h3>'
         f"{_list(defects, '現在わかっている不具合はありません。')}</section></div>"
     )
@@ -161,6 +167,13 @@ def editions_page() -> str:
     return f"---\ntitle: 版と訂正\n---\n\n# 版と訂正\n\n{told}\n\n[データラウンジに戻る](index.md)\n"
 
 
+def responses_page() -> str:
+    """``responses.html`` as Markdown for readers of a copy; the portal server answers that address itself."""
+    told = "この配信では、所管課の対応を表示できません。職員ポータルの画面で見られます。"
+    title = "いつもと違う動きへの対応"
+    return f"---\ntitle: {title}\n---\n\n# {title}\n\n{told}\n\n[データラウンジに戻る](index.md)\n"
+
+
 def _survey(address: str, slug: str) -> str:
     if _MAIL.match(address):
         return _mailto(address, slug)
@@ -183,8 +196,8 @@ def time_html(day: Day) -> str:
     return f'<time datetime="{day.isoformat()}">{japanese_date(day)}</time>'
 
 
-def _list(notices: Sequence[PageNotice], none: str) -> str:
-    if not notices:
+def _list(notices: Sequence[PageNotice], none: str, first: str = "") -> str:
+    if not notices and not first:
         return f'<p class="lounge-empty">{none}</p>'
     items = [_item(notice) for notice in notices]
     older = "".join(items[SHOWN:])
@@ -194,7 +207,7 @@ def _list(notices: Sequence[PageNotice], none: str) -> str:
         if older
         else ""
     )
-    return f'<ul class="lounge-notices">{"".join(items[:SHOWN])}</ul>{folded}'
+    return f'<ul class="lounge-notices">{first}{"".join(items[:SHOWN])}</ul>{folded}'
 
 
 def _item(notice: PageNotice) -> str:

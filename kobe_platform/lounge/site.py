@@ -29,6 +29,7 @@ from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.notices import (
     EDITIONS,
+    RESPONSES,
     SURVEY,
     Links,
     editions_page,
@@ -36,12 +37,14 @@ from kobe_platform.lounge.notices import (
     load_links,
     load_notices,
     notices_html,
+    responses_page,
     survey_page,
     time_html,
 )
 from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.periods import latest_label
 from kobe_platform.lounge.searching import load_words, search_index, write_index
+from kobe_platform.lounge.unusual import page_of, usual_notice
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
 DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")
@@ -160,10 +163,15 @@ def compile_site(
     """
     latest = {page.slug: _latest(page, tables) for page in pages}
     links = load_links(dashboards)
-    inserts = _inserts(pages, latest, dashboards, links)
+    inserts = _inserts(pages, latest, dashboards, links, usual_notice(pages, tables.facts))
     compiled = compile_pages(pages, tables, work, data, basis=basis, inserts=inserts, bodies=bodies)
     titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in pages}
-    for name, text in ((SURVEY, survey_page(links)), (EDITIONS, editions_page())):
+    beside = {
+        SURVEY: survey_page(links),
+        EDITIONS: editions_page(),
+        RESPONSES: responses_page() if page_of(pages) else "",
+    }
+    for name, text in beside.items():
         place = work / f"{name}.md"
         if text and name not in latest and not (place.is_file() and place.read_text("utf-8") == text):
             place.write_text(text, encoding="utf-8")
@@ -204,11 +212,11 @@ def compile_pages(
 
 
 def _inserts(
-    shown: Sequence[Page], latest: dict[str, str], dashboards: Path, links: Links
+    shown: Sequence[Page], latest: dict[str, str], dashboards: Path, links: Links, first: str
 ) -> dict[str, dict[str, str]]:
     """Slug → the HTML that the site gives a page; nothing in it names a page that the audience may not see."""
     common = {
-        "Notices": notices_html(load_notices(dashboards)),
+        "Notices": notices_html(load_notices(dashboards), first),
         "Newest": newest_html(shown),
         "Catalogue": catalogue_html(shown, latest),
         "Favourites": favourites_html(),

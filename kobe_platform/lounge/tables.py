@@ -21,7 +21,7 @@ INDEX = "tables.json"
 DIMENSION_COLUMNS = ("code", "label", "parent", "level", "sort")
 PROTECTION = ("rule", "method", "interval_width", "engine_version", "audit_safe")
 """What a release tells of a table's protection, beside its k and what anybody can count in its rows."""
-BESIDE = (*PROTECTION, "population", "forecast", "backtest")
+BESIDE = (*PROTECTION, "population", "forecast", "backtest", "watched", "watches", "least_history")
 """Further facts that a release tells of a table. Nothing that is not named here is told: a number that does not follow
 from the published rows is one more equation for an outsider, which no audit knows."""
 

@@ -63,7 +63,7 @@ def _vintage_step(facts: Facts, table: ForecastTable, month: str, months: Set[st
     heads = facts.heads
     held = heads.current(PartitionId("published", table.name, month))
     wanted = vintage_inputs(heads, table, month) if held is None or is_newest(table, month, months) else None
-    return _step(facts, table, month, held, wanted)
+    return partition_step(facts, table, month, held, wanted)
 
 
 def _score_steps(
@@ -81,11 +81,11 @@ def _score_steps(
         }
     for month in sorted(due):
         held = facts.heads.current(PartitionId("published", board.name, month))
-        if step := _step(facts, board, month, held, score_inputs(facts.heads, board, month)):
+        if step := partition_step(facts, board, month, held, score_inputs(facts.heads, board, month)):
             yield step
 
 
-def _step(
+def partition_step(
     facts: Facts, statistic: Statistic, month: str, held: HeadEntry | None, wanted: Mapping[str, str] | None
 ) -> Step | None:
     """The step of a partition; ``wanted``: what it is to be made from, None where it stays as it is."""

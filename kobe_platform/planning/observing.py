@@ -13,7 +13,6 @@ from typing import Any
 from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, PlatformError
-from kobe_platform.forecasts.loading import load_published
 from kobe_platform.intake.deliveries import Delivery, find
 from kobe_platform.intake.receipts import changed_since, is_approved, read_receipt, receipts
 from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
@@ -24,6 +23,7 @@ from kobe_platform.planning.failures import Failures
 from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.rules import outstanding
 from kobe_platform.planning.steps import Cause, Plan
+from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic
 from kobe_platform.trials import Trials
@@ -56,9 +56,10 @@ class Observer:
 
     @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
-        """Statistics by name, the tables of forecasts among them."""
+        """Published tables by name: statistics, forecasts, usual ranges."""
         files = self.settings.statistics, self.settings.forecast_files
-        return load_published(*files, self.contracts, Trials(self.settings.trials))
+        trials = Trials(self.settings.trials)
+        return load_published(*files, self.contracts, trials, unusual=self.settings.watch_files)
 
     @cached_property
     def pages(self) -> Mapping[str, Page]:
@@ -152,7 +153,7 @@ class Observer:
 def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
     """Modification time and size of every definition file and every module of the platform."""
     files = [*settings.contracts.glob("*.toml"), *settings.statistics.iterdir(), settings.ondemand]
-    files += settings.forecast_files.glob("*.toml")
+    files += [*settings.forecast_files.glob("*.toml"), *settings.watch_files.glob("*.toml")]
     files += [*(settings.dashboards / "pages").glob("*.md"), *(settings.dashboards / "manuals").glob("*.md")]
     files += [*settings.dashboards.glob("*.toml"), *settings.contracts.parent.glob("vocabulary/*")]
     files += source_files()

@@ -16,6 +16,7 @@ from kobe_platform.planning.facts import Facts
 from kobe_platform.planning.forecast_rules import forecast_steps, preceding
 from kobe_platform.planning.states import Found, red_cause
 from kobe_platform.planning.steps import Reason, Step
+from kobe_platform.planning.usual_rules import usual_preceding, usual_steps
 from kobe_platform.release.required_checks import missing, published_checks, red, statistics_checks
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.inputs import (
@@ -26,6 +27,7 @@ from kobe_platform.statistics.inputs import (
     sources_of,
     tied_months,
 )
+from kobe_platform.unusual.tables import UsualRanges
 
 
 def tabulations(facts: Facts, before: Found) -> Iterator[Step]:
@@ -37,7 +39,8 @@ def tabulations(facts: Facts, before: Found) -> Iterator[Step]:
     for statistic in facts.statistics.values():
         if statistic.kind == "public":
             steps += _public_steps(facts, statistic)
-    steps += forecast_steps(facts, steps)
+    counted = list(steps)
+    steps += [*forecast_steps(facts, counted), *usual_steps(facts, counted)]
     coming = [step for step in before.moving.values() if step.kind == "take_in"]
     steps = [replace(s, state="later", waits_for=("series_start",)) if s.month < facts.start else s for s in steps]
     for step in sorted(steps, key=lambda step: (step.month, _turn(facts, step), step.unit)):
@@ -45,6 +48,7 @@ def tabulations(facts: Facts, before: Found) -> Iterator[Step]:
         waits = [one.id for one in coming if one.month <= step.month]  # a month is counted in one run
         waits += [one.id for one in _preceding(facts, step, members, before) if one.id in before.moving]
         waits += [one.id for one in preceding(step, members[0], before)]
+        waits += [one.id for one in usual_preceding(step, members[0], before)]
         yield replace(step, waits_for=tuple(waits)) if step.state == "ready" else step
 
 
@@ -53,7 +57,7 @@ def _turn(facts: Facts, step: Step) -> int:
     statistic = facts.statistics.get(step.unit)
     if isinstance(statistic, Scoreboard):
         return 3
-    return 2 if isinstance(statistic, ForecastTable) else int(step.unit.endswith("/year"))
+    return 2 if isinstance(statistic, ForecastTable | UsualRanges) else int(step.unit.endswith("/year"))
 
 
 def _preceding(facts: Facts, step: Step, members: Sequence[Statistic], before: Found) -> Iterator[Step]:

@@ -26,6 +26,9 @@ from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import PROTECTION, write_tables
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.inputs import REFERENCE
+from kobe_platform.unusual.codes import watched_series
+from kobe_platform.unusual.tables import NAMES as WATCHED_SERIES
+from kobe_platform.unusual.tables import WATCHED
 from kobe_platform.vocabulary.codes import districts, hierarchies
 
 if TYPE_CHECKING:
@@ -206,7 +209,7 @@ def _told(held: list[Partition]) -> dict[str, object]:
     """How a table was protected, in its latest period, and which months its years cover."""
     latest = held[-1].facts if held else {}
     months = {partition.id.month[:4]: list(partition.facts[COVERS]) for partition in held if COVERS in partition.facts}
-    known = (*PROTECTION, BACKTEST)
+    known = (*PROTECTION, BACKTEST, WATCHED)
     return {**{name: latest[name] for name in known if name in latest}, **({"months": months} if months else {})}
 
 
@@ -232,6 +235,8 @@ def _dimension(
 ) -> pl.DataFrame:
     if name in UNLISTED:
         return unlisted(name, tables, statistics).frame()
+    if name == WATCHED_SERIES:
+        return watched_series(tables, statistics).frame()
     if name != DISTRICT:
         return hierarchies()[name].frame()
     months = store.months("raw", REFERENCE)

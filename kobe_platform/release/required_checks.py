@@ -8,13 +8,15 @@ from kobe_platform.contracts import Contract
 from kobe_platform.forecasts.tables import ForecastTable
 from kobe_platform.lake.heads import HeadEntry, HeadVerdict
 from kobe_platform.statistics import Statistic
+from kobe_platform.unusual.tables import UsualRanges
 
 BLOCKING, REPORTING = True, False
 _LAKE = {"rows_accounted": BLOCKING, "no_identifiers": BLOCKING, "expectations": REPORTING}
 _STATISTICS = {"common_margins": BLOCKING, "stock_and_flow": REPORTING}
 _PUBLISHED = {"disclosure": BLOCKING, "no_identifiers": BLOCKING}
 _FORECAST = {"no_identifiers": BLOCKING, "backtest": REPORTING, "coherent": REPORTING, "coverage": REPORTING}
-_STAGES = {"published": {**_PUBLISHED, **_FORECAST}, "statistics": _STATISTICS, "lake": _LAKE}
+_USUAL = {"no_identifiers": BLOCKING, "usual": REPORTING}
+_STAGES = {"published": {**_PUBLISHED, **_FORECAST, **_USUAL}, "statistics": _STATISTICS, "lake": _LAKE}
 STAGE_OF = {check: stage for stage, checks in _STAGES.items() for check in checks}
 """Check → the first of the stages that it judges."""
 
@@ -37,6 +39,8 @@ def published_checks(statistic: Statistic) -> dict[str, bool]:
     """Checks of a table that may leave → whether they block; a forecast's own checks hold up no release."""
     if isinstance(statistic, ForecastTable):
         return dict(_FORECAST)
+    if isinstance(statistic, UsualRanges):
+        return dict(_USUAL)
     return {name: blocks for name, blocks in _PUBLISHED.items() if name != "disclosure" or statistic.is_protected}
 
 

@@ -13,11 +13,15 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.forecasts.codes import unlisted
-from kobe_platform.forecasts.loading import load_published
 from kobe_platform.forecasts.tables import UNLISTED, ForecastTable, Scoreboard
+from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.synthesis.forecasts import made_up_forecast
+from kobe_platform.synthesis.unusual import made_up_ranges
+from kobe_platform.unusual.codes import watched_series
+from kobe_platform.unusual.tables import NAMES as WATCHED_SERIES
+from kobe_platform.unusual.tables import UsualRanges
 from kobe_platform.vocabulary import codes as vocabulary
 
 STATISTICS = Settings.model_fields["statistics"].default
@@ -90,6 +94,7 @@ def published(
     per_ward: Mapping[str, int] = DISTRICTS_PER_WARD,
     statistics: Path = STATISTICS,
     forecasts: Path | None = None,
+    unusual: Path | None = None,
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame], dict]:
     """Tables, hierarchies and facts as :func:`kobe_platform.lounge.release.assemble` takes them.
 
@@ -98,17 +103,20 @@ def published(
         months: ``YYYY-MM`` in order; yearly tables hold the years that they touch.
         per_ward: ward → how many school districts it has.
         statistics: folder of the statistics to make up figures of.
-        forecasts: folder of the forecasts to make up figures of; beside the statistics by default.
+        forecasts, unusual: folders of the forecasts and watched series to make up figures of; beside the statistics by
+            default.
     """
     trees = {**vocabulary.hierarchies(), "district": district_hierarchy(per_ward)}
-    tables, told = {}, {}
-    forecasts = forecasts or statistics.parent / "forecasts"
-    known = load_published(statistics, forecasts)
+    tables: dict[str, pl.DataFrame] = {}
+    told: dict[str, dict] = {}
+    known = load_published(statistics, forecasts, unusual=unusual)
     for number, (name, statistic) in enumerate(known.items()):
         rng = np.random.default_rng([seed, number])
         periods = months if statistic.period == "month" else tuple(sorted({month[:4] for month in months}))
         told[name] = statistic.model_dump(include=FACTS)
-        if isinstance(statistic, ForecastTable | Scoreboard):
+        if isinstance(statistic, UsualRanges):
+            tables[name], told[name] = made_up_ranges(statistic, tables, months, rng)
+        elif isinstance(statistic, ForecastTable | Scoreboard):
             tables[name], told[name] = made_up_forecast(statistic, months, rng)
         elif name == "estimated_population":
             tables[name] = _estimate(months, rng)
@@ -118,6 +126,7 @@ def published(
             tables[name] = _table(statistic, periods, trees, rng, sum(per_ward.values()))
     needed = {hierarchy for facts in told.values() for hierarchy in facts["dimensions"].values()}
     trees |= {name: unlisted(name, tables, known) for name in UNLISTED}
+    trees |= {WATCHED_SERIES: watched_series(tables, known)}
     dims = {name: trees[name].frame() for name in sorted(needed)}
     return tables, dims, {"basis": "synthetic", "municipality": "28100", "tables": told}
 

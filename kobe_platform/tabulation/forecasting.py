@@ -44,16 +44,16 @@ def make_vintage(
     store.present(PartitionId("published", source.name, origin))
     came = [month for ahead in table.forecast.horizons if (month := shifted(origin, ahead)) in months]
     read = input_months(store, table, origin)
-    published = _audited(store, source, [*read, *came])
+    published = audited(store, source, [*read, *came])
     made = vintage(
         table, {month: published[month] for month in read}, origin, {month: published[month] for month in came}
     )
     backtest = {"origin": origin, **told(made), "released": _released(store, source, read)}
     compared, differing = incoherent(table, made.rows)
     facts = {
-        **_counts(made.rows),
+        **counted(made.rows),
         "content": content_digest(made.rows, [json.dumps(backtest, sort_keys=True)]),
-        "basis": _basis(store, source, read),
+        "basis": basis_of(store, source, read),
         "totals": compared,
         "totals_differing": differing,
         BACKTEST: backtest,
@@ -79,22 +79,22 @@ def score_month(
         board,
         target,
         {(name, ahead): store.read(PartitionId("published", name, shifted(target, -ahead))) for name, ahead in scored},
-        {name: _audited(store, source, [target])[target] for name, source in sources.items()},
+        {name: audited(store, source, [target])[target] for name, source in sources.items()},
     )
-    basis = {_basis(store, source, [target]) for source in sources.values()}
+    basis = {basis_of(store, source, [target]) for source in sources.values()}
     facts = {
-        **_counts(rows),
+        **counted(rows),
         "content": content_digest(rows),
         "basis": "synthetic" if "synthetic" in basis else "register",
     }
     return store.write(id, rows, facts=facts, inputs=inputs)
 
 
-def _audited(store: PartitionStore, source: Statistic, months: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Published months of a table, each with every blocking check passed on the very generation that is read.
+def audited(store: PartitionStore, source: Statistic, months: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Published months of a table, each with every blocking check passed on the very generation read.
 
     Raises:
-        DisclosureError: one has not: nothing is forecast from what may not be published.
+        DisclosureError: one has not: nothing is made from what may not be published.
     """
     ids = [PartitionId("published", source.name, month) for month in dict.fromkeys(months)]
     checks = [check for check, blocks in published_checks(source).items() if blocks]
@@ -103,11 +103,11 @@ def _audited(store: PartitionStore, source: Statistic, months: Sequence[str]) ->
         red = [check for check in checks if not passed(store, partition, check)]
         if red:
             raise DisclosureError(
-                "a forecast reads published tables only, and a check of this one has not passed",
+                "published tables alone are read here, and a check of this one has not passed",
                 code="forecast.unaudited",
                 at={"table": id.source, "month": id.month, "check": red[0]},
-                remedy="look at the check of the table; the forecast follows when it passes",
-                ja="検査に合格していない公表表からは見込みを作りません",
+                remedy="look at the check of the table; what is made from it follows when it passes",
+                ja="検査に合格していない公表表からは、見込みなどを作りません",
             )
     return dict(zip([id.month for id in ids], store.read_all(ids), strict=True))
 
@@ -118,12 +118,14 @@ def _released(store: PartitionStore, source: Statistic, months: Sequence[str]) -
     return {"months": len(records), "digest": hashlib.sha256("\n".join(records).encode()).hexdigest()[:16]}
 
 
-def _basis(store: PartitionStore, source: Statistic, months: Sequence[str]) -> str:
+def basis_of(store: PartitionStore, source: Statistic, months: Sequence[str]) -> str:
+    """``synthetic`` as soon as one of the table's months is of a made-up city, else ``register``."""
     held = [store.current(PartitionId("published", source.name, month)) for month in months]
     told = {one.facts.get("basis", "register") for one in held if one is not None}
     return "synthetic" if "synthetic" in told else "register"
 
 
-def _counts(rows: pl.DataFrame) -> dict[str, int]:
+def counted(rows: pl.DataFrame) -> dict[str, int]:
+    """Rows of a published partition, and how many of them are shown and hidden."""
     suppressed = int((rows["status"] == "suppressed").sum())
     return {"rows": rows.height, "published": rows.height - suppressed, "suppressed": suppressed}

@@ -8,10 +8,10 @@ import pytest
 
 from kobe_platform.cli.run import process
 from kobe_platform.custody.keys import LocalKeyStore
-from kobe_platform.forecasts.loading import load_published
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lake.verdicts import verdicts
 from kobe_platform.lounge.release import current
+from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 from tests.forecast_city import (
     CHILDREN,
@@ -76,7 +76,7 @@ def test_the_month_is_forecast_and_released_with_nobody_doing_anything(report, p
     assert report.exit_code == 0, [outcome.faults for outcome in report.outcomes if not outcome.success]
     made = {key for outcome in report.outcomes for key in outcome.made}
     forecasts = {"future_population", "moves_in_ahead", "moves_out_ahead", BAD, "forecast_scores"}
-    assert {f"published/{name}" for name in forecasts} <= made
+    assert {f"published/{name}" for name in (*forecasts, "usual_ranges")} <= made
     assert forecasts <= set(current(place.releases).tables)
 
 
@@ -104,6 +104,13 @@ def test_the_model_cards_say_what_stands_in_the_files(report, place):
     told = page(place, "forecast_scores")
     for words in ("4年以上先の将来推計", "月ごとの割合", "次の見直し", "2027-06-30", "単純な見込みより誤差が大きい"):
         assert words in told
+
+
+def test_usual_ranges_are_made_checked_and_shown_in_the_same_run(report, place, store):
+    told = verdicts(store, PartitionId("published", "usual_ranges", LAST))
+    assert told.keys() == {"no_identifiers", "usual"} and told["usual"].passed
+    assert "まだ判定できません" in page(place, "unusual_changes"), "31 months of flows are too few"
+    assert (current(place.releases).path / "tables" / "usual_ranges.parquet").exists()
 
 
 def test_nothing_is_left_to_do(report, place):

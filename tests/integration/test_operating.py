@@ -39,6 +39,7 @@ def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("operating")
     shutil.copytree(Settings().statistics, root / "statistics")
     shutil.copytree(Settings().forecast_files, root / "forecasts")
+    shutil.copytree(Settings().watch_files, root / "unusual")
     told = {"home": root / "var", "inbox": root / "inbox", "statistics": root / "statistics", "start": MONTH}
     settings = Settings(**told)
     LocalKeyStore.create(settings.keys, log=settings.key_log)

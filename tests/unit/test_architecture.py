@@ -25,7 +25,7 @@ RANKS = (
     {"custody", "disclosure"},
     {"intake", "lake", "abstraction", "trials"},
     {"quality"},
-    {"reception", "statistics", "forecasts", "governance", "alerts", "synthesis"},
+    {"reception", "statistics", "forecasts", "unusual", "published", "governance", "alerts", "synthesis"},
     {"lounge"},
     {"release", "backup"},
     {"tabulation"},

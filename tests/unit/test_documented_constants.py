@@ -26,6 +26,8 @@ from kobe_platform.statistics import groups, load_statistics, means
 from kobe_platform.statistics.compute import LEAST
 from kobe_platform.statistics.history import WINDOW
 from kobe_platform.statistics.protection import specification
+from kobe_platform.unusual import judging as unusual
+from kobe_platform.unusual import months as usual_months
 from kobe_platform.web.config import SignIn
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -35,6 +37,12 @@ PLATFORM = specification(MEMBERS, None)
 WORDS = {"twice": 2, "three": 3, "five": 5, "half": 0.5, "off": False, "false": False}
 
 RULES = {
+    "false discoveries, %": ("unusual.md", r"false-discovery rate (\d+) %", 100 * unusual.FALSE_DISCOVERY),
+    "listed changes": ("unusual.md", r"at most (\d+) \|", unusual.MOST_LINES),
+    "least figure that is judged": ("unusual.md", r"expected figures below (\d+);", unusual.LEAST),
+    "counts that are judged as such": ("unusual.md", r"fewer than (\d+) are expected", unusual.SMALL),
+    "usual share, %": ("unusual.md", r"what (\d+) % of figures lie in", 100 * unusual.USUAL),
+    "months of usual ranges": ("unusual.md", r"says of up to (\d+) months before", usual_months.HISTORY),
     "errors of an interval": ("forecasts.md", r"Fewer than (\d+) errors give no interval", intervals.FEWEST_ERRORS),
     "origins of a back-test": ("forecasts.md", r"fewer than (\d+) origins", judging.FEWEST_ORIGINS),
     "narrow coverage": ("forecasts.md", r"coverage below (\d+) or above", judging.COVERAGE[0]),

@@ -20,12 +20,14 @@ from kobe_platform.settings import PROJECT
 from kobe_platform.statistics import definition, relations
 from kobe_platform.statistics.loading import load_statistics
 from kobe_platform.statistics.relations import load_relations
+from kobe_platform.unusual import definition as unusual
 from kobe_platform.vocabulary import hierarchy_tables, rules
 
 READ_BY = {
     "contract": (model, columns, published),
     "statistic": (definition,),
     "forecast": (forecasts,),
+    "watch": (unusual,),
     "relations": (relations,),
     "page": (pages,),
     "specification": (spec, statements, choice),

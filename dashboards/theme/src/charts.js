@@ -229,7 +229,7 @@ function lines(component, record, rows, scene, drawn) {
   return {
     xAxis: { ...category(component, record, scene, false), boundaryGap: record.x.length === 1 },
     yAxis: component.opts.total ? percent(component, scene) : measure(component, scene, free),
-    series: drawn.rows.map((row, i) => ({
+    series: drawn.rows.map((row, i) => ringed(component, drawn.names[i], row, look) ?? ({
       type: 'line',
       name: drawn.names[i],
       ...(component.opts.dashed === drawn.names[i] ? { color: colourOf(look, 0) } : {}),
@@ -243,6 +243,13 @@ function lines(component, record, rows, scene, drawn) {
       ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, scene.width - 60), false, scene.look) } : {}),
     })).filter(({ name }) => !band?.includes(name)).concat(area ? [] : points(record, drawn, apart, look), ribbon(component, drawn, look)),
   };
+}
+
+/** A series that only marks places on the lines: rings without a line of their own. */
+function ringed({ opts }, name, row, look) {
+  if (!opts.marked?.includes(name)) return undefined;
+  const ring = { color: 'transparent', borderColor: look.ink, borderWidth: 1.5 };
+  return { type: 'line', name, data: row.map(drawable), symbol: 'circle', symbolSize: 14, showAllSymbol: true, color: look.ink, itemStyle: ring, lineStyle: { opacity: 0 }, z: 5 };
 }
 
 /** The band between two series: the lower one unseen, the difference filled on top of it. */

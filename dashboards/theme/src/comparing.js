@@ -19,7 +19,8 @@ export function shownOf(component, parts, { range, view } = {}) {
 }
 
 /** The small multiples of a matrix, or itself; its lines and notes at the figures of its own choice. */
-function split(asked, { label, record, rows }, several) {
+function split(asked, part, several) {
+  const { label, record, rows } = several && part.rows ? { ...part, ...unmarked(asked, part) } : part;
   const component = rows ? atLevels(asked, record, rows) : asked;
   if (!component.opts?.facet || !rows) return [{ label, component, record, rows }];
   const names = record.s.map((name) => name.split(APART));
@@ -71,12 +72,22 @@ function aligned({ record, rows }, x, at) {
 }
 
 /** A panel in the range of periods, read in the way that is asked for. */
-function read(panel, range, view) {
+function read(asked, range, view) {
+  const panel = { ...asked, ...(view && asked.component.opts?.marked ? unmarked(asked.component, asked) : {}) };
   const changed = view === 'year' ? sinceLastYear(panel) : panel;
-  const within = cut(changed, range);
+  const within = marking(cut(changed, range));
   if (view === 'index') return indexed(within);
   return view === 'rank' ? ranked(within) : within;
 }
+
+/** Record and rows without the series that only mark places on others; with `kept`, without some of them. */
+function unmarked({ opts }, { record, rows }, kept = () => false) {
+  const left = record.s.flatMap((name, at) => (opts?.marked?.includes(name) && !kept(rows[at]) ? [] : [at]));
+  return { record: { ...record, s: left.map((at) => record.s[at]) }, rows: left.map((at) => rows[at]) };
+}
+
+/** A panel without marks that mark nothing in it. */
+const marking = (panel) => (panel.component.opts?.marked ? { ...panel, ...unmarked(panel.component, panel, (row) => row.some((value) => typeof value === 'number')) } : panel);
 
 function cut(panel, range) {
   const { component, record, rows } = panel;

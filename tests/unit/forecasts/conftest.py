@@ -2,7 +2,7 @@
 
 import pytest
 
-from kobe_platform.forecasts.loading import load_published
+from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 
 

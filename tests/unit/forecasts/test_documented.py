@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
-from kobe_platform.forecasts.loading import load_published
 from kobe_platform.lake import PartitionStore
+from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 from kobe_platform.tabulation.forecasting import make_vintage, score_month
 from tests.forecast_city import CHILDREN, months_until, settle

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.forecasts.loading import load_forecasts, load_published
+from kobe_platform.forecasts.loading import load_forecasts
+from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 
 FILES = Settings().forecast_files

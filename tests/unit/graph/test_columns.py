@@ -18,21 +18,22 @@ from assets.columns import (
 from kobe_platform.contracts import load_contracts
 from kobe_platform.contracts.columns import Keep, MappedCodes, Reason
 from kobe_platform.custody.keys import LocalKeyStore
-from kobe_platform.forecasts.loading import load_published
 from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.intake.deliveries import find
 from kobe_platform.lake import PartitionStore
 from kobe_platform.lounge.pages import load_pages
+from kobe_platform.published import load_published
 from kobe_platform.reception.steps import abstract_month, admit_month, take_in_delivery
 from kobe_platform.release.collect import collect
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.synthesis.deliveries import CityPlan, synthesize
 from kobe_platform.tabulation.steps import count_group, publish_public, take_in_public
+from kobe_platform.unusual.tables import UsualRanges
 
 CONTRACTS = load_contracts(Settings().contracts)
 STATISTICS = load_published(Settings().statistics, Settings().forecast_files)
-FORECASTS = {name for name, one in STATISTICS.items() if isinstance(one, ForecastTable | Scoreboard)}
+FORECASTS = {name for name, one in STATISTICS.items() if isinstance(one, ForecastTable | Scoreboard | UsualRanges)}
 MONTH = "2025-12"
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 

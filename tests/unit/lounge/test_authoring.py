@@ -23,7 +23,17 @@ from kobe_platform.lounge.tables import TableFacts
 from kobe_platform.lounge.tags import Tag, walk
 from kobe_platform.lounge.workshop.new import write_new
 
-ON_THE_SITE = {"Notices", "Newest", "Catalogue", "Favourites", "Links", "Related", "Forecast", "ModelCards"}
+ON_THE_SITE = {
+    "Notices",
+    "Newest",
+    "Catalogue",
+    "Favourites",
+    "Links",
+    "Related",
+    "Forecast",
+    "ModelCards",
+    "UsualState",
+}
 ERAS = [
     ("2025-07", "令和7年7月"),
     ("2019-05", "令和元年5月"),

@@ -27,6 +27,7 @@ def city(tmp_path, monkeypatch) -> Path:
         ("statistics", Settings().statistics),
         ("dashboards", Settings().dashboards),
         ("forecasts", Settings().forecast_files),
+        ("unusual", Settings().watch_files),
     ):
         shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("node_modules", "src"))
         monkeypatch.setenv(f"KOBE_{name.upper()}", str(tmp_path / name))

@@ -33,6 +33,8 @@ from kobe_platform.release.required_checks import lake_checks, published_checks,
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
 from kobe_platform.statistics.inputs import counting_inputs, protecting_inputs, public_inputs, tied_months
+from kobe_platform.unusual.inputs import usual_inputs
+from kobe_platform.unusual.tables import UsualRanges
 
 REGISTER, MOVEMENTS, TOWNS = "resident_register", "resident_movements", "town_districts"
 ESTIMATE, COMPARISON = "estimated_population", "city_comparison"
@@ -302,6 +304,8 @@ class World:
             members = groups(self.statistics.values()).get(step.unit)
             if isinstance(self.statistics.get(step.unit), ForecastTable | Scoreboard):
                 return self._forecasting(self.statistics[step.unit], step.month)
+            if isinstance(self.statistics.get(step.unit), UsualRanges):
+                return self._watching(self.statistics[step.unit], step.month)
             if members is None:
                 return self._public(self.statistics[step.unit], step.month)
             return self._tabulating(members, step.month)
@@ -407,6 +411,16 @@ class World:
             inputs, stays = score_inputs(shelf, table, month), False
         if not stays and not self._in_place(id, inputs):
             value = tuple(sorted(inputs.items()))
+            yield self._put(id, inputs, value, told={"content": hashlib.sha256(repr(value).encode()).hexdigest()})
+        yield from self._checked(id, published_checks(table), "redtable")
+
+    def _watching(self, table: UsualRanges, month: str) -> Iterator[str]:
+        id, inputs = PartitionId("published", table.name, month), usual_inputs(self.shelf(), table, month)
+        if not any(PartitionId("published", name, month) in self.heads for name in table.inputs):
+            raise Broken("code", "lake.absent")
+        if not self._in_place(id, inputs):
+            read = [self.values[PartitionId(*name.split("/"))] for name in inputs if name.startswith("published/")]
+            value = (hashlib.sha256(repr((read, table.digest)).encode()).hexdigest(),)
             yield self._put(id, inputs, value, told={"content": hashlib.sha256(repr(value).encode()).hexdigest()})
         yield from self._checked(id, published_checks(table), "redtable")
 
