@@ -13,6 +13,7 @@ from assets.abstracted import abstracted_assets
 from assets.alerting import alert_sensor
 from assets.conventions import months
 from assets.dashboards import dashboard_assets
+from assets.deciding import deciding_job
 from assets.forecasts import forecast_assets
 from assets.jobs import delivery_jobs, release_job, tabulation_job
 from assets.lake import lake_assets
@@ -93,7 +94,14 @@ def build_definitions(
             *unusual_checks(tables, partitions),
             *page_checks(pages),
         ],
-        jobs=[*jobs, tabulate, release, nightly_verification, on_demand_job(menu, statistics, settings.history_months)],
+        jobs=[
+            *jobs,
+            tabulate,
+            release,
+            nightly_verification,
+            on_demand_job(menu, statistics, settings.history_months),
+            deciding_job(),
+        ],
         schedules=[nightly, retention_schedule(contracts, statistics, settings.run_log_days)],
         sensors=[*plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}), alert_sensor()],
         resources=without_settings({**installation_resources(settings), **(overrides or {})}),

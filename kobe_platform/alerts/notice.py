@@ -56,7 +56,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "tick_failed": "Dagster の画面でセンサーの直近の評価を確かめてください。原因を直すと次の評価から再開します。",
         "stuck": "サーバーで kobe status を実行し、何を待っているかを確かめてください。",
         "turned_away": "受領記録の規則と行を確かめ、提供元の課に正しいデータの再提供を依頼してください。",
-        "held": "内容を確かめ、kobe deliveries で承認するか、提供元の課に再提供を依頼してください。",
+        "held": "内容を確かめ、ポータルの「提供データ」か kobe deliveries で承認か却下をしてください。",
         "overdue": "提供元の課にデータの提供状況を確かめてください。",
     }
 )

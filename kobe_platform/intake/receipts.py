@@ -19,6 +19,9 @@ from kobe_platform.intake.deliveries import ON_DISK, Delivery, names_in
 from kobe_platform.vocabulary import months
 
 Status = Literal["accepted", "rejected", "held"]
+Decision = Literal["approved", "refused", "withdrawn"]
+DECISIONS: tuple[Decision, ...] = ("approved", "refused", "withdrawn")
+"""What operators decide; their records name the content and who decided, when."""
 
 
 def receipts(home: Path, delivery: Delivery) -> Path:
@@ -26,13 +29,13 @@ def receipts(home: Path, delivery: Delivery) -> Path:
     return Path(home, "receipts", delivery.municipality, delivery.source, delivery.month)
 
 
-def receipt(home: Path, delivery: Delivery, status: Status | Literal["approved"]) -> dict | None:
-    """The receipt (or approval) of exactly this content with this status; None as in :func:`read_receipt`."""
+def receipt(home: Path, delivery: Delivery, status: Status | Decision) -> dict | None:
+    """The receipt (or decision) of exactly this content with this status; None as in :func:`read_receipt`."""
     return read_receipt(_receipt_path(home, delivery, status))
 
 
 def read_receipt(path: Path) -> dict | None:
-    """A receipt or an approval; None where it is absent or unreadable.
+    """A receipt or a decision; None where it is absent or unreadable.
 
     A file is unreadable if it is empty or broken, as a power cut can leave it, or if its content does not belong to
     the content hash and the status in its name.
@@ -50,7 +53,7 @@ def _fits(record: Mapping[str, object], name: str) -> bool:
     content_hash, moment, error = record.get("content_hash"), record.get("at"), record.get("error")
     if not (isinstance(content_hash, str) and content_hash.startswith(stem) and isinstance(moment, str)):
         return False
-    if status == "approved":
+    if status in DECISIONS:
         return True
     if record.get("status") != status or not {"source", "month", "sequence"} <= record.keys():
         return False
@@ -129,14 +132,34 @@ def _found(delivery: Delivery) -> dict[str, list[int]]:
 
 def approve(home: Path, delivery: Delivery, principal: str) -> Path:
     """An operator's word that a held delivery may be taken; it holds for exactly this content."""
+    return _decided(home, delivery, "approved", principal)
+
+
+def refuse(home: Path, delivery: Delivery, principal: str) -> Path:
+    """An operator's word that a held delivery is not taken: it counts as rejected, and its sender sends another."""
+    return _decided(home, delivery, "refused", principal)
+
+
+def withdraw(home: Path, delivery: Delivery, principal: str) -> Path:
+    """The sender's word, through an operator, that a delivery no longer holds."""
+    return _decided(home, delivery, "withdrawn", principal)
+
+
+def _decided(home: Path, delivery: Delivery, decision: Decision, principal: str) -> Path:
     record = {"content_hash": delivery.content_hash, "principal": principal}
     record["at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    return _write(home, delivery, "approved", record)
+    return _write(home, delivery, decision, record)
 
 
 def is_approved(home: Path, delivery: Delivery) -> bool:
     """Whether :func:`approve` was called for this content."""
     return receipt(home, delivery, "approved") is not None
+
+
+def is_withdrawn(home: Path, municipality: str, source: str, month: str, content_hash: str) -> bool:
+    """Whether a content that a month was made from was withdrawn since; whatever lies in the inbox now."""
+    folder = Path(home, "receipts", municipality, source, month)
+    return bool(content_hash) and read_receipt(folder / f"{content_hash[:12]}.withdrawn.json") is not None
 
 
 def previous_sequence(home: Path, delivery: Delivery) -> int | None:

@@ -13,7 +13,7 @@ from kobe_platform.contracts import Contract
 from kobe_platform.lake.heads import HeadEntry
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.lake.shelf import latest_month
-from kobe_platform.planning.facts import DeliveryFact, Facts
+from kobe_platform.planning.facts import TURNED_AWAY, DeliveryFact, Facts
 from kobe_platform.planning.states import Found, red_cause
 from kobe_platform.planning.steps import Reason, Step
 from kobe_platform.reception.inputs import (
@@ -64,11 +64,13 @@ def _take_in(facts: Facts, delivery: DeliveryFact) -> Step | None:
     contract = facts.contracts[delivery.source]
     place = target(contract, delivery.month)
     held = facts.heads.current(place)
+    if delivery.turned == "withdrawn":
+        return _withdrawn(facts, contract, delivery)
     standing = held if held is not None and held.facts.get("content_hash") == delivery.content_hash else None
     reason: Reason | None
     if standing is not None:
         reason = _unsettled(facts, contract, delivery, standing)
-    elif delivery.turned == "rejected":
+    elif delivery.turned in TURNED_AWAY:
         return None
     else:
         reason = "new delivery" if held is None else "input changed"
@@ -82,6 +84,13 @@ def _take_in(facts: Facts, delivery: DeliveryFact) -> Step | None:
         return replace(step, state="blocked", cause=red_cause(place, red(standing, facts.engine)))
     turned_away = _turned_away_again(facts, contract, delivery, step) if standing is not None else None
     return turned_away or _from_outside(facts, contract, step)
+
+
+def _withdrawn(facts: Facts, contract: Contract, delivery: DeliveryFact) -> Step:
+    """A delivery that no longer holds: the month waits for another one, and its rows in the lake for being replaced."""
+    step = Step("take_in", delivery.source, delivery.month, _taken_from(facts, contract, delivery), "withdrawn")
+    step = replace(step, delivery=delivery.content_hash, cause=delivery.cause)
+    return replace(step, state="waiting", waits_for=("replacement",))
 
 
 def _from_outside(facts: Facts, contract: Contract, step: Step) -> Step:
@@ -217,7 +226,7 @@ def _again(facts: Facts, name: str, month: str) -> Step | None:
     inputs = _taken_from(facts, facts.contracts[name], delivered)
     again = Step("take_in", name, month, inputs, "rows needed again", delivery=delivered.content_hash)
     again = _from_outside(facts, facts.contracts[name], again)
-    if delivered.turned == "rejected":  # it was accepted once, and its contract has become stricter since
+    if delivered.turned in TURNED_AWAY:  # it was accepted once, and its contract has become stricter since
         again = replace(again, state="failed", waits_for=("mended_input_or_code",), cause=delivered.cause)
     return again
 
@@ -234,7 +243,9 @@ def after_neighbours(facts: Facts, step: Step, before: Found) -> Step:
     near = [one for name in contract.needs for one in before.of_unit.get(name, ()) if one.month == month]
     near += [one for name in contract.references for one in before.of_unit.get(name, ()) if one.month <= month]
     coming = tuple(one.id for one in near if one.id in before.moving)
-    absent = [name for name in contract.needs if not companion_ready(heads, name, month)]
+    absent = [
+        name for name in contract.needs if not companion_ready(heads, name, month) or (name, month) in facts.withdrawn
+    ]
     absent += [name for name in contract.references if latest_month(heads, "raw", name, month) is None]
     if absent and not coming:
         stuck = {one.unit: one.id for one in near}
@@ -252,7 +263,7 @@ def _after_its_base(facts: Facts, step: Step, before: Found) -> Step | None:
     of_base = [one for one in before.of_unit.get(step.unit, ()) if one.month == month and one.state != "later"]
     if of_base:
         return replace(step, state="ready" if of_base[0].id in before.moving else "waiting", waits_for=(of_base[0].id,))
-    if companion_ready(facts.heads, step.unit, month):
+    if companion_ready(facts.heads, step.unit, month) and (step.unit, month) not in facts.withdrawn:
         return None
     later = [one.id for one in before.of_unit.get(step.unit, ()) if one.month == month]
     return replace(step, state="waiting", waits_for=tuple(later) or (f"delivery:{step.unit}:{month}",))

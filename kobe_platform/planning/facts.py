@@ -21,12 +21,16 @@ MOST_LOST = 5
 NO_CAUSE = Cause("", "")
 
 
+TURNED_AWAY = ("rejected", "refused")
+"""What only another delivery of their sender cures."""
+
+
 @dataclass(frozen=True)
 class DeliveryFact:
     """A delivery as it lies in the inbox, and the receipts of exactly this content.
 
     Attributes:
-        turned: ``rejected``, or ``held`` where no operator has approved it yet.
+        turned: ``rejected``; ``held`` where no operator has decided yet; ``refused`` where one has; ``withdrawn``.
         receipted: whether its acceptance has a receipt.
         cause: of a rejected or held one, from its receipt.
         kind: as its manifest says.
@@ -36,7 +40,7 @@ class DeliveryFact:
     source: str
     month: str
     content_hash: str
-    turned: Literal["", "rejected", "held"] = ""
+    turned: Literal["", "rejected", "held", "refused", "withdrawn"] = ""
     receipted: bool = False
     cause: Cause | None = None
     kind: str = ""
@@ -118,6 +122,7 @@ class Facts:
     Attributes:
         today: the day in Japan; ``now`` the moment.
         pages: slug → published tables that its queries read.
+        withdrawn: (source, month) whose rows in the lake their sender has withdrawn: nothing new is made from them.
         under_way: names of the work whose lock a living process holds.
         start: first month of the platform's series.
         engine: version of all code: failures of another one are over.
@@ -128,6 +133,7 @@ class Facts:
     statistics: Mapping[str, Statistic]
     heads: Heads
     deliveries: tuple[DeliveryFact, ...] = ()
+    withdrawn: frozenset[tuple[str, str]] = frozenset()
     pages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     release: ReleaseFact = ReleaseFact()
     failures: Mapping[str, Failure] = field(default_factory=dict)

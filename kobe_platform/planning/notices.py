@@ -8,11 +8,11 @@ from datetime import timedelta
 from kobe_platform.alerts import Kind, Notice, stable_id
 from kobe_platform.alerts.notice import REMEDIES
 from kobe_platform.lake.heads import Heads
-from kobe_platform.planning.facts import Facts
+from kobe_platform.planning.facts import TURNED_AWAY, Facts
 from kobe_platform.planning.steps import Cause, Plan, Step
 from kobe_platform.planning.words import KINDS, waits
 from kobe_platform.reception.inputs import TARGETS
-from kobe_platform.vocabulary.months import last_day, month_after
+from kobe_platform.vocabulary.months import last_day, month_after, months_between
 
 LATE_DAYS = 40
 """Days after the end of a month at which its extract is overdue: extracts come monthly, and late by nature."""
@@ -28,14 +28,17 @@ def notices(facts: Facts, plan: Plan) -> list[Notice]:
             "turned_away", d.source, d.month, d.cause, f"{_title(facts, d.source)} {d.month} の提供データを却下しました"
         )
         for d in facts.deliveries
-        if d.turned == "rejected"
+        if d.turned in TURNED_AWAY
     ]
     found += [_overdue(facts, source, month) for source, month in overdue(facts)]
     return found
 
 
 def overdue(facts: Facts) -> list[tuple[str, str]]:
-    """Sources whose next month should have come by now, with that month; none for sources that never delivered."""
+    """Sources whose next month should have come by now, with that month, and months that later ones have overtaken.
+
+    None for sources that never delivered.
+    """
     delivered = {(d.source, d.month) for d in facts.deliveries}
     found = []
     for source, contract in sorted(facts.contracts.items()):
@@ -46,6 +49,19 @@ def overdue(facts: Facts) -> list[tuple[str, str]]:
         late = facts.today > last_day(following) + timedelta(days=LATE_DAYS)
         if late and (source, following) not in delivered:
             found.append((source, following))
+    return sorted({*found, *gaps(facts)})
+
+
+def gaps(facts: Facts) -> list[tuple[str, str]]:
+    """Months of monthly sources between others that were accepted, for which nothing lies in the inbox.
+
+    Personal sources are monthly; figures that are published come when they come.
+    """
+    found = []
+    for source, contract in sorted(facts.contracts.items()):
+        months = _accepted(facts.heads, source, TARGETS[contract.use]) if contract.use == "lake" else []
+        between = months_between(months[0], months[-1]) if months else []
+        found += [(source, m) for m in between if m not in months and (source, m) not in facts.by_place]
     return found
 
 
@@ -87,4 +103,6 @@ def _notice(kind: Kind, source: str, month: str, cause: Cause | None, text: str,
 def lines(facts: Facts) -> Iterator[str]:
     """Overdue months, each on one line, for `kobe status`."""
     for source, month in overdue(facts):
-        yield f"{month} 未着 {source}: {LATE_DAYS}日を過ぎても届いていません"
+        came = facts.heads.months("lake", source)
+        why = "後の月は届いています" if came and month < came[-1] else f"{LATE_DAYS}日を過ぎても届いていません"
+        yield f"{month} 未着 {source}: {why}"

@@ -8,13 +8,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, PlatformError
 from kobe_platform.intake.deliveries import Delivery, find
-from kobe_platform.intake.receipts import changed_since, is_approved, read_receipt, receipts
+from kobe_platform.intake.receipts import (
+    changed_since,
+    is_approved,
+    is_withdrawn,
+    read_receipt,
+    receipt,
+    receipts,
+)
 from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.release import recorded_inputs, sources_digest
@@ -24,6 +31,7 @@ from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.rules import outstanding
 from kobe_platform.planning.steps import Cause, Plan
 from kobe_platform.published import load_published
+from kobe_platform.reception.inputs import TARGETS
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic
 from kobe_platform.trials import Trials
@@ -96,6 +104,7 @@ class Observer:
             statistics=self.statistics,
             heads=heads,
             deliveries=tuple(self._fact(delivery) for delivery in found),
+            withdrawn=self._withdrawn(heads),
             pages={slug: page.tables for slug, page in self.pages.items()},
             failures=self.failures.read(),
             under_way=under_way,
@@ -111,22 +120,47 @@ class Observer:
         """The deliveries that lie in the inbox."""
         return find(self.settings.inbox.resolve(), self.contracts, self.settings.municipality)
 
+    def _withdrawn(self, heads: Heads) -> frozenset[tuple[str, str]]:
+        """Months whose rows in force their sender has withdrawn, also where nothing lies in the inbox any more."""
+        home, city = self.settings.root, self.settings.municipality
+        stages = {name: TARGETS[contract.use] for name, contract in self.contracts.items()}
+        return frozenset(
+            (id.source, id.month)
+            for id, held in heads.entries.items()
+            if stages.get(id.source) == id.stage
+            and is_withdrawn(home, city, id.source, id.month, str(held.facts.get("content_hash", "")))
+        )
+
     def _fact(self, delivery: Delivery) -> DeliveryFact:
         home, stem = self.settings.root, delivery.content_hash[:12]
         named = _receipts(receipts(home, delivery))
         fact = DeliveryFact(delivery.source, delivery.month, delivery.content_hash, kind=delivery.kind)
         fact = replace(fact, receipted=bool(named.get(f"{stem}.accepted.json")))
+        decided = self._decided(delivery, named)
+        if decided is not None:
+            return replace(fact, turned=decided[0], cause=decided[1])
         for turned in ("rejected", "held"):
             name = f"{stem}.{turned}.json"
-            receipt = read_receipt(receipts(home, delivery) / name) if named.get(name) else None
-            if receipt is None or (fact.receipted and _accepted_since(home, delivery, receipt)):
+            told = read_receipt(receipts(home, delivery) / name) if named.get(name) else None
+            if told is None or (fact.receipted and _accepted_since(home, delivery, told)):
                 continue
-            if changed_since(delivery, receipt):
+            if changed_since(delivery, told):
                 continue
             if not (turned == "held" and is_approved(home, delivery)):
-                cause, judged = _cause(receipt.get("error", {})), str(receipt.get("made_from", ""))
+                cause, judged = _cause(told.get("error", {})), str(told.get("made_from", ""))
                 return replace(fact, turned=turned, cause=cause, judged_with=judged)
         return fact
+
+    def _decided(
+        self, delivery: Delivery, named: Mapping[str, bool]
+    ) -> tuple[Literal["withdrawn", "refused"], Cause] | None:
+        """What an operator has decided of a delivery that is not taken, with its cause; None where nothing was."""
+        home = self.settings.root
+        if named.get(f"{delivery.content_hash[:12]}.withdrawn.json") and receipt(home, delivery, "withdrawn"):
+            return "withdrawn", WITHDRAWN
+        if named.get(f"{delivery.content_hash[:12]}.refused.json") and receipt(home, delivery, "refused"):
+            return "refused", _refused(receipt(home, delivery, "held") or {})
+        return None
 
     def _release(self, heads: Heads, facts: Facts) -> ReleaseFact:
         releases = self.settings.releases
@@ -230,6 +264,22 @@ def _accepted_since(home: Path, delivery: Delivery, refusal: Mapping[str, Any]) 
     """Whether the same content was accepted after it had been refused: as after a mended contract."""
     accepted = read_receipt(receipts(home, delivery) / f"{delivery.content_hash[:12]}.accepted.json")
     return accepted is not None and accepted["at"] >= refusal["at"]
+
+
+WITHDRAWN = Cause(
+    "delivery.withdrawn",
+    "the delivery was withdrawn",
+    "have its sender deliver the month again",
+    "提供データは撤回されました。提供元から正しいものが届くのを待っています",
+)
+
+
+def _refused(held: Mapping[str, Any]) -> Cause:
+    """Why a held delivery is not taken: an operator refused it, and what it was held for."""
+    before = _cause(held.get("error", {}))
+    ja = f"保留のあと、運用者が却下しました（{before.code}）。提供元に再送を依頼してください"
+    text = "an operator refused the delivery, which was held"
+    return Cause("delivery.refused", text, "have its sender deliver the month again", ja, before.where)
 
 
 def _receipts(folder: Path) -> dict[str, bool]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.lake.shelf import Shelf
 from kobe_platform.planning.delivery_rules import after_neighbours, as_judged_now, take_ins
-from kobe_platform.planning.facts import Facts
+from kobe_platform.planning.facts import TURNED_AWAY, Facts
 from kobe_platform.planning.states import Found, red_cause, settled
 from kobe_platform.planning.steps import Plan, Reason, Step, TurnedAway
 from kobe_platform.planning.table_rules import tabulations
@@ -44,7 +44,7 @@ def outstanding(facts: Facts) -> Plan:
 
 def _turned_away(facts: Facts) -> Iterator[TurnedAway]:
     for delivery in facts.deliveries:
-        if delivery.turned == "rejected":
+        if delivery.turned in TURNED_AWAY:
             title = facts.contracts[delivery.source].title if delivery.source in facts.contracts else delivery.source
             yield TurnedAway(delivery.source, title, delivery.month, delivery.cause)
 

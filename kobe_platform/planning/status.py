@@ -68,7 +68,8 @@ def _step(step: Step) -> dict[str, object]:
 def months(facts: Facts, plan: Plan) -> list[dict[str, str]]:
     """One row a month: how far each source came, its tables, and whether the release shows them.
 
-    Words are ``done``, a step's state, ``rejected``, ``held``, or empty where nothing was delivered.
+    Words are ``done``, a step's state, ``rejected``, ``refused``, ``held``, ``withdrawn``, ``missing`` (a month of a
+    monthly source that did not come, though later ones did), or empty where nothing was delivered yet.
     """
     states = _states(facts, plan)
     release = next((step.state for step in plan.of("release")), "done")
@@ -82,6 +83,8 @@ def months(facts: Facts, plan: Plan) -> list[dict[str, str]]:
 
 
 def _states(facts: Facts, plan: Plan) -> dict[tuple[str, str], str]:
+    from kobe_platform.planning.notices import gaps
+
     states: dict[tuple[str, str], str] = {}
     for id in facts.heads.entries:
         if id.stage == "published":
@@ -95,7 +98,9 @@ def _states(facts: Facts, plan: Plan) -> dict[tuple[str, str], str]:
         if step.kind != "release":
             name = "tables" if step.kind == "tabulate" else step.unit
             if step.kind == "take_in" or states.get((name, step.month)) not in STUCK:
-                states[name, step.month] = step.state
+                states[name, step.month] = "withdrawn" if step.reason == "withdrawn" else step.state
+    for source, month in gaps(facts):
+        states.setdefault((source, month), "missing")
     return states
 
 
@@ -109,6 +114,7 @@ def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
     from rich.console import Console
 
     from kobe_platform.alerts import alerts_file, describe
+    from kobe_platform.planning.facts import TURNED_AWAY
     from kobe_platform.planning.notices import lines as overdue_lines
     from kobe_platform.planning.words import told
 
@@ -119,7 +125,7 @@ def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
         console.print(f"ほか {len(rows) - MOST_MONTHS} か月(--json)")
     lines = [f"[{fault.code}] {fault.ja} – {fault.remedy}" for fault in plan.faults]
     lines += [told(step) for step in plan.steps]
-    rejected = [_rejected(delivery) for delivery in facts.deliveries if delivery.turned == "rejected"]
+    rejected = [_rejected(delivery) for delivery in facts.deliveries if delivery.turned in TURNED_AWAY]
     lines += rejected
     lines += overdue_lines(facts)
     lines.append(describe(alerts_file(settings.root)))
@@ -135,9 +141,9 @@ def month_table(facts: Facts, rows: Sequence[Mapping[str, str]]) -> Table:
     """The rows of :func:`months` for a screen; on a narrow one titles break over lines, and months stay whole."""
     from rich.table import Table
 
-    from kobe_platform.planning.words import STATES
+    from kobe_platform.planning.words import OUTCOMES, STATES
 
-    words = {**STATES, "done": "済", "rejected": "却下", "held": "保留", "": "–"}
+    words = {**STATES, **OUTCOMES, "done": "済", "": "–"}
     names = [name for name in sorted(facts.contracts) if any(row[name] for row in rows)]
     titles = [facts.contracts[name].title.partition("（")[0] for name in names]
     table = Table()

@@ -23,6 +23,7 @@ Reason = Literal[
     "pages changed",
     "approvals changed",
     "no longer in force",
+    "withdrawn",
 ]
 
 

@@ -6,7 +6,7 @@ their checks is missing. Public statistics are judged table by table, the others
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
@@ -99,6 +99,9 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
     months = tied_months(heads, members, month, facts.statistics)
     tied = [heads.entries[PartitionId("published", table.name, held)].content for table, held in months]
     step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied)}), reason)
+    withdrawn = _withdrawn(facts, counting)
+    if withdrawn:
+        return replace(step, state="waiting", waits_for=withdrawn)
     there = [entry for entry in (*rows, *counted, *protected) if entry is not None]
     refused = [(entry.id, names) for entry in there if (names := red(entry, facts.engine))]
     lake_refused = [one for one in refused if one[0].stage == "lake"]
@@ -106,6 +109,16 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
         place, names = (lake_refused or refused)[0]
         return replace(step, reason="check failed", state="blocked", cause=red_cause(place, names))
     return step
+
+
+def _withdrawn(facts: Facts, counting: Mapping[str, str]) -> tuple[str, ...]:
+    """What a month waits for whose rows were withdrawn by their sender; the tables that were made of them stay."""
+    places = [name.split("/")[1:] for name in counting if name.startswith("lake/")]
+    gone = [(source, month) for source, month in places if (source, month) in facts.withdrawn]
+    waiting = {
+        (source, month): f"take_in:{source}:{month}" for source, month in gone if (source, month) in facts.by_place
+    }
+    return tuple(waiting.get(place, "delivery:" + ":".join(place)) for place in gone)
 
 
 def _group_reason(

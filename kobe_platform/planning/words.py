@@ -17,6 +17,14 @@ STATES: dict[str, str] = {
     "failed": "失敗",
     "blocked": "検査で停止",
 }
+OUTCOMES: dict[str, str] = {
+    "rejected": "却下",
+    "refused": "却下",
+    "held": "保留",
+    "withdrawn": "撤回",
+    "missing": "未着",
+}
+"""What became of a delivery, or of a month without one."""
 REASONS: dict[str, str] = {
     "new delivery": "新しい提供データ",
     "input changed": "元データが変わった",
@@ -30,9 +38,11 @@ REASONS: dict[str, str] = {
     "pages changed": "ページが変わった",
     "approvals changed": "利用申請の承認が変わった",
     "no longer in force": "公開中でない",
+    "withdrawn": "提供元が撤回した",
 }
 _CONDITIONS = {
-    "approval": "運用者の承認(kobe deliveries approve)",
+    "approval": "運用者の承認か却下(kobe deliveries approve / refuse)",
+    "replacement": "撤回された月の、提供元からの正しいデータ",
     "legal_basis": "法的根拠の期間",
     "month_end": "月の終わり",
     "series_start": "系列の始まりより前の月(KOBE_START)",

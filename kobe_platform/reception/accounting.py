@@ -31,3 +31,11 @@ def combined(earlier: Mapping, later: Mapping) -> dict[str, object]:
     for name in _BY_RULE:
         both[name] = dict(sorted((Counter(earlier.get(name, {})) + Counter(later.get(name, {}))).items()))
     return both
+
+
+def befallen(facts: Mapping) -> dict[str, int]:
+    """Rule → rows that it set aside, filtered, warned of or put right."""
+    counted: Counter[str] = Counter()
+    for name in _BY_RULE:
+        counted.update(facts.get(name, {}))
+    return dict(counted)

@@ -1,4 +1,4 @@
-"""The command ``kobe deliveries``: lists, approves and retries deliveries, and writes manifests."""
+"""The command ``kobe deliveries``: lists and shows deliveries, records what is decided, and writes manifests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from kobe_platform.intake.deliveries import Delivery
-    from kobe_platform.planning import Step
-    from kobe_platform.reception.outcomes import Outcome
 
 deliveries_app = typer.Typer(no_args_is_help=True, help="Deliveries and their receipts.", add_completion=False)
 
@@ -28,28 +26,57 @@ def list_deliveries(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
     width = max((len(row["source"]) for row in rows), default=0)
-    lines = [f"{row['month']}  {row['source']:{width}}  {row['outcome']:8}  {row['reason']}".rstrip() for row in rows]
+    lines = [f"{row['month']}  {row['source']:{width}}  {row['outcome']:9}  {row['reason']}".rstrip() for row in rows]
     if lines:
         typer.echo("\n".join(lines))
 
 
 @deliveries_app.command()
+def show(source: Source, month: Month, as_json: AsJson = False) -> None:
+    """What became of a delivery, and how it differs from the one in force: counts by ward and by rule."""
+    from kobe_platform.planning.showing import shown
+    from kobe_platform.settings import Settings
+
+    told = shown(Settings(), _one(source, month))
+    typer.echo(json.dumps(told.record, ensure_ascii=False, indent=1) if as_json else told.text)
+
+
+@deliveries_app.command()
 def approve(source: Source, month: Month) -> None:
     """Approve a held delivery as it lies in the inbox: the next run takes exactly this content in."""
-    from kobe_platform.intake.receipts import approve as record
-    from kobe_platform.reception.outcomes import receipt_status
+    _decide("approve", source, month)
+    typer.echo(f"approved {source} {month}; run `kobe run`")
+
+
+@deliveries_app.command()
+def refuse(source: Source, month: Month) -> None:
+    """Refuse a held delivery as it lies in the inbox: what is in force stays, and its sender sends another one."""
+    _decide("refuse", source, month)
+    typer.echo(f"refused {source} {month}; it is not taken in")
+
+
+@deliveries_app.command()
+def withdraw(source: Source, month: Month) -> None:
+    """Note that its sender has withdrawn a delivery: nothing new is made from it, and the month waits for another."""
+    _decide("withdraw", source, month)
+    typer.echo(f"withdrawn {source} {month}; releases that were made stay, and the month waits for another delivery")
+
+
+def _decide(decision: str, source: str, month: str) -> None:
+    from kobe_platform.errors import PlatformError
+    from kobe_platform.reception.decisions import decide
     from kobe_platform.settings import Settings
 
     settings, delivery = Settings(), _one(source, month)
-    if receipt_status(settings.root, delivery) != "held":
-        raise typer.BadParameter("this delivery is not held", param_hint=f"{source} {month}")
-    record(settings.root, delivery, settings.principal)
-    typer.echo(f"approved {source} {month} {delivery.content_hash[:12]}; run `kobe run`")
+    try:
+        decide(settings.root, delivery, decision, settings.principal)
+    except PlatformError as error:
+        raise typer.BadParameter(str(error), param_hint=f"{source} {month}") from None
 
 
 @deliveries_app.command()
 def retry(source: Source, month: Month) -> None:
-    """Let a delivery that was rejected, or failed, be tried once more; a rejection's receipt is kept aside."""
+    """Let a delivery that was rejected, refused, withdrawn, or failed, be tried once more; its record is kept aside."""
     from kobe_platform.custody.durable import sync_folder
     from kobe_platform.intake.receipts import receipt, receipts
     from kobe_platform.planning.failures import Failures
@@ -57,12 +84,12 @@ def retry(source: Source, month: Month) -> None:
 
     home, delivery = Settings().root, _one(source, month)
     failures, step = Failures(home), f"take_in:{source}:{month}"
-    rejected, failed = receipt(home, delivery, "rejected") is not None, step in failures.read()
-    if not rejected and not failed:
+    against = [status for status in ("rejected", "refused", "withdrawn") if receipt(home, delivery, status)]
+    if not against and step not in failures.read():
         raise typer.BadParameter("this delivery was not rejected and did not fail", param_hint=f"{source} {month}")
     failures.end([step])
-    if rejected:
-        path = receipts(home, delivery) / f"{delivery.content_hash[:12]}.rejected.json"
+    for status in against:
+        path = receipts(home, delivery) / f"{delivery.content_hash[:12]}.{status}.json"
         path.rename(path.with_suffix(".former"))
         sync_folder(path.parent)
     typer.echo(f"{source} {month} will be tried again by `kobe run`")
@@ -102,15 +129,10 @@ def manifest(
 
 
 def _rows() -> list[dict[str, str]]:
-    from kobe_platform.planning.observing import Observer
+    from kobe_platform.planning.showing import listed
     from kobe_platform.settings import Settings
 
-    settings = Settings()
-    observer = Observer(settings)
-    due = {(step.unit, step.month): step for step in observer.plan().of("take_in")}
-    return [
-        _row(settings.root, delivery, due.get((delivery.source, delivery.month))) for delivery in observer.deliveries()
-    ]
+    return listed(Settings())
 
 
 def _one(source: str, month: str) -> Delivery:
@@ -122,30 +144,3 @@ def _one(source: str, month: str) -> Delivery:
     if delivery is None:
         raise typer.BadParameter("there is no such delivery in the inbox", param_hint=f"{source} {month}")
     return delivery
-
-
-def _row(home: Path, delivery: Delivery, due: Step | None) -> dict[str, str]:
-    """``outcome`` is ``accepted``, ``rejected``, ``held``, or ``due`` with the plan's word on why it is."""
-    from kobe_platform.planning.words import told
-    from kobe_platform.reception.outcomes import receipt_status
-
-    outcome = receipt_status(home, delivery)
-    waiting = due if outcome not in ("rejected", "held") else None
-    return {
-        "month": delivery.month,
-        "source": delivery.source,
-        "content_hash": delivery.content_hash,
-        "outcome": "due" if waiting is not None or outcome == "none" else outcome,
-        "reason": told(waiting) if waiting is not None else reason(home, delivery, outcome),
-    }
-
-
-def reason(home: Path, delivery: Delivery, outcome: Outcome) -> str:
-    """Why a delivery was rejected or is held, from its receipt: rule, coordinates and remedy in Japanese."""
-    from kobe_platform.intake.receipts import receipt
-    from kobe_platform.vocabulary.coordinates import place
-
-    if outcome == "accepted" or outcome == "none" or (told := receipt(home, delivery, outcome)) is None:
-        return ""
-    error = told["error"]
-    return f"[{error['code']}] {error['ja']}{place(error['at'])}"

@@ -7,6 +7,7 @@ that a delivery whose run was killed is continued where it stopped.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ from kobe_platform.intake.receipts import is_approved, previous_sequence, write_
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.partitions import made_from
 from kobe_platform.lake.shelf import latest_month
-from kobe_platform.reception.accounting import LAID, RECONCILED, combined
+from kobe_platform.reception.accounting import LAID, RECONCILED, befallen, combined
 from kobe_platform.reception.differences import overlay, reconcile
 from kobe_platform.reception.inputs import (
     abstraction_inputs,
@@ -76,13 +77,13 @@ def _as_full(taken: Taken, delivery: Delivery, contract: Contract, store: Partit
     """
     if delivery.kind == "difference":
         taken = laid_over_base(taken, delivery, contract, store)
-        hold_revision(delivery, contract, store, home, taken.frame)
+        hold_revision(delivery, contract, store, home, taken)
         return taken
     refuse_exchanged(delivery, contract, store, taken.frame, stage="raw")
     reconciled = _reconciled(taken, delivery, contract, store, home)
     if reconciled is not None:
         return reconciled
-    hold_revision(delivery, contract, store, home, taken.frame)
+    hold_revision(delivery, contract, store, home, taken)
     return taken
 
 
@@ -143,7 +144,7 @@ def _reconciled(
             error.report = found.facts
             raise error
         if not same_month:
-            hold_revision(delivery, contract, store, home, taken.frame)
+            hold_revision(delivery, contract, store, home, taken)
         return Taken(taken.frame, {**taken.facts, RECONCILED: found.facts})
     return None
 
@@ -264,15 +265,16 @@ def _previous_rows(
 
 
 def hold_revision(
-    delivery: Delivery, contract: Contract, store: PartitionStore, home: Path, frame: pl.DataFrame | None = None
+    delivery: Delivery, contract: Contract, store: PartitionStore, home: Path, taken: Taken | None = None
 ) -> None:
     """Hold a delivery that would replace an accepted month with other content, until an operator approves it.
 
     Args:
-        frame: its rows, for a report in counts of how they differ from those in force.
+        taken: its rows, for a report in counts of how they differ from those in force, by ward and by rule.
 
     Raises:
         DeliveryHeld: ``delivery.revised``, with the rows of both vintages.
+        DeliveryRejected: too many of its rows would be set aside: nobody needs to look at it.
     """
     accepted = store.current(target(contract, delivery.month))
     if accepted is None or accepted.facts.get("content_hash") in (None, delivery.content_hash):
@@ -283,13 +285,52 @@ def hold_revision(
     error = hold("delivery.revised", **delivery.at, rows=rows, former_rows=int(accepted.facts.get("rows", 0)))
     identity = PartitionId("raw", contract.name, delivery.month)
     held = store.current(identity)
-    if frame is not None and held is not None and not held.destroyed_at:
-        found = difference(store.read(identity), frame, contract, delivery.month)
+    if taken is not None and held is not None and not held.destroyed_at:
+        found = difference(store.read(identity), taken.frame, contract, delivery.month)
         error.at.update(found.counts)
         if found.by_ward:
             error.at["wards"] = told_by_ward(found.by_ward)
         error.report = {**found.counts, "by_ward": as_names(found.by_ward)}
+        by_rule = _by_rule(taken, accepted, contract, delivery.month, store)
+        if by_rule:
+            error.report = {**error.report, "by_rule": by_rule}
+            error.at["rules"] = "、".join(f"{rule} {n['former']}→{n['now']}" for rule, n in by_rule.items())
     raise error
+
+
+def _by_rule(
+    taken: Taken, accepted: Partition, contract: Contract, month: str, store: PartitionStore
+) -> dict[str, dict[str, int]]:
+    """Rule → rows that it befell in the delivery in force and in a revised one, where these differ.
+
+    The revised one is abstracted in memory for it, with keys that nobody keeps.
+
+    Raises:
+        DeliveryRejected: as :func:`kobe_platform.abstraction.validate`.
+    """
+    companions = {name: store.current(PartitionId("raw", name, month)) for name in contract.needs}
+    references = {name: latest_month(store, "raw", name, month) for name in contract.references}
+    if contract.use != "lake" or any(held is None or held.destroyed_at for held in companions.values()):
+        return {}
+    if not all(references.values()):
+        return {}
+    key = secrets.token_bytes(32)
+    result = abstract(
+        taken.frame,
+        contract,
+        month=month,
+        references={name: store.read(PartitionId("raw", name, str(held))) for name, held in references.items()},
+        companions={
+            name: store.read(PartitionId("raw", name, month), companion_columns(contract, name)) for name in companions
+        },
+        pseudonym_key=lambda purpose: key,
+    )
+    now = combined(taken.facts, result.facts)
+    validate(Abstracted(result.frame, now), contract, month=month, previous_rows=None)
+    befell = [befallen(accepted.facts), befallen(now)]
+    rules = sorted({*befell[0], *befell[1]})
+    pairs = {rule: {"former": befell[0].get(rule, 0), "now": befell[1].get(rule, 0)} for rule in rules}
+    return {rule: pair for rule, pair in pairs.items() if pair["former"] != pair["now"]}
 
 
 def _current(store: PartitionStore, identity: PartitionId) -> Partition:

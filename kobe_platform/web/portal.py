@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kobe_platform.governance.database import open_database
 from kobe_platform.lounge.serve import HEADERS
 from kobe_platform.settings import Settings
-from kobe_platform.web import applications, audit, former, jobs, observed, oidc, ondemand, signin, survey
+from kobe_platform.web import applications, audit, deliveries, former, jobs, observed, oidc, ondemand, signin, survey
 from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
@@ -41,7 +41,9 @@ async def icon(request: Request) -> Response:
 
 APPLICATION = "/applications/{number}"
 JOB = "/ondemand/jobs/{job}"
+DELIVERY = "/deliveries/{source}/{month}"
 ANALYSTS = only("analyst", "operator")
+OPERATORS = only("operator")
 ROUTES = (
     GuardedRoute("/healthz", observed.health, ANYBODY),
     GuardedRoute("/readyz", observed.ready, ANYBODY),
@@ -69,6 +71,9 @@ ROUTES = (
     GuardedRoute(JOB, jobs.job_page, ANALYSTS),
     GuardedRoute(f"{JOB}/cancel", jobs.job_cancel, ANALYSTS, methods=("POST",)),
     GuardedRoute("/ondemand/{name}/{month}", ondemand.ondemand_answer, ANALYSTS),
+    GuardedRoute("/deliveries", deliveries.delivery_list, OPERATORS),
+    GuardedRoute(DELIVERY, deliveries.delivery_page, OPERATORS),
+    GuardedRoute(f"{DELIVERY}/{{decision}}", deliveries.delivery_decide, OPERATORS, methods=("POST",)),
     GuardedRoute("/audit-report", audit.audit_report, only("auditor")),
     GuardedRoute("/audit-report.csv", audit.audit_file, only("auditor")),
     GuardedRoute("/releases", former.releases_page, STAFF),

@@ -110,10 +110,16 @@ def _legal_bases(folder: Path, day: date) -> Section:
 
 def _deliveries(settings: Settings, since: datetime, until: datetime) -> Section:
     names = {"accepted": "受理", "rejected": "却下", "held": "保留"}
+    decided = {"approved": "運用者が承認", "refused": "運用者が却下", "withdrawn": "提供元が撤回"}
     titles = {name: contract.title for name, contract in load_contracts(settings.contracts).items()}
     rows = []
     for path in sorted(settings.receipts.rglob("*.json")):
         receipt = read_receipt(path)
+        decision = path.name.split(".")[1]
+        if receipt is not None and decision in decided and since <= _moment(receipt, path) < until:
+            source, month = path.parent.parent.name, path.parent.name
+            row = (titles.get(source, source), month, decided[decision], "", f"操作した人 {receipt['principal']}")
+            rows.append(row)
         if receipt is None or receipt.get("status") not in names or not since <= _moment(receipt, path) < until:
             continue
         error = receipt.get("error") or {}

@@ -18,7 +18,8 @@ from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError, CustodyError, DeliveryRejected
 from kobe_platform.intake import deliveries, receipts
 from kobe_platform.intake.manifest import LARGEST_MANIFEST
-from kobe_platform.reception.commands import deliveries_app, reason
+from kobe_platform.planning.showing import reason
+from kobe_platform.reception.commands import deliveries_app
 from kobe_platform.reception.outcomes import receipt_status
 from kobe_platform.vocabulary.rules import hold, rejection
 

@@ -45,7 +45,7 @@ def test_an_overdue_month_is_told_once_for_as_long_as_it_stands():
 @pytest.mark.parametrize(
     ("condition", "words"),
     [
-        ("approval", "運用者の承認(kobe deliveries approve)"),
+        ("approval", "運用者の承認か却下(kobe deliveries approve / refuse)"),
         (f"delivery:{REGISTER}:{JULY}", f"{REGISTER} {JULY} の提供"),
         ("installation:custody.disk_full", "設置の不備 [custody.disk_full]"),
         ("time:2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00+00:00 の再試行"),

@@ -46,6 +46,7 @@ TABLES = (
 STOCKS, FLOWS, YEAR = "stocks/month", "flows/month", "flows/year"
 CONDITIONS = {
     "approval", "legal_basis", "month_end", "series_start", "scope", "mended_input_or_code", "time", "installation",
+    "replacement",
 }  # fmt: skip
 TODAY = date(2026, 2, 10)
 NOW = datetime(2026, 2, 10, tzinfo=UTC)

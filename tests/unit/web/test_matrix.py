@@ -38,6 +38,9 @@ EXPECTED = {
     ("/ondemand/jobs/{job}", "GET"): {"analyst", "operator"},
     ("/ondemand/jobs/{job}/cancel", "POST"): {"analyst", "operator"},
     ("/ondemand/{name}/{month}", "GET"): {"analyst", "operator"},
+    ("/deliveries", "GET"): {"operator"},
+    ("/deliveries/{source}/{month}", "GET"): {"operator"},
+    ("/deliveries/{source}/{month}/{decision}", "POST"): {"operator"},
     ("/audit-report", "GET"): {"auditor"},
     ("/audit-report.csv", "GET"): {"auditor"},
     ("/releases", "GET"): STAFF,
@@ -59,6 +62,7 @@ def test_every_route_has_a_rule_and_an_expectation(app):
 def test_a_route_admits_exactly_whom_it_should(path, method, who, app):
     browser = visitor(app, who)
     parts = {"{number}": "R8-0001", "{action}": "submit", "{path:path}": "people.html", "{name}": "x", "{month}": "y"}
+    parts |= {"{source}": "resident_register", "{decision}": "approve"}
     parts["{job}"] = "20250101000000000000-0123456789ab"
     place = path
     for part, word in parts.items():
