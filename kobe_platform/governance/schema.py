@@ -30,6 +30,9 @@ ROLES = {
 }
 """Roles beside that of every member of staff: to open dashboards and to apply."""
 
+RESPONSES = {"known": "既知", "investigating": "調査中", "handled": "業務対応"}
+"""What a section says of an unusual change: it knows of it, looks into it, has dealt with it."""
+
 STATES = ("draft", "submitted", "approved", "returned", "rejected", "expired", "withdrawn")
 
 
@@ -169,4 +172,19 @@ survey_answer = Table(
     Column("page", String(64), nullable=False),
     Column("rating", Integer, nullable=False),
     Column("comment", Text, nullable=False, default=""),
+)
+
+unusual_response = Table(
+    "unusual_response",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("section", String(100), nullable=False),
+    Column("month", String(7), nullable=False, index=True),
+    Column("series", String(100), nullable=False),
+    Column("area", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("note", String(200), nullable=False, default=""),
+    CheckConstraint(f"state IN ({', '.join(repr(state) for state in RESPONSES)})", name="known"),
 )

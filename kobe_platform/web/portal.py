@@ -14,7 +14,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kobe_platform.governance.database import open_database
 from kobe_platform.lounge.serve import HEADERS
 from kobe_platform.settings import Settings
-from kobe_platform.web import applications, audit, deliveries, former, jobs, observed, oidc, ondemand, signin, survey
+from kobe_platform.web import (
+    applications,
+    audit,
+    deliveries,
+    former,
+    jobs,
+    observed,
+    oidc,
+    ondemand,
+    responses,
+    signin,
+    survey,
+)
 from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
@@ -66,6 +78,9 @@ ROUTES = (
     GuardedRoute("/survey", survey.survey_form, STAFF),
     GuardedRoute("/survey.html", survey.survey_form, STAFF),
     GuardedRoute("/survey", survey.survey_save, STAFF, methods=("POST",)),
+    GuardedRoute("/responses", responses.responses_page, STAFF),
+    GuardedRoute("/responses.html", responses.responses_page, STAFF),
+    GuardedRoute("/responses", responses.responses_save, STAFF, methods=("POST",)),
     GuardedRoute("/ondemand", ondemand.ondemand_form, ANALYSTS),
     GuardedRoute("/ondemand", ondemand.ondemand_ask, ANALYSTS, methods=("POST",)),
     GuardedRoute(JOB, jobs.job_page, ANALYSTS),
