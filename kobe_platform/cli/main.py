@@ -31,13 +31,18 @@ class Mounted:
     target: str
     help: str
     panel: str
+    any_home: bool = False
+    """Whether it may be called on a home of another version, as it does not work on one, or sets that right."""
 
 
 COMMANDS = (
     Mounted("run", "kobe_platform.cli.run:run", "Do what is outstanding, through Dagster, up to a release.", "Work"),
     Mounted("status", "kobe_platform.planning.status:status", "What is outstanding, and why.", "Work"),
     Mounted("retry", "kobe_platform.planning.status:retry", "Let steps that failed be tried again.", "Work"),
-    Mounted("doctor", "kobe_platform.upkeep.commands:doctor", "How the installation is, and what to do.", "Work"),
+    Mounted("doctor", "kobe_platform.upkeep.commands:doctor", "How the installation is, and what to do.", "Work", True),
+    Mounted(
+        "upgrade", "kobe_platform.upkeep.commands:upgrade", "Bring KOBE_HOME to this version.", "Work", any_home=True
+    ),
     Mounted("metrics", "kobe_platform.upkeep.commands:metrics", "Figures for Prometheus.", "Work"),
     Mounted(
         "dev",
@@ -48,7 +53,7 @@ COMMANDS = (
     Mounted("alerts", "kobe_platform.alerts.commands:alerts_app", "Show and test the notices to operators.", "Work"),
     Mounted("deliveries", "kobe_platform.reception.commands:deliveries_app", "List and approve deliveries.", "Work"),
     Mounted("demo", "kobe_platform.cli.demo:demo", "The main job on a synthetic city, with a report.", "Work"),
-    Mounted("synthesize", "kobe_platform.synthesis.commands:synthesize", "Write a synthetic city's extracts.", "Work"),
+    Mounted("synthesize", "kobe_platform.synthesis.commands:synthesize", "A synthetic city's extracts.", "Work", True),
     Mounted("protect", "kobe_platform.disclosure.commands:protect", "Protect tables of counts (CSV).", "Disclosure"),
     Mounted("audit", "kobe_platform.disclosure.commands:audit", "Audit protected tables (CSV).", "Disclosure"),
     Mounted("pages", "kobe_platform.lounge.workshop.commands:pages_app", "Write, check and see pages.", "Lounge"),
@@ -63,12 +68,14 @@ COMMANDS = (
     Mounted("keys", "kobe_platform.custody.commands:keys_app", "Make, list, rotate and revoke keys.", "Custody"),
     Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify and judge the encrypted partitions.", "Custody"),
     Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),
-    Mounted("backup", "kobe_platform.backup.commands:backup_app", "Back up while everything runs.", "Custody"),
-    Mounted("restore", "kobe_platform.backup.commands:restore_home", "Make a home from a backup.", "Custody"),
-    Mounted("units", "kobe_platform.upkeep.commands:units", "Units of systemd for this installation.", "Work"),
+    Mounted("backup", "kobe_platform.backup.commands:backup_app", "Back up while everything runs.", "Custody", True),
+    Mounted("restore", "kobe_platform.backup.commands:restore_home", "Make a home from a backup.", "Custody", True),
+    Mounted("units", "kobe_platform.upkeep.commands:units", "Units of systemd for this installation.", "Work", True),
     Mounted("bench", "kobe_platform.bench.commands:bench_app", "Measure the platform against plain scripts.", "Work"),
     Mounted("dagster-home", "kobe_platform.cli.run:dagster_home", "Prepare Dagster's home and print its path.", "Work"),
 )
+OPEN_TO_OTHERS = 0o027
+"""What no file that a command makes is open to: changes by the group, anything by others."""
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -93,10 +100,16 @@ def invoke(mounted: Mounted, arguments: list[str]) -> int:
     """
     # A core dump would hold rows in the clear: none, whatever the command.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    os.umask(os.umask(OPEN_TO_OTHERS) | OPEN_TO_OTHERS)
+    helps = "--help" in arguments
     try:
+        if not helps:
+            _check_home(mounted)
         command = typer.main.get_command(_typer_of(mounted))
         command(args=arguments, prog_name=f"kobe {mounted.name}")
     except SystemExit as end:
+        if not helps:
+            _mark_home()
         return end.code if isinstance(end.code, int) else 1
     except PlatformError as error:
         return _told(mounted, error)
@@ -105,6 +118,23 @@ def invoke(mounted: Mounted, arguments: list[str]) -> int:
 
         return _told(mounted, coordinates_only(error, {"command": mounted.name}))
     return 0
+
+
+def _check_home(mounted: Mounted) -> None:
+    """Refuse a home of a later version, and one of an earlier version where the command would work on it."""
+    from kobe_platform.home_format import check_version, refuse_later
+    from kobe_platform.settings import Settings
+
+    (refuse_later if mounted.any_home else check_version)(Settings().root)
+
+
+def _mark_home() -> None:
+    """A home that the command made says its version."""
+    from kobe_platform.home_format import mark_new
+    from kobe_platform.settings import Settings
+
+    with contextlib.suppress(PlatformError, OSError):
+        mark_new(Settings().root)
 
 
 def _told(mounted: Mounted, error: PlatformError) -> int:

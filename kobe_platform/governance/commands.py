@@ -96,6 +96,15 @@ def sign_out(login: Login) -> None:
     typer.echo(f"{login}: {ended} sessions ended")
 
 
+@people_app.command("unbind")
+def unbind(login: Login) -> None:
+    """Forget whom the identity provider knows an account by; the next sign-in binds it again."""
+    from kobe_platform.governance.identities import unbind as forget
+
+    gone = forget(_database(), login, by=Settings().principal)
+    typer.echo(f"{login}: {gone} identities forgotten")
+
+
 @people_app.command("list")
 def list_people(as_json: AsJson = False) -> None:
     """List everybody."""

@@ -1,4 +1,4 @@
-"""Opens the governance database, and upgrades its schema with Alembic.
+"""Opens the governance database, makes its tables, and brings older ones up to date with Alembic.
 
 The database holds accounts, applications and the record of what was done. It is a SQLite file beside the lake unless a
 URL names PostgreSQL.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from kobe_platform.errors import ConfigurationError, GovernanceError
@@ -22,16 +22,23 @@ MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
 def open_database(url: str) -> Engine:
-    """The database at a URL, with the newest schema.
+    """The database at a URL; its tables are made where there are none.
 
     Args:
         url: ``sqlite:///path`` or ``postgresql://user@host/name`` (the extra ``postgres`` is needed then).
 
     Raises:
         ConfigurationError: the URL is not valid, or its driver is not installed.
-        GovernanceError: the database cannot be reached or upgraded. No error repeats the URL, which may hold a
-            password.
+        GovernanceError: the database cannot be reached (``governance.database``), or its schema is an earlier
+            version's (``governance.outdated``) or a later one's (``governance.later``). No error repeats the URL, which
+            may hold a password.
     """
+    engine = _engine(url)
+    _make_or_check(engine)
+    return engine
+
+
+def _engine(url: str) -> Engine:
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
@@ -45,7 +52,6 @@ def open_database(url: str) -> Engine:
             remedy="give KOBE_DATABASE_URL as sqlite:///PATH or postgresql://USER@HOST/NAME, with the extra `postgres`",
             ja="データベースのURL(KOBE_DATABASE_URL)が正しくありません",
         ) from None
-    _upgrade(engine)
     return engine
 
 
@@ -93,28 +99,100 @@ def _sqlite(address: URL) -> Engine:
     return engine
 
 
-def _upgrade(engine: Engine) -> None:
+def upgrade_database(url: str) -> None:
+    """Bring the database at a URL to the newest schema, in one transaction.
+
+    Raises:
+        ConfigurationError, GovernanceError: as :func:`open_database`.
+    """
+    engine = _engine(url)
+    try:
+        _migrate(engine)
+    finally:
+        engine.dispose()
+
+
+def is_outdated(url: str) -> bool:
+    """Whether a database with an older schema lies at a URL; a file that is not there is not made.
+
+    Raises:
+        GovernanceError: as :func:`open_database`; ``governance.later`` where its schema is a later version's.
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").is_file():
+        return False
+    engine = _engine(url)
+    try:
+        return _revision(engine) not in (None, _newest())
+    finally:
+        engine.dispose()
+
+
+def _make_or_check(engine: Engine) -> None:
+    """Make the tables of a database that has none; refuse one of another version."""
+    present = _revision(engine)
+    if present is None:
+        _migrate(engine)
+    elif present != _newest():
+        raise GovernanceError(
+            "the governance database is of an earlier version",
+            code="governance.outdated",
+            at={"revision": present},
+            remedy="run `kobe upgrade`",
+            ja="管理データベースが前の版のままです。kobe upgrade を実行してください",
+        )
+
+
+def _newest() -> str:
+    """The newest revision: the name of the last file, without loading Alembic."""
+    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(engine: Engine) -> str | None:
+    """The revision of a database; None where it has no tables yet.
+
+    Raises:
+        GovernanceError: a later version made it (``governance.later``), or it cannot be reached.
+    """
+    known = {path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            present = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except SQLAlchemyError:
+        raise _unreachable() from None
+    if present is not None and present not in known:
+        raise GovernanceError(
+            "the governance database was brought up to date by a later version of the platform",
+            code="governance.later",
+            at={"revision": str(present)},
+            remedy="use that version again; there is no way back but a backup from before",
+            ja="管理データベースが、この基盤より新しい版のものです",
+        )
+    return present
+
+
+def _migrate(engine: Engine) -> None:
     from alembic import command
     from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
-        with engine.connect() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
-        if present == ScriptDirectory.from_config(config).get_current_head():
-            return
         with writing(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError:
-        raise GovernanceError(
-            "the governance database cannot be reached or brought up to date",
-            code="governance.database",
-            remedy="look whether it runs and whether the account may make tables, then try again",
-            ja="統制データベースに接続できません",
-        ) from None
+        raise _unreachable() from None
+
+
+def _unreachable() -> GovernanceError:
+    return GovernanceError(
+        "the governance database cannot be reached or brought up to date",
+        code="governance.database",
+        remedy="look whether it runs and whether the account may make tables, then try again",
+        ja="統制データベースに接続できません",
+    )

@@ -1,24 +1,23 @@
-"""Verifies passwords of local accounts (Argon2id); locks an account after failures, and takes the same time for all."""
+"""Verifies passwords of local accounts (Argon2id); takes the same time for whoever is named."""
 
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import writing
+from kobe_platform.governance.guesses import NOWHERE, Whence, count, is_locked, places_of
 from kobe_platform.governance.people import Person, find_person, normal, read_person
-from kobe_platform.governance.schema import password, session
+from kobe_platform.governance.schema import device, guess, password, session
 from kobe_platform.governance.trail import DONE, REFUSED, record
 
 SHORTEST = 12
-MOST_FAILURES = 5
-LOCKED = timedelta(minutes=15)
 AT_ONCE = threading.BoundedSemaphore(2)
 """Hashes computed at a time: each takes 64 MiB (RFC 9106, second recommended option)."""
 
@@ -35,7 +34,7 @@ def _nobody() -> str:
 
 
 def set_password(engine: Engine, login: str, text: str, *, by: str) -> None:
-    """Give a person a password; former failures are forgotten, and sessions that began under the old one end.
+    """Give a person a password; former failures and devices are forgotten, sessions under the old one end.
 
     Raises:
         GovernanceError: there is no such person, or the password is shorter than twelve characters or the login.
@@ -79,17 +78,21 @@ def put_password(connection: Connection, login: str, hashed: str, *, by: str) ->
         raise GovernanceError(
             "there is no such person", code="people.unknown", at={"login": login}, remedy="see `kobe people list`"
         )
-    connection.execute(delete(password).where(password.c.login == login))
-    connection.execute(delete(session).where(session.c.login == login))
-    connection.execute(insert(password).values(login=login, hash=hashed, changed_at=datetime.now(UTC), failures=0))
+    for table in (password, session, guess, device):
+        connection.execute(delete(table).where(table.c.login == login))
+    connection.execute(insert(password).values(login=login, hash=hashed, changed_at=datetime.now(UTC)))
     record(connection, by, "people.password", login)
 
 
-def check_password(engine: Engine, login: str, text: str, now: datetime | None = None) -> Person | None:
-    """The person, if the password is theirs and the account neither locked nor removed; else None.
+def check_password(
+    engine: Engine, login: str, text: str, now: datetime | None = None, *, whence: Whence = NOWHERE
+) -> Person | None:
+    """The person, if the password is theirs and neither the account is removed nor this way to it locked; else None.
 
-    Five failures in a row lock the account for fifteen minutes. Unknown, locked, removed and wrong take one hash each
-    and give one answer. The trail names known logins only: what else stands in that field may be a password.
+    Five failures in a row lock an address out of an account for fifteen minutes; fifty from wherever lock all devices
+    out that never signed in to it. A device that did is counted by itself: strangers cannot lock it out. Unknown,
+    locked, removed and wrong take one hash each and give one answer. The trail names known logins only: what else
+    stands in that field may be a password.
     """
     moment = now or datetime.now(UTC)
     try:
@@ -98,13 +101,15 @@ def check_password(engine: Engine, login: str, text: str, now: datetime | None =
         login = ""
     with engine.connect() as connection:
         row = connection.execute(select(password).where(password.c.login == login)).first()
+        places = places_of(connection, login, whence)
+        locked = is_locked(connection, login, places, moment)
     person = find_person(engine, login) if login else None
-    usable = bool(row and person and person.active and not (row.locked_until and row.locked_until > moment))
+    usable = bool(row and person and person.active and not locked)
     right = _matches(row.hash if row is not None and usable else _nobody(), text) and usable
     outcome = DONE if right else REFUSED
     with writing(engine) as connection:
-        if row:
-            _count(connection, login, right, usable, moment)
+        if row and usable:
+            count(connection, login, places, right=right, moment=moment)
         record(connection, login if person else "?", "sign_in.password", outcome=outcome, now=moment)
     return person if right else None
 
@@ -115,14 +120,3 @@ def _matches(hashed: str, text: str) -> bool:
             return _hasher().verify(hashed, text[:1024])
         except (VerificationError, InvalidHashError):
             return False
-
-
-def _count(connection: Connection, login: str, right: bool, usable: bool, moment: datetime) -> None:
-    """Count a failure in the database itself, so that parallel guesses are all counted."""
-    own = update(password).where(password.c.login == login)
-    if right:
-        connection.execute(own.values(failures=0, locked_until=None))
-    elif usable:
-        connection.execute(own.values(failures=password.c.failures + 1))
-        due = own.where(password.c.failures >= MOST_FAILURES)
-        connection.execute(due.values(failures=0, locked_until=moment + LOCKED))

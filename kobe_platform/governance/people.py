@@ -10,7 +10,17 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import writing
-from kobe_platform.governance.schema import ROLES, password, person, person_group, person_role, session
+from kobe_platform.governance.schema import (
+    ROLES,
+    device,
+    guess,
+    identity,
+    password,
+    person,
+    person_group,
+    person_role,
+    session,
+)
 from kobe_platform.governance.trail import record
 
 STAFF = "staff"
@@ -115,7 +125,7 @@ def _replace(connection: Connection, login: str, roles: tuple[str, ...], audienc
 
 
 def remove_person(engine: Engine, login: str, *, by: str) -> None:
-    """Take away every right at once: sessions, roles, audiences and password go, the name stays in the records.
+    """Take away every right at once: all but the name, which stays in the records.
 
     Raises:
         GovernanceError: there is no such person.
@@ -125,8 +135,8 @@ def remove_person(engine: Engine, login: str, *, by: str) -> None:
         _read(connection, login)
         connection.execute(update(person).where(person.c.login == login).values(active=False))
         _replace(connection, login, (), ())
-        connection.execute(delete(password).where(password.c.login == login))
-        connection.execute(delete(session).where(session.c.login == login))
+        for table in (password, session, guess, device, identity):
+            connection.execute(delete(table).where(table.c.login == login))
         record(connection, by, "people.remove", login)
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )  # fmt: skip
 
 ROLES = {
@@ -92,8 +93,34 @@ password = Table(
     Column("login", ForeignKey("person.login", ondelete="CASCADE"), primary_key=True),
     Column("hash", String(200), nullable=False),
     Column("changed_at", Moment, nullable=False),
-    Column("failures", Integer, nullable=False, default=0),
+)
+
+guess = Table(
+    "guess",
+    metadata,
+    Column("login", ForeignKey("person.login", ondelete="CASCADE"), primary_key=True),
+    Column("place", String(80), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
     Column("locked_until", Moment),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("login", ForeignKey("person.login", ondelete="CASCADE"), nullable=False, index=True),
+    Column("seen_at", Moment, nullable=False),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("issuer", String(200), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("login", ForeignKey("person.login", ondelete="CASCADE"), nullable=False),
+    Column("bound_at", Moment, nullable=False),
+    UniqueConstraint("login", "issuer"),
 )
 
 session = Table(

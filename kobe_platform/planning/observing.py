@@ -13,6 +13,11 @@ from typing import Any, Literal
 from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, PlatformError
+<<<<<<< HEAD
+=======
+from kobe_platform.forecasts.loading import load_published
+from kobe_platform.home_format import check_version
+>>>>>>> e20b6f4 (A home says its version, and kobe upgrade brings an older one forward; guesses lock an address or a device, not the account; accounts are bound to issuer and subject)
 from kobe_platform.intake.deliveries import Delivery, find
 from kobe_platform.intake.receipts import (
     changed_since,
@@ -200,7 +205,8 @@ def installation_faults(settings: Settings) -> tuple[InstallationFault, ...]:
     Raises:
         ConfigurationError: the inbox lies inside the home: the platform would read what it writes.
     """
-    inbox, found = settings.inbox.resolve(), []
+    inbox = settings.inbox.resolve()
+    found: list[InstallationFault] = []
     if inbox == settings.root or settings.root in inbox.parents:
         raise ConfigurationError(
             "the inbox lies inside KOBE_HOME",
@@ -208,6 +214,10 @@ def installation_faults(settings: Settings) -> tuple[InstallationFault, ...]:
             remedy="keep the core systems' share outside: the platform only reads it",
             ja="受信箱(KOBE_INBOX)はKOBE_HOMEの外に置いてください",
         )
+    try:
+        check_version(settings.root)
+    except PlatformError as error:
+        found.append(InstallationFault(error.code, error.message, error.remedy, error.ja))
     if not (settings.keys / "root.json").exists():
         found.append(
             InstallationFault(

@@ -1,4 +1,4 @@
-"""The commands ``kobe doctor`` and ``kobe metrics``."""
+"""The commands ``kobe doctor``, ``kobe metrics``, ``kobe upgrade`` and ``kobe units``."""
 
 from __future__ import annotations
 
@@ -43,6 +43,28 @@ def metrics(
     with storage_errors(to.name):
         write_private(to, told)
         to.chmod(0o644)
+
+
+def upgrade(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")] = False,
+) -> None:
+    """Bring KOBE_HOME to this version of the platform; make a backup before. Killed, it goes on where it was."""
+    from kobe_platform.home_format import FORMAT, version_of
+    from kobe_platform.settings import Settings
+    from kobe_platform.upkeep import upgrading
+
+    settings = Settings()
+    if dry_run:
+        steps = upgrading.pending(settings)
+        for one in steps:
+            typer.echo(one.told)
+        if not steps:
+            typer.echo("することはありません。")
+        return
+    before = version_of(settings.root)
+    done = upgrading.upgrade(settings, typer.echo, lambda owner: None)
+    changed = f"版 {before} → {FORMAT}" if before != FORMAT else f"版 {FORMAT}"
+    typer.echo(f"{changed}: {f'{done}件の手順を終えました。' if done else 'することはありません。'}")
 
 
 def units(

@@ -93,7 +93,22 @@ def _packages(settings: Settings, now: datetime) -> Looked:
         yield "ok", f"{version('kobe-platform')} 版と、その部品がそろっています", ""
 
 
+def _version(settings: Settings, now: datetime) -> Looked:
+    """Whether the home is of this version of the platform, and what an upgrade would do."""
+    from kobe_platform.home_format import FORMAT, version_of
+    from kobe_platform.upkeep.upgrading import pending
+
+    steps = pending(settings)
+    yield from (("fail", one.told, "kobe upgrade") for one in steps)
+    if not steps and version_of(settings.root) < FORMAT:
+        yield "fail", "KOBE_HOME は前の版のものです", "kobe upgrade"
+    elif not steps:
+        yield "ok", f"KOBE_HOME は版 {FORMAT} です", ""
+
+
 def _modes(settings: Settings, now: datetime) -> Looked:
+    from kobe_platform.upkeep.upgrading import open_to_others
+
     if not settings.root.is_dir():
         yield "fail", "KOBE_HOME がありません", "KOBE_HOME を確かめる"
     elif settings.root.stat().st_mode & 0o077:
@@ -102,6 +117,9 @@ def _modes(settings: Settings, now: datetime) -> Looked:
         yield "fail", "KOBE_HOME の所有者が違います", "所有者として実行する"
     else:
         yield "ok", "KOBE_HOME を使えるのは所有者だけです", ""
+    loose = sum(1 for _ in open_to_others(settings.root))
+    if loose:
+        yield "warn", f"{loose:,}個のファイルが、所有者とグループ以外にも開いています", "chmod -R g-w,o-rwx $KOBE_HOME"
     if _swaps():
         yield "warn", "スワップが有効です。メモリの内容がディスクに残ることがあります", "スワップを止めるか暗号化する"
 
@@ -279,6 +297,7 @@ def _store(settings: Settings) -> PartitionStore:
 
 POINTS: dict[str, tuple[str, Callable[[Settings, datetime], Looked]]] = {
     "packages": ("部品", _packages),
+    "version": ("版", _version),
     "installation": ("環境", _installation),
     "modes": ("権限", _modes),
     "log": ("鍵使用記録", _log),

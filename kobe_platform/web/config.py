@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.ondemand.jobs import Limits
@@ -91,6 +91,28 @@ class Metrics(_Strict):
     token_file: Path | None = None
 
 
+class Tls(_Strict):
+    """The portal's own TLS, where no proxy ends it: PEM files of the certificate with its chain, and of the key."""
+
+    certificate: Path
+    key: Path
+
+
+class Connections(_Strict):
+    """What one connection may take, and how many there may be (docs/security.md).
+
+    Attributes:
+        most: connections at a time. One more takes the place of the one that has kept the server waiting longest.
+        header_seconds, body_seconds: in which a request's headers, and then its body, must have come.
+        idle_seconds: that a connection stays open between requests.
+    """
+
+    most: int = Field(1000, ge=10)
+    header_seconds: float = Field(10, gt=0)
+    body_seconds: float = Field(30, gt=0)
+    idle_seconds: int = Field(15, ge=1)
+
+
 class PortalConfig(_Strict):
     """The whole file.
 
@@ -99,6 +121,7 @@ class PortalConfig(_Strict):
             requests for another host are refused. Empty: whatever host is asked for, for a workstation.
         forwarded: the proxy before the portal, so that limits are of readers' addresses and not of the proxy's.
         contact: mail address for questions, shown on screens.
+        tls: the portal's own TLS; needs an https origin.
     """
 
     origin: Annotated[str, Field(pattern=r"^(https?://[^/\s]+)?$")] = ""
@@ -108,6 +131,8 @@ class PortalConfig(_Strict):
     dagster: DagsterDoor = DagsterDoor()
     questions: Questions = Questions()
     metrics: Metrics = Metrics()
+    tls: Tls | None = None
+    connections: Connections = Connections()
 
     @field_validator("origin")
     @classmethod
@@ -116,6 +141,12 @@ class PortalConfig(_Strict):
         if parts.username or parts.password:
             raise ValueError("an origin holds no account")
         return value
+
+    @model_validator(mode="after")
+    def _told_alike(self) -> PortalConfig:
+        if self.tls is not None and not self.secure:
+            raise ValueError("tls needs an origin that begins with https://")
+        return self
 
     @property
     def secure(self) -> bool:
@@ -126,6 +157,11 @@ class PortalConfig(_Strict):
     def host(self) -> str:
         """Host (and port) of the origin; empty when any is taken."""
         return urlsplit(self.origin).netloc
+
+    @property
+    def device_cookie(self) -> str:
+        """Name of the cookie by which a device that signed in is known again; no session."""
+        return f"{self.cookie}-device"
 
     @property
     def cookie(self) -> str:

@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobe_platform.errors import GovernanceError
-from kobe_platform.governance.people import Person, find_person, normal
+from kobe_platform.governance.identities import person_of
+from kobe_platform.governance.people import Person, normal
 from kobe_platform.governance.trail import REFUSED, note
 from kobe_platform.web.access import local_path
 from kobe_platform.web.config import Oidc
@@ -43,6 +44,16 @@ class Waiting:
     verifier: str
     target: str
     until: float
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """Who came back: issuer and subject say who it is, the claim how an account is named; where they wanted to go."""
+
+    issuer: str
+    subject: str
+    login: str
+    target: str
 
 
 class Provider:
@@ -71,8 +82,8 @@ class Provider:
             )  # fmt: skip
         return address, ticket
 
-    async def finish(self, ticket: str, address: str) -> tuple[str, str] | None:
-        """The login that the provider vouches for and where the person wanted to go; None when anything is amiss."""
+    async def finish(self, ticket: str, address: str) -> Vouched | None:
+        """Whom the provider vouches for; None when anything is amiss."""
         waiting = self._waiting.pop(ticket, None)
         if waiting is None or waiting.until < time.monotonic():
             return None
@@ -89,7 +100,7 @@ class Provider:
             login = normal(str(token.claims[self.config.claim]))
         except (AuthlibBaseError, JoseError, GovernanceError, httpx.HTTPError, KeyError, ValueError):
             return None
-        return login, waiting.target
+        return Vouched(self._metadata["issuer"], str(token.claims["sub"]), login, waiting.target)
 
     def _claims(self, waiting: Waiting) -> jwt.JWTClaimsRegistry:
         return jwt.JWTClaimsRegistry(
@@ -148,13 +159,15 @@ async def oidc_callback(request: Request) -> Response:
     if provider is None:
         return page(request, "sign_in.html", status=404, next="/", message=FAILED)
     found = await provider.finish(request.cookies.get(COOKIE, ""), str(request.url))
-    person: Person | None = await run_in_threadpool(find_person, portal.database, found[0]) if found else None
-    if found is None or person is None or not person.active:
+    person: Person | None = None
+    if found is not None:
+        person = await run_in_threadpool(person_of, portal.database, found.issuer, found.subject, found.login)
+    if found is None or person is None:
         if found is None:
             await run_in_threadpool(portal.note_stranger, "sign_in.oidc", portal.address_of(request))
         else:
-            await run_in_threadpool(note, portal.database, found[0], "sign_in.oidc", outcome=REFUSED)
+            await run_in_threadpool(note, portal.database, found.login, "sign_in.oidc", outcome=REFUSED)
         return page(request, "sign_in.html", status=403, next="/", message=FAILED)
-    answer = await admitted(request, person, "oidc", found[1])
+    answer = await admitted(request, person, "oidc", found.target)
     answer.delete_cookie(COOKIE, path="/sign-in/oidc")
     return answer

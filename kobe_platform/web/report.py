@@ -31,6 +31,9 @@ ACCOUNTS_JA = {
     "people.remove": "利用者の登録の取消し",
     "people.password": "パスワードの設定",
     "people.sign_out": "サインアウトの強制",
+    "people.bind": "共通認証との結付け",
+    "people.unbind": "共通認証との結付けの取消し",
+    "sign_in.subject": "別人の共通認証によるサインイン",
 }
 
 

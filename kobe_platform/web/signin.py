@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from kobe_platform.governance import sessions
+from kobe_platform.governance.guesses import DEVICE_DAYS, Whence, remembered
 from kobe_platform.governance.passwords import check_password
 from kobe_platform.governance.people import Person, find_person
 from kobe_platform.web.access import LARGEST_FORM, local_path, same_origin
-from kobe_platform.web.state import Portal
+from kobe_platform.web.state import Portal, network_of
 from kobe_platform.web.templates import page, refusal
 
-WRONG = "ログイン名またはパスワードが違います。5回続けて間違えると、15分間サインインできません。"
+WRONG = "ログイン名またはパスワードが違います。5回続けて間違えると、この端末からは15分間サインインできません。"
 
 
 async def sign_in_page(request: Request) -> Response:
@@ -46,11 +49,19 @@ async def sign_in(request: Request) -> Response:
     form = await request.form(max_files=0, max_fields=10)
     target = local_path(str(form.get("next", "/")))
     login, text = str(form.get("login", "")), str(form.get("password", ""))
-    person = await run_in_threadpool(check_password, portal.database, login, text)
+    device = request.cookies.get(portal.config.device_cookie, "")[:100]
+    whence = Whence(network_of(address), device)
+    person = await run_in_threadpool(partial(check_password, portal.database, login, text, whence=whence))
     if person is None:
         return page(request, "sign_in.html", status=403, next=target, message=WRONG)
     portal.throttle.forgive(address)
-    return await admitted(request, person, "password", target)
+    answer = await admitted(request, person, "password", target)
+    token = await run_in_threadpool(remembered, portal.database, person.login, device)
+    answer.set_cookie(
+        portal.config.device_cookie, token, max_age=DEVICE_DAYS * 86_400, path="/", secure=portal.config.secure,
+        httponly=True, samesite="strict",
+    )  # fmt: skip
+    return answer
 
 
 async def sign_out(request: Request) -> Response:

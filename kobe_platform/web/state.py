@@ -23,6 +23,8 @@ from kobe_platform.web.config import PortalConfig, Proxy
 from kobe_platform.web.recall import Recall
 
 MOST_ADDRESSES = 10_000
+MOST_ANSWERS = 5
+"""Answers to the survey that one person may give in a minute."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Throttle:
                 times.pop()
 
     def _recent(self, address: str, now: float | None) -> tuple[deque[float], float]:
-        moment, place = time.monotonic() if now is None else now, _network(address)
+        moment, place = time.monotonic() if now is None else now, network_of(address)
         times = self._seen.setdefault(place, deque())
         self._seen.move_to_end(place)
         while times and times[0] <= moment - 60:
@@ -66,7 +68,7 @@ class Portal:
     Attributes:
         settings, config: of the installation and of the portal server.
         database: governance.
-        throttle: of failed sign-ins; quiet: of what strangers make the trail note.
+        throttle: of failed sign-ins; answers: of the survey, by person; quiet: of what strangers make the trail note.
         recall: whose a session is, remembered for the files of a page.
         loopback: whether it is served to this machine only, without an origin.
         daemon_alive: says whether Dagster's daemon, which starts the runs that are launched here, was heard of lately.
@@ -77,6 +79,7 @@ class Portal:
     def __init__(self, settings: Settings, config: PortalConfig, database: Engine) -> None:
         self.settings, self.config, self.database = settings, config, database
         self.throttle, self.quiet = Throttle(config.sign_in.attempts), Throttle(1)
+        self.answers = Throttle(MOST_ANSWERS)
         self.recall = Recall(database)
         self.daemon_alive: Callable[[], bool] = lambda: False
 
@@ -127,7 +130,7 @@ class Portal:
 
     def note_stranger(self, action: str, address: str) -> None:
         """Note a refusal of somebody unknown, once a minute and address: strangers do not fill the trail."""
-        if self.quiet.admits(f"{action} {_network(address)}"):
+        if self.quiet.admits(f"{action} {network_of(address)}"):
             note(self.database, "?", action, address, outcome=REFUSED)
 
     def _named(self, connection: HTTPConnection, proxy: Proxy) -> str | None:
@@ -156,7 +159,7 @@ def _among(address: str, networks) -> bool:
     return _is_address(address) and any(ip_address(address) in network for network in networks)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """What counts as one address: of IPv6 the 64 bits that one subscriber has."""
     if ":" not in address or not _is_address(address):
         return address

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kobe_platform.governance.database import writing
 from kobe_platform.governance.schema import survey_answer
 from kobe_platform.web.state import Portal
-from kobe_platform.web.templates import page
+from kobe_platform.web.templates import page, refusal
 
 RATINGS = {
     5: "とても役に立った",
@@ -36,6 +36,8 @@ async def survey_save(request: Request) -> Response:
     about = str(form.get("about", ""))[:64]
     if rating not in map(str, RATINGS):
         return page(request, "survey.html", status=422, ratings=RATINGS, about=about, thanks=False)
+    if not portal.answers.admits(request.state.session.person.login):
+        return refusal(request, "回答が続いています。1分ほど待ってください。", 429, headers={"Retry-After": "60"})
     await run_in_threadpool(_keep, portal, int(rating), comment, about)
     return page(request, "survey.html", ratings=RATINGS, about=about, thanks=True)
 

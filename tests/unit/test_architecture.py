@@ -23,7 +23,7 @@ RANKS = (
     {"vocabulary", "settings"},
     {"contracts"},
     {"custody", "disclosure"},
-    {"intake", "lake", "abstraction", "trials"},
+    {"intake", "lake", "abstraction", "trials", "home_format"},
     {"quality"},
     {"reception", "statistics", "forecasts", "unusual", "published", "governance", "alerts", "synthesis"},
     {"lounge"},

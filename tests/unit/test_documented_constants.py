@@ -20,7 +20,7 @@ from kobe_platform.disclosure.methods.perturbation import perturbation_table
 from kobe_platform.disclosure.suppression import cell_protection
 from kobe_platform.disclosure.suppression import search as suppression
 from kobe_platform.forecasts import intervals, judging, learned
-from kobe_platform.governance import passwords
+from kobe_platform.governance import guesses
 from kobe_platform.settings import PROJECT, Settings
 from kobe_platform.statistics import groups, load_statistics, means
 from kobe_platform.statistics.compute import LEAST
@@ -94,8 +94,9 @@ RULES = {
     "Argon2id, lanes": ("custody.md", r"3 passes, (\d+) lanes", keys.ARGON2ID["lanes"]),
     "deletion of KMS keys": ("custody.md", r"deleted by KMS after (\d+) days", aws.DELETION_DAYS),
     "raw days": ("custody.md", r"`KOBE_RAW_DAYS` \((\d+)\)", Settings().raw_days),
-    "failures": ("security.md", r"(\w+) failures lock for", passwords.MOST_FAILURES),
-    "locked": ("security.md", r"failures lock for (\d+) minutes", passwords.LOCKED.total_seconds() / 60),
+    "failures": ("security.md", r"(\w+) failures lock that address", guesses.MOST_FAILURES),
+    "locked": ("security.md", r"out of the account for (\d+) minutes", guesses.LOCKED.total_seconds() / 60),
+    "failures of all addresses": ("security.md", r"(\d+) from all addresses lock", guesses.MOST_ELSEWHERE),
     "failures of an address": ("security.md", r"(\d+) failures a minute and address", SignIn().attempts),
 }
 """What → (document, how it says it, what the code holds)."""

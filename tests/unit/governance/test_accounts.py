@@ -11,7 +11,8 @@ from sqlalchemy import select
 from kobe_platform.errors import ConfigurationError, GovernanceError
 from kobe_platform.governance import passwords, sessions
 from kobe_platform.governance.database import open_database
-from kobe_platform.governance.passwords import LOCKED, MOST_FAILURES, check_password, set_password
+from kobe_platform.governance.guesses import LOCKED, MOST_ELSEWHERE, MOST_FAILURES, Whence, remembered
+from kobe_platform.governance.passwords import check_password, set_password
 from kobe_platform.governance.people import add_person, find_person, remove_person, sign_out
 from kobe_platform.governance.schema import password, session
 from kobe_platform.governance.trail import events
@@ -146,3 +147,44 @@ def test_signing_somebody_out_ends_their_sessions_and_nothing_else(database, tan
     assert sessions.find(database, others) and check_password(database, "tanaka", SECRET) == tanaka
     with pytest.raises(GovernanceError, match="no such person"):
         sign_out(database, "nobody", by="admin")
+
+
+@pytest.mark.slow
+def test_a_stranger_cannot_lock_the_owner_out(database, tanaka):
+    """Neither from an address of their own, nor from many: the owner's address and device stay free."""
+    for _ in range(MOST_FAILURES):
+        check_password(database, "tanaka", "wrong", NOW, whence=Whence("203.0.113.1"))
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("203.0.113.1")) is None
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7")) == tanaka
+    known = remembered(database, "tanaka", "", NOW)
+    for number in range(MOST_ELSEWHERE):
+        check_password(database, "tanaka", "wrong", NOW, whence=Whence(f"198.51.100.{number}"))
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7")) is None, "many addresses lock"
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7", known)) == tanaka
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7", "a made-up token")) is None
+
+
+@pytest.mark.slow
+def test_a_device_is_locked_by_its_own_failures_and_is_one_accounts(database, tanaka):
+    add_person(database, "sato", "佐藤", "市民課", by="test")
+    passwords.set_password(database, "sato", SECRET, by="test")
+    known = remembered(database, "tanaka", "", NOW)
+    assert remembered(database, "tanaka", known, NOW) == known != remembered(database, "sato", known, NOW)
+    for _ in range(MOST_FAILURES):
+        check_password(database, "tanaka", "wrong", NOW, whence=Whence("192.0.2.7", known))
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7", known)) is None
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7")) == tanaka
+
+
+def test_a_subject_is_bound_to_one_account_and_an_account_to_one_subject(database, tanaka):
+    from kobe_platform.governance.identities import person_of, unbind
+
+    issuer = "https://id.city.example"
+    assert person_of(database, issuer, "1", "tanaka") == tanaka
+    assert person_of(database, issuer, "1", "another-name") == tanaka, "the subject says who it is, not the name"
+    assert person_of(database, issuer, "2", "tanaka") is None, "the name was given to somebody else"
+    assert person_of(database, issuer, "2", "unknown") is None
+    assert unbind(database, "tanaka", by="test") == 1
+    assert person_of(database, issuer, "2", "tanaka") == tanaka
+    remove_person(database, "tanaka", by="test")
+    assert person_of(database, issuer, "2", "tanaka") is None
