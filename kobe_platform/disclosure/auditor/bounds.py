@@ -66,6 +66,7 @@ class Part:
         self.seen = self.size if seen is None else seen
         self.floor, self.ceiling = lower.astype(float), np.full(self.size, INFINITE)
         self.programs = 0
+        self._begun: highspy.Highs | None = None
         self.slacks = np.flatnonzero(~wanted)
         self.slack_rows = self.matrix[:, self.slacks].indices if len(self.slacks) else np.empty(0, np.int64)
         self._tighten()
@@ -339,16 +340,16 @@ class Part:
 
     def _extreme(self, unknown: int, sign: int, integer: bool) -> None:
         """Largest (sign 1) or smallest (−1) value of an unknown over the whole part."""
-        program = self._program(
-            np.arange(self.size), self.right.astype(float), self.matrix, self.floor,
-            np.maximum(self.ceiling, self.floor),
-        )  # fmt: skip
         upper = min(self.ceiling[unknown], float(self.least[unknown] + 10**6))
-        program.changeColBounds(unknown, self.floor[unknown], upper)
-        program.changeColCost(unknown, -float(sign))
-        if integer:
-            program.changeColsIntegrality(self.size, np.arange(self.size, dtype=np.int32), np.ones(self.size, np.uint8))
-        solution = self._run(program)
+        solution = None if integer else self._from_the_last(unknown, sign, upper)
+        if solution is None:
+            program = self._of_all()
+            program.changeColBounds(unknown, self.floor[unknown], upper)
+            program.changeColCost(unknown, -float(sign))
+            if integer:
+                index = np.arange(self.size, dtype=np.int32)
+                program.changeColsIntegrality(self.size, index, np.ones(self.size, np.uint8))
+            solution = self._run(program)
         if solution is None:
             return
         table = self._fitting(solution)
@@ -359,3 +360,26 @@ class Part:
             self.ceiling[unknown] = min(self.ceiling[unknown], reached) if reached < upper else self.ceiling[unknown]
         else:
             self.floor[unknown] = max(self.floor[unknown], reached)
+
+    def _of_all(self) -> highspy.Highs:
+        """The program of the whole part, every unknown within its proven bounds."""
+        return self._program(
+            np.arange(self.size), self.right.astype(float), self.matrix, self.floor,
+            np.maximum(self.ceiling, self.floor),
+        )  # fmt: skip
+
+    def _from_the_last(self, unknown: int, sign: int, upper: float) -> np.ndarray | None:
+        """An extreme whose program begins where that of the last unknown ended (None: it did not come to an end)."""
+        if self._begun is None:
+            self._begun = self._of_all()
+        program, index = self._begun, np.arange(self.size, dtype=np.int32)
+        ceiling = np.maximum(self.ceiling, self.floor)
+        ceiling[unknown] = upper
+        program.changeColsBounds(self.size, index, self.floor, ceiling)
+        program.changeColCost(unknown, -float(sign))
+        try:
+            return self._run(program)
+        except Contradiction:
+            return None
+        finally:
+            program.changeColCost(unknown, 0.0)
