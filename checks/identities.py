@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from checks.factory import CheckedAsset, Verdict, monthly_check
+from kobe_platform.contracts import Contract
 from kobe_platform.lake import PartitionId
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.tabulation.reconciliation import Identity, common_margins, stock_and_flow
@@ -12,11 +13,15 @@ from resources import Lake
 
 
 def identity_checks(
-    statistics: Mapping[str, Statistic], months: dg.PartitionsDefinition
+    statistics: Mapping[str, Statistic], contracts: Mapping[str, Contract], months: dg.PartitionsDefinition
 ) -> list[dg.AssetChecksDefinition]:
-    """``common_margins`` (blocking) on every statistic; ``stock_and_flow`` on those that a relation names."""
+    """``common_margins`` (blocking) on every statistic; ``stock_and_flow`` on those that a relation names.
+
+    The second says by ward how far the two sources are apart; the contract of the stock says how far they may be.
+    """
     margins = [_margins(key, members, months) for key, members in groups(statistics.values()).items()]
-    return [*margins, *(_stock_and_flow(s, months) for s in statistics.values() if s.stock_and_flow)]
+    stocks = [statistic for statistic in statistics.values() if statistic.stock_and_flow]
+    return [*margins, *(_stock_and_flow(one, contracts[one.sources[0]], months) for one in stocks)]
 
 
 def _margins(key: str, members: Sequence[Statistic], months: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -39,11 +44,11 @@ def _margins(key: str, members: Sequence[Statistic], months: dg.PartitionsDefini
     )
 
 
-def _stock_and_flow(table: Statistic, months: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+def _stock_and_flow(table: Statistic, stock: Contract, months: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
     asset = CheckedAsset("statistics", table.name)
 
     def judge(lake: Lake, month: str) -> dict[CheckedAsset, Verdict]:
-        identity = stock_and_flow(lake.store, table, month)
+        identity = stock_and_flow(lake.store, table, month, stock.thresholds.stock_and_flow)
         return {asset: Verdict(True, {"due": False}) if identity is None else _verdict(identity)}
 
     return monthly_check(
@@ -58,5 +63,6 @@ def _stock_and_flow(table: Statistic, months: dg.PartitionsDefinition) -> dg.Ass
 
 
 def _verdict(identity: Identity) -> Verdict:
-    facts = {"compared": identity.compared, "differing": identity.differing}
-    return Verdict(identity.holds, {**facts, "apart": identity.apart, "tolerated": identity.tolerated})
+    facts: dict[str, object] = {"compared": identity.compared, "differing": identity.differing}
+    facts |= {"apart": identity.apart, "tolerated": identity.tolerated}
+    return Verdict(identity.holds, {**facts, **({"by_ward": identity.by_ward} if identity.by_ward else {})})

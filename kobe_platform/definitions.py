@@ -88,7 +88,7 @@ def build_definitions(
             *delivery_checks(contracts, partitions),
             *quality_checks(contracts, partitions),
             *secrecy_checks(contracts, partitions),
-            *identity_checks(statistics, partitions),
+            *identity_checks(statistics, contracts, partitions),
             *disclosure_checks(tables, partitions),
             *forecast_checks(tables, partitions),
             *unusual_checks(tables, partitions),

@@ -132,6 +132,8 @@ class Thresholds(_Strict):
             are compared with each other (1: never).
         reconciliation: share of the records in which a full extract may differ from what the differences before it
             give, above which it is held.
+        stock_and_flow: share of a stock by which it may differ from the stock before with the month's events, beyond
+            the rows that were set aside by name.
     """
 
     row_change: float = Field(default=0.005, ge=0)
@@ -139,6 +141,7 @@ class Thresholds(_Strict):
     set_aside: float = Field(default=0.01, ge=0, le=1)
     exchanged: float = Field(default=0.2, gt=0, le=1)
     reconciliation: float = Field(default=0.001, ge=0, le=1)
+    stock_and_flow: float = Field(default=0, ge=0, le=1)
 
 
 class Sum(_Strict):

@@ -6,7 +6,7 @@ Results are counts of comparisons and of differing ones, never the figures.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -22,14 +22,15 @@ from kobe_platform.vocabulary.months import month_before
 class Identity:
     """What came of comparing: ``compared`` figures, of which ``differing`` are not what they must be.
 
-    ``tolerated`` is how far stock and flow may be apart because rows were set aside by name; ``apart`` how far
-    they are.
+    ``tolerated`` is how far stock and flow may be apart because rows were set aside by name, or as the contract says;
+    ``apart`` how far they are, ``by_ward`` where and by how many.
     """
 
     compared: int
     differing: int
     apart: int = 0
     tolerated: int = 0
+    by_ward: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -115,13 +116,14 @@ def _figure(totals: Mapping[str, int], ward: str) -> int:
     return totals.get(ward, 0) if ward else sum(totals.values())
 
 
-def stock_and_flow(store: PartitionStore, table: Statistic, month: str) -> Identity | None:
+def stock_and_flow(store: PartitionStore, table: Statistic, month: str, tolerance: float = 0.0) -> Identity | None:
     """stock(t) = stock(t−1) + births + in − deaths − out + net moves between wards, ward by ward.
 
     Rows that were set aside by name may account for a difference, and for no more than their number.
 
     Args:
         table: the statistic of the stock that carries the identity (:attr:`Statistic.stock_and_flow`).
+        tolerance: share of the stock by which the two sources may be apart beyond that.
 
     Returns:
         None where one of the three partitions is not there, or the table carries no identity.
@@ -140,10 +142,13 @@ def stock_and_flow(store: PartitionStore, table: Statistic, month: str) -> Ident
     ]
     net = net_flows(store.read(flows, [told.event, told.before, told.after]), told)
     wards = sorted({*stocks[0], *stocks[1], *net})
-    apart = sum(abs(stocks[1].get(w, 0) - stocks[0].get(w, 0) - net.get(w, 0)) for w in wards)
+    by_ward = {w: abs(stocks[1].get(w, 0) - stocks[0].get(w, 0) - net.get(w, 0)) for w in wards}
+    apart = sum(by_ward.values())
     # A set-aside row shows in one stock, in two wards of a move, or in the month after it: twice its number at most.
     tolerated = 2 * sum(sum(partition.facts.get("set_aside", {}).values()) for partition in partitions)
-    return Identity(len(wards), int(apart > tolerated), apart, tolerated)
+    tolerated += int(tolerance * sum(stocks[1].values()))
+    where = {f"ward.{ward}": people for ward, people in by_ward.items() if people}
+    return Identity(len(wards), int(apart > tolerated), apart, tolerated, where)
 
 
 def net_flows(movements: pl.DataFrame, told: StockAndFlow) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Finds the line of a contract that would make a refused public file readable; the refusal shows it as ``declare``.
+"""Finds the line of a contract that would make a refused file readable; the refusal shows it as ``declare``.
 
 Only words of contracts and marks that every statistical table uses are told, never a text of the file.
 """
@@ -6,9 +6,11 @@ Only words of contracts and marks that every statistical table uses are told, ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 import polars as pl
 
+from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Column, Day, Keep
 from kobe_platform.intake.extracts.code_systems import LOCAL_GOVERNMENT, check_digit_holds
 from kobe_platform.intake.extracts.texts import normalised
@@ -19,6 +21,9 @@ NOTES = ("注", "(注", "※", "*", "資料", "出典", "備考", "なお", "単
 """How notes below tables begin, once widths are made one."""
 SEARCHED = 20
 """Records at a file's head in which the column line is looked for."""
+
+NEARLY = 0.6
+"""Likeness of two names (difflib's ratio, 0 to 1) from which one may be the other, renamed."""
 
 Said = dict[str, str | int]
 
@@ -49,6 +54,32 @@ def for_unclassified(places: Sequence[int]) -> Said:
     if len(places) < 2:
         return {}
     return {"declare": "[layouts.table] spread = '(?P<ID>…)', figures = 'ID'", "columns": len(places)}
+
+
+def for_renamed(column: Column, fields: Sequence[str], matched: Sequence[Column | None]) -> Said:
+    """Where a column is not there, but one that the contract does not know has nearly its name: renamed, perhaps."""
+    wanted = _plain([column.header])[0]
+    unknown = [(place, name) for place, name in enumerate(_plain(fields)) if matched[place] is None and name]
+    near = max(((_likeness(wanted, name), -place) for place, name in unknown), default=(0.0, 0))
+    if near[0] < NEARLY:
+        return {}
+    number = 1 - near[1]
+    return {"nearest_column_number": number, "declare": f'header = "(左から{number}列目の見出し)" # id = "{column.id}"'}
+
+
+def for_further(places: Sequence[int], fields: Sequence[str], contract: Contract) -> Said:
+    """A column more than contracted: its nearest neighbour by name, and the entry by which it would never be kept."""
+    place = places[0]
+    name = _plain([fields[place]])[0]
+    headers = _plain([column.header for column in contract.columns])
+    near = max(zip((_likeness(header, name) for header in headers), contract.columns, strict=True), key=lambda n: n[0])
+    said: Said = {"nearest_column": near[1].id} if near[0] >= NEARLY else {}
+    entry = f'[[columns]] id = "…", header = "(左から{place + 1}列目の見出し)", class = "I", rule = "drop"'
+    return {**said, "declare": entry}
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
 
 
 def for_a_record(fields: Sequence[str]) -> Said:

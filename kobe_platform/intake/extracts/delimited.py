@@ -19,7 +19,9 @@ from kobe_platform.errors import Coordinate, DeliveryRejected
 from kobe_platform.intake.extracts.declaring import (
     SEARCHED,
     for_a_record,
+    for_further,
     for_missing,
+    for_renamed,
     for_the_header,
     for_unclassified,
 )
@@ -118,10 +120,11 @@ def header_columns(source: TextSource, contract: Contract, layout: Layout) -> tu
         raise rejection("header.protection", **at, column=protection.id)
     if missing := [column.id for column in contract.columns if column.id not in ids]:
         said = for_missing([contract.column(name) for name in missing])
+        said |= for_renamed(contract.column(missing[0]), fields, matched)
         raise rejection("header.missing", **at, column=missing[0], missing=len(missing), **said)
     if None in matched:
         places = [place for place, column in enumerate(matched) if column is None]
-        said = for_unclassified(places) if contract.sensitivity == "public" else {}
+        said = for_unclassified(places) if contract.sensitivity == "public" else for_further(places, fields, contract)
         raise rejection("header.unclassified", **at, column_number=places[0] + 1, **said)
     reordered = ids != [column.id for column in contract.columns]
     return ids, size, {"header.reordered": 1} if reordered else {}

@@ -16,7 +16,7 @@ from kobe_platform.errors import ConfigurationError, DeliveryRejected
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.settings import PROJECT
 
-from .handmade import abstracted, deliver, taken
+from .handmade import abstracted, deliver, taken, text_of
 
 CONTRACTS = PROJECT / "assets" / "contracts"
 TRAINING = PROJECT / "tests" / "contracts" / "training_records.toml"
@@ -161,3 +161,29 @@ def test_an_unclassified_column_is_refused_by_its_place(tmp_path, training_rows)
     with pytest.raises(DeliveryRejected) as caught:
         take_in(deliver(tmp_path, contract, training_rows), shorter)
     assert (caught.value.code, caught.value.at["column_number"]) == ("header.unclassified", 4)
+    assert 'rule = "drop"' in caught.value.at["declare"] and "左から4列目" in caught.value.at["declare"]
+
+
+def test_a_renamed_column_is_found_by_its_nearest_name_and_its_text_is_not_repeated(tmp_path, training_rows):
+    contract = load_contract(TRAINING)
+    header = contract.columns[0].header
+    text = text_of(contract, training_rows).replace(header, f"{header}（新）", 1).encode()
+    with pytest.raises(DeliveryRejected) as caught:
+        take_in(deliver(tmp_path, contract, text, count=len(training_rows)), contract)
+    at = caught.value.at
+    assert (caught.value.code, at["column"], at["nearest_column_number"]) == (
+        "header.missing",
+        contract.columns[0].id,
+        1,
+    )
+    assert at["declare"] == f'header = "(左から1列目の見出し)" # id = "{contract.columns[0].id}"'
+    assert "（新）" not in str(caught.value) + caught.value.ja
+
+
+def test_a_column_more_names_the_contracted_one_with_the_nearest_name(tmp_path, training_rows):
+    contract = load_contract(TRAINING)
+    lines = text_of(contract, training_rows).splitlines()
+    text = "\r\n".join([f"{lines[0]},{contract.columns[1].header}２", *(f"{line},x" for line in lines[1:]), ""])
+    with pytest.raises(DeliveryRejected) as caught:
+        take_in(deliver(tmp_path, contract, text.encode(), count=len(training_rows)), contract)
+    assert (caught.value.code, caught.value.at["nearest_column"]) == ("header.unclassified", contract.columns[1].id)

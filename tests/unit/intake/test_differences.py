@@ -8,12 +8,16 @@ import pytest
 from kobe_platform.abstraction import abstract
 from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError, DeliveryRejected
+from kobe_platform.intake.deliveries import Delivery, find_one
+from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts.describing import describe
+from kobe_platform.intake.manifest import MANIFEST
 from kobe_platform.reception.accounting import balance
 from kobe_platform.reception.differences import overlay, reconcile
 from kobe_platform.reception.vintages import difference, told_by_ward
 
 from .conftest import MONTH, REGISTER, pseudonym_key
-from .handmade import TOWNS, person, taken
+from .handmade import TOWNS, person, taken, text_of
 
 JULY = "2025-07"
 
@@ -177,3 +181,26 @@ def test_a_month_that_was_sent_again_is_compared_by_ward_whatever_its_form(tmp_p
     found = difference(former, taken(tmp_path, contract, revised).frame, contract, JULY)
     assert found.counts == {"rows": 5, "former_rows": 5, "added": 1, "removed": 1, "changed": 1}
     assert told_by_ward(found.by_ward) == "東灘区 追加1・削除1、灘区 変更1"
+
+
+def test_several_part_files_are_one_delivery_and_a_fault_is_named_in_its_file(tmp_path, contracts):
+    contract = contracts[REGISTER]
+    folder = tmp_path / "28100" / REGISTER / JULY
+    folder.mkdir(parents=True)
+
+    def send(second: list[dict[str, str]]) -> Delivery:
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for name, rows in (("part1.csv", [home(1), home(2)]), ("part2.csv", second)):
+            (folder / name).write_text(text_of(contract, rows), "utf-8")
+        (folder / MANIFEST).write_text(describe(folder, contract, kind="difference", sequence=2).model_dump_json())
+        found = find_one(tmp_path, "28100", REGISTER, JULY)
+        assert found is not None and found.manifest is not None and len(found.manifest.files) == 2
+        return found
+
+    assert take_in(send([home(3)]), contract).frame.height == 3
+    with pytest.raises(DeliveryRejected) as refused:
+        take_in(send([home(3), home(4, history_no="")]), contract)
+    assert (refused.value.at["file"], refused.value.at["line"]) == ("part2.csv", 3)
+    with pytest.raises(DeliveryRejected) as refused:
+        take_in(send([home(2, sex="2")]), contract)
+    assert (refused.value.code, refused.value.at["file"]) == ("key.conflict", "part2.csv"), "across files, too"

@@ -9,6 +9,7 @@ import pytest
 
 from kobe_platform.planning import Plan
 from kobe_platform.planning.notices import LATE_DAYS, lines, notices, overdue
+from kobe_platform.planning.status import months
 from kobe_platform.planning.words import MOST_TOLD, summary, told, waits
 from kobe_platform.vocabulary.months import last_day
 from tests.unit.planning.world import MOVEMENTS, REGISTER, TOWNS, made
@@ -40,6 +41,17 @@ def test_an_overdue_month_is_told_once_for_as_long_as_it_stands():
     assert [line for line in lines(facts) if REGISTER in line] == [
         f"{AUGUST} 未着 {REGISTER}: {LATE_DAYS}日を過ぎても届いていません"
     ]
+
+
+def test_a_month_that_later_ones_have_overtaken_is_missing_and_nothing_is_put_in_its_place():
+    world = made(JULY, "2025-09")
+    facts = world.facts()
+    gap = [line for line in lines(facts) if REGISTER in line and AUGUST in line]
+    assert gap == [f"{AUGUST} 未着 {REGISTER}: 後の月は届いています"]
+    table = {row["month"]: row for row in months(facts, world.plan())}
+    assert (table[AUGUST][REGISTER], table[AUGUST]["tables"]) == ("missing", "")
+    assert (table[JULY][REGISTER], table["2025-09"][REGISTER]) == ("done", "done")
+    assert not [id for id in world.heads if id.month == AUGUST]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
-from kobe_platform.tabulation.reconciliation import common_margins, net_flows
+from kobe_platform.tabulation.reconciliation import common_margins, net_flows, stock_and_flow
 
 STATISTICS = load_statistics(Settings().statistics)
 MONTH = "2025-07"
@@ -59,3 +59,19 @@ def test_what_enters_and_leaves_a_ward_is_read_from_the_relations():
     )
     assert net_flows(events, told) == {"28101": 0, "28102": 0}
     assert {s.name for s in STATISTICS.values() if s.stock_and_flow} == {"population_ward"}
+
+
+def test_two_sources_that_disagree_say_where_and_by_how_many_and_no_more(store):
+    """Of 1,000 residents of each ward, three left 灘区 without an event and five came to 東灘区 with one too few."""
+    table = STATISTICS["population_ward"]
+    stock = {"2025-06": {"28101": 1000, "28102": 1000}, MONTH: {"28101": 1005, "28102": 997}}
+    for month, wards in stock.items():
+        rows = [ward for ward, people in wards.items() for _ in range(people)]
+        store.write(PartitionId("lake", "resident_register", month), pl.DataFrame({"ward": rows}))
+    events = {"reason": ["birth"] * 4, "ward_before": [None] * 4, "ward_after": ["28101"] * 4}
+    frame = pl.DataFrame(events, schema_overrides={"ward_before": pl.String})
+    store.write(PartitionId("lake", "resident_movements", MONTH), frame)
+    told = stock_and_flow(store, table, MONTH)
+    assert (told.holds, told.apart, told.tolerated) == (False, 4, 0)
+    assert told.by_ward == {"ward.28101": 1, "ward.28102": 3}
+    assert stock_and_flow(store, table, MONTH, 0.002).holds and not stock_and_flow(store, table, MONTH, 0.001).holds
