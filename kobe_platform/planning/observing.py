@@ -13,11 +13,7 @@ from typing import Any, Literal
 from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, PlatformError
-<<<<<<< HEAD
-=======
-from kobe_platform.forecasts.loading import load_published
 from kobe_platform.home_format import check_version
->>>>>>> e20b6f4 (A home says its version, and kobe upgrade brings an older one forward; guesses lock an address or a device, not the account; accounts are bound to issuer and subject)
 from kobe_platform.intake.deliveries import Delivery, find
 from kobe_platform.intake.receipts import (
     changed_since,
