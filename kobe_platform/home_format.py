@@ -4,7 +4,7 @@ A home is what lies under ``KOBE_HOME``: keys, store, releases, receipts, govern
 version stands in ``format.json``; homes from before that file are told by their governance database. Versions:
 
 - 1: until the file came; failed sign-ins were counted by account, and only the home's own mode kept others out.
-- 2: governance revision 0002; every file closed to others by its own mode.
+- 2: governance revision 0003; every file closed to others by its own mode.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from kobe_platform.errors import ConfigurationError, CustodyError
 FORMAT = 2
 """The version that this platform writes."""
 FILE = "format.json"
-_FIRST = "0001"
-"""Revision of the governance database in homes of version 1."""
+_FIRST = ("0001", "0002")
+"""Revisions of the governance database in homes of version 1."""
 
 
 def version_of(home: Path) -> int:
@@ -107,4 +107,4 @@ def _is_of_the_first(database: Path) -> bool:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error:
         return False
-    return row is not None and row[0] == _FIRST
+    return row is not None and row[0] in _FIRST
