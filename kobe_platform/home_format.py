@@ -14,7 +14,7 @@ import json
 import sqlite3
 from pathlib import Path
 
-from kobe_platform.custody.durable import storage_errors, write_private
+from kobe_platform.custody.durable import check_private, storage_errors, write_private
 from kobe_platform.errors import ConfigurationError, CustodyError
 
 FORMAT = 2
@@ -97,6 +97,18 @@ def check_version(home: Path) -> None:
             remedy="make a backup, look at `kobe upgrade --dry-run`, then run `kobe upgrade`",
             ja="KOBE_HOME は前の版のものです。kobe upgrade を実行してください",
         )
+
+
+def refuse_loose(*places: Path) -> None:
+    """Refuse to work where others may read the key store, the partitions or the accounts; what is absent is left out.
+
+    Raises:
+        CustodyError: ``custody.permissions``, ``custody.owner`` or ``custody.symlink``.
+    """
+    for place in places:
+        if place.exists():
+            for path in (place, *(place.glob("*.json") if place.is_dir() else ()), *place.glob("*.key")):
+                check_private(path)
 
 
 def _is_of_the_first(database: Path) -> bool:

@@ -165,9 +165,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, and no progress.")] = False,
 ) -> None:
     """Do what is outstanding, through Dagster, up to a release; exit 0 only when nothing is left."""
+    from kobe_platform.home_format import refuse_loose
     from kobe_platform.orchestration.ending import ending_soon
 
     settings = Settings()
+    refuse_loose(settings.keys, settings.store)
     scope = _scope(settings, source, first, last)
     from rich.console import Console
 

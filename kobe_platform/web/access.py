@@ -118,7 +118,10 @@ async def _forged(request: Request, portal: Portal, session: Session | None) -> 
 
 def known_host(connection: HTTPConnection, portal: Portal) -> bool:
     """Whether the request is for the portal's own host."""
-    host = connection.headers.get("host", "")
+    named = connection.headers.getlist("host")
+    if len(named) != 1:
+        return False  # a proxy before us may have read the other one
+    host = named[0]
     if portal.loopback:
         return local(host)
     return not portal.config.host or host == portal.config.host

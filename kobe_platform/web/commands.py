@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,8 @@ from kobe_platform.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from kobe_platform.web.config import Tls
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -64,8 +66,10 @@ def _only_a_trial(settings: Settings) -> bool:
 def _portal(settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
+    from kobe_platform.home_format import refuse_loose
     from kobe_platform.web.config import load_config
     from kobe_platform.web.portal import build_portal
+    from kobe_platform.web.wire import limited
 
     config = load_config(settings.portal_file)
     if host not in LOOPBACK and not config.origin:
@@ -76,6 +80,7 @@ def _portal(settings: Settings, host: str, port: int) -> None:
             remedy='write origin = "https://…" into the portal\'s settings (docs/security.md)',
             ja="ほかの端末に公開するには、ポータルの設定に origin が必要です",
         )
+    refuse_loose(settings.keys, settings.store, settings.root / "governance.sqlite")
     with ExitStack() as stack:
         dagster = dagster_app(settings, config.dagster.workspace, stack) if config.dagster.enabled else None
         app = build_portal(settings, config, dagster=dagster)
@@ -91,7 +96,26 @@ def _portal(settings: Settings, host: str, port: int) -> None:
             server_header=False,
             proxy_headers=False,
             ws="websockets-sansio",
+            **limited(config.connections),
+            **tls(config.tls),
         )
+
+
+def tls(told: Tls | None) -> dict[str, Any]:
+    """Settings of uvicorn for the portal's own TLS; none where a proxy ends it.
+
+    Raises:
+        CustodyError: others may read the key (``custody.permissions``), or a file is absent.
+    """
+    from kobe_platform.custody.durable import check_private, storage_errors
+
+    if told is None:
+        return {}
+    for file in (told.certificate, told.key):
+        with storage_errors(file.name):
+            file.read_bytes()
+    check_private(told.key)
+    return {"ssl_certfile": str(told.certificate), "ssl_keyfile": str(told.key)}
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     VariableNode,
     parse,
     visit,
@@ -31,6 +32,10 @@ from kobe_platform.governance.people import Person
 
 MOST_BYTES = 512 * 1024
 MOST_TOKENS = 20_000
+MOST_DEPTH = 40
+MOST_ALIASES = 100
+MOST_FIELDS = 20_000
+"""Fields within fields, fields by another name, and fields, each with fragments written out."""
 STAMP = "kobe/launched_by"
 ON_DEMAND = "on_demand_statistics"
 LAUNCHES = frozenset(
@@ -112,6 +117,8 @@ def examined(payload: object, person: Person, *, kinds: tuple[str, ...]) -> Oper
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if len(operations) != 1:
         raise Refused("one operation a request")
+    if not _is_modest(operations[0], document):
+        raise Refused("too large a question")
     kind = operations[0].operation.value
     if kind not in kinds:
         raise Refused("not by this transport")
@@ -125,6 +132,39 @@ def examined(payload: object, person: Person, *, kinds: tuple[str, ...]) -> Oper
             raise Refused("not a change that this role may make")
     variables = _stamped(fields, payload, person)
     return Operation(kind, tuple(f.name.value for f in fields), {**payload, "variables": variables})
+
+
+def _is_modest(operation: OperationDefinitionNode, document: DocumentNode) -> bool:
+    """Whether an operation keeps the limits with its fragments written out, which can double at every step."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    known: dict[str, tuple[int, int, int]] = {}
+
+    def measured(selections: SelectionSetNode | None, within: frozenset[str]) -> tuple[int, int, int]:
+        depth = aliases = fields = 0
+        for node in selections.selections if selections else ():
+            if isinstance(node, FieldNode):
+                below = measured(node.selection_set, within)
+                part = (below[0] + 1, below[1] + (node.alias is not None), below[2] + 1)
+            elif isinstance(node, FragmentSpreadNode):
+                part = spread(node.name.value, within)
+            else:
+                part = measured(getattr(node, "selection_set", None), within)
+            depth, aliases, fields = max(depth, part[0]), aliases + part[1], fields + part[2]
+        return depth, aliases, fields
+
+    def spread(name: str, within: frozenset[str]) -> tuple[int, int, int]:
+        if name in within:
+            raise Refused("a fragment within itself")
+        if name not in known:
+            fragment = fragments.get(name)
+            known[name] = measured(fragment.selection_set, within | {name}) if fragment else (0, 0, 0)
+        return known[name]
+
+    try:
+        depth, aliases, fields = measured(operation.selection_set, frozenset())
+    except RecursionError:
+        return False
+    return depth <= MOST_DEPTH and aliases <= MOST_ALIASES and fields <= MOST_FIELDS
 
 
 def _allowed(person: Person) -> frozenset[str]:
