@@ -139,6 +139,39 @@ def lake(
 
 
 @bench_app.command()
+def disclosure(
+    cases: Annotated[list[str] | None, typer.Argument(help="Tables (docs/disclosure.md, 6); four small ones.")] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How often each table is measured; medians are told.")] = 3,
+    compare: Annotated[Path | None, typer.Option(help="An earlier report (--json): how many times as long.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Protect and audit made-up tables of a large city, beside a script that only hides small counts."""
+    from kobe_platform.bench import disclosure as bench_disclosure
+
+    report = bench_disclosure.measure(cases or bench_disclosure.USUAL, runs)
+    if compare is not None:
+        report["compared"] = bench_disclosure.compared(report, json.loads(compare.read_text()))
+    if as_json:
+        print(json.dumps(report, indent=1))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        heads = ("table", "rows", "hidden", "protect s", "audit s", "plain s", "ratio", "peak MB", "before")
+        table = Table(*heads, title=f"processor seconds, medians of {runs}")
+        for name, case in report["cases"].items():
+            spent = [f"{case['cpu'][step]:.3f}" for step in ("protect", "audit", "plain")]
+            before = f"× {report['compared'][name]}" if name in report.get("compared", {}) else ""
+            facts = (f"{case['cells']:,}", f"{case['hidden']:,}", *spent, f"{case['ratio']:g}", f"{case['peak_mb']}")
+            table.add_row(name, *facts, before)
+        Console().print(table)
+    unsafe = [name for name, case in report["cases"].items() if not case["safe"]]
+    if unsafe:
+        typer.echo(f"the auditor refuses: {', '.join(unsafe)}", err=True)
+        raise typer.Exit(1)
+
+
+@bench_app.command()
 def forecasts(
     data: Annotated[Path, typer.Option(help="Folder with the City of Kobe's open data as CSV (docs/forecasts.md).")],
     learned: Annotated[bool, typer.Option(help="Try the methods of the extras `ets` and `ml` as well.")] = True,

@@ -1,17 +1,21 @@
 """Small cities, month by month: what the engine protects the auditor does not refuse, and again after a correction.
 
-`python -m tests.soak.small_cities [CITIES]` draws cities of 5,000 to 40,000 residents with pseudonym keys of their own,
-takes three months of each through abstraction, counts, protection and audit in this process, takes a few rows out of
-each month and protects it once more with its own release behind it. It prints a line a group and month and ends with 1
-if any was refused.
+`python -m tests.soak.small_cities [CITIES] [--record FILE] [--from SEED]` draws cities of 5,000 to 40,000 residents,
+with pseudonym keys of their own, takes three months of each through abstraction, counts, protection and audit in this
+process, takes a few rows out of each month and protects it once more with its own release behind it. The first half are
+the smallest, the other half are spread over all sizes. It prints a line a group and month and ends with 1 if any was
+refused. A record has one line a city (residents, seed, group-months, refusals, CPU seconds), and a second run with the
+same record goes on where the first ended.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import random
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -29,7 +33,8 @@ from kobe_platform.statistics import compute_group, groups, load_statistics, pro
 from kobe_platform.synthesis import CityPlan, Form, synthesize
 from kobe_platform.vocabulary.codes import Hierarchy, districts
 
-SIZES = (5_000, 6_000, 7_000, 8_000, 10_000, 12_000, 15_000, 20_000, 25_000, 30_000, 40_000)
+SMALLEST = (5_000, 6_000, 7_000, 8_000)
+SIZES = (*SMALLEST, 10_000, 12_000, 15_000, 20_000, 25_000, 30_000, 40_000)
 FIRST, LAST, CITY = "2019-11", "2020-01", "28100"
 PERSONAL = ("resident_register", "resident_movements")
 ROWS_TAKEN = (1, 3, 20)
@@ -71,13 +76,14 @@ def _corrected(raw: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataF
     return {name: frame.filter(pl.Series(rng.permutation(frame.height) >= taken)) for name, frame in raw.items()}
 
 
-def trial(residents: int, seed: int) -> int:
-    """Take one city's months through protection and audit; how many groups of a month were refused."""
+def trial(residents: int, seed: int) -> tuple[int, int]:
+    """Take one city's months through protection and audit: how many groups of a month were taken, and refused."""
     monthly = {key: m for key, m in groups(load_statistics(Settings().statistics).values()).items() if "month" in key}
-    refused, before = 0, dict[str, Mapping[str, pl.DataFrame]]()
+    taken, refused, before = 0, 0, dict[str, Mapping[str, pl.DataFrame]]()
     with tempfile.TemporaryDirectory() as folder:
         for month, first, again, areas in months(residents, seed, Path(folder)):
             for key, members in monthly.items():
+                taken += 1
                 former: list[FormerRelease] = []
                 told, start = [], before.get(key, {})
                 for rows in (first, again):
@@ -94,10 +100,39 @@ def trial(residents: int, seed: int) -> int:
                     former = [FormerRelease({name: table.drop("period") for name, table in done.tables.items()})]
                     told.append("ok")
                 print(f"{residents} seed {seed} {month} {key}: {', corrected: '.join(told)}", flush=True)
-    return refused
+    return taken, refused
+
+
+def drawn_cities(cities: int, first: int) -> list[tuple[int, int]]:
+    """(residents, seed) of each city, the smallest sizes in the first half."""
+    sizes = random.Random(first)
+    return [(sizes.choice(SMALLEST if at < cities // 2 else SIZES), first + at) for at in range(cities)]
+
+
+def main(arguments: list[str]) -> int:
+    """Take the cities that the record does not have yet; 1 if any city of the record or of this run was refused."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cities", nargs="?", type=int, default=200)
+    parser.add_argument("--record", type=Path)
+    parser.add_argument("--from", dest="first", type=int, default=0)
+    asked = parser.parse_args(arguments)
+    lines = asked.record.read_text().splitlines() if asked.record and asked.record.exists() else []
+    done = {line.split(":")[0] for line in lines}
+    failed = any(", 0 refused," not in line for line in lines)
+    for residents, seed in drawn_cities(asked.cities, asked.first):
+        city = f"{residents} residents seed {seed}"
+        if city in done:
+            continue
+        begun = time.process_time()
+        taken, refused = trial(residents, seed)
+        failed |= refused > 0
+        told = f"{city}: {taken} group-months, {refused} refused, {time.process_time() - begun:.0f} CPU s"
+        print(told, flush=True)
+        if asked.record:
+            with asked.record.open("a") as record:
+                record.write(told + "\n")
+    return int(failed)
 
 
 if __name__ == "__main__":
-    drawn = random.Random(13)
-    cities = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    sys.exit(int(sum(trial(drawn.choice(SIZES), seed) for seed in range(cities)) > 0))
+    sys.exit(main(sys.argv[1:]))

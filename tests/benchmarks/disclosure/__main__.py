@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 
-from tests.benchmarks.disclosure.cases import CASES
+from kobe_platform.bench.disclosure_cases import CASES
 
 LONGEST = 400
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _measure(name: str) -> dict:
-    from tests.benchmarks.disclosure.engine import on_our_terms, on_peers_terms
+    from kobe_platform.bench.disclosure_engine import on_our_terms, on_peers_terms
 
     spec, cells = CASES[name].build()
     if CASES[name].other_methods:

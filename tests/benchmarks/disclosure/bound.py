@@ -18,10 +18,10 @@ import highspy
 import numpy as np
 from scipy import sparse
 
+from kobe_platform.bench.disclosure_cases import CASES
+from kobe_platform.bench.disclosure_engine import on_peers_terms
 from kobe_platform.disclosure.model import Model, build_model
 from kobe_platform.disclosure.suppression.primary import primary_cells
-from tests.benchmarks.disclosure.cases import CASES
-from tests.benchmarks.disclosure.engine import on_peers_terms
 
 TOLERANCE = 1e-6
 ROUNDS = (0, 100, 400)

@@ -160,7 +160,7 @@ def main() -> None:
     """``python -m tests.benchmarks.disclosure.peers CASE METHOD FOLDER``: one job, as JSON (for the benchmark)."""
     import json
 
-    from tests.benchmarks.disclosure.cases import CASES
+    from kobe_platform.bench.disclosure_cases import CASES
 
     name, method, folder = sys.argv[1:]
     try:

@@ -18,8 +18,8 @@ LONGEST = 1_200
 
 def districts(number: int) -> dict:
     """District × 21 ages × sex, the city growing with its districts."""
-    from tests.benchmarks.disclosure.cases import district_age_sex
-    from tests.benchmarks.disclosure.engine import on_our_terms
+    from kobe_platform.bench.disclosure_cases import district_age_sex
+    from kobe_platform.bench.disclosure_engine import on_our_terms
 
     spec, cells = district_age_sex(number)
     return on_our_terms(spec, cells)
@@ -27,8 +27,8 @@ def districts(number: int) -> dict:
 
 def releases(number: int) -> dict:
     """The table of 165 districts once more, after so many former releases of the same date."""
+    from kobe_platform.bench.disclosure_cases import district_age_sex
     from kobe_platform.disclosure import FormerRelease, audit, protect
-    from tests.benchmarks.disclosure.cases import district_age_sex
 
     spec, cells = district_age_sex()
     former = [FormerRelease(protect(spec, cells).tables)] * number  # the same input gives the same tables

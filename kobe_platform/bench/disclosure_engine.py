@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import resource
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import polars as pl
 
-from kobe_platform.disclosure import audit, protect
+from kobe_platform.disclosure import Spec, audit, protect
 from kobe_platform.disclosure.model import build_model
 from kobe_platform.disclosure.suppression.primary import primary_cells
 from kobe_platform.disclosure.suppression.search import Suppressor
 
 
-def on_peers_terms(spec, cells, rounds: int | None = None) -> dict:
+def on_peers_terms(spec: Spec, cells: Mapping[str, pl.DataFrame], rounds: int | None = None) -> dict[str, Any]:
     """Primaries, secondaries and seconds where only zero bounds hidden cells, and narrow primaries (must be 0)."""
     spec = spec.model_copy(update={"costs": spec.costs.model_copy(update={"rounds": rounds})})
     began = time.perf_counter()
@@ -37,7 +40,7 @@ def on_peers_terms(spec, cells, rounds: int | None = None) -> dict:
     }
 
 
-def on_our_terms(spec, cells) -> dict:
+def on_our_terms(spec: Spec, cells: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
     """Secondaries, seconds, the audit's verdict and seconds against the attacker that the platform promises against."""
     began = time.perf_counter()
     protected = protect(spec, cells)
