@@ -6,7 +6,7 @@ their checks is missing. Public statistics are judged table by table, the others
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
@@ -99,7 +99,8 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
     months = tied_months(heads, members, month, facts.statistics)
     tied = [heads.entries[PartitionId("published", table.name, held)].content for table, held in months]
     step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied)}), reason)
-    withdrawn = _withdrawn(facts, counting)
+    read = (name.split("/") for name in counting if name.startswith("lake/"))
+    withdrawn = _withdrawn(facts, [(source, held) for _, source, held in read])
     if withdrawn:
         return replace(step, state="waiting", waits_for=withdrawn)
     there = [entry for entry in (*rows, *counted, *protected) if entry is not None]
@@ -111,14 +112,10 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
     return step
 
 
-def _withdrawn(facts: Facts, counting: Mapping[str, str]) -> tuple[str, ...]:
-    """What a month waits for whose rows were withdrawn by their sender; the tables that were made of them stay."""
-    places = [name.split("/")[1:] for name in counting if name.startswith("lake/")]
-    gone = [(source, month) for source, month in places if (source, month) in facts.withdrawn]
-    waiting = {
-        (source, month): f"take_in:{source}:{month}" for source, month in gone if (source, month) in facts.by_place
-    }
-    return tuple(waiting.get(place, "delivery:" + ":".join(place)) for place in gone)
+def _withdrawn(facts: Facts, places: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """What tables wait for whose source (source, month) was withdrawn by its sender; those that were made stay."""
+    gone = [place for place in places if place in facts.withdrawn]
+    return tuple(("take_in:" if place in facts.by_place else "delivery:") + ":".join(place) for place in gone)
 
 
 def _group_reason(
@@ -178,6 +175,8 @@ def _public_steps(facts: Facts, statistic: Statistic) -> Iterator[Step]:
             step = Step("tabulate", statistic.name, month, made_from(wanted), reason)
             if held is not None and reason == "check failed":
                 step = replace(step, state="blocked", cause=red_cause(held.id, red(held, facts.engine)))
+            if withdrawn := _withdrawn(facts, [(source, month) for source in statistic.sources]):
+                step = replace(step, state="waiting", waits_for=withdrawn, cause=None)
             yield step
 
 

@@ -31,6 +31,7 @@ events = st.one_of(
     st.tuples(st.just("approve"), places),
     st.tuples(st.just("approve all")),
     st.tuples(st.just("retry"), places),
+    st.tuples(st.just("withdraw"), places),
     st.tuples(st.just("destroy raw"), st.sampled_from(MONTHS)),
     st.tuples(st.just("redefine"), st.sampled_from(["population_ward", "ward_moves_in_year"]), st.integers(0, 2)),
     st.tuples(st.just("outage"), st.integers(1, 3)),
@@ -93,6 +94,10 @@ class Story:
             if step.state == "held":
                 self.world.approve(step.unit, step.month)
 
+    def withdraw(self, place) -> None:
+        if place in self.world.inbox:
+            self.world.withdraw(*place)
+
     def retry(self, place) -> None:
         if place in self.world.inbox:
             self.world.retry(*place)
@@ -137,7 +142,8 @@ class Story:
         world.outage = 0
         self.mend()
         for place in [(source, month) for source in SOURCES for _, month in list(world.inbox)]:
-            if not world.inbox.get(place, "").startswith(SOUND):
+            told = world.receipts.get((*place, world.inbox.get(place, "")), set())
+            if not world.inbox.get(place, "").startswith(SOUND) or "withdrawn" in told:
                 self.deliver(place, "better")
         for month in sorted(month for source, month in world.inbox if source == REGISTER):
             if (REGISTER, month_before(month)) not in world.inbox and world.inbox[REGISTER, month].startswith("diff"):

@@ -2,7 +2,7 @@
 
 from kobe_platform.lake.partitions import PartitionId
 from tests.unit.planning.test_convergence import clean
-from tests.unit.planning.world import REGISTER, SOURCES, TOWNS, World, take_in
+from tests.unit.planning.world import ESTIMATE, REGISTER, SOURCES, TOWNS, World, tabulate, take_in
 
 MONTHS = ("2025-10", "2025-11", "2025-12", "2026-01")
 
@@ -110,3 +110,29 @@ def test_a_full_extract_in_between_begins_anew():
     world.deliver(REGISTER, month="2025-12", content="full-again").drive()
     assert world.plan().empty
     assert "good" not in repr(world.values[raw("2026-01")])
+
+
+def test_nothing_is_laid_over_a_month_that_its_sender_has_withdrawn_wherever_it_lies():
+    world = chain("2025-10")
+    world.drive()
+    world.withdraw(REGISTER, "2025-10")
+    world.complete("2025-11").deliver(REGISTER, month="2025-11", content="diff").drive()
+    assert world.steps()[take_in(REGISTER, "2025-11")].waits_for == (take_in(REGISTER, "2025-10"),)
+    del world.inbox[REGISTER, "2025-10"]
+    assert world.steps()[take_in(REGISTER, "2025-11")].waits_for == (f"delivery:{REGISTER}:2025-10",)
+    world.deliver(REGISTER, month="2025-10", content="again").drive()
+    world.approve(REGISTER, "2025-10")
+    world.drive()
+    assert world.plan().empty
+
+
+def test_public_figures_that_were_withdrawn_are_not_published_anew_and_those_that_were_stay():
+    world = World().complete("2025-10")
+    world.drive()
+    shown = dict(world.published())
+    world.withdraw(ESTIMATE, "2025-10")
+    world.redefine(ESTIMATE, "in other words")
+    world.drive()
+    step = world.steps()[tabulate(ESTIMATE, "2025-10")]
+    assert (step.state, step.waits_for) == ("waiting", (take_in(ESTIMATE, "2025-10"),))
+    assert world.published() == shown

@@ -143,6 +143,10 @@ class World:
         """An operator's word on what lies in the inbox."""
         self._receipt(source, month, "approved")
 
+    def withdraw(self, source: str, month: str) -> None:
+        """Its sender no longer stands by what lies in the inbox."""
+        self._receipt(source, month, "withdrawn")
+
     def retry(self, source: str, month: str) -> None:
         """As ``kobe deliveries retry``: a rejection's receipt is put aside."""
         self.receipts.get((source, month, self.inbox[source, month]), set()).discard("rejected")
@@ -184,6 +188,7 @@ class World:
             statistics=self.statistics,
             heads=self.shelf(),
             deliveries=tuple(self._fact(source, month) for source, month in sorted(self.inbox)),
+            withdrawn=frozenset(self._withdrawn()),
             release=self.release,
             failures=dict(self.failures),
             under_way=self.under_way,
@@ -212,11 +217,23 @@ class World:
         """What the tables in force hold."""
         return {id: value for id, value in self.values.items() if id.stage == "published"}
 
+    def _withdrawn(self) -> Iterator[tuple[str, str]]:
+        for id, held in self.heads.items():
+            told = self.receipts.get((id.source, id.month, str(held.facts.get("content_hash", ""))), set())
+            if (
+                id.source in self.contracts
+                and id == target(self.contracts[id.source], id.month)
+                and "withdrawn" in told
+            ):
+                yield id.source, id.month
+
     def _fact(self, source: str, month: str) -> DeliveryFact:
         content = self.inbox[source, month]
         told = self.receipts.get((source, month, content), set())
         fact = DeliveryFact(source, month, content, receipted="accepted" in told, kind=kind_of(content))
         fact = replace(fact, judged_with=self.judged.get((source, month, content), ""))
+        if "withdrawn" in told:
+            return replace(fact, turned="withdrawn", cause=Cause("delivery.withdrawn", "withdrawn"))
         if "rejected" in told:
             return replace(fact, turned="rejected", cause=Cause("delivery.rule", "rejected"))
         if "held" in told and "approved" not in told:
