@@ -43,6 +43,7 @@ COMMANDS = (
     Mounted(
         "upgrade", "kobe_platform.upkeep.commands:upgrade", "Bring KOBE_HOME to this version.", "Work", any_home=True
     ),
+    Mounted("config", "kobe_platform.upkeep.commands:config_app", "Check the settings (KOBE_*).", "Work", True),
     Mounted("metrics", "kobe_platform.upkeep.commands:metrics", "Figures for Prometheus.", "Work"),
     Mounted(
         "dev",
@@ -125,6 +126,8 @@ def _check_home(mounted: Mounted) -> None:
     from kobe_platform.home_format import check_version, refuse_later
     from kobe_platform.settings import Settings
 
+    if mounted.name == "config":
+        return
     (refuse_later if mounted.any_home else check_version)(Settings().root)
 
 

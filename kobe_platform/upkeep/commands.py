@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+config_app = typer.Typer(help="The settings of this installation.", no_args_is_help=True)
 MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
 
 
@@ -43,6 +44,27 @@ def metrics(
     with storage_errors(to.name):
         write_private(to, told)
         to.chmod(0o644)
+
+
+@config_app.callback()
+def _family() -> None:
+    """Keeps `check` a command of its own although it is the only one."""
+
+
+@config_app.command("check")
+def check_config() -> None:
+    """Look at all KOBE_* variables: unknown names, wrong values, places that are not there; exit 1 when one stops."""
+    import os
+
+    from kobe_platform.upkeep.configuration import check
+
+    found = check(os.environ)
+    for one in found:
+        typer.echo(f"{'✗' if one.stops else '!'} {one.variable}: {one.told}")
+    if any(one.stops for one in found):
+        raise typer.Exit(1)
+    if not found:
+        typer.echo("設定に誤りはありません。")
 
 
 def upgrade(

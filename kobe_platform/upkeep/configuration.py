@@ -1,0 +1,80 @@
+"""Looks at the ``KOBE_*`` variables of the environment: names, values, places, and what does not go together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kobe_platform.settings import Settings
+from kobe_platform.upkeep.services import ELSEWHERE
+
+PREFIX = "KOBE_"
+TESTS = frozenset({"KOBE_SOAK", "KOBE_SOAK_PART", "KOBE_FUZZ_MINUTES", "KOBE_THEME_CASES"})
+"""Variables of the tests."""
+KNOWN = frozenset({*(f"{PREFIX}{name.upper()}" for name in Settings.model_fields), *ELSEWHERE, *TESTS})
+MUST_BE_THERE = ("inbox", "contracts", "statistics", "forecasts", "dashboards", "ondemand", "portal", "passphrase_file")
+"""Settings that name what the platform reads."""
+
+
+@dataclass(frozen=True)
+class SettingFault:
+    """What is wrong with a variable; ``stops`` where the platform cannot work so. No value is repeated."""
+
+    variable: str
+    stops: bool
+    told: str
+
+
+def check(environment: Mapping[str, str]) -> list[SettingFault]:
+    """All findings; none where the settings are as they must be.
+
+    Args:
+        environment: as the process sees it; settings themselves are read from the process's own.
+    """
+    names = sorted(name for name in environment if name.upper().startswith(PREFIX))
+    found = list(_names(names))
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False):
+            name = f"{PREFIX}{str(fault['loc'][0]).upper()}"
+            found.append(SettingFault(name, True, f"値が正しくありません（{fault['msg']}）"))
+        return found
+    return [*found, *_places(settings), *_contradictions(settings, environment)]
+
+
+def _names(names: list[str]) -> Iterator[SettingFault]:
+    for name in names:
+        if name.upper() in KNOWN:
+            continue
+        near = difflib.get_close_matches(name.upper(), sorted(KNOWN), n=1, cutoff=0.6)
+        yield SettingFault(name, True, "この名前の設定はありません" + (f"。{near[0]} ではありませんか" if near else ""))
+
+
+def _places(settings: Settings) -> Iterator[SettingFault]:
+    for name in MUST_BE_THERE:
+        value: Path | None = getattr(settings, name)
+        if value is not None and not value.exists():
+            yield SettingFault(f"{PREFIX}{name.upper()}", True, "その場所にありません")
+    if not settings.root.is_dir():
+        yield SettingFault("KOBE_HOME", False, "まだありません（kobe keys init が作ります）")
+
+
+def _contradictions(settings: Settings, environment: Mapping[str, str]) -> Iterator[SettingFault]:
+    inbox = settings.inbox.resolve()
+    if inbox == settings.root or settings.root in inbox.parents:
+        yield SettingFault("KOBE_INBOX", True, "KOBE_HOME の中にあります。外に置いてください")
+    if settings.root in Path(settings.backup or "/").resolve().parents:
+        yield SettingFault("KOBE_BACKUP", True, "KOBE_HOME の中にあります。外に置いてください")
+    kms = settings.key_service == "aws-kms"
+    for name in ("kms_region", "kms_endpoint"):
+        if getattr(settings, name) and not kms:
+            yield SettingFault(f"{PREFIX}{name.upper()}", False, "KOBE_KEY_SERVICE が aws-kms のときだけ使われます")
+    if settings.passphrase_file is not None and kms:
+        yield SettingFault("KOBE_PASSPHRASE_FILE", False, "KOBE_KEY_SERVICE が local のときだけ使われます")
+    if environment.get("KOBE_BACKUP_KEY") and not settings.backup:
+        yield SettingFault("KOBE_BACKUP_KEY", False, "KOBE_BACKUP がないので使われません")

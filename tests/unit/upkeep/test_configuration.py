@@ -1,0 +1,53 @@
+"""`kobe config check` finds each kind of mistake in the environment and repeats no value."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from typer.testing import CliRunner
+
+from kobe_platform.cli.main import app
+
+SECRET = "kept-to-itself"
+
+
+@pytest.fixture
+def checked(tmp_path, monkeypatch):
+    """Call it with these variables over a sound environment."""
+    for name in [name for name in os.environ if name.startswith("KOBE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KOBE_INBOX", str(tmp_path / "inbox"))
+    for name in ("home", "inbox"):
+        (tmp_path / name).mkdir()
+
+    def run(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value.replace("HERE", str(tmp_path)))
+        return CliRunner().invoke(app, ["config", "check"])
+
+    return run
+
+
+def test_sound_settings_are_said_to_be_so(checked):
+    told = checked(KOBE_RAW_DAYS="10")
+    assert (told.exit_code, told.output) == (0, "設定に誤りはありません。\n")
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "words"),
+    [
+        ({"KOBE_INBOKS": SECRET}, 1, "KOBE_INBOKS: この名前の設定はありません。KOBE_INBOX ではありませんか"),
+        ({"KOBE_RAW_DAYS": SECRET}, 1, "KOBE_RAW_DAYS: 値が正しくありません"),
+        ({"KOBE_KEEP_RELEASES": "1"}, 1, "KOBE_KEEP_RELEASES: 値が正しくありません"),
+        ({"KOBE_CONTRACTS": f"/{SECRET}"}, 1, "KOBE_CONTRACTS: その場所にありません"),
+        ({"KOBE_INBOX": "HERE/home/inbox"}, 1, "KOBE_INBOX: KOBE_HOME の中にあります"),
+        ({"KOBE_BACKUP": "HERE/home/backup"}, 1, "KOBE_BACKUP: KOBE_HOME の中にあります"),
+        ({"KOBE_KMS_REGION": SECRET}, 0, "KOBE_KMS_REGION: KOBE_KEY_SERVICE が aws-kms のときだけ"),
+        ({"KOBE_HOME": "HERE/none"}, 0, "KOBE_HOME: まだありません"),
+    ],
+)
+def test_each_mistake_is_named_and_no_value_repeated(variables, code, words, checked):
+    told = checked(**variables)
+    assert told.exit_code == code and words in told.output and SECRET not in told.output + told.stderr
