@@ -4,6 +4,7 @@ import pytest
 
 from tests.browser.tabs import Visit
 
+PAGES = ("school_entry", "future_population", "moves_ahead", "forecast_scores", "unusual_changes", "monthly_moves")
 TITLE = "小学校に入学する子どもの数（実績と見込み）"
 BAND = "f => [...f.querySelectorAll('svg path')].filter(p => p.getAttribute('fill-opacity') === '0.16').length"
 DASHED = "f => [...f.querySelectorAll('svg path')].filter(p => p.getAttribute('stroke-dasharray')).length"
@@ -35,8 +36,8 @@ def test_a_chart_drawn_for_a_wide_page_does_not_widen_a_narrow_one_before_it_is_
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-@pytest.mark.parametrize("page", ["school_entry", "future_population", "moves_ahead", "forecast_scores"])
-def test_pages_of_forecasts_fit_a_phone(visit, page):
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_over_many_months_fit_a_phone(visit, page):
     tab = visit.open(f"{page}.html")
     tab.set_viewport_size({"width": 390, "height": 800})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
