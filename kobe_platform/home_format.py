@@ -4,7 +4,7 @@ A home is what lies under ``KOBE_HOME``: keys, store, releases, receipts, govern
 version stands in ``format.json``; homes from before that file are told by their governance database. Versions:
 
 - 1: until the file came; failed sign-ins were counted by account, and only the home's own mode kept others out.
-- 2: governance revision 0003; every file closed to others by its own mode.
+- 2: governance revision 0004; every file closed to others by its own mode.
 """
 
 from __future__ import annotations

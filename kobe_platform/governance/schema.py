@@ -215,3 +215,11 @@ unusual_response = Table(
     Column("note", String(200), nullable=False, default=""),
     CheckConstraint(f"state IN ({', '.join(repr(state) for state in RESPONSES)})", name="known"),
 )
+
+short_link = Table(
+    "short_link",
+    metadata,
+    Column("code", String(16), primary_key=True),
+    Column("address", String(2000), nullable=False),
+    Column("used_on", String(10), nullable=False, index=True),
+)

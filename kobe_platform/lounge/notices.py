@@ -48,6 +48,8 @@ RESPONSES = "responses"
 """Name of the page that stands in a copy of the site where sections say what they know of an unusual change."""
 OF_THE_PORTAL = (SURVEY, EDITIONS, RESPONSES)
 """Pages of a site that the portal server answers itself."""
+READER = "reader.json"
+"""File of a site that says nothing; the portal server answers the same address with what it does for the reader."""
 FORM = f"/{SURVEY}"
 
 

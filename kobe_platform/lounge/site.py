@@ -29,6 +29,7 @@ from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.notices import (
     EDITIONS,
+    READER,
     RESPONSES,
     SURVEY,
     Links,
@@ -175,6 +176,7 @@ def compile_site(
         place = work / f"{name}.md"
         if text and name not in latest and not (place.is_file() and place.read_text("utf-8") == text):
             place.write_text(text, encoding="utf-8")
+    (work / READER).write_text("{}", encoding="utf-8")
     listed = [entry(p, c, titles[p.slug], latest[p.slug]) for p, c in zip(pages, compiled, strict=True)]
     write_catalogue(listed, work)
     texts = {str(one["slug"]): str(one["text"]) for one in listed}

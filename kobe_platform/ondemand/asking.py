@@ -43,8 +43,8 @@ ACTION = "ondemand"
 CANCEL = "ondemand.cancel"
 """The trail's word for a question that its person cancelled in the portal; its object is the job."""
 ROLES = ("analyst", "operator")
-UNCOUNTED = frozenset({OVERTAKEN, UNREADY, "lake.changed", "lake.absent"})
-"""Refusals that tell of the state of the month's data and nothing of a figure: they are no questions of the quota."""
+UNCOUNTED = frozenset({OVERTAKEN, UNREADY, "lake.changed", "lake.absent", "ondemand.application"})
+"""Refusals that tell of the month's data or of who may ask, and nothing of a figure: no questions of the quota."""
 
 
 def month_begins() -> datetime:

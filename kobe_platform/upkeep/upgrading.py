@@ -125,7 +125,7 @@ def _taken(steps: list[UpgradeStep], settings: Settings, say: Callable[[str], No
 
 def _governance_told(settings: Settings) -> str:
     if is_outdated(settings.governance):
-        return "管理データベース: サインインの失敗を端末ごとに数える表を足す（締め出しは引き継ぐ）"
+        return "管理データベース: サインインの失敗、所管課の回答、短いURLの表を足す（締め出しは引き継ぐ）"
     return ""
 
 

@@ -52,13 +52,25 @@ async def lounge(request: Request) -> Response:
     return FileResponse(found.path, media_type=found.kind, headers=found.headers)
 
 
-def _site_in_force(releases: Path, person: Person) -> Path | None:
-    """The folder of the person's site in the release in force; a link is read, and nothing else of the disk."""
+def pages_seen(releases: Path, person: Person) -> frozenset[str]:
+    """Slugs of the pages of the release in force that the person sees."""
+    release = release_in_force(releases)
+    site = site_of(release, person) if release else None
+    return frozenset(release.sites[site]) if release and site else frozenset()
+
+
+def release_in_force(releases: Path) -> Release | None:
+    """The release in force; a link is read, and nothing else of the disk once the release is known."""
     try:
         named = os.readlink(releases / CURRENT)
     except OSError:
         return None
-    release = _release(releases, named)
+    return _release(releases, named)
+
+
+def _site_in_force(releases: Path, person: Person) -> Path | None:
+    """The folder of the person's site in the release in force."""
+    release = release_in_force(releases)
     site = site_of(release, person) if release else None
     return release.path / "sites" / site if release and site else None
 

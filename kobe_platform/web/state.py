@@ -25,6 +25,8 @@ from kobe_platform.web.recall import Recall
 MOST_ADDRESSES = 10_000
 MOST_ANSWERS = 5
 """Answers to the survey that one person may give in a minute."""
+MOST_LINKS = 30
+"""Short links that one person may ask for in a minute."""
 
 
 @dataclass
@@ -68,7 +70,8 @@ class Portal:
     Attributes:
         settings, config: of the installation and of the portal server.
         database: governance.
-        throttle: of failed sign-ins; answers: of the survey, by person; quiet: of what strangers make the trail note.
+        throttle: of failed sign-ins; answers: of the survey, by person; links: asked for by a person; quiet: of what
+            strangers make the trail note.
         recall: whose a session is, remembered for the files of a page.
         loopback: whether it is served to this machine only, without an origin.
         daemon_alive: says whether Dagster's daemon, which starts the runs that are launched here, was heard of lately.
@@ -79,7 +82,7 @@ class Portal:
     def __init__(self, settings: Settings, config: PortalConfig, database: Engine) -> None:
         self.settings, self.config, self.database = settings, config, database
         self.throttle, self.quiet = Throttle(config.sign_in.attempts), Throttle(1)
-        self.answers = Throttle(MOST_ANSWERS)
+        self.answers, self.links = Throttle(MOST_ANSWERS), Throttle(MOST_LINKS)
         self.recall = Recall(database)
         self.daemon_alive: Callable[[], bool] = lambda: False
 

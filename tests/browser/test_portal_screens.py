@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import insert
 
 from kobe_platform.governance import sessions
-from kobe_platform.governance.people import add_person
+from kobe_platform.governance.people import add_person, people
 from kobe_platform.governance.schema import event
 from kobe_platform.settings import Settings
 from kobe_platform.web.config import PortalConfig
@@ -67,27 +68,48 @@ def test_the_portals_screens_follow_the_readers_dark_ground(portal, browser):
     tab.context.close()
 
 
-def test_a_release_is_read_by_its_address_and_draws(browser, release):
+@pytest.fixture
+def reader(browser, release) -> Iterator[Visit]:
+    """A tab of a member of staff who has signed in to the portal over the release."""
     app = build_portal(Settings(home=release.path.parent.parent), PortalConfig())
     app.state.portal.loopback = True
     database = app.state.portal.database
-    clerk = add_person(database, "kitano", "北野 花子", "市民課", by="test")
+    name = f"reader{len(people(database))}"
+    clerk = add_person(database, name, "北野 花子", "市民課", by="test")
     with serving_app(app) as port:
         tab = Visit(browser, f"http://127.0.0.1:{port}")
         token = sessions.begin(database, clerk, "password")
         tab.context.add_cookies([{"name": "kobe", "value": token, "url": tab.site}])
-        page = tab.open("releases")
-        assert tab.violations() == []
-        page.get_by_role("link", name="第1版").click()
-        page.wait_for_url("**/r/0001/")
-        page.goto(f"{tab.site}/r/0001/ward_population.html?area=灘区")
-        tab.wait_for("area", "28102")
-        page.locator(".lounge-canvas svg path").first.wait_for(state="attached")
-        assert page.get_by_text("第1版（").first.is_visible()
-        page.get_by_role("link", name="今の版（第1版）を見る").click()
-        page.wait_for_url("**/ward_population.html")
-        assert "/r/" not in page.url
-        page.get_by_role("link", name="第1版", exact=True).click()
-        page.wait_for_url("**/releases.html")
-        assert page.get_by_role("heading", name="版と訂正").is_visible() and tab.faults == []
+        yield tab
         tab.context.close()
+
+
+def test_a_release_is_read_by_its_address_and_draws(reader):
+    page = reader.open("releases")
+    assert reader.violations() == []
+    page.get_by_role("link", name="第1版").click()
+    page.wait_for_url("**/r/0001/")
+    page.goto(f"{reader.site}/r/0001/ward_population.html?area=灘区")
+    reader.wait_for("area", "28102")
+    page.locator(".lounge-canvas svg path").first.wait_for(state="attached")
+    assert page.get_by_text("第1版（").first.is_visible()
+    page.get_by_role("link", name="今の版（第1版）を見る").click()
+    page.wait_for_url("**/ward_population.html")
+    assert "/r/" not in page.url
+    page.get_by_role("link", name="第1版", exact=True).click()
+    page.wait_for_url("**/releases.html")
+    assert page.get_by_role("heading", name="版と訂正").is_visible() and reader.faults == []
+
+
+def test_the_address_that_is_copied_is_short_and_leads_to_the_same_choices(reader):
+    reader.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = reader.open("ward_population.html?area=灘区")
+    reader.wait_for("area", "28102")
+    page.locator(".lounge-actions").get_by_role("button", name="保存・引用").click()
+    page.locator(".lounge-actions").get_by_role("button", name="画面のURLをコピー").click()
+    page.wait_for_function("navigator.clipboard.readText().then((t) => t.includes('/s/'))")
+    short = page.evaluate("navigator.clipboard.readText()")
+    assert short.startswith(f"{reader.site}/s/") and len(short) - len(reader.site) == len("/s/") + 8
+    page.goto(short)
+    reader.wait_for("area", "28102")
+    assert "ward_population.html" in page.url and reader.faults == []

@@ -3,6 +3,7 @@ import { about, citation } from './citing.js';
 import { fileName, nameOf } from './content.js';
 import { element } from './dom.js';
 import { whiteLook } from './look.js';
+import { ask, reader } from './reader.js';
 
 const SLIDES = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid']);
 const save = (blob, name) => {
@@ -29,7 +30,7 @@ export function addPageTaking(list, page) {
   const forms = menu('保存・引用', {
     'すべての図をExcelで': () => saveWorkbook(shown(), name('xlsx')),
     'すべてのグラフをPowerPointで': () => saveSlides(shown().filter((view) => SLIDES.has(view.component.kind)), name('pptx')),
-    画面のURLをコピー: (told) => copy(location.href, told),
+    画面のURLをコピー: async (told) => copy(await shortAddress(), told),
     引用をコピー: (told) => copy(`${citation(about(), about().page, page.choices())}、${location.href}`, told),
   });
   list.append(element('li', {}, forms));
@@ -43,6 +44,17 @@ async function saveWorkbook(views, name) {
 async function saveSlides(views, name) {
   const { slidesOf, coloursBy } = await import('./slides.js');
   save(await slidesOf(views.filter(({ rows }) => rows), about(), location.href, coloursBy(whiteLook())), name);
+}
+
+/** The page's address with its choices: short where the portal server keeps it, as it is in a copy of the site. */
+async function shortAddress() {
+  const { pathname, search, hash } = location;
+  if (!(await reader()).csrf || !search) return location.href;
+  try {
+    return `${location.origin}${(await ask('/s', { address: `${pathname}${search}${hash}` })).path}`;
+  } catch {
+    return location.href;
+  }
 }
 
 /** Text for another document; where a browser refuses, it stands there to be copied by hand. */

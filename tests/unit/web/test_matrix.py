@@ -48,6 +48,9 @@ EXPECTED = {
     ("/audit-report.csv", "GET"): {"auditor"},
     ("/releases", "GET"): STAFF,
     ("/releases.html", "GET"): STAFF,
+    ("/reader.json", "GET"): STAFF,
+    ("/s", "POST"): STAFF,
+    ("/s/{code}", "GET"): STAFF,
     ("/r/{number}/{path:path}", "GET"): STAFF,
     ("/{path:path}", "GET"): STAFF,
 }
