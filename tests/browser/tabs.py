@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,14 @@ class Visit:
         self.page.wait_for_function(
             "([n, v]) => JSON.parse(document.documentElement.dataset.shown ?? '{}')[n] === v", arg=[name, value]
         )
+
+    def copied(self, wanted: Callable[[str], bool]) -> str:
+        """The clipboard's text, as soon as it is what is wanted."""
+        for _ in range(50):
+            if wanted(text := self.page.evaluate("navigator.clipboard.readText()")):
+                return text
+            self.page.wait_for_timeout(100)
+        raise AssertionError("nothing of the kind was copied")
 
     def violations(self) -> list[str]:
         """What axe-core calls serious or critical, with the elements."""

@@ -140,7 +140,7 @@ def test_a_citation_and_the_address_are_copied(visit):
     told = page.evaluate("navigator.clipboard.readText()")
     assert told.startswith("【合成データ】神戸市データラウンジ「住基人口 区別の人口」（灘区") and "第1版" in told
     head.get_by_role("button", name="画面のURLをコピー").click()
-    page.wait_for_function("navigator.clipboard.readText().then((t) => t === location.href)")
+    assert visit.copied(lambda text: text == page.url)
 
 
 def test_what_writes_files_is_no_part_of_the_first_load(visit):
