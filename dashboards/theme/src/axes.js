@@ -53,7 +53,7 @@ export function category(component, record, scene, upright) {
   const { look, narrow, width } = scene;
   const periods = component.opts.periods;
   const size = narrow ? 11 : 12;
-  const label = { color: look.ink, fontSize: size, hideOverlap: true };
+  const label = { color: look.ink, fontSize: size, lineHeight: size + 4, margin: 10, hideOverlap: true };
   if (periods) label.formatter = periodText(component, record, size, width);
   if (periods && record.x.length > YEARLY_LABELS && record.x[0].length === 7) {
     // A long series is read by its years: a label at each January.
