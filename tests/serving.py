@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,9 +22,14 @@ def serving(releases: Path, audience: str) -> AbstractContextManager[int]:
 
 
 @contextmanager
-def serving_app(app: Starlette) -> Iterator[int]:
-    """Serve any application until the block ends; gives the port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
+def serving_app(app: Starlette, **options: Any) -> Iterator[int]:
+    """Serve any application until the block ends; gives the port.
+
+    Args:
+        options: of uvicorn, beside and in place of those that all tests share.
+    """
+    shared = {"log_level": "error", "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(app, port=0, **{**shared, **options}))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not (server.started and server.servers):

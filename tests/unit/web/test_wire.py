@@ -7,11 +7,9 @@ import datetime
 import http.client
 import socket
 import ssl
-import threading
 import time
 
 import pytest
-import uvicorn
 
 from kobe_platform.errors import CustodyError
 from kobe_platform.governance.trail import events
@@ -21,23 +19,13 @@ from kobe_platform.web.config import Connections, Tls
 from kobe_platform.web.dagster_gate import PREFIX
 from kobe_platform.web.graphql_policy import Refused, examined
 from kobe_platform.web.wire import limited
+from tests.serving import serving_app
 from tests.unit.web.conftest import ORIGIN, post, registered, visitor
 
 
-@contextlib.contextmanager
-def served(app, limits: Connections = Connections(), **more):  # noqa: B008
+def served(app, limits: Connections | None = None, **more):
     """The portal on a port of this machine, as ``kobe serve`` runs it."""
-    config = uvicorn.Config(app, port=0, log_level="critical", proxy_headers=False, **limited(limits), **more)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not (server.started and server.servers):
-        time.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
+    return serving_app(app, proxy_headers=False, **limited(limits or Connections()), **more)
 
 
 def said(port: int, data: bytes, seconds: float = 5) -> bytes:
