@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,16 +15,6 @@ if TYPE_CHECKING:
 
 bench_app = typer.Typer(no_args_is_help=True, help="Measure the platform.", add_completion=False)
 
-MONTH = "2025-07"
-STAGES = ("raw", "abstracted", "lake", "statistics", "published", "dashboards")
-CHECKS = (
-    "rows_accounted",
-    "no_identifiers",
-    "expectations",
-    "common_margins",
-    "stock_and_flow",
-    "disclosure",
-)
 Residents = Annotated[int, typer.Option(help="People of the synthetic city.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
@@ -43,15 +27,17 @@ def bench() -> None:
 @bench_app.command()
 def month(residents: Residents = 1_500_000, as_json: AsJson = False) -> None:
     """One month from the inbox to the release in force, stage by stage, against a plain script of the same run."""
+    from kobe_platform.bench import month as bench_month
+
     with tempfile.TemporaryDirectory(prefix="kobe-bench-") as scratch:
-        report = measure(Path(scratch), residents)
+        report = bench_month.measure(Path(scratch), residents)
     if as_json:
         print(json.dumps(report, indent=1))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage", "seconds", "share", title=f"{residents:,} residents, {MONTH}, CP932 delimited")
+    table = Table("stage", "seconds", "share", title=f"{residents:,} residents, {bench_month.MONTH}, CP932 delimited")
     for name, seconds in report["seconds"].items():
         share = f"{seconds / report['seconds']['total']:.0%}" if not name.startswith("plain") else ""
         table.add_row(name, f"{seconds:.1f}", share)
@@ -61,6 +47,31 @@ def month(residents: Residents = 1_500_000, as_json: AsJson = False) -> None:
         console.print(f"{name}: {ratio:.2f} × the plain script")
     console.print(f"processor: {report['cpu']['platform']:.1f} s (plain script {report['cpu']['plain']:.1f} s)")
     console.print(f"peak {report['peak_mb']:,} MB (plain script {report['plain_peak_mb']:,} MB)")
+
+
+@bench_app.command()
+def growth(
+    residents: Residents = 60_000,
+    years: Annotated[int, typer.Option(min=1, help="Years of months (and six months more) in one home.")] = 11,
+    keep: Annotated[Path | None, typer.Option(help="Folder that stays; the next run goes on where it ended.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver month after month into one home: what the last months cost beside the fourth to the sixth."""
+    from kobe_platform.bench import growth as bench_growth
+
+    tell = lambda step: typer.echo(step, err=True)  # noqa: E731
+    with tempfile.TemporaryDirectory(prefix="kobe-bench-") as scratch:
+        report = bench_growth.measure(keep or Path(scratch), residents, years, tell)
+    if as_json:
+        print(json.dumps(report, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "early", "late", "ratio", title=f"{residents:,} residents, {report['months']} months")
+    for name, (early, late) in report["medians"].items():
+        table.add_row(name, f"{early:,.1f}", f"{late:,.1f}", f"{late / early:.2f}" if early else "")
+    Console().print(table)
 
 
 TARGETS = {
@@ -218,93 +229,3 @@ def _errors_table(title: str, scored: pl.DataFrame) -> rich.table.Table:
             *("…" if cell is None else f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
         )
     return table
-
-
-def measure(scratch: Path, residents: int) -> dict:
-    """Synthesize, then run the platform and the plain script, each in a process of its own.
-
-    Returns:
-        ``ratios`` (platform ÷ plain, elapsed; protection, checks, pages and release, which the plain script has not,
-        are not in them), ``seconds`` by stage until the release is in force, ``cpu`` of both as a whole, ``peak_mb``.
-    """
-    inbox = scratch / "inbox"
-    _call("kobe_platform.cli", "synthesize", "--out", inbox, "--residents", residents, "--from", MONTH, "--to", MONTH)
-    platform = json.loads(_call("kobe_platform.bench.commands", "platform", inbox, scratch / "var"))
-    plain = json.loads(_call("kobe_platform.bench.commands", "plain", inbox, scratch))
-    seconds = {**platform["seconds"], **{f"plain_{name}": spent for name, spent in plain["seconds"].items()}}
-    to_lake = sum(seconds[stage] for stage in ("raw", "abstracted", "lake"))
-    return {
-        "residents": residents,
-        "ratios": {
-            "inbox_to_lake": round(to_lake / plain["seconds"]["inbox_to_lake"], 2),
-            "lake_to_tables": round(seconds["statistics"] / plain["seconds"]["lake_to_tables"], 2),
-        },
-        "seconds": {name: round(spent, 2) for name, spent in seconds.items()},
-        "cpu": {"platform": platform["cpu"], "plain": plain["cpu"]},
-        "peak_mb": platform["peak_mb"],
-        "plain_peak_mb": plain["peak_mb"],
-    }
-
-
-def _call(module: str, *arguments: object) -> str:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=os.environ)
-    return done.stdout.decode().strip().splitlines()[-1] if done.stdout.strip() else ""
-
-
-def run_platform(inbox: Path, home: Path) -> dict:
-    """The real graph until the release is in force, seconds by stage; ``dagster`` is what its steps leave over."""
-    from kobe_platform.cli.run import process
-    from kobe_platform.custody.keys import LocalKeyStore
-    from kobe_platform.settings import Settings
-
-    settings = Settings(home=home, inbox=inbox)
-    LocalKeyStore.create(settings.keys, log=settings.key_log)
-    outcomes = process(settings).outcomes
-    failed = [fault.text for outcome in outcomes for fault in outcome.faults]
-    if failed or not all(outcome.success for outcome in outcomes):
-        raise SystemExit("\n".join(failed) or "a blocking check refused")
-    steps = [step for outcome in outcomes for step in outcome.steps]
-    seconds = {stage: _spent(steps, (stage,)) for stage in STAGES}
-    seconds["checks"] = _spent(steps, CHECKS)
-    seconds["total"] = sum(outcome.seconds for outcome in outcomes)
-    seconds["dagster"] = seconds["total"] - sum(seconds[name] for name in (*STAGES, "checks"))
-    return {"seconds": seconds, "cpu": _processor(), "peak_mb": _peak()}
-
-
-def _spent(steps: list[tuple[str, float]], prefixes: tuple[str, ...]) -> float:
-    return sum(seconds for name, seconds in steps if name.split("__")[0] in prefixes)
-
-
-def run_plain(inbox: Path, scratch: Path) -> dict:
-    """What an analyst would write: parse, derive age and ward, write Parquet; then the statistics' own SQL.
-
-    It checks nothing, encrypts nothing and drops identifiers only because no column asks for them.
-    """
-    from kobe_platform.bench.plain import inbox_to_parquet, parquet_to_counts
-
-    spent = {
-        "inbox_to_lake": _timed(lambda: inbox_to_parquet(inbox, scratch, MONTH)),
-        "lake_to_tables": _timed(lambda: parquet_to_counts(scratch)),
-    }
-    return {"seconds": spent, "cpu": _processor(), "peak_mb": _peak()}
-
-
-def _timed(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def _processor() -> float:
-    """Processor seconds of this process, its threads and its children, the imports included."""
-    return round(sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)), 2)
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-if __name__ == "__main__":
-    _run = {"platform": run_platform, "plain": run_plain}[sys.argv[1]]
-    print(json.dumps(_run(Path(sys.argv[2]), Path(sys.argv[3]))))
