@@ -7,8 +7,8 @@ THEME := dashboards/theme
 SOAK := .soak
 # Rooms of which `make coverage` says what their unit tests reach.
 COVERED := disclosure custody lake planning
-# Processes that share the tests among them.
-JOBS ?= 2
+# Processes that share the tests among them: one more than there are processors, as what waits for a daemon waits.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # What commands and runs import: setup leaves its bytecode, as later processes may not be let write any (a start costs half).
 IMPORTED := kobe_platform.cli.main, typer.rich_utils, kobe_platform.definitions, kobe_platform.cli.run, kobe_platform.orchestration.headless, \
   kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation.steps, kobe_platform.lounge.site, mkdocs.commands.build, \

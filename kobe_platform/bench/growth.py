@@ -24,6 +24,7 @@ from kobe_platform.bench.month import by_stage
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.months import months_between
 
 LAST_YEAR = 2025
 ALONE = ("08", "09", "10")
@@ -33,7 +34,7 @@ PLAIN_TURNS = 5
 
 
 @dataclass(frozen=True)
-class Kept:
+class GrowthTrial:
     """The folder of one trial: what is delivered, what is not yet, the home, and the record."""
 
     folder: Path
@@ -72,7 +73,7 @@ class Kept:
 def turns(years: int) -> list[tuple[str, ...]]:
     """Months by ``kobe run``, of ``12 * years + 6`` months that end with October of ``LAST_YEAR``."""
     first = LAST_YEAR - years
-    months = [f"{number // 12}-{number % 12 + 1:02d}" for number in range(first * 12 + 4, LAST_YEAR * 12 + 10)]
+    months = months_between(f"{first}-05", f"{LAST_YEAR}-10")
     alone = [month for month in months if month[:4] in (str(first), str(LAST_YEAR)) and month[5:] in ALONE]
     grouped: list[tuple[str, ...]] = []
     waiting: list[str] = []
@@ -99,7 +100,7 @@ def measure(folder: Path, residents: int, years: int, tell: Callable[[str], None
         ConfigurationError: ``bench.trial``: the folder holds another trial.
         subprocess.CalledProcessError: a run left work undone; its words are on standard error.
     """
-    kept, planned = Kept(folder), turns(years)
+    kept, planned = GrowthTrial(folder), turns(years)
     _begin(kept, {"residents": residents, "years": years}, planned, tell)
     done = {month for run in kept.runs() for month in run["months"]}
     left = [turn for turn in planned if turn[-1] not in done]
@@ -145,7 +146,9 @@ def _figures(run: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _begin(kept: Kept, trial: dict[str, int], planned: Sequence[tuple[str, ...]], tell: Callable[[str], None]) -> None:
+def _begin(
+    kept: GrowthTrial, trial: dict[str, int], planned: list[tuple[str, ...]], tell: Callable[[str], None]
+) -> None:
     """Make the city and its home where the folder is empty; what was begun before must be the same trial."""
     if kept.record.exists():
         if json.loads(kept.record.read_text("utf-8").splitlines()[0]) != trial:
@@ -173,7 +176,7 @@ def _counted(left: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, tuple[str, 
         yield number, turn
 
 
-def _deliver(kept: Kept, turn: tuple[str, ...]) -> bool:
+def _deliver(kept: GrowthTrial, turn: tuple[str, ...]) -> bool:
     """Move the months' deliveries into the inbox; whether all of them came now, not in a run that was broken off."""
     moved = 0
     for source in sorted(kept.later.glob("*/*")):
@@ -186,7 +189,7 @@ def _deliver(kept: Kept, turn: tuple[str, ...]) -> bool:
     return moved > 0
 
 
-def _run(kept: Kept, turn: tuple[str, ...]) -> dict[str, Any]:
+def _run(kept: GrowthTrial, turn: tuple[str, ...]) -> dict[str, Any]:
     """One ``kobe run`` in a process of its own, measured with its children from its start to its end."""
     settings = kept.settings
     command = [sys.executable, "-m", "kobe_platform.cli", "run", "--json"]
@@ -225,7 +228,7 @@ def _bytes(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def _plain(kept: Kept, month: str) -> float:
+def _plain(kept: GrowthTrial, month: str) -> float:
     """Processor seconds of the plain script over the same extracts."""
     from kobe_platform.bench.plain import inbox_to_parquet, parquet_to_counts
 
