@@ -19,6 +19,7 @@ def search(visit, text: str):
 @pytest.mark.parametrize("text", ["垂水区 人口", "たるみ　じんこう", "垂水区人口"])
 def test_an_area_and_a_word_give_the_published_figure_and_open_the_page_with_that_choice(visit, text):
     page = search(visit, text)
+    expect(page.locator(".lounge-results a").first).to_have_text(re.compile(r"垂水区 住民基本台帳人口\s*[\d,]+人"))
     first = page.locator(".lounge-results a", has_text="区別の人口").filter(has_not_text="小学校区").first
     expect(first).to_have_text(re.compile(r"垂水区 住民基本台帳人口\s*[\d,]+人 \d{4}年\d+月"))
     figure = re.search(r"([\d,]+)人", first.inner_text())[1]

@@ -72,7 +72,8 @@ function onPage(index, page, words) {
     const best = bestChart(listening, other, choosing.length > 0);
     const fit = hits.reduce((sum, hit, i) => sum + (hit.page ? 1 : 0) + (best && other[i] ? best.by[i] * 2 : 0), 0);
     const told = { slug: page.slug, title: page.title, chart: best?.chart ?? null, label: best?.label ?? null };
-    return { ...told, choices, score: fit + 3 * weight };
+    // A choice counts in full where a chart answers to it, and a headline figure before a chart of several.
+    return { ...told, choices, score: fit + (best ? 3 : 1) * weight + (best?.chart.kind === 'BigValue' ? 0.5 : 0) };
   });
 }
 

@@ -62,7 +62,12 @@ def write_release(
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    settings = Settings(home=tmp_path / "var", inbox=tmp_path / "inbox")
+    return settings_in(tmp_path)
+
+
+def settings_in(folder: Path) -> Settings:
+    """A home with the small release."""
+    settings = Settings(home=folder / "var", inbox=folder / "inbox")
     settings.releases.mkdir(parents=True)
     write_release(settings.releases)
     return settings
@@ -85,11 +90,16 @@ def app(build):
 
 def registered(app):
     """The portal with somebody of every kind."""
-    database = app.state.portal.database
-    for login, rights in KINDS.items():
-        if rights is not None:
-            add_person(database, login, f"{login}さん", "市民課", by="test", **rights)
+    for login in KINDS:
+        register(app, login)
     return app
+
+
+def register(app, login: str) -> None:
+    """Register somebody, or put whoever was removed in force again."""
+    rights = KINDS[login]
+    if rights is not None:
+        add_person(app.state.portal.database, login, f"{login}さん", "市民課", by="test", **rights)
 
 
 def visitor(app, login: str | None = None, *, client: str = "203.0.113.9") -> TestClient:

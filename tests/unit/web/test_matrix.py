@@ -6,8 +6,9 @@ import pytest
 from starlette.routing import Route
 
 from kobe_platform.web.access import GuardedRoute
-from kobe_platform.web.portal import ROUTES
-from tests.unit.web.conftest import FILES, KINDS, ORIGIN, post, registered, visitor
+from kobe_platform.web.config import PortalConfig
+from kobe_platform.web.portal import ROUTES, build_portal
+from tests.unit.web.conftest import FILES, KINDS, ORIGIN, post, register, registered, settings_in, visitor
 
 STAFF = set(KINDS) - {"nobody", "removed"}
 EVERYBODY = set(KINDS)
@@ -55,6 +56,26 @@ EXPECTED = {
     ("/{path:path}", "GET"): STAFF,
 }
 """Who may take each route: written here a second time, by hand."""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """One portal for all cells: none of them changes what another one is told."""
+    return registered(build_portal(settings_in(tmp_path_factory.mktemp("matrix")), PortalConfig(origin=ORIGIN)))
+
+
+@pytest.fixture
+def door(app):
+    """A new browser of somebody; whoever was removed is there again first, to be removed once more."""
+
+    def open_as(who: str):
+        if who == "removed":
+            register(app, who)
+        return visitor(app, who)
+
+    return open_as
+
+
 CELLS = [(r.path, m, who) for r in ROUTES for m in sorted(r.methods - {"HEAD"}) for who in KINDS]
 
 
@@ -65,8 +86,8 @@ def test_every_route_has_a_rule_and_an_expectation(app):
 
 
 @pytest.mark.parametrize(("path", "method", "who"), CELLS)
-def test_a_route_admits_exactly_whom_it_should(path, method, who, app):
-    browser = visitor(app, who)
+def test_a_route_admits_exactly_whom_it_should(path, method, who, app, door):
+    browser = door(who)
     parts = {"{number}": "R8-0001", "{action}": "submit", "{path:path}": "people.html", "{name}": "x", "{month}": "y"}
     parts |= {"{source}": "resident_register", "{decision}": "approve"}
     parts["{job}"] = "20250101000000000000-0123456789ab"
@@ -90,8 +111,8 @@ def test_a_route_admits_exactly_whom_it_should(path, method, who, app):
 @pytest.mark.parametrize(
     "path", ["people.html", "search.json", "secret.html", "data/secret.json", "sites/policy/secret.html"]
 )
-def test_pages_data_and_search_go_to_those_who_may_see_them(path, who, app):
-    answer = visitor(app, who).get(f"/{path}")
+def test_pages_data_and_search_go_to_those_who_may_see_them(path, who, door):
+    answer = door(who).get(f"/{path}")
     if who in ("nobody", "removed"):
         assert answer.status_code == 401 and "people" not in answer.text
         return

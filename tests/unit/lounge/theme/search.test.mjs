@@ -25,6 +25,12 @@ test('an area is found by its name without 区, by its reading, and with what is
   }
 });
 
+test('a page that answers with a figure comes before one that offers more choices and has none', () => {
+  const unusual = { slug: 'unusual', title: 'いつもと違う動き', key: '人口', filters: [{ name: 'area', period: false, options: 0 }, { name: 'series', period: false, options: 3 }], charts: [chart('c1', '推移', 'LineChart', '推移', [], ['area', 'series'])] };
+  const more = prepared({ ...index, terms: [...index.terms, ['人口', '人口\nジンコウ']], lists: [...index.lists, [['p', 6]]], synonyms: [], pages: [unusual, ...index.pages] });
+  assert.deepEqual(find(more, '垂水 人口').map((one) => one.slug), ['ward', 'unusual']);
+});
+
 test('a chart that does not listen to the choice is no answer to it', () => {
   assert.deepEqual(told('垂水 全市'), [['ward', '垂水区', undefined]]);
   assert.deepEqual(told('全市'), [['ward', '', 'c4']]);
