@@ -39,6 +39,7 @@ COMMANDS = (
     Mounted("run", "kobe_platform.cli.run:run", "Do what is outstanding, through Dagster, up to a release.", "Work"),
     Mounted("status", "kobe_platform.planning.status:status", "What is outstanding, and why.", "Work"),
     Mounted("retry", "kobe_platform.planning.status:retry", "Let steps that failed be tried again.", "Work"),
+    Mounted("explain", "kobe_platform.cli.explain:explain", "What an error code means, and what to do.", "Work", True),
     Mounted("doctor", "kobe_platform.upkeep.commands:doctor", "How the installation is, and what to do.", "Work", True),
     Mounted(
         "upgrade", "kobe_platform.upkeep.commands:upgrade", "Bring KOBE_HOME to this version.", "Work", any_home=True

@@ -205,7 +205,7 @@ class ReleaseDatabase:
 
         for table in query.tables:
             if table not in self.names:
-                raise query.error("table", f"there is no published table {table}", suggest(table, self.names))
+                raise query.fault("table", f"there is no published table {table}", suggest(table, self.names))
         self._make_ready(query.tables)
         limit = threading.Timer(self._seconds, cursor.interrupt)
         limit.start()
@@ -265,10 +265,10 @@ def _bounded(cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
         rows, size = rows + batch.num_rows, size + batch.nbytes
         if rows > MOST_ROWS:
             remedy = f"narrow it with WHERE; a query may give {MOST_ROWS:,} rows"
-            raise query.error("rows", "the result has too many rows", remedy)
+            raise query.fault("rows", "the result has too many rows", remedy)
         if size > MOST_BYTES:
             remedy = f"select fewer columns; a query may give {MOST_BYTES >> 20:,} MB"
-            raise query.error("rows", "the result is too large", remedy)
+            raise query.fault("rows", "the result is too large", remedy)
     return pa.Table.from_batches(batches, reader.schema)
 
 
@@ -306,10 +306,10 @@ def _located(cursor: duckdb.DuckDBPyConnection, query: Query, error: Exception) 
 def _failed(query: Query, message: str, seconds: float) -> LoungeError:
     """DuckDB's words about the author's own text, at the line of the page."""
     if "Interrupted" in message:
-        return query.error("time", f"the query takes longer than {seconds:g} seconds", "join fewer rows")
+        return query.fault("time", f"the query takes longer than {seconds:g} seconds", "join fewer rows")
     if message.startswith("Out of Memory"):
-        return query.error("memory", f"the query needs more than {MOST_MEMORY}", "join or sort fewer rows")
+        return query.fault("memory", f"the query needs more than {MOST_MEMORY}", "join or sort fewer rows")
     head = message.split("\n\nLINE")[0].split("\n")
     candidates = next((part for part in head[1:] if "andidate" in part), "")
     remedy = candidates.strip() or "columns: period, the dimensions, value, status, and <dimension>_label, _sort, _leaf"
-    return query.error("failed", head[0].strip(), remedy, line=line_told(message))
+    return query.fault("failed", head[0].strip(), remedy, line=line_told(message))

@@ -64,7 +64,7 @@ def page_doubts(page: Page, database: ReleaseDatabase, results: Mapping[str, pl.
         strange = list(_strange_values(query, database))
         yield from strange
         if results[query.name].is_empty() and not strange and _has_rows(query, database):
-            yield query.error("empty", f"query {query.name} gives no rows", "look at its conditions")
+            yield query.fault("empty", f"query {query.name} gives no rows", "look at its conditions")
 
 
 def order_doubts(pages: Mapping[str, Page]) -> Iterator[LoungeError]:
@@ -94,7 +94,7 @@ def _strange_values(query: Query, database: ReleaseDatabase) -> Iterator[LoungeE
             text = constant["literal"]["text"]
             if text not in known:
                 line, place = statement.place(constant)
-                yield query.error("value", f"no row has {column} = {text}", _near(text, known), line=line, column=place)
+                yield query.fault("value", f"no row has {column} = {text}", _near(text, known), line=line, column=place)
 
 
 def _near(text: str, known: frozenset[str]) -> str:

@@ -40,7 +40,7 @@ class Query:
     tables: tuple[str, ...]
     uses: tuple[str, ...]
 
-    def error(self, code: str, message: str, remedy: str, *, line: int = 1, column: int = 0) -> LoungeError:
+    def fault(self, code: str, message: str, remedy: str, *, line: int = 1, column: int = 0) -> LoungeError:
         """An error at a line of this fence (1 = its first) and, where it is known, a column."""
         at: dict[str, Coordinate] = {"file": self.file, "line": self.line + line - 1}
         if column:
@@ -67,9 +67,9 @@ def parse_query(name: str, sql: str, file: str, line: int, earlier: Iterable[str
     draft = Query(name, sql, file, line, (), ())
     earlier = list(earlier)
     if not _NAME.match(name or ""):
-        raise draft.error("name", "a query needs a name of small letters", "write ```sql population", line=0)
+        raise draft.fault("name", "a query needs a name of small letters", "write ```sql population", line=0)
     if name in earlier:
-        raise draft.error("twice", "two queries share a name", "rename one", line=0)
+        raise draft.fault("twice", "two queries share a name", "rename one", line=0)
     uses = tuple(dict.fromkeys(_REFERENCE.findall(sql)))
     for used in uses:
         if used not in earlier:
@@ -80,23 +80,23 @@ def parse_query(name: str, sql: str, file: str, line: int, earlier: Iterable[str
         tables = tables_of(parse(text), PAGES)
     except SelectFault as fault:
         at = {"line": fault.line, "column": fault.column}
-        raise draft.error(fault.code, fault.message, fault.remedy, **at) from None
+        raise draft.fault(fault.code, fault.message, fault.remedy, **at) from None
     own = {table for table in tables if table.startswith(PREFIX) and table[len(PREFIX) :] in earlier}
     for table in tables:
         if table in earlier:
             place = parse(text).place(tables[table])
             message, remedy = f"{table} is a query of this page", f"write ${{{table}}}"
-            raise draft.error("reference", message, remedy, line=place[0], column=place[1])
+            raise draft.fault("reference", message, remedy, line=place[0], column=place[1])
     return Query(name, text, file, line, tuple(sorted(set(tables) - own)), uses)
 
 
 def _reference_error(query: Query, used: str, earlier: list[str], below: list[str], line: int) -> LoungeError:
     if used == query.name:
-        return query.error("reference", f"query {used} builds on itself", "name another query", line=line)
+        return query.fault("reference", f"query {used} builds on itself", "name another query", line=line)
     if used in below:
         remedy = "move that fence above this one; a query builds on those above it, so there is no circle"
-        return query.error("reference", f"query {used} stands below", remedy, line=line)
-    return query.error("reference", "${…} names no query above", suggest(used, earlier), line=line)
+        return query.fault("reference", f"query {used} stands below", remedy, line=line)
+    return query.fault("reference", "${…} names no query above", suggest(used, earlier), line=line)
 
 
 def suggest(name: str, among: Iterable[str]) -> str:

@@ -16,31 +16,8 @@ from dagster._utils import error as dagster_errors
 from dagster._utils.error import SerializableErrorInfo
 
 from kobe_platform.errors import PlatformError
+from kobe_platform.vocabulary.error_codes import explanations
 
-NEXT = {
-    "border.withheld": "作り物のデータで、示された行を再現してください(module と line)",
-    "custody.io": "機器の記録を確かめてから、失敗したところから再実行してください",
-    "delivery.absent": "提供元の課に提供を依頼するか、共有フォルダーの接続を確かめるか、別の月を選んでください",
-    "disclosure.audit": "示された表の区分を粗くしてください。粗くても起きるときは開発者に知らせてください",
-    "disclosure.contradiction": "`kobe lake verify` で区画を確かめ、正しければ開発者に知らせてください",
-    "disclosure.ring": "表の一つの区分を粗くしてください",
-    "extracts.overlay": "いまの契約による全件の抽出を先に取り込んでください",
-    "lake.absent": "この月の前の段階を先にMaterializeしてください",
-    "lake.destroyed": "提供データが受信箱にあるうちに、rawの段階からもう一度Materializeしてください",
-    "lake.verify": "サーバーで `kobe lake verify` を実行し、示された区画を確かめてください",
-    "reception.upstream": "前の段階(raw・abstracted)を先にMaterializeしてください",
-    "abstraction.reference": "対応表(町丁・小学校区など)を、この月かそれより前の月について提供してください",
-    "abstraction.companion": "同じ月の住民台帳を先に取り込んでください",
-    "release.gate": "表と月を確かめ、その月の公表表をもう一度Materializeして、検査の結果を見てください",
-    "release.identifiers": "どのページか表から来たのかを調べてください。前の公開はそのままです",
-    "release.overtaken": "新しい表の公開は自動で行われます。することはありません",
-    "release.nothing": "抽出が届き、1か月が統計になると、公開は自動で行われます",
-    "statistics.definition": "定義ファイルを直し、Reload してから再実行してください(docs/statistics.md)",
-    "statistics.districts": "この月かそれより前の月の対応表(town_districts)を提供してください",
-    "statistics.shape": "SELECT の列を定義の順(区分、指標)に直し、Reload してから再実行してください",
-    "statistics.sql": "SELECT の列を元データの列(docs/statistics.md)に合わせて直し、Reload してから再実行してください",
-}
-"""What to do next in Japanese, by the code of an error, where the error's own sentence does not say it."""
 SAYS_IT = "ください"
 INTERRUPTED = "中止しました。残りは、センサーの次の評価で続きから行われます。\nended; what is left is done next"
 
@@ -51,7 +28,8 @@ class Told(dg.Failure):
 
 def in_words(error: PlatformError) -> str:
     """What is wrong and what to do next: Japanese on the first line, English on the second."""
-    following = NEXT.get(error.code, "" if SAYS_IT in error.ja else f"{error.remedy}" if error.remedy else "")
+    known = explanations().get(error.code)
+    following = "" if SAYS_IT in error.ja else known.remedy if known else error.remedy
     sentence = error.ja.rstrip("。") + "。"
     return f"{sentence}{f'次にすること:{following}' if following else ''}\n{error}"
 
