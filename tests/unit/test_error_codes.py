@@ -52,14 +52,14 @@ def source() -> Source:
     return Source()
 
 
-def test_every_code_that_can_be_shown_is_explained_and_no_other():
+def test_every_code_that_can_be_shown_stands_in_the_handbook_and_no_other():
     shown = set(source().codes) - {"", jobs.DONE} | set(REASONS) | set(rules())
     for codes in FROM_TABLES.values():
         shown |= codes(source())
     assert set(explanations()) == shown
 
 
-def test_where_each_code_comes_from_is_known():
+def test_where_each_code_of_the_handbook_comes_from_is_known():
     assert source().open == PASSED_ON | FROM_TABLES.keys()
 
 
