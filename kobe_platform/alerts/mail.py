@@ -37,15 +37,20 @@ def compose(notices: Sequence[Notice], mail: Mail, now: datetime) -> EmailMessag
     """One mail with all ``notices``, the most pressing kind first."""
     order = list(KINDS)
     ranked = sorted(notices, key=lambda notice: order.index(notice.kind))
-    message = EmailMessage(policy=SMTP)
-    message["From"] = mail.sender
-    message["To"] = ", ".join(mail.to)
-    message["Subject"] = f"{TITLE}{_subject(ranked)}"
-    message["Date"] = format_datetime(now.astimezone(JAPAN))
-    message["Message-ID"] = make_msgid(domain=mail.sender.rpartition("@")[2])
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer of an absent reader comes back
     told = [f"{number}. {_told(notice)}" for number, notice in enumerate(ranked, 1)]
     body = "\n\n".join([f"お知らせが{len(ranked)}件あります。", *told, _CLOSING])
+    return plain_mail(mail.sender, mail.to, f"{TITLE}{_subject(ranked)}", body, now)
+
+
+def plain_mail(sender: str, to: Sequence[str], subject: str, body: str, now: datetime) -> EmailMessage:
+    """A mail that the platform writes by itself."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = ", ".join(to)
+    message["Subject"] = subject
+    message["Date"] = format_datetime(now.astimezone(JAPAN))
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer of an absent reader comes back
     message.set_content(body + "\n", charset="utf-8", cte="base64")
     return message
 
@@ -73,7 +78,11 @@ def send_mail(notices: Sequence[Notice], mail: Mail, seconds: float, now: dateti
     Raises:
         PlatformError: ``alerts.mail`` (coordinates: host, port, reason): nobody got it, as far as is known.
     """
-    message = compose(notices, mail, now)
+    return hand_over(compose(notices, mail, now), mail, seconds)
+
+
+def hand_over(message: EmailMessage, mail: Mail, seconds: float) -> int:
+    """Hand a mail to the server, as :func:`send_mail` does with its own."""
     password = read_secret("mail", mail.password_file, mail.host) if mail.password_file else ""
     context = trusted("mail", mail.ca_file, mail.host) if mail.security != "none" else None
     stage = "refused"

@@ -13,8 +13,10 @@ from kobe_platform.governance.database import writing
 from kobe_platform.governance.schema import (
     ROLES,
     device,
+    favourite,
     guess,
     identity,
+    notice_mail,
     password,
     person,
     person_group,
@@ -135,7 +137,7 @@ def remove_person(engine: Engine, login: str, *, by: str) -> None:
         _read(connection, login)
         connection.execute(update(person).where(person.c.login == login).values(active=False))
         _replace(connection, login, (), ())
-        for table in (password, session, guess, device, identity):
+        for table in (password, session, guess, device, identity, favourite, notice_mail):
             connection.execute(delete(table).where(table.c.login == login))
         record(connection, by, "people.remove", login)
 

@@ -223,3 +223,50 @@ short_link = Table(
     Column("address", String(2000), nullable=False),
     Column("used_on", String(10), nullable=False, index=True),
 )
+
+page_views = Table(
+    "page_views",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("page", String(64), primary_key=True),
+    Column("section", String(100), primary_key=True),
+    Column("views", Integer, nullable=False),
+)
+
+favourite = Table(
+    "favourite",
+    metadata,
+    Column("login", ForeignKey("person.login", ondelete="CASCADE"), primary_key=True),
+    Column("page", String(64), primary_key=True),
+    Column("seen", Integer, nullable=False),
+    Column("mailed", Integer, nullable=False),
+)
+
+notice_mail = Table(
+    "notice_mail",
+    metadata,
+    Column("login", ForeignKey("person.login", ondelete="CASCADE"), primary_key=True),
+    Column("address", String(254), nullable=False),
+)
+
+page_question = Table(
+    "page_question",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("section", String(100), nullable=False),
+    Column("page", String(64), nullable=False, index=True),
+    Column("text", Text, nullable=False),
+)
+
+page_answer = Table(
+    "page_answer",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("question", ForeignKey("page_question.id"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("section", String(100), nullable=False),
+    Column("text", Text, nullable=False),
+)

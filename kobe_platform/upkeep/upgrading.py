@@ -125,7 +125,7 @@ def _taken(steps: list[UpgradeStep], settings: Settings, say: Callable[[str], No
 
 def _governance_told(settings: Settings) -> str:
     if is_outdated(settings.governance):
-        return "管理データベース: サインインの失敗、所管課の回答、短いURLの表を足す（締め出しは引き継ぐ）"
+        return "管理データベース: 表を足して新しい形式にする（いまの記録と締め出しは引き継ぐ）"
     return ""
 
 
@@ -202,7 +202,7 @@ def _migrate_dagster(settings: Settings) -> None:
 
 
 STEPS = (
-    UpgradeStep(2, "governance", _governance_told, _migrate_governance, always=True),
+    UpgradeStep(3, "governance", _governance_told, _migrate_governance, always=True),
     UpgradeStep(2, "dagster", _dagster_told, _migrate_dagster, always=True),
     UpgradeStep(2, "modes", _modes_told, _close_modes),
 )

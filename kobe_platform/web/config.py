@@ -91,6 +91,12 @@ class Metrics(_Strict):
     token_file: Path | None = None
 
 
+class Notices(_Strict):
+    """Mail to readers when their favourites change: to addresses at these domains, by the server of ``alerts.toml``."""
+
+    domains: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...] = ()
+
+
 class Tls(_Strict):
     """The portal's own TLS, where no proxy ends it: PEM files of the certificate with its chain, and of the key."""
 
@@ -131,6 +137,7 @@ class PortalConfig(_Strict):
     dagster: DagsterDoor = DagsterDoor()
     questions: Questions = Questions()
     metrics: Metrics = Metrics()
+    notices: Notices = Notices()
     tls: Tls | None = None
     connections: Connections = Connections()
 

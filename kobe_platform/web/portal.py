@@ -24,14 +24,17 @@ from kobe_platform.web import (
     observed,
     oidc,
     ondemand,
+    questions,
     readers,
     responses,
     signin,
     survey,
+    usage,
 )
 from kobe_platform.web.access import ANYBODY, SIGN_IN, STAFF, GuardedRoute, only
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.dagster_gate import PREFIX, DagsterGate
+from kobe_platform.web.minutely import minutely
 from kobe_platform.web.sites import lounge
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import STATIC, refusal
@@ -96,6 +99,14 @@ ROUTES = (
     GuardedRoute("/releases", former.releases_page, STAFF),
     GuardedRoute("/releases.html", former.releases_page, STAFF),
     GuardedRoute("/reader.json", readers.reader_file, STAFF),
+    GuardedRoute("/favourites", readers.favourites_save, STAFF, methods=("POST",)),
+    GuardedRoute("/news", readers.news_page, STAFF),
+    GuardedRoute("/news", readers.news_mail, STAFF, methods=("POST",)),
+    GuardedRoute("/questions", questions.questions_page, STAFF),
+    GuardedRoute("/questions", questions.question_ask, STAFF, methods=("POST",)),
+    GuardedRoute("/questions/{question}", questions.question_answer, STAFF, methods=("POST",)),
+    GuardedRoute("/usage", usage.usage_page, STAFF),
+    GuardedRoute("/usage.csv", usage.usage_file, STAFF),
     GuardedRoute("/s", links.link_make, STAFF, methods=("POST",)),
     GuardedRoute("/s/{code}", links.link_open, STAFF),
     GuardedRoute("/r/{number}/{path:path}", former.former_site, STAFF),
@@ -186,6 +197,7 @@ def build_portal(settings: Settings, config: PortalConfig, *, dagster: Starlette
             Middleware(Doors, gate=gate),
         ],
         exception_handlers={405: not_so},
+        lifespan=minutely(portal),
     )
     app.state.portal = portal
     app.state.gate = gate

@@ -1,12 +1,119 @@
-"""Tells a page of the lounge what the portal knows of its reader (``reader.json``)."""
+"""Tells a page of the lounge what the portal knows of its reader (``reader.json``), and keeps their favourites."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+
+from kobe_platform.errors import GovernanceError
+from kobe_platform.governance.favourites import (
+    change_favourites,
+    favourites,
+    mail_address,
+    mark_seen,
+    set_mail_address,
+)
+from kobe_platform.governance.people import Person
+from kobe_platform.governance.questions import unanswered
+from kobe_platform.web.reading import changed_lately, changes_since, number, owned_pages, seen_pages
+from kobe_platform.web.sites import pages_seen, release_in_force
+from kobe_platform.web.state import Portal
+from kobe_platform.web.templates import menu_of, page
+
+TOO_OFTEN = "操作が続いています。1分ほど待ってください。"
 
 
 async def reader_file(request: Request) -> Response:
-    """What a page needs to ask the portal for something; in a copy of the site the file says that there is none."""
+    """What a page needs to ask the portal for something; in a copy of the site the file says that there is none.
+
+    ``csrf`` token of forms, ``favourites``, ``news`` (changes of favourites that the reader does not know of), ``menu``
+    (the portal's screens), ``waiting`` (unanswered questions to the reader's section) and, for ``?page=``, ``changed``
+    (since the former release).
+    """
+    portal: Portal = request.app.state.portal
     session = request.state.session
-    return JSONResponse({"csrf": session.csrf}, headers={"Cache-Control": "no-store", "Vary": "Cookie"})
+    told = await run_in_threadpool(_told, portal, session.person, request.query_params.get("page", ""))
+    menu = menu_of(session.person, portal.config)
+    body = {"csrf": session.csrf, "menu": menu, **told}
+    return JSONResponse(body, headers={"Cache-Control": "no-store", "Vary": "Cookie"})
+
+
+async def favourites_save(request: Request) -> Response:
+    """Add and remove favourites, or note that the reader has read of their changes (``seen``)."""
+    portal: Portal = request.app.state.portal
+    person, form = request.state.session.person, await request.form()
+    add, remove, read = (str(form.get(name, "")).split() for name in ("add", "remove", "seen"))
+    if not portal.changes.admits(person.login):
+        return PlainTextResponse(TOO_OFTEN, 429)
+    try:
+        await run_in_threadpool(_keep, portal, person, add, remove, read)
+    except GovernanceError as error:
+        return PlainTextResponse(error.ja, 422)
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/news", 303)
+    return JSONResponse(await run_in_threadpool(_told, portal, person, ""), headers={"Cache-Control": "no-store"})
+
+
+async def news_page(request: Request) -> Response:
+    """What changed in the reader's favourites, and where they want mail of it."""
+    return await _shown(request)
+
+
+async def news_mail(request: Request) -> Response:
+    """Keep where the reader wants mail of changes."""
+    portal: Portal = request.app.state.portal
+    person, form = request.state.session.person, await request.form()
+    kept = (portal.database, person.login, str(form.get("address", "")).strip(), portal.config.notices.domains)
+    if not portal.changes.admits(person.login):
+        return await _shown(request, message=TOO_OFTEN, status=429)
+    try:
+        await run_in_threadpool(set_mail_address, *kept)
+    except GovernanceError as error:
+        return await _shown(request, message=error.ja, status=422)
+    return RedirectResponse("/news", 303)
+
+
+async def _shown(request: Request, *, message: str = "", status: int = 200) -> Response:
+    portal: Portal = request.app.state.portal
+    person = request.state.session.person
+    told = await run_in_threadpool(_told, portal, person, "")
+    titles = {slug: one.title for slug, one in seen_pages(portal, person).items()}
+    address = await run_in_threadpool(mail_address, portal.database, person.login)
+    values = {**told, "titles": titles, "address": address, "message": message}
+    return page(request, "news.html", status=status, **values)
+
+
+def news_of(portal: Portal, person: Person, known: dict[str, int]) -> list[dict[str, str]]:
+    """Changes of pages that a person sees, since the release that they know of each: page, title and words."""
+    seen = seen_pages(portal, person)
+    told = [(slug, seen[slug].title, changes_since(portal, seen[slug], since))
+            for slug, since in known.items() if slug in seen]  # fmt: skip
+    return [{"page": slug, "title": title, "text": text} for slug, title, text in told if text]
+
+
+def _told(portal: Portal, person: Person, slug: str) -> dict[str, Any]:
+    known = favourites(portal.database, person.login)
+    seen = seen_pages(portal, person)
+    told: dict[str, Any] = {
+        "favourites": [one for one in seen if one in known],
+        "news": news_of(portal, person, known),
+        "waiting": unanswered(portal.database, owned_pages(portal, person)),
+    }
+    if slug in seen:
+        former, text = changed_lately(portal, seen[slug])
+        told["changed"] = {"former": former, "text": text}
+    return told
+
+
+def _keep(portal: Portal, person: Person, add: list[str], remove: list[str], read: list[str]) -> None:
+    release = release_in_force(portal.settings.releases)
+    now = number(release) if release else 0
+    seen = pages_seen(portal.settings.releases, person)
+    add = [slug for slug in add if slug in seen]
+    if add or remove:
+        change_favourites(portal.database, person.login, add=add, remove=remove, release=now)
+    if read:
+        mark_seen(portal.database, person.login, read, now)

@@ -38,11 +38,15 @@ def site_of(release: Release, person: Person) -> str | None:
 async def lounge(request: Request) -> Response:
     """A file of the reader's own site; what is not in it is not there, whoever asks."""
     portal: Portal = request.app.state.portal
-    place = _site_in_force(portal.settings.releases, request.state.session.person)
+    person = request.state.session.person
+    place = _site_in_force(portal.settings.releases, person)
     path = request.path_params["path"].lstrip("/") or "index.html"
     found = await _kept.get(place, path) if place else None
     if found is None:
         return refusal(request, "ページがありません。", 404)
+    slug = path.removesuffix(".html")
+    if slug != path and _is_opened(request) and slug in pages_seen(portal.settings.releases, person):
+        portal.views.count(slug, person.section)
     if found.packed and "gzip" in request.headers.get("accept-encoding", ""):
         headers = {**found.headers, "ETag": found.packed.tag}
         if request.headers.get("if-none-match") == found.packed.tag:
@@ -50,6 +54,14 @@ async def lounge(request: Request) -> Response:
         headers["Content-Encoding"] = "gzip"
         return Response(found.packed.body, media_type=found.kind, headers=headers)
     return FileResponse(found.path, media_type=found.kind, headers=found.headers)
+
+
+def _is_opened(request: Request) -> bool:
+    """Whether a reader opens a page, which the scripts of another page and programs do not."""
+    if request.method != "GET" or "purpose" in request.headers or "sec-purpose" in request.headers:
+        return False  # a browser that fetches ahead
+    mode = request.headers.get("sec-fetch-mode")
+    return mode == "navigate" if mode else "text/html" in request.headers.get("accept", "")
 
 
 def pages_seen(releases: Path, person: Person) -> frozenset[str]:

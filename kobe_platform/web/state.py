@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance import sessions
+from kobe_platform.governance.page_views import ViewCounter
 from kobe_platform.governance.people import find_person, normal
 from kobe_platform.governance.sessions import Session
 from kobe_platform.governance.trail import REFUSED, note
@@ -27,6 +28,8 @@ MOST_ANSWERS = 5
 """Answers to the survey that one person may give in a minute."""
 MOST_LINKS = 30
 """Short links that one person may ask for in a minute."""
+MOST_CHANGES = 60
+"""Changes of favourites and of what was read that one person may make in a minute."""
 
 
 @dataclass
@@ -70,8 +73,9 @@ class Portal:
     Attributes:
         settings, config: of the installation and of the portal server.
         database: governance.
-        throttle: of failed sign-ins; answers: of the survey, by person; links: asked for by a person; quiet: of what
-            strangers make the trail note.
+        throttle: of failed sign-ins; answers: of the survey and questions, by person; links: asked for by a person;
+            changes: of a person's favourites; quiet: of what strangers make the trail note.
+        views: of pages, counted since they were written last.
         recall: whose a session is, remembered for the files of a page.
         loopback: whether it is served to this machine only, without an origin.
         daemon_alive: says whether Dagster's daemon, which starts the runs that are launched here, was heard of lately.
@@ -82,7 +86,8 @@ class Portal:
     def __init__(self, settings: Settings, config: PortalConfig, database: Engine) -> None:
         self.settings, self.config, self.database = settings, config, database
         self.throttle, self.quiet = Throttle(config.sign_in.attempts), Throttle(1)
-        self.answers, self.links = Throttle(MOST_ANSWERS), Throttle(MOST_LINKS)
+        self.answers, self.links, self.changes = Throttle(MOST_ANSWERS), Throttle(MOST_LINKS), Throttle(MOST_CHANGES)
+        self.views = ViewCounter()
         self.recall = Recall(database)
         self.daemon_alive: Callable[[], bool] = lambda: False
 

@@ -11,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from kobe_platform.governance.application import ACTIONS_JA, STATES_JA
+from kobe_platform.governance.people import Person
 from kobe_platform.governance.schema import ROLES
 from kobe_platform.lounge.formats import period_label
 from kobe_platform.vocabulary.clock import JAPAN
+from kobe_platform.web.config import PortalConfig
 
 FOLDER = Path(__file__).resolve().parent / "html"
 STATIC = Path(__file__).resolve().parent / "static"
@@ -36,12 +38,30 @@ def _environment() -> Environment:
     return environment
 
 
+def menu_of(person: Person, config: PortalConfig) -> list[tuple[str, str]]:
+    """The portal's screens for a person: title and address, in order."""
+    screens = (
+        ("ダッシュボード", "/", True),
+        ("お気に入りの更新", "/news", True),
+        ("質問と意見", "/questions", True),
+        ("版と訂正", "/releases", True),
+        ("利用状況", "/usage", True),
+        ("利用申請", "/applications", True),
+        ("オンデマンド集計", "/ondemand", person.has("analyst", "operator")),
+        ("提供データ", "/deliveries", person.has("operator")),
+        ("監査報告", "/audit-report", person.has("auditor")),
+        ("Dagster", "/dagster/", config.dagster.enabled and person.has("operator", "analyst", "auditor")),
+    )
+    return [(title, address) for title, address, admitted in screens if admitted]
+
+
 def page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     """A screen for whoever asks."""
     session = getattr(request.state, "session", None)
     shared = {
         "config": request.app.state.portal.config,
         "person": session.person if session else None,
+        "menu": menu_of(session.person, request.app.state.portal.config) if session else [],
         "csrf": session.csrf if session else "",
         "oidc": request.app.state.provider,
     }

@@ -112,3 +112,29 @@ def test_the_address_that_is_copied_is_short_and_leads_to_the_same_choices(reade
     page.goto(short)
     reader.wait_for("area", "28102")
     assert "ward_population.html" in page.url and reader.faults == []
+
+
+def test_favourites_go_with_the_person_and_a_question_to_the_owning_section(reader, browser):
+    page = reader.open("survey")  # nothing of the lounge's scripts runs here
+    page.evaluate("localStorage.setItem('kobe-lounge-favourites', '[\"ward_moves\"]')")
+    page = reader.open("ward_population.html")
+    with page.expect_response("**/favourites"):
+        page.locator("h1 .lounge-star").click()
+    assert page.evaluate("localStorage.length") == 0, "what this browser kept has gone to the account"
+    again = Visit(browser, reader.site, 390)
+    again.context.add_cookies(reader.context.cookies())
+    there = again.open("index.html")
+    assert there.locator(".lounge-favourites li").count() == 2
+    assert there.evaluate("document.documentElement.scrollWidth") <= 390
+    there.locator(".site-nav").get_by_text("メニュー", exact=True).click()
+    there.get_by_role("link", name="お気に入りの更新").click()
+    assert there.locator("main .rows li").count() == 2
+    page.locator(".lounge-actions").get_by_role("link", name="質問・意見").click()
+    page.get_by_label("質問・意見（1000字まで）").fill("世帯数の基準日はいつですか")
+    page.get_by_role("button", name="送る").click()
+    assert page.get_by_text("世帯数の基準日はいつですか").is_visible() and page.get_by_text("回答待ち").is_visible()
+    for screen in ("usage", "questions", "news"):
+        assert again.open(screen).evaluate("document.documentElement.scrollWidth") <= 390, screen
+        assert again.violations() == [], screen
+    assert reader.faults == again.faults == []
+    again.context.close()

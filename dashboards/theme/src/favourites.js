@@ -1,6 +1,9 @@
-// The reader's own favourites: slugs in local storage. Where storage is blocked they last as long as the page.
+// The reader's favourites: of those who sign in kept by the portal server, else slugs in this browser's storage.
+import { ask, reader } from './reader.js';
+
 const KEY = 'kobe-lounge-favourites';
 let slugs = read();
+let signedIn = false;
 
 function read() {
   try {
@@ -31,15 +34,38 @@ export function startFavourites(onChange) {
   for (const star of stars) {
     star.addEventListener('click', () => {
       const slug = star.dataset.star;
+      const former = slugs;
       slugs = isFavourite(slug) ? slugs.filter((one) => one !== slug) : [...slugs, slug];
-      keep();
       show();
+      if (!signedIn) keep();
+      else {
+        ask('/favourites', { [isFavourite(slug) ? 'add' : 'remove']: slug }).catch(() => {
+          slugs = former; // the star shows what is kept
+          show();
+        });
+      }
     });
   }
   addEventListener('storage', (event) => {
-    if (event.key !== KEY && event.key !== null) return;
+    if (signedIn || (event.key !== KEY && event.key !== null)) return;
     slugs = read();
     show();
   });
+  show();
+  bringToAccount(show).catch(() => {});
+}
+
+/** For those who sign in: what this browser kept goes to the account once, and the account's list is shown. */
+async function bringToAccount(show) {
+  const told = await reader();
+  if (!told.csrf || !told.favourites) return;
+  signedIn = true;
+  const kept = slugs.filter((slug) => !told.favourites.includes(slug));
+  slugs = kept.length ? (await ask('/favourites', { add: kept.join(' ') })).favourites : told.favourites;
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // Storage is blocked: nothing lay there.
+  }
   show();
 }

@@ -14,6 +14,7 @@ import { followLook } from './look.js';
 import { followPrinting } from './paper.js';
 import { addSaving } from './saving.js';
 import { placeLabel } from './periods.js';
+import { reader, slug } from './reader.js';
 import { keyOf, rowsOf, Slices } from './slices.js';
 import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
@@ -291,10 +292,13 @@ for (const root of document.querySelectorAll('.lounge-tabs')) startTabs(root, ()
 const catalogue = document.querySelector('.lounge-catalogue');
 if (catalogue) startCatalogue(catalogue);
 else startFavourites(() => {});
-const menu = document.querySelector('.site-menu');
+reader().then(async (told) => {
+  if (told.csrf) (await import('./news.js')).showNews(told, slug());
+});
+const menus = () => document.querySelectorAll('.site-menu[open]');
 document.addEventListener('click', (event) => {
-  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && menu?.open) menu.open = false;
+  if (event.key === 'Escape') for (const menu of menus()) menu.open = false;
 });

@@ -50,6 +50,14 @@ EXPECTED = {
     ("/releases", "GET"): STAFF,
     ("/releases.html", "GET"): STAFF,
     ("/reader.json", "GET"): STAFF,
+    ("/favourites", "POST"): STAFF,
+    ("/news", "GET"): STAFF,
+    ("/news", "POST"): STAFF,
+    ("/questions", "GET"): STAFF,
+    ("/questions", "POST"): STAFF,
+    ("/questions/{question}", "POST"): STAFF,
+    ("/usage", "GET"): STAFF,
+    ("/usage.csv", "GET"): STAFF,
     ("/s", "POST"): STAFF,
     ("/s/{code}", "GET"): STAFF,
     ("/r/{number}/{path:path}", "GET"): STAFF,
@@ -90,6 +98,7 @@ def test_a_route_admits_exactly_whom_it_should(path, method, who, app, door):
     browser = door(who)
     parts = {"{number}": "R8-0001", "{action}": "submit", "{path:path}": "people.html", "{name}": "x", "{month}": "y"}
     parts |= {"{source}": "resident_register", "{decision}": "approve"}
+    parts |= {"{question}": "1"}
     parts["{job}"] = "20250101000000000000-0123456789ab"
     place = path
     for part, word in parts.items():

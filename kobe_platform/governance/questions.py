@@ -1,0 +1,102 @@
+"""Keeps readers' questions and comments about a page, and what the owning section answers; both are only added to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, func, insert, select
+
+from kobe_platform.errors import GovernanceError
+from kobe_platform.governance.database import writing
+from kobe_platform.governance.people import Person
+from kobe_platform.governance.schema import page_answer, page_question
+from kobe_platform.governance.trail import REFUSED, note, record
+
+LONGEST = 1000
+"""Characters of a question or an answer."""
+SHOWN = 200
+"""Questions that are listed, the newest first."""
+
+
+@dataclass(frozen=True)
+class PageAnswer:
+    """What the owning section said."""
+
+    at: datetime
+    section: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PageQuestion:
+    """A question about a page, by whom (login and section), and its answers, oldest first."""
+
+    id: int
+    at: datetime
+    who: str
+    section: str
+    page: str
+    text: str
+    answers: tuple[PageAnswer, ...]
+
+
+def ask_section(engine: Engine, person: Person, page: str, text: str) -> None:
+    """Keep a question, with its entry in the trail, which does not hold the words.
+
+    Raises:
+        GovernanceError: ``question.text``.
+    """
+    values = {"at": datetime.now(UTC), "who": person.login, "section": person.section, "page": page,
+              "text": _plain(text)}  # fmt: skip
+    with writing(engine) as connection:
+        connection.execute(insert(page_question).values(**values))
+        record(connection, person.login, "question.ask", page)
+
+
+def answer_question(engine: Engine, person: Person, question: PageQuestion, owner: str, text: str) -> None:
+    """Keep what the owning section answers.
+
+    Raises:
+        GovernanceError: ``question.section`` (noted as refused), ``question.text``.
+    """
+    place = f"{question.page}/{question.id}"
+    if not person.active or not owner or person.section != owner:
+        note(engine, person.login, "question.answer", place, outcome=REFUSED)
+        raise _refusal("section", "another section owns this page", "この画面の所管課の人だけが回答できます。")
+    values = {"at": datetime.now(UTC), "who": person.login, "section": person.section, "question": question.id,
+              "text": _plain(text)}  # fmt: skip
+    with writing(engine) as connection:
+        connection.execute(insert(page_answer).values(**values))
+        record(connection, person.login, "question.answer", place)
+
+
+def questions(engine: Engine, pages: Collection[str]) -> list[PageQuestion]:
+    """Questions about some pages, the newest first."""
+    query = select(page_question).where(page_question.c.page.in_(list(pages)))
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(page_question.c.id.desc()).limit(SHOWN)).all()
+        told = select(page_answer).where(page_answer.c.question.in_([row.id for row in rows]))
+        answers: dict[int, list[PageAnswer]] = {}
+        for row in connection.execute(told.order_by(page_answer.c.id)):
+            answers.setdefault(row.question, []).append(PageAnswer(row.at, row.section, row.text))
+    return [PageQuestion(r.id, r.at, r.who, r.section, r.page, r.text, tuple(answers.get(r.id, ()))) for r in rows]
+
+
+def unanswered(engine: Engine, pages: Collection[str]) -> int:
+    """How many questions about some pages wait for their first answer."""
+    answered = select(page_answer.c.question)
+    query = select(func.count()).where(page_question.c.page.in_(list(pages)), page_question.c.id.not_in(answered))
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def _plain(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST:
+        raise _refusal("text", "the words are missing, or too long", f"{LONGEST}字までで書いてください。")
+    return text.strip()
+
+
+def _refusal(code: str, message: str, ja: str) -> GovernanceError:
+    return GovernanceError(message, code=f"question.{code}", remedy="see docs/governance.md, Readers", ja=ja)

@@ -1,0 +1,66 @@
+"""質問と意見: readers ask the section that owns a page; who sees the page reads questions and answers."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kobe_platform.errors import GovernanceError
+from kobe_platform.governance.people import names
+from kobe_platform.governance.questions import LONGEST, answer_question, ask_section, questions
+from kobe_platform.web.reading import seen_pages
+from kobe_platform.web.state import Portal
+from kobe_platform.web.templates import page, refusal
+
+NO_SUCH_PAGE = "その画面はありません。"
+
+
+async def questions_page(request: Request) -> Response:
+    """The questions about one page, with a form to ask; without a page, those about all that the reader sees."""
+    return await _shown(request, request.query_params.get("page", ""))
+
+
+async def question_ask(request: Request) -> Response:
+    """Keep a question about a page."""
+    portal: Portal = request.app.state.portal
+    person, form = request.state.session.person, await request.form()
+    slug, text = str(form.get("page", "")), str(form.get("text", ""))
+    if slug not in seen_pages(portal, person):
+        return refusal(request, NO_SUCH_PAGE, 404)
+    if not portal.answers.admits(person.login):
+        return await _shown(request, slug, message="送信が続いています。1分ほど待ってください。", status=429, text=text)
+    try:
+        await run_in_threadpool(ask_section, portal.database, person, slug, text)
+    except GovernanceError as error:
+        return await _shown(request, slug, message=error.ja, status=422, text=text)
+    return RedirectResponse(f"/questions?page={slug}", 303)
+
+
+async def question_answer(request: Request) -> Response:
+    """Keep what the owning section answers."""
+    portal: Portal = request.app.state.portal
+    person, form = request.state.session.person, await request.form()
+    seen = seen_pages(portal, person)
+    known = await run_in_threadpool(questions, portal.database, seen)
+    asked = next((one for one in known if str(one.id) == request.path_params["question"]), None)
+    if asked is None:
+        return refusal(request, "その質問はありません。", 404)
+    told = (portal.database, person, asked, seen[asked.page].meta.owner, str(form.get("text", "")))
+    try:
+        await run_in_threadpool(answer_question, *told)
+    except GovernanceError as error:
+        status = 403 if error.code == "question.section" else 422
+        return await _shown(request, asked.page, message=error.ja, status=status)
+    return RedirectResponse(f"/questions?page={asked.page}", 303)
+
+
+async def _shown(request: Request, slug: str, *, message: str = "", status: int = 200, text: str = "") -> Response:
+    portal: Portal = request.app.state.portal
+    seen = seen_pages(portal, request.state.session.person)
+    if slug and slug not in seen:
+        return refusal(request, NO_SUCH_PAGE, 404)
+    listed = await run_in_threadpool(questions, portal.database, [slug] if slug else seen)
+    known = await run_in_threadpool(names, portal.database)
+    values = {"about": seen.get(slug), "pages": seen, "asked": listed, "names": known, "most": LONGEST, "text": text}
+    return page(request, "questions.html", status=status, message=message, **values)

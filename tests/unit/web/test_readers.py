@@ -1,0 +1,229 @@
+"""What the portal keeps for those who sign in: favourites with their news, questions with answers, counts of views."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from sqlalchemy import delete, inspect, select, text, update
+from sqlalchemy.exc import DatabaseError
+
+from kobe_platform.governance.database import open_database
+from kobe_platform.governance.favourites import set_mail_address
+from kobe_platform.governance.page_views import KEPT_DAYS, LEAST, OTHERS, ViewCounter, named, views_since
+from kobe_platform.governance.people import add_person, remove_person
+from kobe_platform.governance.schema import event, favourite, notice_mail, page_answer, page_question, page_views
+from kobe_platform.vocabulary.clock import today
+from kobe_platform.web.config import PortalConfig
+from kobe_platform.web.mailing import send_news
+from kobe_platform.web.portal import build_portal
+from kobe_platform.web.state import Throttle
+from tests.unit.alerts.servers import mail_server
+from tests.unit.web.conftest import ORIGIN, post, registered, settings_in, visitor, write_release
+
+OWNER = "企画調整局政策課"
+SITE = {"index.html": "x", "ward_population.html": "x", "unusual_changes.html": "x"}
+FILES = {"staff": SITE, "policy": {**SITE, "ward_moves.html": "x"}}
+PAGE = "ward_population"
+PROGRAM, READER = {"accept": "*/*", "sec-fetch-mode": "cors"}, {"accept": "text/html", "sec-fetch-mode": "navigate"}
+
+
+def release(settings, number: int, months: dict[str, int], files: dict = FILES) -> None:
+    """A release whose table of residents has a figure for each month."""
+    name = f"{number:04}-0123456789ab"
+    write_release(settings.releases, files, name)
+    rows = pl.DataFrame({"period": list(months), "value": list(months.values())})
+    file = settings.releases / name / "tables/population_ward.parquet"
+    file.parent.mkdir()
+    rows.write_parquet(file)
+    record = file.parents[1] / "release.json"
+    told = json.loads(record.read_text())
+    told["tables"] = {"population_ward": {"title": "住民基本台帳人口"}}
+    told["files"] = {"tables/population_ward.parquet": json.dumps(months)}
+    record.write_text(json.dumps(told))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """One portal for the module, with an owner of the pages; its settings."""
+    settings = settings_in(tmp_path_factory.mktemp("readers"))
+    release(settings, 1, {"2025-10": 1, "2025-11": 2})
+    app = registered(build_portal(settings, PortalConfig(origin=ORIGIN, notices={"domains": ["city.example"]})))
+    for login in ("owner", "second", "third", "fourth", "fifth"):
+        add_person(app.state.portal.database, login, f"政策 {login}", OWNER, by="test")
+    return app, settings
+
+
+@pytest.fixture
+def app(home):
+    """That portal with nothing kept of readers, and its first release in force."""
+    app, settings = home
+    link = settings.releases / ".back"
+    link.symlink_to("0001-0123456789ab")
+    link.replace(settings.releases / "current")
+    portal = app.state.portal
+    portal.views, portal.answers, portal.changes = ViewCounter(), Throttle(100), Throttle(100)
+    with portal.database.begin() as connection:
+        for table in (favourite, notice_mail, page_views):
+            connection.execute(delete(table))
+    return app
+
+
+def told(app, who: str, page: str = "") -> dict:
+    return visitor(app, who).get(f"/reader.json?page={page}").json()
+
+
+def test_favourites_follow_the_person_to_every_browser_and_end_with_the_account(app):
+    clerk = visitor(app, "clerk")
+    kept = post(app, clerk, "/favourites", {"add": f"{PAGE} ward_moves nonsense"}, accept="application/json").json()
+    assert kept["favourites"] == [PAGE], "a page that the reader does not see is not kept"
+    assert told(app, "clerk")["favourites"] == [PAGE] and told(app, "member")["favourites"] == []
+    post(app, clerk, "/favourites", {"remove": PAGE})
+    assert told(app, "clerk")["favourites"] == []
+    database = app.state.portal.database
+    add_person(database, "leaver", "去る人", "市民課", by="test")
+    post(app, visitor(app, "leaver"), "/favourites", {"add": PAGE})
+    set_mail_address(database, "leaver", "leaver@city.example", ["city.example"])
+    remove_person(database, "leaver", by="test")
+    with database.connect() as connection:
+        assert connection.execute(select(favourite)).all() == connection.execute(select(notice_mail)).all() == []
+
+
+def test_a_favourite_whose_figures_changed_is_news_until_the_reader_has_read_of_it(app, home):
+    clerk = visitor(app, "clerk")
+    post(app, clerk, "/favourites", {"add": f"{PAGE} unusual_changes"})
+    assert told(app, "clerk", PAGE)["news"] == [] and told(app, "clerk", PAGE)["changed"]["text"] == ""
+    release(home[1], 2, {"2025-10": 1, "2025-11": 3, "2025-12": 4})
+    words = "2025年12月を追加、2025年11月を訂正"
+    assert [(one["page"], one["text"]) for one in told(app, "clerk")["news"]] == [(PAGE, words)]
+    assert told(app, "member", PAGE)["changed"] == {"former": 1, "text": words}
+    assert words in clerk.get("/news").text and told(app, "member")["news"] == []
+    post(app, clerk, "/favourites", {"seen": PAGE})
+    assert told(app, "clerk")["news"] == []
+
+
+def test_mail_goes_once_to_who_wants_it_within_the_citys_domains_and_tells_no_figure(app, home):
+    _, settings = home
+    clerk = visitor(app, "clerk")
+    post(app, clerk, "/favourites", {"add": PAGE})
+    refused = post(app, clerk, "/news", {"address": "clerk@elsewhere.example"})
+    assert refused.status_code == 422 and "city.example" in refused.text
+    assert post(app, clerk, "/news", {"address": "clerk@city.example"}).status_code == 303
+    release(settings, 3, {"2025-10": 1, "2025-11": 2, "2025-12": 987654})
+    assert send_news(app.state.portal) == 0, "no mail server is configured"
+    with mail_server() as box:
+        lines = ["[mail]", 'host = "127.0.0.1"', f"port = {box.port}", 'security = "none"',
+                 'from = "platform@city.example"', 'to = ["operator@city.example"]']  # fmt: skip
+        (settings.root / "alerts.toml").write_text("\n".join(lines))
+        assert send_news(app.state.portal) == 1 and send_news(app.state.portal) == 0
+    (settings.root / "alerts.toml").unlink()
+    (mail,) = box.taken
+    body = mail.get_content()
+    assert mail["to"] == "clerk@city.example" and "2025年12月を追加" in body and f"{ORIGIN}/{PAGE}.html" in body
+    assert "987654" not in body and "operator@city.example" not in str(mail)
+
+
+def test_a_question_reaches_the_owning_section_and_its_answer_everybody_who_sees_the_page(app):
+    clerk, owner = visitor(app, "clerk"), visitor(app, "owner")
+    assert post(app, clerk, "/questions", {"page": PAGE, "text": "<b>なぜ</b>ですか"}).status_code == 303
+    asked = owner.get("/questions").text
+    assert "&lt;b&gt;なぜ&lt;/b&gt;ですか" in asked and "clerkさん" in asked and "回答待ち" in asked
+    assert "clerkさん" not in visitor(app, "auditor").get("/questions").text.partition("<main")[2], "a section, no name"
+    assert told(app, "owner")["waiting"] == 1 and told(app, "clerk")["waiting"] == 0
+    with app.state.portal.database.connect() as connection:
+        number = connection.execute(select(page_question.c.id)).scalar_one()
+    other = post(app, visitor(app, "operator"), f"/questions/{number}", {"text": "さて"})
+    assert other.status_code == 403 and "所管課の人だけ" in other.text
+    assert post(app, owner, f"/questions/{number}", {"text": "改定のためです"}).status_code == 303
+    read = visitor(app, "member").get(f"/questions?page={PAGE}").text
+    assert "改定のためです" in read and "回答済み" in read and told(app, "owner")["waiting"] == 0
+    with app.state.portal.database.begin() as connection:
+        trail = connection.execute(select(event).where(event.c.action.like("question.%"))).all()
+        assert [(one.who, one.action, one.outcome) for one in trail] == [
+            ("clerk", "question.ask", "done"), ("operator", "question.answer", "refused"),
+            ("owner", "question.answer", "done"),
+        ]  # fmt: skip
+        assert "なぜ" not in str(trail) and "改定" not in str(trail), "the trail holds no words"
+        for change in (delete(page_question), update(page_question).values(text="x"), delete(page_answer)):
+            with pytest.raises(DatabaseError):
+                connection.execute(change)
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "status"), [("ward_moves", "x", 404), (PAGE, " ", 422), (PAGE, "x" * 1001, 422)]
+)
+def test_no_question_without_words_or_about_a_page_that_the_reader_does_not_see(app, page, words, status):
+    clerk = visitor(app, "clerk")
+    assert post(app, clerk, "/questions", {"page": page, "text": words}).status_code == status
+    assert visitor(app, "clerk").get("/questions?page=ward_moves").status_code == 404
+
+
+def test_views_are_counted_by_day_and_section_when_a_reader_opens_a_page_and_otherwise_not(app):
+    clerk = visitor(app, "clerk")
+    for headers in (READER, READER, PROGRAM, {**READER, "sec-purpose": "prefetch"}):
+        assert clerk.get(f"/{PAGE}.html", headers=headers).status_code == 200
+    clerk.head(f"/{PAGE}.html", headers=READER)
+    clerk.get("/nowhere.html", headers=READER)
+    visitor(app).get(f"/{PAGE}.html", headers=READER)
+    portal = app.state.portal
+    assert views_since(portal.database, today()) == [], "nothing is written before it is due"
+    portal.views.flush(portal.database)
+    (one,) = views_since(portal.database, today())
+    assert (one.day, one.page, one.section, one.views) == (today(), PAGE, "市民課", 2)
+    columns = {column["name"] for column in inspect(portal.database).get_columns("page_views")}
+    assert columns == {"day", "page", "section", "views"}, "no person, no time"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "hidden"),
+    [
+        ({"a": 9, "b": 8}, set()),
+        ({"a": 9, "b": 8, "c": 1}, {"b", "c"}),
+        ({"a": 9, "b": 8, "c": 1, "d": 4}, {"c", "d"}),
+        ({"a": 3}, {"a"}),
+        ({"a": 9, "b": 7, "": 8}, {""}),
+    ],
+)
+def test_a_section_of_few_people_is_named_nowhere_and_never_left_alone_under_another_name(sizes, hidden):
+    names = named(sizes)
+    assert {section for section, name in names.items() if name == OTHERS} == hidden
+    assert not hidden or sum(sizes[one] for one in hidden) >= min(LEAST, sum(sizes.values()))
+
+
+def test_a_small_sections_views_are_written_without_its_name_and_old_ones_are_forgotten(app):
+    portal = app.state.portal
+    add_person(portal.database, "alone", "一人", "一人課", by="test")
+    with portal.database.begin() as connection:
+        day = (today() - timedelta(days=KEPT_DAYS + 1)).isoformat()
+        connection.execute(text(f"INSERT INTO page_views VALUES ('{day}', 'index', '市民課', 3)"))
+    visitor(app, "alone").get(f"/{PAGE}.html", headers=READER)
+    portal.views.flush(portal.database)
+    with portal.database.connect() as connection:
+        assert [tuple(row) for row in connection.execute(select(page_views))] == [
+            (today().isoformat(), PAGE, OTHERS, 1)
+        ]
+
+
+def test_views_that_cannot_be_written_wait(app, tmp_path):
+    portal = app.state.portal
+    counter = ViewCounter()
+    counter.count(PAGE, "市民課", on=date(2026, 1, 2))
+    broken = open_database(f"sqlite:///{tmp_path / 'broken.db'}")
+    with broken.begin() as connection:
+        connection.execute(text("DROP TABLE page_views"))
+    with pytest.raises(DatabaseError):
+        counter.flush(broken)
+    assert counter.flush(portal.database) == 1
+
+
+def test_the_screen_of_usage_tells_sections_to_the_owner_and_operators_and_totals_to_others(app):
+    with app.state.portal.database.begin() as connection:
+        connection.execute(page_views.insert().values(day=today().isoformat(), page=PAGE, section="市民課", views=1))
+    for who, sees in (("owner", True), ("operator", True), ("clerk", False)):
+        browser = visitor(app, who)
+        page, file = browser.get("/usage").text, browser.get("/usage.csv").text
+        main = page.partition("<main")[2]
+        assert "住基人口 区別の人口" in main and "<b>1回</b>" in main
+        assert ("市民課" in main) == ("市民課" in file) == sees, who
