@@ -127,7 +127,7 @@ def _check_home(mounted: Mounted) -> None:
     from kobe_platform.home_format import check_version, refuse_later
     from kobe_platform.settings import Settings
 
-    if mounted.name == "config":
+    if mounted.name in ("config", "explain"):  # neither looks into the home
         return
     (refuse_later if mounted.any_home else check_version)(Settings().root)
 

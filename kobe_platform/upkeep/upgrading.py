@@ -202,7 +202,7 @@ def _migrate_dagster(settings: Settings) -> None:
 
 
 STEPS = (
-    UpgradeStep(3, "governance", _governance_told, _migrate_governance, always=True),
+    UpgradeStep(2, "governance", _governance_told, _migrate_governance, always=True),
     UpgradeStep(2, "dagster", _dagster_told, _migrate_dagster, always=True),
     UpgradeStep(2, "modes", _modes_told, _close_modes),
 )
