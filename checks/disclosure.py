@@ -34,10 +34,12 @@ def _audited(
         if absent:
             return {asset: Verdict(False, {"absent": len(absent)}) for asset in assets}
         if passed_audit(lake.store, members, month, statistics, lake.history_months):
-            return {asset: Verdict(True, {"findings": 0, "audited_when_protected": True}) for asset in assets}
+            told = {"findings": 0, "audited_when_protected": True}
+            return {asset: Verdict(True, {**told, "exposed": _exposed(lake, asset, month)}) for asset in assets}
         report = audit_published(lake.store, members, month, statistics, lake.history_months)
         facts = {"findings": len(report.findings), "seconds": round(report.seconds, 2), **dict(report.counts)}
-        return {asset: Verdict(report.publishable, facts) for asset in assets}
+        out = report.exposed_by_table
+        return {asset: Verdict(report.publishable, {**facts, "exposed": out.get(asset.name, 0)}) for asset in assets}
 
     return monthly_check(
         "disclosure",
@@ -48,3 +50,9 @@ def _audited(
         description="独立した監査:公表値の組合せから秘匿した値を推定できない",
         blocking=True,
     )
+
+
+def _exposed(lake: Lake, asset: CheckedAsset, month: str) -> int:
+    """Cells of a table that former releases alone give away, as its protection told them."""
+    held = lake.store.current(PartitionId("published", asset.name, month))
+    return int(held.facts.get("exposed", 0)) if held is not None else 0

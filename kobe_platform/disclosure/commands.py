@@ -179,6 +179,8 @@ def _report_protection(report: ProtectionReport, verdict: AuditReport, as_json: 
     console = Console()
     console.print(table)
     console.print(f"protected in {report.seconds:.1f} s, audited as safe in {verdict.seconds:.1f} s")
+    for line in _exposed(verdict):
+        console.print(line)
 
 
 def _report_audit(verdict: AuditReport, as_json: bool) -> None:
@@ -191,5 +193,13 @@ def _report_audit(verdict: AuditReport, as_json: bool) -> None:
         typer.echo(f"{finding.rule}: {finding.table} ({where}): {finding.message}")
     if more:
         typer.echo(f"… and {more:,} more (--json has them all)")
+    for line in _exposed(verdict):
+        typer.echo(line)
     word = "safe" if verdict.publishable else f"NOT safe, {len(verdict.findings):,} findings"
     typer.echo(f"{word}: {verdict.counts['hidden']:,} hidden cells audited in {verdict.seconds:.1f} s")
+
+
+def _exposed(verdict: AuditReport) -> list[str]:
+    """A line for each table of which former releases alone give cells away."""
+    told = "former releases alone give them away, and these tables no more of them (--json names them)"
+    return [f"exposed: {table}: {cells:,} cells: {told}" for table, cells in verdict.exposed_by_table.items()]

@@ -26,6 +26,7 @@ from kobe_platform.disclosure.reports import (
     table_report,
 )
 from kobe_platform.disclosure.spec import Spec, definitions
+from kobe_platform.disclosure.suppression.exposed import eased
 from kobe_platform.disclosure.suppression.primary import sensitive_cells
 from kobe_platform.disclosure.suppression.search import Progress, Suppressor
 from kobe_platform.disclosure.suppression.singletons import part_members
@@ -166,21 +167,36 @@ def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> P
     ratchet = model.mask(part.hidden, "the former patterns") | released.hidden
     ratchet &= ~(model.known | model.residual | model.slack)
     model, primary = sensitive_cells(model, part.cells, model.mask(part.sensitive, "the sensitive cells"))
-    immovable = (model.fixed & ~ratchet) | (released.told & ~primary & ~ratchet)
+    out = released.told & (primary | ratchet)  # shown before, and no more: nothing is proven by what everybody knows
+    ratchet &= ~out
+    immovable = (model.fixed & ~ratchet) | (released.told & ~ratchet)
     begin = model.mask(part.start, "the starting pattern")
     proven = _proven(part, model)
 
-    def search_from(start: np.ndarray) -> Suppressor:
-        preferred = begin | released.unshown
-        return Suppressor(model, primary, ratchet, preferred, immovable, progress, begin=start, proven=proven)
+    def searched(model: Model) -> Suppressor:
+        def search_from(start: np.ndarray) -> Suppressor:
+            preferred = begin | released.unshown
+            return Suppressor(
+                model, primary & ~out, ratchet, preferred, immovable, progress, begin=start, proven=proven
+            )
 
-    search = _fewest(search_from, begin)
+        return _fewest(search_from, begin)
+
+    try:
+        search = searched(model)
+    except DisclosureError as refused:
+        easier = eased(model, released) if refused.code == "disclosure.unprotected" and released.told.any() else None
+        if easier is None:
+            raise
+        model = easier
+        search = searched(model)
     pattern = search.pattern
     if part.spec.attack.member:
         part_members(search)
     _assert_open(model, pattern.primary & ~proven, pattern.proofs.spread)
-    tables = {name: published(layout, model.value, pattern.hidden) for name, layout in model.layouts.items()}
-    reports = [table_report(model, layout, pattern.hidden, primary) for layout in model.layouts.values()]
+    hidden = pattern.hidden | out
+    tables = {name: published(layout, model.value, hidden) for name, layout in model.layouts.items()}
+    reports = [table_report(model, layout, hidden, primary) for layout in model.layouts.values()]
     return PartResult(tables, reports, search.solver.programs)
 
 

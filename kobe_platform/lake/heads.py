@@ -30,8 +30,8 @@ from kobe_platform.lake.partitions import (
 
 KEPT = "heads.json"
 """Name of the file that keeps an index between processes, in the installation's ``staging``."""
-_VERSION = 2
-_FACTS = ("content_hash", "basis")
+_VERSION = 3
+_FACTS = ("content_hash", "basis", "exposed")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class HeadEntry:
         made_from: digest of its inputs, see :func:`~kobe_platform.lake.partitions.made_from`.
         definition: the input of that name; empty where it has none.
         verdicts: by check, whatever generation they are about.
-        facts: ``content_hash`` and ``basis`` only.
+        facts: ``content_hash``, ``basis`` and ``exposed`` only.
     """
 
     id: PartitionId

@@ -166,7 +166,11 @@ def _solved(
     cells = counted_beside(store, members, [*answered.statistics, asked, *others], month)
     former = former_releases(store, asked.key, month, window)
     _tell(progress, "protecting")
-    beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former)
+    held = {member.name: store.current(PartitionId("published", member.name, month)) for member in members}
+    exposed = {
+        name: int(partition.facts.get("exposed", 0)) for name, partition in held.items() if partition is not None
+    }
+    beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former, exposed)
     table = _protected(beside, asked, thorough=True)
     if table is None:
         refused()
@@ -184,7 +188,11 @@ def _solved(
 
 @dataclass(frozen=True)
 class _Beside:
-    """What a table is protected beside: the published tables and answers of the month, and former releases."""
+    """What a table is protected beside: the published tables and answers of the month, and former releases.
+
+    Attributes:
+        exposed: published table → how many of its cells former releases alone give away (decision 0048).
+    """
 
     members: Sequence[Statistic]
     answered: _Answered
@@ -192,6 +200,7 @@ class _Beside:
     cells: Mapping[str, pl.DataFrame]
     areas: Hierarchy | None
     former: Sequence[FormerRelease]
+    exposed: Mapping[str, int]
 
 
 def _answerable(beside: _Beside, asked: Statistic) -> bool:
@@ -212,7 +221,11 @@ def _protected(beside: _Beside, asked: Statistic, *, thorough: bool = False) -> 
     tables = tuple(t.model_copy(update={"fixed": t.name in fixed}) for t in spec.tables)
     costs = spec.costs.model_copy(update={"rounds": 0})  # somebody waits
     spec = spec.model_copy(update={"tables": tables, "costs": costs})
-    former = under(spec, [release for release in beside.former if not _stands(release, beside.tables, fixed)])
+    repeated = any(
+        beside.exposed.get(name) for name in fixed
+    )  # what is out alone is asked only where it tells too much
+    chosen = [release for release in beside.former if repeated or not _stands(release, beside.tables, fixed)]
+    former = under(spec, chosen)
     hidden = {name: beside.tables[name].filter(pl.col("status") == "suppressed").drop("value") for name in fixed}
     wanted = {name: beside.cells[name] for name in (*fixed, asked.name)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from kobe_platform.alerts import Kind, Notice, stable_id
@@ -50,6 +51,32 @@ def overdue(facts: Facts) -> list[tuple[str, str]]:
         if late and (source, following) not in delivered:
             found.append((source, following))
     return sorted({*found, *gaps(facts)})
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """So many cells of a month's table follow from former releases alone under the present rules (decision 0048)."""
+
+    table: str
+    month: str
+    cells: int
+
+
+def exposed(facts: Facts) -> list[Exposed]:
+    """The published tables with cells that former releases alone give away, newest month first.
+
+    They are no fault of the present tables and stop nothing; whoever is responsible must know of them.
+    """
+    held = [entry for id, entry in facts.heads.entries.items() if id.stage == "published"]
+    told = [(entry.id, int(entry.facts.get("exposed", 0))) for entry in held]
+    found = [Exposed(id.source, id.month, cells) for id, cells in told if cells]
+    return sorted(found, key=lambda one: (one.month, one.table), reverse=True)
+
+
+def exposed_lines(facts: Facts) -> list[str]:
+    """:func:`exposed` for a terminal, a line each."""
+    told = "は、以前に公開した版だけから、いまの規則では推定できます(新しい版で増えてはいません)"
+    return [f"{one.month} {one.table}: 秘匿したセルのうち{one.cells:,}個{told}" for one in exposed(facts)]
 
 
 def gaps(facts: Facts) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 
 def status(as_json: AsJson = False) -> None:
     """What is outstanding, per month and source, with reason and next step; exit 0 when nothing is."""
-    from kobe_platform.planning.notices import overdue
+    from kobe_platform.planning.notices import exposed, overdue
     from kobe_platform.planning.observing import Observer
     from kobe_platform.planning.rules import outstanding
     from kobe_platform.settings import Settings
@@ -39,7 +39,14 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(
             json.dumps(
-                {**record(plan), "overdue": overdue(facts), "months": months(facts, plan)}, ensure_ascii=False, indent=1
+                {
+                    **record(plan),
+                    "overdue": overdue(facts),
+                    "exposed": [asdict(one) for one in exposed(facts)],
+                    "months": months(facts, plan),
+                },
+                ensure_ascii=False,
+                indent=1,
             )
         )
     else:
@@ -115,6 +122,7 @@ def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
 
     from kobe_platform.alerts import alerts_file, describe
     from kobe_platform.planning.facts import TURNED_AWAY
+    from kobe_platform.planning.notices import exposed_lines
     from kobe_platform.planning.notices import lines as overdue_lines
     from kobe_platform.planning.words import told
 
@@ -127,7 +135,7 @@ def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
     lines += [told(step) for step in plan.steps]
     rejected = [_rejected(delivery) for delivery in facts.deliveries if delivery.turned in TURNED_AWAY]
     lines += rejected
-    lines += overdue_lines(facts)
+    lines += [*overdue_lines(facts), *exposed_lines(facts)]
     lines.append(describe(alerts_file(settings.root)))
     if rejected:
         lines.append(f"却下した提供データが{len(rejected)}件あります。直したものが届くのを待っています")

@@ -113,7 +113,7 @@ def protect_group(
             remedy="report the finding: the engine ought to have kept the tables additive",
             ja="公表値の合計と内訳が一致しないため公表しません",
         )
-    facts = _facts(chosen, tables, protected.report)
+    facts = _facts(chosen, tables, protected.report, verdict)
     return GroupResult(tables, facts, verdict, seen(protected.spec, {**protected.tables, **means}, former))
 
 
@@ -256,14 +256,17 @@ def _dated(table: pl.DataFrame, period: str) -> pl.DataFrame:
 
 
 def _facts(
-    chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], report: ProtectionReport
+    chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], report: ProtectionReport, verdict: AuditReport
 ) -> dict[str, dict]:
+    """Facts per table; ``exposed``, where there are any: cells that former releases alone give away (decision 0048)."""
     told = {entry.table: entry for entry in report.tables}
     facts: dict[str, dict] = {}
     for statistic in chosen:
         table = tables[statistic.name]
         suppressed = table.filter(pl.col("status") == "suppressed").height
         facts[statistic.name] = {"rows": table.height, "published": table.height - suppressed, "suppressed": suppressed}
+        if statistic.name in verdict.exposed_by_table:
+            facts[statistic.name]["exposed"] = verdict.exposed_by_table[statistic.name]
         entry = told.get(statistic.name)
         if entry is not None:
             facts[statistic.name] |= {

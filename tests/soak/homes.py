@@ -231,12 +231,12 @@ def make_pseudonym_keys(place: Place) -> None:
                 keys.pseudonym_key(column.purpose)
 
 
-def correct(folder: Path, fewer: int = 1) -> None:
-    """Deliver a month again without its last rows, as a core system corrects one; the manifest comes last."""
+def correct(folder: Path, fewer: int = 1, behind: int = 0) -> None:
+    """Deliver a month again without its last rows, or the last but so many; the manifest comes last."""
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     (file,) = manifest["files"]
     rows = (folder / file["name"]).read_bytes().splitlines(keepends=True)
-    data = b"".join(rows[:-fewer])
+    data = b"".join(rows[: len(rows) - behind - fewer] + rows[len(rows) - behind :])
     file |= {"rows": file["rows"] - fewer, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     (folder / "manifest.json").unlink()
     (folder / file["name"]).write_bytes(data)

@@ -285,9 +285,40 @@ class Part:
                 return State.NARROW
         return State.UNDECIDED
 
+    def bounds(self, unknown: int) -> tuple[int, int]:
+        """Whole numbers that an unknown is surely not below and not above: the nearest that programs can prove.
+
+        Raises:
+            Undecided: no upper bound was found.
+        """
+        for integer in (False, True):
+            if integer and self.size > LARGEST_INTEGER:
+                break
+            low, high = self._proven(unknown)
+            if self.least[unknown] > low:
+                self._extreme(unknown, -1, integer)
+            if self.most[unknown] < high:
+                self._extreme(unknown, 1, integer)
+        low, high = self._proven(unknown)
+        if high >= INFINITE:
+            raise Undecided
+        return int(low), int(high)
+
+    def reaches(self, unknown: int, low: int, high: int) -> bool:
+        """Whether whole tables are found in which an unknown is at ``low`` or below, and at ``high`` or above."""
+        for integer in (False, True):
+            for sign in (-1, 1):
+                missing = self.least[unknown] > low if sign < 0 else self.most[unknown] < high
+                if missing and not (integer and self.size > LARGEST_INTEGER):
+                    self._extreme(unknown, sign, integer)
+        return bool(self.least[unknown] <= low and self.most[unknown] >= high)
+
+    def _proven(self, unknown: int) -> tuple[float, float]:
+        return np.ceil(self.floor[unknown] - TOLERANCE), np.floor(self.ceiling[unknown] + TOLERANCE)
+
     def _narrow(self, unknown: int, width: int, k: int, residual: bool) -> bool:
         """Whether the interval is surely shorter than the width and reaches below k (a residual: not only 0)."""
-        high, low = np.floor(self.ceiling[unknown] + TOLERANCE), np.ceil(self.floor[unknown] - TOLERANCE)
+        low, high = self._proven(unknown)
         below = self.least[unknown] < k and (not residual or self.most[unknown] > 0)
         return bool(high - low < width and below)
 

@@ -67,7 +67,8 @@ def audit(
         for name, number in report.counts.items():
             counts[name] = counts.get(name, 0) + number
     superseded = tuple(one for report in reports for one in report.superseded)
-    return AuditReport(findings, counts, round(time.perf_counter() - began, 3), superseded)
+    exposed = tuple(one for report in reports for one in report.exposed)
+    return AuditReport(findings, counts, round(time.perf_counter() - began, 3), superseded, exposed)
 
 
 def _by_method(kind: str, spec: Spec, tables: Mapping[str, pl.DataFrame]) -> AuditReport:

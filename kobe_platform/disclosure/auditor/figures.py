@@ -52,13 +52,15 @@ class Figures:
         rows: table → every promised row (codes, residual ones included) with ``cell`` (its number), ``shown``.
         codes: dimension → its codes.
         value: cell → published figure (−1 where unknown); where the present is silent, a former release's.
-        now: the same by the present tables alone.
-        lower: cell → least value that an outsider must assume of an unknown cell.
+        now, before: the same by the present tables alone, and by former releases alone.
+        lower: cell → least value that an outsider must assume of an unknown cell; lower_before: who has former releases
+            alone.
         k, width: the rule in force; residual: never published.
         hidden: the present tables show it as suppressed; hidden_before: those of a former release do.
         changed: shown with two figures, by the present and by a former release or by two of these; or shown as
             zero before and hidden now, so that it is none any more.
-        population: cell → its population; former: names of the tables that are former releases'.
+        population: cell → its population; keys: that, and for each base the name of the cell's set of finest codes.
+        former: names of the tables that are former releases'.
         contradictions: (table, coordinates) of rows that cannot be: two present figures for one cell.
     """
 
@@ -66,7 +68,9 @@ class Figures:
     codes: dict[str, Codes]
     value: np.ndarray
     now: np.ndarray
+    before: np.ndarray
     lower: np.ndarray
+    lower_before: np.ndarray
     k: np.ndarray
     width: np.ndarray
     residual: np.ndarray
@@ -74,6 +78,7 @@ class Figures:
     hidden_before: np.ndarray
     changed: np.ndarray
     population: np.ndarray
+    keys: pl.DataFrame
     former: frozenset[str] = frozenset()
     contradictions: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
@@ -134,10 +139,16 @@ def read_figures(spec: Spec, tables: Mapping[str, pl.DataFrame], former: frozens
 
 
 def _zeros_hidden(everything: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Whether a hidden cell may be 0 for all that is known: in no release that hides it are zeros published."""
+    """Whether a hidden cell may be 0 for all that is known: in no release that hides it are zeros published.
+
+    Also whether it is none by a former release.
+    """
     hidden = everything.filter(pl.col("shown") & pl.col("value").is_null())
-    by_release = hidden.group_by(*key, "release").agg(pl.col("zeros_hidden").any())
-    return by_release.group_by(key).agg(pl.col("zeros_hidden").all())
+    by_release = hidden.group_by(*key, "release").agg(pl.col("zeros_hidden").any(), pl.col("before").all())
+    positive = ~pl.col("zeros_hidden")
+    return by_release.group_by(key).agg(
+        (~positive).all().alias("zeros_hidden"), (positive & pl.col("before")).any().alias("positive_before")
+    )
 
 
 def _gather(
@@ -159,6 +170,7 @@ def _gather(
             value.max().alias("most"),
             present.min().alias("least now"),
             present.max().alias("now"),
+            pl.when(pl.col("before")).then(value).max().alias("before"),
             pl.col("residual").all(),
             (suppressed & ~pl.col("before")).any().alias("hidden"),
             (suppressed & pl.col("before")).any().alias("hidden_before"),
@@ -183,7 +195,9 @@ def _gather(
         codes,
         np.where(now >= 0, now, cells["most"].fill_null(-1).to_numpy()).astype(np.int64),
         now,
+        cells["before"].fill_null(-1).to_numpy().astype(np.int64),
         lower.astype(np.int64),
+        (cells["positive_before"].fill_null(False).to_numpy() & ~residual).astype(np.int64),
         cells["k"].to_numpy().astype(np.int64),
         cells["width"].to_numpy().astype(np.int64),
         residual.copy(),
@@ -191,6 +205,7 @@ def _gather(
         cells["hidden_before"].to_numpy().copy(),
         (cells["least"] != cells["most"]).fill_null(False).to_numpy().copy(),
         cells["population"].to_numpy(),
+        cells.select(key),
         former,
     )
     figures.changed |= figures.hidden & (figures.now < 0) & (figures.value == 0) & (figures.lower > 0)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kobe_platform.disclosure.auditor.already_out import AlreadyOut
 from kobe_platform.disclosure.auditor.contradictions import believable
 from kobe_platform.disclosure.auditor.figures import FORMER, Figures, read_figures
 from kobe_platform.disclosure.auditor.system import System, build_system, components, rings_left_out
@@ -28,7 +29,7 @@ from kobe_platform.errors import DisclosureError
 At = dict[str, str]
 Place = tuple[str, At]
 """A table, and codes in it."""
-AttackPart = Callable[[System, Figures, np.ndarray, np.ndarray], tuple[list[tuple[str, int]], int]]
+AttackPart = Callable[[System, Figures, np.ndarray, np.ndarray, AlreadyOut], tuple[list[tuple[str, int]], int]]
 """(rule, cell) of what follows in a part of a system (its unknowns, its equations), and how many programs it took."""
 
 
@@ -63,17 +64,20 @@ class Joined:
     corrected: tuple[Corrected, ...] = ()
 
 
-def join(spec: Spec, tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelease]) -> Joined:
+def join(
+    spec: Spec, tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelease], *, repeated: bool = False
+) -> Joined:
     """Take every former release, newest first, population by population, into the system or among the corrected.
 
     Args:
         releases: oldest first.
+        repeated: also those that say what the present says (who asks what they tell alone needs them).
 
     Raises:
         DisclosureError: a former release's files are not what its specification promises.
     """
     joined = Joined(spec, dict(tables), frozenset())
-    for number, release in enumerate(reversed(_distinct(tables, releases)), start=1):
+    for number, release in enumerate(reversed(_distinct({} if repeated else tables, releases)), start=1):
         joined = _taken(spec, tables, joined, release, number)
     return joined
 
@@ -83,11 +87,33 @@ def apart(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease
     return Corrected(*_merged(Joined(spec, dict(tables), frozenset()), _renamed(spec, release, 1)), release, place)
 
 
-def corrected_findings(spec: Spec, pair: Corrected, attack: AttackPart) -> tuple[list[tuple[str, str, At]], Place]:
+def already_out(spec: Spec, tables: Mapping[str, pl.DataFrame], releases: Sequence[FormerRelease]) -> AlreadyOut:
+    """What releases alone give away, as far as they agree with the present tables."""
+
+    def read() -> tuple[Spec, Figures]:
+        joined = join(spec, tables, releases, repeated=True)
+        return joined.spec, read_figures(joined.spec, joined.tables, joined.former)
+
+    return AlreadyOut(read)
+
+
+def _out_before(spec: Spec, tables: Mapping[str, pl.DataFrame], release: FormerRelease) -> AlreadyOut:
+    """What one release alone gives away, of its own counts."""
+
+    def read() -> tuple[Spec, Figures]:
+        whole = apart(spec, tables, release, ("", {}))
+        return whole.spec, read_figures(whole.spec, whole.tables, whole.former)
+
+    return AlreadyOut(read)
+
+
+def corrected_findings(
+    spec: Spec, tables: Mapping[str, pl.DataFrame], pair: Corrected, attack: AttackPart
+) -> tuple[list[tuple[str, str, At]], Place]:
     """What a release before a correction gives away of the present one.
 
     Args:
-        spec: the present specification.
+        spec, tables: the present specification and tables.
         attack: finds what follows in a part of a system.
 
     Returns:
@@ -101,14 +127,18 @@ def corrected_findings(spec: Spec, pair: Corrected, attack: AttackPart) -> tuple
     if recalled.any():
         system = build_system(spec, Figures(**{**vars(figures), "value": figures.now}))
         found += rings_left_out(system)
-        rules, never = _believed(system, figures, recalled, attack)
+        out = _out_before(spec, tables, pair.release)
+        rules, never = _believed(system, figures, recalled, lambda s, f, own, rows: attack(s, f, own, rows, out)[0])
         found += [(rule, *figures.where(cell)) for rule, cell in dict.fromkeys(rules)]
         shows += never
     return found, figures.where(shows[0]) if shows else pair.place
 
 
 def _believed(
-    system: System, figures: Figures, recalled: np.ndarray, attack: AttackPart
+    system: System,
+    figures: Figures,
+    recalled: np.ndarray,
+    attack: Callable[[System, Figures, np.ndarray, np.ndarray], list[tuple[str, int]]],
 ) -> tuple[list[tuple[str, int]], list[int]]:
     """What follows in parts without a visible change if recalled figures are true, and those that cannot be."""
     found: list[tuple[str, int]] = []
@@ -123,7 +153,7 @@ def _believed(
         never += cells[impossible].tolist()
         for believed in sets:
             for own, rows in components(believed):
-                found += attack(believed, figures, own, rows)[0]
+                found += attack(believed, figures, own, rows)
     return found, never
 
 

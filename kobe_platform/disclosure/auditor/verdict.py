@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kobe_platform.disclosure.auditor.already_out import AlreadyOut
 from kobe_platform.disclosure.auditor.bounds import Contradiction, State, Undecided
 from kobe_platform.disclosure.auditor.contradictions import part_of, place_of
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.means import read_means
 from kobe_platform.disclosure.auditor.previous_release import (
     Corrected,
+    already_out,
     apart,
     corrected_findings,
     join,
@@ -45,6 +48,7 @@ _MESSAGES = {
     "singleton": "the only person of another hidden cell can work the figure out",
     "residual": "the residual that follows is narrower than the width and reaches below k",
     "ring": "tables of one population stand in a ring that is too large to be audited",
+    "exposed": "former releases alone give the figure away under the present rules; the tables tell no more of it",
 }
 _SUPERSEDED = "a former figure is not the present one, or cannot be true beside the present figures"
 
@@ -71,17 +75,25 @@ class AuditReport:
         seconds: time taken.
         superseded: where a former release (``release``: its number, the oldest is 1) shows other counts than the
             present tables, or such as cannot be true beside them. A correction does that, so it is no reason to refuse.
+        exposed: cells that former releases alone give away under the present rules, and the present tables no further
+            (:mod:`already_out`). Nothing mends that, so it is no reason to refuse; who publishes must know it.
     """
 
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     seconds: float
     superseded: tuple[Finding, ...] = ()
+    exposed: tuple[Finding, ...] = ()
 
     @property
     def publishable(self) -> bool:
         """Whether the tables may be published: the audit was complete and found nothing."""
         return not self.findings
+
+    @property
+    def exposed_by_table(self) -> dict[str, int]:
+        """Table → how many of its cells are exposed already; tables without any are left out."""
+        return dict(sorted(Counter(one.table for one in self.exposed).items()))
 
     def refusal(self, at: Mapping[str, str | int] | None = None) -> DisclosureError:
         """The error of a report that is not publishable: rule and table of its first finding, and how many there are.
@@ -117,6 +129,9 @@ def audit(
 ) -> AuditReport:
     """Attack published tables.
 
+    What is found beside former releases is asked once more: whether these alone give it away already
+    (:mod:`already_out`).
+
     Args:
         tables: table → dimension columns, ``value`` (null when suppressed), ``status``; published means among them.
         previous: former releases of the same reference date, oldest first (see :mod:`previous_release`).
@@ -126,22 +141,26 @@ def audit(
     """
     began = time.perf_counter()
     means = read_means(spec, tables)
-    attack = _attack(spec, {t.name: tables[t.name] for t in spec.tables if t.name in tables}, means, progress)
+    counted = {table.name: tables[table.name] for table in spec.tables if table.name in tables}
+    attack = _attack(spec, counted, means, progress)
     corrected: tuple[Corrected, ...] = ()
     releases = [r if isinstance(r, FormerRelease) else FormerRelease(r) for r in previous]
     if releases and not attack.contradicted:
-        attack, corrected = _with_former(spec, tables, means, releases, progress)
+        attack, corrected = _with_former(spec, counted, means, releases, progress)
     findings, superseded = list(attack.findings), []
     for pair in corrected:
-        found, (table, where) = corrected_findings(spec, pair, _attack_part)
+        found, (table, where) = corrected_findings(spec, counted, pair, _attack_part)
         findings += [_finding(*one) for one in found]
         number = next(n for n, release in enumerate(releases, 1) if release is pair.release)
         superseded.append(Finding("corrected", table, {**where, "release": str(number)}, _SUPERSEDED))
-    findings = list(dict.fromkeys(findings))[:MOST_FINDINGS]
-    counts = {**attack.counts, "former": len(previous), "corrected": len(corrected)}
+    everything = list(dict.fromkeys(findings))
+    findings = [finding for finding in everything if finding.rule != "exposed"][:MOST_FINDINGS]
+    exposed = tuple(finding for finding in everything if finding.rule == "exposed")
+    counts = {**attack.counts, "former": len(previous), "corrected": len(corrected), "exposed": len(exposed)}
     for rule in sorted({finding.rule for finding in findings}):
         counts[rule] = sum(finding.rule == rule for finding in findings)
-    return AuditReport(tuple(findings), counts, round(time.perf_counter() - began, 3), tuple(superseded))
+    seconds = round(time.perf_counter() - began, 3)
+    return AuditReport(tuple(findings), counts, seconds, tuple(superseded), exposed)
 
 
 @dataclass(frozen=True)
@@ -155,7 +174,7 @@ class _Attack:
 
 def _with_former(
     spec: Spec,
-    tables: Mapping[str, pl.DataFrame],
+    counts: Mapping[str, pl.DataFrame],
     means: Mapping[str, pl.DataFrame],
     releases: Sequence[FormerRelease],
     progress: Callable[[str, int, int], None] | None,
@@ -165,9 +184,9 @@ def _with_former(
     A release that shows no differing figure may still contradict the present in its sums. Then releases are taken one
     by one, newest first, and those that contradict what is there already count as corrected.
     """
-    counts = {t.name: tables[t.name] for t in spec.tables}
     joined = join(spec, counts, releases)
-    attack = _attack(joined.spec, joined.tables, means, progress, joined.former)
+    out = already_out(spec, counts, releases)
+    attack = _attack(joined.spec, joined.tables, means, progress, joined.former, out)
     if not attack.contradicted:
         return attack, joined.corrected
     kept: list[FormerRelease] = []
@@ -180,8 +199,9 @@ def _with_former(
             corrected.append(apart(spec, counts, release, place))
         else:
             kept.insert(0, release)
-    joined = join(spec, counts, kept)
-    return _attack(joined.spec, joined.tables, means, progress, joined.former), (*joined.corrected, *corrected)
+    joined, out = join(spec, counts, kept), already_out(spec, counts, kept)
+    attack = _attack(joined.spec, joined.tables, means, progress, joined.former, out)
+    return attack, (*joined.corrected, *corrected)
 
 
 def _attack(
@@ -190,11 +210,15 @@ def _attack(
     means: Mapping[str, pl.DataFrame],
     progress: Callable[[str, int, int], None] | None,
     former: frozenset[str] = frozenset(),
+    out: AlreadyOut | None = None,
 ) -> _Attack:
     figures = read_figures(spec, tables, former)
     findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]
     told = figures.hidden & (figures.value >= 0)  # by a former release; from k on nothing small is told
-    found: list[tuple[str, int]] = [("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k)).tolist()]
+    found: list[tuple[str, int]] = [
+        ("exposed" if out is not None and out.tells(figures, cell) else "exact", cell)
+        for cell in np.flatnonzero(told & (figures.value < figures.k)).tolist()
+    ]
     shown = (figures.now > 0) & (figures.now < figures.k) & ~figures.residual
     found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]
     found += [("ratchet", cell) for cell in ratchet(figures)]
@@ -208,9 +232,10 @@ def _attack(
         for number, (unknowns, equations) in enumerate(parts):
             if progress and number % 20 == 0:
                 progress("audit", number, len(parts))
-            rules, solved = _attack_part(system, figures, unknowns, equations, member=spec.attack.member)
+            rules, solved = _attack_part(system, figures, unknowns, equations, out, member=spec.attack.member)
             found += rules
             programs += solved
+    found.sort(key=lambda one: one[0] == "exposed")  # what is refused stands before what is forgiven
     findings += [_finding(rule, *figures.where(int(cell))) for rule, cell in found[:MOST_FINDINGS]]
     counts = {
         "cells": len(figures.value),
@@ -224,7 +249,13 @@ def _attack(
 
 
 def _attack_part(
-    system: System, figures: Figures, unknowns: np.ndarray, equations: np.ndarray, *, member: bool = False
+    system: System,
+    figures: Figures,
+    unknowns: np.ndarray,
+    equations: np.ndarray,
+    out: AlreadyOut | None = None,
+    *,
+    member: bool = False,
 ) -> tuple[list[tuple[str, int]], int]:
     cells = system.cells[unknowns]
     wanted = cells >= 0
@@ -250,9 +281,13 @@ def _attack_part(
             state = part.judge(unknown, int(width[unknown]), int(k[unknown]), residual)
         except Contradiction:
             state = State.UNDECIDED
-        if state is State.UNDECIDED:
+        if state is State.OPEN:
+            continue
+        if out is not None and out.covers(part, unknown, figures, cell):
+            found.append(("exposed", cell))
+        elif state is State.UNDECIDED:
             found.append(("undecided", cell))
-        elif state is State.NARROW:
+        else:
             exact = np.floor(part.ceiling[unknown] + 1e-6) == np.ceil(part.floor[unknown] - 1e-6)
             found.append(("exact" if exact else "residual" if residual else "narrow", cell))
     if member:

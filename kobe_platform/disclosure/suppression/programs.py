@@ -134,15 +134,17 @@ class Solver:
         *,
         integer: bool = False,
         inner: bool = False,
+        nodes: int = MOST_NODES,
     ) -> np.ndarray | None:
         """The move that maximises Σ reward·y (None: not solved to optimality).
 
         Args:
+            nodes: so many at most, where the moves are to be whole.
             inner: by an interior point method, whose corners are whole more often where joint tables are large.
         """
         self._highs.setOptionValue("solver", "ipm" if inner else "simplex")
         moves = self._solve(
-            -reward, lower, upper, block.starts, block.rows, block.values, block.height, integer,
+            -reward, lower, upper, block.starts, block.rows, block.values, block.height, integer, nodes=nodes,
             presolve=integer or inner,
         )  # fmt: skip
         self._highs.setOptionValue("solver", "simplex")

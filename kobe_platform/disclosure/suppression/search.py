@@ -279,7 +279,7 @@ class Suppressor(Outsiders):
         model, proofs = self.model, self.pattern.proofs
         for _ in range(50):
             doubtful = (self.pattern.hidden | model.residual) & (proofs.spread < model.width)
-            doubtful &= ~(self._plainly_harmless() | self.proven)
+            doubtful &= ~(self.plainly_harmless() | self.proven)
             self.bulk(doubtful & ~self.idle)
             self.bulk(doubtful & self.idle, idle=True)
             doubtful &= proofs.spread < model.width
@@ -291,7 +291,7 @@ class Suppressor(Outsiders):
                 return
         raise DisclosureError("the pattern does not settle", code="disclosure.unprotected", remedy="coarsen the tables")
 
-    def _plainly_harmless(self) -> np.ndarray:
+    def plainly_harmless(self) -> np.ndarray:
         """Unknowns that single equations, one after another, show to be at k or above, or (residuals) to be nothing."""
         model = self.model
         unknown = self.free | self.idle

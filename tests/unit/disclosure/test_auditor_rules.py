@@ -83,6 +83,10 @@ MEAN = Mean(table="mean", of="t", dimension="sex", values={"m": (0, 4), "f": (5,
 RING = [Table(name=name, dimensions=list(name)) for name in ("xy", "yz", "xz")]
 PARTS = [Table(name=name, dimensions=[name], population="part") for name in "xy"]
 LARGE = (30, 40, 50, 60, 70, 80)
+OTHERWISE = Table(name="w", dimensions=["area"], population="third")
+TOO = Relation(name="within this too", on=("area",), left=("v",), right=("w",), sense="<=")
+BOUND = spec_of(PLAIN, WHOLE, relations=(WITHIN,))
+TOLD, AROUND = areas(city=130, a=None, b=100, c=None), areas(city=187, a=12, b=150, c=25)
 
 # name: (specification, tables, former releases, rules that are found)
 CASES = {
@@ -102,7 +106,16 @@ CASES = {
     "told before": (spec_of(), {"t": rows(SQUARE)}, ({"t": rows(OTHER)},), {"exact", "ratchet"}),
     "told, but large": (spec_of(), {"t": rows(SQUARE, counts=LARGE)}, ({"t": rows(counts=LARGE)},), set()),
     "told, and small": (spec_of(), {"t": rows(SQUARE, counts=(3, 9, *LARGE[2:]))},
-                        ({"t": rows(counts=(3, 9, *LARGE[2:]))},), {"exact"}),
+                        ({"t": rows(counts=(3, 9, *LARGE[2:]))},), {"exposed"}),
+    # v was released beside u before anybody said that v lies within u: 11 of each area is out.
+    "tied since": (BOUND, {"v": TOLD, "u": AROUND}, ({"v": TOLD, "u": AROUND},), {"exposed"}),
+    "tied since, and more is told": (BOUND, {"v": TOLD, "u": AROUND}, ({"v": TOLD},), {"narrow"}),
+    "tied since, and told by another table": (
+        spec_of(PLAIN, WHOLE, OTHERWISE, relations=(WITHIN, TOO)),
+        {"v": TOLD, "u": AROUND, "w": areas(city=187, a=11, b=150, c=26)}, ({"v": TOLD, "u": AROUND},),
+        {"narrow"}),
+    "tied since, corrected": (BOUND, {"v": TOLD, "u": areas(city=188, a=13, b=150, c=25)},
+                              ({"v": TOLD, "u": AROUND},), {"narrow"}),
     "shown now": (spec_of(), {"t": rows(counts=LARGE)}, ({"t": rows(SQUARE, counts=LARGE)},), {"ratchet"}),
     "shown after a correction": (spec_of(), {"t": rows(counts=(*LARGE[:5], 81))},
                                  ({"t": rows(SQUARE, counts=LARGE)},), {"ratchet"}),
@@ -135,19 +148,22 @@ CASES = {
 
 # module, line, what stands there in the mutant, a case on which it errs
 MUTANTS = (
-    (
-        "verdict",
-        '("exact", c) for c in np.flatnonzero(told & (figures.value < figures.k)).tolist()',
-        "",
-        "told, and small",
-    ),
+    ("verdict", "for cell in np.flatnonzero(told & (figures.value < figures.k)).tolist()", "for cell in ()",
+     "told, and small"),
     ("verdict", "told & (figures.value < figures.k)", "told", "told, but large"),
+    ("verdict", "if out is not None and out.tells(figures, cell)", "if False", "told, and small"),
+    ("verdict", "if out is not None and out.covers(part, unknown, figures, cell):", "if False:", "tied since"),
+    ("already_out", "interval is not None and part.reaches(unknown, *interval)", "interval is not None",
+     "tied since, and told by another table"),
+    ("already_out", "value=figures.before, now=figures.before,", "", "tied since, and more is told"),
+    ("bounds", "return bool(self.least[unknown] <= low and self.most[unknown] >= high)", "return True",
+     "tied since, and told by another table"),
     ("verdict", 'found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]', "", "small"),
     ("verdict", 'found += [("ratchet", cell) for cell in ratchet(figures)]', "", "shown now"),
     ("verdict", "for table, where in figures.contradictions]", "for table, where in ()]", "two figures"),
     ("verdict", "for cell in dict.fromkeys(wrong)]", "for cell in ()]", "sums of figures"),
     ("verdict", 'return [("contradiction", place_of(own))], 0', "return [], 0", "no table"),
-    ("verdict", "elif state is State.NARROW:", "elif False:", "narrow by one"),
+    ("verdict", "if state is State.OPEN:", "if True:", "narrow by one"),
     ("verdict", "for pair in corrected:", "for pair in ():", "shown after a correction"),
     ("verdict", "    if member:", "    if False:", "lone member"),
     ("previous_release", 'found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]', "found = []",
@@ -177,7 +193,8 @@ MUTANTS = (
 
 def found(audit, name):
     spec, tables, previous, _ = CASES[name]
-    return {finding.rule for finding in audit(spec, tables, previous=previous).findings}
+    report = audit(spec, tables, previous=previous)
+    return {finding.rule for finding in (*report.findings, *report.exposed)}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -200,8 +217,8 @@ def test_what_the_auditor_cannot_decide_is_unsafe(patch, broken, monkeypatch):
         raise Undecided
 
     if broken:
-        line = "if state is State.UNDECIDED:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in'
-        instead = "if False:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in () and'
+        line = "elif state is State.UNDECIDED:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in'
+        instead = "elif False:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in () and'
         mutate("verdict", line, instead, monkeypatch)
     monkeypatch.setattr(Part, patch, undecided)
     assert (found(verdict.audit, "narrow by one") == {"undecided"}) == (not broken)
