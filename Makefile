@@ -7,6 +7,12 @@ THEME := dashboards/theme
 SOAK := .soak
 # Rooms of which `make coverage` says what their unit tests reach.
 COVERED := disclosure custody lake planning
+# What an installation without a network is made from, and the tools of the audit with their versions.
+DIST := dist
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ARCHIVE := $(DIST)/kobe-platform-$(VERSION).tar
+PIP_AUDIT := pip-audit==2.10.1
+CYCLONEDX := cyclonedx-bom==7.5.0
 # Processes that share the tests among them: one more than there are processors, as what waits for a daemon waits.
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # What commands and runs import: setup leaves its bytecode, as later processes may not be let write any (a start costs half).
@@ -22,14 +28,15 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo test quick soak dev serve bench lint coverage docs clean
+.PHONY: help setup demo test quick soak dev serve bench lint coverage docs clean wheelhouse archive image audit sbom
 
 help:
 	@echo "make demo   the main job on a synthetic city     make dev    the Dagster UI"
 	@echo "make test   all tests                            make serve  the built site"
 	@echo "make quick  unit tests without a browser         make bench  one month of 1.5 million"
 	@echo "make lint   ruff and mypy                        make coverage | soak | clean"
-	@echo "make docs   the documentation as a site"
+	@echo "make docs   the documentation as a site          make archive  for a machine without a network"
+	@echo "make audit  known faults of what it rests on     make sbom     what it rests on, and its licences"
 
 setup: $(INSTALLED) $(BUILT)
 
@@ -59,6 +66,38 @@ $(BROWSER): $(INSTALLED)
 # The documentation with a reference made from the models; prints where its first page is.
 docs: $(INSTALLED)
 	@mkdir -p var/documentation && $(BIN)/python -m kobe_platform.cli.reference var/documentation
+
+# Wheels of all that an installation needs, for machines like this one.
+wheelhouse: $(INSTALLED)
+	@mkdir -p $(DIST)/wheelhouse
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	  --no-deps -r requirements-run.lock -d $(DIST)/wheelhouse
+
+# Sources, built theme and wheels in one file; deploy/install.sh in it installs without a network.
+archive: setup wheelhouse
+	@(git ls-files -z -- . ':!tests' ':!.ci'; printf 'dashboards/theme/built\0$(DIST)/wheelhouse\0') | \
+	  tar --create --file $(ARCHIVE) --owner=0 --group=0 --transform 's,^$(DIST)/,,' \
+	  --transform 's,^,kobe-platform-$(VERSION)/,' --null --files-from=-
+	@echo $(ARCHIVE)
+
+# Needs buildah, podman or docker, and the base image.
+image: archive
+	$${ENGINE:-buildah} build --build-arg VERSION=$(VERSION) --file deploy/Containerfile \
+	  --tag localhost/kobe-platform:latest $(DIST)
+
+# Both ask their registry's list of known faults; docs/operations.md says how it goes without a network.
+audit: $(BUILT)
+	$(BIN)/uv tool run --from $(PIP_AUDIT) pip-audit --strict --require-hashes --disable-pip -r requirements-run.lock
+	$(NPM) audit --prefix $(THEME) --omit=dev
+
+# What an installation consists of, as CycloneDX with licences: packages of Python as they are installed, those of the theme from its lock.
+sbom: $(BUILT)
+	@mkdir -p $(DIST)
+	$(BIN)/uv venv --quiet --clear $(DIST)/runtime
+	VIRTUAL_ENV=$(abspath $(DIST)/runtime) $(BIN)/uv pip install --quiet --no-deps --require-hashes -r requirements-run.lock
+	$(BIN)/uv tool run --from $(CYCLONEDX) cyclonedx-py environment $(DIST)/runtime --pyproject pyproject.toml \
+	  --output-reproducible --of JSON -o $(DIST)/sbom-python.json
+	$(NPM) sbom --prefix $(THEME) --omit=dev --sbom-format cyclonedx > $(DIST)/sbom-theme.json
 
 demo: setup
 	@$(BIN)/kobe demo
@@ -93,4 +132,4 @@ coverage: setup
 	@$(BIN)/coverage report
 
 clean:
-	rm -rf var inbox $(SOAK) $(THEME)/built $(BUILT) .pytest_cache .ruff_cache .mypy_cache .coverage .hypothesis .benchmarks
+	rm -rf var inbox $(SOAK) $(DIST) $(THEME)/built $(BUILT) .pytest_cache .ruff_cache .mypy_cache .coverage .hypothesis .benchmarks

@@ -219,6 +219,26 @@ def destroy_due(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@lake_app.command("gc")
+def clear_orphans(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what lies there, and take nothing away.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take away what interrupted commits left in the store; kept generations are never touched."""
+    from kobe_platform.lake.orphans import clear, orphans
+
+    store = open_store()
+    found = list(orphans(store)) if dry_run else clear(store)
+    lines = [f"{orphan.id} {orphan.name} {orphan.size:,} bytes" for orphan in found]
+    size = sum(orphan.size for orphan in found)
+    told = "left" if dry_run else "taken away"
+    _say(
+        {"orphans": len(found), "bytes": size, "cleared": not dry_run},
+        as_json,
+        "\n".join([*lines, f"{len(found)} orphans, {size:,} bytes {told}"]),
+    )
+
+
 @log_app.command("verify")
 def verify_log(
     anchor: Annotated[str, typer.Option(help="SEQ:HASH, as an earlier call printed it: must still be there.")] = "",
