@@ -67,11 +67,14 @@ $(BROWSER): $(INSTALLED)
 docs: $(INSTALLED)
 	@mkdir -p var/documentation && $(BIN)/python -m kobe_platform.cli.reference var/documentation
 
-# Wheels of all that an installation needs, for machines like this one.
+# Wheels of all that an installation needs, for machines like this one, whichever patch of its Python they have.
 wheelhouse: $(INSTALLED)
 	@mkdir -p $(DIST)/wheelhouse
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
 	  --no-deps -r requirements-run.lock -d $(DIST)/wheelhouse
+	@sed -n 's/^\([^ ]*==[^ ]*\) ; .*python_full_version .* .3[.][0-9]*[.][0-9].*/\1/p' requirements-run.lock | while read -r pin; do \
+	  $(BIN)/python -m pip download --quiet --disable-pip-version-check --ignore-requires-python --only-binary :all: --no-deps \
+	    "$$pin" -d $(DIST)/wheelhouse || exit 1; done
 
 # Sources, built theme and wheels in one file; deploy/install.sh in it installs without a network.
 archive: setup wheelhouse

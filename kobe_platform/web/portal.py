@@ -17,6 +17,7 @@ from kobe_platform.settings import Settings
 from kobe_platform.web import (
     applications,
     audit,
+    condition,
     deliveries,
     former,
     jobs,
@@ -91,6 +92,7 @@ ROUTES = (
     GuardedRoute(JOB, jobs.job_page, ANALYSTS),
     GuardedRoute(f"{JOB}/cancel", jobs.job_cancel, ANALYSTS, methods=("POST",)),
     GuardedRoute("/ondemand/{name}/{month}", ondemand.ondemand_answer, ANALYSTS),
+    GuardedRoute("/condition", condition.condition_page, OPERATORS),
     GuardedRoute("/deliveries", deliveries.delivery_list, OPERATORS),
     GuardedRoute(DELIVERY, deliveries.delivery_page, OPERATORS),
     GuardedRoute(f"{DELIVERY}/{{decision}}", deliveries.delivery_decide, OPERATORS, methods=("POST",)),

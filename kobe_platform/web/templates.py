@@ -49,6 +49,7 @@ def menu_of(person: Person, config: PortalConfig) -> list[tuple[str, str]]:
         ("利用申請", "/applications", True),
         ("オンデマンド集計", "/ondemand", person.has("analyst", "operator")),
         ("提供データ", "/deliveries", person.has("operator")),
+        ("データの状態", "/condition", person.has("operator")),
         ("監査報告", "/audit-report", person.has("auditor")),
         ("Dagster", "/dagster/", config.dagster.enabled and person.has("operator", "analyst", "auditor")),
     )

@@ -199,3 +199,11 @@ def test_operators_decide_in_the_dagster_ui_under_their_name(register, held, set
     assert run(content=held.content_hash[:12]).success
     assert json.loads(kobe("show", REGISTER, MONTH, "--json").output)["decisions"][0]["by"] == "operator"
     assert step(settings).state in ("ready", "waiting")
+
+
+def test_engineers_see_how_the_data_are_in_counts_alone(app, register, settings):
+    shown = visitor(app, "operator").get("/condition")
+    assert shown.status_code == 200
+    assert "データの状態" in shown.text and MONTH in shown.text and "届いた行" in shown.text
+    assert CANARY not in shown.text
+    assert visitor(app, "clerk").get("/condition").status_code == 403

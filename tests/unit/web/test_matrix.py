@@ -42,6 +42,7 @@ EXPECTED = {
     ("/ondemand/jobs/{job}", "GET"): {"analyst", "operator"},
     ("/ondemand/jobs/{job}/cancel", "POST"): {"analyst", "operator"},
     ("/ondemand/{name}/{month}", "GET"): {"analyst", "operator"},
+    ("/condition", "GET"): {"operator"},
     ("/deliveries", "GET"): {"operator"},
     ("/deliveries/{source}/{month}", "GET"): {"operator"},
     ("/deliveries/{source}/{month}/{decision}", "POST"): {"operator"},
