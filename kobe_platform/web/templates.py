@@ -62,7 +62,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
     shared = {
         "config": request.app.state.portal.config,
         "person": session.person if session else None,
-        "menu": menu_of(session.person, request.app.state.portal.config) if session else [],
+        "screens": menu_of(session.person, request.app.state.portal.config) if session else [],
         "csrf": session.csrf if session else "",
         "oidc": request.app.state.provider,
     }
