@@ -53,8 +53,9 @@ def prepare(settings: Settings, residents: int, first: str, last: str, seed: int
     if (settings.inbox / settings.municipality).exists():
         console.print(f"the inbox {settings.inbox} holds deliveries already: nothing is synthesized")
         return
+    plan = CityPlan(settings.inbox, residents, first, last, seed, history=True)
     with console.status("synthesize …") as status:
-        written = synthesize(CityPlan(settings.inbox, residents, first, last, seed), lambda step: status.update(step))
+        written = synthesize(plan, lambda step: status.update(step))
     misfiled = _misfile(settings.inbox / settings.municipality / "town_districts")
     rows = sum(delivery.rows for delivery in written)
     console.print(f"{len(written)} deliveries of a made-up city of {residents:,}: {rows:,} rows in {settings.inbox}")

@@ -20,6 +20,7 @@ from markdown.extensions.toc import TocExtension, slugify_unicode
 from markdown.treeprocessors import Treeprocessor
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.glossary import GLOSSARY
 from kobe_platform.lounge.headers import manual_html
 from kobe_platform.lounge.notices import OF_THE_PORTAL
 from kobe_platform.lounge.pages import PORTAL, Page
@@ -112,7 +113,7 @@ def _fault(target: str, slug: str, read: Mapping[str, PageLinks], *, picture: bo
     other = slug if not path else page_of(path)
     if other is None or (picture and path):
         return f"a link leads to a file that the site has not: {path}", _nearest(path, _files(read)), _JA["file"]
-    if other not in read and other not in OF_THE_PORTAL:
+    if other not in read and other not in (*OF_THE_PORTAL, GLOSSARY):
         return f"a link leads to a page that is not there: {path}", _nearest(path, _files(read)), _JA["page"]
     if anchor and other in read and not read[other].has(unquote(anchor)):
         remedy = _nearest(unquote(anchor), sorted(read[other].places))

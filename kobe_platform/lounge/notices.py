@@ -138,9 +138,11 @@ def notices_html(notices: Sequence[PageNotice], first: str = "") -> str:
     )
 
 
-def links_html(links: Links, slug: str) -> str:
-    """使い方, チャット and アンケート as links, on one line; what is not configured is not shown."""
+def links_html(links: Links, slug: str, *, glossary: bool = False) -> str:
+    """使い方, 用語集, チャット and アンケート as links, on one line; what is not there is not shown."""
     shown = [("#manual", "使い方・データの説明")]
+    if glossary:
+        shown.append(("glossary.html", "用語集"))
     if links.chat:
         shown.append((links.chat, "チャットで質問する"))
     if links.survey:

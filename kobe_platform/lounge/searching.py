@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge.catalogue import fold
 from kobe_platform.lounge.compile import CompiledPage
+from kobe_platform.lounge.glossary import GLOSSARY, TITLE, GlossaryTerm, place_of
 from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.readings import reading
 
@@ -90,7 +91,11 @@ class _Shared:
 
 
 def search_index(
-    pages: Sequence[Page], compiled: Mapping[str, CompiledPage], texts: Mapping[str, str], words: SearchWords
+    pages: Sequence[Page],
+    compiled: Mapping[str, CompiledPage],
+    texts: Mapping[str, str],
+    words: SearchWords,
+    glossary: Sequence[GlossaryTerm] = (),
 ) -> dict[str, Any]:
     """The index of one site.
 
@@ -99,11 +104,14 @@ def search_index(
         compiled: slug → what became of the page, with what its filters offer and its charts show.
         texts: slug → folded text of the catalogue.
         words: synonyms and readings; groups of which no page has a word are left out.
+        glossary: its terms, each found as a place of the page 用語集, after those of all pages.
     """
     shared = _Shared()
     entries = [
         _entry(page, compiled[page.slug], texts[page.slug], shared, words) for page in pages if page.slug != PORTAL
     ]
+    if glossary and GLOSSARY not in {page.slug for page in pages}:
+        entries.append(_glossary(glossary, words))
     terms = [[text, words.key_of(text)] for text in shared.terms]
     everything = "\n".join([*(entry["key"] for entry in entries), *(key for _, key in terms)])
     keyed = [[words.key_of(word).split("\n") for word in group] for group in words.groups]
@@ -132,6 +140,15 @@ def _entry(page: Page, compiled: CompiledPage, text: str, shared: _Shared, words
     ]
     key = "\n".join([text, words.key_of(page.title, *page.meta.contents, *page.meta.keywords, *defined)])
     return {"slug": page.slug, "title": page.title, "key": key, "filters": filters, "charts": charts}
+
+
+def _glossary(glossary: Sequence[GlossaryTerm], words: SearchWords) -> dict[str, Any]:
+    charts = [
+        {"id": place_of(glossary, term), "title": f"用語：{term.name}", "kind": "Term", "filters": [], "labels": [],
+         "key": words.key_of(term.name, *term.also)}
+        for term in glossary
+    ]  # fmt: skip
+    return {"slug": GLOSSARY, "title": TITLE, "key": words.key_of(TITLE), "filters": [], "charts": charts}
 
 
 def write_index(index: Mapping[str, Any], out: Path) -> None:

@@ -27,6 +27,7 @@ from kobe_platform.lounge.catalogue import (
 )
 from kobe_platform.lounge.compile import CompiledPage, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
+from kobe_platform.lounge.glossary import GLOSSARY, GlossaryLinks, glossary_page, load_glossary
 from kobe_platform.lounge.notices import (
     EDITIONS,
     READER,
@@ -163,7 +164,7 @@ def compile_site(
         LoungeError: of the first page, in order, that does not compile.
     """
     latest = {page.slug: _latest(page, tables) for page in pages}
-    links = load_links(dashboards)
+    links, terms = load_links(dashboards), load_glossary(dashboards)
     inserts = _inserts(pages, latest, dashboards, links, usual_notice(pages, tables.facts))
     compiled = compile_pages(pages, tables, work, data, basis=basis, inserts=inserts, bodies=bodies)
     titles = {page.slug: [tables.facts[name].title for name in page.tables if name in tables.facts] for page in pages}
@@ -171,6 +172,7 @@ def compile_site(
         SURVEY: survey_page(links),
         EDITIONS: editions_page(),
         RESPONSES: responses_page() if page_of(pages) else "",
+        GLOSSARY: glossary_page(terms),
     }
     for name, text in beside.items():
         place = work / f"{name}.md"
@@ -180,7 +182,7 @@ def compile_site(
     listed = [entry(p, c, titles[p.slug], latest[p.slug]) for p, c in zip(pages, compiled, strict=True)]
     write_catalogue(listed, work)
     texts = {str(one["slug"]): str(one["text"]) for one in listed}
-    write_index(search_index(pages, {one.slug: one for one in compiled}, texts, load_words()), work)
+    write_index(search_index(pages, {one.slug: one for one in compiled}, texts, load_words(), terms), work)
     return compiled
 
 
@@ -225,7 +227,7 @@ def _inserts(
     }
     own = {
         page.slug: {
-            "Links": links_html(links, page.slug),
+            "Links": links_html(links, page.slug, glossary=bool(load_glossary(dashboards))),
             "Star": star_html(page),
             "Related": related_html(page, shown),
         }
@@ -279,6 +281,8 @@ def render(
                 nav=nav,
             )
             config.markdown_extensions.append(AudienceLinks([page.slug for page in pages], unseen))
+            if GLOSSARY not in {page.slug for page in pages}:
+                config.markdown_extensions.append(GlossaryLinks(load_glossary(dashboards)))
             day = time_html(updated) if updated else ""
             config.extra |= {"lounge": {**names, "synthetic": synthetic, "updated": day, "edition": edition}}
             config.plugins.on_startup(command="build", dirty=only_changed)

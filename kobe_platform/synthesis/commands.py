@@ -24,6 +24,9 @@ def synthesize(
     full_every: Annotated[
         int, typer.Option(help="Months from one full register to the next; between them it comes as differences.")
     ] = 1,
+    history: Annotated[
+        bool, typer.Option("--history", help="Also the public series from 2010-10 on, as one delivery.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
     """Make a synthetic city and deliver its extracts, month by month."""
@@ -42,7 +45,7 @@ def synthesize(
     console = Console(stderr=True)
     try:
         form, quirks = Form(encoding, layout), tuple(quirk or ())
-        plan = CityPlan(out, residents, first, last, seed, form, dirt, quirks, truth, full_every)
+        plan = CityPlan(out, residents, first, last, seed, form, dirt, quirks, truth, full_every, history)
         with console.status("…") as status:
             written = run(plan, lambda step: _progress(console, status, step))
     except ConfigurationError as error:

@@ -16,6 +16,7 @@ from kobe_platform.synthesis.changes import changed_rows
 from kobe_platform.synthesis.city import City
 from kobe_platform.synthesis.events import Events
 from kobe_platform.synthesis.flows import next_month
+from kobe_platform.synthesis.history import history
 from kobe_platform.synthesis.parameters import load
 from kobe_platform.synthesis.population import found_city
 from kobe_platform.synthesis.rows import movement_rows, register_rows
@@ -41,6 +42,7 @@ class CityPlan:
         quirks: requests (``NAME`` or ``NAME@YYYY-MM:source``), see :func:`kobe_platform.synthesis.quirks.requested`.
         truth: folder for ``YYYY-MM.json`` with independent counts, outside the inbox; None writes none.
         full_every: months from one full extract of the register to the next; those between come as differences.
+        history: whether the public series of the months before the first one come too, as one delivery.
     """
 
     out: Path
@@ -53,6 +55,7 @@ class CityPlan:
     quirks: tuple[str, ...] = ()
     truth: Path | None = None
     full_every: int = 1
+    history: bool = False
 
     def __post_init__(self) -> None:
         problems = {
@@ -126,6 +129,10 @@ def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None
         report(f"{month} estimates")
         if month == plan.months[0]:
             written.append(_deliver_public(plan, layout.TOWNS, str(month), city.geography.reference))
+            if plan.history:
+                before = history(city.parameters, month, stock + base, plan.seed)
+                if before.height:
+                    written.append(_deliver_public(plan, layout.HISTORY, str(month), before))
         estimates = public.estimates(city, month, stock, base)
         written.append(_deliver_public(plan, layout.ESTIMATES, str(month), estimates))
         events = next_month(city)

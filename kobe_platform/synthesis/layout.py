@@ -9,8 +9,9 @@ REGISTER = "resident_register"
 MOVEMENTS = "resident_movements"
 TOWNS = "town_districts"
 ESTIMATES = "estimated_population"
-SOURCES = (REGISTER, MOVEMENTS, TOWNS, ESTIMATES)
-KINDS = {REGISTER: "snapshot", MOVEMENTS: "events", TOWNS: "public", ESTIMATES: "public"}
+HISTORY = "population_history"
+SOURCES = (REGISTER, MOVEMENTS, TOWNS, ESTIMATES, HISTORY)
+KINDS = {REGISTER: "snapshot", MOVEMENTS: "events", TOWNS: "public", ESTIMATES: "public", HISTORY: "public"}
 
 _REGISTER_ITEMS = """
 atena_no 宛名番号 15

@@ -118,6 +118,25 @@ class Flows(_Table):
     protection_changes: float
 
 
+class PastSeries(_Table):
+    """How the years before the first delivery differ from its own, for each year that they lie back.
+
+    Attributes:
+        begin: first month. births, deaths, household, moves_in: changes a year, as shares.
+        moves: year → factor of its moves. between: standard deviation of a ward's gain from the others, monthly.
+        censuses: month → what a census found beyond the estimates of before, as share of residents.
+    """
+
+    begin: str
+    births: float
+    deaths: float
+    household: float
+    moves_in: float
+    moves: dict[str, float]
+    between: float
+    censuses: dict[str, float]
+
+
 class Counterparts(_Table):
     """Where people come from and go to, with weights: five-digit municipality codes, and countries."""
 
@@ -149,6 +168,7 @@ class Parameters(_Table):
     wards: tuple[Ward, ...]
     families: Families
     flows: Flows
+    history: PastSeries
     counterparts: Counterparts
     foreigners: Foreigners
 

@@ -18,6 +18,8 @@ from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 from kobe_platform.statistics.definition import Statistic
 from kobe_platform.synthesis.forecasts import made_up_forecast
+from kobe_platform.synthesis.history import history
+from kobe_platform.synthesis.parameters import load
 from kobe_platform.synthesis.unusual import made_up_ranges
 from kobe_platform.unusual.codes import watched_series
 from kobe_platform.unusual.tables import NAMES as WATCHED_SERIES
@@ -120,6 +122,8 @@ def published(
             tables[name], told[name] = made_up_forecast(statistic, months, rng)
         elif name == "estimated_population":
             tables[name] = _estimate(months, rng)
+        elif name == "population_history":
+            tables[name] = _history(months, rng)
         elif name == "city_comparison":
             tables[name] = _comparison(months, trees["compared_city"], rng)
         else:
@@ -198,6 +202,19 @@ def _estimate(months: tuple[str, ...], rng: np.random.Generator) -> pl.DataFrame
             counts = {"population": total, "households": int(total * 0.49), "male": male, "female": total - male}
             rows += [(month, area, series, int(value), "published") for series, value in counts.items()]
     return pl.DataFrame(rows, schema=["period", "area", "series", "value", "status"], orient="row")
+
+
+def _history(months: tuple[str, ...], rng: np.random.Generator) -> pl.DataFrame:
+    """The public series of the months before, as the first month's delivery brings them."""
+    parameters = load()
+    stock = np.array([[ward.share * 735_000, ward.share * 705_000, ward.share * 795_000] for ward in parameters.wards])
+    wide = history(parameters, np.datetime64(months[0], "M"), np.round(stock), int(rng.integers(1 << 30)))
+    keys = [pl.lit(months[0]).alias("period"), pl.col("as_of").str.slice(0, 4).alias("year")]
+    keys += [pl.col("as_of").str.slice(5, 2).alias("month"), pl.col("ward_code").alias("area")]
+    rows = wide.select(*keys, *wide.columns[2:]).unpivot(
+        index=["period", "year", "month", "area"], variable_name="series", value_name="value"
+    )
+    return rows.with_columns(pl.col("value").cast(pl.Int64), status=pl.lit("published"))
 
 
 def _comparison(months: tuple[str, ...], cities: vocabulary.Hierarchy, rng: np.random.Generator) -> pl.DataFrame:

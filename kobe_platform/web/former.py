@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.changes import TableChange, changes
+from kobe_platform.lounge.glossary import GLOSSARY
 from kobe_platform.lounge.notices import OF_THE_PORTAL, READER
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import Release, current, releases_of
@@ -59,6 +60,8 @@ async def former_site(request: Request) -> Response:
     number, path = request.path_params["number"], request.path_params["path"].lstrip("/") or "index.html"
     if (name := path.removesuffix(".html")) in OF_THE_PORTAL:
         return RedirectResponse(f"/{name}", 303)
+    if name == GLOSSARY:
+        return RedirectResponse(f"/{path}", 303)
     if path == READER:
         return RedirectResponse(f"/{READER}", 303)
     known = await run_in_threadpool(_up_to_now, portal)
