@@ -15,6 +15,7 @@ from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.statistics.select.sources import sources_of
 from kobe_platform.vocabulary.codes import UNKNOWN, code_list, hierarchies
+from kobe_platform.vocabulary.courses import load_courses
 
 FEW = 12
 """Code lists of at most so many codes are written out; of longer ones their number is told, and where they stand."""
@@ -241,6 +242,24 @@ def _reason(contract: Contract, column: rules.Reason) -> Iterator[Made]:
     yield Made(column.to, "String", words, _raw(contract, *inputs))
 
 
+def _attainment(contract: Contract, column: rules.Attainment) -> Iterator[Made]:
+    own, all_ = _raw(contract, column.id), _raw(contract, column.id, column.person, column.section)
+    fields, bureaus = (
+        {code: tree.label(code) for code in tree.leaves} for tree in map(hierarchies().get, ("training_field", "bureau"))
+    )
+    once = "数える行だけにあり、ほかは空。"
+    levels = "・".join(load_courses().levels)
+    small = f"{column.smallest}人に満たない局と一覧にない所属は {UNKNOWN}。"
+    yield Made(column.to_field, "String", f"研修の分野。{listed(fields, 'hierarchies.toml')}", own)
+    yield Made(column.to_course_level, "String", f"研修の段階。値:{levels}、{UNKNOWN}。", own)
+    yield Made(column.to_best, "Boolean", "分野ごとに一人一行、いちばん高い段階の研修の行で true。", all_)
+    yield Made(column.to_counted, "Boolean", "一人一行で true。true の行を数えると職員の数になる。", all_)
+    yield Made(column.to_level, "String", f"研修による到達(courses.toml の levels)。値:none・{levels}。{once}", all_)
+    yield Made(column.to_bureau, "String", f"局。{listed(bureaus, 'hierarchies.toml')}{small}{once}", all_)
+    leads = f"{column.section_level} 以上の職員がいる課ごとに一行で true。true の行を数えるとその課の数になる。"
+    yield Made(column.to_leads, "Boolean", leads, all_)
+
+
 MAKES: Mapping[type[Column], Callable[[Contract, Any], Iterator[Made]]] = {
     rules.Pseudonym: _pseudonym,
     rules.MappedCodes: _codes,
@@ -255,5 +274,6 @@ MAKES: Mapping[type[Column], Callable[[Contract, Any], Iterator[Made]]] = {
     rules.CoarseArea: _coarse_area,
     rules.Relationship: _relationship,
     rules.Reason: _reason,
+    rules.Attainment: _attainment,
 }
 """Rule → its columns; the other rules make none."""

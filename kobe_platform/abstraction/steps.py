@@ -13,6 +13,7 @@ import polars as pl
 
 from kobe_platform.abstraction.ages import derive_age, derive_duration, derive_event_month
 from kobe_platform.abstraction.areas import coarsen_area, derive_area, derive_district
+from kobe_platform.abstraction.attainments import derive_attainment
 from kobe_platform.abstraction.codes import keep_number, keep_text, map_codes
 from kobe_platform.abstraction.households import derive_household
 from kobe_platform.abstraction.movements import derive_reason
@@ -74,6 +75,7 @@ STEPS: Mapping[str, Callable[[Working, Any], None]] = {
     "keep": keep_text,
     "number": keep_number,
     "relationship": derive_household,
+    "attainment": derive_attainment,
     "pseudonym": _pseudonymise,
     "protection": find_protected,
     "read": _nothing,

@@ -502,6 +502,43 @@ class Netting(Column):
     reason: str
 
 
+class Attainment(Derived):
+    """Courses of ``courses.toml`` that members of staff completed → the level that each reached, counted once a person.
+
+    Attributes:
+        person: id of the column that identifies the person (rule ``pseudonym``).
+        section: id of the column with the 所属コード of ``sections.csv`` (rule ``read``).
+        smallest: fewest persons of a bureau that is shown apart; those of a smaller one count in the city only.
+        section_level: the level whose holders make a section one that has them.
+        to_field, to_course_level: lake columns of the course's field and level.
+        to_best: true on one row of each person and field: that of the highest level of course.
+        to_counted: true on one row of each person.
+        to_level: the level that the person reached, or ``none``, on the counted row.
+        to_bureau: the person's bureau, on the counted row.
+        to_leads: true on one row of each section that has a holder of ``section_level`` or a higher level.
+    """
+
+    classes = "Q"
+    rule: Literal["attainment"]
+    person: str
+    section: str
+    smallest: int = Field(default=30, ge=2)
+    section_level: str = "B"
+    to_field: str = "field"
+    to_course_level: str = "course_level"
+    to_best: str = "is_field_best"
+    to_counted: str = "is_counted"
+    to_level: str = "level"
+    to_bureau: str = "bureau"
+    to_leads: str = "leads_section"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Of the row its course's field and level; then what is there once a person or section."""
+        once = (self.to_counted, self.to_level, self.to_bureau, self.to_leads)
+        return self.to_field, self.to_course_level, self.to_best, *once
+
+
 AnyColumn = Annotated[
     Never
     | Drop
@@ -522,6 +559,7 @@ AnyColumn = Annotated[
     | Protection
     | Relationship
     | Reason
-    | Netting,
+    | Netting
+    | Attainment,
     Field(discriminator="rule"),
 ]

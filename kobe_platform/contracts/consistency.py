@@ -18,6 +18,7 @@ from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.columns import Column
 from kobe_platform.contracts.model import Contract, Dates
 from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.courses import load_courses
 
 Fault = tuple[str, str]
 """The place (``columns.ID.key`` or a key of the head) and the reason."""
@@ -28,7 +29,7 @@ _LOTS = ("lot_from", "lot_to")
 COMPANION_COLUMNS = ("person", "household", "protection")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _MEANING = re.compile(r"^(cancels:)?[a-z][a-z0-9_]*$")
-_ONE_OF_A_KIND = (rules.History, rules.Protection, rules.Relationship, rules.Reason, rules.Netting)
+_ONE_OF_A_KIND = (rules.History, rules.Protection, rules.Relationship, rules.Reason, rules.Netting, rules.Attainment)
 
 
 def faults(contract: Contract) -> Iterator[Fault]:
@@ -222,6 +223,13 @@ def _district(contract: Contract, column: rules.District) -> Iterator[Fault]:
         yield "address", "it names a column of rule `area`"
 
 
+def _attainment(contract: Contract, column: rules.Attainment) -> Iterator[Fault]:
+    if not isinstance(contract.column(column.person), rules.Pseudonym):
+        yield "person", "it names a column of rule `pseudonym`"
+    if column.section_level not in load_courses().levels:
+        yield "section_level", "it is no level of courses.toml"
+
+
 _OF_RULES: Mapping[type[Column], Callable[[Contract, Any], Iterator[Fault]]] = {
     rules.Pseudonym: _pseudonym,
     rules.MappedCodes: _codes,
@@ -235,4 +243,5 @@ _OF_RULES: Mapping[type[Column], Callable[[Contract, Any], Iterator[Fault]]] = {
     rules.Reason: _reason,
     rules.Netting: _netting,
     rules.District: _district,
+    rules.Attainment: _attainment,
 }

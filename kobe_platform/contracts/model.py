@@ -333,6 +333,7 @@ def _named_columns(column: Column) -> set[str]:
         "after",
         "event_on",
         "processed_on",
+        "section",
     ]
     for field in fields:
         value = getattr(column, field, None)

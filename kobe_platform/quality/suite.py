@@ -23,6 +23,7 @@ from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.columns import OnlyFor
 from kobe_platform.vocabulary import codes as vocabulary
 from kobe_platform.vocabulary.codes import UNKNOWN
+from kobe_platform.vocabulary.courses import NO_LEVEL, load_courses
 
 Condition = Mapping[str, object]
 """To which rows an expectation applies: ``type`` (comparison), ``column`` {name}, ``operator`` and ``parameter``.
@@ -264,6 +265,21 @@ def _reason(contract: Contract, column: rules.Reason, known: Known) -> Iterator[
     yield from _present(column.to)
 
 
+def _attainment(contract: Contract, column: rules.Attainment, known: Known) -> Iterator[Expectation]:
+    fields, levels = vocabulary.hierarchies()["training_field"].leaves, tuple(load_courses().levels)
+    yield from _one_of(column.to_field, [*fields, UNKNOWN])
+    yield from _one_of(column.to_course_level, [*levels, UNKNOWN])
+    yield from _seldom(column.to_field, UNKNOWN, column.unknown_at_most)
+    for name in (column.to_best, column.to_counted, column.to_leads):
+        yield from _one_of(name, [True, False])
+        yield from _present(name)
+    yield from _one_of(column.to_level, [NO_LEVEL, *levels])
+    yield from _one_of(column.to_bureau, [*vocabulary.hierarchies()["bureau"].leaves, UNKNOWN])
+    for name in (column.to_level, column.to_bureau):
+        yield from _present(name, where=_where(column.to_counted, "==", True))
+        yield from _absent(name, _where(column.to_counted, "!=", True))
+
+
 EXPECTS: Mapping[type[Column], Callable[[Contract, Any, Known], Iterator[Expectation]]] = {
     rules.Pseudonym: _pseudonym,
     rules.MappedCodes: _codes,
@@ -278,5 +294,6 @@ EXPECTS: Mapping[type[Column], Callable[[Contract, Any, Known], Iterator[Expecta
     rules.CoarseArea: _coarse_area,
     rules.Relationship: _relationship,
     rules.Reason: _reason,
+    rules.Attainment: _attainment,
 }
 """Rule → what is expected of its columns; the other rules yield none."""

@@ -27,6 +27,7 @@ from kobe_platform.quality.suite import Known, expectations
 from kobe_platform.quality.tally import Tally
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.courses import load_courses
 
 MONTH = "2025-07"
 ROWS = 24
@@ -194,4 +195,5 @@ _FORESEEN: Mapping[type[Column], Callable[[Contract, Any], Iterable[str]]] = {
     rules.Protection: lambda contract, column: [*column.released, *column.protected],
     rules.Relationship: lambda contract, column: column.codes,
     rules.Reason: lambda contract, column: column.codes,
+    rules.Attainment: lambda contract, column: load_courses().courses,
 }

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts.columns import (
     Area,
+    Attainment,
     CoarseArea,
     Drop,
     EventMonth,
@@ -35,6 +36,7 @@ from kobe_platform.intake.extracts.encodings import decoded
 from kobe_platform.intake.extracts.exchanged import FITTING, fits_the_other
 from kobe_platform.intake.extracts.texts import normalised
 from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.courses import load_courses
 from kobe_platform.vocabulary.rules import rejection
 
 FEW = 10
@@ -282,6 +284,8 @@ def _known(column: Column) -> Callable[[pl.Series], pl.Series] | None:
             listed = list(column.mapping)
         case Relationship() | Reason():
             listed = list(column.codes)
+        case Attainment():
+            listed = list(load_courses().courses)
         case Filter():
             listed = [*column.keep, *column.codes]
         case CoarseArea():

@@ -18,6 +18,7 @@ from kobe_platform.contracts import Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy, band_codes, hierarchies, wards
+from kobe_platform.vocabulary.courses import NO_LEVEL, load_courses
 
 if TYPE_CHECKING:
     import polars as pl
@@ -229,6 +230,18 @@ def _reason(column: rules.Reason) -> Iterator[SourceColumn]:
     yield SourceColumn(column.to, "text", codes, (), may_be_unknown=False, example=codes)
 
 
+def _attainment(column: rules.Attainment) -> Iterator[SourceColumn]:
+    fields, levels = hierarchies()["training_field"].leaves, tuple(load_courses().levels)
+    bureaus = hierarchies()["bureau"].leaves
+    yield SourceColumn(column.to_field, "text", fields, example=(*fields, UNKNOWN))
+    yield SourceColumn(column.to_course_level, "text", levels, example=(*levels, UNKNOWN))
+    yield SourceColumn(column.to_best, "truth", may_be_unknown=False, example=(True, False))
+    yield SourceColumn(column.to_counted, "truth", may_be_unknown=False, example=(True, True, False))
+    yield SourceColumn(column.to_level, "text", (NO_LEVEL, *levels), example=(NO_LEVEL, *levels, None))
+    yield SourceColumn(column.to_bureau, "text", bureaus, example=(*bureaus[:5], UNKNOWN, None))
+    yield SourceColumn(column.to_leads, "truth", may_be_unknown=False, example=(True, False))
+
+
 RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
     rules.Pseudonym: _pseudonym,
     rules.MappedCodes: _codes,
@@ -243,5 +256,6 @@ RULES: Mapping[type[rules.Column], Callable[[Any], Iterator[SourceColumn]]] = {
     rules.CoarseArea: _coarse_area,
     rules.Relationship: _relationship,
     rules.Reason: _reason,
+    rules.Attainment: _attainment,
 }
 """Rule of a contract → its columns as statistics see them; the other rules make none."""
