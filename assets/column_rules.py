@@ -244,9 +244,8 @@ def _reason(contract: Contract, column: rules.Reason) -> Iterator[Made]:
 
 def _attainment(contract: Contract, column: rules.Attainment) -> Iterator[Made]:
     own, all_ = _raw(contract, column.id), _raw(contract, column.id, column.person, column.section)
-    fields, bureaus = (
-        {code: tree.label(code) for code in tree.leaves} for tree in map(hierarchies().get, ("training_field", "bureau"))
-    )
+    trees = (hierarchies()[name] for name in ("training_field", "bureau"))
+    fields, bureaus = ({code: tree.label(code) for code in tree.leaves} for tree in trees)
     once = "数える行だけにあり、ほかは空。"
     levels = "・".join(load_courses().levels)
     small = f"{column.smallest}人に満たない局と一覧にない所属は {UNKNOWN}。"

@@ -16,7 +16,7 @@ from kobe_platform.vocabulary.courses import NO_LEVEL, Courses, load_courses, se
 
 
 def derive_attainment(working: Working, column: Attainment) -> None:
-    """Field and level of each row's course; on each person's counted row the level reached (研修による到達) and bureau."""
+    """Field and level of each row's course; on each person's counted row bureau and level reached (研修による到達)."""
     known = load_courses()
     texts = working.texts(column.id)
     unlisted = ~texts.values.is_in([*known.courses])
@@ -81,7 +81,8 @@ def _best_of_field(kept: pl.DataFrame, known: Courses) -> pl.Series:
     """Of each person and field the row with the highest level of course, the first of several."""
     order = {name: place for place, name in enumerate(known.levels)}
     rank = pl.col("course_level").replace_strict(order, default=-1, return_dtype=pl.Int8)
-    rows = kept.with_columns(rank.alias("rank")).sort("person", "field", "rank", "row", descending=[False, False, True, False])
+    ranked = kept.with_columns(rank.alias("rank"))
+    rows = ranked.sort("person", "field", "rank", "row", descending=[False, False, True, False])
     return rows.unique(["person", "field"], keep="first", maintain_order=True)["row"]
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 FOLDED = ("理由 reason", "内容", "場所 where")
+SYSTEMS = ("training",)
+"""Core systems that the made-up city has beside the resident register."""
 MISFILED = "2026-01"
 """A month whose folder gets a delivery that says it is of another month: what a rejection looks like."""
 
@@ -53,7 +55,7 @@ def prepare(settings: Settings, residents: int, first: str, last: str, seed: int
     if (settings.inbox / settings.municipality).exists():
         console.print(f"the inbox {settings.inbox} holds deliveries already: nothing is synthesized")
         return
-    plan = CityPlan(settings.inbox, residents, first, last, seed, history=True)
+    plan = CityPlan(settings.inbox, residents, first, last, seed, history=True, systems=SYSTEMS)
     with console.status("synthesize …") as status:
         written = synthesize(plan, lambda step: status.update(step))
     misfiled = _misfile(settings.inbox / settings.municipality / "town_districts")

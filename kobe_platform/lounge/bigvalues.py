@@ -1,4 +1,4 @@
-"""Draws BigValue: a headline figure, its comparisons, and a small line of its past.
+"""Draws BigValue: a headline figure, its comparisons, and a small line of its past or a bar of what is reached.
 
 Differences are made here, not in the browser, and one of a hidden figure is hidden itself: 「X」 on either side
 gives 「X」.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MONTH, YEAR, NONE = "month", "year", "none"
+GAUGE = "gauge"
 _MONTHLY = {MONTH: ("前月比", 1), YEAR: ("前年同月比", 12)}
 
 
@@ -74,11 +75,16 @@ def _of_like_periods(matrix: Matrix, compared: list[Comparison], periods: Period
 
 def big_value_spec(bound: Bound, frame: pl.DataFrame) -> dict[str, Any]:
     """What the browser must know beside the figures."""
-    return {"compared": len(comparisons(bound, frame)), "spark": _has_spark(bound)}
+    return {"compared": len(comparisons(bound, frame)), "spark": _has_spark(bound), "gauge": _has_gauge(bound)}
 
 
 def _has_spark(bound: Bound) -> bool:
-    return bool(bound["date"]) and bound["spark"] != NONE and bound["compare"] != NONE
+    return bool(bound["date"]) and bound["spark"] not in (NONE, GAUGE) and bound["compare"] != NONE
+
+
+def _has_gauge(bound: Bound) -> bool:
+    """Whether a bar shows how much of the column ``against`` is reached; without that column there is none."""
+    return bound["spark"] == GAUGE and bool(bound["against"])
 
 
 def big_value_html(bound: Bound, frame: pl.DataFrame, matrix: Matrix | None, key: str, period: str) -> tuple[str, bool]:
@@ -99,9 +105,21 @@ def big_value_html(bound: Bound, frame: pl.DataFrame, matrix: Matrix | None, key
     for comparison, change in zip(comparisons(bound, frame), changes, strict=True):
         shown = escape(change_text(fmt, change))
         parts.append(f'<p class="lounge-change"><span>{escape(comparison.label)}</span> <b>{shown}</b></p>')
+    if _has_gauge(bound):
+        parts.append(_gauge_html(value, changes[-1]))
     if _has_spark(bound):
         parts.append('<div class="lounge-spark" aria-hidden="true"></div>')
     return "".join(parts), SUPPRESSED in (value, *changes)
+
+
+def _gauge_html(value: Cell, missing: Cell) -> str:
+    """A bar of the figure's share of what it is held against; empty where one of the two is hidden or absent."""
+    known = isinstance(value, int | float) and isinstance(missing, int | float)
+    whole = value - missing if known else 0  # type: ignore[operator]
+    share = round(100 * value / whole) if whole > 0 else None  # type: ignore[operator]
+    width, told = (min(share, 100), f"{share}%") if share is not None else (0, "")
+    bar = f'<span class="lounge-gauge__bar"><span style="width:{width}%"></span></span>'
+    return f'<p class="lounge-gauge">{bar} <b>{told}</b></p>'
 
 
 def change_text(fmt: Format, change: Cell) -> str:

@@ -101,7 +101,7 @@ COMPONENTS: dict[str, Component] = {
                 "date": Attribute("column"),
                 "compare": Attribute("words", default="month", choices=("month", "year", "none")),
                 "against": Attribute("column"),
-                "spark": _choice("line", "none"),
+                "spark": _choice("line", "none", "gauge"),
                 "filter": Attribute("filters"),
                 "fmt": Attribute("format"),
                 "note": Attribute(),

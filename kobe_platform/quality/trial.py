@@ -33,7 +33,8 @@ MONTH = "2025-07"
 ROWS = 24
 ODD = ("", "？？", "-1", "9" * 12)
 """Texts that no contract foresees; they stand in as few rows as intake lets pass."""
-_CANDIDATES = ("", "2025-07-01", "2025-07", "A", "a", "A1", "A01", "亜", *("1" * digits for digits in range(1, 16)))
+_DAYS = ("2025-07-01", "2025-07", "2025")
+_CANDIDATES = ("", *_DAYS, "A", "a", "A1", "A01", "亜", *("1" * digits for digits in range(1, 16)))
 _OF_REFERENCES = {"valid_from": "2000-04-01", "valid_to": "", "lot_from": "", "lot_to": ""}
 
 

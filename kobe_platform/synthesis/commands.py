@@ -27,6 +27,9 @@ def synthesize(
     history: Annotated[
         bool, typer.Option("--history", help="Also the public series from 2010-10 on, as one delivery.")
     ] = False,
+    systems: Annotated[
+        list[str] | None, typer.Option("--system", help="A further core system of the city, such as training.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
     """Make a synthetic city and deliver its extracts, month by month."""
@@ -45,7 +48,8 @@ def synthesize(
     console = Console(stderr=True)
     try:
         form, quirks = Form(encoding, layout), tuple(quirk or ())
-        plan = CityPlan(out, residents, first, last, seed, form, dirt, quirks, truth, full_every, history)
+        chosen = tuple(systems or ())
+        plan = CityPlan(out, residents, first, last, seed, form, dirt, quirks, truth, full_every, history, chosen)
         with console.status("…") as status:
             written = run(plan, lambda step: _progress(console, status, step))
     except ConfigurationError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.synthesis import layout, public, quirks
+from kobe_platform.synthesis import layout, public, quirks, systems
 from kobe_platform.synthesis.changes import changed_rows
 from kobe_platform.synthesis.city import City
 from kobe_platform.synthesis.events import Events
@@ -43,6 +43,7 @@ class CityPlan:
         truth: folder for ``YYYY-MM.json`` with independent counts, outside the inbox; None writes none.
         full_every: months from one full extract of the register to the next; those between come as differences.
         history: whether the public series of the months before the first one come too, as one delivery.
+        systems: further core systems of the city (:data:`kobe_platform.synthesis.systems.SYSTEMS`); they come as UTF-8.
     """
 
     out: Path
@@ -56,6 +57,7 @@ class CityPlan:
     truth: Path | None = None
     full_every: int = 1
     history: bool = False
+    systems: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = {
@@ -118,6 +120,7 @@ def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None
     Raises:
         ConfigurationError: an unknown quirk, month or source was asked for.
     """
+    further = systems.chosen(plan.systems)
     requests = quirks.requested(plan.quirks, [str(month) for month in plan.months], plan.form)
     report(f"{plan.residents:,} residents")
     city = found_city(plan.residents, plan.months[0] - 1, plan.seed)
@@ -147,6 +150,10 @@ def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None
                 register = soiled.table.rows
             planted[source] = soiled.planted
             written.append(delivery)
+        for name in further:
+            report(f"{month} {name}")
+            for source, kind, rows in systems.SYSTEMS[name](city, plan.residents):
+                written.append(_deliver_plain(plan, source, kind, str(month), rows))
         if plan.truth is not None:
             _write_truth(plan.truth, city, events, planted)
     return written
@@ -189,10 +196,13 @@ def _deliver_personal(
 
 
 def _deliver_public(plan: CityPlan, source: str, month: str, rows: pl.DataFrame) -> WrittenDelivery:
+    return _deliver_plain(plan, source, layout.KINDS[source], month, rows)
+
+
+def _deliver_plain(plan: CityPlan, source: str, kind: str, month: str, rows: pl.DataFrame) -> WrittenDelivery:
     folder, form = _folder(plan, source, month), Form("utf-8", "delimited")
     path = folder / f"{source}.csv"
     write_delimited(rows, path, form)
-    kind = layout.KINDS[source]
     write_manifest(folder, _manifest(plan, source, month, form, [(path, rows.height)], kind))
     return WrittenDelivery(source, month, folder, rows.height, path.stat().st_size, {}, kind)
 

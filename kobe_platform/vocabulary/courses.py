@@ -42,7 +42,7 @@ class Course(_Strict):
     join: str = Field(min_length=1)
 
 
-class Level(_Strict):
+class LevelRule(_Strict):
     """One level of the rule; the file lists the lowest first.
 
     Attributes:
@@ -57,7 +57,7 @@ class Level(_Strict):
 class Courses(_Strict):
     """The whole file: ``levels`` from the lowest to the highest, ``courses`` by their code."""
 
-    levels: dict[str, Level]
+    levels: dict[str, LevelRule]
     courses: dict[str, Course]
 
 
@@ -87,6 +87,8 @@ def _judge(found: Courses) -> None:
     for code, course in found.courses.items():
         if course.field not in fields:
             raise _wrong(f"courses.{code}.field")
+        if code not in vocabulary.hierarchies()["course"].leaves:
+            raise _wrong(f"courses.{code}: it is not in the hierarchy course")
         if course.level not in found.levels:
             raise _wrong(f"courses.{code}.level")
     lower: list[str] = []
@@ -103,8 +105,8 @@ def _wrong(place: str) -> ConfigurationError:
         "the list of courses is incomplete",
         code="vocabulary.courses",
         at={"file": "courses.toml", "place": place},
-        remedy="give each course title, field (of training_field), level and join; each level the one below it and needs "
-        "whose words some course counts as",
+        remedy="give each course title, field (of training_field), level and join; each level the one below it and "
+        "needs whose words some course counts as",
         ja="研修の一覧に不備があります",
     )
 

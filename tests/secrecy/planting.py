@@ -1,4 +1,4 @@
-"""Plant canaries in a delivered register and make its manifest true again."""
+"""Plant canaries in a delivered register or in records of training, and make the manifest true again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ BIRTH_DATE = "生年月日"
 PLANTED_BIRTH = {"birth_date": "2140907", "birth_date_iso": "1925-09-07", "birth_date_plain": "19250907"}
 """Taishō 14.9.7, as the extract has it and as a careless step would write it."""
 
-NEEDLES = {**PLANTED, **PLANTED_BIRTH}
+PLANTED_STAFF = {"staff_no": ("職員番号", "99077553"), "staff_name": ("氏名", "隠岐沼　鳴門衛門")}
+"""Needle → header and value of a planted member of staff."""
+
+NEEDLES = {**PLANTED, **PLANTED_BIRTH, **{name: value for name, (_, value) in PLANTED_STAFF.items()}}
 
 
 def plant(delivery: Path) -> None:
@@ -48,6 +51,19 @@ def plant(delivery: Path) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     path.write_bytes(text.getvalue().encode("cp932"))
+    restate(delivery)
+
+
+def plant_staff(delivery: Path) -> None:
+    """Give the first completed course of a delivery of training records (UTF-8) to the planted member of staff."""
+    path = delivery / "training_records.csv"
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    row = next(row for row in rows[1:] if row[rows[0].index("修了区分")] == "1")
+    for header, value in PLANTED_STAFF.values():
+        row[rows[0].index(header)] = value
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    path.write_bytes(text.getvalue().encode())
     restate(delivery)
 
 

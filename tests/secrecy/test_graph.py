@@ -23,7 +23,7 @@ from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.synthesis import CityPlan, Form, synthesize
 from tests.secrecy.canaries import Search
 from tests.secrecy.failing_run import STAGES
-from tests.secrecy.planting import NEEDLES, plant
+from tests.secrecy.planting import NEEDLES, plant, plant_staff
 
 PROJECT = Path(__file__).resolve().parents[2]
 MONTH = "2025-11"
@@ -69,10 +69,11 @@ class City:
 def city(tmp_path_factory) -> City:
     root = tmp_path_factory.mktemp("canaries")
     city = City(root / "var", root / "inbox")
-    synthesize(
-        CityPlan(city.inbox, 20_000, MONTH, MONTH, seed=7, form=Form("cp932", "delimited"), dirt=0.2), lambda *_: None
-    )
+    form = Form("cp932", "delimited")
+    plan = CityPlan(city.inbox, 20_000, MONTH, MONTH, seed=7, form=form, dirt=0.2, systems=("training",))
+    synthesize(plan, lambda *_: None)
     plant(city.inbox / "28100" / "resident_register" / MONTH)
+    plant_staff(city.inbox / "28100" / "training_records" / MONTH)
     LocalKeyStore.create(city.home / "keys", log=city.home / "log" / "key_use.jsonl")
     for stage in STAGES:
         if stage in ABSTRACTION:
@@ -132,7 +133,7 @@ def test_no_file_that_the_platform_wrote_holds_a_planted_value(city, city_where_
 @pytest.mark.slow
 def test_the_encrypted_partitions_hold_no_code_that_identifies_by_law_and_nothing_that_no_rule_reads(city):
     """Decrypted: raw keeps what a rule reads, later stages less, and none of the rest in any form."""
-    read_by_a_rule = {"atena_no", "household_no", "lot", "birth_date"}
+    read_by_a_rule = {"atena_no", "household_no", "lot", "birth_date", "staff_no"}
     for id in city.store.ids():
         may_hold = read_by_a_rule if id.stage == "raw" else set()
         search = Search((column, value) for column, value in NEEDLES.items() if column not in may_hold)

@@ -15,6 +15,7 @@ export function showBigValue(root, component, record, rows, state) {
     shown.textContent = figure(change, { unit: unitOfChange, digits: component.digits, signed: true });
     return change;
   });
+  if (component.opts.gauge) showGauge(root.querySelector('.lounge-gauge'), value, changes.at(-1));
   if (component.opts.spark) showSpark(root, rows?.[0].map((value, i) => (component.opts.months?.[record.x[i]] ? null : value)), at);
   return [value, ...changes].includes(SUPPRESSED);
 }
@@ -37,6 +38,14 @@ function valueAt(component, record, rows, state) {
 function placeOf(component, record, state) {
   const wanted = component.at ? record?.x.indexOf(state[component.at]) : -1;
   return wanted >= 0 ? wanted : component.at ? undefined : (record?.x.length ?? 0) - 1;
+}
+
+/** How much is reached of what the figure is held against: the figure less its difference. */
+function showGauge(place, value, missing) {
+  const whole = typeof value === 'number' && typeof missing === 'number' ? value - missing : 0;
+  const share = whole > 0 ? Math.round((100 * value) / whole) : null;
+  place.querySelector('.lounge-gauge__bar span').style.width = `${Math.min(share ?? 0, 100)}%`;
+  place.querySelector('b').textContent = share === null ? '' : `${share}%`;
 }
 
 function showSpark(root, values, at) {
