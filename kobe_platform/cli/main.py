@@ -56,6 +56,7 @@ COMMANDS = (
     Mounted("deliveries", "kobe_platform.reception.commands:deliveries_app", "List and approve deliveries.", "Work"),
     Mounted("demo", "kobe_platform.cli.demo:demo", "The main job on a synthetic city, with a report.", "Work"),
     Mounted("synthesize", "kobe_platform.synthesis.commands:synthesize", "A synthetic city's extracts.", "Work", True),
+    Mounted("examples", "kobe_platform.cli.examples:examples_app", "Examples of further core systems.", "Work", True),
     Mounted("protect", "kobe_platform.disclosure.commands:protect", "Protect tables of counts (CSV).", "Disclosure"),
     Mounted("audit", "kobe_platform.disclosure.commands:audit", "Audit protected tables (CSV).", "Disclosure"),
     Mounted("pages", "kobe_platform.lounge.workshop.commands:pages_app", "Write, check and see pages.", "Lounge"),

@@ -14,10 +14,11 @@ from kobe_platform.forecasts.cohorts import cohort_change, same_cohort
 from kobe_platform.forecasts.learned import ets, gradient_boosting
 from kobe_platform.forecasts.options import Method, MethodOptions
 from kobe_platform.forecasts.panel import Panel
-from kobe_platform.forecasts.seasonal import last_value, seasonal_index, seasonal_naive
+from kobe_platform.forecasts.seasonal import drift, last_value, seasonal_index, seasonal_naive
 
 METHODS: Mapping[str, Method] = {
     "last_value": last_value,
+    "drift": drift,
     "seasonal_naive": seasonal_naive,
     "seasonal_index": seasonal_index,
     "same_cohort": same_cohort,
@@ -30,6 +31,7 @@ BEST = "best"
 """The name by which a forecast's file asks for the winner among several methods."""
 LEAST_HISTORY: Mapping[str, Callable[[int], int]] = {
     "last_value": lambda years: 1,
+    "drift": lambda years: 13,
     "seasonal_naive": lambda years: 12,
     "seasonal_index": lambda years: 12 * years,
     "same_cohort": lambda years: 1,

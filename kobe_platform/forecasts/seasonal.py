@@ -18,6 +18,21 @@ def last_value(known: Panel, horizons: Sequence[int], options: MethodOptions) ->
     return np.repeat(known.at(known.origin)[None, :], len(horizons), axis=0)
 
 
+def drift(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
+    """The figure of the origin and, for each year ahead, its mean change over twelve months (random walk with drift).
+
+    The mean is over all known pairs of months that lie twelve months apart; without a pair there is no forecast. A
+    figure does not fall below zero.
+    """
+    pairs = [known.at(month) - known.at(shifted(month, -YEAR)) for month in known.months]
+    changes = np.stack(pairs)
+    counted = np.isfinite(changes).sum(axis=0)
+    total = np.where(np.isfinite(changes), changes, 0).sum(axis=0)
+    yearly = np.divide(total, counted, out=np.full(len(total), np.nan), where=counted > 0)
+    ahead = [known.at(known.origin) + yearly * horizon / YEAR for horizon in horizons]
+    return np.maximum(np.stack(ahead), 0)
+
+
 def seasonal_naive(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
     """The figure of the same calendar month in the last known year."""
     return known.over([_same_month(known.origin, horizon, 1) for horizon in horizons])

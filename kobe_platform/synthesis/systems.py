@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import polars as pl
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.synthesis import training
+from kobe_platform.synthesis import further, training
 from kobe_platform.synthesis.city import City
 
 Delivered = Iterator[tuple[str, str, pl.DataFrame]]
@@ -18,7 +18,12 @@ def _training(city: City, residents: int) -> Delivered:
     return training.deliveries(residents, city.seed, city.month)
 
 
-SYSTEMS: Mapping[str, Callable[[City, int], Delivered]] = {"training": _training}
+SYSTEMS: Mapping[str, Callable[[City, int], Delivered]] = {
+    "training": _training,
+    "care": further.care,
+    "schooling": further.schooling,
+    "insurance": further.insurance,
+}
 """Name of a system → what it delivers for the city's present month; the number is that of residents at the start."""
 
 

@@ -12,7 +12,7 @@ from kobe_platform.forecasts.cohorts import cohort_change, same_cohort
 from kobe_platform.forecasts.methods import METHODS, best, method_named, winners
 from kobe_platform.forecasts.options import MethodOptions
 from kobe_platform.forecasts.panel import Panel
-from kobe_platform.forecasts.seasonal import last_value, seasonal_index, seasonal_naive
+from kobe_platform.forecasts.seasonal import drift, last_value, seasonal_index, seasonal_naive
 from kobe_platform.vocabulary.months import months_between
 
 
@@ -53,6 +53,14 @@ def told(panel: Panel, ahead: np.ndarray) -> dict[tuple, float]:
 
 def test_last_value_stays():
     assert last_value(monthly([5.0, 7.0]), [1, 30], MethodOptions()).tolist() == [[7.0], [7.0]]
+
+
+def test_drift_goes_on_by_the_mean_change_of_a_year_and_not_below_zero():
+    grown = monthly([100.0 + 2 * month for month in range(14)])
+    assert drift(grown, [6, 12], MethodOptions()).ravel().tolist() == [126.0 + 12, 126.0 + 24]
+    fallen = monthly([100.0, *[50.0] * 11, 10.0])
+    assert drift(fallen, [12, 24], MethodOptions()).ravel().tolist() == [0.0, 0.0]
+    assert np.isnan(drift(monthly([1.0] * 12), [12], MethodOptions())).all()
 
 
 def test_seasonal_naive_takes_the_calendar_month_of_the_last_known_year():
@@ -188,7 +196,9 @@ def noisy() -> Panel:
     )
 
 
-@pytest.mark.parametrize("name", ["last_value", "seasonal_naive", "seasonal_index", "ets", "gradient_boosting"])
+@pytest.mark.parametrize(
+    "name", ["last_value", "drift", "seasonal_naive", "seasonal_index", "ets", "gradient_boosting"]
+)
 def test_the_same_rows_give_the_same_bytes_in_any_order(name):
     panel = noisy()
     rows = pl.DataFrame(
