@@ -40,9 +40,6 @@ def city(tmp_path_factory):
     unread = shutil.ignore_patterns("node_modules", "src")
     shutil.copytree(house.contracts.parent, folder / "assets", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     shutil.copytree(house.dashboards, folder / "dashboards", ignore=unread)
-    for page in (folder / "dashboards" / "pages").glob("*.md"):
-        if page.stem not in ("index", "ward_population"):
-            page.unlink()
     patch = pytest.MonkeyPatch()
     patch.setattr(vocabulary, "LISTS", folder / "assets" / "vocabulary")
     for name in ("contracts", "statistics"):
