@@ -69,7 +69,7 @@ def build_definitions(
     files = settings.statistics, statistics, settings.forecast_files, settings.watch_files
     tables = {**statistics, **made_from_tables(*files, trials)}
     pages = load_pages(settings.dashboards)
-    menu = load_menu(settings.ondemand, statistics, contracts)
+    menu = load_menu(settings.ondemand, statistics, contracts, trials)
     partitions = months(settings.start)
     jobs, tabulate, release = delivery_jobs(contracts), tabulation_job(tables), release_job()
     return dg.Definitions(

@@ -40,11 +40,12 @@ def open_desk(settings: Settings) -> Desk:
     keys = open_key_service(KeyPlace.of(settings))
     store = PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
     release, contracts = current(settings.releases), load_contracts(settings.contracts)
-    statistics = load_statistics(settings.statistics, contracts, Trials(settings.trials))
+    trials = Trials(settings.trials)
+    statistics = load_statistics(settings.statistics, contracts, trials)
     return Desk(
         store=store,
         statistics=statistics,
-        menu=load_menu(settings.ondemand, statistics, contracts),
+        menu=load_menu(settings.ondemand, statistics, contracts, trials),
         governance=open_database(settings.governance),
         basis=str(release.facts.get("basis", "register")) if release else "register",
         window=settings.history_months,

@@ -16,10 +16,11 @@ from kobe_platform.contracts import Contract
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.loading import judge
-from kobe_platform.statistics.select.sources import SelectSource, sources_of
+from kobe_platform.statistics.select.sources import sources_of
 from kobe_platform.statistics.select.syntax import SelectFault
 from kobe_platform.statistics.trees import overlapping
 from kobe_platform.statistics.trial import tried
+from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies
 
 
@@ -102,13 +103,17 @@ class Menu(_Part):
 
 
 def load_menu(
-    path: Path, statistics: Mapping[str, Statistic] | None = None, contracts: Mapping[str, Contract] | None = None
+    path: Path,
+    statistics: Mapping[str, Statistic] | None = None,
+    contracts: Mapping[str, Contract] | None = None,
+    trials: Trials | None = None,
 ) -> Menu:
     """The menu in a TOML file.
 
     Args:
         statistics: the published ones, to check the menu against (:func:`overlap`).
         contracts: of the sources; with them, every table that can be asked for is judged and tried as a statistic is.
+        trials: which of them passed before and need not be tried again.
 
     Raises:
         ConfigurationError: the file is not what it must be (file, place).
@@ -118,7 +123,7 @@ def load_menu(
     if told:
         raise _refused(path, told)
     if contracts is not None:
-        _try(menu, path, sources_of(contracts))
+        _try(menu, path, contracts, trials or Trials())
     return menu
 
 
@@ -156,17 +161,24 @@ def whole_table(menu: Menu, name: str, dimensions: Sequence[str]) -> Statistic:
     )
 
 
-def _try(menu: Menu, path: Path, sources: Mapping[str, SelectSource]) -> None:
+def _try(menu: Menu, path: Path, contracts: Mapping[str, Contract], trials: Trials) -> None:
     """Every measure by every dimension: a table of more of them names nothing that these do not."""
+    sources, passed = sources_of(contracts), []
     for name, measure in menu.measures.items():
         for dimension in measure.dimensions:
             try:
                 table = whole_table(menu, name, [dimension])
                 judge(table, sources)
-                tried(table, sources)
+                text = "\n".join(
+                    [table.digest, *(contracts[one].model_dump_json(by_alias=True) for one in table.sources)]
+                )
+                if trials.untried([text]):
+                    tried(table, sources)
+                    passed.append(text)
             except (SelectFault, ValidationError) as error:
                 fault = error if isinstance(error, SelectFault) else error.errors()[0]["ctx"]["error"]
                 raise _refused(path, f"measures.{name} by {dimension}: {fault.message}", fault.remedy) from None
+    trials.passed(passed)
 
 
 def overlap(menu: Menu, statistics: Mapping[str, Statistic]) -> str:

@@ -9,11 +9,13 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -21,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobe_platform.governance.people import Person
-from kobe_platform.governance.trail import note
-from kobe_platform.ondemand.asking import CANCEL
+from kobe_platform.governance.trail import events_of, note
+from kobe_platform.ondemand.asking import ACTION, CANCEL, month_begins
 from kobe_platform.ondemand.jobs import DONE, WAITING, Job, Jobs
 from kobe_platform.ondemand.menu import load_menu
 from kobe_platform.ondemand.words import STEPS_JA, in_words, reason
@@ -31,6 +33,8 @@ from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
 
 POLL_SECONDS = 0.05
+KEPT_SECONDS = 20.0
+"""A question that was answered before is given so long, before the page of its progress is shown."""
 CANCELLED_WITHIN = 3.0
 """Seconds that a press on とりやめる waits for the process to end, before the page says that it is about to."""
 _PACE = ((20, 2), (120, 5))
@@ -48,13 +52,32 @@ class ShownStep:
 async def asked(portal: Portal, person: Person, question: str) -> Job:
     """Enter a question, and give it the time in which an answer is shown straight away.
 
+    One that the person was answered before is kept, as long as nothing was published since; to read it takes a process
+    of its own, whose start alone can be longer than that time where the machine is busy. So it is given more.
+
     Raises:
         QuestionError, CustodyError: see :meth:`Jobs.enter`.
     """
     jobs, config = Jobs(portal.settings.root), portal.config.questions
     start = partial(_start, portal.settings)
     job = await run_in_threadpool(jobs.enter, person.login, question, config.limits, start)
-    return await _awaited(jobs, job, config.straight_seconds)
+    seconds = config.straight_seconds
+    if seconds and await run_in_threadpool(_answered_before, portal, person, job):
+        seconds = max(seconds, KEPT_SECONDS)
+    return await _awaited(jobs, job, seconds)
+
+
+def _answered_before(portal: Portal, person: Person, job: Job) -> bool:
+    """Whether the person was given an answer to this very question, in this calendar month."""
+    asked = _counted(job.asked)
+    done = events_of(portal.database, person.login, ACTION, month_begins())
+    return any(event.outcome == DONE and _counted(event.detail) == asked for event in done)
+
+
+def _counted(asked: Mapping[str, Any]) -> tuple[object, ...]:
+    """What a question counts, in whatever order it was asked."""
+    filters = {name: sorted(map(str, codes)) for name, codes in dict(asked.get("filters", {})).items() if codes}
+    return asked.get("month"), asked.get("measure"), sorted(map(str, asked.get("dimensions", ()))), filters
 
 
 async def job_page(request: Request) -> Response:

@@ -2,15 +2,15 @@
 
 Part and whole are compared group by group. For codes that go together, the pairs that a definition allows are unknowns
 of 0 or more whose sums are the figures of both tables. Groups of which every figure is published say nothing new and
-are left out; parts and wholes stay where they contradict each other. Whether published figures alone contradict a
-definition of codes that go together is not checked.
+are left out, but where they contradict the definition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
 
+import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure.auditor.entries import SCHEMA
@@ -19,6 +19,8 @@ from kobe_platform.disclosure.auditor.groups import Groups, cover, finest_groups
 from kobe_platform.disclosure.spec import Combination, Inclusion, Members, Spec, Table
 from kobe_platform.errors import DisclosureError
 
+MOST_CODES = 12
+"""Codes whose sets are all gone through, where everything is published."""
 Cross = Mapping[str, Groups]
 """Classification → the groups at which two tables are compared."""
 
@@ -153,9 +155,11 @@ class _Reader:
             for table, name in zip((one, other), names, strict=True)
         ]
         both = pl.concat(sides)
-        hidden = both.filter(pl.Series(self.figures.value[both["cell"].to_numpy()] < 0))
+        hidden = both.filter(pl.Series(self.figures.value[both["cell"].to_numpy()] < 0)).select("place")
+        told = [side.join(hidden, on="place", how="anti") for side in sides]
+        wrong = self._impossible(told[0], told[1], possible)
         people = (
-            hidden.select("place")
+            pl.concat([hidden, wrong])
             .unique(maintain_order=True)
             .join(pl.DataFrame(possible, schema={"a": pl.Int64, "b": pl.Int64}, orient="row"), how="cross")
             .with_columns(cell=self.unseen - 1 - pl.int_range(pl.len(), dtype=pl.Int64))
@@ -168,6 +172,38 @@ class _Reader:
                 figures.select("place", "cell", "code", sign=pl.lit(-1, dtype=pl.Int64)),
             ]
             yield _numbered(pl.concat(sums).with_columns(place=pl.struct("place", "code").rank("dense")))
+
+    def _impossible(self, one: pl.DataFrame, other: pl.DataFrame, possible: Sequence[tuple[int, int]]) -> pl.DataFrame:
+        """Places, shown whole, whose figures no people has: some codes count more than all that go with them.
+
+        Where both sides have more than :data:`MOST_CODES` codes, all places: then the equations are asked.
+        """
+        partners = (one, possible), (other, [(b, a) for a, b in possible])
+        for frame, pairs in partners:
+            codes = sorted({code for code, _ in pairs})
+            if len(codes) <= MOST_CODES:
+                return self._outnumbering(frame, other if frame is one else one, codes, pairs)
+        return one.select("place").unique(maintain_order=True)
+
+    def _outnumbering(
+        self, frame: pl.DataFrame, others: pl.DataFrame, codes: Sequence[int], pairs: Sequence[tuple[int, int]]
+    ) -> pl.DataFrame:
+        """Places at which a set of codes counts more than its partners, or all codes another number than theirs."""
+        places = frame["place"].unique(maintain_order=True)
+        known = 1 + max(code for pair in pairs for code in pair)
+        counts, partners = (self._counts(side, places, known) for side in (frame, others))
+        wrong = counts.sum(axis=1) != partners.sum(axis=1)
+        for chosen in (set(group) for size in range(1, len(codes)) for group in combinations(codes, size)):
+            beside = sorted({b for a, b in pairs if a in chosen})
+            wrong |= counts[:, sorted(chosen)].sum(axis=1) > partners[:, beside].sum(axis=1)
+        return pl.DataFrame({"place": places.filter(pl.Series(wrong))}, schema={"place": pl.Int64})
+
+    def _counts(self, side: pl.DataFrame, places: pl.Series, codes: int) -> np.ndarray:
+        """Published figures, places × codes."""
+        at = side.join(pl.DataFrame({"place": places}).with_row_index("row"), on="place", how="inner")
+        counts = np.zeros((len(places), codes), dtype=np.int64)
+        np.add.at(counts, (at["row"].to_numpy(), at["code"].to_numpy()), self.figures.value[at["cell"].to_numpy()])
+        return counts
 
     def _possible(self, combination: Combination, one: Groups, other: Groups) -> list[tuple[int, int]]:
         """Numbers of the groups of either side that some possible pair of finest codes lies in."""

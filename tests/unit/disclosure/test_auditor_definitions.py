@@ -12,7 +12,7 @@ import pytest
 from mutants import mutate
 
 from kobe_platform.disclosure import Combination, Dimension, Inclusion, Members, Rule, Spec, Table
-from kobe_platform.disclosure.auditor import verdict
+from kobe_platform.disclosure.auditor import definitions, verdict
 from kobe_platform.disclosure.auditor.definitions import definition_equations
 from kobe_platform.disclosure.auditor.figures import read_figures
 from kobe_platform.errors import DisclosureError
@@ -164,6 +164,9 @@ SILENT = {
     "all is published, and the residents suffice": case(
         homes({"2": 2, "3": 3}), (SIZES, (50, 20, 10, 20)), (TOTAL, (100, 60, 40)),
     ),
+    "all is published, and as many couples as homes of two": case(
+        PAIRS, (SIZES, (70, 20, 20, 30)), (FAMILIES, (70, 50, 20)),
+    ),
 }  # fmt: skip
 IMPOSSIBLE = {
     "more in the part than in the whole": case(INSIDE, (FOREIGN, (30, 11, 19)), (RESIDENTS, (30, 10, 20))),
@@ -171,6 +174,8 @@ IMPOSSIBLE = {
         homes({"2": 2, "3": 3}), (SIZES, (50, 20, 10, 20)), (TOTAL, (99, 60, 39)),
     ),
 }  # fmt: skip
+FEWER_COUPLES = case(PAIRS, (SIZES, (70, 20, 20, 30)), (FAMILIES, (70, 51, 19)))
+"""Than homes of two, which are all of couples."""
 
 
 @pytest.mark.parametrize("name", SILENT)
@@ -181,6 +186,18 @@ def test_a_definition_says_nothing_where_tables_do_not_meet_or_all_is_published(
 @pytest.mark.parametrize("name", IMPOSSIBLE)
 def test_published_figures_against_a_definition_are_a_contradiction(name):
     assert found(IMPOSSIBLE[name]) == {"contradiction"}
+
+
+@pytest.mark.parametrize("most", [12, 1])
+def test_published_figures_that_no_pairs_of_codes_have_are_a_contradiction(most, monkeypatch):
+    """Found by sets of codes; where there are too many of these, by the equations of the pairs."""
+    monkeypatch.setattr(definitions, "MOST_CODES", most)
+    assert found(FEWER_COUPLES) == {"contradiction"}
+
+
+def test_they_are_missed_where_no_set_of_codes_is_compared_with_its_partners(monkeypatch):
+    mutate("definitions", "sum(axis=1) > partners[:, beside]", "sum(axis=1) < -partners[:, beside]", monkeypatch)
+    assert found(FEWER_COUPLES) == set()
 
 
 def equations(problem):

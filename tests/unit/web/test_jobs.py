@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import tomllib
+from threading import Timer
 
 import pytest
 
 from kobe_platform.governance.people import add_person
-from kobe_platform.governance.trail import events_of
-from kobe_platform.ondemand.asking import CANCEL, month_begins
+from kobe_platform.governance.trail import events_of, note
+from kobe_platform.ondemand.asking import ACTION, CANCEL, month_begins
 from kobe_platform.ondemand.jobs import JobOutcome, Jobs, Limits
 from kobe_platform.settings import PROJECT
 from kobe_platform.web import jobs as screens
@@ -114,3 +115,25 @@ def test_a_control_character_in_a_form_is_no_end_of_the_page(under_way, settings
     post(app, browser, "/ondemand", {**ASKED, "measure": "residents\x7f"})
     assert Jobs(settings.root).of("analyst")[0].asked["measure"] == "residents\x7f"
     assert browser.get("/ondemand").status_code == 200
+
+
+def test_a_question_that_was_answered_before_waits_for_its_answer_instead_of_showing_how_far_it_is(
+    build, settings, monkeypatch
+):
+    """Its answer is kept; the process that reads it may take longer to start than other questions are waited for."""
+    app = registered(build(questions=Questions(straight_seconds=0.1, per_person=3)))
+    browser, answer = visitor(app, "analyst"), "answer_abcdefghijkl/2025-07"
+
+    def start(settings, file, login, lock):
+        book = Jobs(settings.root)
+        Timer(0.6, lambda: book.end(book.of_question(file), JobOutcome("done", answer=answer))).start()
+        return subprocess.Popen(["sleep", "3"], pass_fds=(lock,)).pid
+
+    monkeypatch.setattr(screens, "_start", start)
+    first = post(app, browser, "/ondemand", ASKED).headers["location"]
+    assert first.startswith("/ondemand/jobs/")
+    told = {"month": "2025-07", "measure": "residents", "dimensions": ["sex", "ward"], "filters": {"sex": ["female"]}}
+    note(app.state.portal.database, "analyst", ACTION, answer, detail=told)
+    assert post(app, browser, "/ondemand", ASKED).headers["location"] == f"/ondemand/{answer}"
+    other = post(app, browser, "/ondemand", {**ASKED, "only_sex": ["male"]})
+    assert other.headers["location"].startswith("/ondemand/jobs/"), "another question is not kept"

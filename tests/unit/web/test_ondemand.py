@@ -15,7 +15,8 @@ from kobe_platform.governance.trail import note
 from kobe_platform.ondemand.jobs import JobOutcome, Jobs
 from kobe_platform.ondemand.words import REASONS
 from kobe_platform.web import jobs, ondemand
-from tests.unit.web.conftest import post, visitor
+from kobe_platform.web.config import Questions
+from tests.unit.web.conftest import post, registered, visitor
 
 NAME = "answer_abcdefghijkl"
 TOLD = {
@@ -95,8 +96,9 @@ def test_what_a_reader_writes_stays_text_in_the_question():
 
 
 @pytest.mark.slow
-def test_the_desk_is_a_process_of_its_own_that_says_what_is_wrong(app):
-    """The real one: there are no keys in this installation."""
+def test_the_desk_is_a_process_of_its_own_that_says_what_is_wrong(build):
+    """The real one: there are no keys in this installation. However busy the machine, its words are waited for."""
+    app = registered(build(questions=Questions(straight_seconds=30)))
     answer = post(app, visitor(app, "analyst"), "/ondemand", {"month": "2025-07", "measure": "residents"})
     assert answer.status_code == 422 and 'role="alert"' in answer.text
 
