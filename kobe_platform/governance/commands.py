@@ -96,6 +96,15 @@ def sign_out(login: Login) -> None:
     typer.echo(f"{login}: {ended} sessions ended")
 
 
+@people_app.command("admit")
+def admit(login: Login) -> None:
+    """Lift the locks that guesses of a password left, as where somebody has a new device at a new address."""
+    from kobe_platform.governance.guesses import forgive
+
+    gone = forgive(_database(), login, by=Settings().principal)
+    typer.echo(f"{login}: {gone} counts of failures forgotten")
+
+
 @people_app.command("unbind")
 def unbind(login: Login) -> None:
     """Forget whom the identity provider knows an account by; the next sign-in binds it again."""

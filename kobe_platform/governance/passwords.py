@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import writing
-from kobe_platform.governance.guesses import NOWHERE, Whence, count, is_locked, places_of
+from kobe_platform.governance.guesses import NOWHERE, Whence, count, is_locked, places_of, remember_address
 from kobe_platform.governance.people import Person, find_person, normal, read_person
 from kobe_platform.governance.schema import device, guess, password, session
 from kobe_platform.governance.trail import DONE, REFUSED, record
@@ -89,8 +89,8 @@ def check_password(
 ) -> Person | None:
     """The person, if the password is theirs and neither the account is removed nor this way to it locked; else None.
 
-    Five failures in a row lock an address out of an account for fifteen minutes; fifty from wherever lock all devices
-    out that never signed in to it. A device that did is counted by itself: strangers cannot lock it out. Unknown,
+    Five failures in a row lock an address out of an account for fifteen minutes; fifty from strange addresses lock out
+    new devices at strange addresses. A device that signed in before is counted by itself. Unknown,
     locked, removed and wrong take one hash each and give one answer. The trail names known logins only: what else
     stands in that field may be a password.
     """
@@ -110,6 +110,8 @@ def check_password(
     with writing(engine) as connection:
         if row and usable:
             count(connection, login, places, right=right, moment=moment)
+            if right:
+                remember_address(connection, login, whence, moment)
         record(connection, login if person else "?", "sign_in.password", outcome=outcome, now=moment)
     return person if right else None
 

@@ -32,6 +32,7 @@ ACCOUNTS_JA = {
     "people.password": "パスワードの設定",
     "people.sign_out": "サインアウトの強制",
     "people.bind": "共通認証との結付け",
+    "people.admit": "サインインの締め出しの解除",
     "people.unbind": "共通認証との結付けの取消し",
     "sign_in.subject": "別人の共通認証によるサインイン",
 }

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from kobe_platform.errors import ConfigurationError, GovernanceError
 from kobe_platform.governance import passwords, sessions
 from kobe_platform.governance.database import open_database
-from kobe_platform.governance.guesses import LOCKED, MOST_ELSEWHERE, MOST_FAILURES, Whence, remembered
+from kobe_platform.governance.guesses import LOCKED, MOST_ELSEWHERE, MOST_FAILURES, Whence, forgive, remembered
 from kobe_platform.governance.passwords import check_password, set_password
 from kobe_platform.governance.people import add_person, find_person, remove_person, sign_out
 from kobe_platform.governance.schema import password, session
@@ -158,10 +158,14 @@ def test_a_stranger_cannot_lock_the_owner_out(database, tanaka):
     assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7")) == tanaka
     known = remembered(database, "tanaka", "", NOW)
     for number in range(MOST_ELSEWHERE):
-        check_password(database, "tanaka", "wrong", NOW, whence=Whence(f"198.51.100.{number}"))
-    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7")) is None, "many addresses lock"
-    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7", known)) == tanaka
-    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.7", "a made-up token")) is None
+        check_password(database, "tanaka", "wrong", NOW, whence=Whence(f"198.51.100.{number % 10}.{number}"))
+    strange, own = Whence("192.0.2.200"), Whence("192.0.2.7")
+    assert check_password(database, "tanaka", SECRET, NOW, whence=strange) is None, "many addresses lock strange ones"
+    assert check_password(database, "tanaka", SECRET, NOW, whence=own) == tanaka, "a new device at the owner's address"
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.200", known)) == tanaka
+    assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.201", "a made-up token")) is None
+    assert forgive(database, "Tanaka", by="operator") >= 1
+    assert check_password(database, "tanaka", SECRET, NOW, whence=strange) == tanaka, "an operator lifts the locks"
 
 
 @pytest.mark.slow
