@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kobe_platform.contracts import load_contracts
 from kobe_platform.intake.deliveries import Delivery
-from kobe_platform.intake.receipts import DECISIONS, receipt
+from kobe_platform.intake.receipts import DECISIONS, read_receipt, receipt
 from kobe_platform.planning.states import MOVING
 from kobe_platform.planning.words import told
 from kobe_platform.reception.decisions import possible
@@ -21,6 +21,7 @@ from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.coordinates import place
 
 if TYPE_CHECKING:
+    from kobe_platform.planning.facts import DeliveryFact
     from kobe_platform.planning.steps import Step
 
 OUTCOMES_JA: Mapping[str, str] = {
@@ -42,35 +43,46 @@ Report = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
 def listed(settings: Settings) -> list[dict[str, str]]:
     """Every delivery in the inbox: ``month``, ``source``, ``content_hash``, ``outcome`` and ``reason``."""
     from kobe_platform.planning.observing import Observer
+    from kobe_platform.planning.rules import outstanding
 
-    observer = Observer(settings)
-    due = {(step.unit, step.month): step for step in observer.plan().of("take_in")}
-    return [_row(settings.root, one, due.get((one.source, one.month))) for one in observer.deliveries()]
+    facts = Observer(settings).facts()
+    due = {(step.unit, step.month): step for step in outstanding(facts).of("take_in")}
+    return [_row(settings, one, due.get((one.source, one.month))) for one in facts.deliveries]
 
 
-def _row(home: Path, delivery: Delivery, due: Step | None) -> dict[str, str]:
+def _row(settings: Settings, fact: DeliveryFact, due: Step | None) -> dict[str, str]:
     """``outcome`` is that of the receipts, or ``due`` with the plan's word on why it is."""
-    outcome = receipt_status(home, delivery)
-    settled = outcome in ("rejected", "held", "refused", "withdrawn")
-    waiting = due if not settled or (due is not None and due.state in MOVING) else None
+    outcome: Outcome = fact.turned or ("accepted" if fact.receipted else "none")
+    waiting = due if not fact.turned or (due is not None and due.state in MOVING) else None
     return {
-        "month": delivery.month,
-        "source": delivery.source,
-        "content_hash": delivery.content_hash,
+        "month": fact.month,
+        "source": fact.source,
+        "content_hash": fact.content_hash,
         "outcome": "due" if waiting is not None or outcome == "none" else outcome,
-        "reason": told(waiting) if waiting is not None else reason(home, delivery, outcome),
+        "reason": told(waiting) if waiting is not None else _reason(settings, fact),
     }
+
+
+def _reason(settings: Settings, fact: DeliveryFact) -> str:
+    """As :func:`reason`, of a delivery whose receipts were read already."""
+    if fact.turned in ("refused", "withdrawn"):
+        place = settings.receipts / settings.municipality / fact.source / fact.month
+        return _by_whom(fact.turned, read_receipt(place / f"{fact.content_hash[:12]}.{fact.turned}.json") or {})
+    return f"[{fact.cause.code}] {fact.cause.ja}{fact.cause.where}" if fact.turned and fact.cause else ""
 
 
 def reason(home: Path, delivery: Delivery, outcome: Outcome) -> str:
     """Why a delivery was rejected or is held, from its receipt: rule, coordinates and remedy in Japanese."""
     if outcome in ("refused", "withdrawn"):
-        decided = receipt(home, delivery, outcome) or {}
-        return f"{DECISIONS_JA[outcome]} {decided.get('principal', '')} {decided.get('at', '')[:10]}".strip()
+        return _by_whom(outcome, receipt(home, delivery, outcome) or {})
     if outcome == "accepted" or outcome == "none" or (found := receipt(home, delivery, outcome)) is None:
         return ""
     error = found["error"]
     return f"[{error['code']}] {error['ja']}{place(error['at'])}"
+
+
+def _by_whom(outcome: str, decided: Mapping[str, Any]) -> str:
+    return f"{DECISIONS_JA[outcome]} {decided.get('principal', '')} {decided.get('at', '')[:10]}".strip()
 
 
 @dataclass(frozen=True)
