@@ -1,13 +1,15 @@
 """Computes the feasibility interval of each unknown in one connected part of the auditor's equations.
 
 It first finds one integer table that satisfies the equations. Linear programs then move many unknowns at once, up and
-down, to find further tables. An unknown whose values still lie too close together is decided by programs over the
-equations near it, and at last by programs over the whole part. Only integer tables count as proof that an interval is
-wide enough; only a program solved to its end counts as proof that it is not.
+down, to find further tables, until a few in a row bring little. An unknown whose values still lie too close together is
+moved on in whole numbers, with everything but its surroundings held still as in the table that has taken it farthest,
+and is decided at last by programs over the whole part. Only integer tables count as proof that an interval is wide
+enough; only a program solved to its end counts as proof that it is not.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 
 import highspy
@@ -17,7 +19,12 @@ from scipy import sparse
 TOLERANCE = 1e-6
 INFINITE = 1e30
 ROUNDS = 60
-NEARBY = (150, 1500)
+POOR = 4
+"""So many rounds in a row that bring little end the movement of many at once; one alone may have failed to be whole."""
+NEARBY = (150, 1500, 3000)
+NODES = 200
+KEPT = 64
+"""Tables to begin from near an unknown, the last ones that were found."""
 ROOM = 3
 MANY_UNSEEN = 500
 MENDED = 3_000
@@ -72,6 +79,7 @@ class Part:
         self._tighten()
         self.table = self._first_table()
         self.least, self.most = self.table.copy(), self.table.copy()
+        self._tables = deque([self.table], maxlen=KEPT)
 
     # -- finding tables -------------------------------------------------------------------------------------------
 
@@ -199,6 +207,7 @@ class Part:
         return table if fits else None
 
     def _count(self, table: np.ndarray) -> None:
+        self._tables.append(table)
         np.minimum(self.least, table, out=self.least)
         np.maximum(self.most, table, out=self.most)
 
@@ -211,6 +220,7 @@ class Part:
             settled: unknowns that need no proof, for their bounds already say enough.
         """
         program: highspy.Highs | None = None
+        poor = 0
         for number in range(ROUNDS):
             missing = np.flatnonzero(self.wanted & (self.most - self.least < width) & ~settled)
             if len(missing) < 3:
@@ -218,7 +228,8 @@ class Part:
             program = program or self._bounded_program(np.maximum(self.floor, self.table))
             self._push(program, missing, width, number)
             left = np.count_nonzero(self.most[missing] - self.least[missing] < width[missing])
-            if len(missing) - left < max(2, 0.01 * len(missing)):
+            poor = poor + 1 if len(missing) - left < max(2, 0.01 * len(missing)) else 0
+            if poor == POOR:
                 return
 
     def _bounded_program(self, goal: np.ndarray) -> highspy.Highs:
@@ -278,7 +289,7 @@ class Part:
             if integer and self.size > LARGEST_INTEGER:
                 return State.UNDECIDED
             for sign in (1, -1):
-                self._extreme(unknown, sign, integer)
+                self._extreme(unknown, width, sign, integer)
                 if self.harmless(unknown, width, k, residual):
                     return State.OPEN
             if self._narrow(unknown, width, k, residual):
@@ -331,26 +342,32 @@ class Part:
         return residual and self.ceiling[unknown] < 1 - TOLERANCE
 
     def _nearby(self, unknown: int, width: int, size: int) -> None:
-        """Rise and fall of one unknown with everything but its surroundings held still."""
+        """Rise and fall of one unknown, in whole numbers, with everything but its surroundings held still."""
         scope = self._with_slacks(self._surroundings(unknown, size))
         block = self.matrix[:, scope]
         rows = np.unique(block.indices)
         block = sparse.csc_array(block.tocsr()[rows])
         at = int(np.searchsorted(scope, unknown))
-        lower = (self.lower[scope] - self.table[scope]).astype(float)
-        upper = np.full(len(scope), INFINITE)
-        lower[at], upper[at] = max(lower[at], -width), width
-        program = self._program(scope, np.zeros(len(rows)), block, lower, upper)
-        program.setOptionValue("presolve", "off")
-        for sign in (-1.0, 1.0):
-            program.changeColCost(at, sign)
+        program = self._program(
+            scope, np.zeros(len(rows)), block, np.zeros(len(scope)), np.full(len(scope), INFINITE)
+        )  # fmt: skip
+        program.setOptionValue("mip_max_nodes", NODES)
+        index = np.arange(len(scope), dtype=np.int32)
+        program.changeColsIntegrality(len(scope), index, np.ones(len(scope), np.uint8))
+        for sign in (1, -1):
+            table = max(self._tables, key=lambda table: sign * table[unknown])
+            low = max(self.lower[unknown], self.most[unknown] - width)
+            lower, upper = (self.lower - table)[scope].astype(float), np.full(len(scope), INFINITE)
+            lower[at], upper[at] = low - table[unknown], self.least[unknown] + width - table[unknown]
+            program.changeColsBounds(len(scope), index, lower, upper)
+            program.changeColCost(at, -float(sign))
             solution = self._run(program)
             if solution is not None:
-                moved = self.table.astype(float)
+                moved = table.astype(float)
                 moved[scope] += solution
-                table = self._fitting(moved)
-                if table is not None:
-                    self._count(table)
+                found = self._whole(moved)
+                if found is not None:
+                    self._count(found)
             if self.most[unknown] - self.least[unknown] >= width:
                 return
 
@@ -369,13 +386,19 @@ class Part:
             known = np.union1d(known, front)
         return known
 
-    def _extreme(self, unknown: int, sign: int, integer: bool) -> None:
-        """Largest (sign 1) or smallest (−1) value of an unknown over the whole part."""
-        upper = min(self.ceiling[unknown], float(self.least[unknown] + 10**6))
-        solution = None if integer else self._from_the_last(unknown, sign, upper)
+    def _extreme(self, unknown: int, width: int, sign: int, integer: bool) -> None:
+        """Largest (sign 1) or smallest (−1) value of an unknown over the whole part; whole numbers go as far as needed.
+
+        A whole-numbered program ends as soon as it has a table that is ``width`` away from the farthest one on the
+        other side; only one that does not get there has to prove where the interval ends.
+        """
+        low, high = self.floor[unknown], min(self.ceiling[unknown], float(self.least[unknown] + 10**6))
+        if integer:
+            low, high = max(low, float(self.most[unknown] - width)), min(high, float(self.least[unknown] + width))
+        solution = None if integer else self._from_the_last(unknown, sign, high)
         if solution is None:
             program = self._of_all()
-            program.changeColBounds(unknown, self.floor[unknown], upper)
+            program.changeColBounds(unknown, low, high)
             program.changeColCost(unknown, -float(sign))
             if integer:
                 index = np.arange(self.size, dtype=np.int32)
@@ -387,9 +410,9 @@ class Part:
         if table is not None:
             self._count(table)
         reached = float(solution[unknown])
-        if sign > 0:
-            self.ceiling[unknown] = min(self.ceiling[unknown], reached) if reached < upper else self.ceiling[unknown]
-        else:
+        if sign > 0 and reached < high:
+            self.ceiling[unknown] = min(self.ceiling[unknown], reached)
+        if sign < 0 and (reached > low or not integer):
             self.floor[unknown] = max(self.floor[unknown], reached)
 
     def _of_all(self) -> highspy.Highs:
