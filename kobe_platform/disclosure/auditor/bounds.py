@@ -289,7 +289,7 @@ class Part:
             if integer and self.size > LARGEST_INTEGER:
                 return State.UNDECIDED
             for sign in (1, -1):
-                self._extreme(unknown, width, sign, integer)
+                self._extreme(unknown, sign, integer, width)
                 if self.harmless(unknown, width, k, residual):
                     return State.OPEN
             if self._narrow(unknown, width, k, residual):
@@ -386,14 +386,14 @@ class Part:
             known = np.union1d(known, front)
         return known
 
-    def _extreme(self, unknown: int, width: int, sign: int, integer: bool) -> None:
-        """Largest (sign 1) or smallest (−1) value of an unknown over the whole part; whole numbers go as far as needed.
+    def _extreme(self, unknown: int, sign: int, integer: bool, width: int | None = None) -> None:
+        """Largest (sign 1) or smallest (−1) value of an unknown over the whole part.
 
-        A whole-numbered program ends as soon as it has a table that is ``width`` away from the farthest one on the
-        other side; only one that does not get there has to prove where the interval ends.
+        With a ``width`` a whole-numbered program ends as soon as it has a table that is so far from the farthest one
+        on the other side; only one that does not get there has to prove where the interval ends.
         """
         low, high = self.floor[unknown], min(self.ceiling[unknown], float(self.least[unknown] + 10**6))
-        if integer:
+        if integer and width is not None:
             low, high = max(low, float(self.most[unknown] - width)), min(high, float(self.least[unknown] + width))
         solution = None if integer else self._from_the_last(unknown, sign, high)
         if solution is None:
@@ -412,7 +412,7 @@ class Part:
         reached = float(solution[unknown])
         if sign > 0 and reached < high:
             self.ceiling[unknown] = min(self.ceiling[unknown], reached)
-        if sign < 0 and (reached > low or not integer):
+        if sign < 0 and (reached > low or width is None or not integer):
             self.floor[unknown] = max(self.floor[unknown], reached)
 
     def _of_all(self) -> highspy.Highs:
