@@ -65,6 +65,7 @@ COMMANDS = (
     Mounted("serve", "kobe_platform.web.commands:serve", "Serve the portal.", "Lounge"),
     Mounted("people", "kobe_platform.governance.commands:people_app", "Accounts, roles, audiences.", "Governance"),
     Mounted("apply", "kobe_platform.governance.commands:apply_app", "データ利用申請書: file and decide.", "Governance"),
+    Mounted("types", "kobe_platform.typology.commands:types", "Types of school districts, to be named.", "Lounge"),
     Mounted("ask", "kobe_platform.ondemand.commands:ask", "Ask for a statistic on demand.", "Governance"),
     Mounted("audit-report", "kobe_platform.governance.commands:audit_report", "What happened, by days.", "Governance"),
     Mounted("contracts", "kobe_platform.quality.commands:contracts_app", "Check the sources' contracts.", "Work"),

@@ -25,7 +25,7 @@ RANKS = (
     {"custody", "disclosure"},
     {"intake", "lake", "abstraction", "trials", "home_format"},
     {"quality"},
-    {"reception", "statistics", "forecasts", "unusual", "published", "governance", "alerts", "synthesis"},
+    {"reception", "statistics", "forecasts", "unusual", "typology", "published", "governance", "alerts", "synthesis"},
     {"lounge"},
     {"release", "backup"},
     {"tabulation"},
