@@ -12,6 +12,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import FrontMatter, Page, line_of_key
 from kobe_platform.lounge.queries import Query, suggest
+from kobe_platform.lounge.tags import Tag, walk
 from kobe_platform.statistics.select.syntax import nodes, parse
 
 if TYPE_CHECKING:
@@ -58,12 +59,16 @@ def page_doubts(page: Page, database: ReleaseDatabase, results: Mapping[str, pl.
     if is_draft(page):
         remedy = "write it; until then the page is left out of releases"
         yield page.error("draft", f"the manual is a draft: {page.meta.manual}", remedy, line_of_key(page, "manual"))
+    awaited = {
+        node.attributes.get("data") for node in walk(page.nodes) if isinstance(node, Tag) and node.name == "When"
+    }
     for query in page.queries:
         if query.name not in results:
             continue
         strange = list(_strange_values(query, database))
         yield from strange
-        if results[query.name].is_empty() and not strange and _has_rows(query, database):
+        is_asked_for_rows = query.name in awaited  # the page says what stands there without them
+        if results[query.name].is_empty() and not (strange or is_asked_for_rows) and _has_rows(query, database):
             yield query.fault("empty", f"query {query.name} gives no rows", "look at its conditions")
 
 

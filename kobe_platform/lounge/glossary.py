@@ -22,7 +22,11 @@ GLOSSARY = "glossary"
 TITLE = "用語集"
 SHORTEST = 2
 """Characters of a word that links: a shorter one stands inside too many others."""
-_NEVER_IN = frozenset({"a", "code", "pre", "button", "summary", "h1", "h2", "h3", "h4", "h5", "h6"})
+_NEVER_IN = frozenset({
+    "a", "code", "pre", "button", "summary", "label", "figure", "figcaption", "caption", "th", "header", "nav", "dl",
+    "h1", "h2", "h3", "h4", "h5", "h6",
+})  # fmt: skip
+"""Elements whose words are names: of places, of figures, of controls."""
 
 _Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^<>\x00-\x1f]+$")

@@ -123,7 +123,7 @@ def published(
         elif name == "estimated_population":
             tables[name] = _estimate(months, rng)
         elif name == "population_history":
-            tables[name] = _history(months, rng)
+            tables[name] = _history(months, tables["estimated_population"], rng)
         elif name == "city_comparison":
             tables[name] = _comparison(months, trees["compared_city"], rng)
         else:
@@ -204,11 +204,13 @@ def _estimate(months: tuple[str, ...], rng: np.random.Generator) -> pl.DataFrame
     return pl.DataFrame(rows, schema=["period", "area", "series", "value", "status"], orient="row")
 
 
-def _history(months: tuple[str, ...], rng: np.random.Generator) -> pl.DataFrame:
+def _history(months: tuple[str, ...], estimates: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """The public series of the months before, as the first month's delivery brings them."""
     parameters = load()
-    stock = np.array([[ward.share * 735_000, ward.share * 705_000, ward.share * 795_000] for ward in parameters.wards])
-    wide = history(parameters, np.datetime64(months[0], "M"), np.round(stock), int(rng.integers(1 << 30)))
+    first = estimates.filter(pl.col("period") == months[0]).pivot("series", index="area", values="value")
+    told = {area: counts for area, *counts in first.select("area", "households", "male", "female").iter_rows()}
+    stock = np.array([told[ward.code] for ward in parameters.wards])
+    wide = history(parameters, np.datetime64(months[0], "M"), stock, int(rng.integers(1 << 30)))
     keys = [pl.lit(months[0]).alias("period"), pl.col("as_of").str.slice(0, 4).alias("year")]
     keys += [pl.col("as_of").str.slice(5, 2).alias("month"), pl.col("ward_code").alias("area")]
     rows = wide.select(*keys, *wide.columns[2:]).unpivot(

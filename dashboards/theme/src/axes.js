@@ -1,10 +1,9 @@
 // The two axes of a chart: places (periods, groups) and figures.
 import { placeLabel, shortPeriod, yearOfMonth } from './periods.js';
 import { tickText } from './ticks.js';
-import { linesOf, placed, widthOf } from './wording.js';
+import { linesOf, placed, turnOf, widthOf } from './wording.js';
 
 const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
-const TURN = 40; // degrees of names that have no room below their places
 
 /** Above an axis that zero is not on: there a small change looks large. */
 const CUT = (look) => ({ name: '〜 0から始まらない目盛り', nameGap: 6, nameTextStyle: { align: 'left', color: look.axis, fontSize: 11 } });
@@ -65,8 +64,9 @@ export function category(component, record, scene, upright) {
     const lines = names.map((name) => linesOf(name, narrow ? 92 : 150, size).join('\n'));
     Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => lines[at] });
   } else if (!periods) {
-    const { texts, turned } = placed(names, Math.max(24, (width - 56) / record.x.length), size);
-    Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => texts[at], ...(turned ? { rotate: TURN } : {}) });
+    const room = (width - 56) / record.x.length;
+    const { texts, turned } = placed(names, Math.max(24, room), size);
+    Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => texts[at], ...(turned ? { rotate: turnOf(room, size) } : {}) });
   }
   return { type: 'category', triggerEvent: Boolean(component.opts.drill), data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: look.axis } }, axisLabel: label };
 }

@@ -2,8 +2,8 @@
 import { figure } from './formats.js';
 import { levelFormat, span } from './levels.js';
 
-/** The series that carries them, or none; `look` gives its colours. */
-export function guides(component, record, horizontal, look) {
+/** The series that carries them; `look` gives its colours. On a narrow chart the names of upright lines stand along them. */
+export function guides(component, record, horizontal, look, narrow = false) {
   const { lines = [], notes = [] } = component.opts;
   const place = (x) => record.x.indexOf(x);
   const at = (index, y) => (horizontal ? [y, index] : [index, y]);
@@ -34,7 +34,7 @@ export function guides(component, record, horizontal, look) {
         })),
         ...upright.map((one) => ({
           [along]: place(one.x),
-          label: { ...text, formatter: () => one.label, ...(horizontal ? { position: 'insideEndTop' } : { position: 'end', distance: 2, align: side(record, place(one.x)) }) },
+          label: { ...text, formatter: () => one.label, ...(horizontal || narrow ? { position: 'insideEndTop' } : { position: 'end', distance: 2, align: side(record, place(one.x)) }) },
         })),
       ],
     },

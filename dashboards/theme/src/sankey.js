@@ -35,7 +35,7 @@ MAKERS.Sankey = (component, record, rows, { narrow, look }) => {
     animation: false,
     grid: undefined,
     legend: undefined,
-    title: told ? { text: told, left: 'center', bottom: 0, textStyle: { fontSize: 12, width: narrow ? 300 : 900, overflow: 'break', fontWeight: 'normal', color: look.muted, fontFamily: look.font } } : undefined,
+    title: told ? { text: told, left: 'center', bottom: 0, textStyle: { fontSize: 12, lineHeight: 16, width: narrow ? 300 : 900, overflow: 'break', fontWeight: 'normal', color: look.muted, fontFamily: look.font } } : undefined,
     tooltip: { trigger: 'item', confine: true, className: 'lounge-tooltip', formatter: ({ dataType, data, name, value }) => tellFlow(component, dataType, data, name, value) },
     series: [
       {
@@ -43,7 +43,7 @@ MAKERS.Sankey = (component, record, rows, { narrow, look }) => {
         left: room,
         right: room,
         top: 8,
-        bottom: told ? 28 : 8,
+        bottom: told ? (narrow ? 48 : 28) : 8,
         nodeGap: narrow ? 6 : 10,
         nodeWidth: 12,
         layoutIterations: 0,

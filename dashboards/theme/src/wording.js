@@ -1,6 +1,7 @@
 // Names along an axis: broken between words only, turned where they have no room even so.
 const WIDE = 1; // of the letter's size
 const NARROW = 0.6;
+const TURN = 40; // degrees at least
 const AFTER = /(?<=[・、,／/〜～）)」\s])|(?=[（(「])/;
 const words = typeof Intl.Segmenter === 'function' ? new Intl.Segmenter('ja', { granularity: 'word' }) : undefined;
 
@@ -11,11 +12,11 @@ export function widthOf(text, size) {
   return width;
 }
 
-/** The words of a part; particles and signs stay with the word before them. */
+/** The words of a part; particles, signs and single letters (区, 別) stay with the word before them. */
 function wordsOf(part) {
   const pieces = [];
   for (const { segment } of words?.segment(part) ?? [{ segment: part }]) {
-    const stays = pieces.length && (/^[\p{Script=Hiragana}ー]/u.test(segment) || !/[\p{L}]/u.test(segment) || /\d$/.test(pieces.at(-1)));
+    const stays = pieces.length && (/^[\p{Script=Hiragana}ー]/u.test(segment) || !/[\p{L}]/u.test(segment) || /\d$/.test(pieces.at(-1)) || [...segment].length === 1);
     if (stays) pieces[pieces.length - 1] += segment;
     else pieces.push(segment);
   }
@@ -37,6 +38,9 @@ export function linesOf(text, room, size) {
   }
   return lines.map((line) => line.trim());
 }
+
+/** Degrees by which names are turned so that their lines stand clear of each other, `room` pixels apart along the axis. */
+export const turnOf = (room, size) => Math.round(Math.min(90, Math.max(TURN, (Math.asin(Math.min(1, (size + 3) / room)) * 180) / Math.PI)));
 
 /** How names stand below an axis whose places are `room` pixels wide: in lines, or turned as wholes. */
 export function placed(names, room, size, most = 3) {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { tickText } from '../../../../dashboards/theme/src/ticks.js';
 import { evenRange, levelRange } from '../../../../dashboards/theme/src/axes.js';
-import { linesOf, piecesOf, placed, widthOf } from '../../../../dashboards/theme/src/wording.js';
+import { linesOf, piecesOf, placed, turnOf, widthOf } from '../../../../dashboards/theme/src/wording.js';
 
 const told = (ticks, options) => ticks.map(tickText(ticks, options));
 
@@ -43,6 +43,18 @@ test('a name is broken between words only', () => {
   assert.deepEqual(linesOf('技術・人文知識・国際業務', 60, 12), ['技術・', '人文知識・', '国際業務']);
   assert.ok(piecesOf('ミャンマー').length === 1 && piecesOf('65歳以上').every((piece) => !/\d$/.test(piece)));
   assert.ok(piecesOf('15～64歳').length <= 2);
+});
+
+test('a word never loses its last letter to the next line', () => {
+  for (const name of ['東灘区', '兵庫区', '年齢別', '外国人']) assert.deepEqual(linesOf(name, 24, 11), [name], name);
+});
+
+test('turned names stand clear of each other: what lies between their lines is more than a letter', () => {
+  for (const room of [60, 30, 18, 14, 8]) {
+    const between = room * Math.sin((turnOf(room, 11) * Math.PI) / 180);
+    assert.ok(between >= 13 || turnOf(room, 11) === 90, String(room));
+  }
+  assert.equal(turnOf(200, 11), 40);
 });
 
 test('names that have no room even in lines are turned as wholes', () => {
