@@ -246,10 +246,11 @@ def after_neighbours(facts: Facts, step: Step, before: Found) -> Step:
     absent = [
         name for name in contract.needs if not companion_ready(heads, name, month) or (name, month) in facts.withdrawn
     ]
-    absent += [name for name in contract.references if latest_month(heads, "raw", name, month) is None]
+    in_force = {name: latest_month(heads, "raw", name, month) for name in contract.references}
+    absent += [name for name, held in in_force.items() if held is None or (name, held) in facts.withdrawn]
     if absent and not coming:
         stuck = {one.unit: one.id for one in near}
-        waits = tuple(stuck.get(name, f"delivery:{name}:{month}") for name in absent)
+        waits = tuple(stuck.get(name, f"delivery:{name}:{in_force.get(name) or month}") for name in absent)
         return replace(step, state="waiting", waits_for=waits)
     return replace(step, waits_for=coming)
 

@@ -24,6 +24,7 @@ from kobe_platform.statistics.inputs import (
     definition_of,
     protecting_inputs,
     public_inputs,
+    reference_of,
     sources_of,
     tied_months,
 )
@@ -100,7 +101,9 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
     tied = [heads.entries[PartitionId("published", table.name, held)].content for table, held in months]
     step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied)}), reason)
     read = (name.split("/") for name in counting if name.startswith("lake/"))
-    withdrawn = _withdrawn(facts, [(source, held) for _, source, held in read])
+    districts = reference_of(heads, members, month)
+    reference = [(districts.source, districts.month)] if districts else []
+    withdrawn = _withdrawn(facts, [*((source, held) for _, source, held in read), *reference])
     if withdrawn:
         return replace(step, state="waiting", waits_for=withdrawn)
     there = [entry for entry in (*rows, *counted, *protected) if entry is not None]

@@ -42,9 +42,17 @@ def counting_inputs(shelf: Shelf, members: Sequence[Statistic], month: str) -> d
         for held in months_of(members[0], month, shelf.months("lake", source)) or [month]
     ]
     inputs = {str(id): _content(shelf, id) for id in ids}
-    reference = latest_month(shelf, "raw", REFERENCE, month) if any(member.by_district for member in members) else None
-    inputs["reference"] = _content(shelf, PartitionId("raw", REFERENCE, reference)) if reference else "none"
+    reference = reference_of(shelf, members, month)
+    inputs["reference"] = _content(shelf, reference) if reference else "none"
     return {**inputs, "definition": definition_of(members), ENGINE: engine_version(*_ROOMS)}
+
+
+def reference_of(shelf: Shelf, members: Sequence[Statistic], month: str) -> PartitionId | None:
+    """The table of districts that a group is counted with; None where it counts no districts, or there is none yet."""
+    if not any(member.by_district for member in members):
+        return None
+    held = latest_month(shelf, "raw", REFERENCE, month)
+    return PartitionId("raw", REFERENCE, held) if held else None
 
 
 def protecting_inputs(

@@ -201,8 +201,7 @@ class Homes:
         if base:
             self.copy(base, place.folder)
         else:
-            for source in (TOWNS, ESTIMATES, REGISTER, MOVEMENTS):
-                place.deliver(self.city, source, MONTH)
+            self._deliver_first(place)
             assert place.kobe("keys", "init").returncode == 0
             make_pseudonym_keys(place)
         if sensors:
@@ -210,6 +209,10 @@ class Homes:
             subprocess.run(command, env=place.environment(), cwd=PROJECT, check=True, timeout=LIMIT)
         for source in sources:
             place.deliver(self.city, source, NEXT)
+
+    def _deliver_first(self, place: Place) -> None:
+        for source in (TOWNS, ESTIMATES, REGISTER, MOVEMENTS):
+            place.deliver(self.city, source, MONTH)
 
     def _undisturbed(self, name: str, folder: Path) -> None:
         place = self.copy(name, folder / "place")

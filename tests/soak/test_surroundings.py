@@ -23,14 +23,32 @@ import pytest
 from kobe_platform.custody.opening import KeyPlace, open_key_service
 from kobe_platform.lake import PartitionStore
 from kobe_platform.lake.orphans import orphans
-from tests.soak.aims import COMMITTED, COUNTED, PROTECTED, SITE, WRITING
-from tests.soak.homes import CITY, ESTIMATES, LIMIT, MONTH, Homes, Place
+from tests.soak.aims import COMMITTED, PROTECTED, SITE, WRITING
+from tests.soak.homes import CITY, ESTIMATES, LIMIT, MONTH, NEXT, Homes, Place
 from tests.soak.judging import problems
 from tests.soak.test_faults import finished, reach, small_disk
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(sys.platform != "linux", reason="Linux's own tools")]
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+
+
+class PublicHomes(Homes):
+    """Homes with public figures alone: all stages of a month, in seconds."""
+
+    def _synthesize(self, folder: Path) -> None:
+        from kobe_platform.synthesis.deliveries import CityPlan, synthesize
+
+        synthesize(CityPlan(folder, 3000, MONTH, NEXT, 0))
+
+    def _deliver_first(self, place: Place) -> None:
+        place.deliver(self.city, ESTIMATES, MONTH)
+
+
+@pytest.fixture(scope="session")
+def homes(kept) -> Homes:
+    """The prepared homes, kept beside those of the other trials."""
+    return PublicHomes(kept / "public-homes")
 
 
 def no_orphan(place: Place) -> list[str]:
@@ -49,7 +67,7 @@ def whole(place: Place, homes: Homes, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "pattern"), [("public", WRITING), ("first", COMMITTED), ("taken", COUNTED), ("tabulated", SITE)]
+    ("name", "pattern"), [("public", WRITING), ("first", COMMITTED), ("taken", PROTECTED), ("tabulated", SITE)]
 )
 def test_a_disk_that_turns_read_only_is_said_and_the_run_goes_on_when_it_is_writable(name, pattern, homes, tmp_path):
     place = homes.copy(name, tmp_path / "place")
@@ -298,7 +316,7 @@ def test_readers_are_served_the_former_release_or_the_new_one_while_it_is_switch
     def read() -> None:
         while not done.is_set():
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/ward_population.html", timeout=30) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=30) as answer:
                     assert answer.status == 200 and len(answer.read()) > 1000
                 asked[0] += 1
             except Exception as error:

@@ -2,7 +2,7 @@
 
 from kobe_platform.lake.partitions import PartitionId
 from tests.unit.planning.test_convergence import clean
-from tests.unit.planning.world import ESTIMATE, REGISTER, SOURCES, TOWNS, World, tabulate, take_in
+from tests.unit.planning.world import ESTIMATE, MOVEMENTS, REGISTER, SOURCES, TOWNS, World, tabulate, take_in
 
 MONTHS = ("2025-10", "2025-11", "2025-12", "2026-01")
 
@@ -124,6 +124,23 @@ def test_nothing_is_laid_over_a_month_that_its_sender_has_withdrawn_wherever_it_
     world.approve(REGISTER, "2025-10")
     world.drive()
     assert world.plan().empty
+
+
+def test_a_withdrawn_reference_table_is_not_used_for_anything_new_and_what_was_made_with_it_stays():
+    """Nor is an older one in its place: the districts of the month are those that its sender still has to name."""
+    world = World().complete("2025-10")
+    world.drive()
+    shown = dict(world.published())
+    world.withdraw(TOWNS, "2025-10")
+    world.deliver(REGISTER, MOVEMENTS, ESTIMATE, month="2025-11").drive()
+    assert world.steps()[take_in(REGISTER, "2025-11")].waits_for == (take_in(TOWNS, "2025-10"),)
+    assert {id: value for id, value in world.published().items() if id in shown} == shown
+    del world.inbox[TOWNS, "2025-10"]
+    assert world.steps()[take_in(REGISTER, "2025-11")].waits_for == (f"delivery:{TOWNS}:2025-10",)
+    world.deliver(TOWNS, month="2025-10", content="better").drive()
+    world.approve(TOWNS, "2025-10")
+    world.drive()
+    assert world.plan().empty and "better" in repr(world.published())
 
 
 def test_public_figures_that_were_withdrawn_are_not_published_anew_and_those_that_were_stay():
