@@ -1,4 +1,4 @@
-"""The key ceremony of the handbook: a key is split into three shares, any two of which give it back, one gives nothing."""
+"""The key ceremony of the handbook: a key is split into three shares; any two give it back, one gives nothing."""
 
 from __future__ import annotations
 
