@@ -94,10 +94,15 @@ class Attack(_Strict):
     """What the attacker may know besides what is published.
 
     Attributes:
-        member: whether the attacker may be the one person of a hidden cell and know it.
+        member: whether the attacker may be the one person of a hidden cell and know it; or names of tables: then he
+            may, in the cells of these, and it is their cells that he must not work out.
     """
 
-    member: bool = False
+    member: bool | tuple[str, ...] = False
+
+    def asks_of(self, table: str) -> bool:
+        """Whether the cells of a table are asked about a lone member."""
+        return self.member if isinstance(self.member, bool) else table in self.member
 
 
 class Dimension(_Strict):
@@ -233,6 +238,8 @@ class Spec(_Strict):
         names = [table.name for table in self.tables]
         if len(set(names)) != len(names):
             raise ValueError("two tables have one name")
+        if not isinstance(self.attack.member, bool) and set(self.attack.member) - set(names):
+            raise ValueError(f"member names an unknown table {sorted(set(self.attack.member) - set(names))[0]}")
         for relation in self.relations:
             self._names_of_relation(relation)
         check_methods(self)

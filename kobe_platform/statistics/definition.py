@@ -75,6 +75,8 @@ class Statistic(BaseModel):
         kind: ``frequency`` (counts), ``mean`` (``total`` / ``persons``), or ``public`` (passed through).
         measure: column of the figures in the SELECT.
         minimum_frequency: k of a frequency table; fewest persons of a mean; required unless the kind is ``public``.
+        member: whether the only person of a hidden cell, who knows that he is, must not work out another one of the
+            table (docs/disclosure.md, A lone member); it hides more.
         dimensions: output column → hierarchy of the vocabulary.
         roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).
         ties: monthly tables that sum to this yearly one.
@@ -99,6 +101,7 @@ class Statistic(BaseModel):
     kind: Literal["frequency", "mean", "public"] = "frequency"
     measure: str
     minimum_frequency: int | None = Field(None, ge=2)
+    member: bool = False
     dimensions: dict[str, str]
     roles: dict[str, str] = Field(default_factory=dict)
     ties: tuple[Tie, ...] = ()
@@ -115,6 +118,8 @@ class Statistic(BaseModel):
             raise ValueError("group, population and minimum_frequency are required")
         if (self.kind == "mean") != (self.averages is not None):
             raise ValueError("a mean, and nothing else, says what it averages")
+        if self.member and self.kind != "frequency":
+            raise ValueError("a lone member is asked about in tables of counts that are protected")
         if set(self.roles) - set(self.dimensions):
             raise ValueError("a role names a column that is no dimension")
         if not self.is_protected:

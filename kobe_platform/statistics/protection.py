@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from kobe_platform.disclosure import (
+    Attack,
     AuditReport,
     Costs,
     Dimension,
@@ -184,6 +185,7 @@ def specification(statistics: Sequence[Statistic], areas: Hierarchy | None, tied
     said["relations"] = (*said["relations"], *_sums(counts, tied))
     return Spec(
         rule=Rule(minimum_frequency=10),
+        attack=Attack(member=tuple(statistic.name for statistic in counts if statistic.member) or False),
         costs=TOTALS_LAST,
         dimensions=dimensions,
         tables=tuple(tables),

@@ -226,13 +226,17 @@ def _attack(
     wrong = [system.named(system.impossible[n : n + 1]) for n in range(min(len(system.impossible), MOST_NAMED))]
     findings += [_finding("contradiction", *figures.where(cell)) for cell in dict.fromkeys(wrong)]
     findings += [_finding(*ring) for ring in rings_left_out(system)]
+    asked = np.zeros(len(figures.value), dtype=bool)
+    for table in spec.tables:
+        if spec.attack.asks_of(table.name):
+            asked[figures.rows[table.name]["cell"].to_numpy()] = True
     programs, parts = 0, []
     if not len(system.impossible) and not figures.contradictions:
         parts = components(system)
         for number, (unknowns, equations) in enumerate(parts):
             if progress and number % 20 == 0:
                 progress("audit", number, len(parts))
-            rules, solved = _attack_part(system, figures, unknowns, equations, out, member=spec.attack.member)
+            rules, solved = _attack_part(system, figures, unknowns, equations, out, member=asked)
             found += rules
             programs += solved
     found.sort(key=lambda one: one[0] == "exposed")  # what is refused stands before what is forgiven
@@ -255,7 +259,7 @@ def _attack_part(
     equations: np.ndarray,
     out: AlreadyOut | None = None,
     *,
-    member: bool = False,
+    member: np.ndarray | None = None,
 ) -> tuple[list[tuple[str, int]], int]:
     cells = system.cells[unknowns]
     wanted = cells >= 0
@@ -290,8 +294,8 @@ def _attack_part(
         else:
             exact = np.floor(part.ceiling[unknown] + 1e-6) == np.ceil(part.floor[unknown] - 1e-6)
             found.append(("exact" if exact else "residual" if residual else "narrow", cell))
-    if member:
-        hidden = wanted & figures.hidden[cells]
+    if member is not None and member[cells[wanted]].any():
+        hidden = wanted & figures.hidden[cells] & member[cells]
         found += [("singleton", int(cells[unknown])) for unknown in told_to_members(part, hidden, k)]
     return found, part.programs
 

@@ -46,7 +46,8 @@ def _tied_pairs(search: Suppressor) -> list[tuple[int, int]]:
     model, hidden = search.model, search.pattern.hidden
     # By what everybody knows; how residuals are filled up would exclude some, and the audit does not use it.
     fall, _ = propagate(search.near.by_row, search.free | search.idle, (model.value - model.lower).astype(float))
-    may_be_one = hidden & (model.value > 0) & (model.value - fall <= 1)
+    asked = _asked(search)
+    may_be_one = hidden & asked & (model.value > 0) & (model.value - fall <= 1)
     persons = _same_persons(search)
     pairs = []
     for cells, moves in _proportional(search):
@@ -55,9 +56,19 @@ def _tied_pairs(search: Suppressor) -> list[tuple[int, int]]:
                 continue
             for cell, other in zip(cells, moves, strict=True):
                 value = model.value[cell] * by + other * (1 - model.value[lone])
-                if persons[cell] != persons[lone] and 0 < value * np.sign(by) < model.k[cell] * abs(by):
+                if asked[cell] and persons[cell] != persons[lone] and 0 < value * np.sign(by) < model.k[cell] * abs(by):
                     pairs.append((cell, lone))
     return pairs
+
+
+def _asked(search: Suppressor) -> np.ndarray:
+    """Cells of the tables that a lone member is asked about in."""
+    model = search.model
+    asked = np.zeros(model.size, dtype=bool)
+    for name, layout in model.layouts.items():
+        if model.spec.attack.asks_of(name):
+            asked[layout.variables.ravel()] = True
+    return asked
 
 
 def _same_persons(search: Suppressor) -> np.ndarray:

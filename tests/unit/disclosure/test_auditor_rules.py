@@ -165,7 +165,7 @@ MUTANTS = (
     ("verdict", 'return [("contradiction", place_of(own))], 0', "return [], 0", "no table"),
     ("verdict", "if state is State.OPEN:", "if True:", "narrow by one"),
     ("verdict", "for pair in corrected:", "for pair in ():", "shown after a correction"),
-    ("verdict", "    if member:", "    if False:", "lone member"),
+    ("verdict", "if member is not None and member[cells[wanted]].any():", "if False:", "lone member"),
     ("previous_release", 'found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]', "found = []",
      "shown after a correction"),
     ("previous_release", "again = figures.hidden_before", "again = figures.hidden", "shown now"),

@@ -126,3 +126,26 @@ def _below(tree, code, ancestor):
     while code is not None and code != ancestor:
         code = tree[code]
     return code == ancestor
+
+
+@pytest.mark.parametrize("asked, told", [((), set()), (("t",), {("singleton", "b", "f")}), (("u",), set())])
+def test_a_lone_member_is_asked_about_in_the_tables_that_say_so(asked, told):
+    """The square of one table, beside another population whose table is safe."""
+    alone, others = spec_of(False), Table(name="u", dimensions=["area"], population="others")
+    spec = alone.model_copy(update={"tables": (*alone.tables, others), "attack": Attack(member=asked)})
+    square = counts(1, 40, 50, 3, 60, 60)
+    others = pl.DataFrame({"area": ["a", "b", "c"], "persons": [40, 50, 60]})
+    tables = published(square, *SQUARE) | protect(spec_of_others(), {"u": others}).tables
+    assert found(audit(spec, tables)) == told
+    made = protect(spec, {"t": square, "u": others}).tables
+    assert audit(spec, made).publishable
+    assert audit(spec_of(True), {"t": made["t"]}).publishable == ("t" in asked)
+
+
+def spec_of_others():
+    return spec_of(False).model_copy(update={"tables": (Table(name="u", dimensions=["area"], population="others"),)})
+
+
+def test_a_member_of_a_table_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="unknown table"):
+        spec_of(("x",))

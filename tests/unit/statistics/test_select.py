@@ -372,7 +372,7 @@ def test_a_new_sources_pseudonym_is_withheld_and_orders_its_cover(tmp_path, care
 def test_every_rule_that_makes_a_column_is_described():
     """A rule that is new in contracts is new here too, or its source could not be counted."""
     (union, _) = get_args(AnyColumn)
-    making = {rule for rule in get_args(union) if {"to", "to_ward"} & {*rule.model_fields}}
+    making = {rule for rule in get_args(union) if any(f"{field}_".startswith("to_") for field in rule.model_fields)}
     assert making == {*RULES}
 
 
@@ -415,6 +415,21 @@ def test_a_public_table_reads_public_figures_by_listed_functions(tmp_path, sql, 
 def test_public_figures_may_be_summed_and_commented(tmp_path):
     sql = "SELECT ward_code AS area, sum(population) AS value FROM estimated_population GROUP BY ALL -- all of them"
     assert load(tmp_path, PUBLIC + sql).sources == ("estimated_population",)
+
+
+@pytest.mark.parametrize("end", [";", " -- of all", "\n-- of all\n", " /* of all */", "; -- of all"])
+def test_what_ends_a_statistic_beside_its_select_changes_nothing(tmp_path, end):
+    """Comments and a semicolon: it loads, and what it counts is the same."""
+    front, rows = (
+        FRONT.replace('area = "district"\nage = "age5"', 'ward = "ward"'),
+        {"resident_register": register(200)},
+    )
+    plain = "SELECT ward, count(*) AS persons FROM resident_register GROUP BY ALL"
+    frames = []
+    for sql in (plain, plain + end):
+        statistic = load(tmp_path, front + sql)
+        frames.append(compute_group([statistic], rows, AREAS).cells[statistic.name])
+    assert frames[0].height and frames[0].equals(frames[1])
 
 
 def test_a_fault_counts_characters_not_bytes():

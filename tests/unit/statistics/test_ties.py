@@ -68,3 +68,9 @@ def test_no_period_publishes_every_term_of_stock_and_flow():
         assert {"admin_in", "admin_out"} <= needed - named, key
         whole = [s.name for s in all_of_a_reason if "reason" not in s.sql]
         assert not whole, f"{whole} count movements of every reason"
+
+
+def test_a_statistic_says_whether_a_lone_member_is_asked_about_in_its_table():
+    (first, *others), wanted = GROUPS["stocks/month"][:3], {"member": True}
+    assert specification([first, *others], AREAS).attack.member is False
+    assert specification([first.model_copy(update=wanted), *others], AREAS).attack.member == (first.name,)
