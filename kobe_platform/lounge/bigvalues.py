@@ -106,13 +106,13 @@ def big_value_html(bound: Bound, frame: pl.DataFrame, matrix: Matrix | None, key
         shown = escape(change_text(fmt, change))
         parts.append(f'<p class="lounge-change"><span>{escape(comparison.label)}</span> <b>{shown}</b></p>')
     if _has_gauge(bound):
-        parts.append(_gauge_html(value, changes[-1]))
+        parts.append(gauge_html(value, changes[-1]))
     if _has_spark(bound):
         parts.append('<div class="lounge-spark" aria-hidden="true"></div>')
     return "".join(parts), SUPPRESSED in (value, *changes)
 
 
-def _gauge_html(value: Cell, missing: Cell) -> str:
+def gauge_html(value: Cell, missing: Cell) -> str:
     """A bar of the figure's share of what it is held against; empty where one of the two is hidden or absent."""
     known = isinstance(value, int | float) and isinstance(missing, int | float)
     whole = value - missing if known else 0  # type: ignore[operator]

@@ -52,6 +52,7 @@ class Composition:
             if one.name in FILTERS:
                 of = one["data"]
                 self.filters[one["name"]] = read_filter(one, results[of], self.filters, page.error, periods[of])
+        self._each_filter_stands(standing)
         self.defaults = {name: chosen.default for name, chosen in self.filters.items()}
         self.drawn: list[Drawn] = []
         self.drills: dict[str, Drill] = {}
@@ -93,6 +94,16 @@ class Composition:
             if one.spec.get("title")
         ]
         return {"filters": filters, "charts": charts}
+
+    def _each_filter_stands(self, standing: list[Bound]) -> None:
+        """A chart that stands needs the filters that it names: one inside a ``<When>`` may not stand."""
+        for bound in standing:
+            if lacking := next((name for name in bound.filters if name not in self.filters), None):
+                message = (
+                    f"the filter {lacking} stands inside a <When> that does not show it, this figure outside of it"
+                )
+                remedy = "put the filter where it stands whenever one of its figures does"
+                raise self.page.error("filter", message, remedy, bound.tag.line)
 
     def _standing(self, nodes: tuple[Node, ...]) -> Iterator[Tag]:
         """Every tag but those inside a ``<When>`` whose query is not as it asks."""

@@ -195,6 +195,15 @@ def test_a_part_stands_only_while_its_query_gives_rows(write_page, tables, tmp_p
     assert '"filters":[]' in text
 
 
+def test_a_figure_whose_filter_does_not_stand_is_refused_with_its_line(write_page, tables, tmp_path):
+    people = "```sql people\nSELECT period, area, value AS 人口, status FROM estimated_population\n```\n"
+    value = '<BigValue data={people} value=人口 date=period filter="area" title="人口" fmt=人/>\n'
+    page = load_pages(write_page(f"{BODY}\n{people}\n{value}"))["people"]
+    with pytest.raises(LoungeError) as caught:
+        compile_page(page, tables, tmp_path)
+    assert caught.value.code == "page.filter" and "area" in str(caught.value)
+
+
 def test_the_comparison_says_how_to_bring_figures_until_there_are_some(city, tmp_path):
     frames, dims, facts = city
     page = load_pages(PROJECT / "dashboards")["city_comparison"]

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.bigvalues import gauge_html
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.formats import Format, period_label
 from kobe_platform.lounge.pages import load_pages
@@ -32,6 +33,15 @@ from tests.unit.lounge.conftest import PROJECT
 )
 def test_figures_read_as_in_japanese_statistics(code, value, text):
     assert Format.parse(code).text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "difference", "width", "told"),
+    [(5, -5, 50, "50%"), (16, 5, 100, "145%"), (0, -11, 0, "0%"), ("X", "X", 0, ""), (5, None, 0, ""), (5, 5, 0, "")],
+)
+def test_a_gauge_shows_how_much_is_reached_and_nothing_of_what_is_hidden(value, difference, width, told):
+    shown = gauge_html(value, difference)
+    assert f'style="width:{width}%"' in shown and f"<b>{told}</b>" in shown
 
 
 def test_periods_read_as_years_and_months():
