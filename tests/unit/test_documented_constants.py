@@ -96,7 +96,7 @@ RULES = {
     "raw days": ("custody.md", r"`KOBE_RAW_DAYS` \((\d+)\)", Settings().raw_days),
     "failures": ("security.md", r"(\w+) failures lock that address", guesses.MOST_FAILURES),
     "locked": ("security.md", r"out of the account for (\d+) minutes", guesses.LOCKED.total_seconds() / 60),
-    "failures of all addresses": ("security.md", r"(\d+) from all addresses lock", guesses.MOST_ELSEWHERE),
+    "failures of strange addresses": ("security.md", r"(\d+) from strange addresses lock", guesses.MOST_ELSEWHERE),
     "failures of an address": ("security.md", r"(\d+) failures a minute and address", SignIn().attempts),
 }
 """What → (document, how it says it, what the code holds)."""
