@@ -118,7 +118,10 @@ def gauge_html(value: Cell, missing: Cell) -> str:
     whole = value - missing if known else 0  # type: ignore[operator]
     share = round(100 * value / whole) if whole > 0 else None  # type: ignore[operator]
     width, told = (min(share, 100), f"{share}%") if share is not None else (0, "")
-    bar = f'<span class="lounge-gauge__bar"><span style="width:{width}%"></span></span>'
+    bar = (
+        '<svg class="lounge-gauge__bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect width="{width}" height="8"></rect></svg>'
+    )
     return f'<p class="lounge-gauge">{bar} <b>{told}</b></p>'
 
 

@@ -25,14 +25,15 @@ class TableChange:
 def changes(former: Release, present: Release, tables: Collection[str]) -> list[TableChange]:
     """What differs in some tables of two releases, by title; only published rows are looked at.
 
-    A table whose file is the same byte for byte has not changed.
+    A table whose file is the same byte for byte has not changed; a new one without rows is not told.
     """
     found = []
     for name in sorted(set(tables) & set(present.tables)):
         title = str(present.tables[name].get("title") or name)
         file = f"tables/{name}.parquet"
         if name not in former.tables:
-            found.append(TableChange(name, title, True))
+            if present.tables[name].get("rows", 1):  # a table that waits for its first figures is no news
+                found.append(TableChange(name, title, True))
         elif former.files.get(file) != present.files.get(file):
             told = _periods(former.path / file, present.path / file)
             if any(told):

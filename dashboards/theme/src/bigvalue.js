@@ -44,7 +44,7 @@ function placeOf(component, record, state) {
 function showGauge(place, value, missing) {
   const whole = typeof value === 'number' && typeof missing === 'number' ? value - missing : 0;
   const share = whole > 0 ? Math.round((100 * value) / whole) : null;
-  place.querySelector('.lounge-gauge__bar span').style.width = `${Math.min(share ?? 0, 100)}%`;
+  place.querySelector('.lounge-gauge__bar rect').setAttribute('width', Math.min(share ?? 0, 100));
   place.querySelector('b').textContent = share === null ? '' : `${share}%`;
 }
 

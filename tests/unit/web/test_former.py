@@ -111,6 +111,8 @@ def test_new_corrected_and_ended_periods_are_told_apart(tmp_path):
         TableChange("a", "表a", False, ("2026",), ("2024",), ("2023",)),
         TableChange("c", "表c", True),
     ]
+    after.tables["c"]["rows"] = 0
+    assert [change.name for change in changes(before, after, ["a", "c"])] == ["a"], "what waits for figures is no news"
     hidden = release(tmp_path, "hidden", a=rows(p24=None, p25=None, p26=4))
     assert changes(after, hidden, ["a"])[0].corrected == ("2024",)
     assert changes(after, hidden, []) == []
