@@ -78,7 +78,9 @@ def _corrected(raw: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataF
 
 def trial(residents: int, seed: int) -> tuple[int, int]:
     """Take one city's months through protection and audit: how many groups of a month were taken, and refused."""
-    monthly = {key: m for key, m in groups(load_statistics(Settings().statistics).values()).items() if "month" in key}
+    statistics = load_statistics(Settings().statistics).values()
+    counted = groups(one for one in statistics if {*one.sources} <= {*PERSONAL})
+    monthly = {key: members for key, members in counted.items() if "month" in key}
     taken, refused, before = 0, 0, dict[str, Mapping[str, pl.DataFrame]]()
     with tempfile.TemporaryDirectory() as folder:
         for month, first, again, areas in months(residents, seed, Path(folder)):
