@@ -10,7 +10,7 @@ from kobe_platform.errors import CustodyError
 from kobe_platform.governance.retention import due_for_destruction
 from kobe_platform.lake.maintenance import destroy_all
 from kobe_platform.lounge.pruning import prune
-from kobe_platform.orchestration.run_logs import prune_run_logs
+from kobe_platform.orchestration.run_logs import prune_nightly_runs, prune_run_logs
 from kobe_platform.privacy.border import border
 from kobe_platform.statistics import Statistic
 from resources import Lake, Releases
@@ -83,8 +83,10 @@ def retention_schedule(
     @dg.op(name="prune_run_logs", description="古い実行の詳しい記録の廃棄(実行と資産の履歴は残す)")
     def forget_steps(context: dg.OpExecutionContext) -> None:
         with border(job="retention"):
-            pruned = prune_run_logs(context.instance, datetime.now(UTC) - timedelta(days=run_log_days))
-            context.log.info(f"events of {pruned} runs pruned")
+            before = datetime.now(UTC) - timedelta(days=run_log_days)
+            pruned = prune_run_logs(context.instance, before)
+            nightly = prune_nightly_runs(context.instance, before)
+            context.log.info(f"events of {pruned} runs pruned, {nightly} nightly runs taken away")
 
     @dg.job(name="retention", description="保存期間の過ぎたデータの廃棄", tags={"kobe/purpose": "destruction"})
     def retention() -> None:

@@ -54,6 +54,10 @@ _KINDS = {
     ),
 }
 
+_UNWRITABLE = {"(os error 13)": errno.EACCES, "(os error 30)": errno.EROFS}
+"""How libraries written in Rust end the message of an error of the system."""
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 @contextmanager
 def storage_errors(object: str) -> Iterator[None]:
@@ -88,16 +92,18 @@ def storage_error(error: OSError, object: str) -> CustodyError:
 
 
 def disk_fault(error: BaseException | None) -> OSError | None:
-    """The disk's fault that lies under a library's error: a full disk, or a database that the disk failed; else None.
+    """The disk's fault that lies under a library's error; None where there is none.
 
-    A full disk is told by its number, by SQLite's code or by the words of the library that met it. Other faults of
-    files are left to who opened them: a path that does not exist is often a mistake in the code, not the disk's.
+    That is a full disk, one that may not be written (or that turned read-only), or a database that the disk failed. A
+    full disk is told by its number, by SQLite's code or by the words of the library that met it. Other faults of files
+    are left to who opened them: a path that does not exist is often a mistake in the code, not the disk's.
     """
     while error is not None:
         number = error.errno if isinstance(error, OSError) else _of_sqlite(error)
         if any(words in str(error) for words in _FULL):
             number = errno.ENOSPC
-        if number in (errno.ENOSPC, errno.EDQUOT) or (number and not isinstance(error, OSError)):
+        number = next((told for words, told in _UNWRITABLE.items() if words in str(error)), number)
+        if number in _OF_THE_DISK or (number and not isinstance(error, OSError)):
             return OSError(number, "")
         error = error.__cause__ or error.__context__
     return None

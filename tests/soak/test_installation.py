@@ -23,7 +23,7 @@ def test_the_archive_installs_and_works_without_a_network(tmp_path):
     installed = subprocess.run([*alone, place / "deploy" / "install.sh"], capture_output=True, text=True)
     assert installed.returncode == 0, installed.stdout + installed.stderr
     kobe = place / ".venv" / "bin" / "kobe"
-    plan = ["--residents", "5000", "--from", "2025-08", "--to", "2025-08", "--out", tmp_path / "inbox"]
+    plan = ["--residents", "3000", "--from", "2025-08", "--to", "2025-08", "--out", tmp_path / "inbox"]
     for command in (["keys", "init"], ["synthesize", *plan], ["run"], ["lake", "verify"], ["status"]):
         done = subprocess.run([*alone, kobe, *command], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"

@@ -42,6 +42,9 @@ def wrapped(error: Exception) -> Exception:
     [
         (OSError(errno.ENOSPC, ""), errno.ENOSPC),
         (OSError(errno.EDQUOT, ""), errno.EDQUOT),
+        (PermissionError(errno.EACCES, "x"), errno.EACCES),
+        (OSError(errno.EROFS, "x"), errno.EROFS),
+        (RuntimeError("Read-only file system (os error 30): x"), errno.EROFS),
         (RuntimeError("write: No space left on device (os error 28)"), errno.ENOSPC),
         (met_by_sqlite("CREATE TABLE many (a)"), errno.ENOSPC),
         (of_sqlite("SQLITE_IOERR_SHMSIZE"), errno.ENOSPC),

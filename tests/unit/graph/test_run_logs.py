@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from kobe_platform.orchestration.run_logs import prune_run_logs
+from kobe_platform.orchestration.run_logs import prune_nightly_runs, prune_run_logs
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import Settings
 
@@ -32,6 +32,33 @@ def test_events_of_ended_runs_go_and_what_assets_became_stays(tmp_path, monkeypa
         assert len(instance.all_logs(run_id)) == 0
         assert dg.materialize([counted], instance=instance).success
         assert prune_run_logs(instance, datetime.now(UTC) + timedelta(days=1)) >= 1
+
+
+@dg.op
+def look() -> None:
+    pass
+
+
+@dg.job
+def retention():
+    look()
+
+
+@dg.job
+def asked_by_a_person():
+    look()
+
+
+def test_old_runs_of_the_nightly_jobs_go_but_the_newest_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "var" / "dagster"))
+    with open_instance(Settings(home=tmp_path / "var")) as instance:
+        nightly = [retention.execute_in_process(instance=instance).run_id for _ in range(3)]
+        other = asked_by_a_person.execute_in_process(instance=instance).run_id
+        assert prune_nightly_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
+        assert prune_nightly_runs(instance, datetime.now(UTC) + timedelta(days=1)) == 2
+        assert {run.run_id for run in instance.get_runs()} == {nightly[-1], other}
+        shards = Path(instance.event_log_storage.path_for_shard(other)).parent
+        assert not [path for gone in nightly[:2] for path in shards.glob(f"{gone}*")]
 
 
 def _graph():
