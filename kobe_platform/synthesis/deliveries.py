@@ -42,7 +42,8 @@ class CityPlan:
         quirks: requests (``NAME`` or ``NAME@YYYY-MM:source``), see :func:`kobe_platform.synthesis.quirks.requested`.
         truth: folder for ``YYYY-MM.json`` with independent counts, outside the inbox; None writes none.
         full_every: months from one full extract of the register to the next; those between come as differences.
-        history: whether the public series of the months before the first one come too, as one delivery.
+        history: whether the city has a past: the public series of the months before the first one come too, as one
+            delivery, and people were born in years of many and of few.
         systems: further core systems of the city (:data:`kobe_platform.synthesis.systems.SYSTEMS`); they come as UTF-8.
     """
 
@@ -123,7 +124,8 @@ def synthesize(plan: CityPlan, report: Callable[[str], None] = lambda step: None
     further = systems.chosen(plan.systems)
     requests = quirks.requested(plan.quirks, [str(month) for month in plan.months], plan.form)
     report(f"{plan.residents:,} residents")
-    city = found_city(plan.residents, plan.months[0] - 1, plan.seed)
+    parameters = load().with_cohorts(int(str(plan.months[0] - 1)[:4])) if plan.history else None
+    city = found_city(plan.residents, plan.months[0] - 1, plan.seed, parameters)
     stock = public.ward_stock(city)
     base = public.estimate_base(city, stock)
     written: list[WrittenDelivery] = []

@@ -37,11 +37,24 @@ class CityParameters(_Table):
 
 
 class Pyramid(_Table):
-    """Five-year bands by sex in per mille; ``life_stages`` are the lower ages of a ward's multipliers."""
+    """Five-year bands by sex in per mille; ``life_stages`` are the lower ages of a ward's multipliers.
+
+    ``years``: year of birth → how many were born compared with its band, for people who live at the end of ``as_of``.
+    """
 
     male: tuple[float, ...]
     female: tuple[float, ...]
     life_stages: tuple[int, ...]
+    years: dict[str, float] = {}
+    as_of: int = 0
+
+
+class Cohorts(_Table):
+    """The bands of a city with a past, and its :attr:`Pyramid.years`."""
+
+    male: tuple[float, ...]
+    female: tuple[float, ...]
+    years: dict[str, float]
 
 
 class Ward(_Table):
@@ -165,6 +178,7 @@ class Parameters(_Table):
 
     city: CityParameters
     pyramid: Pyramid
+    cohorts: Cohorts
     wards: tuple[Ward, ...]
     families: Families
     flows: Flows
@@ -178,10 +192,21 @@ class Parameters(_Table):
         lower = np.arange(len(bands)) * STAGE_OF_BAND
         stage = np.searchsorted(self.pyramid.life_stages, lower, side="right") - 1
         bands = bands * np.array(ward.ages)[stage]
-        single = np.repeat(bands[:-1] / STAGE_OF_BAND, STAGE_OF_BAND)
+        single = np.repeat(bands[:-1] / STAGE_OF_BAND, STAGE_OF_BAND) * self._births(len(bands) - 1)
         oldest = bands[-1] * 0.6 ** np.arange(OLDEST - len(single) + 1)
         shares = np.concatenate([single, oldest * bands[-1] / oldest.sum()])
         return shares / shares.sum()
+
+    def _births(self, bands: int) -> np.ndarray:
+        """What each single age is of its band's mean, by the year of birth."""
+        born = [str(self.pyramid.as_of - age) for age in range(bands * STAGE_OF_BAND)]
+        weights = np.array([self.pyramid.years.get(year, 1.0) for year in born]).reshape(bands, STAGE_OF_BAND)
+        return (weights / weights.mean(axis=1, keepdims=True)).ravel()
+
+    def with_cohorts(self, year: int) -> Parameters:
+        """The parameters of a city whose people were born in years of many and of few, at the end of a year."""
+        told = {**self.cohorts.model_dump(), "life_stages": self.pyramid.life_stages, "as_of": year}
+        return self.model_copy(update={"pyramid": Pyramid(**told)})
 
 
 @cache

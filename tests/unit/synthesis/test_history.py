@@ -69,3 +69,15 @@ def test_the_table_has_each_figure_of_each_month_and_area(rows):
 def test_a_city_that_begins_before_the_series_has_none():
     stock = np.ones((len(load().wards), 3))
     assert history(load(), np.datetime64("2010-10", "M"), stock, 0).is_empty()
+
+
+def test_a_city_with_a_past_has_the_baby_booms_and_the_years_of_few_births():
+    told = load().with_cohorts(2025)
+    shares = np.mean([told.age_shares(ward, sex) for ward in told.wards for sex in ("male", "female")], axis=0)
+    born = {2025 - age: share for age, share in enumerate(shares)}
+    assert abs(shares.sum() - 1) < 1e-9
+    assert min(born[1947], born[1948], born[1949]) > 1.3 * max(born[1945], born[1946])
+    assert born[1966] < 0.8 * min(born[1965], born[1967])
+    assert max(born, key=born.__getitem__) in range(1971, 1975), "the second baby boom is the largest cohort"
+    plain = load().age_shares(load().wards[0], "male")
+    assert np.allclose(plain[5:10], plain[5]), "a city without one is as it was"
