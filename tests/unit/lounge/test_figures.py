@@ -41,7 +41,7 @@ def test_figures_read_as_in_japanese_statistics(code, value, text):
 )
 def test_a_gauge_shows_how_much_is_reached_and_nothing_of_what_is_hidden(value, difference, width, told):
     shown = gauge_html(value, difference)
-    assert f'style="width:{width}%"' in shown and f"<b>{told}</b>" in shown
+    assert f'<rect width="{width}"' in shown and f"<b>{told}</b>" in shown and "style" not in shown
 
 
 def test_periods_read_as_years_and_months():
