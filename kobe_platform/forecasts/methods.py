@@ -26,7 +26,7 @@ METHODS: Mapping[str, Method] = {
     "ets": ets,
     "gradient_boosting": gradient_boosting,
 }
-"""A new method is one function of this signature and one line here."""
+"""A new method is one function of this signature, a line here and in ``LEAST_HISTORY``, and its words in the lounge."""
 BEST = "best"
 """The name by which a forecast's file asks for the winner among several methods."""
 LEAST_HISTORY: Mapping[str, Callable[[int], int]] = {

@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.forecasts.methods import BEST, LEAST_HISTORY
+from kobe_platform.forecasts.methods import METHODS as FUNCTIONS
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
-from kobe_platform.lounge.forecasts import EARLY, REFUSED, card_html, state_html
+from kobe_platform.lounge.forecasts import EARLY, METHODS, REFUSED, card_html, state_html
 from kobe_platform.lounge.pages import load_page
 from kobe_platform.lounge.tables import read_index, write_tables
 from kobe_platform.settings import Settings
@@ -17,6 +19,10 @@ from kobe_platform.synthesis.published import published
 
 DASHBOARDS = Settings().dashboards
 PAGE = DASHBOARDS / "pages" / "school_entry.md"
+
+
+def test_a_method_has_its_words_for_readers_and_a_least_history():
+    assert METHODS.keys() == LEAST_HISTORY.keys() == {*FUNCTIONS, BEST}
 
 
 @pytest.fixture(scope="module")
