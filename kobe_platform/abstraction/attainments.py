@@ -23,6 +23,10 @@ def derive_attainment(working: Working, column: Attainment) -> None:
     if unlisted.any():
         working.warned["code.unknown"] += texts.rows(unlisted)
     listed = sections()
+    places = working.texts(column.section)
+    unplaced = ~places.values.is_in([*listed])
+    if unplaced.any():
+        working.warned["code.unknown"] += places.rows(unplaced)
     rows = pl.DataFrame(
         {
             "course": working.text(column.id),

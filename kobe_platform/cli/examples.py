@@ -43,7 +43,9 @@ def names() -> list[str]:
 
 
 def taken_over(name: str, settings: Settings) -> list[Path]:
-    """Write an example's files into the folders of the settings; nothing is written where one is there already.
+    """Write an example's files into the folders of the settings; nothing where another one of the name is there.
+
+    What an earlier call that was ended has written is taken as it is.
 
     Raises:
         ConfigurationError: there is no such example, or a file of its name is there (``examples.unknown``, ``.there``).
@@ -55,31 +57,47 @@ def taken_over(name: str, settings: Settings) -> list[Path]:
             at={"example": name},
             remedy="choose of " + ", ".join(names()),
         )
-    pairs = list(_pairs(FOLDER / name, settings))
-    if there := next((target for _, target in pairs if target.exists()), None):
+    pairs = [(source.read_bytes(), target) for source, target in _pairs(FOLDER / name, settings)]
+    relations = _statements(FOLDER / name, settings.contracts)
+    grown = [
+        _grown(vocabulary.LISTS / APPENDED[0], _text(name, APPENDED[0])),
+        _grown(settings.statistics / APPENDED[1], _text(name, APPENDED[1]), *relations),
+    ]
+    other = [target for text, target in pairs if target.exists() and target.read_bytes() != text]
+    written = [
+        (text, target) for text, target in (*pairs, *grown) if not target.exists() or target.read_bytes() != text
+    ]
+    if other or not written:
         raise ConfigurationError(
             "a file of the example is there already, and nothing was written",
             code="examples.there",
-            at={"example": name, "file": there.name},
+            at={"example": name, "file": (other or [pairs[0][1]])[0].name},
             remedy="remove the file, or take the rest over by hand",
         )
-    for source, target in pairs:
+    for text, target in written:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
-    folders = (vocabulary.LISTS, settings.statistics)
-    grown = [folder / file for folder, file in zip(folders, APPENDED, strict=True)]
-    for target in grown:
-        with target.open("a", encoding="utf-8") as file:
-            file.write((FOLDER / name / target.name).read_text(encoding="utf-8"))
-    with grown[1].open("a", encoding="utf-8") as file:
-        file.write("".join(_statements(FOLDER / name, settings.contracts)))
-    return [*(target for _, target in pairs), *grown]
+        aside = target.with_name(f".{target.name}.new")
+        aside.write_bytes(text)
+        aside.replace(target)
+    return [target for _, target in written]
+
+
+def _text(name: str, file: str) -> str:
+    return (FOLDER / name / file).read_text(encoding="utf-8")
+
+
+def _grown(target: Path, *entries: str) -> tuple[bytes, Path]:
+    """A list of the city with those entries of an example behind it that it does not have yet."""
+    text = target.read_text(encoding="utf-8")
+    for entry in entries:
+        text += "" if entry in text else entry
+    return text.encode(), target
 
 
 def _statements(folder: Path, contracts: Path) -> Iterator[str]:
     """The statements about a source of the example and another one that is there."""
     own = {path.stem for path in (folder / "contracts").glob("*.toml")}
-    there = {path.stem for path in contracts.glob("*.toml")}
+    there = own | {path.stem for path in contracts.glob("*.toml")}
     _, *statements = (FOLDER / TOGETHER).read_text(encoding="utf-8").split("\n[[apart]]\n")
     for text in statements:
         sources = set(tomllib.loads(text)["sources"])

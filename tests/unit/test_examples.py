@@ -129,6 +129,11 @@ def test_an_example_that_is_there_is_refused_and_nothing_is_written(city):
         taken_over("care", city)
     assert caught.value.code == "examples.there"
     assert {path: path.stat().st_mtime_ns for path in city.statistics.parent.rglob("*") if path.is_file()} == before
+    broken_off = city.contracts / "care_certification.toml"
+    words = broken_off.read_bytes()
+    broken_off.unlink()
+    assert taken_over("care", city) == [broken_off], "what a call that was ended had not written yet, and that alone"
+    assert broken_off.read_bytes() == words
     with pytest.raises(ConfigurationError) as caught:
         taken_over("tax", city)
     assert caught.value.code == "examples.unknown"

@@ -390,7 +390,7 @@ class Part:
         """Largest (sign 1) or smallest (−1) value of an unknown over the whole part.
 
         With a ``width`` a whole-numbered program ends as soon as it has a table that is so far from the farthest one
-        on the other side; only one that does not get there has to prove where the interval ends.
+        on the other side; where there is none, one without it proves the bound.
         """
         low, high = self.floor[unknown], min(self.ceiling[unknown], float(self.least[unknown] + 10**6))
         if integer and width is not None:
@@ -410,10 +410,13 @@ class Part:
         if table is not None:
             self._count(table)
         reached = float(solution[unknown])
-        if sign > 0 and reached < high:
-            self.ceiling[unknown] = min(self.ceiling[unknown], reached)
-        if sign < 0 and (reached > low or width is None or not integer):
+        if integer and width is not None:
+            if low < reached < high:  # what lies beyond may still be reached in whole numbers: a bound needs all of it
+                self._extreme(unknown, sign, integer)
+        elif sign < 0:
             self.floor[unknown] = max(self.floor[unknown], reached)
+        elif reached < high:
+            self.ceiling[unknown] = min(self.ceiling[unknown], reached)
 
     def _of_all(self) -> highspy.Highs:
         """The program of the whole part, every unknown within its proven bounds."""

@@ -85,6 +85,11 @@ def test_a_bureau_of_fewer_than_thirty_has_no_code_of_its_own_and_a_section_coun
     assert frame["leads_section"].sum() == 1
 
 
+def test_a_section_or_a_course_that_no_list_has_is_counted_as_unknown(tmp_path):
+    rows = [*person(1, SECURITY, section="999999"), *person(2, SECURITY), *person(3, "9999")]
+    assert abstracted(tmp_path, CONTRACT, rows).facts["warned"] == {"code.unknown": 2}
+
+
 def test_of_a_person_only_a_pseudonym_stays(tmp_path):
     rows = person(20_000_037, SECURITY, STATISTICS)
     raw, frame = taken(tmp_path / "raw", CONTRACT, rows).frame, lake(tmp_path / "lake", rows)

@@ -134,7 +134,7 @@ def test_every_error_that_the_lounge_raises_is_explained_in_japanese():
     for name in ("queries", "database", "tags", "components", "guides", "compile", "pages", "checking", "site"):
         for node in ast.walk(ast.parse((Path(room.__file__).parent / f"{name}.py").read_text())):
             called = getattr(getattr(node, "func", None), "attr", "") or getattr(getattr(node, "func", None), "id", "")
-            if isinstance(node, ast.Call) and called in ("error", "fail", "_fault", "LoungeError"):
+            if isinstance(node, ast.Call) and called in ("fault", "fail", "_fault", "LoungeError"):
                 place = 0 if called == "LoungeError" else 1
                 messages.add(_filled(node.args[place]) if len(node.args) > place else "")
     messages -= {""}

@@ -14,7 +14,7 @@ from kobe_platform.governance.people import Person, remove_person
 from kobe_platform.governance.trail import events
 from kobe_platform.web.dagster_gate import NOBODY, PREFIX, RULES, routes_of, rule_of
 from kobe_platform.web.graphql_policy import ANALYST, LAUNCHES, ON_DEMAND, OPERATOR, STAMP, Refused, examined
-from kobe_platform.web.templates import FOLDER
+from kobe_platform.web.templates import menu_of
 from tests.unit.web.conftest import KINDS, ORIGIN, registered, visitor
 
 DENIED = {
@@ -166,8 +166,10 @@ async def _ignored(message):
 
 
 def test_the_way_that_the_navigation_takes_leads_to_dagster(app):
-    navigation = (FOLDER / "base.html").read_text("utf-8")
-    assert 'href="/dagster/"' in navigation
+    config = app.state.portal.config
+    offered = config.model_copy(update={"dagster": config.dagster.model_copy(update={"enabled": True})})
+    assert ("Dagster", "/dagster/") in menu_of(person("operator"), offered)
+    assert "Dagster" not in dict(menu_of(person("clerk"), offered))
     answer = visitor(app, "operator").get("/dagster")
     assert (answer.status_code, answer.headers["location"]) == (307, "/dagster/")
     assert visitor(app, "clerk").get("/dagster").status_code == 403
