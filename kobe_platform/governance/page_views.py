@@ -2,7 +2,7 @@
 
 Views are counted in memory and written now and then, so a kill loses what came since. A section of fewer than
 :data:`LEAST` active people is never written: its views go to :data:`OTHERS`, with those of the next smallest sections
-until at least as many people stand behind that name.
+until at least as many people stand behind that name. Where even all sections together are fewer, no section is told.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from kobe_platform.vocabulary.clock import today
 LEAST = 5
 """Active people of a section that is named."""
 OTHERS = "ほかの課"
+TOGETHER = "すべての課"
+"""Stands where no section is told."""
 KEPT_DAYS = 400
 """Days that counts are kept: a year, and what it takes to compare it with the one before its end."""
 
@@ -56,10 +58,11 @@ class ViewCounter:
             return 0
         try:
             with writing(engine) as connection:
-                names = named(_sizes(connection))
+                nobody_left = {section: 0 for _, _, section in counts}  # they were seen, and left since
+                names = named(nobody_left | _sizes(connection))
                 folded: Counter[tuple[str, str, str]] = Counter()
                 for (day, page, section), views in counts.items():
-                    folded[day, page, names.get(section, OTHERS)] += views
+                    folded[day, page, names[section]] += views
                 for key, views in folded.items():
                     _add(connection, key, views)
                 _forget(connection)
@@ -78,7 +81,8 @@ def named(sizes: Mapping[str, int], least: int = LEAST) -> dict[str, str]:
         if not folded or sum(sizes[one] for one in folded) >= least:
             break
         folded.append(section)
-    return {section: OTHERS if section in folded else section for section in sizes}
+    others = OTHERS if sum(sizes[one] for one in folded) >= least else TOGETHER
+    return {section: others if section in folded else section for section in sizes}
 
 
 def views_since(engine: Engine, since: date) -> list[DayViews]:

@@ -10,7 +10,9 @@ import typer
 
 def types(
     out: Annotated[Path | None, typer.Option(help="File for the public source district_types (CSV).")] = None,
-    number: Annotated[int | None, typer.Option("--types", help="How many types, instead of the file's.")] = None,
+    number: Annotated[
+        int | None, typer.Option("--types", min=2, max=8, help="How many types, instead of the file's.")
+    ] = None,
 ) -> None:
     """Types of school districts by their published profile, with their stability; nothing is published by this."""
     from kobe_platform.errors import ConfigurationError

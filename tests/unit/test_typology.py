@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from kobe_platform.cli.main import app
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import Settings
 from kobe_platform.synthesis.published import published
@@ -117,3 +119,9 @@ def test_too_many_types_and_a_table_that_is_not_there_are_refused(release, tmp_p
     with pytest.raises(ConfigurationError) as caught:
         profiles(load_typology(path), release)
     assert (caught.value.code, caught.value.at["place"]) == ("typology.file", "table foreigners_town")
+
+
+@pytest.mark.parametrize("number", ["1", "9"])
+def test_the_command_takes_as_many_types_as_the_file_may_name(number):
+    told = CliRunner().invoke(app, ["types", "--types", number])
+    assert told.exit_code == 2 and "or equal to" in told.output

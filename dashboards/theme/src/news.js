@@ -35,7 +35,7 @@ function showList({ news = [], waiting = 0 }) {
   const items = news.map(({ page, title, text }) => element('li', {}, element('a', { href: `${page}.html` }, title), ` ${text}`));
   if (waiting) items.push(element('li', {}, element('a', { href: '/questions' }, `回答を待っている質問が${waiting}件あります`)));
   const seen = element('button', { type: 'button', class: 'lounge-save' }, '確認しました');
-  const box = element('section', { class: 'lounge-reader', 'aria-label': 'あなたへのお知らせ' }, element('b', {}, 'お気に入りの更新'), element('ul', {}, ...items), ...(news.length ? [seen] : []));
+  const box = element('section', { class: 'lounge-reader', 'aria-label': 'あなたへのお知らせ' }, element('b', {}, news.length ? 'お気に入りの更新' : 'あなたへのお知らせ'), element('ul', {}, ...items), ...(news.length ? [seen] : []));
   seen.addEventListener('click', async () => {
     seen.disabled = true;
     try {

@@ -12,7 +12,15 @@ from sqlalchemy.exc import DatabaseError
 
 from kobe_platform.governance.database import open_database
 from kobe_platform.governance.favourites import set_mail_address
-from kobe_platform.governance.page_views import KEPT_DAYS, LEAST, OTHERS, ViewCounter, named, views_since
+from kobe_platform.governance.page_views import (
+    KEPT_DAYS,
+    LEAST,
+    OTHERS,
+    TOGETHER,
+    ViewCounter,
+    named,
+    views_since,
+)
 from kobe_platform.governance.people import add_person, remove_person
 from kobe_platform.governance.schema import event, favourite, notice_mail, page_answer, page_question, page_views
 from kobe_platform.vocabulary.clock import today
@@ -182,14 +190,31 @@ def test_views_are_counted_by_day_and_section_when_a_reader_opens_a_page_and_oth
         ({"a": 9, "b": 8}, set()),
         ({"a": 9, "b": 8, "c": 1}, {"b", "c"}),
         ({"a": 9, "b": 8, "c": 1, "d": 4}, {"c", "d"}),
-        ({"a": 3}, {"a"}),
+        ({"a": 9, "b": 8, "c": 0}, {"b", "c"}),
         ({"a": 9, "b": 7, "": 8}, {""}),
     ],
 )
 def test_a_section_of_few_people_is_named_nowhere_and_never_left_alone_under_another_name(sizes, hidden):
     names = named(sizes)
     assert {section for section, name in names.items() if name == OTHERS} == hidden
-    assert not hidden or sum(sizes[one] for one in hidden) >= min(LEAST, sum(sizes.values()))
+    assert not hidden or sum(sizes[one] for one in hidden) >= LEAST
+
+
+@pytest.mark.parametrize("sizes", [{"a": 3}, {"a": 3, "": 1}, {"a": 1, "b": 2, "c": 1}])
+def test_where_all_sections_together_are_few_people_no_section_is_told(sizes):
+    assert set(named(sizes).values()) == {TOGETHER}
+
+
+def test_who_left_before_the_views_were_written_does_not_stand_alone_behind_another_name(tmp_path):
+    database = open_database(f"sqlite:///{tmp_path / 'left.db'}")
+    counter = ViewCounter()
+    for section in ("一課", "二課"):
+        for number in range(LEAST):
+            add_person(database, f"{section} {number}".encode().hex(), "職員", section, by="test")
+        counter.count(PAGE, section)
+    counter.count(PAGE, "去った人の課")
+    counter.flush(database)
+    assert sorted(row.views for row in views_since(database, today()) if row.section == OTHERS) == [2]
 
 
 def test_a_small_sections_views_are_written_without_its_name_and_old_ones_are_forgotten(app):
@@ -227,3 +252,22 @@ def test_the_screen_of_usage_tells_sections_to_the_owner_and_operators_and_total
         main = page.partition("<main")[2]
         assert "住基人口 区別の人口" in main and "<b>1回</b>" in main
         assert ("市民課" in main) == ("市民課" in file) == sees, who
+
+
+def test_opening_the_screen_of_usage_writes_no_views_so_that_nobody_sees_when_a_page_is_opened(app):
+    visitor(app, "clerk").get(f"/{PAGE}.html", headers=READER)
+    owner = visitor(app, "owner")
+    assert "<b>1回</b>" not in owner.get("/usage").text and PAGE not in owner.get("/usage.csv").text
+    app.state.portal.views.flush(app.state.portal.database)
+    assert "<b>1回</b>" in owner.get("/usage").text
+
+
+def test_no_text_of_the_file_of_usage_is_computed_by_a_spreadsheet(app):
+    with app.state.portal.database.begin() as connection:
+        connection.execute(page_views.insert().values(day=today().isoformat(), page=PAGE, section="=1+1", views=1))
+    assert ",'=1+1,1" in visitor(app, "operator").get("/usage.csv").text
+
+
+def test_the_screen_of_usage_leads_to_no_page_that_is_not_in_the_release(app):
+    main = visitor(app, "operator").get("/usage").text.partition("<main")[2]
+    assert 'href="/unusual_changes.html"' in main and 'href="/district_types.html"' not in main
