@@ -75,8 +75,8 @@ def mail_address(engine: Engine, login: str) -> str:
         return connection.execute(select(notice_mail.c.address).where(notice_mail.c.login == login)).scalar() or ""
 
 
-def set_mail_address(engine: Engine, login: str, address: str, domains: Collection[str]) -> None:
-    """Keep where a person wants mail; an empty address ends it.
+def set_mail_address(engine: Engine, login: str, address: str, domains: Collection[str], release: int) -> None:
+    """Keep where a person wants mail; an empty address ends it. Who begins is mailed of changes after ``release``.
 
     Raises:
         GovernanceError: ``notices.address``: no plain address, or not of the city's domains.
@@ -89,7 +89,10 @@ def set_mail_address(engine: Engine, login: str, address: str, domains: Collecti
             ja=f"{'・'.join(sorted(domains))} のメールアドレスを書いてください。",
         )
     with writing(engine) as connection:
-        connection.execute(delete(notice_mail).where(notice_mail.c.login == login))
+        had = connection.execute(delete(notice_mail).where(notice_mail.c.login == login)).rowcount
+        if address and not had:
+            past = (favourite.c.login == login) & (favourite.c.mailed < release)
+            connection.execute(update(favourite).where(past).values(mailed=release))
         if address:
             connection.execute(insert(notice_mail).values(login=login, address=address))
 

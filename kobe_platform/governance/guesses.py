@@ -10,6 +10,7 @@ device there. For a new device at a new address an operator lifts the locks (:fu
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ MOST_DEVICES = 20
 DEVICE_DAYS = 400
 """Days that they are remembered after their last sign-in; browsers keep no cookie longer."""
 _ELSEWHERE = "elsewhere"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,}")
+"""Device tokens; what an address is remembered by has spaces, so that no cookie passes for it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ NOWHERE = Whence()
 
 def places_of(connection: Connection, login: str, whence: Whence) -> tuple[str, ...]:
     """What a failure of this sign-in is counted for."""
-    known = _hash(whence.device) if whence.device else ""
+    known = _hash(whence.device) if _TOKEN.fullmatch(whence.device) else ""
     row = select(device.c.token_hash).where(device.c.token_hash == known, device.c.login == login)
     if known and connection.execute(row).first():
         return (f"device {known[:32]}",)
@@ -109,7 +112,7 @@ def remembered(engine: Engine, login: str, token: str, now: datetime | None = No
     with writing(engine) as connection:
         connection.execute(delete(device).where(own, device.c.seen_at < moment - timedelta(days=DEVICE_DAYS)))
         here = update(device).where(own, device.c.token_hash == _hash(token)).values(seen_at=moment)
-        if token and connection.execute(here).rowcount:
+        if _TOKEN.fullmatch(token) and connection.execute(here).rowcount:
             return token
         made = secrets.token_urlsafe(32)
         connection.execute(insert(device).values(token_hash=_hash(made), login=login, seen_at=moment))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, Select, func, insert, select
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import writing
@@ -75,8 +76,17 @@ def answer_question(engine: Engine, person: Person, question: PageQuestion, owne
 def questions(engine: Engine, pages: Collection[str]) -> list[PageQuestion]:
     """Questions about some pages, the newest first."""
     query = select(page_question).where(page_question.c.page.in_(list(pages)))
+    return _with_answers(engine, query.order_by(page_question.c.id.desc()).limit(SHOWN))
+
+
+def question_of(engine: Engine, number: int) -> PageQuestion | None:
+    """One question by its number, of whatever page and age."""
+    return next(iter(_with_answers(engine, select(page_question).where(page_question.c.id == number))), None)
+
+
+def _with_answers(engine: Engine, query: Select[Any]) -> list[PageQuestion]:
     with engine.connect() as connection:
-        rows = connection.execute(query.order_by(page_question.c.id.desc()).limit(SHOWN)).all()
+        rows = connection.execute(query).all()
         told = select(page_answer).where(page_answer.c.question.in_([row.id for row in rows]))
         answers: dict[int, list[PageAnswer]] = {}
         for row in connection.execute(told.order_by(page_answer.c.id)):
@@ -93,6 +103,7 @@ def unanswered(engine: Engine, pages: Collection[str]) -> int:
 
 
 def _plain(text: str) -> str:
+    text = text.replace("\r\n", "\n")  # forms send two characters for a new line
     if not text.strip() or len(text) > LONGEST:
         raise _refusal("text", "the words are missing, or too long", f"{LONGEST}字までで書いてください。")
     return text.strip()

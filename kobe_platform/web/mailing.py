@@ -6,6 +6,7 @@ from datetime import datetime
 
 from kobe_platform.alerts.config import alerts_file, load_alerts
 from kobe_platform.alerts.mail import hand_over, plain_mail
+from kobe_platform.errors import PlatformError
 from kobe_platform.governance.favourites import mark_mailed, subscribers
 from kobe_platform.governance.people import find_person
 from kobe_platform.vocabulary.clock import JAPAN
@@ -24,7 +25,8 @@ _CLOSING = (
 def send_news(portal: Portal) -> int:
     """Send what is due; how many mails there were. Who was mailed of a release is not mailed of it again.
 
-    A mail tells titles and periods and no figure. A crash between sending and noting sends it twice.
+    A mail tells titles and periods and no figure.
+    Whose address the server refuses counts as mailed. A crash between sending and noting sends it twice.
 
     Raises:
         PlatformError: ``alerts.settings``, ``alerts.mail``; those who had no mail yet get it next time.
@@ -47,7 +49,11 @@ def send_news(portal: Portal) -> int:
             told = [f"・{entry['title']}：{entry['text']}\n  {origin}/{entry['page']}.html" for entry in news]
             body = "\n\n".join(["お気に入りの画面のデータが変わりました。", "\n".join(told), _CLOSING])
             message = plain_mail(alerts.mail.sender, [one.address], SUBJECT, body, datetime.now(JAPAN))
-            hand_over(message, alerts.mail, alerts.timeout_seconds)
-            sent += 1
+            try:
+                hand_over(message, alerts.mail, alerts.timeout_seconds)
+                sent += 1
+            except PlatformError as error:
+                if error.at.get("reason") != "nobody":  # the server is gone, or takes nothing from us
+                    raise
         mark_mailed(portal.database, one.login, number(release))
     return sent

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.people import names
-from kobe_platform.governance.questions import LONGEST, answer_question, ask_section, questions
+from kobe_platform.governance.questions import LONGEST, answer_question, ask_section, question_of, questions
 from kobe_platform.web.reading import seen_pages
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page, refusal
 
 NO_SUCH_PAGE = "その画面はありません。"
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 async def questions_page(request: Request) -> Response:
@@ -42,9 +45,9 @@ async def question_answer(request: Request) -> Response:
     portal: Portal = request.app.state.portal
     person, form = request.state.session.person, await request.form()
     seen = seen_pages(portal, person)
-    known = await run_in_threadpool(questions, portal.database, seen)
-    asked = next((one for one in known if str(one.id) == request.path_params["question"]), None)
-    if asked is None:
+    number = request.path_params["question"]
+    asked = await run_in_threadpool(question_of, portal.database, int(number)) if _NUMBER.fullmatch(number) else None
+    if asked is None or asked.page not in seen:
         return refusal(request, "その質問はありません。", 404)
     told = (portal.database, person, asked, seen[asked.page].meta.owner, str(form.get("text", "")))
     try:

@@ -18,7 +18,7 @@ from kobe_platform.governance.favourites import (
 )
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.questions import unanswered
-from kobe_platform.web.reading import changed_lately, changes_since, number, owned_pages, seen_pages
+from kobe_platform.web.reading import changed_lately, changes_since, known_releases, number, owned_pages, seen_pages
 from kobe_platform.web.sites import pages_seen, release_in_force
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import menu_of, page
@@ -66,7 +66,9 @@ async def news_mail(request: Request) -> Response:
     """Keep where the reader wants mail of changes."""
     portal: Portal = request.app.state.portal
     person, form = request.state.session.person, await request.form()
-    kept = (portal.database, person.login, str(form.get("address", "")).strip(), portal.config.notices.domains)
+    release = release_in_force(portal.settings.releases)
+    kept = (portal.database, person.login, str(form.get("address", "")).strip(), portal.config.notices.domains,
+            number(release) if release else 0)  # fmt: skip
     if not portal.changes.admits(person.login):
         return await _shown(request, message=TOO_OFTEN, status=429)
     try:
@@ -89,7 +91,8 @@ async def _shown(request: Request, *, message: str = "", status: int = 200) -> R
 def news_of(portal: Portal, person: Person, known: dict[str, int]) -> list[dict[str, str]]:
     """Changes of pages that a person sees, since the release that they know of each: page, title and words."""
     seen = seen_pages(portal, person)
-    told = [(slug, seen[slug].title, changes_since(portal, seen[slug], since))
+    releases = known_releases(portal)
+    told = [(slug, seen[slug].title, changes_since(portal, seen[slug], since, releases))
             for slug, since in known.items() if slug in seen]  # fmt: skip
     return [{"page": slug, "title": title, "text": text} for slug, title, text in told if text]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from kobe_platform.governance.people import Person
 from kobe_platform.lounge.changes import TableChange, changes
 from kobe_platform.lounge.formats import period_label
 from kobe_platform.lounge.pages import Page, load_pages
-from kobe_platform.lounge.release import Release, releases_of
+from kobe_platform.lounge.release import RECORD, Release, releases_of
 from kobe_platform.web.sites import pages_seen, release_in_force
 from kobe_platform.web.state import Portal
 
@@ -45,30 +45,45 @@ def seen_pages(portal: Portal, person: Person) -> dict[str, Page]:
 
 
 def owned_pages(portal: Portal, person: Person) -> dict[str, Page]:
-    """The pages of the release in force that the person's section owns."""
-    release = release_in_force(portal.settings.releases)
-    shown = release.pages if release else ()
-    return {
-        slug: page for slug, page in known_pages(portal).items() if slug in shown and page.meta.owner == person.section
-    }
+    """The pages that the person sees and the person's section owns."""
+    return {slug: page for slug, page in seen_pages(portal, person).items() if page.meta.owner == person.section}
 
 
-def changes_since(portal: Portal, page: Page, since: int) -> str:
-    """What changed in a page's tables since a release, in words; empty where nothing did or that is not known."""
+def known_releases(portal: Portal) -> Sequence[Release]:
+    """Every release, oldest first; records are read again only when one was added, pruned or taken away."""
+    folder = portal.settings.releases
+    records = ((path, path.stat()) for path in sorted(folder.glob(f"*/{RECORD}")))
+    return _releases(folder, tuple((path.parent.name, stat.st_ino, stat.st_mtime_ns) for path, stat in records))
+
+
+@lru_cache(maxsize=4)
+def _releases(folder: Path, _records: tuple[tuple[str, int, int], ...]) -> Sequence[Release]:
+    return tuple(releases_of(folder))
+
+
+def changes_since(portal: Portal, page: Page, since: int, known: Sequence[Release]) -> str:
+    """What changed in a page's tables since a release, in words; empty where nothing did.
+
+    Where that release was pruned, the oldest one after it that was not is compared.
+
+    Args:
+        since: number of the release.
+        known: what :func:`known_releases` tells.
+    """
     now = release_in_force(portal.settings.releases)
-    if now is None or number(now) <= since:
+    if now is None:
         return ""
-    former = next((one for one in releases_of(portal.settings.releases) if number(one) == since), None)
-    if former is None or former.pruned_at:
-        return ""
-    return in_words(changes(former, now, page.tables))
+    left = (one for one in known if since <= number(one) < number(now) and not one.pruned_at)
+    former = next(left, None)
+    return in_words(changes(former, now, page.tables)) if former else ""
 
 
 def changed_lately(portal: Portal, page: Page) -> tuple[int, str]:
     """The number of the release before the one in force, and what changed in a page's tables since."""
     now = release_in_force(portal.settings.releases)
-    earlier = [number(one) for one in releases_of(portal.settings.releases) if now and number(one) < number(now)]
-    return (max(earlier), changes_since(portal, page, max(earlier))) if earlier else (0, "")
+    known = known_releases(portal)
+    earlier = [number(one) for one in known if now and number(one) < number(now)]
+    return (max(earlier), changes_since(portal, page, max(earlier), known)) if earlier else (0, "")
 
 
 def in_words(told: Collection[TableChange]) -> str:

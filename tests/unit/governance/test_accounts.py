@@ -11,7 +11,16 @@ from sqlalchemy import select
 from kobe_platform.errors import ConfigurationError, GovernanceError
 from kobe_platform.governance import passwords, sessions
 from kobe_platform.governance.database import open_database
-from kobe_platform.governance.guesses import LOCKED, MOST_ELSEWHERE, MOST_FAILURES, Whence, forgive, remembered
+from kobe_platform.governance.guesses import (
+    LOCKED,
+    MOST_ELSEWHERE,
+    MOST_FAILURES,
+    Whence,
+    forgive,
+    places_of,
+    remember_address,
+    remembered,
+)
 from kobe_platform.governance.passwords import check_password, set_password
 from kobe_platform.governance.people import add_person, find_person, remove_person, sign_out
 from kobe_platform.governance.schema import password, session
@@ -166,6 +175,16 @@ def test_a_stranger_cannot_lock_the_owner_out(database, tanaka):
     assert check_password(database, "tanaka", SECRET, NOW, whence=Whence("192.0.2.201", "a made-up token")) is None
     assert forgive(database, "Tanaka", by="operator") >= 1
     assert check_password(database, "tanaka", SECRET, NOW, whence=strange) == tanaka, "an operator lifts the locks"
+
+
+def test_a_cookie_that_spells_a_remembered_address_is_no_known_device(database, tanaka):
+    home = Whence("192.0.2.7")
+    made_up = f"address {home.address} tanaka"
+    with database.begin() as connection:
+        remember_address(connection, "tanaka", home, NOW)
+        strange = places_of(connection, "tanaka", Whence("192.0.2.200", made_up))
+        assert strange == places_of(connection, "tanaka", Whence("192.0.2.200"))
+    assert remembered(database, "tanaka", made_up, NOW) != made_up
 
 
 @pytest.mark.slow

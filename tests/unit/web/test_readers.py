@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError
 
+from kobe_platform.alerts.line import failed
 from kobe_platform.governance.database import open_database
 from kobe_platform.governance.favourites import set_mail_address
 from kobe_platform.governance.page_views import (
@@ -22,7 +23,10 @@ from kobe_platform.governance.page_views import (
     views_since,
 )
 from kobe_platform.governance.people import add_person, remove_person
+from kobe_platform.governance.questions import LONGEST, _plain
 from kobe_platform.governance.schema import event, favourite, notice_mail, page_answer, page_question, page_views
+from kobe_platform.lounge.pruning import _prune
+from kobe_platform.lounge.release import releases_of
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.mailing import send_news
@@ -93,7 +97,7 @@ def test_favourites_follow_the_person_to_every_browser_and_end_with_the_account(
     database = app.state.portal.database
     add_person(database, "leaver", "去る人", "市民課", by="test")
     post(app, visitor(app, "leaver"), "/favourites", {"add": PAGE})
-    set_mail_address(database, "leaver", "leaver@city.example", ["city.example"])
+    set_mail_address(database, "leaver", "leaver@city.example", ["city.example"], 1)
     remove_person(database, "leaver", by="test")
     with database.connect() as connection:
         assert connection.execute(select(favourite)).all() == connection.execute(select(notice_mail)).all() == []
@@ -133,7 +137,50 @@ def test_mail_goes_once_to_who_wants_it_within_the_citys_domains_and_tells_no_fi
     assert "987654" not in body and "operator@city.example" not in str(mail)
 
 
-def test_a_question_reaches_the_owning_section_and_its_answer_everybody_who_sees_the_page(app):
+def test_a_refused_address_keeps_the_mail_from_nobody_else_and_the_past_is_not_mailed(app, home, monkeypatch):
+    _, settings = home
+    for who in ("clerk", "member"):
+        browser = visitor(app, who)
+        post(app, browser, "/favourites", {"add": PAGE})
+    release(settings, 4, {"2025-10": 1, "2025-11": 2, "2025-12": 4})
+    for who in ("clerk", "member"):
+        post(app, visitor(app, who), "/news", {"address": f"{who}@city.example"})
+    taken = []
+
+    def server(message, *_):
+        if message["to"].startswith("clerk"):
+            raise failed("mail", "nobody", host="mail.city.example", port=25)
+        taken.append(message["to"])
+
+    monkeypatch.setattr("kobe_platform.web.mailing.hand_over", server)
+    (settings.root / "alerts.toml").write_text(
+        '[mail]\nhost = "mail.city.example"\nport = 25\nsecurity = "none"\n'
+        'from = "platform@city.example"\nto = ["operator@city.example"]\n'
+    )
+    assert send_news(app.state.portal) == 0, "they subscribed after that release"
+    release(settings, 5, {"2025-10": 1, "2025-11": 2, "2025-12": 5})
+    assert send_news(app.state.portal) == 1 and send_news(app.state.portal) == 0
+    (settings.root / "alerts.toml").unlink()
+    assert taken == ["member@city.example"]
+
+
+def test_news_go_on_from_the_oldest_release_left_when_the_one_last_seen_is_pruned(app, home):
+    _, settings = home
+    release(settings, 6, {"2025-10": 1, "2025-11": 9})
+    post(app, visitor(app, "clerk"), "/favourites", {"add": PAGE})
+    release(settings, 7, {"2025-10": 1, "2025-11": 2})
+    release(settings, 8, {"2025-10": 1, "2025-11": 2, "2025-12": 4})
+    assert "2025年11月を訂正" in told(app, "clerk")["news"][0]["text"]
+    seen = next(one for one in releases_of(settings.releases) if one.id.startswith("0006-"))
+    _prune(seen, "2026-01-01T00:00:00+00:00")
+    assert [one["text"] for one in told(app, "clerk")["news"]] == ["2025年12月を追加"]
+
+
+def test_new_lines_of_a_form_count_once():
+    assert _plain("x\r\n" * (LONGEST // 2)).count("\n") == LONGEST // 2 - 1
+
+
+def test_a_question_reaches_the_owning_section_and_its_answer_everybody_who_sees_the_page(app, monkeypatch):
     clerk, owner = visitor(app, "clerk"), visitor(app, "owner")
     assert post(app, clerk, "/questions", {"page": PAGE, "text": "<b>なぜ</b>ですか"}).status_code == 303
     asked = owner.get("/questions").text
@@ -144,7 +191,10 @@ def test_a_question_reaches_the_owning_section_and_its_answer_everybody_who_sees
         number = connection.execute(select(page_question.c.id)).scalar_one()
     other = post(app, visitor(app, "operator"), f"/questions/{number}", {"text": "さて"})
     assert other.status_code == 403 and "所管課の人だけ" in other.text
+    monkeypatch.setattr("kobe_platform.governance.questions.SHOWN", 0)  # it is older than those that are listed
+    assert post(app, owner, "/questions/x", {"text": "さて"}).status_code == 404
     assert post(app, owner, f"/questions/{number}", {"text": "改定のためです"}).status_code == 303
+    monkeypatch.undo()
     read = visitor(app, "member").get(f"/questions?page={PAGE}").text
     assert "改定のためです" in read and "回答済み" in read and told(app, "owner")["waiting"] == 0
     with app.state.portal.database.begin() as connection:
