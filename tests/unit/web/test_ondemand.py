@@ -98,7 +98,7 @@ def test_what_a_reader_writes_stays_text_in_the_question():
 @pytest.mark.slow
 def test_the_desk_is_a_process_of_its_own_that_says_what_is_wrong(build):
     """The real one: there are no keys in this installation. However busy the machine, its words are waited for."""
-    app = registered(build(questions=Questions(straight_seconds=120)))
+    app = registered(build(questions=Questions(straight_seconds=30)))
     answer = post(app, visitor(app, "analyst"), "/ondemand", {"month": "2025-07", "measure": "residents"})
     assert answer.status_code == 422 and 'role="alert"' in answer.text
 
