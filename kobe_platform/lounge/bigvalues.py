@@ -114,10 +114,10 @@ def big_value_html(bound: Bound, frame: pl.DataFrame, matrix: Matrix | None, key
 
 def gauge_html(value: Cell, missing: Cell) -> str:
     """A bar of the figure's share of what it is held against; empty where one of the two is hidden or absent."""
-    known = isinstance(value, int | float) and isinstance(missing, int | float)
-    whole = value - missing if known else 0  # type: ignore[operator]
-    share = round(100 * value / whole) if whole > 0 else None  # type: ignore[operator]
-    width, told = (min(share, 100), f"{share}%") if share is not None else (0, "")
+    width, told = 0, ""
+    if isinstance(value, int | float) and isinstance(missing, int | float) and value > missing:
+        share = round(100 * value / (value - missing))
+        width, told = min(share, 100), f"{share}%"
     bar = (
         '<svg class="lounge-gauge__bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect width="{width}" height="8"></rect></svg>'
