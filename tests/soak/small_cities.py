@@ -1,11 +1,11 @@
 """Small cities, month by month: what the engine protects the auditor does not refuse, and again after a correction.
 
-`python -m tests.soak.small_cities [CITIES] [--record FILE] [--from SEED]` draws cities of 5,000 to 40,000 residents,
-with pseudonym keys of their own, takes three months of each through abstraction, counts, protection and audit in this
-process, takes a few rows out of each month and protects it once more with its own release behind it. The first half are
-the smallest, the other half are spread over all sizes. It prints a line a group and month and ends with 1 if any was
-refused. A record has one line a city (residents, seed, group-months, refusals, CPU seconds), and a second run with the
-same record goes on where the first ended.
+`python -m tests.soak.small_cities [CITIES] [--record FILE] [--from SEED] [--months N]` draws cities of 5,000 to 40,000
+residents, with pseudonym keys of their own, takes N months of each (three if none is said) through abstraction, counts,
+protection and audit in this process, takes a few rows out of each month and protects it once more with its own release
+behind it. The first half are the smallest, the other half are spread over all sizes. It prints a line a group and month
+and ends with 1 if any was refused. A record has one line a city (residents, seed, group-months, refusals, CPU seconds),
+and a second run with the same record goes on where the first ended.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from kobe_platform.vocabulary.codes import Hierarchy, districts
 
 SMALLEST = (5_000, 6_000, 7_000, 8_000)
 SIZES = (*SMALLEST, 10_000, 12_000, 15_000, 20_000, 25_000, 30_000, 40_000)
-FIRST, LAST, CITY = "2019-11", "2020-01", "28100"
+MONTHS, CITY = ("2019-11", "2019-12", "2020-01"), "28100"
 PERSONAL = ("resident_register", "resident_movements")
 ROWS_TAKEN = (1, 3, 20)
 
 
 def months(
-    residents: int, seed: int, folder: Path
+    residents: int, seed: int, number: int, folder: Path
 ) -> Iterator[tuple[str, dict[str, pl.DataFrame], dict[str, pl.DataFrame], Hierarchy]]:
     """(month, abstracted rows by source, the same of a corrected delivery, areas) of a synthetic city.
 
-    ``seed`` also makes the pseudonym keys, and draws the rows that a correction lacks.
+    ``number`` months are taken. ``seed`` also makes the pseudonym keys, and draws the rows that a correction lacks.
     """
-    synthesize(CityPlan(folder / "inbox", residents, FIRST, LAST, seed, Form("utf-8-sig")))
+    synthesize(CityPlan(folder / "inbox", residents, MONTHS[0], MONTHS[number - 1], seed, Form("utf-8-sig")))
     contracts = load_contracts(Settings().contracts)
     deliveries = {(d.source, d.month): d for d in find(folder / "inbox", contracts, CITY)}
-    towns = take_in(deliveries["town_districts", FIRST], contracts["town_districts"]).frame
+    towns = take_in(deliveries["town_districts", MONTHS[0]], contracts["town_districts"]).frame
     for month in sorted({month for _, month in deliveries}):
         raw = {source: take_in(deliveries[source, month], contracts[source]).frame for source in PERSONAL}
         first, again = (_abstracted(rows, contracts, month, towns, seed) for rows in (raw, _corrected(raw, seed)))
@@ -76,14 +76,14 @@ def _corrected(raw: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataF
     return {name: frame.filter(pl.Series(rng.permutation(frame.height) >= taken)) for name, frame in raw.items()}
 
 
-def trial(residents: int, seed: int) -> tuple[int, int]:
+def trial(residents: int, seed: int, number: int) -> tuple[int, int]:
     """Take one city's months through protection and audit: how many groups of a month were taken, and refused."""
     statistics = load_statistics(Settings().statistics).values()
     counted = groups(one for one in statistics if {*one.sources} <= {*PERSONAL})
     monthly = {key: members for key, members in counted.items() if "month" in key}
     taken, refused, before = 0, 0, dict[str, Mapping[str, pl.DataFrame]]()
     with tempfile.TemporaryDirectory() as folder:
-        for month, first, again, areas in months(residents, seed, Path(folder)):
+        for month, first, again, areas in months(residents, seed, number, Path(folder)):
             for key, members in monthly.items():
                 taken += 1
                 former: list[FormerRelease] = []
@@ -117,6 +117,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("cities", nargs="?", type=int, default=200)
     parser.add_argument("--record", type=Path)
     parser.add_argument("--from", dest="first", type=int, default=0)
+    parser.add_argument("--months", type=int, choices=range(1, len(MONTHS) + 1), default=len(MONTHS))
     asked = parser.parse_args(arguments)
     lines = asked.record.read_text().splitlines() if asked.record and asked.record.exists() else []
     done = {line.split(":")[0] for line in lines}
@@ -126,7 +127,7 @@ def main(arguments: list[str]) -> int:
         if city in done:
             continue
         begun = time.process_time()
-        taken, refused = trial(residents, seed)
+        taken, refused = trial(residents, seed, asked.months)
         failed |= refused > 0
         told = f"{city}: {taken} group-months, {refused} refused, {time.process_time() - begun:.0f} CPU s"
         print(told, flush=True)
