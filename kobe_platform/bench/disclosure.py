@@ -8,7 +8,6 @@ the ratio to it. Every run of a case is a process of its own, so that its peak m
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from kobe_platform.bench.apart import run_apart
 from kobe_platform.bench.disclosure_cases import CASES
 from kobe_platform.disclosure import Spec, audit, protect
 from kobe_platform.errors import ConfigurationError
@@ -58,8 +58,7 @@ def compared(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, flo
 
 
 def _apart(name: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", __name__, name]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return json.loads(run_apart(__name__, name)[0])
 
 
 def _middle(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,9 +9,6 @@ which says how fast the machine was at that time. A folder that is kept can be g
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from kobe_platform.bench.apart import run_apart
 from kobe_platform.bench.month import by_stage
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import ConfigurationError
@@ -192,17 +190,10 @@ def _deliver(kept: GrowthTrial, turn: tuple[str, ...]) -> bool:
 def _run(kept: GrowthTrial, turn: tuple[str, ...]) -> dict[str, Any]:
     """One ``kobe run`` in a process of its own, measured with its children from its start to its end."""
     settings = kept.settings
-    command = [sys.executable, "-m", "kobe_platform.cli", "run", "--json"]
-    environment = os.environ | {"KOBE_HOME": str(settings.home), "KOBE_INBOX": str(settings.inbox)}
+    environment = {"KOBE_HOME": str(settings.home), "KOBE_INBOX": str(settings.inbox)}
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-    assert process.stdout is not None
-    words = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
+    words, used = run_apart("kobe_platform.cli", "run", "--json", environment=environment)
     seconds = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, words)
     told = json.loads(words)
     steps = [step for run in told["runs"] for step in run["steps"]]
     stages = by_stage(steps, sum(run["seconds"] for run in told["runs"]))

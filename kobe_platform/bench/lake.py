@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kobe_platform.bench.apart import run_apart
 from kobe_platform.custody.durable import sync_file
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
@@ -36,9 +35,7 @@ def measure(rows: int, rounds: int) -> dict:
     runs: dict[str, list[dict]] = {"lake": [], "plain": []}
     for _ in range(rounds):
         for way, told in runs.items():
-            command = [sys.executable, "-m", "kobe_platform.bench.lake", way, str(rows)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=os.environ)
-            told.append(json.loads(done.stdout))
+            told.append(json.loads(run_apart("kobe_platform.bench.lake", way, rows)[0]))
     medians = {
         kind: {way: {step: _median(told, kind, step) for step in STEPS} for way, told in runs.items()}
         for kind in ("seconds", "processor_seconds")

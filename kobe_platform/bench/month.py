@@ -6,13 +6,13 @@ Both run once each, in processes of their own, on the same made-up extracts.
 from __future__ import annotations
 
 import json
-import os
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from kobe_platform.bench.apart import run_apart
 
 MONTH = "2025-07"
 STAGES = ("raw", "abstracted", "lake", "statistics", "published", "dashboards")
@@ -53,9 +53,8 @@ def measure(scratch: Path, residents: int) -> dict:
 
 
 def _call(module: str, *arguments: object) -> str:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=os.environ)
-    return done.stdout.decode().strip().splitlines()[-1] if done.stdout.strip() else ""
+    words, _ = run_apart(module, *arguments)
+    return words.strip().splitlines()[-1] if words.strip() else ""
 
 
 def run_platform(inbox: Path, home: Path) -> dict:

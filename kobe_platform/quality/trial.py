@@ -122,7 +122,7 @@ def sample(contract: Contract) -> Taken:
             columns[column.id] = [text if has else "" for text, has in zip(columns[column.id], holds, strict=True)]
     rows = pl.DataFrame({name: pl.Series(texts, dtype=pl.String).cast(pl.Binary) for name, texts in columns.items()})
     rows = rows.unique(list(contract.key), keep="first", maintain_order=True) if contract.key else rows
-    table = pa.table({name: pa.array(rows[name].to_list(), pa.binary()) for name in rows.columns})
+    table = pa.table({name: rows[name].to_arrow().cast(pa.binary()) for name in rows.columns})
     kind = contract.kinds[0]
     return screened(Screening(table, lenient, "utf-8", MONTH, kind, lambda row: {"line": row + 1}))
 

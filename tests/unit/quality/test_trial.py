@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,16 @@ def test_the_trial_carries_rows_to_the_end(citys):
     for contract in (*citys.values(), load_contract(CARE), load_contract(TRAINING)):
         made = trial.carried_through(contract, citys)
         assert made.height > 0, contract.name
+
+
+def test_the_trial_loads_no_second_library_of_tables():
+    told = (
+        "import sys; from kobe_platform.contracts import load_contracts; from kobe_platform.quality import trial; "
+        "from kobe_platform.settings import Settings; "
+        "trial.sample(load_contracts(Settings().contracts)['resident_register']); print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_protected_class_without_households_looks_them_up_in_the_companion(tmp_path, citys):
