@@ -17,7 +17,7 @@ from kobe_platform.disclosure.auditor.system import System, build_system, compon
 from kobe_platform.disclosure.spec import Spec
 
 Found = list[tuple[str, int]]
-ENDLESS = 1e30
+ENDLESS, MOST_ITERATIONS = 1e30, 1_000_000
 
 
 def audit_sums(spec: Spec, figures: Figures) -> Found:
@@ -38,7 +38,7 @@ def intervals(system: System, unknowns: np.ndarray, equations: np.ndarray) -> tu
     matrix = sparse.csc_array(system.matrix[equations][:, unknowns])
     right, size = system.right[equations].astype(float), len(unknowns)
     highs = highspy.Highs()
-    for option, value in {"output_flag": False, "threads": 1, "simplex_iteration_limit": 1_000_000}.items():
+    for option, value in {"output_flag": False, "threads": 1, "simplex_iteration_limit": MOST_ITERATIONS}.items():
         highs.setOptionValue(option, value)
     highs.passModel(
         size, len(right), matrix.nnz, 1, 1, 0.0, np.zeros(size), system.lower[unknowns].astype(float),

@@ -25,6 +25,7 @@ from kobe_platform.disclosure.auditor.system import System
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
 SEX = {"T": None, "m": "T", "f": "T"}
 EIGHT = {"city": None, **dict.fromkeys("abcdefgh", "city")}
+NINE = {"city": None, **dict.fromkeys("abcdefghi", "city")}
 QUARTERS = {"city": None, **dict.fromkeys("pqrs", "city")}
 HALVES = Dimension(hierarchy={"city": None, "n": "city", "o": "city"}, of="quarter",
                    consists_of={"n": ("p", "q"), "o": ("r", "s")})  # fmt: skip
@@ -85,6 +86,7 @@ def quarters(p: int | None, r: int | None) -> pl.DataFrame:
 UNKNOWN = {"area": {"city": None, "a": "city", "b": "city"}, "residual": ["b"]}
 UNKNOWN_BOTH_WAYS = figures("area", "kind", rows=[("city", "T", 40), ("city", "x", 30), ("a", "T", 35), ("a", "x", 30)])
 UNKNOWN_TWICE = figures("area", "kind", rows=[("city", "T", 40), ("city", "x", 30), ("a", "T", 35), ("a", "x", 20)])
+SEXES = figures("sex", rows=[("T", 30), ("m", 10), ("f", 20)])
 QUARTER, HALF = ({"area": name} for name in ("quarter", "half"))
 R, N, S = (table(method) for method in (ROUNDED, NOISY, SUMS))
 SQUARES = {letter: table(method, "area", "sex") for letter, method in (("R", ROUNDED), ("N", NOISY), ("S", SUMS))}
@@ -100,6 +102,7 @@ CASES = {
                       {"t": square(), "u": areas(city=305, a=50, b=110, c=150)}, {("contradiction", "a T")}),
     "R residual": (spec_of(R, residual=["c"]), {"t": areas(city=40, a=15, b=20)}, set()),
     "R residual of nothing": (spec_of(R, residual=["c"]), {"t": areas(city=35, a=15, b=20)}, set()),
+    "R residual of nothing beside nothing": (spec_of(R, residual=["c"]), {"t": areas(city=40, a=40, b=0)}, set()),
     "R less than its parts": (spec_of(R, residual=["c"]), {"t": areas(city=30, a=15, b=20)}, {("contradiction", "c")}),
     # 5 of another area and of any kind, 10 of another area and kind x: the rest of both would be 5 less than nothing
     "R less than the unknown": (spec_of(table(ROUNDED, "area", "kind"), **UNKNOWN), {"t": UNKNOWN_TWICE},
@@ -120,6 +123,8 @@ CASES = {
                                       table(ROUNDED, name="h").model_copy(update={"dimensions": HALF})),
                               {"t": quarters(30, 20), "h": halves(55, 45)},
                               {("contradiction", "p"), ("contradiction", "r")}),
+    "R no common cell but the total": (spec_of(R, table(ROUNDED, "sex", name="u")),
+                                       {"t": areas(city=30, a=20, b=10, c=0), "u": SEXES}, set()),
     "R two bases": (spec_of(R, table({"method": "rounding", "base": 10}, name="u", population="other")),
                     {"t": areas(city=15, a=15, b=0, c=0), "u": areas(city=20, a=20, b=0, c=0)}, set()),
     "R the other base": (spec_of(R, table({"method": "rounding", "base": 10}, name="u", population="other")),
@@ -129,6 +134,7 @@ CASES = {
     "N zeros": (spec_of(N), {"t": areas(city=20, a=20, b=0, c=0)}, set()),
     "N hidden": (spec_of(N), {"t": areas(city=30, a=10, b=20, c=None)}, {("hidden", "c")}),
     "N small": (spec_of(N), {"t": areas(city=30, a=10, b=20, c=4)}, {("small", "c")}),
+    "N one": (spec_of(N), {"t": areas(city=30, a=10, b=20, c=1)}, {("small", "c")}),
     "N at k": (spec_of(N), {"t": areas(city=30, a=10, b=20, c=5)}, set()),
     "N two figures": (spec_of(SQUARES["N"], table(NOISY, name="u")),
                       {"t": square(), "u": areas(city=305, a=50, b=110, c=150)}, {("contradiction", "a T")}),
@@ -141,6 +147,11 @@ CASES = {
                           {"t": areas(city=5, **dict.fromkeys("abcdefgh", 5))}, set()),
     "N no room above one each": (spec_of(table(NOISY, interval_width=3), area=EIGHT),
                                  {"t": areas(city=5, **dict.fromkeys("abcdefgh", 5))}, {"undecided"}),
+    # nine figures of 5 are nine persons or more; a total of 5 leaves room of 1 above them
+    "N a person of room": (spec_of(N, area=NINE), {"t": areas(city=5, **dict.fromkeys("abcdefghi", 5))}, set()),
+    # where k is 1, a figure of 1 says that there is somebody
+    "N somebody": (unchecked(spec_of(table(NOISY, interval_width=6)), rule=Rule(minimum_frequency=1)),
+                   {"t": areas(city=30, a=1, b=29, c=10)}, {("narrow", "a")}),
     "N residual": (spec_of(N, residual=["c"]), {"t": areas(city=90, a=10, b=10)}, set()),
     "N as wide as its noise": (spec_of(table(NOISY, interval_width=10)), {"t": areas(city=50, a=20, b=20, c=20)},
                                set()),
@@ -158,6 +169,9 @@ CASES = {
     "S hidden here, shown there": (spec_of(S, table(SUMS, name="u")),
                                    {"t": areas(city=90, a=None, b=None, c=30), "u": areas(city=90, a=20, b=40, c=30)},
                                    {("exact", "a"), ("exact", "b")}),
+    "S hidden here, shown there as nothing": (spec_of(S, table(SUMS, name="u")),
+                                              {"t": areas(city=90, a=None, b=60, c=30),
+                                               "u": areas(city=90, a=0, b=60, c=30)}, {("exact", "a")}),
     "S sums": (spec_of(SQUARES["S"]), {"t": square(cT=155)}, {("contradiction", "city T")}),
     "S two figures": (spec_of(SQUARES["S"], table(SUMS, name="u")),
                       {"t": square(**AWAY), "u": areas(city=305, a=45, b=115, c=150)}, {("contradiction", "b T")}),
@@ -285,6 +299,15 @@ def test_a_program_without_an_answer_leaves_a_sum_undecided(side, broken, monkey
         return tuple(ends)
 
     monkeypatch.setitem(in_use(sums.audit_sums).__globals__, "intervals", answers)
+    assert undecided("S nothing") == (not broken)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_program_that_ends_early_leaves_a_sum_undecided(broken, monkeypatch):
+    """A solver that stops at its limit of iterations has found no end of an interval, and none that is endless."""
+    if broken:
+        mutate("sums", "elif status != highspy.HighsModelStatus.kUnbounded:", "elif False:", monkeypatch)
+    monkeypatch.setitem(in_use(sums.audit_sums).__globals__, "MOST_ITERATIONS", 0)
     assert undecided("S nothing") == (not broken)
 
 
