@@ -19,4 +19,4 @@ def test_a_process_that_fails_is_named_with_its_status(capfd):
         run_apart("kobe_platform.cli", "explain", "no.such.code")
     assert failed.value.code == "bench.run"
     assert failed.value.at == {"process": "kobe_platform.cli explain", "status": 2}
-    assert "no.such.code" in capfd.readouterr().err, "its own words reach the one who measures"
+    assert "explain.unknown" in capfd.readouterr().err, "its own words reach the one who measures"
