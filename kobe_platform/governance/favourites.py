@@ -5,7 +5,6 @@ Of their reading the number of that release alone is kept, and of favourites onl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ from kobe_platform.governance.schema import favourite, notice_mail, person
 
 MOST = 200
 """Favourites of one person."""
-_ADDRESS = re.compile(r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,189}$")
 
 
 @dataclass(frozen=True)
@@ -67,34 +65,6 @@ def mark_seen(engine: Engine, login: str, pages: Collection[str], release: int) 
     mine = (favourite.c.login == login) & favourite.c.page.in_(list(pages)) & (favourite.c.seen < release)
     with writing(engine) as connection:
         connection.execute(update(favourite).where(mine).values(seen=release))
-
-
-def mail_address(engine: Engine, login: str) -> str:
-    """Where a person wants mail of changes; empty where they want none."""
-    with engine.connect() as connection:
-        return connection.execute(select(notice_mail.c.address).where(notice_mail.c.login == login)).scalar() or ""
-
-
-def set_mail_address(engine: Engine, login: str, address: str, domains: Collection[str], release: int) -> None:
-    """Keep where a person wants mail; an empty address ends it. Who begins is mailed of changes after ``release``.
-
-    Raises:
-        GovernanceError: ``notices.address``: no plain address, or not of the city's domains.
-    """
-    if address and not (_ADDRESS.match(address) and address.rpartition("@")[2].lower() in domains):
-        raise GovernanceError(
-            "the address is none of the city's",
-            code="notices.address",
-            remedy=f"give an address at {', '.join(sorted(domains))}",
-            ja=f"{'・'.join(sorted(domains))} のメールアドレスを書いてください。",
-        )
-    with writing(engine) as connection:
-        had = connection.execute(delete(notice_mail).where(notice_mail.c.login == login)).rowcount
-        if address and not had:
-            past = (favourite.c.login == login) & (favourite.c.mailed < release)
-            connection.execute(update(favourite).where(past).values(mailed=release))
-        if address:
-            connection.execute(insert(notice_mail).values(login=login, address=address))
 
 
 def subscribers(engine: Engine) -> list[Subscriber]:

@@ -1,9 +1,12 @@
-"""Keeps readers' questions and comments about a page, and what the owning section answers; both are only added to."""
+"""Keeps readers' questions and comments about a page, and what the owning section answers.
+
+Both are only added to, but that words can be erased (:mod:`kobe_platform.governance.withdrawals`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,16 +26,21 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class PageAnswer:
-    """What the owning section said."""
+    """What the owning section said; ``withdrawn`` says why its words were erased, empty where they stand."""
 
+    id: int
     at: datetime
     section: str
     text: str
+    withdrawn: str
 
 
 @dataclass(frozen=True)
 class PageQuestion:
-    """A question about a page, by whom (login and section), and its answers, oldest first."""
+    """A question about a page, by whom (login and section), and its answers, oldest first.
+
+    ``withdrawn`` says why its words were erased; empty where they stand.
+    """
 
     id: int
     at: datetime
@@ -40,6 +48,7 @@ class PageQuestion:
     section: str
     page: str
     text: str
+    withdrawn: str
     answers: tuple[PageAnswer, ...]
 
 
@@ -60,15 +69,18 @@ def answer_question(engine: Engine, person: Person, question: PageQuestion, owne
     """Keep what the owning section answers.
 
     Raises:
-        GovernanceError: ``question.section`` (noted as refused), ``question.text``.
+        GovernanceError: ``question.section`` (noted as refused), ``question.text``, ``question.withdrawn``.
     """
     place = f"{question.page}/{question.id}"
     if not person.active or not owner or person.section != owner:
         note(engine, person.login, "question.answer", place, outcome=REFUSED)
-        raise _refusal("section", "another section owns this page", "この画面の所管課の人だけが回答できます。")
+        raise refusal("section", "another section owns this page", "この画面の所管課の人だけが回答できます。")
     values = {"at": datetime.now(UTC), "who": person.login, "section": person.section, "question": question.id,
               "text": _plain(text)}  # fmt: skip
     with writing(engine) as connection:
+        asked = select(page_question.c.withdrawn).where(page_question.c.id == question.id).with_for_update()
+        if connection.execute(asked).scalar_one():
+            raise refusal("withdrawn", "the question was withdrawn", "この質問は取り下げられました。")
         connection.execute(insert(page_answer).values(**values))
         record(connection, person.login, "question.answer", place)
 
@@ -90,14 +102,28 @@ def _with_answers(engine: Engine, query: Select[Any]) -> list[PageQuestion]:
         told = select(page_answer).where(page_answer.c.question.in_([row.id for row in rows]))
         answers: dict[int, list[PageAnswer]] = {}
         for row in connection.execute(told.order_by(page_answer.c.id)):
-            answers.setdefault(row.question, []).append(PageAnswer(row.at, row.section, row.text))
-    return [PageQuestion(r.id, r.at, r.who, r.section, r.page, r.text, tuple(answers.get(r.id, ()))) for r in rows]
+            answer = PageAnswer(row.id, row.at, row.section, row.text, row.withdrawn)
+            answers.setdefault(row.question, []).append(answer)
+    return [
+        PageQuestion(r.id, r.at, r.who, r.section, r.page, r.text, r.withdrawn, tuple(answers.get(r.id, ())))
+        for r in rows
+    ]
+
+
+def questions_elsewhere(engine: Engine, pages: Collection[str], author: str | None) -> list[PageQuestion]:
+    """Questions whose words stand about pages other than these, of one author or (None) of all; without answers."""
+    query = select(page_question).where(page_question.c.page.not_in(list(pages)), page_question.c.withdrawn == "")
+    if author is not None:
+        query = query.where(page_question.c.who == author)
+    found = _with_answers(engine, query.order_by(page_question.c.id.desc()).limit(SHOWN))
+    return [replace(one, answers=()) for one in found]
 
 
 def unanswered(engine: Engine, pages: Collection[str]) -> int:
-    """How many questions about some pages wait for their first answer."""
-    answered = select(page_answer.c.question)
-    query = select(func.count()).where(page_question.c.page.in_(list(pages)), page_question.c.id.not_in(answered))
+    """How many questions about some pages wait: neither withdrawn nor given an answer that stands."""
+    answered = select(page_answer.c.question).where(page_answer.c.withdrawn == "")
+    waiting = (page_question.c.withdrawn == "") & page_question.c.id.not_in(answered)
+    query = select(func.count()).where(page_question.c.page.in_(list(pages)), waiting)
     with engine.connect() as connection:
         return connection.execute(query).scalar_one()
 
@@ -105,9 +131,10 @@ def unanswered(engine: Engine, pages: Collection[str]) -> int:
 def _plain(text: str) -> str:
     text = text.replace("\r\n", "\n")  # forms send two characters for a new line
     if not text.strip() or len(text) > LONGEST:
-        raise _refusal("text", "the words are missing, or too long", f"{LONGEST}字までで書いてください。")
+        raise refusal("text", "the words are missing, or too long", f"{LONGEST}字までで書いてください。")
     return text.strip()
 
 
-def _refusal(code: str, message: str, ja: str) -> GovernanceError:
+def refusal(code: str, message: str, ja: str) -> GovernanceError:
+    """An error about questions: ``question.`` and its code."""
     return GovernanceError(message, code=f"question.{code}", remedy="see docs/governance.md, Readers", ja=ja)

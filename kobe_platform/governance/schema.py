@@ -34,6 +34,14 @@ ROLES = {
 RESPONSES = {"known": "既知", "investigating": "調査中", "handled": "業務対応"}
 """What a section says of an unusual change: it knows of it, looks into it, has dealt with it."""
 
+WITHDRAWN = {
+    "author": "書いた人による取下げ",
+    "person": "個人や世帯が分かるおそれ",
+    "mistaken": "内容の誤り",
+    "unfit": "この画面についての質問・意見ではない",
+}
+"""Why the words of a question or an answer were erased: the first by who asked, the others by who is responsible."""
+
 STATES = ("draft", "submitted", "approved", "returned", "rejected", "expired", "withdrawn")
 
 
@@ -249,6 +257,16 @@ notice_mail = Table(
     Column("address", String(254), nullable=False),
 )
 
+mail_claim = Table(
+    "mail_claim",
+    metadata,
+    Column("login", ForeignKey("person.login", ondelete="CASCADE"), primary_key=True),
+    Column("address", String(254), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("sent", Boolean, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+)
+
 page_question = Table(
     "page_question",
     metadata,
@@ -258,6 +276,8 @@ page_question = Table(
     Column("section", String(100), nullable=False),
     Column("page", String(64), nullable=False, index=True),
     Column("text", Text, nullable=False),
+    Column("withdrawn", String(10), nullable=False, server_default=""),
+    Column("withdrawn_at", Moment),
 )
 
 page_answer = Table(
@@ -269,4 +289,6 @@ page_answer = Table(
     Column("who", String(64), nullable=False),
     Column("section", String(100), nullable=False),
     Column("text", Text, nullable=False),
+    Column("withdrawn", String(10), nullable=False, server_default=""),
+    Column("withdrawn_at", Moment),
 )

@@ -153,6 +153,8 @@ class PortalConfig(_Strict):
     def _told_alike(self) -> PortalConfig:
         if self.tls is not None and not self.secure:
             raise ValueError("tls needs an origin that begins with https://")
+        if self.notices.domains and not self.origin:
+            raise ValueError("notices need an origin, for the links in mails")
         return self
 
     @property

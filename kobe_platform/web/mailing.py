@@ -1,13 +1,18 @@
-"""Sends those who want it one mail of what changed in their favourites, by the mail server of ``alerts.toml``."""
+"""Sends readers mail by the server of ``alerts.toml``: changes of their favourites, and links to confirm addresses.
+
+A server that takes its time keeps nobody waiting: between mails the sender looks whether the portal stops.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import threading
+from datetime import datetime, timedelta
 
-from kobe_platform.alerts.config import alerts_file, load_alerts
+from kobe_platform.alerts.config import Mail, alerts_file, load_alerts
 from kobe_platform.alerts.mail import hand_over, plain_mail
 from kobe_platform.errors import PlatformError
 from kobe_platform.governance.favourites import mark_mailed, subscribers
+from kobe_platform.governance.mail_addresses import VALID, issue_token, mark_sent, unsent_claims
 from kobe_platform.governance.people import find_person
 from kobe_platform.vocabulary.clock import JAPAN
 from kobe_platform.web.readers import news_of
@@ -16,44 +21,100 @@ from kobe_platform.web.sites import release_in_force
 from kobe_platform.web.state import Portal
 
 SUBJECT = "【データラウンジ】お気に入りの画面が更新されました"
+CONFIRM = "【データラウンジ】メールアドレスの確認"
 _CLOSING = (
     "画面の題名の横の ★ を外すか、「お気に入りの更新」の画面でメールアドレスを空にすると、届かなくなります。\n"
     "このメールは自動で送信しています。"
 )
 
 
-def send_news(portal: Portal) -> int:
+def send_due(portal: Portal, stop: threading.Event) -> None:
+    """Send what is due to readers, until ``stop`` is set; a mail under way then is the last.
+
+    Raises:
+        PlatformError: ``alerts.settings``, ``alerts.mail``; what was not sent is tried again next time.
+    """
+    send_confirmations(portal, stop)
+    send_news(portal, stop)
+
+
+def send_confirmations(portal: Portal, stop: threading.Event | None = None) -> int:
+    """Send the links by which readers confirm their addresses; how many mails there were.
+
+    An address that the server refuses is not tried again, and nobody is told: a screen that said so would tell
+    which addresses there are.
+
+    Raises:
+        PlatformError: as :func:`send_due`.
+    """
+    domains = portal.config.notices.domains
+    waiting = [one for one in unsent_claims(portal.database) if _domain(one.address) in domains] if domains else []
+    line = _line(portal) if waiting else None
+    sent = 0
+    for claim in waiting:
+        if line is None or (stop is not None and stop.is_set()):
+            break
+        token = issue_token(portal.database, claim)
+        if token:
+            body = (
+                "データラウンジで、お気に入りの画面の更新をこのアドレスで受け取るよう登録されました。\n"
+                "サインインして次のリンクを開くと、届くようになります"
+                f"（{VALID // timedelta(hours=1)}時間以内、1回限り）。\n\n"
+                f"{portal.config.origin}/news/confirm?token={token}\n\n"
+                "心当たりがなければ、何もしないでください。更新のメールは届きません。"
+            )
+            sent += _handed_over(*line, claim.address, CONFIRM, body)
+            mark_sent(portal.database, claim)
+    return sent
+
+
+def send_news(portal: Portal, stop: threading.Event | None = None) -> int:
     """Send what is due; how many mails there were. Who was mailed of a release is not mailed of it again.
 
     A mail tells titles and periods and no figure.
     Whose address the server refuses counts as mailed. A crash between sending and noting sends it twice.
 
     Raises:
-        PlatformError: ``alerts.settings``, ``alerts.mail``; those who had no mail yet get it next time.
+        PlatformError: as :func:`send_due`; those who had no mail yet get it next time.
     """
     release = release_in_force(portal.settings.releases)
     domains = portal.config.notices.domains
     if release is None or not domains:
         return 0
     waiting = [one for one in subscribers(portal.database) if min(one.pages.values()) < number(release)]
-    alerts = load_alerts(alerts_file(portal.settings.root)) if waiting else None
-    if alerts is None or alerts.mail is None:
-        return 0
+    line = _line(portal) if waiting else None
     sent = 0
     for one in waiting:
+        if line is None or (stop is not None and stop.is_set()):
+            break
         person = find_person(portal.database, one.login)
-        allowed = one.address.rpartition("@")[2].lower() in domains
+        allowed = _domain(one.address) in domains
         news = news_of(portal, person, dict(one.pages)) if person and allowed else []
         if news:
             origin = portal.config.origin
             told = [f"・{entry['title']}：{entry['text']}\n  {origin}/{entry['page']}.html" for entry in news]
             body = "\n\n".join(["お気に入りの画面のデータが変わりました。", "\n".join(told), _CLOSING])
-            message = plain_mail(alerts.mail.sender, [one.address], SUBJECT, body, datetime.now(JAPAN))
-            try:
-                hand_over(message, alerts.mail, alerts.timeout_seconds)
-                sent += 1
-            except PlatformError as error:
-                if error.at.get("reason") != "nobody":  # the server is gone, or takes nothing from us
-                    raise
+            sent += _handed_over(*line, one.address, SUBJECT, body)
         mark_mailed(portal.database, one.login, number(release))
     return sent
+
+
+def _line(portal: Portal) -> tuple[Mail, int] | None:
+    """The mail server of ``alerts.toml`` and the seconds that one mail may take; None where there is none."""
+    alerts = load_alerts(alerts_file(portal.settings.root))
+    return (alerts.mail, alerts.timeout_seconds) if alerts is not None and alerts.mail is not None else None
+
+
+def _handed_over(mail: Mail, seconds: int, address: str, subject: str, body: str) -> int:
+    """1 where the server took a mail, 0 where it refused the address."""
+    try:
+        hand_over(plain_mail(mail.sender, [address], subject, body, datetime.now(JAPAN)), mail, seconds)
+    except PlatformError as error:
+        if error.at.get("reason") != "nobody":  # the server is gone, or takes nothing from us
+            raise
+        return 0
+    return 1
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()

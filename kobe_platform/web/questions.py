@@ -10,12 +10,23 @@ from starlette.responses import RedirectResponse, Response
 
 from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.people import names
-from kobe_platform.governance.questions import LONGEST, answer_question, ask_section, question_of, questions
-from kobe_platform.web.reading import seen_pages
+from kobe_platform.governance.questions import (
+    LONGEST,
+    PageQuestion,
+    answer_question,
+    ask_section,
+    question_of,
+    questions,
+    questions_elsewhere,
+)
+from kobe_platform.governance.schema import WITHDRAWN
+from kobe_platform.governance.withdrawals import may_withdraw, withdraw
+from kobe_platform.web.reading import known_pages, seen_pages
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page, refusal
 
 NO_SUCH_PAGE = "その画面はありません。"
+NO_SUCH_QUESTION = "その質問はありません。"
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -45,10 +56,9 @@ async def question_answer(request: Request) -> Response:
     portal: Portal = request.app.state.portal
     person, form = request.state.session.person, await request.form()
     seen = seen_pages(portal, person)
-    number = request.path_params["question"]
-    asked = await run_in_threadpool(question_of, portal.database, int(number)) if _NUMBER.fullmatch(number) else None
+    asked = await _asked(request)
     if asked is None or asked.page not in seen:
-        return refusal(request, "その質問はありません。", 404)
+        return refusal(request, NO_SUCH_QUESTION, 404)
     told = (portal.database, person, asked, seen[asked.page].meta.owner, str(form.get("text", "")))
     try:
         await run_in_threadpool(answer_question, *told)
@@ -58,12 +68,48 @@ async def question_answer(request: Request) -> Response:
     return RedirectResponse(f"/questions?page={asked.page}", 303)
 
 
+async def question_withdraw(request: Request) -> Response:
+    """Erase the words of a question, or of one answer (``answer``), for a reason of the list (``reason``)."""
+    portal: Portal = request.app.state.portal
+    person, form = request.state.session.person, await request.form()
+    seen, asked = seen_pages(portal, person), await _asked(request)
+    theirs = asked is not None and (asked.who == person.login or person.has("administrator"))
+    if asked is None or (asked.page not in seen and not theirs):
+        return refusal(request, NO_SUCH_QUESTION, 404)
+    one = str(form.get("answer", ""))
+    told = (portal.database, person, asked, _owner(portal, asked), str(form.get("reason", "")))
+    try:
+        answer = int(one) if _NUMBER.fullmatch(one) else None if not one else 0
+        swept = await run_in_threadpool(withdraw, *told, answer)
+        portal.unswept = portal.unswept or not swept
+    except GovernanceError as error:
+        status = 403 if error.code == "question.withdraw" else 409
+        return await _shown(request, asked.page if asked.page in seen else "", message=error.ja, status=status)
+    return RedirectResponse(f"/questions?page={asked.page}" if asked.page in seen else "/questions", 303)
+
+
+async def _asked(request: Request) -> PageQuestion | None:
+    portal: Portal = request.app.state.portal
+    number = request.path_params["question"]
+    return await run_in_threadpool(question_of, portal.database, int(number)) if _NUMBER.fullmatch(number) else None
+
+
+def _owner(portal: Portal, question: PageQuestion) -> str:
+    about = known_pages(portal).get(question.page)
+    return about.meta.owner if about else ""
+
+
 async def _shown(request: Request, slug: str, *, message: str = "", status: int = 200, text: str = "") -> Response:
     portal: Portal = request.app.state.portal
-    seen = seen_pages(portal, request.state.session.person)
+    person = request.state.session.person
+    seen = seen_pages(portal, person)
     if slug and slug not in seen:
         return refusal(request, NO_SUCH_PAGE, 404)
     listed = await run_in_threadpool(questions, portal.database, [slug] if slug else seen)
+    author = None if person.has("administrator") else person.login
+    elsewhere = [] if slug else await run_in_threadpool(questions_elsewhere, portal.database, seen, author)
     known = await run_in_threadpool(names, portal.database)
-    values = {"about": seen.get(slug), "pages": seen, "asked": listed, "names": known, "most": LONGEST, "text": text}
+    may = {one.id: may_withdraw(person, one, _owner(portal, one)) for one in [*listed, *elsewhere]}
+    values = {"about": seen.get(slug), "pages": seen, "asked": listed, "elsewhere": elsewhere, "may": may,
+              "names": known, "most": LONGEST, "text": text, "reasons": WITHDRAWN}  # fmt: skip
     return page(request, "questions.html", status=status, message=message, **values)

@@ -12,10 +12,9 @@ from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.favourites import (
     change_favourites,
     favourites,
-    mail_address,
     mark_seen,
-    set_mail_address,
 )
+from kobe_platform.governance.mail_addresses import claim_address, claimed_address, confirm_address, mail_address
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.questions import unanswered
 from kobe_platform.web.reading import changed_lately, changes_since, known_releases, number, owned_pages, seen_pages
@@ -63,16 +62,35 @@ async def news_page(request: Request) -> Response:
 
 
 async def news_mail(request: Request) -> Response:
-    """Keep where the reader wants mail of changes."""
+    """Keep where the reader wants mail of changes; it goes there once they confirm the address."""
     portal: Portal = request.app.state.portal
     person, form = request.state.session.person, await request.form()
-    release = release_in_force(portal.settings.releases)
-    kept = (portal.database, person.login, str(form.get("address", "")).strip(), portal.config.notices.domains,
-            number(release) if release else 0)  # fmt: skip
+    kept = (portal.database, person.login, str(form.get("address", "")).strip(), portal.config.notices.domains)
     if not portal.changes.admits(person.login):
         return await _shown(request, message=TOO_OFTEN, status=429)
     try:
-        await run_in_threadpool(set_mail_address, *kept)
+        await run_in_threadpool(claim_address, *kept)
+    except GovernanceError as error:
+        return await _shown(request, message=error.ja, status=429 if error.code == "notices.often" else 422)
+    portal.mail_due.set()
+    return RedirectResponse("/news", 303)
+
+
+async def news_confirm_page(request: Request) -> Response:
+    """Where the link in the mail leads: a button confirms, so that nothing that only follows links does."""
+    return page(request, "news_confirm.html", token=request.query_params.get("token", "")[:100])
+
+
+async def news_confirm(request: Request) -> Response:
+    """Take the address to which the link was mailed as the reader's."""
+    portal: Portal = request.app.state.portal
+    person, form = request.state.session.person, await request.form()
+    release = release_in_force(portal.settings.releases)
+    told = (portal.database, person.login, str(form.get("token", "")), number(release) if release else 0)
+    if not portal.changes.admits(person.login):
+        return await _shown(request, message=TOO_OFTEN, status=429)
+    try:
+        await run_in_threadpool(confirm_address, *told)
     except GovernanceError as error:
         return await _shown(request, message=error.ja, status=422)
     return RedirectResponse("/news", 303)
@@ -84,7 +102,8 @@ async def _shown(request: Request, *, message: str = "", status: int = 200) -> R
     told = await run_in_threadpool(_told, portal, person, "")
     titles = {slug: one.title for slug, one in seen_pages(portal, person).items()}
     address = await run_in_threadpool(mail_address, portal.database, person.login)
-    values = {**told, "titles": titles, "address": address, "message": message}
+    claim = await run_in_threadpool(claimed_address, portal.database, person.login)
+    values = {**told, "titles": titles, "address": address, "claim": claim, "message": message}
     return page(request, "news.html", status=status, **values)
 
 

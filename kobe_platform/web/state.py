@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from threading import Lock
+from threading import Event, Lock
 
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -77,6 +77,8 @@ class Portal:
             changes: of a person's favourites; quiet: of what strangers make the trail note.
         views: of pages, counted since they were written last.
         recall: whose a session is, remembered for the files of a page.
+        mail_due: set where mail to a reader should not wait for the next minute; unswept: whether words that were
+            withdrawn may still lie in the database's log.
         loopback: whether it is served to this machine only, without an origin.
         daemon_alive: says whether Dagster's daemon, which starts the runs that are launched here, was heard of lately.
     """
@@ -89,6 +91,7 @@ class Portal:
         self.answers, self.links, self.changes = Throttle(MOST_ANSWERS), Throttle(MOST_LINKS), Throttle(MOST_CHANGES)
         self.views = ViewCounter()
         self.recall = Recall(database)
+        self.mail_due, self.unswept = Event(), True
         self.daemon_alive: Callable[[], bool] = lambda: False
 
     def identify(self, connection: HTTPConnection, *, active: bool = True) -> Session | None:

@@ -18,7 +18,7 @@ from kobe_platform.lounge.pages import Page
 from kobe_platform.ondemand.forms import for_spreadsheets
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.reading import known_pages, seen_pages
-from kobe_platform.web.sites import release_in_force
+from kobe_platform.web.sites import pages_seen, release_in_force
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
 
@@ -30,13 +30,14 @@ DAYS = 28
 class PageUse:
     """How a page was used: views of the last days and of those before, by day (all days) and, for some, by section.
 
-    A page that is not in the release in force has no address.
+    ``released``: whether it is in the release in force; ``open``: whether the person who looks may see it there.
     """
 
     slug: str
     title: str
     owner: str
     released: bool
+    open: bool
     views: int
     before: int
     days: tuple[tuple[date, int], ...]
@@ -75,10 +76,11 @@ def _uses(portal: Portal, person: Person) -> tuple[date, list[PageUse]]:
     since, pages, rows = _told(portal, person)
     release = release_in_force(portal.settings.releases)
     released = release.pages if release else ()
+    open_to = pages_seen(portal.settings.releases, person)
     by_page: defaultdict[str, list[DayViews]] = defaultdict(list)
     for row in rows:
         by_page[row.page].append(row)
-    uses = [_use(slug, told, by_page[slug], since, slug in released) for slug, told in pages.items()]
+    uses = [_use(slug, told, by_page[slug], since, (slug in released, slug in open_to)) for slug, told in pages.items()]
     return since, sorted(uses, key=lambda use: -use.views)
 
 
@@ -97,7 +99,7 @@ def _told(portal: Portal, person: Person) -> tuple[date, dict[str, Page], list[D
     return since, pages, [DayViews(*key, views) for key, views in together.items()]
 
 
-def _use(slug: str, told: Page, rows: list[DayViews], since: date, released: bool) -> PageUse:
+def _use(slug: str, told: Page, rows: list[DayViews], since: date, where: tuple[bool, bool]) -> PageUse:
     lately = [row for row in rows if row.day >= since]
     days: Counter[date] = Counter({since + timedelta(days=at): 0 for at in range(DAYS)})
     sections: Counter[str] = Counter()
@@ -107,4 +109,4 @@ def _use(slug: str, told: Page, rows: list[DayViews], since: date, released: boo
     views = sum(row.views for row in lately)
     before = sum(row.views for row in rows) - views
     told_by = tuple(days.items()), tuple(sections.most_common())
-    return PageUse(slug, told.title, told.meta.owner, released, views, before, *told_by)
+    return PageUse(slug, told.title, told.meta.owner, *where, views, before, *told_by)

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+import re
+import socket
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError
+from starlette.testclient import TestClient
 
 from kobe_platform.alerts.line import failed
+from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.database import open_database
-from kobe_platform.governance.favourites import set_mail_address
+from kobe_platform.governance.mail_addresses import (
+    VALID,
+    claim_address,
+    claimed_address,
+    confirm_address,
+    issue_token,
+    mail_address,
+)
 from kobe_platform.governance.page_views import (
     KEPT_DAYS,
     LEAST,
@@ -24,12 +37,21 @@ from kobe_platform.governance.page_views import (
 )
 from kobe_platform.governance.people import add_person, remove_person
 from kobe_platform.governance.questions import LONGEST, _plain
-from kobe_platform.governance.schema import event, favourite, notice_mail, page_answer, page_question, page_views
+from kobe_platform.governance.schema import (
+    WITHDRAWN,
+    event,
+    favourite,
+    mail_claim,
+    notice_mail,
+    page_answer,
+    page_question,
+    page_views,
+)
 from kobe_platform.lounge.pruning import _prune
 from kobe_platform.lounge.release import releases_of
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.config import PortalConfig
-from kobe_platform.web.mailing import send_news
+from kobe_platform.web.mailing import send_confirmations, send_news
 from kobe_platform.web.portal import build_portal
 from kobe_platform.web.state import Throttle
 from tests.unit.alerts.servers import mail_server
@@ -78,9 +100,28 @@ def app(home):
     portal = app.state.portal
     portal.views, portal.answers, portal.changes = ViewCounter(), Throttle(100), Throttle(100)
     with portal.database.begin() as connection:
-        for table in (favourite, notice_mail, page_views):
+        for table in (favourite, notice_mail, mail_claim, page_views):
             connection.execute(delete(table))
     return app
+
+
+@pytest.fixture
+def box(home):
+    """A mail server of the city that the portal's settings name."""
+    settings = home[1]
+    with mail_server() as box:
+        lines = ["[mail]", 'host = "127.0.0.1"', f"port = {box.port}", 'security = "none"',
+                 'from = "platform@city.example"', 'to = ["operator@city.example"]']  # fmt: skip
+        (settings.root / "alerts.toml").write_text("\n".join(lines))
+        yield box
+    (settings.root / "alerts.toml").unlink()
+
+
+def confirmed(app, who: str, release: int = 1) -> None:
+    """Somebody's address, as if they had opened the link that was mailed to it."""
+    database = app.state.portal.database
+    claim_address(database, who, f"{who}@city.example", ["city.example"])
+    confirm_address(database, who, issue_token(database, claimed_address(database, who)), release)
 
 
 def told(app, who: str, page: str = "") -> dict:
@@ -97,7 +138,7 @@ def test_favourites_follow_the_person_to_every_browser_and_end_with_the_account(
     database = app.state.portal.database
     add_person(database, "leaver", "去る人", "市民課", by="test")
     post(app, visitor(app, "leaver"), "/favourites", {"add": PAGE})
-    set_mail_address(database, "leaver", "leaver@city.example", ["city.example"], 1)
+    confirmed(app, "leaver")
     remove_person(database, "leaver", by="test")
     with database.connect() as connection:
         assert connection.execute(select(favourite)).all() == connection.execute(select(notice_mail)).all() == []
@@ -116,35 +157,34 @@ def test_a_favourite_whose_figures_changed_is_news_until_the_reader_has_read_of_
     assert told(app, "clerk")["news"] == []
 
 
-def test_mail_goes_once_to_who_wants_it_within_the_citys_domains_and_tells_no_figure(app, home):
+def test_mail_goes_once_to_who_wants_it_within_the_citys_domains_and_tells_no_figure(app, home, box):
     _, settings = home
     clerk = visitor(app, "clerk")
     post(app, clerk, "/favourites", {"add": PAGE})
     refused = post(app, clerk, "/news", {"address": "clerk@elsewhere.example"})
     assert refused.status_code == 422 and "city.example" in refused.text
-    assert post(app, clerk, "/news", {"address": "clerk@city.example"}).status_code == 303
+    confirmed(app, "clerk")
     release(settings, 3, {"2025-10": 1, "2025-11": 2, "2025-12": 987654})
+    alerts = settings.root / "alerts.toml"
+    kept = alerts.read_text()
+    alerts.unlink()
     assert send_news(app.state.portal) == 0, "no mail server is configured"
-    with mail_server() as box:
-        lines = ["[mail]", 'host = "127.0.0.1"', f"port = {box.port}", 'security = "none"',
-                 'from = "platform@city.example"', 'to = ["operator@city.example"]']  # fmt: skip
-        (settings.root / "alerts.toml").write_text("\n".join(lines))
-        assert send_news(app.state.portal) == 1 and send_news(app.state.portal) == 0
-    (settings.root / "alerts.toml").unlink()
+    alerts.write_text(kept)
+    assert send_news(app.state.portal) == 1 and send_news(app.state.portal) == 0
     (mail,) = box.taken
     body = mail.get_content()
     assert mail["to"] == "clerk@city.example" and "2025年12月を追加" in body and f"{ORIGIN}/{PAGE}.html" in body
     assert "987654" not in body and "operator@city.example" not in str(mail)
 
 
-def test_a_refused_address_keeps_the_mail_from_nobody_else_and_the_past_is_not_mailed(app, home, monkeypatch):
+def test_a_refused_address_keeps_the_mail_from_nobody_else_and_the_past_is_not_mailed(app, home, box, monkeypatch):
     _, settings = home
     for who in ("clerk", "member"):
         browser = visitor(app, who)
         post(app, browser, "/favourites", {"add": PAGE})
     release(settings, 4, {"2025-10": 1, "2025-11": 2, "2025-12": 4})
     for who in ("clerk", "member"):
-        post(app, visitor(app, who), "/news", {"address": f"{who}@city.example"})
+        confirmed(app, who, 4)
     taken = []
 
     def server(message, *_):
@@ -153,15 +193,100 @@ def test_a_refused_address_keeps_the_mail_from_nobody_else_and_the_past_is_not_m
         taken.append(message["to"])
 
     monkeypatch.setattr("kobe_platform.web.mailing.hand_over", server)
-    (settings.root / "alerts.toml").write_text(
-        '[mail]\nhost = "mail.city.example"\nport = 25\nsecurity = "none"\n'
-        'from = "platform@city.example"\nto = ["operator@city.example"]\n'
-    )
     assert send_news(app.state.portal) == 0, "they subscribed after that release"
     release(settings, 5, {"2025-10": 1, "2025-11": 2, "2025-12": 5})
     assert send_news(app.state.portal) == 1 and send_news(app.state.portal) == 0
-    (settings.root / "alerts.toml").unlink()
     assert taken == ["member@city.example"]
+
+
+def test_nothing_but_one_link_is_mailed_to_an_address_until_its_reader_opens_it(app, home, box):
+    clerk, portal = visitor(app, "clerk"), app.state.portal
+    post(app, clerk, "/favourites", {"add": PAGE})
+    assert post(app, clerk, "/news", {"address": "clerk@city.example"}).status_code == 303
+    assert portal.mail_due.is_set(), "the mail does not wait for the next minute"
+    release(home[1], 9, {"2025-10": 1, "2025-11": 2, "2025-12": 9})
+    assert send_news(portal) == 0, "nobody said that the address is theirs"
+    assert send_confirmations(portal) == 1 and send_confirmations(portal) == 0
+    (mail,) = box.taken
+    (link,) = re.findall(rf"{ORIGIN}(/news/confirm\?token=\S+)", mail.get_content())
+    token = link.partition("=")[2]
+    assert mail["to"] == "clerk@city.example" and PAGE not in mail.get_content()
+    with portal.database.connect() as connection:
+        assert token not in str(connection.execute(select(mail_claim)).all()), "the database has the hash alone"
+    assert token in clerk.get(link).text and mail_address(portal.database, "clerk") == "", "a link is only followed"
+    for who, words in (("member", token), ("clerk", "x" * 43), ("clerk", "")):
+        refused = post(app, visitor(app, who), "/news/confirm", {"token": words})
+        assert refused.status_code == 422 and "このリンクは使えません" in refused.text
+    assert post(app, clerk, "/news/confirm", {"token": token}).status_code == 303
+    assert "clerk@city.example に届きます" in clerk.get("/news").text
+    assert post(app, clerk, "/news/confirm", {"token": token}).status_code == 422, "once"
+    release(home[1], 10, {"2025-10": 1, "2025-11": 2, "2025-12": 10})
+    assert send_news(portal) == 1
+    post(app, clerk, "/news", {"address": ""})
+    assert mail_address(portal.database, "clerk") == ""
+
+
+def test_a_link_ends_after_a_day_and_another_address_leaves_the_confirmed_one_in_force(app):
+    database, now = app.state.portal.database, datetime.now(UTC)
+    confirmed(app, "clerk")
+    later = now + timedelta(hours=1)
+    claim_address(database, "clerk", "other@city.example", ["city.example"], later)
+    token = issue_token(database, claimed_address(database, "clerk"))
+    assert mail_address(database, "clerk") == "clerk@city.example"
+    with pytest.raises(GovernanceError, match="confirms nothing"):
+        confirm_address(database, "clerk", token, 1, later + VALID + timedelta(seconds=1))
+    with pytest.raises(GovernanceError, match="just now"):
+        claim_address(database, "clerk", "third@city.example", ["city.example"], later + timedelta(minutes=4))
+    claim_address(database, "clerk", "", ["city.example"], later)
+    with pytest.raises(GovernanceError, match="just now"):  # taking an address back fills nobody's box either
+        claim_address(database, "clerk", "third@city.example", ["city.example"], later + timedelta(minutes=4))
+    with pytest.raises(GovernanceError, match="confirms nothing"):
+        confirm_address(database, "clerk", token, 1, later)
+
+
+def test_no_screen_tells_whether_an_address_exists(app, box, monkeypatch):
+    told = {}
+    for who, address in (("clerk", "here@city.example"), ("member", "nowhere@city.example")):
+        browser = visitor(app, who)
+        answer = post(app, browser, "/news", {"address": address})
+        before = browser.get("/news").text
+        if who == "member":
+
+            def nobody(*_):
+                raise failed("mail", "nobody", host="mail.city.example", port=25)
+
+            monkeypatch.setattr("kobe_platform.web.mailing.hand_over", nobody)
+        send_confirmations(app.state.portal)
+        assert send_confirmations(app.state.portal) == 0, "it is not tried again and again"
+        main = [text.partition("<main")[2].replace(address, "@") for text in (before, browser.get("/news").text)]
+        told[who] = (answer.status_code, [re.sub(r'name="csrf" value="[^"]+"', "", text) for text in main])
+    assert told["clerk"] == told["member"] and told["clerk"][1][0] == told["clerk"][1][1]
+
+
+def test_a_mail_server_that_never_answers_does_not_hold_up_the_portals_end(home, monkeypatch):
+    app, settings = home
+    monkeypatch.setattr("kobe_platform.web.minutely.PATIENCE", 0.2)
+    with app.state.portal.database.begin() as connection:
+        connection.execute(delete(mail_claim))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        lines = ["timeout_seconds = 20", "[mail]", 'host = "127.0.0.1"', f"port = {silent.getsockname()[1]}",
+                 'security = "none"', 'from = "platform@city.example"', 'to = ["operator@city.example"]']  # fmt: skip
+        (settings.root / "alerts.toml").write_text("\n".join(lines))
+        with TestClient(app, base_url=ORIGIN):
+            for who in ("clerk", "member"):
+                claim_address(app.state.portal.database, who, f"{who}@city.example", ["city.example"])
+            app.state.portal.mail_due.set()
+            line, _ = silent.accept()
+            since = time.monotonic()
+        assert time.monotonic() - since < 2
+        line.close()  # the mail under way fails, and the thread ends without the next one
+        (thread,) = [one for one in threading.enumerate() if one.name == "mail to readers"] or [None]
+        if thread is not None:
+            thread.join(5)
+        silent.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            silent.accept()
+    (settings.root / "alerts.toml").unlink()
 
 
 def test_news_go_on_from_the_oldest_release_left_when_the_one_last_seen_is_pruned(app, home):
@@ -207,6 +332,88 @@ def test_a_question_reaches_the_owning_section_and_its_answer_everybody_who_sees
         for change in (delete(page_question), update(page_question).values(text="x"), delete(page_answer)):
             with pytest.raises(DatabaseError):
                 connection.execute(change)
+
+
+CANARY = "神戸太郎CANARY-7741"
+
+
+@pytest.mark.parametrize(("who", "reason"), [("clerk", "author"), ("owner", "person"), ("administrator", "unfit")])
+def test_words_that_name_a_person_are_erased_by_who_wrote_them_the_owning_section_or_an_administrator(
+    app, home, who, reason
+):
+    clerk, owner = visitor(app, "clerk"), visitor(app, "owner")
+    words = f"{CANARY}さんの" + "世帯" * 450  # longer than a page of the database has room for in place
+    post(app, clerk, "/questions", {"page": PAGE, "text": words})
+    number = newest(app, page_question)
+    post(app, owner, f"/questions/{number}", {"text": f"{CANARY}さんのことには答えられません"})
+    assert CANARY in visitor(app, "member").get("/questions").text and found(home[1])
+    for other, why in (("member", "author"), ("operator", "person"), ("clerk", "person"), ("owner", "author")):
+        refused = post(app, visitor(app, other), f"/questions/{number}/withdraw", {"reason": why})
+        assert refused.status_code == 403 and CANARY in refused.text, other
+    assert post(app, visitor(app, who), f"/questions/{number}/withdraw", {"reason": reason}).status_code == 303
+    assert not found(home[1]), "the words are in no file of the database"
+    for reader in ("clerk", "member", "owner", "administrator"):
+        page = visitor(app, reader).get(f"/questions?page={PAGE}").text
+        assert CANARY not in page and WITHDRAWN[reason] in page and "取下げ" in page, reader
+    assert told(app, "owner")["waiting"] == 0
+    again = post(app, visitor(app, who), f"/questions/{number}/withdraw", {"reason": reason})
+    late = post(app, owner, f"/questions/{number}", {"text": "遅れた回答"})
+    assert again.status_code == 409 and late.status_code == 422 and "取り下げられました" in late.text
+    with app.state.portal.database.begin() as connection:
+        trail = connection.execute(select(event).where(event.c.action == "question.withdraw")).all()
+        done = [(one.who, one.object, one.detail) for one in trail if one.outcome == "done"]
+        assert done[-1] == (who, f"{PAGE}/{number}", ""), "that it happened, and nothing else"
+        for change in (
+            update(page_question).where(page_question.c.id == number).values(withdrawn=""),
+            update(page_question).where(page_question.c.id == number).values(text="x"),
+            delete(page_question),
+        ):
+            with pytest.raises(DatabaseError):
+                connection.execute(change)
+
+
+def test_one_answer_is_withdrawn_and_the_question_waits_again(app, home):
+    clerk, owner = visitor(app, "clerk"), visitor(app, "owner")
+    post(app, clerk, "/questions", {"page": PAGE, "text": "なぜ増えましたか"})
+    number = newest(app, page_question)
+    post(app, owner, f"/questions/{number}", {"text": f"{CANARY}さんが越したため"})
+    answer = newest(app, page_answer)
+    waiting = told(app, "owner")["waiting"]
+    refused = post(app, clerk, f"/questions/{number}/withdraw", {"answer": answer, "reason": "author"})
+    assert refused.status_code == 403
+    sent = {"answer": answer, "reason": "mistaken"}
+    assert post(app, owner, f"/questions/{number}/withdraw", sent).status_code == 303
+    page = clerk.get("/questions").text
+    assert not found(home[1]) and "なぜ増えましたか" in page and WITHDRAWN["mistaken"] in page
+    assert told(app, "owner")["waiting"] == waiting + 1
+    assert post(app, owner, "/questions/999999/withdraw", sent).status_code == 404
+
+
+def test_words_about_a_page_that_left_the_release_can_still_be_withdrawn(app, home):
+    clerk = visitor(app, "clerk")
+    post(app, clerk, "/questions", {"page": "unusual_changes", "text": f"{CANARY}さんの件"})
+    number = newest(app, page_question)
+    release(home[1], 11, {"2025-10": 1}, {"staff": {"index.html": "x", f"{PAGE}.html": "x"}})
+    administrator = visitor(app, "administrator")
+    assert CANARY in clerk.get("/questions").text and CANARY not in visitor(app, "member").get("/questions").text
+    assert (
+        CANARY not in administrator.get("/questions").text and f"質問 {number}" in administrator.get("/questions").text
+    )
+    assert post(app, visitor(app, "member"), f"/questions/{number}/withdraw", {"reason": "author"}).status_code == 404
+    assert post(app, administrator, f"/questions/{number}/withdraw", {"reason": "person"}).status_code == 303
+    assert not found(home[1]) and CANARY not in clerk.get("/questions").text
+
+
+def newest(app, table) -> int:
+    with app.state.portal.database.connect() as connection:
+        return connection.execute(select(table.c.id).order_by(table.c.id.desc()).limit(1)).scalar_one()
+
+
+def found(settings) -> bool:
+    """Whether the canary lies in a file of the database, its log included."""
+    files = list(settings.root.glob("governance.sqlite*"))
+    assert files
+    return any(CANARY.encode() in file.read_bytes() for file in files)
 
 
 @pytest.mark.parametrize(
@@ -318,6 +525,9 @@ def test_no_text_of_the_file_of_usage_is_computed_by_a_spreadsheet(app):
     assert ",'=1+1,1" in visitor(app, "operator").get("/usage.csv").text
 
 
-def test_the_screen_of_usage_leads_to_no_page_that_is_not_in_the_release(app):
+def test_the_screen_of_usage_leads_to_no_page_that_is_not_in_the_release_or_not_for_who_looks(app):
+    with app.state.portal.database.begin() as connection:
+        connection.execute(page_views.insert().values(day=today().isoformat(), page="ward_moves", section="", views=1))
     main = visitor(app, "operator").get("/usage").text.partition("<main")[2]
     assert 'href="/unusual_changes.html"' in main and 'href="/district_types.html"' not in main
+    assert 'id="u-ward_moves"' in main and 'href="/ward_moves.html"' not in main, "its audience is not the operator's"

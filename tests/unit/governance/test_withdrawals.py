@@ -1,0 +1,64 @@
+"""Words of a question are erased on either database, which refuses any other change; old addresses are asked again."""
+
+from __future__ import annotations
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text, update
+from sqlalchemy.exc import DatabaseError
+
+from kobe_platform.governance.database import MIGRATIONS, _engine, upgrade_database, writing
+from kobe_platform.governance.mail_addresses import claimed_address, mail_address, unsent_claims
+from kobe_platform.governance.people import add_person, find_person
+from kobe_platform.governance.questions import answer_question, ask_section, question_of, questions
+from kobe_platform.governance.schema import page_answer, page_question
+from kobe_platform.governance.withdrawals import withdraw
+
+PAGE, OWNER = "ward_population", "政策課"
+
+
+def test_a_question_is_erased_with_its_answers_and_nothing_else_of_it_changes(database):
+    for login, section in (("clerk", "市民課"), ("owner", OWNER)):
+        add_person(database, login, login, section, by="test")
+    clerk, owner = find_person(database, "clerk"), find_person(database, "owner")
+    for words in ("消す質問", "残る質問"):
+        ask_section(database, clerk, PAGE, words)
+    kept, asked = questions(database, [PAGE])
+    answer_question(database, owner, asked, OWNER, "消す回答")
+    assert withdraw(database, clerk, question_of(database, asked.id), OWNER, "author")
+    gone = question_of(database, asked.id)
+    assert (gone.text, gone.withdrawn, gone.who, gone.at) == ("", "author", "clerk", asked.at)
+    assert [(one.text, one.withdrawn) for one in gone.answers] == [("", "author")]
+    stands, erased = page_question.c.id == kept.id, page_question.c.id == asked.id
+    for change in (
+        update(page_question).where(stands).values(text=""),
+        update(page_question).where(stands).values(text="ほか", withdrawn="author"),
+        update(page_question).where(stands).values(text="", withdrawn="author", who="owner"),
+        update(page_question).where(erased).values(withdrawn="person"),
+        update(page_answer).values(withdrawn=""),
+    ):
+        with pytest.raises(DatabaseError), writing(database) as connection:
+            connection.execute(change)
+    assert question_of(database, kept.id).text == "残る質問"
+
+
+def test_an_address_of_before_is_mailed_nothing_until_its_reader_confirms_it(tmp_path):
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    engine = _engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        when = {"created_at": "2026-01-01T00:00:00.000000Z"}
+        person = "INSERT INTO person VALUES ('clerk', 'clerk', '市民課', 1, :created_at)"
+        connection.execute(text(person), when)
+        connection.execute(text("INSERT INTO notice_mail VALUES ('clerk', 'clerk@city.example')"))
+        row = "VALUES (1, :created_at, 'clerk', '市民課', 'p', '前からの質問')"
+        connection.execute(text(f"INSERT INTO page_question (id, at, who, section, page, text) {row}"), when)
+    upgrade_database(url)
+    claim = claimed_address(engine, "clerk")
+    assert mail_address(engine, "clerk") == "" and claim.address == "clerk@city.example" and claim.lapsed()
+    assert unsent_claims(engine) == [] and question_of(engine, 1).text == "前からの質問"
+    engine.dispose()
