@@ -25,28 +25,48 @@ def bench() -> None:
 
 
 @bench_app.command()
-def month(residents: Residents = 1_500_000, as_json: AsJson = False) -> None:
+def month(
+    residents: Annotated[list[int] | None, typer.Option(help="People of the synthetic city; 1,500,000.")] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How often each size is measured; medians are told.")] = 3,
+    compare: Annotated[Path | None, typer.Option(help="An earlier report (--json): how many times as much.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """One month from the inbox to the release in force, stage by stage, against a plain script of the same run."""
     from kobe_platform.bench import month as bench_month
 
+    tell = lambda step: typer.echo(step, err=True)  # noqa: E731
     with tempfile.TemporaryDirectory(prefix="kobe-bench-") as scratch:
-        report = bench_month.measure(Path(scratch), residents)
+        report = bench_month.measure(Path(scratch), residents or [1_500_000], runs, tell)
+    if compare is not None:
+        report["compared"] = bench_month.compared(report, json.loads(compare.read_text()))
     if as_json:
         print(json.dumps(report, indent=1))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("stage", "seconds", "share", title=f"{residents:,} residents, {bench_month.MONTH}, CP932 delimited")
-    for name, seconds in report["seconds"].items():
-        share = f"{seconds / report['seconds']['total']:.0%}" if not name.startswith("plain") else ""
-        table.add_row(name, f"{seconds:.1f}", share)
     console = Console()
-    console.print(table)
-    for name, ratio in report["ratios"].items():
-        console.print(f"{name}: {ratio:.2f} × the plain script")
-    console.print(f"processor: {report['cpu']['platform']:.1f} s (plain script {report['cpu']['plain']:.1f} s)")
-    console.print(f"peak {report['peak_mb']:,} MB (plain script {report['plain_peak_mb']:,} MB)")
+    for size, case in report["cases"].items():
+        title = f"{int(size):,} residents, {bench_month.MONTH}, CP932 delimited; medians of {runs} (least to most)"
+        table = Table("stage", "seconds", "processor s", "share", title=title)
+        for name, used in case["cpu"].items():
+            elapsed = case["seconds"].get(name)
+            shared = not name.startswith("plain") and name != "process"
+            share = f"{used[0] / case['cpu']['total'][0]:.0%}" if shared else ""
+            table.add_row(name, _ranged(elapsed) if elapsed else "", _ranged(used), share)
+        console.print(table)
+        for name, ratio in case["ratios"].items():
+            console.print(f"{name}: {ratio:.2f} × the plain script, {case['cpu_ratios'][name]:.2f} × in processor s")
+        console.print(f"peak {case['peak_mb']:,} MB (plain script {case['plain_peak_mb']:,} MB)")
+        if told := report.get("compared", {}).get(size):
+            console.print("before: " + ", ".join(f"{kind} × {ratio}" for kind, ratio in told.items()))
+    if exponents := report.get("exponents"):
+        console.print("exponents: " + ", ".join(f"{name} {slope:.2f}" for name, slope in exponents.items()))
+
+
+def _ranged(spread: list[float]) -> str:
+    middle, least, most = spread
+    return f"{middle:.1f} ({least:.1f}–{most:.1f})"
 
 
 @bench_app.command()

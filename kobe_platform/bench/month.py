@@ -1,18 +1,28 @@
 """Measures one month from the inbox to the release in force for ``kobe bench month``, beside a plain script.
 
-Both run once each, in processes of their own, on the same made-up extracts.
+Both run in turn on the same made-up extracts, each time in processes of their own. Over several sizes of a city the
+exponent says how time and memory grow: 1 where twice the residents take twice as much.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from kobe_platform.bench.apart import run_apart
+
+if TYPE_CHECKING:
+    import dagster as dg
+
 
 MONTH = "2025-07"
 STAGES = ("raw", "abstracted", "lake", "statistics", "published", "dashboards")
@@ -24,54 +34,129 @@ CHECKS = (
     "stock_and_flow",
     "disclosure",
 )
+TO_LAKE = ("raw", "abstracted", "lake")
+KINDS = ("seconds", "cpu")
 
 
-def measure(scratch: Path, residents: int) -> dict:
-    """Synthesize, then run the platform and the plain script, each in a process of its own.
+def measure(scratch: Path, sizes: Sequence[int], runs: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Every size so many times, the platform and the plain script in turn; medians and ranges over the runs.
 
     Returns:
-        ``ratios`` (platform ÷ plain, elapsed; protection, checks, pages and release, which the plain script has not,
-        are not in them), ``seconds`` by stage until the release is in force, ``cpu`` of both as a whole, ``peak_mb``.
+        ``runs``; ``cases``: by residents ``seconds`` (elapsed) and ``cpu`` (processor seconds) by stage, of ``total``
+        (until the release is in force), ``process`` (with imports and definitions) and ``plain_…``, each as median,
+        least and most; ``ratios`` and ``cpu_ratios`` (platform ÷ plain; protection, checks, pages and release, which
+        the plain script has not, are not in them); ``peak_mb`` and ``plain_peak_mb``. ``exponents``, where there are
+        several sizes: of each stage's processor seconds, and of ``peak_mb``.
     """
-    inbox = scratch / "inbox"
-    _call("kobe_platform.cli", "synthesize", "--out", inbox, "--residents", residents, "--from", MONTH, "--to", MONTH)
-    platform = json.loads(_call(__name__, "platform", inbox, scratch / "var"))
-    plain = json.loads(_call(__name__, "plain", inbox, scratch))
-    seconds = {**platform["seconds"], **{f"plain_{name}": spent for name, spent in plain["seconds"].items()}}
-    to_lake = sum(seconds[stage] for stage in ("raw", "abstracted", "lake"))
-    return {
-        "residents": residents,
-        "ratios": {
-            "inbox_to_lake": round(to_lake / plain["seconds"]["inbox_to_lake"], 2),
-            "lake_to_tables": round(seconds["statistics"] / plain["seconds"]["lake_to_tables"], 2),
-        },
-        "seconds": {name: round(spent, 2) for name, spent in seconds.items()},
-        "cpu": {"platform": platform["cpu"], "plain": plain["cpu"]},
-        "peak_mb": platform["peak_mb"],
-        "plain_peak_mb": plain["peak_mb"],
-    }
+    cases = {}
+    for residents in sorted(sizes):
+        tell(f"{residents:,} residents")
+        inbox = scratch / "inbox"
+        options = ("--out", inbox, "--residents", residents, "--from", MONTH, "--to", MONTH)
+        run_apart("kobe_platform.cli", "synthesize", *options)
+        told = []
+        for run in range(runs):
+            platform, plain = (_told(way, inbox, scratch / "var") for way in ("platform", "plain"))
+            tell(f"  {run + 1}. {platform['seconds']['total']:.1f} s, {platform['cpu']['process']:.1f} processor s")
+            told.append((platform, plain))
+        shutil.rmtree(inbox)
+        cases[str(residents)] = _middle(told)
+    return {"runs": runs, "cases": cases, **({"exponents": _exponents(cases)} if len(cases) > 1 else {})}
 
 
-def _call(module: str, *arguments: object) -> str:
-    words, _ = run_apart(module, *arguments)
-    return words.strip().splitlines()[-1] if words.strip() else ""
+def compared(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """By size that both reports have: how many times as much as before, each run measured by its own plain script."""
+    told = {}
+    for size in now["cases"].keys() & before["cases"].keys():
+        own, earlier = ({kind: _by_plain(report["cases"][size], kind) for kind in KINDS} for report in (now, before))
+        peak = now["cases"][size]["peak_mb"] / before["cases"][size]["peak_mb"]
+        told[size] = {kind: round(own[kind] / earlier[kind], 2) for kind in KINDS} | {"peak_mb": round(peak, 2)}
+    return told
 
 
-def run_platform(inbox: Path, home: Path) -> dict:
-    """The real graph until the release is in force, seconds by stage; ``dagster`` is what its steps leave over."""
+def _by_plain(case: Mapping[str, Any], kind: str) -> float:
+    spent = case[kind]
+    return spent["total"][0] / (spent["plain_inbox_to_lake"][0] + spent["plain_lake_to_tables"][0])
+
+
+def _told(way: str, inbox: Path, home: Path) -> dict[str, Any]:
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    words, _ = run_apart(__name__, way, inbox, home)
+    shutil.rmtree(home)
+    return json.loads(words.strip().splitlines()[-1])
+
+
+def _middle(told: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
+    case: dict[str, Any] = {}
+    for kind in KINDS:
+        both = [{**own[kind], **{f"plain_{name}": spent for name, spent in plain[kind].items()}} for own, plain in told]
+        case[kind] = {name: _spread(one[name] for one in both) for name in both[0]}
+    for kind, name in zip(KINDS, ("ratios", "cpu_ratios"), strict=True):
+        spent = {stage: value for stage, (value, _, _) in case[kind].items()}
+        case[name] = {
+            "inbox_to_lake": round(sum(spent[stage] for stage in TO_LAKE) / spent["plain_inbox_to_lake"], 2),
+            "lake_to_tables": round(spent["statistics"] / spent["plain_lake_to_tables"], 2),
+        }
+    case["peak_mb"], case["plain_peak_mb"] = (max(one["peak_mb"] for one in ways) for ways in zip(*told, strict=True))
+    return case
+
+
+def _spread(values: Iterable[float]) -> list[float]:
+    spent = sorted(values)
+    return [round(value, 2) for value in (median(spent), spent[0], spent[-1])]
+
+
+def _exponents(cases: Mapping[str, Any]) -> dict[str, float]:
+    """The slope of each figure over the residents, both as logarithms; a stage that takes no time has none."""
+    residents = [int(size) for size in cases]
+    figures = {name: [case["cpu"][name][0] for case in cases.values()] for name in next(iter(cases.values()))["cpu"]}
+    figures |= {name: [case[name] for case in cases.values()] for name in ("peak_mb", "plain_peak_mb")}
+    told = {name: values for name, values in figures.items() if min(values) > 0}
+    return {name: round(float(np.polyfit(np.log(residents), np.log(values), 1)[0]), 2) for name, values in told.items()}
+
+
+def run_platform(inbox: Path, home: Path) -> dict[str, Any]:
+    """The real graph until the release is in force, by stage; ``dagster`` is what its steps leave over."""
+    from kobe_platform.bench.processor import ProcessorClock
     from kobe_platform.cli.run import process
     from kobe_platform.custody.keys import LocalKeyStore
+    from kobe_platform.privacy.instance import open_instance
     from kobe_platform.settings import Settings
 
     settings = Settings(home=home, inbox=inbox)
     LocalKeyStore.create(settings.keys, log=settings.key_log)
-    outcomes = process(settings).outcomes
+    with ProcessorClock() as clock:
+        outcomes = process(settings).outcomes
     failed = [fault.text for outcome in outcomes for fault in outcome.faults]
     if failed or not all(outcome.success for outcome in outcomes):
         raise SystemExit("\n".join(failed) or "a blocking check refused")
     steps = [step for outcome in outcomes for step in outcome.steps]
     seconds = by_stage(steps, sum(outcome.seconds for outcome in outcomes))
-    return {"seconds": seconds, "cpu": _processor(), "peak_mb": _peak()}
+    used = _processor()
+    with open_instance(settings) as instance:
+        spans, whole = _spans(instance)
+    cpu = by_stage([(name, clock.used(*span)) for name, span in spans], sum(clock.used(*span) for span in whole))
+    return {"seconds": seconds, "cpu": cpu | {"process": used}, "peak_mb": _peak()}
+
+
+def _spans(instance: dg.DagsterInstance) -> tuple[list[tuple[str, tuple[float, float]]], list[tuple[float, float]]]:
+    """Begin and end of every step, and of every run (from its being asked for, so that its making is in it)."""
+    from dagster import DagsterEventType
+
+    steps, runs = [], []
+    for record in instance.get_run_records():
+        began: dict[str, float] = {}
+        for entry in instance.all_logs(record.dagster_run.run_id):
+            event = entry.dagster_event
+            if event is None or event.step_key is None:
+                continue
+            if event.event_type == DagsterEventType.STEP_START:
+                began[event.step_key] = entry.timestamp
+            elif event.event_type == DagsterEventType.STEP_SUCCESS:
+                steps.append((event.step_key, (began[event.step_key], entry.timestamp)))
+        runs.append((record.create_timestamp.timestamp(), record.end_time or entry.timestamp))
+    return steps, runs
 
 
 def by_stage(steps: Sequence[tuple[str, float]], total: float) -> dict[str, float]:
@@ -87,24 +172,26 @@ def _spent(steps: Sequence[tuple[str, float]], prefixes: tuple[str, ...]) -> flo
     return sum(seconds for name, seconds in steps if name.split("__")[0] in prefixes)
 
 
-def run_plain(inbox: Path, scratch: Path) -> dict:
+def run_plain(inbox: Path, scratch: Path) -> dict[str, Any]:
     """What an analyst would write: parse, derive age and ward, write Parquet; then the statistics' own SQL.
 
     It checks nothing, encrypts nothing and drops identifiers only because no column asks for them.
     """
     from kobe_platform.bench.plain import inbox_to_parquet, parquet_to_counts
 
-    spent = {
+    parts = {
         "inbox_to_lake": _timed(lambda: inbox_to_parquet(inbox, scratch, MONTH)),
         "lake_to_tables": _timed(lambda: parquet_to_counts(scratch)),
     }
-    return {"seconds": spent, "cpu": _processor(), "peak_mb": _peak()}
+    spent = {kind: {name: part[place] for name, part in parts.items()} for place, kind in enumerate(KINDS)}
+    spent["cpu"]["process"] = _processor()
+    return {**spent, "peak_mb": _peak()}
 
 
-def _timed(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
+def _timed(work: Callable[[], None]) -> tuple[float, float]:
+    started, used = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - used
 
 
 def _processor() -> float:
