@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kobe_platform.code_version import engine_version
-from kobe_platform.custody.durable import private_folder
+from kobe_platform.custody.durable import drop_abandoned, held_folder, private_folder
 from kobe_platform.vocabulary.codes import LISTS
 
 FILE = "trials.json"
@@ -54,13 +54,12 @@ class Trials:
         if not names or self._file is None or not self._file.parent.parent.is_dir():
             return
         kept = [name for name in self._read() if name not in names]
-        aside = self._file.with_name(f".{FILE}.{os.getpid()}")
         with contextlib.suppress(OSError):
             private_folder(self._file.parent)
-            aside.write_text(json.dumps([*kept, *names][-MOST:]), "utf-8")
-            os.replace(aside, self._file)
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+            drop_abandoned(self._file.parent.glob(f".{FILE}.*"))  # its process was killed while it wrote
+            with held_folder(self._file.parent, f".{FILE}.") as aside:
+                (aside / FILE).write_text(json.dumps([*kept, *names][-MOST:]), "utf-8")
+                os.replace(aside / FILE, self._file)
 
     def _read(self) -> list[str]:
         try:

@@ -24,6 +24,8 @@ from sqlalchemy import make_url
 
 from kobe_platform.custody.durable import (
     PRIVATE_FOLDER,
+    drop_abandoned,
+    held_folder,
     locked,
     private_folder,
     storage_errors,
@@ -80,8 +82,8 @@ def captured(settings: Settings, *, keys: bool) -> Iterator[Captured]:
             remedy="set KOBE_HOME",
             ja="バックアップする環境がありません",
         )
-    folder = _fresh_folder(home)
-    try:
+    drop_abandoned((home / "work").glob("backup-*"))  # what a killed backup left there
+    with held_folder(home / "work", "backup-") as folder:
         with storage_errors("home"), _no_rotation(settings.keys):
             elsewhere = _capture_governance(settings, folder)
             for name in sorted(path.name for path in home.iterdir()):
@@ -90,20 +92,6 @@ def captured(settings: Settings, *, keys: bool) -> Iterator[Captured]:
             anchor = _capture_lake(settings, folder, keys)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         yield Captured(folder, now, anchor, elsewhere)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _fresh_folder(home: Path) -> Path:
-    """A folder in the home's file system; what a killed backup left there is taken away."""
-    place = home / "work"
-    for left in place.glob("backup-*"):
-        if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    folder = place / f"backup-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    private_folder(folder)
-    return folder
 
 
 def _no_rotation(keys: Path) -> contextlib.AbstractContextManager[None]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -232,3 +234,49 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def held_folder(place: Path, prefix: str, mode: int = PRIVATE_FOLDER) -> Iterator[Path]:
+    """A new folder ``prefix…`` in ``place``, locked until the block ends: :func:`drop_abandoned` leaves it alone.
+
+    The lock is the system's, so containers that share the disk of one machine see it, where a process id of another
+    container says nothing. What still has its name at the end is removed; what was renamed away stays.
+    """
+    place.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    handle = None
+    while handle is None:
+        folder = place / f"{prefix}{secrets.token_hex(8)}"
+        folder.mkdir(mode=mode)
+        handle = _folder_locked(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def drop_abandoned(paths: Iterable[Path]) -> None:
+    """Take away what :func:`held_folder` made, or an older version in its place, for a process that is gone."""
+    for path in paths:
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif (handle := _folder_locked(path)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(handle)
+
+
+def _folder_locked(folder: Path) -> int | None:
+    """The locked handle of a folder; None where another process holds it, or took it away meanwhile."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), folder.stat()):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(handle)
+    return None

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kobe_platform.custody.durable import drop_abandoned, held_folder
 from kobe_platform.lake.partitions import (
     HEAD,
     MANIFEST,
@@ -160,14 +161,12 @@ def _load(kept: Path) -> dict[str, _Known]:
 def _save(kept: Path, known: Mapping[str, _Known]) -> None:
     """Keep the index (best effort: it is only a shortcut)."""
     rows = [(name, stamps, _row(entry)) for name, (stamps, entry) in known.items()]
-    aside = kept.with_name(f".{kept.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in kept.parent.glob(f".{kept.name}.*"):
-            if not Path("/proc", left.suffix[1:]).exists():  # its process was killed while it wrote
-                left.unlink(missing_ok=True)
-        aside.write_text(json.dumps({"version": _VERSION, "heads": rows}), "utf-8")
-        os.replace(aside, kept)
+        drop_abandoned(kept.parent.glob(f".{kept.name}.*"))  # its process was killed while it wrote
+        with held_folder(kept.parent, f".{kept.name}.") as aside:
+            (aside / kept.name).write_text(json.dumps({"version": _VERSION, "heads": rows}), "utf-8")
+            os.replace(aside / kept.name, kept)
 
 
 def _entry(id: PartitionId, manifest: Mapping[str, Any], verdicts: Mapping[str, HeadVerdict]) -> HeadEntry:

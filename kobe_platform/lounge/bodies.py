@@ -15,11 +15,14 @@ import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from kobe_platform.custody.durable import drop_abandoned, held_folder
 
 _RECORD = "body.json"
 _ENGINE = Path(__file__).resolve().parent
@@ -98,12 +101,9 @@ class Bodies:
             return None
         return body if set(body.files) <= set(os.listdir(self.folder / key)) else None
 
-    def scratch(self, key: str) -> Path:
+    def scratch(self, key: str) -> AbstractContextManager[Path]:
         """An empty folder to write a new body's slices into; :meth:`keep` puts it in its place."""
-        folder = self.folder / f".{key}-{os.getpid()}-{threading.get_ident()}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
+        return held_folder(self.folder, f".{key}-")
 
     def keep(self, key: str, body: CompiledBody, scratch: Path) -> None:
         """Take a finished body in; the record is written last and the folder named by one rename."""
@@ -129,19 +129,10 @@ class Bodies:
     def drop_unused(self) -> None:
         """Remove what was not asked for since this object was made, and what a killed process was making."""
         for path in self.folder.iterdir():
-            being_made = path.name.startswith(".") and _lives(int(path.name.split("-")[1]))
-            if path.name not in self._used and not being_made:
+            if path.name.startswith("."):
+                drop_abandoned([path])
+            elif path.name not in self._used:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _link(source: Path, place: Path) -> None:

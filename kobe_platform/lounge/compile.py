@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,13 +103,10 @@ def _map_files(page: Page) -> list[Path]:
 
 def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str) -> CompiledBody:
     """Work a body out: run the fences, draw the components, write the slices."""
-    scratch = bodies.scratch(key)
-    try:
+    with bodies.scratch(key) as scratch:
         results, periods = tables.run(page.queries), tables.periods(page.queries)
         body = Composition(page, results, inserts, periods).body(scratch)
         bodies.keep(key, body, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return body
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.custody.durable import locked, write_private
+from kobe_platform.custody.durable import drop_abandoned, held_folder, locked, write_private
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.audiences import Audience, load_audiences
 from kobe_platform.lounge.bodies import Bodies
@@ -39,7 +39,7 @@ LOCK = ".switching.lock"
 HELD = "held"
 """Names the newest release at the last rollback: an unchanged build does not put it back in force."""
 JAPAN = timezone(timedelta(hours=9))
-_BUILDING = ".building-"
+_BUILDING, _SWITCHING = ".building-", ".current-"
 _ID = re.compile(r"^\d{4,}-[0-9a-f]{12}$")
 _ENGINE = Path(__file__).resolve().parent
 
@@ -120,8 +120,7 @@ def assemble(
     pages = {slug: page for slug, page in folder.items() if slug not in withheld and _is_ready(page, tables)}
     audiences = load_audiences(dashboards)
     facts = {**facts, "withheld": sorted(withheld)}
-    building = releases / f"{_BUILDING}{os.getpid()}"
-    try:
+    with held_folder(releases, _BUILDING, 0o777) as building:  # the umask says who may read it
         tell("tables")
         index = write_tables(building / "tables", tables, dims, facts.get("tables", {}))
         content = _content(building / "tables", dashboards, {k: v for k, v in facts.items() if k != "tables"})
@@ -161,8 +160,6 @@ def assemble(
         building.rename(path)
         _switch(releases, id)
         return _read(path, made=True)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _refuse_links(pages: Mapping[str, Page]) -> None:
@@ -379,29 +376,12 @@ def _sync(path: Path) -> None:
 
 def _switch(releases: Path, release_id: str) -> None:
     """Name a release ``current`` by one rename."""
-    aside = releases / f".{CURRENT}-{os.getpid()}"
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(release_id)
-    os.replace(aside, releases / CURRENT)
+    with held_folder(releases, _SWITCHING) as aside:
+        (aside / CURRENT).symlink_to(release_id)
+        os.replace(aside / CURRENT, releases / CURRENT)
     _sync(releases)
 
 
 def _sweep(releases: Path) -> None:
-    """Remove what a crashed build left behind: a build aside, a link aside, a release that was never described."""
-    for path in releases.iterdir():
-        if path.name.startswith((_BUILDING, f".{CURRENT}-")) and not _alive(path.name):
-            path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(name: str) -> bool:
-    """Whether the process that a leftover's name ends with still runs (then it is no leftover)."""
-    pid = int(name.rsplit("-", 1)[1])
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Remove what a crashed build left behind: a build aside, a link aside."""
+    drop_abandoned([path for path in releases.iterdir() if path.name.startswith((_BUILDING, _SWITCHING))])

@@ -27,6 +27,7 @@ from tests.soak.aims import COMMITTED, PROTECTED, SITE, WRITING
 from tests.soak.homes import CITY, ESTIMATES, LIMIT, MONTH, NEXT, Homes, Place
 from tests.soak.judging import problems
 from tests.soak.test_faults import finished, reach, small_disk
+from tests.soak.watching import Watch, wait_for
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(sys.platform != "linux", reason="Linux's own tools")]
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
@@ -268,8 +269,6 @@ def test_a_postgresql_that_restarts_in_the_middle_of_a_run_loses_nothing(name, p
     more = {"KOBE_POSTGRES_URL": url, "KOBE_DATABASE_URL": url}
     watch_log = tmp_path / "told"
     process = place.start("run", more=more, log=watch_log)
-    from tests.soak.watching import Watch, wait_for
-
     watch = Watch(place.home)
     try:
         wait_for(watch, process, pattern, 1, LIMIT)
@@ -302,6 +301,33 @@ def test_two_runs_and_a_rotation_at_once_end_with_one_release_and_new_keys(homes
     assert codes[:2] == [0, 0], told
     if codes[2]:
         assert "Traceback" not in told[2] and place.kobe("keys", "rotate").returncode == 0, told[2]
+    assert len(set((place.home / "releases").glob("[0-9]*")) - before) == 1
+    assert whole(place, homes, "public") == []
+
+
+def test_runs_in_two_containers_exclude_each_other_and_what_a_dead_one_left_is_taken_over(homes, tmp_path):
+    """Each in a namespace of processes of its own, over one home: neither sees the other's process ids."""
+    place = homes.copy("public", tmp_path / "place")
+    before = set((place.home / "releases").glob("[0-9]*"))
+    container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-m"]
+
+    def run(log: str) -> subprocess.Popen:
+        with (place.folder / log).open("wb") as output:
+            command = [*container, "kobe_platform.cli", "run"]
+            return subprocess.Popen(command, env=place.environment(), cwd=place.folder, stdout=output, stderr=output)
+
+    first = run("log-killed")
+    watch = Watch(place.home)
+    try:
+        wait_for(watch, first, SITE, 1, LIMIT)
+    finally:
+        watch.close()
+    second = run("log-second")
+    time.sleep(3)
+    assert first.poll() is None and second.poll() is None
+    assert len(list((place.home / "releases").glob(".building-*"))) == 1, "the second waits for the first"
+    first.kill()
+    assert second.wait(timeout=LIMIT) == 0, (place.folder / "log-second").read_text("utf-8")
     assert len(set((place.home / "releases").glob("[0-9]*")) - before) == 1
     assert whole(place, homes, "public") == []
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
-from kobe_platform.custody.durable import disk_fault
+from kobe_platform.custody.durable import disk_fault, drop_abandoned, held_folder
+from kobe_platform.planning.leases import Leases
 from kobe_platform.privacy import border
 
 
@@ -68,3 +72,36 @@ def test_a_database_that_cannot_be_written_on_a_disk_without_room_is_a_full_disk
     assert border.coordinates_only(error, {}).code == "custody.io"
     monkeypatch.setattr(border.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 4096}))
     assert border.coordinates_only(error, {}).code == "custody.disk_full"
+
+
+AT_WORK = """
+import sys
+from pathlib import Path
+from kobe_platform.custody.durable import held_folder
+from kobe_platform.planning.leases import Leases
+home = Path(sys.argv[1])
+with Leases(home).holding("release"), held_folder(home / "releases", ".building-"):
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="a namespace of processes, as a container has")
+def test_who_lives_is_seen_across_containers_on_one_disk_and_what_a_dead_one_left_is_taken_over(tmp_path):
+    releases = tmp_path / "releases"
+    container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-c", AT_WORK]
+    other = subprocess.Popen([*container, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "at work\n"
+    (folder,) = releases.iterdir()
+    drop_abandoned(releases.iterdir())
+    assert folder.exists() and list(Leases(tmp_path).under_way()) == ["release"]
+    with held_folder(releases, ".building-") as own:
+        assert own != folder
+        other.kill()
+        assert other.stdout.read() == ""  # all of it has ended
+        other.wait()
+        drop_abandoned(releases.iterdir())
+        assert list(releases.iterdir()) == [own] and Leases(tmp_path).under_way() == {}
+        with Leases(tmp_path).holding("release"):
+            assert list(Leases(tmp_path).under_way()) == ["release"]
+    assert list(releases.iterdir()) == []
