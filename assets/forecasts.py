@@ -41,7 +41,10 @@ def _vintages(
         table.name,
         description=f"{table.title}:{table.description}起点の月ごとに一度作り、そのまま残す。検証に不合格の先は値を出さない。",
         owner=table.owner,
-        deps=[dg.AssetDep(["published", table.forecast.input.table], partition_mapping=_until(FARTHEST))],
+        deps=[
+            dg.AssetDep(["published", name], partition_mapping=_until(FARTHEST))
+            for name in dict.fromkeys((table.forecast.input.table, *(flow.table for flow in table.forecast.flows)))
+        ],
         partitions=months,
         definition=table.digest,
         metadata=definition_metadata(table, "published"),

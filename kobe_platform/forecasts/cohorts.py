@@ -2,7 +2,7 @@
 
 The change of a cohort is taken from every pair of known months that lie twelve months apart (Hamilton and Perry, 1962;
 cohort-change ratios as in Baker, Swanson, Tayman and Tedrow, *Cohort Change Ratios and their Applications*, 2017).
-Nobody is born in these forecasts: the youngest age keeps its figure of the origin.
+Nobody is born in these forecasts: the youngest age keeps its figure of the origin (``components`` forecasts births).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ YEAR = 12
 
 def same_cohort(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
     """Nobody moves or dies: each cohort keeps its figure of the origin. The benchmark of the cohort methods."""
-    cube = _Cube.of(known, options)
-    return cube.flat(_stepped(cube.origin, whole_years(horizons), lambda persons: persons, options))
+    cube = Cube.of(known, options)
+    return cube.flat(stepped(cube.origin, whole_years(horizons), lambda persons: persons, options))
 
 
 def cohort_change(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
@@ -34,19 +34,19 @@ def cohort_change(known: Panel, horizons: Sequence[int], options: MethodOptions)
     of persons instead of multiplying, and weighs it with the parent's in the same proportion.
 
     Raises:
-        ConfigurationError: ``forecast.ages`` or ``forecast.horizon``; see ``_Cube.of`` and ``whole_years``.
+        ConfigurationError: ``forecast.ages`` or ``forecast.horizon``; see ``Cube.of`` and ``whole_years``.
     """
-    cube = _Cube.of(known, options)
+    cube = Cube.of(known, options)
     before, after = cube.changes(options)
-    everywhere = _ratios(before[cube.parent], after[cube.parent])
+    everywhere = ratios_of(before[cube.parent], after[cube.parent])
     if options.variant == "ratio":
-        ratios = _shrunk_ratios(before, after, everywhere, options.pseudo_persons)
+        ratios = shrunk_ratios(before, after, everywhere, options.pseudo_persons)
         step = lambda persons: persons * ratios  # noqa: E731
     else:
         gains = _shrunk_gains(before, after, everywhere, options.pseudo_persons)
         step = lambda persons: np.maximum(persons + gains, 0.0)  # noqa: E731
-    ahead = _stepped(cube.origin, whole_years(horizons), step, options)
-    return cube.flat(_controlled(ahead, cube.parent) if options.controlled else ahead)
+    ahead = stepped(cube.origin, whole_years(horizons), step, options)
+    return cube.flat(controlled(ahead, cube.parent) if options.controlled else ahead)
 
 
 def whole_years(horizons: Sequence[int]) -> list[int]:
@@ -66,45 +66,54 @@ def whole_years(horizons: Sequence[int]) -> list[int]:
     return [horizon // YEAR for horizon in horizons]
 
 
-def _shrunk_ratios(before: np.ndarray, after: np.ndarray, everywhere: np.ndarray, pseudo: float) -> np.ndarray:
+def shrunk_ratios(before: np.ndarray, after: np.ndarray, everywhere: np.ndarray, pseudo: float) -> np.ndarray:
+    """Change of each area's cohorts as a ratio, with so many persons of the parent's change mixed in."""
     if pseudo == 0:
-        return _ratios(before, after)
+        return ratios_of(before, after)
     return (after + pseudo * everywhere) / (before + pseudo)
 
 
 def _shrunk_gains(before: np.ndarray, after: np.ndarray, everywhere: np.ndarray, pseudo: float) -> np.ndarray:
-    weight = 1.0 if pseudo == 0 else _ratio(before, before + pseudo)
+    weight = 1.0 if pseudo == 0 else quotient(before, before + pseudo)
     borrowed = np.where(before > 0, (everywhere - 1.0) * before, 0.0)
     return weight * (after - before) + (1.0 - weight) * borrowed
 
 
-def _ratios(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def ratios_of(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Change as a ratio; a cohort that nobody was in stays as it is."""
-    return np.where(before == 0, 1.0, _ratio(after, before))
+    return np.where(before == 0, 1.0, quotient(after, before))
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def quotient(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full(np.broadcast(above, below).shape, np.nan), where=below != 0)
 
 
-def _stepped(origin: np.ndarray, years: Sequence[int], step, options: MethodOptions) -> np.ndarray:
-    """Persons after each number of years: years × areas × ages. ``step`` changes who is of an age that grows older."""
+def stepped(
+    origin: np.ndarray, years: Sequence[int], step, options: MethodOptions, newborns=lambda before, older: before[:, 0]
+) -> np.ndarray:
+    """Persons after each number of years: years × areas × ages.
+
+    Args:
+        step: changes who is of an age that grows older.
+        newborns: persons before and those who grew older (by the age reached) → persons of the youngest age, by area;
+            by default as many as before.
+    """
     persons, reached = origin, {}
     for year in range(1, max(years) + 1):
-        older = np.concatenate([persons[:, :1], step(_movers(persons, options))], axis=1)
-        persons = reached[year] = older
+        older = step(movers(persons, options))
+        persons = reached[year] = np.concatenate([newborns(persons, older)[:, None], older], axis=1)
     return np.stack([reached[year] for year in years])
 
 
-def _movers(persons: np.ndarray, options: MethodOptions) -> np.ndarray:
+def movers(persons: np.ndarray, options: MethodOptions) -> np.ndarray:
     """Persons by the age that they reach in twelve months, without the youngest; the top age keeps its own as well."""
-    movers = persons[..., :-1]
+    older = persons[..., :-1]
     if options.top_age is not None:
-        movers = np.concatenate([movers[..., :-1], movers[..., -1:] + persons[..., -1:]], axis=-1)
-    return movers
+        older = np.concatenate([older[..., :-1], older[..., -1:] + persons[..., -1:]], axis=-1)
+    return older
 
 
-def _controlled(ahead: np.ndarray, parent: int) -> np.ndarray:
+def controlled(ahead: np.ndarray, parent: int) -> np.ndarray:
     """Areas scaled so that they sum to the parent's forecast; left alone at an age where an area has none."""
     areas = np.delete(np.arange(ahead.shape[1]), parent)
     total = ahead[:, areas].sum(axis=1)
@@ -115,17 +124,24 @@ def _controlled(ahead: np.ndarray, parent: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Cube:
-    """A panel as months × areas × ages."""
+class Cube:
+    """A panel as months × areas × ages.
+
+    Attributes:
+        areas, ages: what the axes are, ascending; ages are single years.
+        parent: place of the area of which all others are parts.
+    """
 
     months: tuple[str, ...]
+    areas: tuple[str, ...]
+    ages: tuple[int, ...]
     values: np.ndarray
     order: np.ndarray
     """Place of each cell of areas × ages among the panel's cells."""
     parent: int
 
     @classmethod
-    def of(cls, known: Panel, options: MethodOptions) -> _Cube:
+    def of(cls, known: Panel, options: MethodOptions) -> Cube:
         """The cube of a panel.
 
         Raises:
@@ -145,7 +161,7 @@ class _Cube:
             raise _unfit("the area that all others are parts of has no rows", options)
         order = keys["_cell"].to_numpy()
         values = known.values[:, order].reshape(len(known.months), len(areas), len(ages))
-        return cls(known.months, values, order, areas.index(options.parent))
+        return cls(known.months, tuple(areas), tuple(ages), values, order, areas.index(options.parent))
 
     @property
     def origin(self) -> np.ndarray:
@@ -158,13 +174,13 @@ class _Cube:
         if not pairs:
             nothing = np.full(self.values[0, :, 1:].shape, np.nan)
             return nothing, nothing
-        before = _movers(self.values[[first for first, _ in pairs]], options)
+        before = movers(self.values[[first for first, _ in pairs]], options)
         after = self.values[[last for _, last in pairs], :, 1:]
         gap = np.isnan(before) | np.isnan(after)
         seen = (~gap).sum(axis=0)
         sums = [np.where(gap, 0.0, persons).sum(axis=0) for persons in (before, after)]
         sums = [_neighbours(persons, options.smoothing) for persons in (*sums, seen.astype(float))]
-        return _ratio(sums[0], sums[2]), _ratio(sums[1], sums[2])
+        return quotient(sums[0], sums[2]), quotient(sums[1], sums[2])
 
     def flat(self, ahead: np.ndarray) -> np.ndarray:
         """Horizons × areas × ages as horizons × the panel's cells."""

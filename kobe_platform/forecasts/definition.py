@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from kobe_platform.forecasts.components import BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING
 from kobe_platform.forecasts.judging import FEWEST_ORIGINS
-from kobe_platform.forecasts.methods import LEAST_HISTORY
+from kobe_platform.forecasts.methods import BEST, LEAST_HISTORY
 from kobe_platform.vocabulary.months import FORM, shifted
 
 Month = Annotated[str, StringConstraints(pattern=rf"^{FORM}$")]
@@ -36,6 +37,24 @@ class ForecastInput(_Strict):
     at: dict[str, str] = {}
 
 
+class FlowInput(_Strict):
+    """A published table of events that ``cohort_component`` reads beside the series; several of one event are summed.
+
+    Attributes:
+        event: births and deaths by area, deaths_by_age (of the whole city), entering and leaving by area and age.
+        table: a protected yearly table of counts.
+        area: its dimension of areas; left out: there is none.
+        age: its dimension of ages in bands; left out: there is none.
+        at: code of every other dimension.
+    """
+
+    event: Literal[BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING]  # type: ignore[valid-type]
+    table: str
+    area: str = ""
+    age: str = ""
+    at: dict[str, str] = {}
+
+
 class MethodParameters(_Strict):
     """What the method is told; each method reads what concerns it (docs/forecasts.md, Methods).
 
@@ -44,7 +63,7 @@ class MethodParameters(_Strict):
         pseudo_persons: persons of the parent's change that are mixed into each area's.
         smoothing: ages on each side that share one change.
         controlled: whether areas are scaled to the parent's own forecast.
-        years: years that the season is taken from.
+        years: years that the season, or rates of births, deaths and moves, are taken from.
         among: methods that ``best`` chooses from.
     """
 
@@ -81,6 +100,7 @@ class Forecast(_Strict):
         failures: known failures.
         next_review: day by which its owner looks at it again.
         input: the published series.
+        flows: published tables of events (``cohort_component``).
         ages: of a series by age, the ages that are shown, summed (as codes); left out: see ``grouped``.
         grouped: of a series by age, the hierarchy that ages are shown by.
         method: see docs/forecasts.md, Methods.
@@ -103,6 +123,7 @@ class Forecast(_Strict):
     failures: tuple[Words, ...] = ()
     next_review: date
     input: ForecastInput
+    flows: tuple[FlowInput, ...] = ()
     ages: tuple[str, ...] = ()
     grouped: str = ""
     method: str
@@ -132,8 +153,9 @@ class Forecast(_Strict):
     @property
     def least_history(self) -> int:
         """Months without a gap, the origin's included, before the nearest horizon can pass its back-test."""
-        names = (self.method, self.benchmark, *self.parameters.among)
-        return max(LEAST_HISTORY[name](self.parameters.years) for name in names) + self.horizons[0] + FEWEST_ORIGINS - 1
+        least = {name: needs(self.parameters.years) for name, needs in LEAST_HISTORY.items()}
+        own = min(least[name] for name in self.parameters.among) if self.method == BEST else least[self.method]
+        return max(own, least[self.benchmark]) + self.horizons[0] + FEWEST_ORIGINS - 1
 
     def earliest(self, first: str) -> str:
         """The earliest origin of which there can be a forecast.

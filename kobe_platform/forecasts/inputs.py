@@ -23,6 +23,17 @@ def input_months(shelf: Shelf, table: ForecastTable, origin: str) -> list[str]:
     return [month for month in shelf.months("published", table.forecast.input.table) if begins <= month <= origin]
 
 
+def flow_years(shelf: Shelf, table: ForecastTable, origin: str) -> dict[str, list[str]]:
+    """The published years (as Decembers) of each of a forecast's tables of events that its origin may know."""
+    begins = table.forecast.begins(origin)
+    return {
+        flow.table: [
+            month for month in shelf.months("published", flow.table) if begins <= f"{month[:4]}-01" and month <= origin
+        ]
+        for flow in table.forecast.flows
+    }
+
+
 def is_newest(table: ForecastTable, origin: str, months: Iterable[str]) -> bool:
     """Whether no later month of the input is an origin.
 
@@ -35,6 +46,7 @@ def is_newest(table: ForecastTable, origin: str, months: Iterable[str]) -> bool:
 def vintage_inputs(shelf: Shelf, table: ForecastTable, origin: str) -> dict[str, str]:
     """Inputs of a vintage: the published months of its series, and its definition."""
     ids = [PartitionId("published", table.forecast.input.table, m) for m in input_months(shelf, table, origin)]
+    ids += [PartitionId("published", name, m) for name, ms in flow_years(shelf, table, origin).items() for m in ms]
     return {**_contents(shelf, ids), "definition": table.digest, ENGINE: engine_version(*_ROOMS)}
 
 

@@ -11,7 +11,8 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.forecasts.definition import Forecast, ForecastInput, MethodParameters, SeriesBreak
+from kobe_platform.forecasts.components import AGED, DEATHS_BY_AGE, EVENTS
+from kobe_platform.forecasts.definition import FlowInput, Forecast, ForecastInput, MethodParameters, SeriesBreak
 from kobe_platform.forecasts.methods import BEST, METHODS
 from kobe_platform.forecasts.tables import ForecastTable, scoreboard, vintage_table
 from kobe_platform.statistics import Statistic
@@ -20,7 +21,7 @@ from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import shifted
 
 _MODELS: Mapping[str, type[BaseModel]] = {"": Forecast, "input": ForecastInput, "parameters": MethodParameters,
-                                          "breaks": SeriesBreak}  # fmt: skip
+                                          "breaks": SeriesBreak, "flows": FlowInput}  # fmt: skip
 TRIAL_ORIGIN = "2000-12"
 
 
@@ -56,7 +57,7 @@ def _load(path: Path, statistics: Mapping[str, Statistic]) -> ForecastTable:
         raise _incomplete(path.name, error) from None
     for place, reason, remedy in _faults(forecast, statistics):
         raise _refusal(path.name, place, reason, remedy)
-    return vintage_table(forecast, statistics[forecast.input.table])
+    return vintage_table(forecast, statistics)
 
 
 def _faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Iterator[tuple[str, str, str]]:
@@ -75,6 +76,7 @@ def _faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Iterator
         yield "input.table", reason, _nearest(forecast.input.table, usable)
         return
     yield from _input_faults(forecast, source)
+    yield from _flow_faults(forecast, statistics)
 
 
 def _input_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, str, str]]:
@@ -100,6 +102,53 @@ def _input_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, 
         if code not in areas:
             yield f"renamed.{former}", f"there is no area {code}", _nearest(code, areas)
     yield from _age_faults(forecast, source)
+
+
+def _flow_faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Iterator[tuple[str, str, str]]:
+    component = "cohort_component" in (forecast.method, *forecast.parameters.among)
+    named = {flow.event for flow in forecast.flows}
+    if component != bool(named):
+        yield (
+            "flows",
+            "cohort_component, and nothing else, reads tables of events",
+            "name them as [[flows]], or leave out",
+        )
+        return
+    if lacking := [event for event in EVENTS if component and event not in named]:
+        yield "flows.event", f"no table of {lacking[0]} is named", "add [[flows]] of it"
+    areas = statistics[forecast.input.table].dimensions[forecast.input.area]
+    usable = [name for name, one in statistics.items() if one.kind == "frequency" and one.period == "year"]
+    for number, flow in enumerate(forecast.flows):
+        place = f"flows.{number}"
+        if flow.table not in usable:
+            yield (
+                f"{place}.table",
+                "there is no protected yearly table of counts of this name",
+                _nearest(flow.table, usable),
+            )
+            return
+        columns = statistics[flow.table].dimensions
+        given = [*filter(None, (flow.area, flow.age)), *flow.at]
+        if odd := [name for name in given if name not in columns]:
+            yield place, f"{flow.table} has no dimension {odd[0]}", _nearest(odd[0], columns)
+            return
+        if left := [name for name in columns if name not in given]:
+            yield (
+                f"{place}.at.{left[0]}",
+                "every dimension but area and age is held at one code",
+                "give its code, or total",
+            )
+        if bool(flow.age) != (flow.event in AGED) or bool(flow.area) == (flow.event == DEATHS_BY_AGE):
+            yield (
+                place,
+                f"{flow.event} does not have these dimensions",
+                "births, deaths: area; deaths_by_age: age; else both",
+            )
+            return
+        if flow.area and columns[flow.area] not in (areas, "district"):
+            yield f"{place}.area", "its areas are not those of the series", f"take a table by {areas} or by district"
+        if flow.age and not hierarchies()[columns[flow.age]].breaks:
+            yield f"{place}.age", "its ages are not bands of years", "take a table by bands of age"
 
 
 def _age_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, str, str]]:
@@ -137,7 +186,7 @@ def _try(tables: Mapping[str, ForecastTable], trials: Trials) -> None:
     for name, table in tables.items():
         if texts[name] in untried:
             try:
-                vintage(table, made_up(table), TRIAL_ORIGIN, {})
+                vintage(table, made_up(table), TRIAL_ORIGIN, {}, made_up_flows(table))
             except ConfigurationError as error:
                 place = f"method {table.forecast.method}"
                 raise _refusal(f"{name}.toml", place, error.message, error.remedy) from None
@@ -167,6 +216,23 @@ def made_up(table: ForecastTable, origin: str = TRIAL_ORIGIN, months: int = 0) -
         city = city.with_columns(pl.lit(table.areas.root).alias(source.area)).select(*keys, "value")
         fixed = [pl.lit(code).alias(column) for column, code in source.at.items()]
         found[month] = pl.concat([rows, city]).with_columns(*fixed, pl.lit("published").alias("status"))
+    return found
+
+
+def made_up_flows(
+    table: ForecastTable, last: int = int(TRIAL_ORIGIN[:4]), years: int = 3
+) -> dict[str, dict[str, pl.DataFrame]]:
+    """Published years of made-up tables of events, by table and December: every cell has its own number."""
+    found: dict[str, dict[str, pl.DataFrame]] = {}
+    for flow, ages in zip(table.forecast.flows, table.flow_ages, strict=True):
+        rows = pl.DataFrame({flow.area: [*table.areas.leaves, table.areas.root]} if flow.area else {"": [""]})
+        if flow.age:
+            rows = rows.join(pl.DataFrame({flow.age: list(hierarchies()[ages].leaves)}), how="cross")
+        fixed = [pl.lit(code).alias(column) for column, code in flow.at.items()]
+        value = 20 + pl.int_range(pl.len()) % 7
+        months = [f"{last - back}-12" for back in range(years)]
+        made = rows.with_columns(*fixed, value=value, status=pl.lit("published")).drop("", strict=False)
+        found[flow.table] = dict.fromkeys(months, made)
     return found
 
 

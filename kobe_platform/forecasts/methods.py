@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 import numpy as np
-import polars as pl
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.forecasts.backtest import comparable, past_forecasts, scores
 from kobe_platform.forecasts.cohorts import cohort_change, same_cohort
+from kobe_platform.forecasts.components import cohort_component
 from kobe_platform.forecasts.learned import ets, gradient_boosting
 from kobe_platform.forecasts.options import Method, MethodOptions
 from kobe_platform.forecasts.panel import Panel
 from kobe_platform.forecasts.seasonal import drift, last_value, seasonal_index, seasonal_naive
+from kobe_platform.vocabulary.months import shifted
 
 METHODS: Mapping[str, Method] = {
     "last_value": last_value,
@@ -23,6 +24,7 @@ METHODS: Mapping[str, Method] = {
     "seasonal_index": seasonal_index,
     "same_cohort": same_cohort,
     "cohort_change": cohort_change,
+    "cohort_component": cohort_component,
     "ets": ets,
     "gradient_boosting": gradient_boosting,
 }
@@ -36,6 +38,7 @@ LEAST_HISTORY: Mapping[str, Callable[[int], int]] = {
     "seasonal_index": lambda years: 12 * years,
     "same_cohort": lambda years: 1,
     "cohort_change": lambda years: 13,
+    "cohort_component": lambda years: 24,
     "ets": lambda years: 36,
     "gradient_boosting": lambda years: 26,
     BEST: lambda years: 1,
@@ -60,32 +63,37 @@ def method_named(name: str) -> Method:
     )
 
 
-def winners(tried: Mapping[str, pl.DataFrame]) -> dict[int, str]:
-    """The method with the smallest WAPE by horizon, over the rows that all of them forecast; the first named of equals.
-
-    Args:
-        tried: by method, rows of ``past_forecasts`` over the same origins and horizons.
-    """
-    found: dict[int, tuple[float, str]] = {}
-    for name, past in comparable(dict(tried)).items():
-        for horizon, wape in scores(past).select("horizon", "wape").iter_rows():
-            if wape is not None and (horizon not in found or wape < found[horizon][0]):
-                found[horizon] = (wape, name)
-    return {horizon: name for horizon, (_, name) in found.items()}
-
-
 def best(names: Sequence[str], origins: Sequence[str]) -> Method:
     """A method that takes, at each horizon, whichever of ``names`` was least wrong from the given earlier origins.
 
-    Only origins whose figures are known count, so that it can be back-tested like any other. Where nothing came yet,
-    it is the first of ``names``.
+    Only origins whose figures are known count, so that it can be back-tested like any other, and only cells that all
+    of ``names`` forecast. Where nothing came yet, it is the first of ``names``. A cell that the winner cannot forecast
+    is forecast by the first that can.
     """
+    past: dict[tuple[str, tuple[int, ...], str], dict[str, np.ndarray]] = {}
+
+    def ahead_of(known: Panel, horizons: Sequence[int], options: MethodOptions) -> dict[str, np.ndarray]:
+        """What each method says from the panel's origin, worked out once for as long as the figures are the same."""
+        place = (known.origin, tuple(horizons), hashlib.blake2b(known.values.tobytes(), digest_size=8).hexdigest())
+        if place not in past:
+            past[place] = {name: METHODS[name](known, horizons, options) for name in names}
+        return past[place]
 
     def chosen(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
-        earlier = [origin for origin in origins if origin < known.origin]
-        tried = {name: past_forecasts(METHODS[name], known, horizons, options, earlier) for name in names}
-        won = winners(tried)
-        ahead = {name: METHODS[name](known, horizons, options) for name in {names[0], *won.values()}}
-        return np.stack([ahead[won.get(horizon, names[0])][row] for row, horizon in enumerate(horizons)])
+        wrong, size = np.zeros((len(names), len(horizons))), np.zeros(len(horizons))
+        for origin in origins:
+            if not any(shifted(origin, horizon) in known.months for horizon in horizons) or origin >= known.origin:
+                continue
+            tried = np.stack(list(ahead_of(known.until(origin), horizons, options).values()))
+            actual = known.over([shifted(origin, horizon) for horizon in horizons])
+            whole = ~np.isnan(actual) & ~np.isnan(tried).any(axis=0)
+            size += np.where(whole, np.abs(actual), 0.0).sum(axis=1)
+            wrong += np.where(whole, np.abs(tried - actual), 0.0).sum(axis=2)
+        won = np.where(size > 0, wrong.argmin(axis=0), 0)  # of equals, the first named
+        ahead = np.stack(list(ahead_of(known, horizons, options).values()))
+        found = ahead[won, np.arange(len(horizons))]
+        for other in ahead:
+            found = np.where(np.isnan(found), other, found)
+        return found
 
     return chosen

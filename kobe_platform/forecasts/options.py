@@ -23,7 +23,7 @@ class MethodOptions:
         pseudo_persons: how many persons of the parent's change are mixed into each area's (shrinkage); 0 is none.
         smoothing: how many ages on each side share one change.
         controlled: areas are scaled to the parent's own forecast, age by age.
-        years: length of the window of ``seasonal_index``.
+        years: length of the window of ``seasonal_index``; calendar years of events of ``cohort_component``.
         seed: of ``gradient_boosting``, which draws random numbers when it bins much data.
     """
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,11 +23,13 @@ class Panel:
         months: months with rows, ``YYYY-MM``, ascending; months may be missing in between.
         keys: one row a cell (area, age, …), sorted by its columns.
         values: months × cells, float; NaN where a figure is hidden or absent.
+        flows: series of events beside it, by what happens (``components.EVENTS``): a year's stand at its December.
     """
 
     months: tuple[str, ...]
     keys: pl.DataFrame
     values: np.ndarray
+    flows: Mapping[str, Panel] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> Panel:
@@ -80,7 +82,8 @@ class Panel:
     def until(self, origin: str) -> Panel:
         """What was known at ``origin``: its month and those before it."""
         kept = sum(month <= origin for month in self.months)
-        return Panel(self.months[:kept], self.keys, self.values[:kept])
+        flows = {event: flow.until(origin) for event, flow in self.flows.items()}
+        return Panel(self.months[:kept], self.keys, self.values[:kept], flows)
 
     @property
     def origin(self) -> str:

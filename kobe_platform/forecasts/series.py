@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
+from kobe_platform.forecasts.definition import FlowInput
 from kobe_platform.forecasts.options import Method, MethodOptions
 from kobe_platform.forecasts.panel import MONTH, VALUE, Panel
 from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable
@@ -49,6 +50,56 @@ def cells(table: ForecastTable, rows: pl.DataFrame) -> pl.DataFrame:
         )
         keys.append(AGE)
     return kept.group_by(keys).agg(whole_sum(VALUE)).sort(keys)
+
+
+def flow_series(
+    table: ForecastTable, published: Mapping[str, Mapping[str, pl.DataFrame]], origin: str
+) -> dict[str, Panel]:
+    """The series of events that are known at an origin, by what happens; a year is the partition of its December.
+
+    Args:
+        published: table → December → its partition. An event's year is there where all of its tables have it.
+
+    Returns:
+        Cells of ``area`` and ``age`` (lower bounds of bands) as far as the event has them.
+    """
+    begins, found = table.forecast.begins(origin), {}
+    for event in dict.fromkeys(flow.event for flow in table.forecast.flows):
+        named = [(f, a) for f, a in zip(table.forecast.flows, table.flow_ages, strict=True) if f.event == event]
+        held = [set(published.get(flow.table, {})) for flow, _ in named]
+        years = sorted(month for month in set.intersection(*held) if begins <= f"{month[:4]}-01" and month <= origin)
+        blocks = [
+            _flow_cells(table, flow, ages, published[flow.table][month]).with_columns(pl.lit(month).alias(MONTH))
+            for month in years
+            for flow, ages in named
+        ]
+        if not blocks:
+            nothing = {"area": AREA, "age": AGE}
+            keys = [name for attribute, name in nothing.items() if getattr(named[0][0], attribute)]
+            types = {AREA: pl.String, AGE: pl.Int64}
+            found[event] = Panel((), pl.DataFrame(schema={name: types[name] for name in keys}), np.empty((0, 0)))
+            continue
+        rows = pl.concat(blocks)
+        keys = [name for name in rows.columns if name != VALUE]
+        found[event] = Panel.of(rows.group_by(keys, maintain_order=True).agg(whole_sum(VALUE)))
+    return found
+
+
+def _flow_cells(table: ForecastTable, flow: FlowInput, ages: str, rows: pl.DataFrame) -> pl.DataFrame:
+    kept, keys = rows, []
+    for column, code in flow.at.items():
+        kept = kept.filter(pl.col(column) == code)
+    if flow.area:
+        kept = kept.with_columns(pl.col(flow.area).replace(table.forecast.renamed).alias(AREA))
+        kept = kept.filter(pl.col(AREA).is_in([table.areas.root, *table.areas.leaves]))
+        keys.append(AREA)
+    if flow.age:
+        bands = single_years(hierarchies()[ages])
+        kept = kept.filter(pl.col(flow.age).is_in(list(bands))).with_columns(
+            pl.col(flow.age).replace_strict(bands, return_dtype=pl.Int64).alias(AGE)
+        )
+        keys.append(AGE)
+    return kept.group_by(keys).agg(whole_sum(VALUE)).with_columns(pl.col(VALUE).cast(pl.Float64)).sort(keys)
 
 
 def single_years(ages: Hierarchy) -> dict[str, int]:

@@ -28,6 +28,8 @@ class ForecastTable(Statistic):
         forecast: its definition.
         read_from: sources of the table that it is made from.
         input_group: what the plan calls the tables that its input is made with.
+        flow_groups: the same of its tables of events.
+        flow_ages: hierarchy of the ages of each of these tables; empty where it has none.
     """
 
     UNLISTED: ClassVar[tuple[str, ...]] = UNLISTED
@@ -35,6 +37,8 @@ class ForecastTable(Statistic):
     forecast: Forecast
     read_from: tuple[str, ...]
     input_group: str
+    flow_groups: tuple[str, ...] = ()
+    flow_ages: tuple[str, ...] = ()
     area_hierarchy: str
     age_hierarchy: str = ""
 
@@ -73,12 +77,14 @@ class Scoreboard(Statistic):
         return self.read_from
 
 
-def vintage_table(forecast: Forecast, source: Statistic) -> ForecastTable:
+def vintage_table(forecast: Forecast, statistics: Mapping[str, Statistic]) -> ForecastTable:
     """The table of a forecast's vintages.
 
     Args:
-        source: the statistic that its input is.
+        statistics: those that it reads, by name.
     """
+    source = statistics[forecast.input.table]
+    flows = [statistics[flow.table] for flow in forecast.flows]
     area = source.dimensions[forecast.input.area]
     ages = {AGE: forecast.grouped} if forecast.grouped else {}
     return ForecastTable(
@@ -92,8 +98,10 @@ def vintage_table(forecast: Forecast, source: Statistic) -> ForecastTable:
         measure="value",
         dimensions={AREA: area, **ages, TARGET: MONTHS, FIGURE: "forecast_figure"},
         forecast=forecast,
-        read_from=source.sources,
+        read_from=tuple(sorted({name for one in (source, *flows) for name in one.sources})),
         input_group=source.key,
+        flow_groups=tuple(sorted({one.key for one in flows})),
+        flow_ages=tuple(one.dimensions.get(flow.age, "") for flow, one in zip(forecast.flows, flows, strict=True)),
         area_hierarchy=area,
         age_hierarchy=source.dimensions.get(forecast.input.age, ""),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -20,7 +20,17 @@ from kobe_platform.forecasts.judging import judged
 from kobe_platform.forecasts.methods import BEST, METHODS, best
 from kobe_platform.forecasts.options import Method
 from kobe_platform.forecasts.panel import VALUE, Panel
-from kobe_platform.forecasts.series import cells, coherent, is_finest, margins, options, order, series, shown
+from kobe_platform.forecasts.series import (
+    cells,
+    coherent,
+    flow_series,
+    is_finest,
+    margins,
+    options,
+    order,
+    series,
+    shown,
+)
 from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.months import shifted
@@ -49,7 +59,11 @@ class Vintage:
 
 
 def vintage(
-    table: ForecastTable, published: Mapping[str, pl.DataFrame], origin: str, came: Mapping[str, pl.DataFrame]
+    table: ForecastTable,
+    published: Mapping[str, pl.DataFrame],
+    origin: str,
+    came: Mapping[str, pl.DataFrame],
+    flows: Mapping[str, Mapping[str, pl.DataFrame]] | None = None,
 ) -> Vintage:
     """The vintage of an origin.
 
@@ -57,11 +71,12 @@ def vintage(
         published: month → published partition of the input, up to the origin.
         came: the same of target months that are there already, as where a city brings years of history: what they
             hide is not forecast either.
+        flows: table of events → December → published partition, whole years up to the origin.
 
     Raises:
         ConfigurationError: ``forecast.*``: the series cannot be read by the method.
     """
-    known = series(table, published, origin)
+    known = replace(series(table, published, origin), flows=flow_series(table, flows or {}, origin))
     horizons, told = table.forecast.horizons, options(table)
     method, plain = _methods(table, known)
     tried = {

@@ -49,7 +49,7 @@ def forecast_steps(facts: Facts, tabulated: Sequence[Step]) -> Iterator[Step]:
 def preceding(step: Step, statistic: Statistic, before: Found) -> Iterator[Step]:
     """What is made before a vintage or a month's scores: the latest steps of what it reads, up to its month."""
     if isinstance(statistic, ForecastTable):
-        units = {statistic.input_group}
+        units = {statistic.input_group, *statistic.flow_groups}
     elif isinstance(statistic, Scoreboard):
         units = {*statistic.scored, *(table.input_group for table in statistic.scored.values())}
     else:

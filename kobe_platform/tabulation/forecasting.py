@@ -14,13 +14,20 @@ from typing import Any
 import polars as pl
 
 from kobe_platform.errors import DisclosureError
-from kobe_platform.forecasts.inputs import input_months, is_newest, score_inputs, scored_vintages, vintage_inputs
+from kobe_platform.forecasts.inputs import (
+    flow_years,
+    input_months,
+    is_newest,
+    score_inputs,
+    scored_vintages,
+    vintage_inputs,
+)
 from kobe_platform.forecasts.scoreboard import month_scores
 from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.forecasts.vintages import incoherent, told, vintage
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.verdicts import passed
-from kobe_platform.release.collect import BACKTEST, content_digest
+from kobe_platform.release.collect import BACKTEST, COVERS, content_digest
 from kobe_platform.release.required_checks import published_checks
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.history import recorded_content
@@ -45,10 +52,14 @@ def make_vintage(
     came = [month for ahead in table.forecast.horizons if (month := shifted(origin, ahead)) in months]
     read = input_months(store, table, origin)
     published = audited(store, source, [*read, *came])
+    years = _whole_years(store, table, origin)
+    flows = {name: audited(store, statistics[name], held) for name, held in years.items()}
     made = vintage(
-        table, {month: published[month] for month in read}, origin, {month: published[month] for month in came}
+        table, {month: published[month] for month in read}, origin, {month: published[month] for month in came}, flows
     )
     backtest = {"origin": origin, **told(made), "released": _released(store, source, read)}
+    if years:
+        backtest["years"] = sorted({month[:4] for held in years.values() for month in held})
     compared, differing = incoherent(table, made.rows)
     facts = {
         **counted(made.rows),
@@ -88,6 +99,14 @@ def score_month(
         "basis": "synthetic" if "synthetic" in basis else "register",
     }
     return store.write(id, rows, facts=facts, inputs=inputs)
+
+
+def _whole_years(store: PartitionStore, table: ForecastTable, origin: str) -> dict[str, list[str]]:
+    """The years of events of which all twelve months were counted: of a part of a year no rate follows."""
+    return {
+        name: [m for m in months if len(store.present(PartitionId("published", name, m)).facts.get(COVERS, ())) == 12]
+        for name, months in flow_years(store, table, origin).items()
+    }
 
 
 def audited(store: PartitionStore, source: Statistic, months: Sequence[str]) -> dict[str, pl.DataFrame]:

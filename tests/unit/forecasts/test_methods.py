@@ -9,7 +9,7 @@ import pytest
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.forecasts.backtest import past_forecasts, rows_ahead
 from kobe_platform.forecasts.cohorts import cohort_change, same_cohort
-from kobe_platform.forecasts.methods import METHODS, best, method_named, winners
+from kobe_platform.forecasts.methods import METHODS, best, method_named
 from kobe_platform.forecasts.options import MethodOptions
 from kobe_platform.forecasts.panel import Panel
 from kobe_platform.forecasts.seasonal import drift, last_value, seasonal_index, seasonal_naive
@@ -243,18 +243,31 @@ def test_the_best_is_the_least_wrong_of_each_horizon_and_knows_no_later_figure()
     # Up and down by turns: the last value is right two months ahead and wrong one month ahead.
     panel = monthly([100.0 + 10 * (at % 2) for at in range(24)], last="2021-12")
     names = ("last_value", "seasonal_index")
-    tried = {
-        name: past_forecasts(METHODS[name], panel, [1, 2], MethodOptions(years=1), months[12:20]) for name in names
-    }
-    assert winners(tried) == {1: "seasonal_index", 2: "last_value"}
     chosen = best(names, months[12:20])
     ahead = chosen(panel, [1, 2], MethodOptions(years=1))
     assert ahead[0] == seasonal_index(panel, [1], MethodOptions(years=1))[0]
     assert ahead[1] == last_value(panel, [2], MethodOptions())[0]
+    tried = past_forecasts(chosen, panel, [1, 2], MethodOptions(years=1), months[12:20])
+    plain = past_forecasts(last_value, panel, [1, 2], MethodOptions(years=1), months[12:20])
+    assert (
+        tried.filter(origin=months[12])["forecast"].to_list() == plain.filter(origin=months[12])["forecast"].to_list()
+    )
+    assert tried.filter(horizon=2)["forecast"].to_list() == plain.filter(horizon=2)["forecast"].to_list()
     # At the first origin nothing came yet.
     assert chosen(panel.until(months[12]), [1], MethodOptions(years=1)) == last_value(
         panel.until(months[12]), [1], MethodOptions()
     )
+
+
+def test_what_the_best_cannot_forecast_is_forecast_by_the_first_that_can():
+    rows = [(month, area, 100.0 + 10 * (at % 12)) for at, month in enumerate(months_between("2020-01", "2022-12"))
+            for area in ("east", "west")]  # fmt: skip
+    rows = pl.DataFrame(rows, schema=["month", "area", "value"], orient="row")
+    rows = rows.with_columns(value=pl.when((pl.col("month") != "2022-01") | (pl.col("area") == "east")).then("value"))
+    panel = Panel.of(rows)
+    months = panel.months
+    ahead = best(("last_value", "seasonal_naive"), months[20:])(panel, [1], MethodOptions())[0]
+    assert dict(zip(panel.keys["area"], ahead, strict=True)) == {"east": 100.0, "west": 210.0}
 
 
 def test_boosting_learns_the_change_of_one_year_and_goes_on_with_it():

@@ -21,7 +21,7 @@ def with_forecast(**told) -> dict:
         next_review="2027-01-01", input={"table": "population_ward", "at": {"age": "total", "sex": "total"}},
         method="last_value", benchmark="last_value", horizons=(1, 2), **told,
     )  # fmt: skip
-    table = vintage_table(forecast, statistics()["population_ward"])
+    table = vintage_table(forecast, statistics())
     board = scoreboard({NAME: table})
     return {**statistics(), NAME: table, board.name: board}
 
