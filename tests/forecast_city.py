@@ -99,10 +99,11 @@ TABLES: Mapping[str, object] = {CHILDREN: ages_of, MOVES_IN: moves_of, MOVES_OUT
 
 def put(
     store: PartitionStore, statistics: Mapping[str, Statistic], name: str, month: str, rows: pl.DataFrame,
-    *, failing: Collection[str] = (),
+    *, failing: Collection[str] = (), covers: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Commit a published month with the verdicts of its checks."""
+    """Commit a published month with the verdicts of its checks; ``covers``: the months that a year counts."""
     facts = {"content": content_digest(rows), "basis": "synthetic", "audit_safe": True}
+    facts |= {"covers": list(covers)} if covers else {}
     held = store.write(PartitionId("published", name, month), rows, facts=facts)
     for check, blocking in published_checks(statistics[name]).items():
         record(store, held, check, passed=check not in failing, blocking=blocking, facts={})

@@ -2,7 +2,7 @@
 
 The folder holds two CSV files of the City of Kobe's open data in long form (UTF-8, header row), found by the beginning
 of their names: ``kobe_register_population_ward_sex_age`` (residents at month's end by ward, branch, sex and single year
-of age) and ``kobe_monthly_population_change`` (moves into and out of the city by month and ward).
+of age) and ``kobe_monthly_population_change`` (births, deaths, moves of wards, and those across the city's border).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import polars as pl
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.forecasts.backtest import comparable, past_forecasts
+from kobe_platform.forecasts.components import BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING
 from kobe_platform.forecasts.judging import judged
 from kobe_platform.forecasts.methods import METHODS
 from kobe_platform.forecasts.options import MethodOptions
@@ -35,6 +36,7 @@ SCHOOL_AGE = 6
 TITLES = {
     "children": "Children aged 6 on 31 March, by ward; horizons in months",
     "ages": "Residents by ward and five-year age; horizons in months",
+    "young": "Residents under five by ward; horizons in months",
     "moves": "Moves across the city's border in each of the twelve months ahead",
 }
 
@@ -69,7 +71,14 @@ AGES = (
     Trial(COHORT_BENCHMARK, "same_cohort"),
     Trial("cohort-change ratio by ward", "cohort_change"),
     *VARIANTS,
+    Trial("births, deaths, moves (three years)", "cohort_component"),
     Trial("gradient boosting", "gradient_boosting"),
+)
+YOUNG = (
+    Trial("last value", "last_value"),
+    Trial(COHORT_BENCHMARK, "same_cohort"),
+    Trial("cohort-change ratio by ward", "cohort_change"),
+    Trial("births, deaths, moves (three years)", "cohort_component"),
 )
 MONTHLY = (
     Trial(MONTHLY_BENCHMARK, "seasonal_naive", MethodOptions()),
@@ -93,10 +102,12 @@ def measure(folder: Path, *, learned: bool = True) -> dict[str, pl.DataFrame]:
         ConfigurationError: ``forecast.data`` where a file is missing or there twice.
     """
     chosen = lambda trials: [trial for trial in trials if learned or trial.method not in ("ets", "gradient_boosting")]  # noqa: E731
-    register = Panel.of(register_rows(one_file(folder, REGISTER)))
+    events = event_flows(one_file(folder, MOVES))
+    register = replace(Panel.of(register_rows(one_file(folder, REGISTER))), flows=events)
     return {
         "children": children(register, chosen(CHILDREN)),
         "ages": ages(register, chosen(AGES)),
+        "young": ages(register, chosen(YOUNG), below=5),
         "moves": moves(Panel.of(move_rows(one_file(folder, MOVES))), chosen(MONTHLY)),
     }
 
@@ -108,13 +119,17 @@ def children(register: Panel, trials: Sequence[Trial]) -> pl.DataFrame:
     return _scored({trial.label: _tried(trial, register, YEARS, origins).filter(here) for trial in trials})
 
 
-def ages(register: Panel, trials: Sequence[Trial]) -> pl.DataFrame:
-    """Wards' residents by five-year ages up to 90 and over, from each quarter's end that knows a year's change."""
+def ages(register: Panel, trials: Sequence[Trial], below: int = TOP_AGE + 1) -> pl.DataFrame:
+    """Wards' residents by five-year ages up to 90 and over, from each quarter's end that knows a year's change.
+
+    Args:
+        below: only ages below it.
+    """
     origins = [month for month in _with_a_year_before(register) if int(month[5:]) % 3 == 0]
     keys = ("origin", "target", "horizon", "area", "ages")
     tried = {}
     for trial in trials:
-        rows = _tried(trial, register, YEARS, origins).filter(pl.col("area") != CITY)
+        rows = _tried(trial, register, YEARS, origins).filter((pl.col("area") != CITY) & (pl.col("age") < below))
         banded = rows.with_columns(ages=(pl.col("age").clip(upper_bound=90) // 5) * 5)
         tried[trial.label] = banded.group_by(*keys, maintain_order=True).agg(
             _whole_sum("forecast"), _whole_sum("actual")
@@ -153,6 +168,36 @@ def move_rows(path: Path) -> pl.DataFrame:
     return latest.unpivot(list(flows), index="month", variable_name="flow").select(
         "month", pl.col("flow").replace_strict(flows), pl.col("value").cast(pl.Float64)
     )
+
+
+def event_flows(path: Path) -> dict[str, Panel]:
+    """Births, deaths and moves of each whole year by ward, as ``cohort_component`` reads them.
+
+    The open data has no ages of them: all are of one band. Deaths are then spread over ages evenly, which changes
+    nothing, for what cohorts changed by is shifted by all of a ward's events together.
+    """
+    read = pl.read_csv(path, infer_schema_length=0)
+    latest = read.sort("month", "basis").unique(["month", "ward_code"], keep="last", maintain_order=True)
+    whole = pl.col("month").n_unique().over("year") == 12
+    yearly = latest.with_columns(
+        year=pl.col("month").str.head(4),
+        area=pl.when(pl.col("ward_code").str.ends_with("100")).then(pl.lit(CITY)).otherwise("ward_name"),
+    ).filter(whole)
+
+    def counted(column: str, *keys: pl.Expr) -> Panel:
+        sums = yearly.group_by("year", "area", maintain_order=True).agg(pl.col(column).cast(pl.Float64).sum())
+        return Panel.of(sums.select(pl.col("area"), *keys, month=pl.col("year") + "-12", value=column))
+
+    one_band = pl.lit(0, pl.Int64).alias("age")
+    deaths = counted("deaths", one_band)
+    city = deaths.keys["area"] == CITY
+    return {
+        BIRTHS: counted("births"),
+        DEATHS: counted("deaths"),
+        DEATHS_BY_AGE: Panel(deaths.months, deaths.keys.filter(city).drop("area"), deaths.values[:, city.to_numpy()]),
+        ENTERING: counted("in_migrants", one_band),
+        LEAVING: counted("out_migrants", one_band),
+    }
 
 
 def _whole_sum(column: str) -> pl.Expr:

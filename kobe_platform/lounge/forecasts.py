@@ -27,19 +27,20 @@ METHODS = {
     "last_value": "直近の値が続くとみる",
     "same_cohort": "だれも移動しない・亡くならないとみて、1年ごとに1歳ずつ上げる",
     "cohort_change": "コーホート変化率法(同じ区・年齢の人が1年でどう増減したかの平均を当てはめる)",
+    "cohort_component": "コーホート要因法(出生・死亡・移動に分け、直近の年の割合を当てはめる)",
     "drift": "これまでの1年ごとの平均の増減が続くとみる",
     "seasonal_naive": "前年同月の値がそのまま続くとみる",
     "seasonal_index": "直近12か月の合計に、月ごとの割合を掛ける",
     "ets": "指数平滑法(対数、季節あり)",
     "gradient_boosting": "勾配ブースティング",
-    "best": "過去の誤差が最も小さかった手法を選ぶ",
+    "best": "過去の誤差が最も小さかった手法を、何年(何か月)先かごとに選ぶ",
 }
 PARAMETERS = {
     "variant": "変化の取り方",
     "pseudo_persons": "市全体の変化に寄せる重み(人)",
     "smoothing": "前後でならす年齢の数",
     "controlled": "市全体の見込みに合わせる",
-    "years": "季節を取る年数",
+    "years": "割合を取る年数",
     "among": "候補",
 }
 
@@ -100,11 +101,10 @@ def _early(table: TableFacts, facts: Mapping[str, TableFacts]) -> str:
 def card_html(table: TableFacts, facts: Mapping[str, TableFacts]) -> str:
     """The model card of a forecast."""
     forecast, backtest = table.more["forecast"], table.more.get("backtest")
-    source = facts.get(forecast["input"]["table"])
     entries = [
         ("目的", escape(forecast["purpose"])),
         ("使ってはいけないこと", _list(forecast["not_for"])),
-        ("入力", escape(_input(forecast, source, backtest))),
+        ("入力", escape(_input(forecast, facts, backtest))),
         ("手法", escape(_method(forecast))),
         ("比べる基準", escape(METHODS[forecast["benchmark"]])),
         ("検証", _tested(backtest) if backtest and _was_tested(backtest) else escape(_early(table, facts))),
@@ -126,14 +126,17 @@ def _was_tested(backtest: Mapping[str, Any]) -> bool:
     return any(one["origins"] for one in backtest["horizons"])
 
 
-def _input(forecast: Mapping[str, Any], source: TableFacts | None, backtest: Mapping[str, Any] | None) -> str:
-    name = source.title if source else forecast["input"]["table"]
-    told = f"公表表「{name}」。秘匿した値は使わず、補いもしません。"
+def _input(forecast: Mapping[str, Any], facts: Mapping[str, TableFacts], backtest: Mapping[str, Any] | None) -> str:
+    tables = dict.fromkeys([forecast["input"]["table"], *(flow["table"] for flow in forecast["flows"])])
+    names = "".join(f"「{facts[name].title if name in facts else name}」" for name in tables)
+    told = f"公表表{names}。秘匿した値は使わず、補いもしません。"
     if backtest:
         span = f"{period_label(backtest['first'])}〜{period_label(backtest['origin'])}"
         released = backtest["released"]
         told += f"{span}の{backtest['months']}か月分"
         told += f"(うち{released['months']}か月分は作成時に公開済み、記録 {released['digest']})。"
+    if years := (backtest or {}).get("years"):
+        told += f"年次の表は{years[0]}年から{years[-1]}年まで。" if len(years) > 1 else f"年次の表は{years[0]}年だけ。"
     for one in forecast["breaks"]:
         told += f"{period_label(one['month'])}の前とは比べません({one['because']})。"
     return told
@@ -141,17 +144,21 @@ def _input(forecast: Mapping[str, Any], source: TableFacts | None, backtest: Map
 
 def _method(forecast: Mapping[str, Any]) -> str:
     told = [
-        f"{PARAMETERS[name]} {value}"
+        f"{PARAMETERS[name]} {_told(name, value)}"
         for name, value in forecast["parameters"].items()
         if _counts(name, value, forecast)
     ]
     return METHODS[forecast["method"]] + (f"({'、'.join(told)})" if told else "")
 
 
+def _told(name: str, value: Any) -> str:
+    return "、".join(METHODS[one].split("(")[0] for one in value) if name == "among" else str(value)
+
+
 def _counts(name: str, value: Any, forecast: Mapping[str, Any]) -> bool:
     """Whether a parameter says anything beside the method's own name."""
     if name == "years":
-        return forecast["method"] == "seasonal_index"
+        return bool({"seasonal_index", "cohort_component"} & {forecast["method"], *forecast["parameters"]["among"]})
     return bool(value) and value != "ratio"
 
 

@@ -8,13 +8,14 @@ import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import DisclosureError, LakeError
+from kobe_platform.forecasts.loading import made_up_flows
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.release.collect import BACKTEST, collect
 from kobe_platform.tabulation.forecasting import make_vintage, score_month
-from kobe_platform.vocabulary.months import shifted
+from kobe_platform.vocabulary.months import months_between, shifted
 from tests.forecast_city import CHILDREN, LAST, MOVES_IN, ages_of, months_until, moves_of, put, settle
 
-NAME = "moves_in_ahead"
+NAME, RESIDENTS = "moves_in_ahead", "future_population"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,34 @@ def test_a_forecast_reads_nothing_that_a_check_has_not_passed(city, tables):
         make_vintage(city, tables[NAME], LAST, tables)
     assert refused.value.code == "forecast.unaudited" and refused.value.at["month"] == "2025-06"
     assert city.current(PartitionId("published", NAME, LAST)) is None
+
+
+@pytest.fixture
+def with_years(city, tables):
+    """Three months of residents by age, the year 2024 of births, deaths and moves, and the second half of 2023."""
+    settle(city, tables, ["2024-12", "2025-02", "2025-03"], [CHILDREN])
+    for name, years in made_up_flows(tables[RESIDENTS], last=2024, years=2).items():
+        for december, rows in years.items():
+            covers = months_between(f"{december[:4]}-{'01' if december > '2024' else '07'}", december)
+            put(city, tables, name, december, rows.with_columns(period=pl.lit(december[:4])), covers=covers)
+    return city
+
+
+def test_whole_years_of_events_are_read_beside_the_series(with_years, tables):
+    made = make_vintage(with_years, tables[RESIDENTS], "2025-03", tables)
+    assert made.facts[BACKTEST]["years"] == ["2024"], "of a part of a year no rate follows"
+    assert {id for id in made.inputs if id.startswith("published/deaths")} == {
+        f"published/deaths_{table}_year/{year}-12" for table in ("ward", "age") for year in (2023, 2024)
+    }, "it is made again when more months of a year are counted"
+
+
+def test_a_year_of_events_that_a_check_has_not_passed_is_not_read(with_years, tables):
+    rows = with_years.read(PartitionId("published", "deaths_age_year", "2024-12"))
+    covers = months_between("2024-01", "2024-12")
+    put(with_years, tables, "deaths_age_year", "2024-12", rows, failing={"disclosure"}, covers=covers)
+    with pytest.raises(DisclosureError) as refused:
+        make_vintage(with_years, tables[RESIDENTS], "2025-03", tables)
+    assert refused.value.code == "forecast.unaudited" and refused.value.at["table"] == "deaths_age_year"
 
 
 def test_a_vintage_needs_its_origin(city, tables):

@@ -8,7 +8,7 @@ from kobe_platform.forecasts.definition import Forecast
 from kobe_platform.forecasts.tables import scoreboard, vintage_table
 from kobe_platform.lake.partitions import PartitionId
 from tests.unit.planning.test_convergence import LONG, Story, clean, events
-from tests.unit.planning.world import REGISTER, STOCKS, World, statistics, tabulate
+from tests.unit.planning.world import MOVEMENTS, REGISTER, STOCKS, World, statistics, tabulate
 
 NAME, BOARD = "people_ahead", "forecast_scores"
 MONTHS = ("2025-07", "2025-08", "2025-09")
@@ -51,6 +51,25 @@ def test_a_month_and_its_forecast_and_scores_are_made_in_one_run():
     units = {work.month: work.units for work in works}
     assert NAME in units["2025-07"] and {NAME, BOARD} <= set(units["2025-08"])
     assert units["2025-08"].index(STOCKS) < units["2025-08"].index(NAME) < units["2025-08"].index(BOARD)
+
+
+def test_tables_of_events_are_made_before_the_forecast_that_reads_them():
+    flows = ({"event": "entering", "table": "ward_moves_in_year", "area": "area", "age": "age"},)
+    world = World(statistics=with_forecast(flows=flows)).complete("2025-12", "2026-01")
+    while any(work.kind == "take_in" for work in world.plan().works()):
+        for work in world.plan().works()[:1]:
+            world.execute(work)
+    plan = world.plan()
+    step = next(one for one in plan.outstanding if (one.unit, one.month) == (NAME, "2026-01"))
+    assert {tabulate(STOCKS, "2026-01"), tabulate("flows/year", "2025-12")} <= set(step.waits_for)
+    world.drive()
+    before = world.heads[vintage("2026-01")]
+    world.deliver(MOVEMENTS, month="2025-12", content="better")
+    world.drive(rounds=20)
+    world.approve(MOVEMENTS, "2025-12")
+    world.drive()
+    assert world.heads[vintage("2026-01")].generation > before.generation, "the newest follows a corrected year"
+    assert not world.steps()
 
 
 def test_every_month_has_a_vintage_and_scores_of_those_before_it(world):
