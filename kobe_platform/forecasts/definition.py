@@ -45,6 +45,7 @@ class FlowInput(_Strict):
         table: a protected yearly table of counts.
         area: its dimension of areas; left out: there is none.
         age: its dimension of ages in bands; left out: there is none.
+        ages: the bands that are read, of any level, together all ages; left out: the finest.
         at: code of every other dimension.
     """
 
@@ -52,6 +53,7 @@ class FlowInput(_Strict):
     table: str
     area: str = ""
     age: str = ""
+    ages: tuple[str, ...] = ()
     at: dict[str, str] = {}
 
 

@@ -14,10 +14,12 @@ from kobe_platform.errors import ConfigurationError
 from kobe_platform.forecasts.components import AGED, DEATHS_BY_AGE, EVENTS
 from kobe_platform.forecasts.definition import FlowInput, Forecast, ForecastInput, MethodParameters, SeriesBreak
 from kobe_platform.forecasts.methods import BEST, METHODS
+from kobe_platform.forecasts.series import flow_bands
 from kobe_platform.forecasts.tables import ForecastTable, scoreboard, vintage_table
 from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.trees import below
 from kobe_platform.trials import Trials
-from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 from kobe_platform.vocabulary.months import shifted
 
 _MODELS: Mapping[str, type[BaseModel]] = {"": Forecast, "input": ForecastInput, "parameters": MethodParameters,
@@ -115,7 +117,7 @@ def _flow_faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Ite
         )
         return
     if lacking := [event for event in EVENTS if component and event not in named]:
-        yield "flows.event", f"no table of {lacking[0]} is named", "add [[flows]] of it"
+        yield "flows.event", f"no table of {lacking[0]} is named", f'add [[flows]] with event = "{lacking[0]}"'
     areas = statistics[forecast.input.table].dimensions[forecast.input.area]
     usable = [name for name, one in statistics.items() if one.kind == "frequency" and one.period == "year"]
     for number, flow in enumerate(forecast.flows):
@@ -147,8 +149,18 @@ def _flow_faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Ite
             return
         if flow.area and columns[flow.area] not in (areas, "district"):
             yield f"{place}.area", "its areas are not those of the series", f"take a table by {areas} or by district"
-        if flow.age and not hierarchies()[columns[flow.age]].breaks:
-            yield f"{place}.age", "its ages are not bands of years", "take a table by bands of age"
+        if flow.age:
+            yield from _band_faults(place, flow, hierarchies()[columns[flow.age]])
+
+
+def _band_faults(place: str, flow: FlowInput, ages: Hierarchy) -> Iterator[tuple[str, str, str]]:
+    codes = [code.code for code in ages.codes]
+    if not ages.breaks:
+        yield f"{place}.age", "its ages are not bands of years", "take a table by bands of age"
+    elif odd := [code for code in flow.ages if code not in codes]:
+        yield f"{place}.ages", f"there is no band {odd[0]}", _nearest(odd[0], codes)
+    elif flow.ages and sorted(leaf for code in flow.ages for leaf in below(ages, code)) != sorted(ages.leaves):
+        yield f"{place}.ages", "the bands leave an age out, or have one twice", f"for example {list(ages.leaves)}"
 
 
 def _age_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, str, str]]:
@@ -227,7 +239,7 @@ def made_up_flows(
     for flow, ages in zip(table.forecast.flows, table.flow_ages, strict=True):
         rows = pl.DataFrame({flow.area: [*table.areas.leaves, table.areas.root]} if flow.area else {"": [""]})
         if flow.age:
-            rows = rows.join(pl.DataFrame({flow.age: list(hierarchies()[ages].leaves)}), how="cross")
+            rows = rows.join(pl.DataFrame({flow.age: list(flow_bands(flow, hierarchies()[ages]))}), how="cross")
         fixed = [pl.lit(code).alias(column) for column, code in flow.at.items()]
         value = 20 + pl.int_range(pl.len()) % 7
         months = [f"{last - back}-12" for back in range(years)]

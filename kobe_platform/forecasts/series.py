@@ -12,6 +12,7 @@ from kobe_platform.forecasts.definition import FlowInput
 from kobe_platform.forecasts.options import Method, MethodOptions
 from kobe_platform.forecasts.panel import MONTH, VALUE, Panel
 from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable
+from kobe_platform.statistics.trees import below
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 
@@ -85,6 +86,12 @@ def flow_series(
     return found
 
 
+def flow_bands(flow: FlowInput, ages: Hierarchy) -> dict[str, int]:
+    """Code of each band of age that a table of events is read by → its lower bound."""
+    lows = single_years(ages)
+    return {code: min(lows[leaf] for leaf in below(ages, code)) for code in flow.ages or ages.leaves}
+
+
 def _flow_cells(table: ForecastTable, flow: FlowInput, ages: str, rows: pl.DataFrame) -> pl.DataFrame:
     kept, keys = rows, []
     for column, code in flow.at.items():
@@ -94,7 +101,7 @@ def _flow_cells(table: ForecastTable, flow: FlowInput, ages: str, rows: pl.DataF
         kept = kept.filter(pl.col(AREA).is_in([table.areas.root, *table.areas.leaves]))
         keys.append(AREA)
     if flow.age:
-        bands = single_years(hierarchies()[ages])
+        bands = flow_bands(flow, hierarchies()[ages])
         kept = kept.filter(pl.col(flow.age).is_in(list(bands))).with_columns(
             pl.col(flow.age).replace_strict(bands, return_dtype=pl.Int64).alias(AGE)
         )

@@ -46,7 +46,8 @@ def test_age_bands_that_cut_across_each_other_find_a_finer_list_that_both_regrou
 
 
 def test_yearly_and_monthly_ages_share_no_boundary():
-    assert set(TREES["age_year"].breaks) & set(TREES["age_month"].breaks) == {0}
+    for yearly in ("age_year", "age_death"):
+        assert set(TREES[yearly].breaks) & set(TREES["age_month"].breaks) == {0}
 
 
 def test_all_that_are_used_regroup_one_of_them_and_it_regroups_none():
