@@ -133,8 +133,8 @@ def _input(forecast: Mapping[str, Any], facts: Mapping[str, TableFacts], backtes
     if backtest:
         span = f"{period_label(backtest['first'])}〜{period_label(backtest['origin'])}"
         released = backtest["released"]
-        told += f"{span}の{backtest['months']}か月分"
-        told += f"(うち{released['months']}か月分は作成時に公開済み、記録 {released['digest']})。"
+        before = f"(うち{released['months']}か月分は作成時に公開済み、記録 {released['digest']})"
+        told += f"{span}の{backtest['months']}か月分{before if released['months'] else ''}。"
     if years := (backtest or {}).get("years"):
         told += f"年次の表は{years[0]}年から{years[-1]}年まで。" if len(years) > 1 else f"年次の表は{years[0]}年だけ。"
     for one in forecast["breaks"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -49,6 +50,7 @@ class FrontMatter(BaseModel):
         manual: Markdown file under ``manuals/``.
         published: day on which the page first appeared (新着).
         updated_from: tables it is updated from; optional, and checked against the queries where given.
+        needs: tables without whose figures the page stays out of releases, though it reads others that have some.
         keywords: further words that the catalogue finds it by.
         source: where the figures come from, in a word or two (出典).
         units: units of figures beside those of ``units.toml``.
@@ -68,6 +70,7 @@ class FrontMatter(BaseModel):
     manual: Words
     published: date | None = None
     updated_from: tuple[Words, ...] | None = None
+    needs: tuple[Words, ...] = ()
     keywords: tuple[Words, ...] = ()
     source: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")] = ""
     units: tuple[Annotated[str, StringConstraints(pattern=r"^[^\s\d.±+:<>&\"'{}]{1,12}$")], ...] = ()
@@ -138,13 +141,27 @@ def load_pages(dashboards: Path) -> dict[str, Page]:
     return arrange([load_page(path, dashboards, audiences) for path in sorted((dashboards / "pages").glob("*.md"))])
 
 
+def readable_pages(dashboards: Path) -> dict[str, Page]:
+    """The pages that can be read, in order: what somebody writes just now keeps nobody from the others.
+
+    Raises:
+        ConfigurationError: ``audiences.toml`` is not as it must be.
+    """
+    audiences = load_audiences(dashboards)
+    found = []
+    for path in sorted((dashboards / "pages").glob("*.md")):
+        with suppress(LoungeError):
+            found.append(load_page(path, dashboards, audiences))
+    return {page.slug: page for page in sorted(found, key=_place)}
+
+
 def arrange(pages: list[Page]) -> dict[str, Page]:
     """Pages in the order of lists, by slug.
 
     Raises:
         LoungeError: pages do not fit together (two share a title).
     """
-    pages = sorted(pages, key=lambda page: (page.slug != PORTAL, page.meta.order, page.title))
+    pages = sorted(pages, key=_place)
     titles: dict[str, str] = {}
     for page in pages:
         if page.title in titles:
@@ -161,6 +178,10 @@ def arrange(pages: list[Page]) -> dict[str, Page]:
             remedy = f"did you mean {close[0]}?" if close else f"pages are: {', '.join(slugs)}"
             raise _front_error(page.file, line, "related", remedy)
     return {page.slug: page for page in pages}
+
+
+def _place(page: Page) -> tuple[bool, int, str]:
+    return page.slug != PORTAL, page.meta.order, page.title
 
 
 def load_page(
@@ -192,6 +213,10 @@ def load_page(
     if meta.updated_from is not None and not broken and set(meta.updated_from) != set(page.tables):
         remedy = f"the queries read: {', '.join(page.tables)}"
         faults.add(_front_error(path.name, _line_of(match[1], "updated_from"), "updated_from", remedy))
+    strange = [] if broken else [name for name in meta.needs if name not in page.tables]
+    if strange:
+        remedy = suggest(strange[0], page.tables)
+        faults.add(_front_error(path.name, _line_of(match[1], "needs"), "needs", remedy))
     return page
 
 

@@ -175,8 +175,10 @@ def _is_ready(page: Page, tables: Mapping[str, pl.DataFrame]) -> bool:
 
 
 def has_figures(page: Page, tables: Mapping[str, pl.DataFrame]) -> bool:
-    """Whether any table that a page reads has a row: nobody is shown charts of nothing. A page of words has them."""
-    return not page.tables or any(name in tables and not tables[name].is_empty() for name in page.tables)
+    """Whether any table that a page reads has a row, and each that it needs: nobody is shown charts of nothing. A page
+    of words has them."""
+    filled = {name for name in page.tables if name in tables and not tables[name].is_empty()}
+    return filled.issuperset(page.meta.needs) and (not page.tables or bool(filled))
 
 
 def _build_sites(

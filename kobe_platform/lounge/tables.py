@@ -34,7 +34,8 @@ class TableFacts:
         name: file name without suffix; queries use it.
         dimensions: dimension column → hierarchy (``dim_…``).
         minimum_frequency: k of privacy.md §3, None where no protection applies (public sources).
-        periods: first and last period present; empty strings for a table without rows.
+        periods: first and last period present, in a history of months those of its months; empty strings for a table
+            without rows.
         rows, suppressed: counts of cells, taken from the table itself.
         months: year → the months (``YYYY-MM``) that a yearly table counts in it; a year that is not there is complete.
         more: facts of :data:`BESIDE`.
@@ -59,7 +60,8 @@ class TableFacts:
     def of(cls, name: str, frame: pl.DataFrame, facts: Mapping[str, Any]) -> TableFacts:
         """Facts as the statistics tell them, as far as they may be told, with the counts of the table itself."""
         known = {key: facts[key] for key in _TOLD if facts.get(key) is not None}
-        periods = (str(frame["period"].min()), str(frame["period"].max())) if frame.height else ("", "")
+        moments = _of_months(frame)
+        periods = (str(moments.min()), str(moments.max())) if frame.height else ("", "")
         suppressed = int((frame["status"] == SUPPRESSED_STATUS).sum())
         more = {key: facts[key] for key in BESIDE if key in facts}
         months = {year: tuple(covered) for year, covered in sorted(facts.get("months", {}).items())}
@@ -183,3 +185,10 @@ def _refused(message: str, code: str, at: Mapping[str, str | int]) -> LoungeErro
         remedy="nothing was published; mend the statistic",
         ja="公表表に不備があります",
     )
+
+
+def _of_months(frame: pl.DataFrame) -> pl.Series:
+    """The periods of a table's rows; a history that came in one delivery has its own month in each row."""
+    if {"year", "month"} <= set(frame.columns):
+        return frame.select(pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2))).to_series()
+    return frame["period"]

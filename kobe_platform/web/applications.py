@@ -17,7 +17,7 @@ from kobe_platform.governance.application import EDITABLE, WITHDRAWABLE, Applica
 from kobe_platform.governance.application_records import applications, get
 from kobe_platform.governance.people import Person, names
 from kobe_platform.lounge.audiences import load_audiences
-from kobe_platform.lounge.pages import load_pages
+from kobe_platform.lounge.pages import readable_pages
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
@@ -33,7 +33,7 @@ class Choices:
         contracts = load_contracts(settings.contracts)
         self.sources = {name: c.title for name, c in contracts.items() if c.sensitivity != "public"}
         self.owners = {name: c.legal.owner_section for name, c in contracts.items()}
-        self.pages = {slug: found.title for slug, found in load_pages(settings.dashboards).items()}
+        self.pages = {slug: found.title for slug, found in readable_pages(settings.dashboards).items()}
         self.audiences = {name: found.label for name, found in load_audiences(settings.dashboards).items()}
 
 

@@ -19,7 +19,7 @@ from kobe_platform.governance.people import Person
 from kobe_platform.lounge.changes import TableChange, changes
 from kobe_platform.lounge.glossary import GLOSSARY
 from kobe_platform.lounge.notices import OF_THE_PORTAL, READER
-from kobe_platform.lounge.pages import load_pages
+from kobe_platform.lounge.pages import readable_pages
 from kobe_platform.lounge.release import Release, current, releases_of
 from kobe_platform.lounge.serve import inside
 from kobe_platform.vocabulary.clock import JAPAN
@@ -137,7 +137,7 @@ def _editions(portal: Portal, person: Person) -> list[Edition]:
     if not known:
         return []
     _, seen = _pages_of(known[-1], person)
-    pages = load_pages(portal.settings.dashboards)
+    pages = readable_pages(portal.settings.dashboards)
     tables = {table for slug in seen if slug in pages for table in pages[slug].tables}
     editions = []
     for former, release in zip([None, *known], known, strict=False):

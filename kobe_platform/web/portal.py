@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from starlette.applications import Starlette
@@ -11,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kobe_platform.errors import PlatformError
 from kobe_platform.governance.database import open_database
 from kobe_platform.lounge.serve import HEADERS
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.coordinates import place
 from kobe_platform.web import (
     applications,
     audit,
@@ -47,6 +50,17 @@ async def not_so(request: Request, error: Exception) -> Response:
     return refusal(request, "この操作は、画面のボタンから行ってください。", 405, headers=allowed)
 
 
+async def faulty(request: Request, error: Exception) -> Response:
+    """What stops a screen, by its code; to operators with what is wrong and where."""
+    assert isinstance(error, PlatformError)
+    _LOG.warning("%s could not be shown: %s", request.url.path, error.code)
+    session = getattr(request.state, "session", None)
+    operates = session is not None and session.person.has("operator")
+    told = f"{error.ja}{place(error.at)}。" if operates else ""
+    sentence = f"{told}いまは表示できません（{error.code}）。少し待っても続くときは、この符号を担当に伝えてください。"
+    return refusal(request, sentence, 503)
+
+
 async def style(request: Request) -> Response:
     """The look of the portal's own screens."""
     return FileResponse(STATIC / "portal.css", headers={"Cache-Control": "public, max-age=3600"})
@@ -57,6 +71,7 @@ async def icon(request: Request) -> Response:
     return FileResponse(STATIC / "icon.svg", headers={"Cache-Control": "public, max-age=3600"})
 
 
+_LOG = logging.getLogger(__name__)
 APPLICATION = "/applications/{number}"
 JOB = "/ondemand/jobs/{job}"
 DELIVERY = "/deliveries/{source}/{month}"
@@ -201,7 +216,7 @@ def build_portal(settings: Settings, config: PortalConfig, *, dagster: Starlette
             Middleware(GZipMiddleware, minimum_size=1000),
             Middleware(Doors, gate=gate),
         ],
-        exception_handlers={405: not_so},
+        exception_handlers={405: not_so, PlatformError: faulty},
         lifespan=minutely(portal),
     )
     app.state.portal = portal

@@ -10,7 +10,7 @@ from kobe_platform.errors import PlatformError
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.changes import TableChange, changes
 from kobe_platform.lounge.formats import period_label
-from kobe_platform.lounge.pages import Page, load_pages
+from kobe_platform.lounge.pages import Page, readable_pages
 from kobe_platform.lounge.release import RECORD, Release, releases_of
 from kobe_platform.web.sites import pages_seen, release_in_force
 from kobe_platform.web.state import Portal
@@ -25,17 +25,17 @@ def number(release: Release) -> int:
 
 
 def known_pages(portal: Portal) -> Mapping[str, Page]:
-    """The pages of the dashboards folder, read once a release; none without a release, or while one cannot be read."""
+    """The pages of the dashboards folder, that can be read, read once a release; none without a release."""
     release = release_in_force(portal.settings.releases)
     try:
         return _pages(portal.settings.dashboards, release.id) if release else {}
-    except PlatformError:  # somebody writes a page just now: readers go on without news of it
+    except PlatformError:  # somebody writes the audiences just now: readers go on without news
         return {}
 
 
 @lru_cache(maxsize=4)
 def _pages(dashboards: Path, _release: str) -> Mapping[str, Page]:
-    return load_pages(dashboards)
+    return readable_pages(dashboards)
 
 
 def seen_pages(portal: Portal, person: Person) -> dict[str, Page]:

@@ -14,7 +14,7 @@ from kobe_platform.errors import GovernanceError, LoungeError
 from kobe_platform.governance.people import Person, names
 from kobe_platform.governance.responses import Change, SectionResponse, respond, responses
 from kobe_platform.governance.schema import RESPONSES
-from kobe_platform.lounge.pages import load_pages
+from kobe_platform.lounge.pages import readable_pages
 from kobe_platform.lounge.release import current
 from kobe_platform.lounge.tables import read_index
 from kobe_platform.lounge.unusual import page_of
@@ -98,7 +98,7 @@ def _listed(portal: Portal, person: Person) -> list[ListedChange] | None:
         release = current(portal.settings.releases)
     except LoungeError:
         return None
-    told = page_of(load_pages(portal.settings.dashboards).values())
+    told = page_of(readable_pages(portal.settings.dashboards).values())
     site = site_of(release, person) if release else None
     if release is None or told is None or site is None or told.slug not in release.sites[site]:
         return None

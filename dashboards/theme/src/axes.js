@@ -3,6 +3,7 @@ import { placeLabel, shortPeriod, yearOfMonth } from './periods.js';
 import { tickText } from './ticks.js';
 import { linesOf, placed, turnOf, widthOf } from './wording.js';
 
+const GAP = 5; // pixels between names along an axis
 const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
 
 /** Above an axis that zero is not on: there a small change looks large. */
@@ -65,7 +66,7 @@ export function category(component, record, scene, upright) {
     Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => lines[at] });
   } else if (!periods) {
     const room = (width - 56) / record.x.length;
-    const { texts, turned } = placed(names, Math.max(24, room), size);
+    const { texts, turned } = placed(names, Math.max(24, room - GAP), size);
     Object.assign(label, { interval: 0, hideOverlap: false, formatter: (_, at) => texts[at], ...(turned ? { rotate: turnOf(room, size) } : {}) });
   }
   return { type: 'category', triggerEvent: Boolean(component.opts.drill), data: record.x, axisTick: { show: false }, axisLine: { lineStyle: { color: look.axis } }, axisLabel: label };

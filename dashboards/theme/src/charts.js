@@ -225,6 +225,7 @@ function lines(component, record, rows, scene, drawn) {
   const zero = area || component.opts.zero;
   const free = { scale: !zero, ...(zero ? {} : levelRange([...rows, levelsOf(component)], component.digits, scene.narrow)) };
   const apart = (at) => Boolean(component.opts.months?.[record.x[at]]); // a year that lacks months joins no line
+  const plain = drawn.names.filter((name) => name !== component.opts.dashed); // what is aimed at or foreseen is told by dashes and rings
   const alone = record.x.length <= 36 || drawn.hidden.length > 0; // beside a gap a point may stand alone
   return {
     xAxis: { ...category(component, record, scene, false), boundaryGap: record.x.length === 1 },
@@ -235,10 +236,10 @@ function lines(component, record, rows, scene, drawn) {
       ...(component.opts.dashed === drawn.names[i] ? { color: colourOf(look, 0) } : {}),
       data: row.map((value, at) => (apart(at) ? null : drawable(value))),
       connectNulls: false,
-      symbol: markers[i % markers.length],
+      symbol: component.opts.dashed === drawn.names[i] ? 'emptyCircle' : markers[i % markers.length],
       symbolSize: record.x.length > 36 ? 3 : i < 4 ? 6 : 9,
       showAllSymbol: alone,
-      lineStyle: { width: 2.5, type: component.opts.dashed === drawn.names[i] ? [8, 5] : dashes[i % dashes.length] },
+      lineStyle: { width: 2.5, type: component.opts.dashed === drawn.names[i] ? [8, 5] : dashes[plain.indexOf(drawn.names[i]) % dashes.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
       ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, scene.width - 60), false, scene.look) } : {}),
     })).filter(({ name }) => !band?.includes(name)).concat(area ? [] : points(record, drawn, apart, look), ribbon(component, drawn, look)),

@@ -6,6 +6,7 @@ import { measure } from './axes.js';
 import { Drawing, MAKERS, tilesOf } from './charts.js';
 import { element } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
+import { sidesOf } from './wording.js';
 
 use([ScatterChart, TitleComponent]);
 export { Drawing, tilesOf };
@@ -18,6 +19,7 @@ MAKERS.Scatter = (component, record, [across, up], scene) => {
   const shown = record.x.map((_, at) => at).filter((at) => typeof across[at] === 'number' && typeof up[at] === 'number');
   const hidden = record.x.filter((_, at) => across[at] === SUPPRESSED || up[at] === SUPPRESSED).length;
   const [first, second] = component.formats;
+  const sides = sidesOf(shown.map((at) => ({ name: record.x[at], across: across[at], up: up[at] })), scene.width - 60, scene.height - 80);
   const axis = (at, format, place) => ({ ...measure({ ...component, digits: format.digits }, scene, { scale: true, boundaryGap: ['4%', '4%'] }), name: record.s[at], ...place, nameTextStyle: { color: look.axis, fontSize: 12, ...place.nameTextStyle } });
   return {
     legend: undefined,
@@ -37,9 +39,8 @@ MAKERS.Scatter = (component, record, [across, up], scene) => {
         type: 'scatter',
         symbolSize: narrow ? 9 : 11,
         itemStyle: { color: look.colours[0], borderColor: look.ground, borderWidth: 1 },
-        label: { show: shown.length <= NAMED, formatter: '{b}', position: 'right', color: look.ink, fontSize: 12, fontFamily: look.font },
-        labelLayout: { hideOverlap: true },
-        data: shown.map((at) => ({ name: record.x[at], value: [across[at], up[at]] })),
+        label: { show: shown.length <= NAMED, formatter: '{b}', color: look.ink, fontSize: 12, fontFamily: look.font },
+        data: shown.map((at, i) => ({ name: record.x[at], value: [across[at], up[at]], label: { position: sides[i] } })),
       },
     ],
   };

@@ -48,3 +48,27 @@ export function placed(names, room, size, most = 3) {
   const fit = broken.every((lines) => lines.length <= most && lines.every((line) => widthOf(line, size) <= room));
   return fit ? { texts: broken.map((lines) => lines.join('\n')), turned: false } : { texts: names, turned: true };
 }
+
+/** Beside which side of its point each name stands, so that it lies on no other name and no point where there is a free side. */
+export function sidesOf(points, width, height) {
+  const scaled = (pick, room) => {
+    const [low, high] = [Math.min(...points.map(pick)), Math.max(...points.map(pick))];
+    return (point) => ((pick(point) - low) / (high - low || 1)) * room * 0.85; // an axis goes on beyond its points
+  };
+  const [x, y] = [scaled(({ across }) => across, width), scaled(({ up }) => -up, height)];
+  const taken = points.map((point) => [x(point) - 6, y(point) - 6, x(point) + 6, y(point) + 6]);
+  return points.map((point) => {
+    const [left, top, long] = [x(point), y(point), widthOf(point.name, 12)];
+    const beside = {
+      right: [left + 8, top - 7, left + 10 + long, top + 7],
+      left: [left - 10 - long, top - 7, left - 8, top + 7],
+      top: [left - long / 2, top - 22, left + long / 2, top - 8],
+      bottom: [left - long / 2, top + 8, left + long / 2, top + 22],
+    };
+    const side = Object.keys(beside).find((one) => !taken.some((box) => meet(box, beside[one]))) ?? 'right';
+    taken.push(beside[side]);
+    return side;
+  });
+}
+
+const meet = (one, other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];

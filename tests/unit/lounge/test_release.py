@@ -55,6 +55,20 @@ def test_a_release_describes_itself_and_its_files(build):
     assert verify(release) == ["tables/mean_age.parquet"]
 
 
+def test_a_page_stays_out_until_the_tables_that_it_needs_have_figures(build, city):
+    path = build.dashboards / "pages/people.md"
+    text = path.read_text(encoding="utf-8")
+    more = QUERY.replace("people", "ages").replace("population_ward", "mean_age").replace("人口", "年齢")
+    more = more.replace(" WHERE age = 'total' AND sex = 'total'", "")
+    path.write_text(text.replace("\n---\n", "\nneeds: [mean_age]\n---\n", 1) + more, encoding="utf-8")
+    assert "people" in build().pages
+    city[0]["mean_age"] = city[0]["mean_age"].clear()
+    assert "people" not in build(shift=1).pages, "it reads another table that has figures"
+    path.write_text(text.replace("\n---\n", "\nneeds: [mean_ages]\n---\n", 1), encoding="utf-8")
+    with pytest.raises(LoungeError, match="needs"):
+        build(shift=2)
+
+
 def test_equal_content_makes_no_new_release(build):
     first = build()
     again = build()

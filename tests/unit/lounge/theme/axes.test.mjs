@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { tickText } from '../../../../dashboards/theme/src/ticks.js';
 import { evenRange, levelRange } from '../../../../dashboards/theme/src/axes.js';
-import { linesOf, piecesOf, placed, turnOf, widthOf } from '../../../../dashboards/theme/src/wording.js';
+import { linesOf, piecesOf, placed, sidesOf, turnOf, widthOf } from '../../../../dashboards/theme/src/wording.js';
 
 const told = (ticks, options) => ticks.map(tickText(ticks, options));
 
@@ -80,4 +80,24 @@ test('one axis of several charts has few even steps and holds them all', () => {
     const { min, max, interval } = evenRange(low, high);
     assert.ok(min <= low && max >= high && (max - min) / interval <= 6, JSON.stringify([low, high, min, max, interval]));
   }
+});
+
+test('names of points that lie close to each other stand on different sides', () => {
+  const points = [
+    { name: '北区', across: 28458, up: 49.0 },
+    { name: '垂水区', across: 28649, up: 49.0 },
+    { name: '長田区', across: 12803, up: 51.5 },
+    { name: '西区', across: 31591, up: 46.8 },
+  ];
+  for (const width of [1200, 300]) {
+    const sides = sidesOf(points, width, 140);
+    assert.equal(new Set(sides.slice(0, 2)).size, 2);
+    assert.equal(sides[2], 'right');
+  }
+});
+
+test('names along an axis that would touch are turned', () => {
+  const ages = ['10〜14歳', '15〜19歳', '20〜24歳'];
+  assert.equal(placed(ages, 40, 12).turned, false);
+  assert.equal(placed(ages, 24, 12).turned, true);
 });

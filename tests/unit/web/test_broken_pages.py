@@ -1,0 +1,39 @@
+"""A page that somebody writes just now, and writes wrongly, keeps nobody from the portal's screens."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from kobe_platform.settings import PROJECT
+from kobe_platform.web.config import PortalConfig
+from kobe_platform.web.portal import build_portal
+from tests.unit.web.conftest import ORIGIN, registered, settings_in, visitor, write_release
+
+SITE = {"index.html": "x", "ward_population.html": "x", "district_types.html": "x"}
+HTML = {"accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """A portal over a folder of dashboards with one page that cannot be read."""
+    folder = tmp_path_factory.mktemp("broken")
+    dashboards = folder / "dashboards"
+    shutil.copytree(PROJECT / "dashboards", dashboards, ignore=shutil.ignore_patterns("theme"))
+    page = dashboards / "pages/district_types.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("category: ", "catgory: "), encoding="utf-8")
+    settings = settings_in(folder).model_copy(update={"dashboards": dashboards})
+    write_release(settings.releases, {"staff": SITE})
+    return registered(build_portal(settings, PortalConfig(origin=ORIGIN)))
+
+
+@pytest.mark.parametrize("path", ["applications", "releases", "usage", "news", "questions?page=ward_population"])
+def test_the_screens_of_readers_know_the_other_pages(app, path):
+    assert visitor(app, "clerk").get(f"/{path}", headers=HTML).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["deliveries", "condition"])
+def test_screens_that_need_the_plan_say_what_stops_them_and_where(app, path):
+    told = visitor(app, "operator").get(f"/{path}", headers=HTML)
+    assert told.status_code == 503 and "page.front_matter" in told.text and "district_types.md" in told.text
