@@ -14,15 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from kobe_platform.bench.apart import run_apart
-
-if TYPE_CHECKING:
-    import dagster as dg
-
 
 MONTH = "2025-07"
 STAGES = ("raw", "abstracted", "lake", "statistics", "published", "dashboards")
@@ -140,22 +136,18 @@ def run_platform(inbox: Path, home: Path) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": cpu | {"process": used}, "peak_mb": _peak()}
 
 
-def _spans(instance: dg.DagsterInstance) -> tuple[list[tuple[str, tuple[float, float]]], list[tuple[float, float]]]:
-    """Begin and end of every step, and of every run (from its being asked for, so that its making is in it)."""
-    from dagster import DagsterEventType
-
+def _spans(instance: Any) -> tuple[list[tuple[str, tuple[float, float]]], list[tuple[float, float]]]:
+    """Begin and end of every step, and of every run (from its being asked for), in Dagster's record of them."""
     steps, runs = [], []
     for record in instance.get_run_records():
         began: dict[str, float] = {}
         for entry in instance.all_logs(record.dagster_run.run_id):
             event = entry.dagster_event
-            if event is None or event.step_key is None:
-                continue
-            if event.event_type == DagsterEventType.STEP_START:
+            if event is not None and event.event_type_value == "STEP_START":
                 began[event.step_key] = entry.timestamp
-            elif event.event_type == DagsterEventType.STEP_SUCCESS:
+            elif event is not None and event.event_type_value == "STEP_SUCCESS":
                 steps.append((event.step_key, (began[event.step_key], entry.timestamp)))
-        runs.append((record.create_timestamp.timestamp(), record.end_time or entry.timestamp))
+        runs.append((record.create_timestamp.timestamp(), record.end_time))
     return steps, runs
 
 

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.vocabulary.error_codes import Explanation, explanations, nearest
+from kobe_platform.vocabulary.error_codes import Explanation, explanations
+from kobe_platform.vocabulary.nearest import nearest
 
 BEGIN, END = "<!-- コード一覧: ここから（自動） -->", "<!-- コード一覧: ここまで -->"
 """What encloses the generated list in the handbook."""
@@ -24,7 +25,7 @@ def explain(
     known = explanations()
     found = {wanted: known[wanted]} if wanted in known else _family(wanted)
     if not found:
-        near = nearest(wanted)
+        near = nearest(wanted, known)
         raise ConfigurationError(
             "there is no such error code",
             code="explain.unknown",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +20,7 @@ from kobe_platform.statistics.trees import below
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 from kobe_platform.vocabulary.months import shifted
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 _MODELS: Mapping[str, type[BaseModel]] = {"": Forecast, "input": ForecastInput, "parameters": MethodParameters,
                                           "breaks": SeriesBreak, "flows": FlowInput}  # fmt: skip
@@ -68,14 +68,14 @@ def _faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Iterator
     named += [("parameters.among", name, [*METHODS]) for name in forecast.parameters.among]
     for place, name, known in named:
         if name not in known:
-            yield place, f"there is no method {name}", _nearest(name, known)
+            yield place, f"there is no method {name}", did_you_mean(name, known)
     if (forecast.method == BEST) != bool(forecast.parameters.among):
         yield "parameters.among", "best, and nothing else, chooses among methods", "name at least one method in among"
     source = statistics.get(forecast.input.table)
     usable = [name for name, one in statistics.items() if one.kind == "frequency" and one.period == "month"]
     if source is None or source.name not in usable:
         reason = "there is no protected monthly table of counts of this name"
-        yield "input.table", reason, _nearest(forecast.input.table, usable)
+        yield "input.table", reason, did_you_mean(forecast.input.table, usable)
         return
     yield from _input_faults(forecast, source)
     yield from _flow_faults(forecast, statistics)
@@ -86,7 +86,7 @@ def _input_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, 
     for place, column in [("area", given.area), *([("age", given.age)] if given.age else []),
                           *((f"at.{name}", name) for name in given.at)]:  # fmt: skip
         if column not in columns:
-            yield f"input.{place}", f"{source.name} has no dimension {column}", _nearest(column, columns)
+            yield f"input.{place}", f"{source.name} has no dimension {column}", did_you_mean(column, columns)
             return
     left = [name for name in columns if name not in (given.area, given.age, *given.at)]
     if left:
@@ -95,14 +95,14 @@ def _input_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, 
         tree = hierarchies().get(source.dimensions[column])
         codes = [one.code for one in tree.codes] if tree else []
         if tree and code not in codes:
-            yield f"input.at.{column}", f"there is no code {code}", _nearest(code, codes)
+            yield f"input.at.{column}", f"there is no code {code}", did_you_mean(code, codes)
     if source.dimensions[given.area] not in hierarchies():
         yield "input.area", "school districts are not forecast: they open and close", "forecast their wards"
         return
     areas = [one.code for one in hierarchies()[source.dimensions[given.area]].codes]
     for former, code in forecast.renamed.items():
         if code not in areas:
-            yield f"renamed.{former}", f"there is no area {code}", _nearest(code, areas)
+            yield f"renamed.{former}", f"there is no area {code}", did_you_mean(code, areas)
     yield from _age_faults(forecast, source)
 
 
@@ -177,11 +177,11 @@ def _age_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, st
         return
     for code in forecast.ages:
         if code not in tree.leaves:
-            yield "ages", f"there is no single age {code}", _nearest(code, tree.leaves)
+            yield "ages", f"there is no single age {code}", did_you_mean(code, tree.leaves)
     shown = hierarchies().get(forecast.grouped)
     if forecast.grouped and (shown is None or not shown.breaks or not {*shown.breaks} <= {*tree.breaks}):
         usable = [name for name, one in hierarchies().items() if one.breaks and {*one.breaks} <= {*tree.breaks}]
-        yield "grouped", f"{forecast.grouped} does not group these ages", _nearest(forecast.grouped, usable)
+        yield "grouped", f"{forecast.grouped} does not group these ages", did_you_mean(forecast.grouped, usable)
     odd = [horizon for horizon in forecast.horizons if horizon % 12]
     if odd:
         yield "horizons", f"{odd[0]}: cohorts grow older by whole years", "give 12, 24, 36 …"
@@ -258,15 +258,9 @@ def _incomplete(file: str, error: ValidationError) -> ConfigurationError:
         upper, _, key = place.rpartition(".")
         model = _MODELS.get(upper.split(".")[0], Forecast)
         return _refusal(
-            file, place, "nothing reads this key", _nearest(key, [n for n in model.model_fields if n != "name"])
+            file, place, "nothing reads this key", did_you_mean(key, [n for n in model.model_fields if n != "name"])
         )
     return _refusal(file, place, first["msg"], remedy)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    choices = list(known)
-    near = get_close_matches(name, choices, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(choices[:20])}"
 
 
 def _refusal(file: str, place: str, reason: str, remedy: str) -> ConfigurationError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from kobe_platform.forecasts.options import Method, MethodOptions
 from kobe_platform.forecasts.panel import Panel
 from kobe_platform.forecasts.seasonal import drift, last_value, seasonal_index, seasonal_naive
 from kobe_platform.vocabulary.months import shifted
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 METHODS: Mapping[str, Method] = {
     "last_value": last_value,
@@ -54,12 +54,11 @@ def method_named(name: str) -> Method:
     """
     if name in METHODS:
         return METHODS[name]
-    near = get_close_matches(name, METHODS, n=1)
     raise ConfigurationError(
         "there is no such method of forecasting",
         code="forecast.method",
         at={"method": name},
-        remedy=f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(METHODS)}.",
+        remedy=did_you_mean(name, METHODS),
     )
 
 

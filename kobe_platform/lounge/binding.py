@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
@@ -17,6 +16,7 @@ from kobe_platform.lounge.components import COMPONENTS, Attribute, Component
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.formats import Format, format_fault
 from kobe_platform.lounge.tags import Tag
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,7 +90,7 @@ def bind(
     faults = faults or Faults()
     for given_name in tag.attributes:
         if given_name not in component.attributes:
-            remedy = nearest(given_name, component.attributes)
+            remedy = did_you_mean(given_name, component.attributes)
             faults.add(fail("attribute", f"<{tag.name}> has no attribute {given_name}", remedy, tag.line))
     values = {}
     for name, attribute in component.attributes.items():
@@ -116,22 +116,22 @@ def _problem(attribute: Attribute, value: str, queries: Sequence[str], filters: 
     if not value:
         return ""
     if attribute.kind == "query" and value not in queries:
-        return nearest(value, queries)
+        return did_you_mean(value, queries)
     if attribute.kind == "choice" and value not in attribute.choices:
-        return nearest(value, attribute.choices)
+        return did_you_mean(value, attribute.choices)
     if attribute.kind == "words":
         strange = [word for word in words(value) if word not in attribute.choices]
-        return nearest(strange[0], attribute.choices) if strange else ""
+        return did_you_mean(strange[0], attribute.choices) if strange else ""
     if attribute.kind == "filter" and value not in filters:
-        return nearest(value, filters)
+        return did_you_mean(value, filters)
     if attribute.kind == "figure":
         named = reference(value)
         if named and named[0] not in queries:
-            return nearest(named[0], queries)
+            return did_you_mean(named[0], queries)
         return "" if named or re.fullmatch(r"-?\d+(\.\d+)?", value) else "write a number or {query.column}"
     if attribute.kind == "filters":
         strange = [word for word in words(value) if word not in filters]
-        return nearest(strange[0], filters) if strange else ""
+        return did_you_mean(strange[0], filters) if strange else ""
     return ""
 
 
@@ -162,10 +162,4 @@ def _check_columns(bound: Bound, fail: Fail, results: Mapping[str, pl.DataFrame]
             if column not in columns:
                 what = "its filter needs" if attribute.kind == "filters" else f"{name} names"
                 message = f"{what} column {column}, which query {bound['data']} does not give"
-                faults.add(fail("column", message, nearest(column, columns), bound.tag.line))
-
-
-def nearest(word: str, among: Sequence[str] | Mapping[str, object]) -> str:
-    """A remedy: the word that was meant, or all that there are."""
-    close = get_close_matches(word, list(among), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(among) or 'none'}"
+                faults.add(fail("column", message, did_you_mean(column, columns), bound.tag.line))

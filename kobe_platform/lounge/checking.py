@@ -16,7 +16,7 @@ from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.doubts import order_doubts, page_doubts
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.pages import Page, load_page, load_pages
-from kobe_platform.lounge.queries import suggest
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 PUBLIC = "public"
 
@@ -87,7 +87,7 @@ def _check_tables(page: Page, kinds: Mapping[str, str], database: ReleaseDatabas
     for query in page.queries if database is None else ():
         for table in query.tables:
             if table not in kinds and not table.startswith("dim_"):
-                faults.add(query.fault("table", f"there is no published table {table}", suggest(table, kinds)))
+                faults.add(query.fault("table", f"there is no published table {table}", did_you_mean(table, kinds)))
     personal = [table for table in page.tables if kinds.get(table, PUBLIC) != PUBLIC]
     if personal and not page.meta.application:
         remedy = "write the number of its データ利用申請書: application: R7-0001"

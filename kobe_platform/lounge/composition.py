@@ -22,10 +22,10 @@ from kobe_platform.lounge.formats import Format, format_fault, is_period
 from kobe_platform.lounge.guides import check_axis, check_band, check_shares, guides_of
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.periods import Periods
-from kobe_platform.lounge.queries import suggest
 from kobe_platform.lounge.slices import APART, SeveralRows, cells_of, write_slice
 from kobe_platform.lounge.tags import Node, Tag, Text, Value, walk
 from kobe_platform.lounge.views import check_views
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -168,7 +168,7 @@ class Composition:
         if made is None:
             known = [name.partition(" ")[2] for name in self.inserts if name.startswith("Forecast ")]
             message = f"<Forecast> names no forecast: {bound['table']}"
-            raise self.page.error("forecast", message, suggest(bound["table"], known), bound.tag.line)
+            raise self.page.error("forecast", message, did_you_mean(bound["table"], known), bound.tag.line)
         return made
 
     def _drawn(self, bound: Bound) -> str:

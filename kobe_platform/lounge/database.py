@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.periods import Periods
-from kobe_platform.lounge.queries import PREFIX, Query, suggest
+from kobe_platform.lounge.queries import PREFIX, Query
 from kobe_platform.lounge.tables import TableFacts, read_index
 from kobe_platform.statistics.select.syntax import SHUT, line_told, lock
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -205,7 +206,7 @@ class ReleaseDatabase:
 
         for table in query.tables:
             if table not in self.names:
-                raise query.fault("table", f"there is no published table {table}", suggest(table, self.names))
+                raise query.fault("table", f"there is no published table {table}", did_you_mean(table, self.names))
         self._make_ready(query.tables)
         limit = threading.Timer(self._seconds, cursor.interrupt)
         limit.start()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import FrontMatter, Page, line_of_key
-from kobe_platform.lounge.queries import Query, suggest
+from kobe_platform.lounge.queries import Query
 from kobe_platform.lounge.tags import Tag, walk
 from kobe_platform.statistics.select.syntax import nodes, parse
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,8 +42,6 @@ DRAFT = """### 定義
 """The manual that ``kobe pages new`` begins with: it says what to write."""
 _TO_WRITE = frozenset(line for line in DRAFT.splitlines() if line.startswith("- "))
 _USUAL_ORDER = FrontMatter.model_fields["order"].default
-_SHOWN = 12
-"""Known values that a doubt names at most, where none is near."""
 
 
 def is_draft(page: Page) -> bool:
@@ -99,13 +98,9 @@ def _strange_values(query: Query, database: ReleaseDatabase) -> Iterator[LoungeE
             text = constant["literal"]["text"]
             if text not in known:
                 line, place = statement.place(constant)
-                yield query.fault("value", f"no row has {column} = {text}", _near(text, known), line=line, column=place)
-
-
-def _near(text: str, known: frozenset[str]) -> str:
-    """The nearest known value, or those that come first."""
-    told = suggest(text, sorted(known))
-    return told if told.startswith("did you mean") else suggest(text, sorted(known)[:_SHOWN])
+                yield query.fault(
+                    "value", f"no row has {column} = {text}", did_you_mean(text, sorted(known)), line=line, column=place
+                )
 
 
 def _compared(tree: object) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
 from kobe_platform.lounge.eras import era_label
+from kobe_platform.vocabulary.nearest import nearest
 
 SUPPRESSED = "X"
 """Mark of a suppressed value (convention of Japanese statistics, domain.md §3)."""
@@ -85,9 +85,8 @@ def format_fault(code: str, declared: Collection[str] = (), *, periods: bool = F
     units = [*known_units(), *declared]
     if parsed is not None and (not parsed.unit or parsed.unit in units):
         return ""
-    close = get_close_matches(parsed.unit, units, n=1, cutoff=0.5) if parsed else []
-    if parsed is not None and close:
-        return f"did you mean {code.strip().removesuffix(parsed.unit)}{close[0]}?"
+    if parsed is not None and (near := nearest(parsed.unit, units)):
+        return f"did you mean {code.strip().removesuffix(parsed.unit)}{near}?"
     return f"write {CODES}; a unit of this page's own stands in its front matter (units: […])"
 
 

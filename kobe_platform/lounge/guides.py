@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.lounge.binding import Bound, nearest, reference
+from kobe_platform.lounge.binding import Bound, reference
 from kobe_platform.lounge.components import COMPONENTS, GUIDES
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.formats import Format, is_period
 from kobe_platform.lounge.levels import Fail, Level, Words, level_of
 from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.tags import Node, Tag, Value
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -164,7 +165,7 @@ def check_shares(chart: Bound, frame: pl.DataFrame, fail: Fail) -> None:
     names = [str(name) for name in frame[series].unique(maintain_order=True)]
     if chart["normalize"] not in names:
         message = f"normalize names {chart['normalize']}, which column {series} does not hold"
-        raise fail("shares", message, nearest(chart["normalize"], names), chart.tag.line)
+        raise fail("shares", message, did_you_mean(chart["normalize"], names), chart.tag.line)
     apart = dict.fromkeys([chart["x"], *filter(None, [chart["facet"], chart["drill"]]), *chart.filters])
     place = list(apart)
     whole = pl.col(series) == chart["normalize"]
@@ -195,7 +196,7 @@ def _problems(bound: Bound, axis: Sequence[str], *, shares: bool) -> Iterator[tu
             continue
         form = is_period(axis[0]) and is_period(place) and len(axis[0]) == len(place)
         if not form:
-            remedy = f"write a period such as {axis[-1]}" if is_period(axis[0]) else nearest(place, axis)
+            remedy = f"write a period such as {axis[-1]}" if is_period(axis[0]) else did_you_mean(place, axis)
             yield "place", f"{name} of <{bound.name}> is no place of the axis: {place}", remedy
     if bound["to"] and is_period(bound["x"]) and bound["to"] <= bound["x"]:
         yield "place", f"to of <{bound.name}> is not after x: {bound['to']}", "let to be the later period"

@@ -12,9 +12,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.binding import Bound, nearest, reference
+from kobe_platform.lounge.binding import Bound, reference
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, Format, is_period
 from kobe_platform.lounge.slices import KEY, Matrix, cells_of
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -95,7 +96,7 @@ def level_of(bound: Bound, filters: Sequence[str], results: Mapping[str, pl.Data
     frame = results[query]
     if column not in frame.columns:
         message = f"y names column {column}, which query {query} does not give"
-        raise fail("column", message, nearest(column, frame.columns), bound.tag.line)
+        raise fail("column", message, did_you_mean(column, frame.columns), bound.tag.line)
     followed = tuple(name for name in filters if name in frame.columns)
     if not followed and frame.height != 1:
         remedy = "let its query give one row (LIMIT 1), or a column of the chart's filter"

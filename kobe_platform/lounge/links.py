@@ -10,7 +10,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element
 
@@ -25,6 +24,7 @@ from kobe_platform.lounge.headers import manual_html
 from kobe_platform.lounge.notices import OF_THE_PORTAL
 from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.tags import LINK, Node, Text, Value
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 OWN_PLACES = frozenset({"top", "content", "manual"})
 """Anchors that every page has."""
@@ -112,11 +112,11 @@ def _fault(target: str, slug: str, read: Mapping[str, PageLinks], *, picture: bo
         return None  # the body's own check refuses other hosts; the portal's addresses are not the site's
     other = slug if not path else page_of(path)
     if other is None or (picture and path):
-        return f"a link leads to a file that the site has not: {path}", _nearest(path, _files(read)), _JA["file"]
+        return f"a link leads to a file that the site has not: {path}", did_you_mean(path, _files(read)), _JA["file"]
     if other not in read and other not in (*OF_THE_PORTAL, GLOSSARY):
-        return f"a link leads to a page that is not there: {path}", _nearest(path, _files(read)), _JA["page"]
+        return f"a link leads to a page that is not there: {path}", did_you_mean(path, _files(read)), _JA["page"]
     if anchor and other in read and not read[other].has(unquote(anchor)):
-        remedy = _nearest(unquote(anchor), sorted(read[other].places))
+        remedy = did_you_mean(unquote(anchor), sorted(read[other].places))
         return f"a link leads to a place that {other}.html has not: #{unquote(anchor)}", remedy, _JA["place"]
     return None
 
@@ -137,11 +137,6 @@ def page_of(path: str) -> str | None:
 
 def _files(read: Mapping[str, PageLinks]) -> list[str]:
     return [f"{slug}.html" for slug in read]
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(list(known)[:8])}"
 
 
 def _lines(page: Page, target: str) -> Iterator[tuple[str, int]]:

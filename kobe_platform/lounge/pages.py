@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +21,9 @@ from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.components import holders
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.queries import Query, parse_query, suggest
+from kobe_platform.lounge.queries import Query, parse_query
 from kobe_platform.lounge.tags import Body, Node, Text
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 PORTAL = "index"
 CATEGORIES = ("人口", "経済", "子育て・教育", "都市政策", "安心・安全", "健康・福祉", "多様性", "その他")
@@ -174,8 +174,7 @@ def arrange(pages: list[Page]) -> dict[str, Page]:
         strange = [slug for slug in page.meta.related if slug not in slugs]
         if strange:
             line = line_of_key(page, "related")
-            close = get_close_matches(strange[0], slugs, n=1, cutoff=0.5)
-            remedy = f"did you mean {close[0]}?" if close else f"pages are: {', '.join(slugs)}"
+            remedy = did_you_mean(strange[0], slugs)
             raise _front_error(page.file, line, "related", remedy)
     return {page.slug: page for page in pages}
 
@@ -205,7 +204,7 @@ def load_page(
     meta, wrong = _front_matter(path.name, match[1], faults)
     if "audience" not in wrong and meta.audience not in audiences:
         line = _line_of(match[1], "audience")
-        faults.add(_front_error(path.name, line, "audience", suggest(str(meta.audience), audiences)))
+        faults.add(_front_error(path.name, line, "audience", did_you_mean(str(meta.audience), audiences)))
     body, queries, broken = _fences(path.name, text, match.end(), faults)
     nodes = Body(path.name, holders(), faults).parse(body)
     manual = "" if "manual" in wrong else _manual(path.name, match[1], meta.manual, dashboards, faults)
@@ -253,10 +252,10 @@ def _front_matter(file: str, text: str, faults: Faults) -> tuple[FrontMatter, fr
         kept = {key: value for key, value in values.items() if key in FrontMatter.model_fields and key not in wrong}
         meta = FrontMatter(**{**_STAND_IN, **kept})
     if "category" not in wrong and meta.category not in CATEGORIES:
-        wrong["category"] = suggest(meta.category, CATEGORIES)
+        wrong["category"] = did_you_mean(meta.category, CATEGORIES)
     for usage in meta.usage:
         if usage not in USAGES:
-            wrong["usage"] = suggest(usage, USAGES)
+            wrong["usage"] = did_you_mean(usage, USAGES)
     misspelt = [told for key, told in wrong.items() if key not in FrontMatter.model_fields]
     for key, told in wrong.items() if values else ():
         if told != _MISSING or not any(f"mean {key}?" in hint for hint in misspelt):
@@ -266,7 +265,7 @@ def _front_matter(file: str, text: str, faults: Faults) -> tuple[FrontMatter, fr
 
 def _nearest_key(key: str) -> str:
     """The key that a misspelt one is nearest to, however its letters are written."""
-    return suggest(unicodedata.normalize("NFKC", key).strip(" -").lower(), FrontMatter.model_fields)
+    return did_you_mean(unicodedata.normalize("NFKC", key).strip(" -").lower(), FrontMatter.model_fields)
 
 
 _MISSING = "Field required"
@@ -354,8 +353,8 @@ def _manual(file: str, front: str, name: str | None, dashboards: Path, faults: F
     folder = dashboards / "manuals"
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
-        close = get_close_matches(name, [p.name for p in folder.glob("*.md")], n=1, cutoff=0.6)
-        remedy = f"did you mean {close[0]}?" if close else "write a Markdown file under manuals/ and name it"
+        manuals = (manual.name for manual in folder.glob("*.md"))
+        remedy = did_you_mean(name, manuals, "write a Markdown file under manuals/ and name it")
         faults.add(_front_error(file, _line_of(front, "manual"), "manual", remedy))
         return ""
     try:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.statistics.select.judging import PAGES, tables_of
 from kobe_platform.statistics.select.syntax import SelectFault, parse
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 PREFIX = "query__"
 """Before the name of a fence, where another one reads its rows."""
@@ -96,11 +96,4 @@ def _reference_error(query: Query, used: str, earlier: list[str], below: list[st
     if used in below:
         remedy = "move that fence above this one; a query builds on those above it, so there is no circle"
         return query.fault("reference", f"query {used} stands below", remedy, line=line)
-    return query.fault("reference", "${…} names no query above", suggest(used, earlier), line=line)
-
-
-def suggest(name: str, among: Iterable[str]) -> str:
-    """The nearest of some names, or all of them."""
-    among = list(among)
-    close = get_close_matches(name, among, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(among) or 'none'}"
+    return query.fault("reference", "${…} names no query above", did_you_mean(used, earlier), line=line)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.lounge.faults import Faults
+from kobe_platform.vocabulary.nearest import nearest
 
 SAFE_HTML = frozenset({"br", "hr", "sub", "sup", "ruby", "rt", "rp", "kbd", "wbr", "small", "strong", "em", "b", "i"})
 
@@ -168,13 +169,11 @@ class Body:
         nodes.append(Text(text, line))
 
     def _unknown(self, name: str, line: int) -> None:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, self._known, n=1, cutoff=0.5 if name[0].isupper() else 0.8)
-        if name[0].islower() and not close:
+        near = nearest(name, self._known, 0.5 if name[0].isupper() else 0.8)
+        if name[0].islower() and not near:
             self._fault("html", f"raw HTML <{name}> is not allowed", line, "use Markdown or a component")
             return
-        remedy = f"did you mean <{close[0]}>?" if close else f"components: {', '.join(sorted(self._known))}"
+        remedy = f"did you mean <{near}>?" if near else f"components: {', '.join(sorted(self._known))}"
         self._fault("unknown_tag", f"there is no component <{name}>", line, remedy)
 
     def _fault(self, code: str, message: str, line: int, remedy: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import prod
 
 import polars as pl
@@ -15,6 +14,7 @@ from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.trees import tree
 from kobe_platform.vocabulary.codes import Hierarchy
 from kobe_platform.vocabulary.months import is_month
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,10 @@ def _strings(value: object, place: str) -> tuple[str, ...]:
 
 
 def _refused(code: str, place: str, ja: str, *, given: str = "", among: Sequence[str] | Mapping = ()) -> QuestionError:
-    close = get_close_matches(given, list(among), n=1, cutoff=0.5) if given else []
-    there = ", ".join(list(among)[:20])
     return QuestionError(
         "the question cannot be asked",
         code=f"ondemand.{code}",
         at={"place": place},
-        remedy=f"did you mean {close[0]}?" if close else f"there are: {there}" if there else "see docs/ondemand.md",
+        remedy=did_you_mean(given, among, "" if among else "see docs/ondemand.md"),
         ja=ja,
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +13,7 @@ from kobe_platform.statistics import Statistic
 from kobe_platform.unusual.definition import Watch, WatchInput, WatchParameters
 from kobe_platform.unusual.tables import USUAL_RANGES, usual_ranges
 from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 _MODELS: Mapping[str, type[BaseModel]] = {"": Watch, "input": WatchInput, "parameters": WatchParameters}
 _AREAS = ("ward", "city")
@@ -54,13 +54,13 @@ def _faults(watch: Watch, statistics: Mapping[str, Statistic]) -> Iterator[tuple
     usable = [name for name, one in statistics.items() if one.kind == "frequency" and one.period == "month"]
     if source is None or source.name not in usable:
         reason = "there is no protected monthly table of counts of this name"
-        yield "input.table", reason, _nearest(told.table, usable)
+        yield "input.table", reason, did_you_mean(told.table, usable)
         return
     columns = list(source.dimensions)
     named = [("area", told.area), ("by", told.by), *((f"at.{name}", name) for name in told.at)]
     for place, column in named:
         if column and column not in columns:
-            yield f"input.{place}", f"{source.name} has no dimension {column}", _nearest(column, columns)
+            yield f"input.{place}", f"{source.name} has no dimension {column}", did_you_mean(column, columns)
             return
     left = [name for name in columns if name not in (told.area, told.by, *told.at)]
     if left:
@@ -73,7 +73,7 @@ def _faults(watch: Watch, statistics: Mapping[str, Statistic]) -> Iterator[tuple
         tree = hierarchies().get(source.dimensions[column])
         codes = [one.code for one in tree.codes] if tree else []
         if tree and code not in codes:
-            yield f"input.at.{column}", f"there is no code {code}", _nearest(code, codes)
+            yield f"input.at.{column}", f"there is no code {code}", did_you_mean(code, codes)
 
 
 def _incomplete(file: str, error: ValidationError) -> ConfigurationError:
@@ -85,14 +85,8 @@ def _incomplete(file: str, error: ValidationError) -> ConfigurationError:
         upper, _, key = place.rpartition(".")
         model = _MODELS.get(upper, Watch)
         known = [name for name in model.model_fields if name != "name"]
-        return _refusal(file, place, "nothing reads this key", _nearest(key, known))
+        return _refusal(file, place, "nothing reads this key", did_you_mean(key, known))
     return _refusal(file, place, first["msg"], "see docs/unusual.md, How to watch a series")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    choices = list(known)
-    near = get_close_matches(name, choices, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(choices[:20])}"
 
 
 def _refusal(file: str, place: str, reason: str, remedy: str) -> ConfigurationError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from kobe_platform.settings import Settings
 from kobe_platform.upkeep.services import ELSEWHERE
+from kobe_platform.vocabulary.nearest import nearest
 
 PREFIX = "KOBE_"
 TESTS = frozenset({"KOBE_SOAK", "KOBE_SOAK_PART", "KOBE_FUZZ_MINUTES", "KOBE_THEME_CASES"})
@@ -51,8 +51,8 @@ def _names(names: list[str]) -> Iterator[SettingFault]:
     for name in names:
         if name.upper() in KNOWN:
             continue
-        near = difflib.get_close_matches(name.upper(), sorted(KNOWN), n=1, cutoff=0.6)
-        yield SettingFault(name, True, "この名前の設定はありません" + (f"。{near[0]} ではありませんか" if near else ""))
+        near = nearest(name.upper(), sorted(KNOWN))
+        yield SettingFault(name, True, "この名前の設定はありません" + (f"。{near} ではありませんか" if near else ""))
 
 
 def _places(settings: Settings) -> Iterator[SettingFault]:

@@ -6,7 +6,6 @@ beside it. A test holds both together equal to the codes that the program can sh
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,12 +50,6 @@ def explanations() -> Mapping[str, Explanation]:
     for code, rule in _read("rules.toml").items():
         found[code] = Explanation(rule["ja"], rule["remedy_ja"], SEVERITIES[rule["severity"]])
     return MappingProxyType(dict(sorted(found.items())))
-
-
-def nearest(code: str) -> str:
-    """The known code that is most like ``code``; empty where none is."""
-    near = difflib.get_close_matches(code, explanations(), n=1, cutoff=0.5)
-    return near[0] if near else ""
 
 
 def _read(name: str) -> dict[str, dict]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge.formats import known_units
-from kobe_platform.lounge.queries import suggest
 from kobe_platform.lounge.tables import TableFacts
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,10 +83,10 @@ def planned(
         ConfigurationError: there is no such table, area or kind of figure, with those that there are.
     """
     if name not in facts:
-        raise _unknown("table", name, suggest(name, facts), f"公表表「{name}」はありません")
+        raise _unknown("table", name, did_you_mean(name, facts), f"公表表「{name}」はありません")
     for kind in figures:
         if kind not in FIGURES:
-            raise _unknown("charts", kind, suggest(kind, FIGURES), f"「{kind}」という種類の図はありません")
+            raise _unknown("charts", kind, did_you_mean(kind, FIGURES), f"「{kind}」という種類の図はありません")
     table = facts[name]
     others = [dimension for dimension in table.dimensions if dimension != AREA]
     closed = tuple(one for one in others if _has_total(dims[table.dimensions[one]]))
@@ -115,7 +115,7 @@ def _area(wanted: str, table: TableFacts, dims: Mapping[str, pl.DataFrame]) -> s
     if wanted in names.values():
         return wanted
     if wanted not in names:
-        raise _unknown("area", wanted, suggest(wanted, names), f"地域「{wanted}」はこの表にありません")
+        raise _unknown("area", wanted, did_you_mean(wanted, names), f"地域「{wanted}」はこの表にありません")
     return str(names[wanted])
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from kobe_platform.statistics.select.sources import DISTRICT, SelectSource, SourceColumn
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement
 from kobe_platform.vocabulary.codes import UNKNOWN
+from kobe_platform.vocabulary.nearest import did_you_mean, nearest
 
 _ORDERED = {
     "COMPARE_GREATERTHAN",
@@ -75,8 +75,7 @@ class Conditions:
             message = f"a statistic cannot name {name}: it tells people apart, or protected persons from others"
             raise self._fault(node, "withheld", message, f"name one of: {self._names()}")
         if name not in self.source.columns or len(node["column_names"]) > 2:
-            close = get_close_matches(name, self.source.columns, n=1, cutoff=0.6)
-            remedy = f"did you mean {close[0]}?" if close else f"there are: {self._names()}"
+            remedy = did_you_mean(name, self.source.columns, f"there are: {self._names()}")
             raise self._fault(node, "column", f"{self.source.name} has no column {name}", remedy)
         return self.source.columns[name]
 
@@ -162,8 +161,8 @@ class Conditions:
         if code in (*column.unknown, UNKNOWN) or (DISTRICT in column.hierarchies and code.endswith(f"-{UNKNOWN}")):
             raise self._who_is_unknown(node, column)
         if column.codes is not None and code not in column.codes:
-            close = get_close_matches(code, column.codes, n=1, cutoff=0.6)
-            remedy = f"did you mean '{close[0]}'?" if close else f"its codes are: {self._codes(column)}"
+            near = nearest(code, column.codes)
+            remedy = f"did you mean '{near}'?" if near else f"its codes are: {self._codes(column)}"
             raise self._fault(node, "code", f"{column.name} has no such code", remedy)
 
     def _codes(self, column: SourceColumn) -> str:

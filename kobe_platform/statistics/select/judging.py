@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from kobe_platform.statistics.select.functions import ALLOWED, SPECIAL_COLUMNS, SUMMING, TABLE_FUNCTIONS
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement
+from kobe_platform.vocabulary.nearest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,8 @@ def _judge_function(statement: Statement, node: Node, allowed: Allowed) -> None:
         message, remedy = allowed.refused[function]
         raise statement.fault(node, "sums", message, remedy)
     if function and function not in allowed.functions:
-        close = get_close_matches(function, allowed.functions, n=1, cutoff=0.7)
         other = f"use columns of the tables; {allowed.document} lists what may be called"
-        remedy = f"did you mean {close[0]}?" if close else other
+        remedy = did_you_mean(function, allowed.functions, other, likeness=0.7)
         raise statement.fault(node, "function", f"{function}() is not allowed", remedy)
 
 

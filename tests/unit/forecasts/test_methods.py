@@ -177,7 +177,7 @@ def test_a_cell_that_stands_there_twice_is_refused():
 
 
 def test_a_method_that_there_is_not_names_the_nearest():
-    with pytest.raises(ConfigurationError, match="Did you mean cohort_change"):
+    with pytest.raises(ConfigurationError, match="did you mean cohort_change"):
         method_named("cohort_chnage")
 
 
