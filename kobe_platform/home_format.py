@@ -18,7 +18,7 @@ from pathlib import Path
 from kobe_platform.custody.durable import check_private, storage_errors, write_private
 from kobe_platform.errors import ConfigurationError, CustodyError
 
-FORMAT = 3
+FORMAT = 4
 """The version that this platform writes."""
 FILE = "format.json"
 _FIRST = ("0001", "0002")
