@@ -126,13 +126,13 @@ def _flow_faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Ite
             yield (
                 f"{place}.table",
                 "there is no protected yearly table of counts of this name",
-                _nearest(flow.table, usable),
+                did_you_mean(flow.table, usable),
             )
             return
         columns = statistics[flow.table].dimensions
         given = [*filter(None, (flow.area, flow.age)), *flow.at]
         if odd := [name for name in given if name not in columns]:
-            yield place, f"{flow.table} has no dimension {odd[0]}", _nearest(odd[0], columns)
+            yield place, f"{flow.table} has no dimension {odd[0]}", did_you_mean(odd[0], columns)
             return
         if left := [name for name in columns if name not in given]:
             yield (
@@ -158,7 +158,7 @@ def _band_faults(place: str, flow: FlowInput, ages: Hierarchy) -> Iterator[tuple
     if not ages.breaks:
         yield f"{place}.age", "its ages are not bands of years", "take a table by bands of age"
     elif odd := [code for code in flow.ages if code not in codes]:
-        yield f"{place}.ages", f"there is no band {odd[0]}", _nearest(odd[0], codes)
+        yield f"{place}.ages", f"there is no band {odd[0]}", did_you_mean(odd[0], codes)
     elif flow.ages and sorted(leaf for code in flow.ages for leaf in below(ages, code)) != sorted(ages.leaves):
         yield f"{place}.ages", "the bands leave an age out, or have one twice", f"for example {list(ages.leaves)}"
 
