@@ -214,7 +214,7 @@ def load_page(
         faults.add(_front_error(path.name, _line_of(match[1], "updated_from"), "updated_from", remedy))
     strange = [] if broken else [name for name in meta.needs if name not in page.tables]
     if strange:
-        remedy = suggest(strange[0], page.tables)
+        remedy = did_you_mean(strange[0], page.tables)
         faults.add(_front_error(path.name, _line_of(match[1], "needs"), "needs", remedy))
     return page
 
