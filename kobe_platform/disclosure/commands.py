@@ -50,6 +50,9 @@ def protect(
     sensitive_dir: Annotated[
         Path | None, typer.Option("--sensitive", help="TABLE.csv of rows that are sensitive whatever their count.")
     ] = None,
+    wishes_dir: Annotated[
+        Path | None, typer.Option("--wishes", help="TABLE.csv of rows to hide, to keep shown or to hide before others.")
+    ] = None,
     key_file: Annotated[
         Path | None, typer.Option("--key", help="Secret of the cell-key method: a file of 32 random bytes or more.")
     ] = None,
@@ -57,7 +60,14 @@ def protect(
     as_json: Json = False,
 ) -> None:
     """Protect all tables together, each by its method, audit the result, and write it only if it is safe."""
-    from kobe_platform.disclosure.files import read_cells, read_coarsening, read_previous, read_rows, write_published
+    from kobe_platform.disclosure.files import (
+        read_cells,
+        read_coarsening,
+        read_previous,
+        read_rows,
+        read_wishes,
+        write_published,
+    )
     from kobe_platform.disclosure.methods.cell_key import read_secret
     from kobe_platform.disclosure.protection import protect as run
     from kobe_platform.disclosure.spec import Spec
@@ -68,6 +78,7 @@ def protect(
         cells = read_cells(spec, cells_dir)
         hidden, start = _former(spec, hidden_dir), _former(spec, start_dir)
         sensitive = read_rows(spec, sensitive_dir) if sensitive_dir else None
+        wishes = read_wishes(spec, wishes_dir) if wishes_dir else None
         secret = read_secret(key_file) if key_file else None
         coarsening = {
             table: choice
@@ -78,10 +89,10 @@ def protect(
         earlier = read_previous(spec, previous or ())
         with _progress() as show:
             protected = run(
-                spec, cells, hidden=hidden, start=start, sensitive=sensitive, secret=secret, coarsening=coarsening,
-                previous=earlier, workers=workers, progress=show,
+                spec, cells, hidden=hidden, start=start, sensitive=sensitive, wishes=wishes, secret=secret,
+                coarsening=coarsening, previous=earlier, workers=workers, progress=show,
             )  # fmt: skip
-            verdict = _audited(protected.spec, protected.tables, earlier, show)
+            verdict = _audited(protected.spec, protected.tables, earlier, cells, show)
         record = protected.report.published_record() | {"audit": verdict.published_record()}
         record |= {"coarsening": dict(protected.coarsening)}
         write_published(protected.tables, record, out_dir)
@@ -95,11 +106,14 @@ def audit(
     spec_file: SpecFile,
     out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Published TABLE.csv files.")],
     previous: PreviousDirs = None,
+    cells_dir: Annotated[
+        Path | None, typer.Option("--cells", help="The finest cells of magnitudes: contributors attack too.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Attack published tables: exit 1 when a hidden cell is not open, or anything stays undecided."""
     from kobe_platform.disclosure.auditor import audit as run
-    from kobe_platform.disclosure.files import read_coarsening, read_previous, read_release
+    from kobe_platform.disclosure.files import read_cells, read_coarsening, read_previous, read_release
     from kobe_platform.disclosure.methods.coarsening import coarsened_spec
     from kobe_platform.disclosure.spec import Spec
     from kobe_platform.errors import DisclosureError
@@ -109,8 +123,10 @@ def audit(
         if any(table.coarsen for table in spec.tables):
             spec = coarsened_spec(spec, read_coarsening(out_dir))
         tables, earlier = read_release(spec, out_dir), read_previous(spec, previous or ())
+        magnitudes = [table for table in spec.tables if table.magnitude]
+        cells = read_cells(spec.model_copy(update={"tables": tuple(magnitudes)}), cells_dir) if cells_dir else None
         with _progress() as show:
-            verdict = run(spec, tables, previous=earlier, progress=show)
+            verdict = run(spec, tables, previous=earlier, contributions=cells, progress=show)
     except DisclosureError as error:
         _fail(error, as_json)
     else:
@@ -133,13 +149,15 @@ def _audited(
     spec: Spec,
     tables: Mapping[str, pl.DataFrame],
     previous: Sequence[FormerRelease | Mapping[str, pl.DataFrame]],
+    cells: Mapping[str, pl.DataFrame],
     show: Progress,
 ) -> AuditReport:
     """The verdict on what was just protected; a refusal is raised."""
     from kobe_platform.disclosure.auditor import audit as run
 
     # Means are published by others, from the counts; `kobe audit` reads them where they lie beside these tables.
-    verdict = run(spec.model_copy(update={"means": ()}), tables, previous=previous, progress=show)
+    without = spec.model_copy(update={"means": ()})
+    verdict = run(without, tables, previous=previous, contributions=cells, progress=show)
     if not verdict.publishable:
         raise verdict.refusal(verdict.findings[0].coordinates)
     return verdict
@@ -178,6 +196,9 @@ def _report_protection(report: ProtectionReport, verdict: AuditReport, as_json: 
         table.add_row(row.table, row.method, *map(str, numbers), *shares)
     console = Console()
     console.print(table)
+    for row in report.tables:
+        if row.kept_in_vain:
+            console.print(f"{row.table}: {row.kept_in_vain:,} rows that were to stay shown had to be hidden")
     console.print(f"protected in {report.seconds:.1f} s, audited as safe in {verdict.seconds:.1f} s")
     for line in _exposed(verdict):
         console.print(line)

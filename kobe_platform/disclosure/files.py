@@ -27,7 +27,8 @@ def read_cells(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
     cells = {}
     for table in spec.tables:
         columns = (table.measure, *table.further_columns)
-        frame = _read(folder, table.name, [*table.dimensions, *columns])
+        named = [table.contributor] if table.contributor else []
+        frame = _read(folder, table.name, [*table.dimensions, *named, *columns])
         for column in columns:
             counts = frame[column].str.strip_chars().cast(pl.Int64, strict=False)
             wrong = counts.is_null()
@@ -122,6 +123,23 @@ def read_rows(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
             remedy="give TABLE.csv with the dimension columns of the table",
         )
     return {table.name: _read(folder, table.name, list(table.dimensions)) for table in named}
+
+
+def read_wishes(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
+    """``TABLE.csv`` of the tables that have one: rows named by their dimension columns, and ``wish``.
+
+    Raises:
+        DisclosureError: no table of the specification has a file there, or a column is missing.
+    """
+    named = [table for table in spec.tables if (folder / f"{table.name}.csv").exists()]
+    if not named:
+        raise DisclosureError(
+            "no table has a file of wishes",
+            code="disclosure.file",
+            at={"folder": folder.name},
+            remedy="give TABLE.csv with the dimension columns of the table and the column wish",
+        )
+    return {table.name: _read(folder, table.name, [*table.dimensions, "wish"]) for table in named}
 
 
 def read_coarsening(folder: Path) -> dict[str, dict[str, object]]:

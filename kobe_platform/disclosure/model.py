@@ -129,10 +129,14 @@ def _frame_of(table: Table, cells: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     if table.name not in cells:
         raise refusal("the cells of a table are missing", "disclosure.table", table=table.name)
     frame = cells[table.name]
-    for column in (*table.dimensions, table.measure):
+    named = (table.contributor,) if table.contributor else ()
+    for column in (*table.dimensions, table.measure, *named):
         if column not in frame.columns:
             raise refusal("a table lacks a column", "disclosure.column", table=table.name, column=column)
-    return frame
+    if not table.contributor:
+        return frame
+    _counts(table, frame)
+    return frame.group_by(*table.dimensions, maintain_order=True).agg(pl.col(table.measure).sum())
 
 
 def _trees(spec: Spec, classes: Mapping[str, Classification], table: Table) -> tuple[Tree, ...]:

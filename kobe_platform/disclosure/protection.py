@@ -30,6 +30,7 @@ from kobe_platform.disclosure.suppression.exposed import eased
 from kobe_platform.disclosure.suppression.primary import sensitive_cells
 from kobe_platform.disclosure.suppression.search import Progress, Suppressor
 from kobe_platform.disclosure.suppression.singletons import part_members
+from kobe_platform.disclosure.suppression.wishes import read_wishes
 from kobe_platform.errors import DisclosureError
 
 __all__ = ["ENGINE_VERSION", "Protected", "ProtectionReport", "TableReport", "independent", "protect"]
@@ -50,6 +51,7 @@ class IndependentPart:
     previous: tuple[FormerRelease, ...] = ()
     proven: tuple[str, ...] = ()
     doubted: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    wishes: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 def protect(
@@ -59,6 +61,7 @@ def protect(
     hidden: Mapping[str, pl.DataFrame] | None = None,
     start: Mapping[str, pl.DataFrame] | None = None,
     sensitive: Mapping[str, pl.DataFrame] | None = None,
+    wishes: Mapping[str, pl.DataFrame] | None = None,
     secret: bytes | None = None,
     coarsening: Mapping[str, Mapping[str, object]] | None = None,
     previous: Sequence[FormerRelease] = (),
@@ -76,6 +79,8 @@ def protect(
             table its whole pattern). Where a ``status`` column is present, its suppressed rows.
         start: table → rows of last month's pattern: hidden rather than others where there is a choice.
         sensitive: table → rows that are sensitive whatever their count.
+        wishes: table → rows with the column ``wish`` (:mod:`suppression.wishes`): ``hide`` (sensitive whatever the
+            count), ``keep`` (hidden for others only where nothing else will do) or ``yield`` (rather than others).
         secret: the operator's key of the cell-key method.
         coarsening: table → what was merged last month; it stays merged.
         previous: former releases of the same reference date: what they hid stays hidden, what they showed is no
@@ -98,6 +103,7 @@ def protect(
         IndependentPart(
             part, _of(part, cells), _of(part, hidden), _of(part, start), _of(part, sensitive), secret, tuple(previous),
             tuple(table.name for table in part.tables if table.name in proven), _of(part, doubted),
+            _of(part, wishes),
         )
         for part in independent(spec)
     ]  # fmt: skip
@@ -151,7 +157,7 @@ def _protect_part(
     """One part by its method, and what was coarsened in it. A method that has no branch here has no output."""
     method = part.spec.tables[0].method
     if method != "suppression":
-        refuse_patterns(part.hidden, part.sensitive)
+        refuse_patterns(part.hidden, part.sensitive, part.wishes)
     if method == "rounding":
         return round_part(part.spec, part.cells), {}
     if method == "cell_key":
@@ -166,7 +172,9 @@ def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> P
     released = read_released(model, part.previous)
     ratchet = model.mask(part.hidden, "the former patterns") | released.hidden
     ratchet &= ~(model.known | model.residual | model.slack)
-    model, primary = sensitive_cells(model, part.cells, model.mask(part.sensitive, "the sensitive cells"))
+    wished = read_wishes(model, part.wishes)
+    by_hand = model.mask(part.sensitive, "the sensitive cells") | wished.hide
+    model, primary = sensitive_cells(model, part.cells, by_hand)
     out = released.told & (primary | ratchet)  # shown before, and no more: nothing is proven by what everybody knows
     ratchet &= ~out
     immovable = (model.fixed & ~ratchet) | (released.told & ~ratchet)
@@ -177,8 +185,9 @@ def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> P
         def search_from(start: np.ndarray) -> Suppressor:
             preferred = begin | released.unshown
             return Suppressor(
-                model, primary & ~out, ratchet, preferred, immovable, progress, begin=start, proven=proven
-            )
+                model, primary & ~out, ratchet, preferred, immovable, progress, begin=start, proven=proven,
+                weights=wished.weights,
+            )  # fmt: skip
 
         return _fewest(search_from, begin)
 
@@ -193,10 +202,14 @@ def _suppress_part(part: IndependentPart, progress: Progress | None = None) -> P
     pattern = search.pattern
     if part.spec.attack.member:
         part_members(search)
+    if any(layout.table.magnitude for layout in model.layouts.values()):
+        from kobe_platform.disclosure.suppression.contributors import Contributors
+
+        Contributors(search).guard(part.cells)
     _assert_open(model, pattern.primary & ~proven, pattern.proofs.spread)
     hidden = pattern.hidden | out
     tables = {name: published(layout, model.value, hidden) for name, layout in model.layouts.items()}
-    reports = [table_report(model, layout, hidden, primary) for layout in model.layouts.values()]
+    reports = [table_report(model, layout, hidden, primary, keep=wished.keep) for layout in model.layouts.values()]
     return PartResult(tables, reports, search.solver.programs)
 
 
@@ -233,7 +246,8 @@ def _only_primary(part: IndependentPart) -> PartResult:
     """Reports as if nothing but what the rules name were hidden; no tables."""
     model = build_model(part.spec, part.cells)
     ratchet = model.mask(part.hidden, "the former patterns")
-    model, primary = sensitive_cells(model, part.cells, model.mask(part.sensitive, "the sensitive cells"))
+    by_hand = model.mask(part.sensitive, "the sensitive cells") | read_wishes(model, part.wishes).hide
+    model, primary = sensitive_cells(model, part.cells, by_hand)
     hidden = primary | ratchet
     return PartResult({}, [table_report(model, layout, hidden, primary) for layout in model.layouts.values()], 0)
 

@@ -31,7 +31,8 @@ class TableReport:
         share_published: finest cells shown above zero, as a share of these and the hidden ones.
         share_shown: what the finest cells that are shown count together, as a share of the total; 0 where the total is
             hidden or nothing.
-        primary: rows suppressed by a rule; quality: how far shown figures lie from the counts. For the operator only.
+        primary: rows suppressed by a rule; quality: how far shown figures lie from the counts; kept_in_vain: rows that
+            were wished to stay shown and are suppressed. For the operator only.
     """
 
     table: str
@@ -47,6 +48,7 @@ class TableReport:
     parameters: Mapping[str, object] = field(default_factory=dict)
     quality: Mapping[str, float] = field(default_factory=dict)
     zeros: str = "published"
+    kept_in_vain: int = 0
 
     def public(self) -> dict[str, object]:
         """What may stand beside the table: the specification's own words, and what anybody can work out from its rows.
@@ -118,6 +120,7 @@ def table_report(
     primary: np.ndarray,
     parameters: Mapping[str, object] | None = None,
     quality: Mapping[str, float] | None = None,
+    keep: np.ndarray | None = None,
 ) -> TableReport:
     """Counts and shares of one table, given which variables are hidden and which of them a rule named.
 
@@ -143,6 +146,7 @@ def table_report(
         share_shown=round(int(shown.sum()) / total, 6) if total else 0.0,
         rule=rule_in_words(layout.table, rule), parameters=dict(parameters or {}),
         quality=dict(quality or {}), zeros=rule.zeros,
+        kept_in_vain=0 if keep is None else int((hidden & keep)[ids].sum()),
     )  # fmt: skip
 
 
@@ -160,7 +164,7 @@ def rule_in_words(table: Table, rule: Rule) -> str:
     words = []
     if not table.magnitude:
         words.append(f"0 {'<=' if rule.zeros == 'hidden' else '<'} n < {rule.minimum_frequency}")
-    if table.contributors:
+    if table.contributors or table.contributor:
         words.append(f"fewer than {rule.minimum_frequency} contributors")
     if rule.dominance:
         words.append(f"({rule.dominance.n}, {rule.dominance.percent:g} %) dominance")

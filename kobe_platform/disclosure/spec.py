@@ -181,8 +181,8 @@ class Table(Options):
             width = default.interval_width if self.minimum_frequency is None else None
         return Rule(
             minimum_frequency=k, interval_width=width, zeros=self.zeros or default.zeros,
-            dominance=(self.dominance or default.dominance) if self.largest else None,
-            p_percent=(self.p_percent or default.p_percent) if self.largest else None,
+            dominance=(self.dominance or default.dominance) if self.largest or self.contributor else None,
+            p_percent=(self.p_percent or default.p_percent) if self.largest or self.contributor else None,
         )  # fmt: skip
 
 
@@ -384,9 +384,10 @@ def _check_sensitivity(table: Table, rule: Rule) -> None:
     """Check that a table has the columns that its sensitivity rules (homogeneity, dominance, p %) need."""
     if table.homogeneity and rule.zeros != "hidden":
         raise ValueError(f'homogeneity of {table.name} needs zeros = "hidden": shown zeros tell it')
-    if table.magnitude and not (rule.dominance or rule.p_percent or table.contributors):
+    if table.magnitude and not (rule.dominance or rule.p_percent or table.contributors or table.contributor):
         raise ValueError(f"the magnitude table {table.name} has no rule")
-    if max(rule.dominance.n if rule.dominance else 0, 2 if rule.p_percent else 0) > len(table.largest):
+    needed = max(rule.dominance.n if rule.dominance else 0, 2 if rule.p_percent else 0)
+    if not table.contributor and needed > len(table.largest):
         raise ValueError(f"{table.name} lacks columns of largest contributions for its rule")
 
 

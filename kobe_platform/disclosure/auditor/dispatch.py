@@ -24,6 +24,7 @@ _MESSAGES = {
     "contradiction": "published figures contradict each other",
     "narrow": "the interval that follows is narrower than what is promised",
     "exact": "the figure follows exactly",
+    "dominated": "one contributor's part follows too closely, for another or for everybody",
     "undecided": "no proof was found within the budget",
 }
 
@@ -33,6 +34,7 @@ def audit(
     tables: Mapping[str, pl.DataFrame],
     *,
     previous: Sequence[FormerRelease | Mapping[str, pl.DataFrame]] = (),
+    contributions: Mapping[str, pl.DataFrame] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> AuditReport:
     """Attack published tables.
@@ -40,6 +42,8 @@ def audit(
     Args:
         tables: table → dimension columns, ``value`` (null when suppressed), ``status``.
         previous: former releases, which the attack on suppressed tables uses besides (:func:`verdict.audit`).
+        contributions: the finest cells of magnitude tables, for the attacks of contributors; only who made the tables
+            has them.
 
     Raises:
         DisclosureError: the files are not what the specification promises.
@@ -60,7 +64,7 @@ def audit(
         if kind == "suppression":
             reports.append(verdict.audit(part, tables, previous=previous, progress=progress))
         else:
-            reports.append(_by_method(kind, part, tables))
+            reports.append(_by_method(kind, part, tables, contributions))
     findings = tuple(finding for report in reports for finding in report.findings)
     counts: dict[str, int] = {}
     for report in reports:
@@ -71,12 +75,19 @@ def audit(
     return AuditReport(findings, counts, round(time.perf_counter() - began, 3), superseded, exposed)
 
 
-def _by_method(kind: str, spec: Spec, tables: Mapping[str, pl.DataFrame]) -> AuditReport:
+def _by_method(
+    kind: str, spec: Spec, tables: Mapping[str, pl.DataFrame], contributions: Mapping[str, pl.DataFrame] | None
+) -> AuditReport:
     began = time.perf_counter()
     figures = read_figures(spec, tables)
     findings = [_finding("contradiction", table, where) for table, where in figures.contradictions]
     if not findings:
-        findings = _findings(_attack(kind, spec, figures), figures)
+        found = _attack(kind, spec, figures)
+        if kind == "magnitudes" and contributions is not None and not found:
+            from kobe_platform.disclosure.auditor.contributors import audit_contributors
+
+            found = audit_contributors(spec, figures, contributions)
+        findings = _findings(found, figures)
     counts = {"cells": len(figures.value), "hidden": int(figures.hidden.sum())}
     for rule in sorted({finding.rule for finding in findings}):
         counts[rule] = sum(finding.rule == rule for finding in findings)

@@ -38,7 +38,8 @@ def intervals(system: System, unknowns: np.ndarray, equations: np.ndarray) -> tu
     matrix = sparse.csc_array(system.matrix[equations][:, unknowns])
     right, size = system.right[equations].astype(float), len(unknowns)
     highs = highspy.Highs()
-    for option, value in {"output_flag": False, "threads": 1, "simplex_iteration_limit": MOST_ITERATIONS}.items():
+    options: dict[str, bool | int | str] = {"output_flag": False, "presolve": "off", "threads": 1}
+    for option, value in (options | {"simplex_iteration_limit": MOST_ITERATIONS}).items():
         highs.setOptionValue(option, value)
     highs.passModel(
         size, len(right), matrix.nnz, 1, 1, 0.0, np.zeros(size), system.lower[unknowns].astype(float),

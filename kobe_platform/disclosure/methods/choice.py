@@ -88,6 +88,8 @@ class Options(_Strict):
         noise: of the cell-key method: how far counts are changed.
         largest: columns of a magnitude table's finest cells with their largest contributions, largest first.
         contributors: column with the number of contributors; cells of fewer than k are then sensitive.
+        contributor: instead of both: column that names who contributes (the holder of several firms, say). The table's
+            file then has one row a contribution; what one contributor has in a cell counts as one.
         dominance, p_percent: rules for magnitudes (table's own, else those of ``[rule]``).
         homogeneity: columns that must not tell that all of a row are of one kind.
         coarsen: what may be merged until enough can be shown.
@@ -100,6 +102,7 @@ class Options(_Strict):
     noise: Noise | None = None
     largest: tuple[str, ...] = ()
     contributors: str | None = None
+    contributor: str | None = None
     dominance: Dominance | None = None
     p_percent: float | None = Field(None, gt=0, lt=100)
     homogeneity: tuple[str, ...] = ()
@@ -108,7 +111,7 @@ class Options(_Strict):
     @property
     def magnitude(self) -> bool:
         """Whether the measure is a sum of contributions rather than a count of persons."""
-        return bool(self.largest) or self.contributors is not None
+        return bool(self.largest) or self.contributors is not None or self.contributor is not None
 
     @property
     def further_columns(self) -> tuple[str, ...]:
@@ -124,6 +127,8 @@ class Options(_Strict):
             raise ValueError('noise belongs to method = "cell_key", and the cell-key method needs it')
         if self.method != "suppression" and (self.magnitude or self.homogeneity or self.coarsen):
             raise ValueError("largest, contributors, homogeneity and coarsen belong to suppression")
-        if (self.dominance or self.p_percent) and not self.largest:
+        if self.contributor and (self.largest or self.contributors):
+            raise ValueError("contributor takes the place of largest and contributors")
+        if (self.dominance or self.p_percent) and not (self.largest or self.contributor):
             raise ValueError("dominance and p_percent need the columns of the largest contributions")
         return self

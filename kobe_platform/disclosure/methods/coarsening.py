@@ -152,7 +152,7 @@ def _take_step(table: Table, choice: StepsTaken, tried: IndependentPart) -> None
 def _merged(part: IndependentPart, choices: Mapping[str, StepsTaken]) -> IndependentPart:
     """The part with the chosen steps: specification, cells and patterns."""
     spec, cells = part.spec, dict(part.cells)
-    hidden, start, sensitive = dict(part.hidden), dict(part.start), dict(part.sensitive)
+    hidden, start, sensitive, wishes = dict(part.hidden), dict(part.start), dict(part.sensitive), dict(part.wishes)
     for table in part.spec.tables:
         if table.coarsen is None:
             continue
@@ -162,10 +162,12 @@ def _merged(part: IndependentPart, choices: Mapping[str, StepsTaken]) -> Indepen
             spec = _step(spec, table.name, step.column, step.into, kept)
             cells[table.name] = _summed(table, cells[table.name], step.column, target)
         if choices[table.name]["steps"]:
-            for rows in (hidden, start, sensitive):
+            for rows in (hidden, start, sensitive, wishes):
                 if table.name in rows:
                     rows[table.name] = _still_there(spec, table.name, rows[table.name])
-    return dataclasses.replace(part, spec=spec, cells=cells, hidden=hidden, start=start, sensitive=sensitive)
+    return dataclasses.replace(
+        part, spec=spec, cells=cells, hidden=hidden, start=start, sensitive=sensitive, wishes=wishes
+    )
 
 
 def _summed(table: Table, cells: pl.DataFrame, column: str, target: Mapping[str, str]) -> pl.DataFrame:

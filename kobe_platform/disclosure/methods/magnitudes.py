@@ -12,7 +12,8 @@ The rules and their protection levels are those of Hundepool et al., Statistical
 A sensitive cell must be able to rise by its upper level and to fall by as much (as far as it can fall at all), each
 shown by a consistent table: sliding protection alone would leave the true total at the end of an interval that
 starts where the rule is broken. Largest contributions are carried up the hierarchies exactly: the largest of a
-total are the largest of its parts', which holds where no contributor stands in two finest cells.
+total are the largest of its parts', which holds where no contributor stands in two finest cells; where contributors are
+named (``contributor``), they are added up by name.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from kobe_platform.disclosure.methods.contributions import expanded
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import Rule
 from kobe_platform.disclosure.table_index import TableIndex, refusal
@@ -48,8 +50,10 @@ def sensitive_magnitudes(
     for layout in model.layouts.values():
         frame, ids = cells[layout.table.name], layout.variables
         rule = layout.table.rule(model.spec.rule)
-        largest = _largest(layout, frame)
-        contributors = _contributors(layout, frame)
+        if layout.table.contributor:
+            largest, contributors = _of_contributors(layout, frame, max(2, rule.dominance.n if rule.dominance else 2))
+        else:
+            largest, contributors = _largest(layout, frame), _contributors(layout, frame)
         total = model.value[ids]
         _check(layout, total, largest)
         found = upper_levels(rule, total, largest, contributors)
@@ -113,6 +117,19 @@ def _largest(layout: TableIndex, frame: pl.DataFrame) -> np.ndarray | None:
             both = np.concatenate([moved[parent], moved[node]], axis=-1)
             moved[parent] = -np.sort(-both, axis=-1)[..., : len(columns)]
     return largest
+
+
+def _of_contributors(layout: TableIndex, frame: pl.DataFrame, most: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The largest contributions of every cell and their number, where one contributor may stand in several cells."""
+    rows = expanded(layout, frame).sort("position", "value", descending=[False, True])
+    rows = rows.with_columns(rank=pl.int_range(pl.len()).over("position"))
+    numbers = np.zeros(layout.variables.shape, dtype=np.int64)
+    counts = rows.group_by("position").len()
+    numbers.ravel()[counts["position"].to_numpy()] = counts["len"].to_numpy()
+    largest = np.zeros((*layout.variables.shape, most), dtype=np.int64)
+    top = rows.filter(pl.col("rank") < most)
+    largest.reshape(-1, most)[top["position"].to_numpy(), top["rank"].to_numpy()] = top["value"].to_numpy()
+    return largest, numbers
 
 
 def _contributors(layout: TableIndex, frame: pl.DataFrame) -> np.ndarray | None:

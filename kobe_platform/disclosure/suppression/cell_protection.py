@@ -144,7 +144,7 @@ class CellProtector:
             moves = self._cheapest(block, target, 1.0, free, integer=True)
             if moves is None:
                 continue
-            self._hide(scope[np.abs(moves) > INTEGRALITY])
+            self.hide(scope[np.abs(moves) > INTEGRALITY])
             if self._count(block, moves, 1.0) and self._open(target):
                 return True
         return False
@@ -169,7 +169,7 @@ class CellProtector:
             if len(tables) < len(amounts):
                 continue
             for table in tables:
-                self._hide(scope[table != 0])
+                self.hide(scope[table != 0])
             if all(self._accept(block, table) for table in tables) and self._open(target):
                 return True
         return False
@@ -193,7 +193,7 @@ class CellProtector:
                 continue
             moved = scope[np.abs(moves) > INTEGRALITY]
             if certify or free[moved].all() or whole(moves * share) is not None:
-                self._hide(moved)
+                self.hide(moved)
                 if self._count(block, moves, share) and self._open(target):
                     return True
             if certify:
@@ -233,10 +233,16 @@ class CellProtector:
         lower[at] = upper[at] = self.model.width[target]
         cost = np.where(free[scope], IDLE_COST, self.cost[scope])
         cost[at] = 0.0
-        moves = self.solver.least_moves(block, lower, upper, cost, integer=integer)
-        if moves is None or integer:
-            return moves
-        return self._sparser(block, (lower, upper), cost, moves, free[scope])
+        if integer:
+            return self.solver.least_moves(block, lower, upper, cost, integer=True)
+        return self.cheapest_within(block, (lower, upper), cost, free[scope])
+
+    def cheapest_within(
+        self, block: Block, bounds: tuple[np.ndarray, np.ndarray], cost: np.ndarray, free: np.ndarray
+    ) -> np.ndarray | None:
+        """Moves of least cost within bounds, of few cells; ``free``: which columns are hidden already."""
+        moves = self.solver.least_moves(block, *bounds, cost)
+        return None if moves is None else self._sparser(block, bounds, cost, moves, free)
 
     def _sparser(
         self, block: Block, bounds: tuple[np.ndarray, np.ndarray], cost: np.ndarray, moves: np.ndarray, free: np.ndarray
@@ -261,7 +267,8 @@ class CellProtector:
             moves, best = other, price
         return moves
 
-    def _hide(self, variables: np.ndarray) -> None:
+    def hide(self, variables: np.ndarray) -> None:
+        """Hide those of some variables that may be hidden."""
         self.pattern.hidden[variables[self.may_hide[variables]]] = True
 
     def _count(self, block: Block, moves: np.ndarray, share: float) -> bool:

@@ -51,7 +51,7 @@ class Outsiders(CellProtector):
                 moves = self._cheapest(block, target, share, free, falls=self.reach)
                 if moves is None:
                     continue
-                self._hide(scope[np.abs(moves) > INTEGRALITY])
+                self.hide(scope[np.abs(moves) > INTEGRALITY])
                 if _two_tables(block, moves, share) or self._wide(target):
                     return
         self.open(target)

@@ -46,6 +46,7 @@ class Suppressor(Outsiders):
         secondaries: whether complementary suppressions must be open themselves (the audit demands it).
         proven: cells that were open when their tables were published (default: none). They are opened where they have
             become plainly narrow; whether the others still are open is left to the audit, which must follow.
+        weights: factor of what it costs to hide each cell for others (default: 1).
 
     Attributes:
         carried: number of complementary cells that are hidden from the start.
@@ -63,8 +64,11 @@ class Suppressor(Outsiders):
         begin: np.ndarray | None = None,
         secondaries: bool = True,
         proven: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> None:
         super().__init__(model, primary, ratchet, preferred, immovable)
+        if weights is not None:
+            self.cost = self.cost * weights
         self.secondaries, self.progress = secondaries, progress
         self.proven = np.zeros(model.size, dtype=bool) if proven is None else proven
         start = (preferred if begin is None else begin) & self.may_hide & (model.value > 0) & ~self.pattern.hidden

@@ -1,0 +1,187 @@
+"""Who has what in which cell of a magnitude table, and what each of them must not learn of the others.
+
+A *demand* is a table that has to exist beside the true one: a sum reaches an amount while the cells of one attacker
+stay at least at what he knows to be there. Published sums of hidden cells (unions) are what breaks such a demand though
+every cell is protected by itself: of two firms alone in two hidden cells each knows the other by the total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+
+from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.spec import Rule
+from kobe_platform.disclosure.table_index import TableIndex, refusal
+
+FEW = 5
+"""Finest cells of one contributor up to which any of them are asked for together."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A table that must exist.
+
+    Attributes:
+        variable: the cell that rises; amount: what it must reach.
+        cells, least: variables that stay at least at these values meanwhile.
+    """
+
+    variable: int
+    amount: int
+    cells: np.ndarray
+    least: np.ndarray
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """One table's contributions by variable.
+
+    Attributes:
+        parts: variable → (owner, value), the largest first; of: owner → {variable: value}, totals included.
+        finest: the variables of finest cells.
+    """
+
+    parts: Mapping[int, list[tuple[int, int]]]
+    of: Mapping[int, dict[int, int]]
+    finest: np.ndarray
+
+
+def holdings(layout: TableIndex, frame: pl.DataFrame) -> Holdings:
+    """What every contributor has in every cell, totals included."""
+    rows = expanded(layout, frame)
+    variable = layout.variables.ravel()[rows["position"].to_numpy()]
+    parts: dict[int, list[tuple[int, int]]] = {}
+    of: dict[int, dict[int, int]] = {}
+    for cell, owner, value in zip(variable.tolist(), rows["owner"].to_list(), rows["value"].to_list(), strict=True):
+        parts.setdefault(cell, []).append((owner, value))
+        of.setdefault(owner, {})[cell] = value
+    for own in parts.values():
+        own.sort(key=lambda one: (-one[1], one[0]))
+    leaves = layout.variables[np.ix_(*(np.flatnonzero(tree.leaf) for tree in layout.trees))]
+    return Holdings(parts, of, np.intersect1d(leaves.ravel(), np.array(sorted(parts), dtype=np.int64)))
+
+
+def expanded(layout: TableIndex, frame: pl.DataFrame) -> pl.DataFrame:
+    """``position, owner, value``: one row for each contributor and each cell that counts him, totals included.
+
+    Raises:
+        DisclosureError: a contributor has no name.
+    """
+    table = layout.table
+    positions = pl.Series("position", layout.locate(frame, "the cells"), dtype=pl.Int64)
+    if table.contributor:
+        names = frame[table.contributor].cast(pl.String)
+        if names.null_count() or (names.str.strip_chars() == "").any():
+            raise refusal("a contributor has no name", "disclosure.count", table=table.name, column=table.contributor)
+        rows = pl.DataFrame([positions, names.rank("dense").cast(pl.Int64).alias("owner"),
+                             frame[table.measure].cast(pl.Int64).alias("value")])  # fmt: skip
+    else:
+        wide = frame.select(pl.col(table.largest).cast(pl.Int64)).with_columns(positions)
+        rows = wide.unpivot(list(table.largest), index="position", value_name="value").with_row_index("owner")
+        rows = rows.select("position", pl.col("owner").cast(pl.Int64), "value")
+    rows = rows.filter(pl.col("value") > 0)
+    size = 1
+    for tree in reversed(layout.trees):
+        ancestor, node = np.nonzero(tree.below)
+        lines = pl.DataFrame({"node": node.astype(np.int64), "ancestor": ancestor.astype(np.int64)})
+        rows = rows.with_columns(node=pl.col("position") // size % len(tree)).join(lines, on="node")
+        rows = rows.with_columns(position=pl.col("position") + (pl.col("ancestor") - pl.col("node")) * size)
+        rows = rows.drop("node", "ancestor")
+        size *= len(tree)
+    return rows.group_by("position", "owner").agg(pl.col("value").sum()).sort("position", "owner")
+
+
+def estimates(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Iterator[tuple[Demand, list[Demand]]]:
+    """The demands of p %, cell by cell: one that settles all of a cell's, and these one by one.
+
+    Args:
+        among: variables that are not shown: only of these anything is to be learnt, and only these an attacker knows
+            better than others. The true table shows that of a cell that is not sensitive nobody learns anything.
+    """
+    factor = 1 + (rule.p_percent or 0) / 100
+    open_cells = set(among.tolist())
+    finest = [cell for cell in own.finest.tolist() if cell in open_cells]
+    for cell in sorted(open_cells & own.parts.keys()):
+        parts = own.parts[cell]
+        most = _least_whole(factor * parts[0][1] + sum(value for _, value in parts[1:2]))
+        if model.value[cell] >= most:
+            continue
+        others = [other for other in finest if other != cell]
+        together = _demand(cell, most, {other: own.parts[other][0][1] for other in others})
+        apart = [_demand(cell, _least_whole(factor * parts[0][1]), {})]
+        attackers = {own.parts[other][0][0] for other in finest} | {owner for owner, _ in parts[:2]}
+        attackers |= {owner for owner, cells in own.of.items() if len(cells.keys() & set(finest)) > 1}
+        for attacker in sorted(attackers):
+            rest = [value for owner, value in parts if owner != attacker]
+            known = {at: value for at, value in own.of[attacker].items() if at in open_cells and at != cell}
+            if rest:
+                apart.append(_demand(cell, _least_whole(factor * rest[0]) + own.of[attacker].get(cell, 0), known))
+        yield together, apart
+    for owner, several in _in_several(own, finest):
+        his = factor * sum(own.of[owner][cell] for cell in several)
+        rivals = sorted({name for cell in several for name, _ in own.parts[cell]} - {owner})
+        theirs = {name: sum(own.of[name].get(cell, 0) for cell in several) for name in rivals}
+        most = _least_whole(his + max(theirs.values(), default=0))
+        if model.value[list(several)].sum() >= most:
+            continue
+        known = {at: value for at in finest for value in [v for name, v in own.parts[at] if name != owner][:1]}
+        apart = [_rising(model, several, _least_whole(his), {})]
+        leaders = {own.parts[other][0][0] for other in finest} | set(rivals)
+        leaders |= {name for name, cells in own.of.items() if len(cells.keys() & set(finest)) > 1}
+        for name in sorted(leaders - {owner}):
+            knows = {at: value for at, value in own.of[name].items() if at in open_cells}
+            apart.append(_rising(model, several, _least_whole(his + theirs.get(name, 0)), knows))
+        yield _rising(model, several, most, known), apart
+
+
+def dominated(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Iterator[Demand]:
+    """The demands of (n, k %): cells of n contributors, one or two finest ones, come to 100/k of what these have."""
+    assert rule.dominance is not None
+    n, factor = rule.dominance.n, 100 / rule.dominance.percent
+    open_cells = set(among.tolist())
+    tops = {cell: [value for _, value in own.parts[cell][:n]] for cell in sorted(open_cells & own.parts.keys())}
+    for cell, top in tops.items():
+        if model.value[cell] < _least_whole(factor * sum(top)):
+            yield _demand(cell, _least_whole(factor * sum(top)), {})
+    finest = [cell for cell in own.finest.tolist() if cell in tops]
+    several = [
+        (cells, factor * sum(own.of[owner][cell] for cell in cells)) for owner, cells in _in_several(own, finest)
+    ]
+    for pair in combinations(finest if n > 1 else [], 2):
+        both: dict[int, int] = {}
+        for owner, value in (*own.parts[pair[0]], *own.parts[pair[1]]):
+            both[owner] = both.get(owner, 0) + value
+        several.append((pair, factor * sum(sorted(both.values(), reverse=True)[:n])))
+    for cells, need in several:
+        if model.value[list(cells)].sum() < _least_whole(need):
+            yield _rising(model, cells, _least_whole(need), {})
+
+
+def _in_several(own: Holdings, finest: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """(owner, finest cells) of who has part in several: any of them together where they are few, else two or all."""
+    for owner, cells in sorted(own.of.items()):
+        his = [cell for cell in finest if cell in cells]
+        for size in range(2, len(his) + 1) if len(his) <= FEW else sorted({2, len(his)}):
+            for together in combinations(his, size):
+                yield owner, together
+
+
+def _rising(model: Model, cells: tuple[int, ...], amount: int, known: Mapping[int, int]) -> Demand:
+    """That several cells come to an amount: the first rises, and the others do not fall."""
+    first, *others = cells
+    least = {at: value for at, value in known.items() if at != first} | {at: int(model.value[at]) for at in others}
+    return _demand(first, amount - sum(int(model.value[at]) for at in others), least)
+
+
+def _demand(variable: int, amount: int, known: Mapping[int, int]) -> Demand:
+    cells = np.array(sorted(known), dtype=np.int64)
+    return Demand(variable, amount, cells, np.array([known[cell] for cell in cells.tolist()], dtype=np.int64))
+
+
+def _least_whole(need: float) -> int:
+    return int(np.ceil(round(need, 6)))
