@@ -88,10 +88,14 @@ image: archive
 	$${ENGINE:-buildah} build --build-arg VERSION=$(VERSION) --file deploy/Containerfile \
 	  --tag localhost/kobe-platform:latest $(DIST)
 
-# Both ask their registry's list of known faults; docs/operations.md says how it goes without a network.
+# With ADVISORIES (zips of osv.dev, or a folder with them) without a network; else both ask their registry's list of known faults.
 audit: $(BUILT)
+ifdef ADVISORIES
+	$(BIN)/kobe advisories $(ADVISORIES)
+else
 	$(BIN)/uv tool run --from $(PIP_AUDIT) pip-audit --strict --require-hashes --disable-pip -r requirements-run.lock
 	$(NPM) audit --prefix $(THEME) --omit=dev
+endif
 
 # What an installation consists of, as CycloneDX with licences: packages of Python as they are installed, those of the theme from its lock.
 sbom: $(BUILT)

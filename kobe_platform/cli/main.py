@@ -74,6 +74,13 @@ COMMANDS = (
     Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),
     Mounted("backup", "kobe_platform.backup.commands:backup_app", "Back up while everything runs.", "Custody", True),
     Mounted("restore", "kobe_platform.backup.commands:restore_home", "Make a home from a backup.", "Custody", True),
+    Mounted(
+        "advisories",
+        "kobe_platform.upkeep.commands:advisories",
+        "Known faults of what the platform rests on, offline.",
+        "Work",
+        any_home=True,
+    ),
     Mounted("units", "kobe_platform.upkeep.commands:units", "Units of systemd for this installation.", "Work", True),
     Mounted("bench", "kobe_platform.bench.commands:bench_app", "Measure the platform against plain scripts.", "Work"),
     Mounted("dagster-home", "kobe_platform.cli.run:dagster_home", "Prepare Dagster's home and print its path.", "Work"),
@@ -129,7 +136,7 @@ def _check_home(mounted: Mounted) -> None:
     from kobe_platform.home_format import check_version, refuse_later
     from kobe_platform.settings import Settings
 
-    if mounted.name in ("config", "explain"):  # neither looks into the home
+    if mounted.name in ("advisories", "config", "explain"):  # neither looks into the home
         return
     (refuse_later if mounted.any_home else check_version)(Settings().root)
 

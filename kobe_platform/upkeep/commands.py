@@ -1,4 +1,4 @@
-"""The commands ``kobe doctor``, ``kobe metrics``, ``kobe upgrade`` and ``kobe units``."""
+"""The commands ``kobe doctor``, ``kobe metrics``, ``kobe upgrade``, ``kobe units`` and ``kobe advisories``."""
 
 from __future__ import annotations
 
@@ -114,3 +114,27 @@ def units(
         if not kept:
             write_private(file, services.settings_text(settings, descriptions(Settings)).encode())
     typer.echo(f"{file}{' (there already: left as it is)' if kept else ''}")
+
+
+def advisories(
+    databases: Annotated[
+        list[Path],
+        typer.Argument(metavar="DATABASE...", help="Zips of osv.dev (PyPI, npm), or folders."),
+    ],
+) -> None:
+    """Judge the locked packages by databases of advisories that were brought here; exit 1 when one is affected."""
+    from kobe_platform.upkeep.advisories import judge, locked_packages
+
+    told = judge(databases, locked_packages())
+    for one in told.findings:
+        names = " ".join([one.advisory, *(f"({alias})" for alias in one.aliases)])
+        mended = f" – 修正版 {', '.join(one.fixed)}" if one.fixed else ""
+        doubt = "" if one.certain else " （版の範囲を読めないため、該当とみなします）"
+        typer.echo(f"✗ {one.package.ecosystem} {one.package.name} {one.package.version}: {names}{mended}{doubt}")
+    for ecosystem, count in told.advisories.items():
+        judged = sum(package.ecosystem == ecosystem for package in told.packages)
+        typer.echo(
+            f"{ecosystem}: {judged}個を、情報{count}件（最新 {told.newest[ecosystem] or '不明'}）と照合しました。"
+        )
+    if told.findings:
+        raise typer.Exit(1)
