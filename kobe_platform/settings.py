@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from kobe_platform.vocabulary.months import FORM
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def with_driver(url: str) -> str:
+    """``postgresql://…`` with the driver of the extra ``postgres``, which Dagster uses: SQLAlchemy takes another."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url)
 
 
 class Settings(BaseSettings):
@@ -71,7 +77,7 @@ class Settings(BaseSettings):
         """The environment of a process that works on this installation: this one's, with the settings as they are."""
         told = {f"KOBE_{name.upper()}": str(value) for name, value in self.model_dump(exclude_none=True).items()}
         paths = {f"KOBE_{name.upper()}": str(value.resolve()) for name, value in self if isinstance(value, Path)}
-        return {**os.environ, **told, **paths}
+        return {**os.environ, **told, **paths, "KOBE_POSTGRES_URL": with_driver(self.postgres_url)}
 
     @cached_property
     def root(self) -> Path:

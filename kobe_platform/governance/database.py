@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from kobe_platform.errors import ConfigurationError, GovernanceError
+from kobe_platform.settings import with_driver
 
 UPGRADE_LOCK = 0x6B6F6265
 """Advisory lock of PostgreSQL: of two processes that start at once, one upgrades the schema and the other waits."""
@@ -40,7 +41,7 @@ def open_database(url: str) -> Engine:
 
 def _engine(url: str) -> Engine:
     try:
-        address = make_url(url)
+        address = make_url(with_driver(url))
         if address.get_backend_name() == "sqlite":
             engine = _sqlite(address)
         else:

@@ -13,7 +13,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
 from kobe_platform.privacy.border import seal_process
-from kobe_platform.settings import PROJECT, Settings
+from kobe_platform.settings import PROJECT, Settings, with_driver
 
 QUEUE = "QUEUED_RUN_COORDINATOR"
 """Dagster's name for the daemon that starts queued runs."""
@@ -55,6 +55,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     seal_process()
     home = prepare_instance(settings)
     os.environ["DAGSTER_HOME"] = str(home)
+    if settings.postgres_url:  # Dagster reads it from the environment, by the name that its file gives
+        os.environ["KOBE_POSTGRES_URL"] = with_driver(settings.postgres_url)
     return dg.DagsterInstance.from_config(str(home))
 
 

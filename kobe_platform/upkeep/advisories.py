@@ -38,7 +38,7 @@ class Package:
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class Affected:
     """An advisory that affects a locked package; ``fixed`` are the versions that it names as mended."""
 
     package: Package
@@ -55,7 +55,7 @@ class Judgement:
     advisories: Mapping[str, int]
     newest: Mapping[str, str]
     packages: tuple[Package, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[Affected, ...]
 
 
 def locked_packages(lock: Path = LOCK, theme_lock: Path = THEME_LOCK) -> tuple[Package, ...]:
@@ -79,7 +79,7 @@ def judge(databases: Iterable[Path], packages: Iterable[Package]) -> Judgement:
         wanted.setdefault((package.ecosystem, package.name), []).append(package)
     counts = dict.fromkeys(sorted({name for name, _ in wanted}), 0)
     newest: dict[str, str] = {}
-    findings: set[Finding] = set()
+    findings: set[Affected] = set()
     for told in (told for database in databases for told in _documents(database)):
         affected = told["affected"]
         for ecosystem in {_ecosystem(one) for one in affected} & counts.keys():
@@ -140,7 +140,7 @@ def _name(affected: Mapping[str, Any]) -> str:
     return canonicalize_name(name) if _ecosystem(affected) == PYPI else name
 
 
-def _finding(told: Mapping[str, Any], affected: Mapping[str, Any], package: Package) -> set[Finding]:
+def _finding(told: Mapping[str, Any], affected: Mapping[str, Any], package: Package) -> set[Affected]:
     ranges = [one for one in affected.get("ranges") or [] if one.get("type") != "GIT"]
     fixed = [str(event["fixed"]) for one in ranges for event in one.get("events") or [] if "fixed" in event]
     aliases = tuple(sorted(map(str, told.get("aliases") or [])))
@@ -150,7 +150,7 @@ def _finding(told: Mapping[str, Any], affected: Mapping[str, Any], package: Pack
         hit = hit or any(_within(one.get("events") or [], package) for one in ranges)
     except (InvalidVersion, ValueError):
         hit, certain = True, False
-    return {Finding(package, told["id"], aliases, tuple(fixed), certain)} if hit else set()
+    return {Affected(package, told["id"], aliases, tuple(fixed), certain)} if hit else set()
 
 
 def _within(events: Iterable[Mapping[str, str]], package: Package) -> bool:

@@ -81,7 +81,7 @@ def database(request, tmp_path):
     name = f"t{os.getpid()}_{abs(hash(request.node.nodeid))}"
     with server.connect() as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    engine = open_database(url.replace("/postgres?", f"/{name}?"))
+    engine = open_database(url.replace("/postgres?", f"/{name}?").replace("+psycopg2", ""))  # as the documents say it
     yield engine
     engine.dispose()
     with server.connect() as connection:

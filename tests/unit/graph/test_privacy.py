@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster_shared.serdes import serialize_value
+from sqlalchemy import make_url
 
 from assets.dashboards import release_facts
 from kobe_platform.definitions import build_definitions
-from kobe_platform.errors import DeliveryRejected
+from kobe_platform.errors import DeliveryRejected, GovernanceError
+from kobe_platform.governance.database import open_database
 from kobe_platform.privacy.border import border, error_metadata
 from kobe_platform.privacy.instance import open_instance, prepare_instance
 from kobe_platform.privacy.io_manager import RefusingIOManager
@@ -155,6 +157,16 @@ def test_one_variable_moves_dagsters_records_to_postgresql(tmp_path):
     home = prepare_instance(Settings(home=tmp_path / "var", postgres_url="postgresql://localhost/kobe"))
     text = (home / "dagster.yaml").read_text("utf-8")
     assert "KOBE_POSTGRES_URL" in text and "localhost" not in text
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_an_address_of_postgresql_is_opened_by_the_driver_that_is_installed(scheme, tmp_path, monkeypatch):
+    monkeypatch.setenv("KOBE_POSTGRES_URL", f"{scheme}://kobe@127.0.0.1:1/kobe")
+    settings = Settings(home=tmp_path / "var")
+    for address in (settings.postgres_url, settings.environment()["KOBE_POSTGRES_URL"]):
+        with pytest.raises(GovernanceError, match="cannot be reached"):
+            open_database(address)
+    assert make_url(settings.environment()["KOBE_POSTGRES_URL"]).get_driver_name() == "psycopg2"
 
 
 def test_every_release_may_be_told_whatever_digits_its_name_holds():
