@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from kobe_platform.errors import LoungeError, PlatformError
@@ -15,7 +16,7 @@ from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.doubts import order_doubts, page_doubts
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.pages import Page, load_page, load_pages
+from kobe_platform.lounge.pages import Page, load_page, misfits
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 PUBLIC = "public"
@@ -30,12 +31,33 @@ class Checked:
         faults: in the order of files and lines.
         with_queries: whether queries ran and columns were checked.
         doubts: what may stay and is hardly meant (:mod:`kobe_platform.lounge.doubts`), in the same order.
+        slugs: of all pages of the folder.
     """
 
     pages: int
     faults: tuple[PlatformError, ...]
     with_queries: bool
     doubts: tuple[PlatformError, ...] = ()
+    slugs: tuple[str, ...] = ()
+
+    def of(self, pages: Collection[str]) -> Checked:
+        """What was found of some pages, by slug or file name; of all where none is named.
+
+        Raises:
+            LoungeError: ``page.unknown``: there is no such page.
+        """
+        wanted = {name.rpartition("/")[2].removesuffix(".md") for name in pages}
+        strange = sorted(wanted - set(self.slugs))
+        if strange:
+            message, remedy = "there is no such page", did_you_mean(strange[0], self.slugs)
+            raise LoungeError(message, code="page.unknown", at={"page": strange[0]}, remedy=remedy)
+        if not wanted:
+            return self
+        faults, doubts = (
+            tuple(one for one in found if str(one.at.get("file", "")).removesuffix(".md") in wanted)
+            for found in (self.faults, self.doubts)
+        )
+        return replace(self, pages=len(wanted), faults=faults, doubts=doubts)
 
 
 def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDatabase | None = None) -> Checked:
@@ -65,16 +87,14 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
             _check_tables(page, kinds, database, faults)
             _check_body(page, database, Path(scratch), bodies, faults, doubts)
             read[page.slug] = page
-    if not faults.found:
-        try:
-            load_pages(dashboards)
-        except LoungeError as error:
-            faults.add(error)
+    slugs = tuple(path.stem for path in paths)
+    for misfit in misfits(sorted(read.values(), key=lambda page: page.meta.published or date.min), slugs):
+        faults.add(misfit)
     for fault in check_links(read) if len(read) == len(paths) else ():
         faults.add(fault)
     for doubt in order_doubts(read):
         doubts.add(doubt)
-    return Checked(len(paths), _in_order(faults), database is not None, _in_order(doubts))
+    return Checked(len(paths), _in_order(faults), database is not None, _in_order(doubts), slugs)
 
 
 def _in_order(found: Faults) -> tuple[PlatformError, ...]:
@@ -89,7 +109,9 @@ def _check_tables(page: Page, kinds: Mapping[str, str], database: ReleaseDatabas
             if table not in kinds and not table.startswith("dim_"):
                 faults.add(query.fault("table", f"there is no published table {table}", did_you_mean(table, kinds)))
     personal = [table for table in page.tables if kinds.get(table, PUBLIC) != PUBLIC]
-    if personal and not page.meta.application:
+    told = [one for one in faults.found if one.at.get("file") == page.file and one.code == "page.front_matter"]
+    unread = any(one.at.get("key") == "syntax" or "application" in str(one.remedy) for one in told)
+    if personal and not page.meta.application and not unread:
         remedy = "write the number of its データ利用申請書: application: R7-0001"
         faults.add(page.error("application", f"a page over {personal[0]} needs an application number", remedy, 1))
 

@@ -127,7 +127,7 @@ def _was_tested(backtest: Mapping[str, Any]) -> bool:
 
 
 def _input(forecast: Mapping[str, Any], facts: Mapping[str, TableFacts], backtest: Mapping[str, Any] | None) -> str:
-    tables = dict.fromkeys([forecast["input"]["table"], *(flow["table"] for flow in forecast["flows"])])
+    tables = dict.fromkeys([forecast["input"]["table"], *(flow["table"] for flow in forecast.get("flows", ()))])
     names = "".join(f"「{facts[name].title if name in facts else name}」" for name in tables)
     told = f"公表表{names}。秘匿した値は使わず、補いもしません。"
     if backtest:

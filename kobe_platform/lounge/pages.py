@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -126,7 +126,8 @@ class Page:
 
 
 _FRONT = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
-_FENCE = re.compile(r"^```sql[ \t]*(?P<name>[^\n]*)\n(?P<sql>.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```sql[ \t]*(?P<name>[^\n]*)\n(?P<sql>(?:(?!```)[^\n]*\n)*?)```[ \t]*$", re.MULTILINE)
+_UNCLOSED = re.compile(r"^```sql[ \t]*(?P<name>[^\n]*)(?:\n(?!```|<|#)[^\n]*)*", re.MULTILINE)
 _SLUG = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
@@ -162,21 +163,27 @@ def arrange(pages: list[Page]) -> dict[str, Page]:
         LoungeError: pages do not fit together (two share a title).
     """
     pages = sorted(pages, key=_place)
+    for error in misfits(pages, [page.slug for page in pages]):
+        raise error
+    return {page.slug: page for page in pages}
+
+
+def misfits(pages: Iterable[Page], slugs: Collection[str]) -> Iterator[LoungeError]:
+    """What does not fit together: titles that two pages share, and related pages that are not there.
+
+    Args:
+        slugs: of all pages of the folder, those that cannot be read included.
+    """
     titles: dict[str, str] = {}
     for page in pages:
         if page.title in titles:
             remedy = f"{titles[page.title]} has the same title; change one"
-            line = line_of_key(page, "title")
-            raise page.error("title", "two pages share a title", remedy, line)
-        titles[page.title] = page.file
-    slugs = [page.slug for page in pages]
-    for page in pages:
+            yield page.error("title", "two pages share a title", remedy, line_of_key(page, "title"))
+        titles.setdefault(page.title, page.file)
         strange = [slug for slug in page.meta.related if slug not in slugs]
         if strange:
-            line = line_of_key(page, "related")
             remedy = did_you_mean(strange[0], slugs)
-            raise _front_error(page.file, line, "related", remedy)
-    return {page.slug: page for page in pages}
+            yield _front_error(page.file, line_of_key(page, "related"), "related", remedy)
 
 
 def _place(page: Page) -> tuple[bool, int, str]:
@@ -336,14 +343,13 @@ def _fences(file: str, text: str, start: int, faults: Faults) -> tuple[str, tupl
             broken.append(names[number])
         pieces += [text[position : match.start()], "\n" * match[0].count("\n")]
         position = match.end()
-    rest = text[position:]
-    if re.search(r"^```sql\b", rest, re.MULTILINE):
-        line = text.count("\n", 0, position + rest.index("```sql")) + 1
-        at: dict[str, Coordinate] = {"file": file, "line": line}
+    body = "".join([*pieces, text[position:]])
+    for match in _UNCLOSED.finditer(body):
+        at: dict[str, Coordinate] = {"file": file, "line": body.count("\n", 0, match.start()) + 1}
         remedy = "end it with ``` on its own line"
         faults.add(LoungeError("a fence is never closed", code="page.fence", at=at, remedy=remedy))
-        rest = rest[: rest.index("```sql")]
-    return "".join([*pieces, rest]), tuple(queries), tuple(broken)
+        broken.append(match["name"].strip())
+    return _UNCLOSED.sub(lambda match: "\n" * match[0].count("\n"), body), tuple(queries), tuple(broken)
 
 
 def _manual(file: str, front: str, name: str | None, dashboards: Path, faults: Faults) -> str:

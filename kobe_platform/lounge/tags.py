@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(
-    r"\s*(?P<name>[a-z_]+)(?:\s*=\s*(?:\"(?P<text>[^\"]*)\"|'(?P<single>[^']*)'|\{(?P<query>[^{}]*)\}|(?P<word>[^\s\"'{}=]+)))?"
+    r"\s*(?P<name>[a-z_]+)(?:\s*=\s*(?:\"(?P<text>[^\"]*)\"|'(?P<single>[^']*)'|\{(?P<query>[^{}]*)\}|(?P<word>[^\s\"'{}=“”„＂‘’＇]+)))?"
 )
 LINK = re.compile(r"\]\(\s*<?\s*(?P<target>[^)\s>]+)|^ {0,3}\[[^\]]+\]:\s*<?(?P<reference>\S+)", re.MULTILINE)
 _SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)

@@ -153,7 +153,7 @@ function optionOf({ component, record, rows }, size) {
   const drawn = stacked(component, record, rows);
   const made = { ...frame(component, record, rows, drawn, scene), ...make(component, record, rows, scene, drawn) };
   if (!component.opts.lines && !component.opts.notes) return made;
-  return { ...made, series: [...made.series, guides(component, record, Boolean(component.opts.horizontal), scene.look, scene.narrow)] };
+  return { ...made, series: [...made.series, guides(component, record, Boolean(component.opts.horizontal), scene.look, scene)] };
 }
 
 /** Why a matrix cannot be drawn, in words; empty where it can be. An axis with nothing but 「X」 tells a reader nothing. */

@@ -2,13 +2,17 @@
 import { figure } from './formats.js';
 import { levelFormat, span } from './levels.js';
 
-/** The series that carries them; `look` gives its colours. On a narrow chart the names of upright lines stand along them. */
-export function guides(component, record, horizontal, look, narrow = false) {
+const AXIS_WORDS = 160; // pixels of the words above a cut axis
+
+/** The series that carries them; `look` gives its colours. The names of upright lines stand along them on a narrow chart, and near its left, where
+ * words above the axis may say that it does not begin at zero. */
+export function guides(component, record, horizontal, look, { narrow = false, width = Infinity } = {}) {
   const { lines = [], notes = [] } = component.opts;
   const place = (x) => record.x.indexOf(x);
   const at = (index, y) => (horizontal ? [y, index] : [index, y]);
   const points = notes.filter((one) => one.y !== undefined && place(one.x) >= 0);
   const levels = [...lines.filter((one) => one.y !== undefined), ...points];
+  const near = (x) => (place(x) / record.x.length) * (width - 60) < AXIS_WORDS;
   const upright = lines.filter((one) => one.x !== undefined && place(one.x) >= 0);
   const spans = notes.filter((one) => one.to !== undefined).map((one) => ({ ...one, ends: span(record.x, one) }));
   const text = { color: look.ink, fontSize: 12, backgroundColor: `${look.ground}d9`, padding: [1, 3], borderRadius: 2 };
@@ -34,7 +38,7 @@ export function guides(component, record, horizontal, look, narrow = false) {
         })),
         ...upright.map((one) => ({
           [along]: place(one.x),
-          label: { ...text, formatter: () => one.label, ...(horizontal || narrow ? { position: 'insideEndTop' } : { position: 'end', distance: 2, align: side(record, place(one.x)) }) },
+          label: { ...text, formatter: () => one.label, ...(horizontal || narrow || near(one.x) ? { position: 'insideEndTop' } : { position: 'end', distance: 2, align: side(record, place(one.x)) }) },
         })),
       ],
     },

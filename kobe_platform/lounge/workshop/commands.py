@@ -26,7 +26,11 @@ Sample = Annotated[
 
 
 @pages_app.command("check")
-def check_pages(as_json: AsJson = False, sample: Sample = False) -> None:
+def check_pages(
+    pages: Annotated[list[str] | None, typer.Argument(metavar="[PAGE]...", help="Tell of these pages alone.")] = None,
+    as_json: AsJson = False,
+    sample: Sample = False,
+) -> None:
     """Tell everything that is wrong with any page, with file, line and what to do; exit 1 where something is.
 
     What may stay and is hardly meant (a value that no row has, a query without rows, a manual that is a draft) is told
@@ -38,7 +42,7 @@ def check_pages(as_json: AsJson = False, sample: Sample = False) -> None:
 
     settings = Settings()
     with reported(), tables_at_hand(settings, sample=sample) as (tables, _, words), ReleaseDatabase(tables) as database:
-        checked = check_folder(settings.dashboards, kinds_of(settings), database)
+        checked = check_folder(settings.dashboards, kinds_of(settings), database).of(pages or ())
     if as_json:
         told = [{**one.as_record(), "stops": one in checked.faults} for one in (*checked.faults, *checked.doubts)]
         typer.echo(json.dumps(told, ensure_ascii=False, indent=1))

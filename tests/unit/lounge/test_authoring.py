@@ -195,3 +195,40 @@ def test_a_wrong_key_is_one_fault_with_its_line_and_what_to_write(write_page, ta
     stands = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith(f"{key}:")]
     assert fault.at["line"] in stands or key == "syntax"
     assert told in explain(fault) + fault.remedy and UNEXPLAINED not in explain(fault)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("\n```\n", "\n\n", "page.fence"),  # the query of a fence that is not closed is not missed as well
+        ("title=a", "title=”a”", "page.attribute"),
+        ("owner:", "\towner:", "page.front_matter"),  # nor is the number of an application that cannot be read
+        ("owner:", "aplication: R7-0001\nowner:", "page.front_matter"),
+    ],
+)
+def test_one_slip_is_told_once(write_page, tables, old, new, code):
+    folder = write_page(body_of(TOTALS, "<BigValue data={q} value=value date=period title=a/>"))
+    path = folder / "pages/people.md"
+    path.write_text(path.read_text("utf-8").replace("\napplication: R7-0001", "").replace(old, new, 1), "utf-8")
+    with ReleaseDatabase(tables) as database:
+        told = {fault.code for fault in check_folder(folder, {"population": "cells"}, database).faults}
+    assert code in told and told <= {code, "page.attribute"}
+
+
+def test_an_author_may_ask_of_one_page_and_hears_of_it_whatever_is_wrong_elsewhere(write_page, tables):
+    body = body_of(TOTALS, "<BigValue data={q} value=value date=period title=a/>")
+    folder = write_page(body)
+    write_page(body.replace("<BigValue", "<BigValeu"), "other", "ほかの画面")
+    for name, day, more in (("people", "2026-02-02", "related: [othr]\n"), ("other", "2026-01-01", "")):
+        path = folder / f"pages/{name}.md"
+        told = path.read_text("utf-8").replace("ほかの画面", "人口の画面")
+        path.write_text(told.replace("owner:", f"published: {day}\n{more}owner:", 1), "utf-8")
+    with ReleaseDatabase(tables) as database:
+        checked = check_folder(folder, {"population": "public"}, database)
+    assert {fault.code for fault in checked.of(["other"]).faults} == {"page.unknown_tag"}
+    mine = checked.of(["pages/people.md"])
+    assert (mine.pages, [fault.code for fault in mine.faults]) == (1, ["page.title", "page.front_matter"])
+    assert "other" in mine.faults[1].remedy and checked.of([]) is checked
+    with pytest.raises(LoungeError, match="people"):
+        checked.of(["poeple"])

@@ -79,6 +79,13 @@ def test_a_card_tells_what_the_file_says_and_is_inert(facts):
         assert words in card
 
 
+def test_a_card_is_drawn_of_a_release_that_was_made_before_forecasts_had_flows(facts):
+    table = facts["school_entry"]
+    forecast = {name: one for name, one in table.more["forecast"].items() if name != "flows"}
+    before = card_html(replace(table, more={**table.more, "forecast": forecast}), facts)
+    assert "公表表「" in before and before == card_html(table, facts)
+
+
 def page_with(tmp_path, old: str, new: str):
     """The page of school entry with one tag changed."""
     copied = tmp_path / "dashboards"
