@@ -145,6 +145,7 @@ def _change(clock: Clock, folder: Path, scratch: Path) -> None:
 
 def _plain(clock: Clock, folder: Path, scratch: Path) -> None:
     """The baseline: MkDocs over the same pages' words, without queries, figures or data."""
+    from kobe_platform.lounge.glossary import GLOSSARY, glossary_page, load_glossary
     from kobe_platform.lounge.pages import load_pages
     from kobe_platform.lounge.site import lay_front_end, render
     from kobe_platform.lounge.tags import Text, walk
@@ -154,6 +155,7 @@ def _plain(clock: Clock, folder: Path, scratch: Path) -> None:
     for page in pages.values():
         words = "".join(node.text for node in walk(page.nodes) if isinstance(node, Text))
         (scratch / "work" / f"{page.slug}.md").write_text(f"# {page.title}\n\n{words}\n\n{page.manual}\n", "utf-8")
+    (scratch / "work" / f"{GLOSSARY}.md").write_text(glossary_page(load_glossary(folder)), "utf-8")  # words link there
     with clock("plain_mkdocs"):
         render(folder, scratch / "work", scratch / "site", list(pages.values()), names, synthetic=True)
 
