@@ -7,7 +7,7 @@ import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { element } from './dom.js';
 import { guides, levelsOf } from './guides.js';
-import { roomy, stacked } from './stacks.js';
+import { lone, roomy, stacked } from './stacks.js';
 import { EMPTY } from './tables.js';
 import palette from './palette.json' with { type: 'json' };
 import { category, draw, levelRange, measure, percent, sharedAxis } from './axes.js';
@@ -234,11 +234,11 @@ function lines(component, record, rows, scene, drawn) {
       type: 'line',
       name: drawn.names[i],
       ...(component.opts.dashed === drawn.names[i] ? { color: colourOf(look, 0) } : {}),
-      data: row.map((value, at) => (apart(at) ? null : drawable(value))),
+      data: row.map((value, at) => (apart(at) ? null : lone(row, at) ? { value: drawable(value), symbolSize: i < 4 ? 6 : 9 } : drawable(value))),
       connectNulls: false,
       symbol: component.opts.dashed === drawn.names[i] ? 'emptyCircle' : markers[i % markers.length],
       symbolSize: record.x.length > 36 ? 3 : i < 4 ? 6 : 9,
-      showAllSymbol: alone,
+      showAllSymbol: alone || row.some((_, at) => lone(row, at)),
       lineStyle: { width: 2.5, type: component.opts.dashed === drawn.names[i] ? [8, 5] : dashes[plain.indexOf(drawn.names[i]) % dashes.length] },
       ...(area ? { stack: 'all', areaStyle: { opacity: 0.75 } } : {}),
       ...(area && i === 0 ? { markPoint: markedAt(roomy(drawn.hidden, record.x.length, scene.width - 60), false, scene.look) } : {}),

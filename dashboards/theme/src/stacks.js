@@ -31,3 +31,6 @@ export function roomy(places, count, length) {
   for (const at of places) if (!chosen.length || ((at - chosen.at(-1)) * length) / count >= APART) chosen.push(at);
   return chosen;
 }
+
+/** Whether a figure of a line has no figure before or after it, so that no line leads to it: a mark alone shows it. */
+export const lone = (row, at) => typeof row[at] === 'number' && typeof row[at - 1] !== 'number' && typeof row[at + 1] !== 'number';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { roomy, shares, stacked } from '../../../../dashboards/theme/src/stacks.js';
+import { lone, roomy, shares, stacked } from '../../../../dashboards/theme/src/stacks.js';
 
 const record = { x: ['a', 'b', 'c'], s: ['計', '男', '女'] };
 const rows = [[10, 20, 0], [4, 'X', 0], [6, 'X', 0]];
@@ -35,4 +35,11 @@ test('no share is worked out where the total or a part is not published', () => 
 test('marks keep their distance along the axis', () => {
   assert.deepEqual(roomy([0, 1, 2, 10], 100, 200), [0, 10]);
   assert.deepEqual(roomy([], 100, 200), []);
+});
+
+test('a figure stands alone where no line leads to it', () => {
+  const alone = (row) => row.flatMap((_, at) => (lone(row, at) ? [at] : []));
+  assert.deepEqual(alone([1, null, 3, 'X', 5, 6, null, 8]), [0, 2, 7]);
+  assert.deepEqual(alone([null, 'X', null]), []);
+  assert.deepEqual(alone([4]), [0]);
 });
