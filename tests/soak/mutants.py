@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 UNIT = Path(__file__).resolve().parents[1] / "unit" / "disclosure"
-ROOMS = ("rounded", "noisy", "sums", "unit_moves")
+ROOMS = ("rounded", "noisy", "sums", "contributors", "unit_moves")
 SECONDS = 4
 OTHERWISE = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -130,7 +130,9 @@ def unnoticed(room: str) -> list[str]:
 
 
 def _noticed(module, code, cases, put) -> bool:
-    letters = {"rounded": "R", "noisy": "N", "sums": "S"}.get(module.__name__.rpartition(".")[2], "RN")
+    letters = {"rounded": "R", "noisy": "N", "sums": "S", "contributors": "C"}.get(
+        module.__name__.rpartition(".")[2], "RN"
+    )
 
     def late(*_: object) -> None:
         raise TimeoutError

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from kobe_platform.custody import aws, keys
-from kobe_platform.disclosure import Attack, Costs, Rule
+from kobe_platform.disclosure import Attack, Costs, Rule, model
 from kobe_platform.disclosure import joints as engine_joints
+from kobe_platform.disclosure.auditor import contributors
 from kobe_platform.disclosure.auditor import joints as auditor_joints
 from kobe_platform.disclosure.auditor import singletons as auditor_members
-from kobe_platform.disclosure.methods import cell_key, magnitudes
+from kobe_platform.disclosure.methods import cell_key, contributions, magnitudes
 from kobe_platform.disclosure.methods.perturbation import perturbation_table
-from kobe_platform.disclosure.suppression import cell_protection
+from kobe_platform.disclosure.suppression import cell_protection, wishes
 from kobe_platform.disclosure.suppression import search as suppression
 from kobe_platform.forecasts import intervals, judging, learned
 from kobe_platform.governance import guesses
@@ -34,7 +35,16 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 STATISTICS = load_statistics(Settings().statistics)
 MEMBERS = [s for s in groups(STATISTICS.values())["stocks/month"] if not s.by_district]
 PLATFORM = specification(MEMBERS, None)
-WORDS = {"twice": 2, "three": 3, "five": 5, "half": 0.5, "off": False, "false": False}
+WORDS = {
+    "twice": 2,
+    "three": 3,
+    "five": 5,
+    "half": 0.5,
+    "off": False,
+    "false": False,
+    "a thousand": 1000,
+    "a tenth": 0.1,
+}
 
 RULES = {
     "false discoveries, %": ("unusual.md", r"false-discovery rate (\d+) %", 100 * unusual.FALSE_DISCOVERY),
@@ -81,6 +91,11 @@ RULES = {
     "reweightings": ("decisions/0007*", r"solved up to\s+(\w+) more", cell_protection.REWEIGHTINGS),
     "draws for members": ("decisions/0018*", r"in\s+(\w+) random solutions", auditor_members.DRAWS),
     "largest sum": ("disclosure.md", r"whole numbers up to 2\^(\d+)", magnitudes.LARGEST_TOTAL.bit_length() - 1),
+    "wish to keep": ("disclosure.md", r"cheaper than (a thousand) ordinary cells", wishes.WISHES["keep"]),
+    "wish to yield": ("disclosure.md", r"\((a tenth) of the cost\)", wishes.WISHES["yield"]),
+    "cells of one contributor": ("disclosure.md", r"these together up to (\w+) cells", contributors.FEW),
+    "cells of one contributor, engine": ("disclosure.md", r"these together up to (\w+) cells", contributions.FEW),
+    "cells of a table": ("disclosure.md", r"more than (\d+) million is refused before", model.MOST_CELLS / 1_000_000),
     "cell-key secret": ("disclosure.md", r"`--key FILE` \((\d+) random bytes", cell_key.LEAST_SECRET),
     "cell-key certainty": (
         "disclosure.md",

@@ -95,6 +95,25 @@ def test_methods_are_not_mixed_within_a_population_nor_tied_by_relations():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("keys", [ROUNDED, NOISY, SUMS], ids=["rounding", "cell key", "magnitudes"])
+def test_a_mean_does_not_stand_beside_figures_that_it_would_tell(keys):
+    """A mean is worked out from counts: beside noise it would tell the count that the noise hides."""
+    mean = {"table": "ages", "of": "t", "dimension": "age", "values": {"0-4": [0, 4], "5-9": [5, 9]}}
+    table = {"name": "t", "dimensions": ["area", "age"], **keys}
+    with pytest.raises(ValueError, match="mean ages is of a table that is perturbed or holds magnitudes"):
+        Spec(rule=Rule(minimum_frequency=5), tables=[table], means=[mean])
+
+
+def test_a_table_of_too_many_cells_is_refused_before_any_work():
+    """300 codes in each of three columns are 27 million cells and more."""
+    codes = [f"c{n}" for n in range(300)]
+    frame = pl.DataFrame({column: codes for column in "xyz"} | {"persons": [7] * 300})
+    spec = Spec(tables=[{"name": "t", "dimensions": list("xyz")}])
+    with pytest.raises(DisclosureError, match="too many cells") as refused:
+        protect(spec, {"t": frame})
+    assert refused.value.code == "disclosure.size"
+
+
 def test_populations_with_different_methods_are_audited_each_by_its_own():
     tables = [
         {"name": "t", "dimensions": ["area"], **ROUNDED},

@@ -21,6 +21,7 @@ from kobe_platform.disclosure import Dimension, Rule, Spec, Table
 from kobe_platform.disclosure.auditor import noisy, rounded, sums
 from kobe_platform.disclosure.auditor.dispatch import audit
 from kobe_platform.disclosure.auditor.system import System
+from kobe_platform.disclosure.methods.choice import Dominance
 
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
 SEX = {"T": None, "m": "T", "f": "T"}
@@ -226,10 +227,73 @@ MUTANTS = (
 )  # fmt: skip
 
 
+SHARED, DOMINATED = (
+    {"measure": "yen", "contributor": "owner", **rule}
+    for rule in ({"p_percent": 10.0}, {"dominance": Dominance(n=1, percent=80)})
+)
+TWO_DOMINATE = DOMINATED | {"dominance": Dominance(n=2, percent=80)}
+OWNED: dict[str, dict[str, pl.DataFrame]] = {}
+"""Of the cases of contributors: what each of them has."""
+
+
+def owned(name: str, method: dict, of: dict[str, dict[str, int]], hidden: str, expected: str, **more) -> None:
+    """A case: area → owner → yen, areas that are hidden, areas of which one contributor's part follows."""
+    sums = {area: sum(parts.values()) for area, parts in of.items()}
+    shown = {
+        area: None if area in hidden else yen for area, yen in sums.items() if area not in more.get("residual", ())
+    }
+    area = {"city": None, **dict.fromkeys(of, "city")}
+    CASES[name] = (spec_of(table(method), area=area, **more), {"t": areas(city=sum(sums.values()), **shown)},
+                   {("dominated", area) for area in expected})  # fmt: skip
+    rows = [(area, owner, yen) for area, parts in of.items() for owner, yen in parts.items()]
+    OWNED[name] = {"t": pl.DataFrame(rows, schema=["area", "owner", "yen"], orient="row")}
+
+
+MANY = {f"m{n}": 30 for n in range(9)}
+LONE = {"a": {"p": 100}, "b": {"q": 100}, "d": MANY}
+HOLDER = {"a": {"h": 60, "q": 9}, "b": {"h": 60, "r": 9}, "d": MANY}
+owned("C nothing", SHARED, {"a": MANY, "d": MANY}, "", "")
+owned("C alone in two", SHARED, LONE, "ab", "ab")
+owned("C a third that is just enough", SHARED, LONE | {"c": {"x": 6, "y": 5}}, "abc", "")
+owned("C a third that is too little", SHARED, LONE | {"c": {"x": 6, "y": 4}}, "abc", "ab")
+owned("C a third of many", SHARED, LONE | {"c": MANY}, "abc", "")
+owned("C shown at the border", SHARED, {"a": {"p": 100, "q": 50, "r": 10}, "d": MANY}, "", "")
+owned("C shown beyond it", SHARED, {"a": {"p": 100, "q": 50, "r": 9}, "d": MANY}, "", "a")
+owned(
+    "C the second learns the first",
+    SHARED,
+    {"a": {"p": 100, "q": 50, "r": 5}, "b": {"s": 3, "t": 2}, "d": MANY},
+    "ab",
+    "a",
+)
+owned(
+    "C the second does not",
+    SHARED,
+    {"a": {"p": 100, "q": 50, "r": 5}, "b": {"s": 3, "t": 3}, "d": MANY},
+    "ab",
+    "",
+)
+owned("C alone in the unknown", SHARED, {"a": MANY, "c": {"p": 100}}, "", "c", residual=["c"])
+owned("C a holder in two", SHARED, HOLDER, "ab", "a")
+owned("C a holder in two with room", SHARED, HOLDER | {"c": {"x": 2, "y": 2}}, "abc", "")
+owned("C dominated", DOMINATED, LONE | {"b": {"q": 13, "r": 12}}, "ab", "a")
+owned("C not dominated", DOMINATED, LONE | {"b": {"q": 13, "r": 13}}, "ab", "")
+owned("C dominated and shown", DOMINATED, {"a": {"p": 81, "q": 10, "r": 9}, "d": MANY}, "", "a")
+owned("C not dominated and shown", DOMINATED, {"a": {"p": 80, "q": 10, "r": 10}, "d": MANY}, "", "")
+owned("C a holder dominates two", DOMINATED, HOLDER, "ab", "a")
+owned("C two dominate two", TWO_DOMINATE, LONE | {"c": {f"c{n}": 10 for n in range(5)}}, "abc", "a")
+owned("C two do not", TWO_DOMINATE, LONE | {"c": {"x": 11, **{f"c{n}": 10 for n in range(4)}}}, "abc", "")
+CASES["C the largest of two"] = (spec_of(S), {"t": areas(city=500, a=None, b=None, c=300)},
+                                 {("dominated", "a"), ("dominated", "b")})  # fmt: skip
+OWNED["C the largest of two"] = {
+    "t": pl.DataFrame({"area": ["a", "b", "c"], "yen": [100, 100, 300], "l1": [100, 100, 90], "l2": [0, 0, 80]})
+}
+
+
 def found(name: str) -> set:
     """Rules and codes that the audit finds; rules alone where a case names no codes."""
     spec, tables, expected = CASES[name]
-    findings = audit(spec, tables).findings
+    findings = audit(spec, tables, contributions=OWNED.get(name)).findings
     if any(isinstance(entry, str) for entry in expected):
         return {finding.rule for finding in findings}
     return {(finding.rule, " ".join(finding.coordinates.values())) for finding in findings}

@@ -12,7 +12,18 @@ from kobe_platform.disclosure.auditor import AuditReport, Finding
 from kobe_platform.disclosure.auditor import joints as auditor_joints
 from kobe_platform.disclosure.commands import audit, protect
 
-RULES = ("narrow", "exact", "small", "undecided", "contradiction", "ratchet", "singleton", "residual", "ring")
+RULES = (
+    "narrow",
+    "exact",
+    "small",
+    "undecided",
+    "contradiction",
+    "ratchet",
+    "singleton",
+    "residual",
+    "ring",
+    "dominated",
+)
 PAIRS = (("a", "b"), ("b", "c"), ("a", "c"))
 
 
