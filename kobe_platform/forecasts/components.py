@@ -8,7 +8,8 @@ Events are published by year and in wide bands of age, so single years are told 
   band's deaths come out; an area's rates are the city's × its deaths ÷ those that the city's rates expect there.
 - moves: what cohorts changed by beyond deaths gives the pattern by single age (residual method); the pattern is shifted
   within each band of age so that the band's net moves come out as they were published.
-- births: those per resident of 20 to 39; persons of age 0 at the year's end ÷ the year's births are who stayed.
+- births: those per resident of 20 to 39 in the last years; persons of age 0 at a year's end ÷ the year's births, over
+  all known years, are who stayed.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class _Years:
 
     Attributes:
         persons: mean residents by year × area × age.
-        newborns: persons of the youngest age at the year's end, by year × area.
+        stayed: persons of the youngest age at the year's end per birth, by area, over all known years.
         events: by what happens, year × area × band of age (one where events have no age; one area where none).
         bands: by what happens, the lower bounds of its bands.
         ages: single years of age.
@@ -82,7 +83,7 @@ class _Years:
     """
 
     persons: np.ndarray
-    newborns: np.ndarray
+    stayed: np.ndarray
     events: Mapping[str, np.ndarray]
     bands: Mapping[str, tuple[int, ...]]
     ages: tuple[int, ...]
@@ -101,13 +102,15 @@ class _Years:
             )
         if not all(flows[event].months for event in EVENTS):
             return None
-        known = sorted({month for flow in flows.values() for month in flow.months})[-options.years :]
+        all_known = sorted({month for flow in flows.values() for month in flow.months})
+        known = all_known[-options.years :]
         read = {event: _by_area_and_band(flows[event], known, cube, options) for event in EVENTS}
         ends = {month: values[:, 0] for month, values in zip(cube.months, cube.values, strict=True)}
         nobody = np.full(len(cube.areas), np.nan)
+        births, _ = _by_area_and_band(flows[BIRTHS], all_known, cube, options)
         return cls(
             persons=np.stack([_mean_of_year(cube, month[:4]) for month in known]),
-            newborns=np.stack([ends.get(month, nobody) for month in known]),
+            stayed=_rate(np.stack([ends.get(month, nobody) for month in all_known]), births[:, :, 0]),
             events={event: values for event, (values, _) in read.items()},
             bands={event: lows for event, (_, lows) in read.items()},
             ages=cube.ages,
@@ -210,9 +213,7 @@ def _slopes(level: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 def _births_per_parent(years: _Years, cube: Cube) -> np.ndarray:
     """Persons of the youngest age after a year per resident of the parents' ages, by area."""
-    births = years.events[BIRTHS][:, :, 0]
-    rate = _rate(births, _parents(years.persons, cube.ages))
-    return rate * _rate(years.newborns, births)
+    return _rate(years.events[BIRTHS][:, :, 0], _parents(years.persons, cube.ages)) * years.stayed
 
 
 def _parents(persons: np.ndarray, ages: Sequence[int]) -> np.ndarray:

@@ -80,6 +80,15 @@ def test_twice_as_many_births_stay_twice_as_many_only_as_far_as_newborns_stayed(
     assert more["east", 0] > 120 and more["west", 0] == pytest.approx(100), "half as many parents again"
 
 
+def test_births_of_the_last_years_count_and_who_stays_is_of_all_years():
+    """80 and then 40 births, of which a hundred stood at each year's end: 200 of 120 stayed, and 40 are born again."""
+    births = by_area(40, 40)
+    values = births.values.copy()
+    values[0, 1] = 80.0  # east, 2021
+    told = ahead(nothing_but_births(births=replace(births, values=values)), options=replace(OPTIONS, years=1))
+    assert told["east", 0] == pytest.approx(40 * 200 / 120) and told["west", 0] == pytest.approx(100)
+
+
 def test_published_net_moves_shift_everybody_of_their_age_and_nobody_else():
     """East gains 60 below 50: of 4,900 who grow to ages 1 to 49, that is 60 ÷ 4,900 each."""
     told = ahead(nothing_but_births(entering=by_both(east=(100.0, 0.0)), leaving=by_both(east=(40.0, 0.0))))
@@ -130,7 +139,8 @@ def test_a_hidden_year_is_left_out_and_the_others_count():
     hidden[0, 1] = np.nan  # east, 2021
     births = replace(by_area(40, 40), values=hidden)
     assert births.keys["area"].to_list() == ["city", "east", "west"]
-    assert ahead(nothing_but_births(births=births))["east", 0] == pytest.approx(100)
+    last = replace(OPTIONS, years=1)
+    assert ahead(nothing_but_births(births=births), options=last)["east", 0] == pytest.approx(100)
 
 
 def test_only_years_that_were_over_at_the_origin_are_known():
