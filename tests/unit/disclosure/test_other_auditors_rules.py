@@ -251,14 +251,15 @@ def owned(name: str, method: dict, of: dict[str, dict[str, int]], hidden: str, e
 
 MANY = {f"m{n}": 30 for n in range(9)}
 LONE = {"a": {"p": 100}, "b": {"q": 100}, "d": MANY}
+FINE = {"a": {"p": 10_000}, "b": {"q": 10_000}, "d": MANY}
 HOLDER = {"a": {"h": 60, "q": 9}, "b": {"h": 60, "r": 9}, "d": MANY}
 owned("C nothing", SHARED, {"a": MANY, "d": MANY}, "", "")
 owned("C alone in two", SHARED, LONE, "ab", "ab")
-owned("C a third that is just enough", SHARED, LONE | {"c": {"x": 6, "y": 5}}, "abc", "")
-owned("C a third that is too little", SHARED, LONE | {"c": {"x": 6, "y": 4}}, "abc", "ab")
+owned("C a third that is just enough", SHARED, FINE | {"c": {"x": 600, "y": 401}}, "abc", "")
+owned("C a third that is too little", SHARED, FINE | {"c": {"x": 600, "y": 400}}, "abc", "ab")
 owned("C a third of many", SHARED, LONE | {"c": MANY}, "abc", "")
-owned("C shown at the border", SHARED, {"a": {"p": 100, "q": 50, "r": 10}, "d": MANY}, "", "")
-owned("C shown beyond it", SHARED, {"a": {"p": 100, "q": 50, "r": 9}, "d": MANY}, "", "a")
+owned("C shown at the border", SHARED, {"a": {"p": 10_000, "q": 5_000, "r": 1_000}, "d": MANY}, "", "")
+owned("C shown beyond it", SHARED, {"a": {"p": 10_000, "q": 5_000, "r": 999}, "d": MANY}, "", "a")
 owned(
     "C the second learns the first",
     SHARED,
@@ -278,8 +279,8 @@ owned("C a holder in two", SHARED, HOLDER, "ab", "a")
 owned("C a holder in two with room", SHARED, HOLDER | {"c": {"x": 2, "y": 2}}, "abc", "")
 owned("C dominated", DOMINATED, LONE | {"b": {"q": 13, "r": 12}}, "ab", "a")
 owned("C not dominated", DOMINATED, LONE | {"b": {"q": 13, "r": 13}}, "ab", "")
-owned("C dominated and shown", DOMINATED, {"a": {"p": 81, "q": 10, "r": 9}, "d": MANY}, "", "a")
-owned("C not dominated and shown", DOMINATED, {"a": {"p": 80, "q": 10, "r": 10}, "d": MANY}, "", "")
+owned("C dominated and shown", DOMINATED, {"a": {"p": 8_001, "q": 1_000, "r": 999}, "d": MANY}, "", "a")
+owned("C not dominated and shown", DOMINATED, {"a": {"p": 8_000, "q": 1_000, "r": 1_000}, "d": MANY}, "", "")
 owned("C a holder dominates two", DOMINATED, HOLDER, "ab", "a")
 owned("C two dominate two", TWO_DOMINATE, LONE | {"c": {f"c{n}": 10 for n in range(5)}}, "abc", "a")
 owned("C two do not", TWO_DOMINATE, LONE | {"c": {"x": 11, **{f"c{n}": 10 for n in range(4)}}}, "abc", "")
