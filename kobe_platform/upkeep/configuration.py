@@ -70,6 +70,9 @@ def _contradictions(settings: Settings, environment: Mapping[str, str]) -> Itera
         yield SettingFault("KOBE_INBOX", True, "KOBE_HOME の中にあります。外に置いてください")
     if settings.root in Path(settings.backup or "/").resolve().parents:
         yield SettingFault("KOBE_BACKUP", True, "KOBE_HOME の中にあります。外に置いてください")
+    if settings.postgres_url and _same_database(settings.postgres_url, settings.database_url):
+        told = "KOBE_DATABASE_URL と同じデータベースです。別のデータベースにしてください"
+        yield SettingFault("KOBE_POSTGRES_URL", True, told)
     kms = settings.key_service == "aws-kms"
     for name in ("kms_region", "kms_endpoint"):
         if getattr(settings, name) and not kms:
@@ -78,3 +81,15 @@ def _contradictions(settings: Settings, environment: Mapping[str, str]) -> Itera
         yield SettingFault("KOBE_PASSPHRASE_FILE", False, "KOBE_KEY_SERVICE が local のときだけ使われます")
     if environment.get("KOBE_BACKUP_KEY") and not settings.backup:
         yield SettingFault("KOBE_BACKUP_KEY", False, "KOBE_BACKUP がないので使われません")
+
+
+def _same_database(one: str, other: str) -> bool:
+    """Whether two URLs name one database, where each of Dagster and the governance would take the other's version."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        places = [(url.host, url.port or 5432, url.database) for url in (make_url(one), make_url(other))]
+    except ArgumentError:
+        return False
+    return places[0] == places[1]

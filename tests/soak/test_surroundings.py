@@ -254,7 +254,8 @@ def postgres(tmp_path) -> Iterator[tuple[str, str]]:
     control(
         str(POSTGRES / "pg_ctl"), "-D", str(folder / "data"), "-w", "-o", options, "-l", str(folder / "log"), "start"
     )
-    control(str(POSTGRES / "createdb"), "-h", str(folder), "-p", str(port), "-U", "kobe", "kobe")
+    for name in ("kobe", "dagster"):
+        control(str(POSTGRES / "createdb"), "-h", str(folder), "-p", str(port), "-U", "kobe", name)
     pg = folder / "data"
     try:
         yield f"postgresql://kobe@127.0.0.1:{port}/kobe", str(pg)
@@ -267,7 +268,7 @@ def postgres(tmp_path) -> Iterator[tuple[str, str]]:
 def test_a_postgresql_that_restarts_in_the_middle_of_a_run_loses_nothing(name, pattern, postgres, homes, tmp_path):
     url, data = postgres
     place = homes.copy(name, tmp_path / "place")
-    more = {"KOBE_POSTGRES_URL": url, "KOBE_DATABASE_URL": url}
+    more = {"KOBE_POSTGRES_URL": f"{url[: -len('kobe')]}dagster", "KOBE_DATABASE_URL": url}
     watch_log = tmp_path / "told"
     process = place.start("run", more=more, log=watch_log)
     watch = Watch(place.home)

@@ -44,6 +44,11 @@ def test_sound_settings_are_said_to_be_so(checked):
         ({"KOBE_CONTRACTS": f"/{SECRET}"}, 1, "KOBE_CONTRACTS: その場所にありません"),
         ({"KOBE_INBOX": "HERE/home/inbox"}, 1, "KOBE_INBOX: KOBE_HOME の中にあります"),
         ({"KOBE_BACKUP": "HERE/home/backup"}, 1, "KOBE_BACKUP: KOBE_HOME の中にあります"),
+        (
+            {"KOBE_POSTGRES_URL": f"postgresql://a:{SECRET}@db/kobe", "KOBE_DATABASE_URL": "postgres://b@db:5432/kobe"},
+            1,
+            "KOBE_POSTGRES_URL: KOBE_DATABASE_URL と同じデータベースです",
+        ),
         ({"KOBE_KMS_REGION": SECRET}, 0, "KOBE_KMS_REGION: KOBE_KEY_SERVICE が aws-kms のときだけ"),
         ({"KOBE_HOME": "HERE/none"}, 0, "KOBE_HOME: まだありません"),
     ],
