@@ -72,7 +72,8 @@ def audit_contributors(spec: Spec, figures: Figures, contributions: Mapping[str,
     for table in spec.tables:
         rows = _named(table, figures, contributions)
         truth[rows["cell"].to_numpy()] = rows["sum"].to_numpy()
-        held[table.name] = _held(table, figures, contributions[table.name])
+        if table.largest or table.contributor:
+            held[table.name] = _held(table, figures, contributions[table.name])
     shown = (figures.value >= 0) & np.isfinite(truth)
     if (truth[shown] != figures.value[shown]).any():
         raise DisclosureError(
@@ -83,10 +84,10 @@ def audit_contributors(spec: Spec, figures: Figures, contributions: Mapping[str,
     found: Found = []
     for unknowns, equations in components(system):
         part = _Attacked(system, unknowns, equations, truth)
-        for table in spec.tables:
-            found += part.asked(table.rule(spec.rule), held[table.name])
-    for table in spec.tables:
-        found += _shown_too_much(table.rule(spec.rule), held[table.name], figures)
+        for name, parts in held.items():
+            found += part.asked(spec.table(name).rule(spec.rule), parts)
+    for name, parts in held.items():
+        found += _shown_too_much(spec.table(name).rule(spec.rule), parts, figures)
     return found
 
 

@@ -40,19 +40,24 @@ class Contributors:
             DisclosureError: a demand cannot be met (coordinates: table and codes).
         """
         model, pattern = self.search.model, self.search.pattern
-        own = {name: holdings(layout, cells[name]) for name, layout in model.layouts.items()}
+        rules = {name: layout.table.rule(model.spec.rule) for name, layout in model.layouts.items()}
+        own = {
+            name: holdings(layout, cells[name])
+            for name, layout in model.layouts.items()
+            if rules[name].p_percent or rules[name].dominance
+        }
         hidden = -1
         while hidden != int(pattern.hidden.sum()):
             hidden = int(pattern.hidden.sum())
             among = np.flatnonzero(pattern.hidden | model.residual)
-            for name, layout in model.layouts.items():
-                rule = layout.table.rule(model.spec.rule)
+            for name, parts in own.items():
+                rule = rules[name]
                 if rule.p_percent:
-                    for together, apart in estimates(model, rule, own[name], among):
+                    for together, apart in estimates(model, rule, parts, among):
                         if not self.met(together):
                             self._meet_all(apart)
                 if rule.dominance:
-                    self._meet_all(list(dominated(model, rule, own[name], among)))
+                    self._meet_all(list(dominated(model, rule, parts, among)))
             self.search.settle()
 
     def _meet_all(self, demands: list[Demand]) -> None:

@@ -231,6 +231,18 @@ def test_the_parts_of_one_holder_in_two_cells_are_not_told_together():
             assert not sensitive(parts, union, dominance=options.get("dominance"))
 
 
+def test_a_table_that_only_counts_its_contributors_asks_no_more():
+    """Without the largest contributions nothing is known of who has what: few contributors alone are sensitive."""
+    spec = Spec(
+        rule=Rule(minimum_frequency=3),
+        tables=(Table(name="t", dimensions=["area"], measure="yen", contributors="firms"),),
+    )
+    cells = {"t": pl.DataFrame({"area": list("abcd"), "yen": [100, 200, 300, 400], "firms": [2, 5, 6, 7]})}
+    tables = protect(spec, cells).tables
+    assert "a" in tables["t"].filter(status="suppressed")["area"].to_list()
+    assert audit(spec, tables, contributions=cells).publishable
+
+
 def test_a_table_of_which_nothing_is_shown_is_decided():
     parts = [("a", "x", "p", 2), ("b", "x", "p", 1), ("c", "y", "p", 1)]
     assert audit(spec_of(), {"t": protected(parts, spec_of())}, contributions={"t": rows_of(parts)}).publishable
