@@ -119,7 +119,7 @@ def published(
         if isinstance(statistic, UsualRanges):
             tables[name], told[name] = made_up_ranges(statistic, tables, months, rng)
         elif isinstance(statistic, ForecastTable | Scoreboard):
-            tables[name], told[name] = made_up_forecast(statistic, months, rng)
+            tables[name], told[name] = made_up_forecast(statistic, tables, months, rng)
         elif name == "estimated_population":
             tables[name] = _estimate(months, rng)
         elif name == "population_history":
