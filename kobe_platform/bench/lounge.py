@@ -147,7 +147,7 @@ def _plain(clock: Clock, folder: Path, scratch: Path) -> None:
     """The baseline: MkDocs over the same pages' words, without queries, figures or data."""
     from kobe_platform.lounge.glossary import GLOSSARY, glossary_page, load_glossary
     from kobe_platform.lounge.pages import load_pages
-    from kobe_platform.lounge.site import lay_front_end, render
+    from kobe_platform.lounge.site import EDITIONS, RESPONSES, SURVEY, lay_front_end, render
     from kobe_platform.lounge.tags import Text, walk
 
     pages = load_pages(folder)
@@ -156,6 +156,8 @@ def _plain(clock: Clock, folder: Path, scratch: Path) -> None:
         words = "".join(node.text for node in walk(page.nodes) if isinstance(node, Text))
         (scratch / "work" / f"{page.slug}.md").write_text(f"# {page.title}\n\n{words}\n\n{page.manual}\n", "utf-8")
     (scratch / "work" / f"{GLOSSARY}.md").write_text(glossary_page(load_glossary(folder)), "utf-8")  # words link there
+    for name in (SURVEY, EDITIONS, RESPONSES):  # and pages to those of the portal
+        (scratch / "work" / f"{name}.md").write_text(f"# {name}\n", "utf-8")
     with clock("plain_mkdocs"):
         render(folder, scratch / "work", scratch / "site", list(pages.values()), names, synthetic=True)
 
