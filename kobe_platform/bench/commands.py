@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from kobe_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,11 +37,12 @@ def month(
     """One month from the inbox to the release in force, stage by stage, against a plain script of the same run."""
     from kobe_platform.bench import month as bench_month
 
+    before = _earlier(compare)
     tell = lambda step: typer.echo(step, err=True)  # noqa: E731
     with tempfile.TemporaryDirectory(prefix="kobe-bench-") as scratch:
         report = bench_month.measure(Path(scratch), residents or [1_500_000], runs, tell)
-    if compare is not None:
-        report["compared"] = bench_month.compared(report, json.loads(compare.read_text()))
+    if before:
+        report["compared"] = bench_month.compared(report, before)
     if as_json:
         print(json.dumps(report, indent=1))
         return
@@ -92,6 +96,27 @@ def growth(
     for name, (early, late) in report["medians"].items():
         table.add_row(name, f"{early:,.1f}", f"{late:,.1f}", f"{late / early:.2f}" if early else "")
     Console().print(table)
+
+
+def _earlier(report: Path | None) -> dict[str, Any]:
+    """An earlier report, read before anything is measured; empty where none is named.
+
+    Raises:
+        ConfigurationError: ``bench.report``: there is no such report.
+    """
+    if report is None:
+        return {}
+    with suppress(OSError, ValueError):
+        told = json.loads(report.read_text("utf-8"))
+        if isinstance(told, dict) and isinstance(told.get("cases"), dict):
+            return told
+    raise ConfigurationError(
+        "there is no earlier report to compare with",
+        code="bench.report",
+        at={"file": report.name},
+        remedy="Name a file that this command wrote with --json.",
+        ja="比べる計測結果がありません",
+    )
 
 
 TARGETS = {
@@ -179,9 +204,10 @@ def disclosure(
     """Protect and audit made-up tables of a large city, beside a script that only hides small counts."""
     from kobe_platform.bench import disclosure as bench_disclosure
 
+    before = _earlier(compare)
     report = bench_disclosure.measure(cases or bench_disclosure.USUAL, runs)
-    if compare is not None:
-        report["compared"] = bench_disclosure.compared(report, json.loads(compare.read_text()))
+    if before:
+        report["compared"] = bench_disclosure.compared(report, before)
     if as_json:
         print(json.dumps(report, indent=1))
     else:

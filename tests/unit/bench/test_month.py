@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from kobe_platform.bench import month
+from kobe_platform.bench.commands import bench_app
 from kobe_platform.bench.processor import ProcessorClock
+from kobe_platform.errors import ConfigurationError
 
 PLAIN = {"inbox_to_lake": 1.0, "lake_to_tables": 2.0}
 
@@ -54,3 +57,14 @@ def test_processor_time_between_two_moments_is_that_of_the_work_between_them():
         end = time.time()
     assert clock.used(idle, work) < clock.used(work, end)
     assert clock.used(idle, end) == pytest.approx(clock.used(idle, work) + clock.used(work, end))
+
+
+@pytest.mark.parametrize("command", ["month", "disclosure"])
+@pytest.mark.parametrize("written", [None, "{", "[]", '{"ratios": {}}'])
+def test_an_earlier_report_that_is_none_is_refused_before_anything_is_measured(tmp_path, command, written):
+    if written is not None:
+        (tmp_path / "before.json").write_text(written)
+    done = CliRunner().invoke(bench_app, [command, "--compare", str(tmp_path / "before.json")])
+    assert isinstance(done.exception, ConfigurationError)
+    assert done.exception.code == "bench.report"
+    assert done.exception.at == {"file": "before.json"}
