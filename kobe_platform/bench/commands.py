@@ -37,12 +37,12 @@ def month(
     """One month from the inbox to the release in force, stage by stage, against a plain script of the same run."""
     from kobe_platform.bench import month as bench_month
 
-    before = _earlier(compare)
+    earlier = _earlier(compare)
     tell = lambda step: typer.echo(step, err=True)  # noqa: E731
     with tempfile.TemporaryDirectory(prefix="kobe-bench-") as scratch:
         report = bench_month.measure(Path(scratch), residents or [1_500_000], runs, tell)
-    if before:
-        report["compared"] = bench_month.compared(report, before)
+    if earlier:
+        report["compared"] = bench_month.compared(report, earlier)
     if as_json:
         print(json.dumps(report, indent=1))
         return
@@ -204,10 +204,10 @@ def disclosure(
     """Protect and audit made-up tables of a large city, beside a script that only hides small counts."""
     from kobe_platform.bench import disclosure as bench_disclosure
 
-    before = _earlier(compare)
+    earlier = _earlier(compare)
     report = bench_disclosure.measure(cases or bench_disclosure.USUAL, runs)
-    if before:
-        report["compared"] = bench_disclosure.compared(report, before)
+    if earlier:
+        report["compared"] = bench_disclosure.compared(report, earlier)
     if as_json:
         print(json.dumps(report, indent=1))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.doubts import order_doubts, page_doubts
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.pages import Page, load_page, misfits
+from kobe_platform.lounge.pages import MANUALS, Page, load_page, misfits
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 PUBLIC = "public"
@@ -31,14 +31,14 @@ class Checked:
         faults: in the order of files and lines.
         with_queries: whether queries ran and columns were checked.
         doubts: what may stay and is hardly meant (:mod:`kobe_platform.lounge.doubts`), in the same order.
-        slugs: of all pages of the folder.
+        files: of every page of the folder, by slug, what faults call its file and its manual's.
     """
 
     pages: int
     faults: tuple[PlatformError, ...]
     with_queries: bool
     doubts: tuple[PlatformError, ...] = ()
-    slugs: tuple[str, ...] = ()
+    files: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def of(self, pages: Collection[str]) -> Checked:
         """What was found of some pages, by slug or file name; of all where none is named.
@@ -47,15 +47,15 @@ class Checked:
             LoungeError: ``page.unknown``: there is no such page.
         """
         wanted = {name.rpartition("/")[2].removesuffix(".md") for name in pages}
-        strange = sorted(wanted - set(self.slugs))
+        strange = sorted(wanted - self.files.keys())
         if strange:
-            message, remedy = "there is no such page", did_you_mean(strange[0], self.slugs)
+            message, remedy = "there is no such page", did_you_mean(strange[0], self.files)
             raise LoungeError(message, code="page.unknown", at={"page": strange[0]}, remedy=remedy)
         if not wanted:
             return self
+        files = frozenset().union(*(self.files[slug] for slug in wanted))
         faults, doubts = (
-            tuple(one for one in found if str(one.at.get("file", "")).removesuffix(".md") in wanted)
-            for found in (self.faults, self.doubts)
+            tuple(one for one in found if one.at.get("file") in files) for found in (self.faults, self.doubts)
         )
         return replace(self, pages=len(wanted), faults=faults, doubts=doubts)
 
@@ -94,7 +94,12 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
         faults.add(fault)
     for doubt in order_doubts(read):
         doubts.add(doubt)
-    return Checked(len(paths), _in_order(faults), database is not None, _in_order(doubts), slugs)
+    files = {path.stem: frozenset({path.name, *_manual_of(read.get(path.stem))}) for path in paths}
+    return Checked(len(paths), _in_order(faults), database is not None, _in_order(doubts), files)
+
+
+def _manual_of(page: Page | None) -> tuple[str, ...]:
+    return (f"{MANUALS}/{page.meta.manual}",) if page is not None and page.meta.manual else ()
 
 
 def _in_order(found: Faults) -> tuple[PlatformError, ...]:

@@ -22,7 +22,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.glossary import GLOSSARY
 from kobe_platform.lounge.headers import manual_html
 from kobe_platform.lounge.notices import OF_THE_PORTAL
-from kobe_platform.lounge.pages import PORTAL, Page
+from kobe_platform.lounge.pages import MANUALS, PORTAL, Page
 from kobe_platform.lounge.tags import LINK, Node, Text, Value
 from kobe_platform.vocabulary.nearest import did_you_mean
 
@@ -142,7 +142,7 @@ def _files(read: Mapping[str, PageLinks]) -> list[str]:
 def _lines(page: Page, target: str) -> Iterator[tuple[str, int]]:
     """Where a target stands in the page's file and its manual's; the page's first line where no text has it so."""
     before = page.path.read_text("utf-8", "replace").replace("\r\n", "\n").count("\n") - page.body.count("\n")
-    texts = ((page.file, page.body, before), (page.meta.manual, page.manual, 0))
+    texts = ((page.file, page.body, before), (f"{MANUALS}/{page.meta.manual}", page.manual, 0))
     standing = [
         (file, first + text.count("\n", 0, match.start()) + 1)
         for file, text, first in texts

@@ -26,6 +26,7 @@ from kobe_platform.lounge.tags import Body, Node, Text
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 PORTAL = "index"
+MANUALS = "manuals"
 CATEGORIES = ("人口", "経済", "子育て・教育", "都市政策", "安心・安全", "健康・福祉", "多様性", "その他")
 """The categories that the city's portal counts by (domain.md §1, row 10)."""
 USAGES = ("地域の特徴", "他都市比較")
@@ -226,6 +227,11 @@ def load_page(
     return page
 
 
+def file_told(path: Path) -> str:
+    """What faults call a page's file or, with its folder, a manual's: both may have one name."""
+    return f"{MANUALS}/{path.name}" if path.parent.name == MANUALS else path.name
+
+
 def read_page(path: Path) -> str:
     """The text of a page or a manual, with or without a byte order mark, its lines ended by one sign.
 
@@ -237,7 +243,7 @@ def read_page(path: Path) -> str:
         return told.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = told.count(b"\n", 0, error.start) + 1
-        at: dict[str, Coordinate] = {"file": path.name, "line": line}
+        at: dict[str, Coordinate] = {"file": file_told(path), "line": line}
         remedy = "save it in the editor as UTF-8"
         raise LoungeError("the file is not UTF-8", code="page.encoding", at=at, remedy=remedy) from None
 
@@ -356,7 +362,7 @@ def _manual(file: str, front: str, name: str | None, dashboards: Path, faults: F
     """The manual's text; it must lie in ``manuals/`` and may hold Markdown only."""
     if name is None:
         return ""
-    folder = dashboards / "manuals"
+    folder = dashboards / MANUALS
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
         manuals = (manual.name for manual in folder.glob("*.md"))
@@ -368,5 +374,5 @@ def _manual(file: str, front: str, name: str | None, dashboards: Path, faults: F
     except LoungeError as error:
         faults.add(error)
         return ""
-    nodes = Body(name, {}, faults).parse(text)
+    nodes = Body(file_told(path), {}, faults).parse(text)
     return "".join(node.text for node in nodes if isinstance(node, Text))

@@ -230,5 +230,20 @@ def test_an_author_may_ask_of_one_page_and_hears_of_it_whatever_is_wrong_elsewhe
     mine = checked.of(["pages/people.md"])
     assert (mine.pages, [fault.code for fault in mine.faults]) == (1, ["page.title", "page.front_matter"])
     assert "other" in mine.faults[1].remedy and checked.of([]) is checked
+
+
+def test_a_manuals_faults_are_those_of_its_page_not_of_one_that_has_its_name(write_page, tables):
+    body = body_of(TOTALS, "<BigValue data={q} value=value date=period title=a/>")
+    folder = write_page(body)
+    write_page(body, "manual", "別の画面")
+    path = folder / "pages/manual.md"
+    path.write_text(path.read_text("utf-8").replace("manual: manual.md", "manual: other.md"), "utf-8")
+    (folder / "manuals/other.md").write_text("- 一\n", "utf-8")
+    (folder / "manuals/manual.md").write_text("- 一\n\n[区](nowhere.html)\n", "utf-8")
+    with ReleaseDatabase(tables) as database:
+        checked = check_folder(folder, {"population": "public"}, database)
+    (fault,) = checked.of(["people"]).faults
+    assert fault.at == {"file": "manuals/manual.md", "line": 3}
+    assert checked.of(["manual"]).faults == ()
     with pytest.raises(LoungeError, match="people"):
         checked.of(["poeple"])

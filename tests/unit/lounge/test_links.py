@@ -56,7 +56,7 @@ def test_a_link_of_a_manual_is_named_with_the_manuals_line_once(dashboards, writ
     (dashboards / "manuals/manual.md").write_text("- 一\n\n[区](ward.html)\n")
     write("a", "\n# あ\n")
     (fault,) = check_folder(dashboards, {}).faults
-    assert fault.at == {"file": "manual.md", "line": 3}, "two pages share the manual"
+    assert fault.at == {"file": "manuals/manual.md", "line": 3}, "two pages share the manual"
 
 
 def test_links_that_lead_somewhere_are_none(dashboards, write):

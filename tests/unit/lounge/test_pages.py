@@ -96,7 +96,7 @@ def test_manuals_may_not_hold_html_either(write_page):
     folder = write_page(QUERY)
     (folder / "manuals/manual.md").write_text("text\n\n<iframe src=x></iframe>\n")
     error = failure(folder)
-    assert (error.code, error.at["file"], error.at["line"]) == ("page.html", "manual.md", 3)
+    assert (error.code, error.at["file"], error.at["line"]) == ("page.html", "manuals/manual.md", 3)
 
 
 def test_the_projects_own_pages_are_well_formed():
