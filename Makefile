@@ -79,7 +79,7 @@ wheelhouse: $(INSTALLED)
 # Sources, built theme and wheels in one file; deploy/install.sh in it installs without a network.
 archive: setup wheelhouse
 	@(git ls-files -z -- . ':!tests' ':!.ci'; printf 'dashboards/theme/built\0$(DIST)/wheelhouse\0') | \
-	  tar --create --file $(ARCHIVE) --owner=0 --group=0 --transform 's,^$(DIST)/,,' \
+	  tar --create --file $(ARCHIVE) --owner=0 --group=0 --transform 's,^/*$(DIST:/%=%)/,,' \
 	  --transform 's,^,kobe-platform-$(VERSION)/,' --null --files-from=-
 	@echo $(ARCHIVE)
 
