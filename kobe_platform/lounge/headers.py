@@ -51,7 +51,8 @@ def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool, inserts:
     states = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in state if v)
     links = inserts.get("Links", '<ul class="lounge-actions"><li><a href="#manual">使い方・データの説明</a></li></ul>')
     head = (
-        f'<header class="lounge-head"><p class="lounge-path"><a href="index.html" data-carry>データラウンジ</a></p>'
+        '<header class="lounge-head">'
+        '<p class="lounge-path"><a href="index.html" data-carry>神戸市データラウンジ</a></p>'
         f'<h1 id="top">{escape(page.title)}{badge}{inserts.get("Star", "")}</h1>'
         f'<ul class="lounge-contents">{contents}</ul>'
         f'<dl class="lounge-state">{states}</dl>{rule}{links}{inserts.get("Related", "")}</header>'

@@ -187,7 +187,7 @@ def _survey(address: str, slug: str) -> str:
 
 
 def _mailto(address: str, slug: str) -> str:
-    return f"mailto:{address}?subject={quote(f'データラウンジ アンケート {slug}'.strip())}"
+    return f"mailto:{address}?subject={quote(f'神戸市データラウンジ アンケート {slug}'.strip())}"
 
 
 def japanese_date(day: Day) -> str:

@@ -64,7 +64,7 @@ def inside(root: Path, path: str) -> Path | None:
 
 NO_PAGE = """<!doctype html>
 <html lang="ja"><meta charset="utf-8"><title>ページがありません</title>
-<h1>ページがありません</h1><p><a href="/">データラウンジの最初の画面へ</a></p></html>
+<h1>ページがありません</h1><p><a href="/">神戸市データラウンジの最初の画面へ</a></p></html>
 """
 """What is shown at an address that a site does not have."""
 

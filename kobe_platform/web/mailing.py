@@ -20,8 +20,8 @@ from kobe_platform.web.reading import number
 from kobe_platform.web.sites import release_in_force
 from kobe_platform.web.state import Portal
 
-SUBJECT = "【データラウンジ】お気に入りの画面が更新されました"
-CONFIRM = "【データラウンジ】メールアドレスの確認"
+SUBJECT = "【神戸市データラウンジ】お気に入りの画面が更新されました"
+CONFIRM = "【神戸市データラウンジ】メールアドレスの確認"
 _CLOSING = (
     "画面の題名の横の ★ を外すか、「お気に入りの更新」の画面でメールアドレスを空にすると、届かなくなります。\n"
     "このメールは自動で送信しています。"
@@ -57,7 +57,7 @@ def send_confirmations(portal: Portal, stop: threading.Event | None = None) -> i
         token = issue_token(portal.database, claim)
         if token:
             body = (
-                "データラウンジで、お気に入りの画面の更新をこのアドレスで受け取るよう登録されました。\n"
+                "神戸市データラウンジで、お気に入りの画面の更新をこのアドレスで受け取るよう登録されました。\n"
                 "サインインして次のリンクを開くと、届くようになります"
                 f"（{VALID // timedelta(hours=1)}時間以内、1回限り）。\n\n"
                 f"{portal.config.origin}/news/confirm?token={token}\n\n"
