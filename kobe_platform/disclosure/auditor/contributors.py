@@ -28,6 +28,7 @@ from scipy import sparse
 
 from kobe_platform.disclosure.auditor.figures import Figures
 from kobe_platform.disclosure.auditor.system import System, build_system, components
+from kobe_platform.disclosure.holders import holders
 from kobe_platform.disclosure.spec import Rule, Spec, Table
 from kobe_platform.errors import DisclosureError
 
@@ -295,8 +296,8 @@ def _named(table: Table, figures: Figures, contributions: Mapping[str, pl.DataFr
 def _held(table: Table, figures: Figures, given: pl.DataFrame) -> pl.DataFrame:
     """``cell, owner, value, finest``: what each contributor has in each cell, totals included."""
     if table.contributor:
-        owner = pl.col(table.contributor).cast(pl.String).rank("dense").cast(pl.Int64)
-        parts = given.select(*table.dimensions, owner=owner, value=pl.col(table.measure).cast(pl.Int64))
+        parts = given.with_columns(holders(table, given))
+        parts = parts.select(*table.dimensions, "owner", value=pl.col(table.measure).cast(pl.Int64))
     else:
         largest = given.with_row_index("row").unpivot(
             list(table.largest), index=["row", *table.dimensions], variable_name="rank", value_name="value"

@@ -14,9 +14,10 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
+from kobe_platform.disclosure.holders import holders
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import Rule
-from kobe_platform.disclosure.table_index import TableIndex, refusal
+from kobe_platform.disclosure.table_index import TableIndex
 
 FEW = 5
 """Finest cells of one contributor up to which any of them are asked for together."""
@@ -75,11 +76,8 @@ def expanded(layout: TableIndex, frame: pl.DataFrame) -> pl.DataFrame:
     table = layout.table
     positions = pl.Series("position", layout.locate(frame, "the cells"), dtype=pl.Int64)
     if table.contributor:
-        names = frame[table.contributor].cast(pl.String)
-        if names.null_count() or (names.str.strip_chars() == "").any():
-            raise refusal("a contributor has no name", "disclosure.count", table=table.name, column=table.contributor)
-        rows = pl.DataFrame([positions, names.rank("dense").cast(pl.Int64).alias("owner"),
-                             frame[table.measure].cast(pl.Int64).alias("value")])  # fmt: skip
+        value = frame[table.measure].cast(pl.Int64).alias("value")
+        rows = pl.DataFrame([positions, holders(table, frame), value])
     else:
         wide = frame.select(pl.col(table.largest).cast(pl.Int64)).with_columns(positions)
         rows = wide.unpivot(list(table.largest), index="position", value_name="value").with_row_index("owner")

@@ -248,10 +248,38 @@ def test_a_table_of_which_nothing_is_shown_is_decided():
     assert audit(spec_of(), {"t": protected(parts, spec_of())}, contributions={"t": rows_of(parts)}).publishable
 
 
-@pytest.mark.parametrize("name", ["", "  ", None])
-def test_a_contributor_without_a_name_is_refused(name):
-    with pytest.raises(DisclosureError, match="no name"):
-        protect(spec_of(), {"t": rows_of([("a", "x", name, 5), ("b", "y", "q", 7)])})
+@pytest.mark.parametrize("again", ["h", "h ", "\u3000h", "\uff48", "h\u200b", "h\U000e0100"])
+@pytest.mark.parametrize("name", ["{}", "{} & sons"])
+def test_a_holder_written_with_other_blanks_or_widths_is_the_same(name, again):
+    """190 of 220 of one holder: written as two, he would be told with his rivals as if he were two."""
+    again = name.format(again).replace(" & ", " & " if again == "h" else " \u3000\uff06\t")
+    alone = [("a", "x", name.format("h"), 100), ("a", "x", again, 90), ("a", "x", "q", 25), ("a", "x", "r", 5)]
+    rest = [(area, trade, f"{area}{trade}{n}", 30) for area, trade in FINEST[1:] for n in range(7)]
+    table = protected(alone + rest, spec_of())
+    assert table.filter(area="a", trade="x")["status"].item() == "suppressed"
+    assert audit(spec_of(), {"t": table}, contributions={"t": rows_of(alone + rest)}).publishable
+    sums = [(area, trade, 220 if (area, trade) == FINEST[0] else 210) for area, trade in FINEST]
+    shown = [(*of, sum(yen for *cell, yen in sums if inside(cell, of))) for of in itertools.product(*CODES.values())]
+    open_table = pl.DataFrame(shown, schema=["area", "trade", "value"], orient="row")
+    open_table = open_table.with_columns(status=pl.lit("published"))
+    report = audit(spec_of(), {"t": open_table}, contributions={"t": rows_of(alone + rest)})
+    assert {(finding.rule, *finding.coordinates.values()) for finding in report.findings} == {("dominated", "a", "x")}
+
+
+def test_spelling_beyond_blanks_and_widths_tells_holders_apart():
+    parts = [("a", "x", name, 30) for name in ("h", "H", "h.", "hh", "h h")]
+    parts += [(area, trade, f"{area}{trade}{n}", 30) for area, trade in FINEST[1:] for n in range(7)]
+    assert protected(parts, spec_of())["status"].eq("published").all()
+
+
+@pytest.mark.parametrize("by", ["engine", "auditor"])
+@pytest.mark.parametrize("name", ["", "  ", "\u3000\u200b", None])
+def test_a_contributor_without_a_name_is_refused(name, by):
+    rows = {"t": rows_of([("a", "x", name, 5), ("b", "y", "secret-name", 7)])}
+    empty = {"t": protected([("a", "x", "p", 5), ("b", "y", "q", 7)], spec_of())}
+    with pytest.raises(DisclosureError, match="no name") as refused:
+        protect(spec_of(), rows) if by == "engine" else audit(spec_of(), empty, contributions=rows)
+    assert "secret-name" not in str(refused.value)
 
 
 def test_contributors_are_named_or_given_as_the_largest_and_not_both():

@@ -94,7 +94,6 @@ def test_methods_are_not_mixed_within_a_population_nor_tied_by_relations():
         Spec(tables=(apart, rounded), relations=(tie,))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("keys", [ROUNDED, NOISY, SUMS], ids=["rounding", "cell key", "magnitudes"])
 def test_a_mean_does_not_stand_beside_figures_that_it_would_tell(keys):
     """A mean is worked out from counts: beside noise it would tell the count that the noise hides."""
@@ -114,6 +113,7 @@ def test_a_table_of_too_many_cells_is_refused_before_any_work():
     assert refused.value.code == "disclosure.size"
 
 
+@pytest.mark.slow
 def test_populations_with_different_methods_are_audited_each_by_its_own():
     tables = [
         {"name": "t", "dimensions": ["area"], **ROUNDED},
