@@ -99,7 +99,9 @@ def _shown_too_much(rule: Rule, held: pl.DataFrame, figures: Figures) -> Found:
         known, values = figures.value[cell], parts["value"].sort(descending=True).to_list()
         if known < 0:
             continue
-        estimated = rule.p_percent and known < (1 + rule.p_percent / 100) * values[0] + sum(values[1:2])
+        rest = known - sum(values[:2])
+        # Whole numbers stay exact; of a p that no float holds, what lies beyond the fourth place is its error.
+        estimated = rule.p_percent and round(100 * rest - rule.p_percent * values[0], 4) < 0
         dominated = rule.dominance and 100 * sum(values[: rule.dominance.n]) > rule.dominance.percent * known
         if estimated or dominated:
             found.append(("dominated", int(cell)))

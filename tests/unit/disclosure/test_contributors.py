@@ -7,6 +7,7 @@ contributor, who knows his own part, can make of every cell.
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure.auditor.contributors import _shown_too_much
 from kobe_platform.disclosure.methods.choice import Dominance
+from kobe_platform.disclosure.methods.magnitudes import upper_levels
 from kobe_platform.disclosure.suppression.contributors import Contributors
 from kobe_platform.errors import DisclosureError
 
@@ -264,6 +267,30 @@ def test_a_holder_written_with_other_blanks_or_widths_is_the_same(name, again):
     open_table = open_table.with_columns(status=pl.lit("published"))
     report = audit(spec_of(), {"t": open_table}, contributions={"t": rows_of(alone + rest)})
     assert {(finding.rule, *finding.coordinates.values()) for finding in report.findings} == {("dominated", "a", "x")}
+
+
+@pytest.mark.parametrize("p", [*range(1, 31), 0.7, 12.3])
+def test_engine_and_auditor_draw_the_same_border_of_p_percent(p):
+    """The rest of a cell is p % of its largest to the last unit (shown), or one unit less (not shown)."""
+    smallest = next(n for n in range(1, 1001) if round(p * n, 6) % 100 == 0)
+    for most in {smallest * times for times in (*range(1, 60), 17_001)}:
+        rest = round(p * most / 100)
+        for third, open_ in ((rest, True), (rest - 1, False)):
+            total, parts = most + rest + third, np.array([most, rest])
+            level = upper_levels(Rule(p_percent=p), np.array([total]), parts[None, :], None)
+            assert (level == 0).all() == open_, "the engine"
+            own = pl.DataFrame({"cell": [0, 0, 0], "value": [most, rest, third]})
+            figures = SimpleNamespace(value=np.array([total]))
+            assert (_shown_too_much(Rule(p_percent=p), own, figures) == []) == open_, "the auditor"
+
+
+def test_a_sum_at_the_border_of_p_percent_is_shown_and_passes():
+    """34 is 8 % of 425: in floating point 1.08 * 425 + 34 is more than 493."""
+    parts = [("a", "x", "p", 425), ("a", "x", "q", 34), ("a", "x", "r", 34)]
+    parts += [(area, trade, f"{area}{trade}{n}", 30) for area, trade in FINEST[1:] for n in range(7)]
+    table = protected(parts, spec_of(p_percent=8.0))
+    assert table["status"].eq("published").all()
+    assert audit(spec_of(p_percent=8.0), {"t": table}, contributions={"t": rows_of(parts)}).publishable
 
 
 def test_spelling_beyond_blanks_and_widths_tells_holders_apart():
