@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.forecasts.components import AGED, DEATHS_BY_AGE, EVENTS
+from kobe_platform.forecasts.components import AGED, DEATHS_BY_AGE, ENTERING, EVENTS, LEAVING
 from kobe_platform.forecasts.definition import FlowInput, Forecast, ForecastInput, MethodParameters, SeriesBreak
 from kobe_platform.forecasts.methods import BEST, METHODS
 from kobe_platform.forecasts.series import flow_bands
@@ -25,6 +25,8 @@ from kobe_platform.vocabulary.nearest import did_you_mean
 _MODELS: Mapping[str, type[BaseModel]] = {"": Forecast, "input": ForecastInput, "parameters": MethodParameters,
                                           "breaks": SeriesBreak, "flows": FlowInput}  # fmt: skip
 TRIAL_ORIGIN = "2000-12"
+_SUMMED = dict.fromkeys((ENTERING, LEAVING), (ENTERING, LEAVING))
+"""Events whose tables are added to or taken from each other, band by band; those of any other only with its own."""
 
 
 def load_forecasts(
@@ -151,6 +153,23 @@ def _flow_faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Ite
             yield f"{place}.area", "its areas are not those of the series", f"take a table by {areas} or by district"
         if flow.age:
             yield from _band_faults(place, flow, hierarchies()[columns[flow.age]])
+    yield from _sum_faults(forecast, statistics)
+
+
+def _sum_faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Iterator[tuple[str, str, str]]:
+    """Tables that are counted together, band by band, but are read by different bands."""
+    bands: dict[tuple[str, ...], tuple[int, ...]] = {}
+    for number, flow in enumerate(forecast.flows):
+        if not flow.age:
+            continue
+        lows = tuple(sorted(flow_bands(flow, hierarchies()[statistics[flow.table].dimensions[flow.age]]).values()))
+        summed = _SUMMED.get(flow.event, (flow.event,))
+        if bands.setdefault(summed, lows) != lows:
+            yield (
+                f"flows.{number}.ages",
+                f"tables of {' and '.join(summed)} are counted together and have to be read by the same bands",
+                f"take bands that begin at the ages {', '.join(map(str, bands[summed]))}",
+            )
 
 
 def _band_faults(place: str, flow: FlowInput, ages: Hierarchy) -> Iterator[tuple[str, str, str]]:

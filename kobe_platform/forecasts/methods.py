@@ -73,7 +73,7 @@ def best(names: Sequence[str], origins: Sequence[str]) -> Method:
 
     def ahead_of(known: Panel, horizons: Sequence[int], options: MethodOptions) -> dict[str, np.ndarray]:
         """What each method says from the panel's origin, worked out once for as long as the figures are the same."""
-        place = (known.origin, tuple(horizons), hashlib.blake2b(known.values.tobytes(), digest_size=8).hexdigest())
+        place = (known.origin, tuple(horizons), _digest(known))
         if place not in past:
             past[place] = {name: METHODS[name](known, horizons, options) for name in names}
         return past[place]
@@ -96,3 +96,12 @@ def best(names: Sequence[str], origins: Sequence[str]) -> Method:
         return found
 
     return chosen
+
+
+def _digest(known: Panel) -> str:
+    """Digest of all figures that a method may read: those of the series, and of its events with their years."""
+    digest = hashlib.blake2b(known.values.tobytes(), digest_size=8)
+    for event, flow in sorted(known.flows.items()):
+        digest.update(f"{event} {flow.months} {flow.keys.columns} {flow.keys.rows()}".encode())
+        digest.update(flow.values.tobytes())
+    return digest.hexdigest()

@@ -13,6 +13,19 @@ from kobe_platform.settings import Settings
 FILES = Settings().forecast_files
 
 
+def _totals(table: str) -> tuple[str, str]:
+    """A change of a table of moves by age: it is read by its total alone."""
+    named = f'table = "{table}"\narea = "area"\nage = "age"'
+    return named, f'{named}\nages = ["total"]'
+
+
+SECOND_DEATHS = (
+    '[[flows]]\nevent = "entering"',
+    '[[flows]]\nevent = "deaths_by_age"\ntable = "deaths_age_year"\nage = "age"\n\n[[flows]]\nevent = "entering"',
+)
+"""Deaths by age are read a second time, by the finest bands."""
+
+
 def loaded(tmp_path: Path, tables, name: str, *changes: tuple[str, str]):
     """The tables of a folder with one of the project's own files, changed."""
     text = (FILES / f"{name}.toml").read_text("utf-8")
@@ -62,6 +75,10 @@ def test_a_folder_without_files_adds_nothing(tmp_path, tables):
         ("future_population", '"0-59", "60-69"', '"0-59"', "flows.2.ages", ""),
         ("future_population", 'at = { sex = "total" }', "", "flows.0.at.sex", "total"),
         ("future_population", '"cohort_change", "cohort_component"', '"cohort_change"', "flows", "leave out"),
+        ("future_population", *_totals("ward_moves_in_year"), "flows.4.ages", "0, 25, 40"),
+        ("future_population", *_totals("moves_out_age_year"), "flows.5.ages", "0, 25, 40"),
+        ("future_population", *_totals("ward_moves_out_year"), "flows.6.ages", "0, 25, 40"),
+        ("future_population", *SECOND_DEATHS, "flows.3.ages", "0, 60, 70, 80, 90"),
         ("moves_in_ahead", 'method = "seasonal_index"', 'method = "best"', "parameters.among", "among"),
         ("moves_in_ahead", 'method = "seasonal_index"', 'method = "cohort_change"', "method cohort_change", ""),
         ("moves_in_ahead", 'table = "moves_in_month"', 'table = "moves_in_district_month"', "input.area", "wards"),
