@@ -9,7 +9,10 @@ Events are published by year and in wide bands of age, so single years are told 
 - moves: what cohorts changed by beyond deaths gives the pattern by single age (residual method); the pattern is shifted
   within each band of age so that the band's net moves come out as they were published.
 - births: those per resident of 20 to 39 in the last years; persons of age 0 at a year's end ÷ the year's births, over
-  all known years, are who stayed.
+  all known years, are who stayed. While no more years are known than are looked at, births cancel.
+
+So an age's change is that of the stock in the past, plus one amount a band of moves: the band's net moves less its
+deaths come out as published, and how deaths differ between the single ages of a band is not looked at.
 """
 
 from __future__ import annotations
@@ -42,9 +45,10 @@ PARENTS = (20, 40)
 
 
 def cohort_component(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
-    """Each cohort loses by deaths and changes by moves as in the last ``options.years`` known years of events.
+    """Cohorts change as before, shifted so that net moves less deaths of the last ``options.years`` years come out.
 
-    What a hidden figure would be needed for has no forecast. ``variant`` is not read; shrinkage, smoothing and control
+    What a hidden figure would be needed for has no forecast: an age that an area hides in every month leaves the whole
+    area without one. ``variant`` is not read; shrinkage, smoothing and control
     are those of ``cohort_change`` and concern the pattern of moves by single age.
 
     Raises:

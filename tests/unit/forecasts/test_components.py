@@ -90,6 +90,22 @@ def test_births_of_the_last_years_count_and_who_stays_is_of_all_years():
     assert told["east", 0] == pytest.approx(40 * 200 / 120) and told["west", 0] == pytest.approx(100)
 
 
+@pytest.mark.parametrize("years", [2, 3])
+def test_births_cancel_until_more_years_of_them_are_known_than_are_looked_at(years):
+    """Of the two known years, both count as births and as newborns per birth: what is left are newborns per parent."""
+    births = by_area(40, 40)
+    values = births.values.copy()
+    values[1, 1] = 20.0  # east, 2022
+    told = ahead(nothing_but_births(births=replace(births, values=values)), options=replace(OPTIONS, years=years))
+    assert told["east", 0] == pytest.approx(100)
+
+
+def test_deaths_count_by_the_mean_of_a_band_of_moves_and_not_by_single_age():
+    """What the stock changed by tells single ages apart: the oldest of a band lose as the youngest of it do."""
+    told = ahead(nothing_but_births(deaths=by_area(55, 55), deaths_by_age=by_age(0, 110)))
+    assert [told["east", age] for age in range(51, 61)] == pytest.approx([told["east", 51]] * 10)
+
+
 def test_published_net_moves_shift_everybody_of_their_age_and_nobody_else():
     """East gains 60 below 50: of 4,900 who grow to ages 1 to 49, that is 60 ÷ 4,900 each."""
     told = ahead(nothing_but_births(entering=by_both(east=(100.0, 0.0)), leaving=by_both(east=(40.0, 0.0))))
@@ -133,6 +149,17 @@ def test_what_a_hidden_figure_would_be_needed_for_has_no_forecast(event, flow, l
 def test_a_hidden_age_of_deaths_leaves_its_ages_without_a_forecast_everywhere():
     told = ahead(nothing_but_births(deaths_by_age=by_age(0, None)))
     assert all(np.isnan(told[area, age]) for area in AREAS for age in range(51, 61))
+
+
+@pytest.mark.parametrize("age", [30, 55])
+def test_one_age_that_is_hidden_in_every_month_leaves_its_area_without_a_forecast_and_no_other(age):
+    """Its deaths are compared with what all of its ages expect, and its band's moves with all ages of the band."""
+    panel = nothing_but_births()
+    values = panel.values.copy()
+    values[:, [panel.keys.rows().index(("east", age))]] = np.nan
+    told = ahead(replace(panel, values=values))
+    assert all(np.isnan(told["east", one]) for one in AGES)
+    assert all(told[area, one] == pytest.approx(size) for area, size in (("west", 100), ("city", 200)) for one in AGES)
 
 
 def test_a_hidden_year_is_left_out_and_the_others_count():
