@@ -3,7 +3,9 @@
 A mutant has one comparison, number, sign, branch or statement changed. The cases are those of
 ``tests/unit/disclosure/test_other_auditors_rules.py`` and the tests of single functions there. Mutants that all of them
 pass and that ``EQUIVALENT`` does not explain are printed, and the command ends with 1: each lacks a case, or changes
-nothing that is promised and is then explained. ``contributors`` runs by name alone: its list is not judged yet.
+nothing that is promised and is then explained. So it ends for an explanation of which there is no mutant any more, and,
+before any mutant is judged, where the unchanged module is itself noticed or needs half of a mutant's time.
+``contributors`` runs by name alone: its list is not judged yet.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import importlib
 import inspect
 import signal
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,23 +25,22 @@ import pytest
 
 UNIT = Path(__file__).resolve().parents[1] / "unit" / "disclosure"
 ROOMS = ("rounded", "noisy", "sums", "unit_moves")
+BY_NAME = ("contributors",)
 SECONDS = 4
 OTHERWISE = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.And: ast.Or, ast.Or: ast.And,
 }  # fmt: skip
-NEVER_READ = "annotations are never evaluated"
 SAME_FLOAT = "no float lies between"
 A_PLACE = "names only the place in the finding, not whether there is one"
 ANY_TABLE = "a table is looked for; whichever is found is checked against all bounds"
 ANY_NEGATIVE = "any negative number stands for unknown"
 EFFORT = "how long is looked before a cell counts as unsafe"
+THREADS = "0 lets the solver choose how many threads it takes; its answer is the same"
 EQUIVALENT = {
     "ENDLESS = 1e30": SAME_FLOAT,
     "ENDLESS, MOST_ITERATIONS = 1e30": "no float lies between, and one iteration more or less is only effort",
     "ROUNDS = 400": EFFORT,
-    "str | None → str & None": NEVER_READ,
-    "np.ndarray] | None → tuple[np.ndarray, np.ndarray] & None": NEVER_READ,
     'found.append(("undecided", 0))': A_PLACE,
     'return [("undecided", 0)]': A_PLACE,
     "1 → 2 | unknown = dataclasses.replace(": ANY_NEGATIVE,
@@ -54,7 +57,8 @@ EQUIVALENT = {
     "high < ENDLESS → high <= ENDLESS": "a width less than what is endless is the same float",
     "size, len(right), matrix.nnz, 1, 1, 0.0": "an objective's sense (least unless it is -1) and offset",
     "high - low < 1 - 1e-06 → high - low <= 1 - 1e-06": SAME_FLOAT,
-    '1 → 0 | for option, value in {"output_flag"': "the number of threads",
+    '1 → 0 | options: dict[str, bool | int | str] = {"output_flag"': THREADS,
+    '1 → 0 | "threads": 1,': THREADS,
     "1.0 → 2.0 | for sign, found in": "twice the objective has its ends in the same places",
     "1 → 2 | block.data[:] = 1": "a move of two persons for one of one, everywhere",
     "if True else codes[:1] | choice": "more moves, each of one person as well",
@@ -97,28 +101,51 @@ class _Put(ast.NodeTransformer):
         return self.instead if node is self.at else self.generic_visit(node)
 
 
+def annotations(tree: ast.AST) -> set[int]:
+    """Places, in the order of a walk, of what is only an annotation: it is never evaluated."""
+    inside: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if isinstance(annotation, ast.AST):
+                inside.update(ast.walk(annotation))
+    return {place for place, node in enumerate(ast.walk(tree)) if node in inside}
+
+
 def mutants(room: str) -> Iterator[tuple[str, object]]:
     """(name, code) of every mutant of a module of the auditor."""
     module = importlib.import_module(f"kobe_platform.disclosure.auditor.{room}")
     source = inspect.getsource(module)
-    for place in range(len(list(ast.walk(ast.parse(source))))):
-        number = 0
-        while True:
+    whole = ast.parse(source)
+    assert "from __future__ import annotations" in source, "annotations would be evaluated"
+    skipped = annotations(whole)
+    for place, original in enumerate(ast.walk(whole)):
+        for number in range(0 if place in skipped else len(list(changes(original)))):
             tree = ast.parse(source)
             node = list(ast.walk(tree))[place]
-            options = list(changes(node))
-            if number >= len(options):
-                break
+            option = list(changes(node))[number]
             before, line = ast.unparse(node).split("\n")[0], getattr(node, "lineno", 0)
             around = source.split("\n")[line - 1].strip()
-            changed = ast.fix_missing_locations(_Put(node, options[number]).visit(tree))
-            after = ast.unparse(options[number]).split("\n")[0]
+            changed = ast.fix_missing_locations(_Put(node, option).visit(tree))
+            after = ast.unparse(option).split("\n")[0]
             yield f"{room}: {before} → {after} | {around}", compile(changed, module.__file__ or "", "exec")
-            number += 1
 
 
-def unnoticed(room: str) -> list[str]:
-    """Names of the mutants that every case passes."""
+class Late(BaseException):
+    """A mutant's time is over; nothing that it runs catches this."""
+
+
+class Broken(Exception):
+    """The judge itself does not hold: said of a room before any of its mutants is judged."""
+
+
+def judged(room: str) -> list[tuple[str, str]]:
+    """Each mutant's name and ``noticed``, ``late`` (not ready in its time) or ``missed`` (every case passes it).
+
+    Two mutants of a line may have one name.
+
+    Raises:
+        Broken: the unchanged module is noticed too, or takes too long to judge a mutant by its time.
+    """
     sys.path.insert(0, str(UNIT))
     try:
         cases = importlib.import_module("test_other_auditors_rules")
@@ -126,16 +153,31 @@ def unnoticed(room: str) -> list[str]:
     finally:
         sys.path.remove(str(UNIT))
     module = importlib.import_module(f"kobe_platform.disclosure.auditor.{room}")
-    return [name for name, code in mutants(room) if not _noticed(module, code, cases, put)]
+    control(module, compile(inspect.getsource(module), module.__file__ or "", "exec"), cases, put)
+    return [(name, judge(module, code, cases, put)) for name, code in mutants(room)]
 
 
-def _noticed(module, code, cases, put) -> bool:
+def control(module, code, cases, put) -> None:
+    """Judge the unchanged module twice; the first time warms what is only made once."""
+    room = module.__name__.rpartition(".")[2]
+    judge(module, code, cases, put)
+    began = time.perf_counter()
+    outcome = judge(module, code, cases, put)
+    seconds = time.perf_counter() - began
+    if outcome != "missed":
+        raise Broken(f"{room}: the unchanged module is {outcome}")
+    if seconds > SECONDS / 2:
+        raise Broken(f"{room}: the unchanged module takes {seconds:.1f} s, a mutant has {SECONDS} s")
+
+
+def judge(module, code, cases, put) -> str:
+    """``noticed``, ``late`` or ``missed``, of a module with the given code."""
     letters = {"rounded": "R", "noisy": "N", "sums": "S", "contributors": "C"}.get(
         module.__name__.rpartition(".")[2], "RN"
     )
 
     def late(*_: object) -> None:
-        raise TimeoutError
+        raise Late
 
     with pytest.MonkeyPatch.context() as patch:
         former = signal.signal(signal.SIGALRM, late)
@@ -143,11 +185,13 @@ def _noticed(module, code, cases, put) -> bool:
         try:
             put.replace(module, code, patch)
             if any(cases.found(name) != cases.CASES[name][2] for name in cases.CASES if name[0] in letters):
-                return True
+                return "noticed"
             _further(module, cases, patch)
-            return False
+            return "missed"
+        except Late:
+            return "late"
         except (Exception, pytest.fail.Exception):
-            return True
+            return "noticed"
         finally:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, former)
@@ -170,13 +214,22 @@ def _further(module, cases, patch: pytest.MonkeyPatch) -> None:
 def main() -> None:
     """Print, for each room, how many mutants there are, and those that are neither noticed nor explained."""
     lacking = 0
+    names = [name for room in (*ROOMS, *BY_NAME) for name, _ in mutants(room)]
+    for part in EQUIVALENT:
+        if not any(part in name for name in names):
+            lacking += 1
+            print(f"explained, but no mutant: {part}")
     for room in sys.argv[1:] or ROOMS:
-        missed = unnoticed(room)
+        try:
+            outcomes = judged(room)
+        except Broken as broken:
+            sys.exit(f"{broken}: no mutant of it was judged")
+        missed = [name for name, outcome in outcomes if outcome == "missed"]
         left = [name for name in missed if not any(part in name for part in EQUIVALENT)]
         lacking += len(left)
-        number = sum(1 for _ in mutants(room))
-        equal = len(missed) - len(left)
-        print(f"{room}: {number} mutants, {equal} change nothing promised, {len(left)} unnoticed", *left, sep="\n  ")
+        number, equal = Counter(outcome for _, outcome in outcomes), len(missed) - len(left)
+        print(f"{room}: {len(outcomes)} mutants, {number['noticed']} noticed, {number['late']} late,", end=" ")
+        print(f"{equal} change nothing promised, {len(left)} unnoticed", *left, sep="\n  ", flush=True)
     sys.exit(1 if lacking else 0)
 
 
