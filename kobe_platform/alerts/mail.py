@@ -81,8 +81,12 @@ def send_mail(notices: Sequence[Notice], mail: Mail, seconds: float, now: dateti
     return hand_over(compose(notices, mail, now), mail, seconds)
 
 
-def hand_over(message: EmailMessage, mail: Mail, seconds: float) -> int:
-    """Hand a mail to the server, as :func:`send_mail` does with its own."""
+def hand_over(message: EmailMessage, mail: Mail, seconds: float, to: Sequence[str] | None = None) -> int:
+    """Hand a mail to the server, as :func:`send_mail` does with its own.
+
+    Args:
+        to: whom it goes to; those whom the message names, where that is not said.
+    """
     password = read_secret("mail", mail.password_file, mail.host) if mail.password_file else ""
     context = trusted("mail", mail.ca_file, mail.host) if mail.security != "none" else None
     stage = "refused"
@@ -98,7 +102,7 @@ def hand_over(message: EmailMessage, mail: Mail, seconds: float) -> int:
                 stage = "sign_in"
                 client.login(mail.user, password)
             stage = "refused"
-            refused = client.send_message(message)
+            refused = client.send_message(message, to_addrs=to)
             with suppress(OSError):
                 client.quit()
             return len(refused)

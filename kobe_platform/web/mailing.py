@@ -12,7 +12,7 @@ from kobe_platform.alerts.config import Mail, alerts_file, load_alerts
 from kobe_platform.alerts.mail import hand_over, plain_mail
 from kobe_platform.errors import PlatformError
 from kobe_platform.governance.favourites import mark_mailed, subscribers
-from kobe_platform.governance.mail_addresses import VALID, issue_token, mark_sent, unsent_claims
+from kobe_platform.governance.mail_addresses import VALID, issue_token, mark_sent, may_be_mailed, unsent_claims
 from kobe_platform.governance.people import find_person
 from kobe_platform.vocabulary.clock import JAPAN
 from kobe_platform.web.readers import news_of
@@ -48,7 +48,7 @@ def send_confirmations(portal: Portal, stop: threading.Event | None = None) -> i
         PlatformError: as :func:`send_due`.
     """
     domains = portal.config.notices.domains
-    waiting = [one for one in unsent_claims(portal.database) if _domain(one.address) in domains] if domains else []
+    waiting = [one for one in unsent_claims(portal.database) if may_be_mailed(one.address, domains)] if domains else []
     line = _line(portal) if waiting else None
     sent = 0
     for claim in waiting:
@@ -88,7 +88,7 @@ def send_news(portal: Portal, stop: threading.Event | None = None) -> int:
         if line is None or (stop is not None and stop.is_set()):
             break
         person = find_person(portal.database, one.login)
-        allowed = _domain(one.address) in domains
+        allowed = may_be_mailed(one.address, domains)
         news = news_of(portal, person, dict(one.pages)) if person and allowed else []
         if news:
             origin = portal.config.origin
@@ -108,13 +108,9 @@ def _line(portal: Portal) -> tuple[Mail, int] | None:
 def _handed_over(mail: Mail, seconds: int, address: str, subject: str, body: str) -> int:
     """1 where the server took a mail, 0 where it refused the address."""
     try:
-        hand_over(plain_mail(mail.sender, [address], subject, body, datetime.now(JAPAN)), mail, seconds)
+        hand_over(plain_mail(mail.sender, [address], subject, body, datetime.now(JAPAN)), mail, seconds, [address])
     except PlatformError as error:
         if error.at.get("reason") != "nobody":  # the server is gone, or takes nothing from us
             raise
         return 0
     return 1
-
-
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2].lower()

@@ -82,8 +82,12 @@ def _send(portal: Portal, stop: threading.Event) -> None:
 
 def _sweep(portal: Portal) -> None:
     """What was withdrawn leaves the database's log too, where a reader was in the way or the portal was killed."""
+    if not portal.unswept:
+        return
+    portal.unswept = False  # before it begins: what is withdrawn meanwhile sets it again
     try:
-        if portal.unswept:
-            portal.unswept = not sweep(portal.database)
+        if not sweep(portal.database):
+            portal.unswept = True
     except Exception as error:
+        portal.unswept = True
         _LOG.warning("the database could not be swept and is tried again: %s", type(error).__name__)

@@ -80,8 +80,8 @@ async def question_withdraw(request: Request) -> Response:
     told = (portal.database, person, asked, _owner(portal, asked), str(form.get("reason", "")))
     try:
         answer = int(one) if _NUMBER.fullmatch(one) else None if not one else 0
-        swept = await run_in_threadpool(withdraw, *told, answer)
-        portal.unswept = portal.unswept or not swept
+        portal.unswept = True  # whatever becomes of it, the minute's work sweeps once more
+        await run_in_threadpool(withdraw, *told, answer)
     except GovernanceError as error:
         status = 403 if error.code == "question.withdraw" else 409
         return await _shown(request, asked.page if asked.page in seen else "", message=error.ja, status=status)

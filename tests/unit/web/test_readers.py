@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from sqlalchemy import delete, inspect, select, text, update
+from sqlalchemy import delete, insert, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError
 from starlette.testclient import TestClient
 
@@ -50,6 +50,7 @@ from kobe_platform.governance.schema import (
 from kobe_platform.lounge.pruning import _prune
 from kobe_platform.lounge.release import releases_of
 from kobe_platform.vocabulary.clock import today
+from kobe_platform.web import minutely
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.mailing import send_confirmations, send_news
 from kobe_platform.web.portal import build_portal
@@ -224,6 +225,34 @@ def test_nothing_but_one_link_is_mailed_to_an_address_until_its_reader_opens_it(
     assert send_news(portal) == 1
     post(app, clerk, "/news", {"address": ""})
     assert mail_address(portal.database, "clerk") == ""
+
+
+CODED = (
+    "=?utf-8?q?b=40elsewhere.example=2C?=.y@city.example",
+    "=?utf-8?q?b=40elsewhere.example=3E?=.y@city.example",
+    "=?utf-8?b?!?=@city.example",
+    "=?utf-8?q?=0a?=@city.example",
+    "clerk@city.example\n",
+)
+"""A mail's header would name another address, or break."""
+
+
+@pytest.mark.parametrize(("number", "address"), [*enumerate(CODED, 20)])
+def test_an_address_in_coded_words_is_refused_and_one_that_was_kept_stops_nobodys_mail(app, home, box, number, address):
+    database = app.state.portal.database
+    with pytest.raises(GovernanceError) as refused:
+        claim_address(database, "clerk", address, ["city.example"])
+    assert refused.value.code == "notices.address"
+    post(app, visitor(app, "clerk"), "/favourites", {"add": PAGE})
+    post(app, visitor(app, "member"), "/favourites", {"add": PAGE})
+    confirmed(app, "member")
+    with database.begin() as connection:  # as an earlier version kept them
+        connection.execute(insert(notice_mail).values(login="clerk", address=address))
+        claim = {"login": "clerk", "address": address, "token_hash": "", "sent": False, "asked_at": datetime.now(UTC)}
+        connection.execute(insert(mail_claim).values(**claim))
+    release(home[1], number, {"2025-10": 1, "2025-11": 2, "2025-12": number})
+    assert send_confirmations(app.state.portal) == 0 and send_news(app.state.portal) == 1
+    assert [mail["to"] for mail in box.taken] == ["member@city.example"]
 
 
 def test_a_link_ends_after_a_day_and_another_address_leaves_the_confirmed_one_in_force(app):
@@ -531,3 +560,22 @@ def test_the_screen_of_usage_leads_to_no_page_that_is_not_in_the_release_or_not_
     main = visitor(app, "operator").get("/usage").text.partition("<main")[2]
     assert 'href="/unusual_changes.html"' in main and 'href="/district_types.html"' not in main
     assert 'id="u-ward_moves"' in main and 'href="/ward_moves.html"' not in main, "its audience is not the operator's"
+
+
+def test_words_that_could_not_be_swept_at_once_are_swept_by_the_minutes_work(app, monkeypatch):
+    """The disk may be full just then, and whoever tries again hears that they are withdrawn already."""
+    portal, clerk = app.state.portal, visitor(app, "clerk")
+    assert post(app, clerk, "/questions", {"page": PAGE, "text": "取り下げる質問"}).status_code == 303
+    number = re.findall(r"/questions/(\d+)/withdraw", clerk.get(f"/questions?page={PAGE}").text)[0]
+    portal.unswept = False
+
+    def full(*_):
+        raise OSError(28, "no room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("kobe_platform.governance.withdrawals.sweep", full)
+        with pytest.raises(OSError, match="no room"):
+            post(app, clerk, f"/questions/{number}/withdraw", {"reason": "author"})
+    assert portal.unswept
+    minutely._sweep(portal)
+    assert not portal.unswept
