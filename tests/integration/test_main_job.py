@@ -48,7 +48,7 @@ def test_everything_is_taken_in_and_a_release_is_made(report, place):
     assert report.exit_code == 0, [outcome.faults for outcome in report.outcomes if not outcome.success]
     assert report.released and not report.refused
     pages = load_pages(place.dashboards)
-    assert set(current(place.releases).pages) == set(pages) - {"city_comparison", "staff_training"}
+    assert set(current(place.releases).pages) == set(pages) - {"city_comparison", "staff_training", "district_types"}
 
 
 def test_a_page_none_of_whose_tables_has_a_figure_is_left_out(report, place, store):
