@@ -114,15 +114,7 @@ def read_rows(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
     Raises:
         DisclosureError: no table of the specification has a file there, or a column is missing.
     """
-    named = [table for table in spec.tables if (folder / f"{table.name}.csv").exists()]
-    if not named:
-        raise DisclosureError(
-            "no table has a file of sensitive rows",
-            code="disclosure.file",
-            at={"folder": folder.name},
-            remedy="give TABLE.csv with the dimension columns of the table",
-        )
-    return {table.name: _read(folder, table.name, list(table.dimensions)) for table in named}
+    return _rows_of_some(spec, folder, "sensitive rows")
 
 
 def read_wishes(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
@@ -131,15 +123,20 @@ def read_wishes(spec: Spec, folder: Path) -> dict[str, pl.DataFrame]:
     Raises:
         DisclosureError: no table of the specification has a file there, or a column is missing.
     """
+    return _rows_of_some(spec, folder, "wishes", "wish")
+
+
+def _rows_of_some(spec: Spec, folder: Path, what: str, *further: str) -> dict[str, pl.DataFrame]:
     named = [table for table in spec.tables if (folder / f"{table.name}.csv").exists()]
     if not named:
+        columns = " and the column ".join(["the dimension columns of the table", *further])
         raise DisclosureError(
-            "no table has a file of wishes",
+            f"no table has a file of {what}",
             code="disclosure.file",
             at={"folder": folder.name},
-            remedy="give TABLE.csv with the dimension columns of the table and the column wish",
+            remedy=f"give TABLE.csv with {columns}",
         )
-    return {table.name: _read(folder, table.name, [*table.dimensions, "wish"]) for table in named}
+    return {table.name: _read(folder, table.name, [*table.dimensions, *further]) for table in named}
 
 
 def read_coarsening(folder: Path) -> dict[str, dict[str, object]]:
