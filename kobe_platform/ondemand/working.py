@@ -41,6 +41,11 @@ class _Brake:
     def __init__(self) -> None:
         self.held, self.waits = False, ""
 
+    @property
+    def pressed(self) -> bool:
+        """Whether the job was told to stop where it could be stopped."""
+        return bool(self.waits) and not self.held
+
     def __call__(self, number: int, _frame: object) -> None:
         self.waits = _STOPS[signal.Signals(number)]
         if not self.held:
@@ -84,8 +89,11 @@ def work(jobs: Jobs, job: Job, open_desk: Callable[[], Desk]) -> None:
     except Stopped as stop:
         outcome = known.refusal or JobOutcome(stop.code)
     except Exception:
-        jobs.end(job, known.refusal or JobOutcome(FAILED))
-        raise
+        # A library may make an error of its own of what a signal raises within it, as a class body of Python 3.11 does.
+        jobs.end(job, known.refusal or JobOutcome(brake.waits if brake.pressed else FAILED))
+        if not brake.pressed:
+            raise
+        return
     brake.hold()
     jobs.end(job, outcome)
 

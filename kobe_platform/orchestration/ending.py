@@ -23,6 +23,7 @@ def ending_soon() -> Iterator[None]:
     reports the signal to it, and it ends the process after the grace period.
     """
     asked: list[int] = []
+    raised: list[int] = []
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     former_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -31,15 +32,18 @@ def ending_soon() -> Iterator[None]:
     def end(number: int, _frame: object) -> None:
         for again in _ENDINGS:
             signal.signal(again, signal.SIG_IGN)
-        raise Ended(number)
+        raised.append(number)
+        raise Ended
 
     former = {number: signal.signal(number, end) for number in _ENDINGS}
     try:
         yield
-    except (Ended, KeyboardInterrupt) as ended:
-        number = ended.number if isinstance(ended, Ended) else next(iter(asked), signal.SIGINT)
+    except BaseException as error:
+        # Also an error that a library made of what the signal raised within it, as a class body of Python 3.11 does.
+        if not raised and not asked and not isinstance(error, KeyboardInterrupt):
+            raise
         sys.stderr.flush()
-        os._exit(128 + number)
+        os._exit(128 + next(iter(raised or asked), signal.SIGINT))
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
@@ -59,12 +63,4 @@ def _end_later(reader: int, asked: list[int]) -> None:
 
 
 class Ended(BaseException):
-    """A signal asked this process to end; no step's ``except Exception`` catches it.
-
-    Attributes:
-        number: the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+    """A signal asked this process to end; no step's ``except Exception`` catches it."""

@@ -1,11 +1,13 @@
 """The process of a job in a test's installation: a real desk, whose protection waits until the test lets it go on.
 
 Where the file ``refuse`` is there, the question has no answer, and the nearer ones wait. Where ``fail`` is there, a
-library fails with the counts in its message.
+library fails with the counts in its message. Where ``stop`` is there, the signal whose number it holds comes while a
+library works that puts whatever is raised within it into an error of its own.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -38,6 +40,11 @@ def main(home: Path, file: Path) -> None:
     answers._protected = slowly
 
     def desk() -> Desk:
+        if (home / "stop").exists():
+            try:
+                signal.raise_signal(int((home / "stop").read_text()))
+            except BaseException as raised:
+                raise RuntimeError("a class could not be made") from raised
         keys = LocalKeyStore.open(home / "keys", log=home / "log" / "key_use.jsonl")
         store = PartitionStore(home / "store", keys, municipality="28100")
         published = {"population": statistic("population", area="ward", sex="sex")}

@@ -166,6 +166,14 @@ def test_a_question_over_its_time_ends_by_itself(jobs, start, desk):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, CANCELLED), (signal.SIGALRM, LONGEST)])
+def test_a_stop_is_no_fault_where_a_library_makes_an_error_of_its_own_of_it(number, code, jobs, start, desk, tmp_path):
+    (tmp_path / "stop").write_text(str(int(number)))
+    job = jobs.enter("yamada", BY_WARD, Limits(), start)
+    assert until(jobs, job, ended).outcome.code == code and desk.asked_by("yamada") == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGALRM])
 def test_a_refusal_stands_and_counts_however_the_search_for_a_nearer_question_ends(how, jobs, start, desk, tmp_path):
     """Killed where a library does not come back (KILL), cancelled (TERM), over the time limit (ALRM)."""
