@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -97,6 +98,22 @@ def check_version(home: Path) -> None:
             at={"version": version, "needed": FORMAT},
             remedy="make a backup, look at `kobe upgrade --dry-run`, then run `kobe upgrade`",
             ja="KOBE_HOME は前の版のものです。kobe upgrade を実行してください",
+        )
+
+
+def refuse_foreign(home: Path) -> None:
+    """Refuse to work on another user's home: what root writes there, the platform's own user cannot use any more.
+
+    Raises:
+        CustodyError: ``custody.owner``.
+    """
+    if home.is_dir() and home.stat().st_uid != os.geteuid():
+        raise CustodyError(
+            "KOBE_HOME belongs to another user",
+            code="custody.owner",
+            at={"home": home.name},
+            remedy="run the command as the owner of KOBE_HOME (sudo -u OWNER kobe …)",
+            ja="KOBE_HOME の所有者が違います",
         )
 
 

@@ -71,7 +71,8 @@ def captured(settings: Settings, *, keys: bool) -> Iterator[Captured]:
 
     Raises:
         CustodyError: there is no installation (``backup.no_home``), keys are being rotated
-            (``custody.rotation_under_way``), or commits went on through all attempts (``backup.busy``).
+            (``custody.rotation_under_way``), commits went on through all attempts (``backup.busy``), or the disk
+            refuses (``custody.*``).
     """
     home = settings.root
     if not settings.key_log.is_file():
@@ -82,8 +83,10 @@ def captured(settings: Settings, *, keys: bool) -> Iterator[Captured]:
             remedy="set KOBE_HOME",
             ja="バックアップする環境がありません",
         )
-    drop_abandoned((home / "work").glob("backup-*"))  # what a killed backup left there
-    with held_folder(home / "work", "backup-") as folder:
+    with contextlib.ExitStack() as held:
+        with storage_errors("work"):
+            drop_abandoned((home / "work").glob("backup-*"))  # what a killed backup left there
+            folder = held.enter_context(held_folder(home / "work", "backup-"))
         with storage_errors("home"), _no_rotation(settings.keys):
             elsewhere = _capture_governance(settings, folder)
             for name in sorted(path.name for path in home.iterdir()):

@@ -132,12 +132,14 @@ def invoke(mounted: Mounted, arguments: list[str]) -> int:
 
 
 def _check_home(mounted: Mounted) -> None:
-    """Refuse a home of a later version, and one of an earlier version where the command would work on it."""
-    from kobe_platform.home_format import check_version, refuse_later
+    """Refuse another user's home, a later version's, and an earlier version's where the command would work on it."""
+    from kobe_platform.home_format import check_version, refuse_foreign, refuse_later
     from kobe_platform.settings import Settings
 
     if mounted.name in ("advisories", "config", "explain"):  # neither looks into the home
         return
+    if mounted.name not in ("doctor", "restore", "synthesize", "units"):  # looked at only, or not at all
+        refuse_foreign(Settings().root)
     (refuse_later if mounted.any_home else check_version)(Settings().root)
 
 

@@ -48,6 +48,12 @@ _KINDS = {
         "make room, then run the step again",
         "ディスクの空きがありません",
     ),
+    "custody.locks": (
+        {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS},
+        "the file system cannot lock files, so that nobody could say who works there",
+        "put KOBE_HOME on a disk of this machine",
+        "ファイルのロックが使えないディスクです",
+    ),
     "custody.symlink": (
         {errno.ELOOP},
         "a file is a symbolic link",
@@ -206,31 +212,58 @@ def sync_folder(path: Path) -> None:
     sync_file(path)
 
 
+def take_lock(handle: int, name: str, *, shared: bool = False) -> bool:
+    """Take a lock on an open file at once; False where another process holds it.
+
+    Args:
+        name: of the file, as the error's coordinate.
+
+    Raises:
+        CustodyError: the system could not say (``custody.locks`` where the file system has no locks): that the lock
+            is held, or free, does not follow from it.
+    """
+    with storage_errors(name):
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 def is_locked(path: Path) -> bool:
-    """Whether some process holds an exclusive lock on a file; not where the file cannot be opened."""
+    """Whether some process holds an exclusive lock on a file; not where there is no such file.
+
+    Raises:
+        CustodyError: nobody can say: the file may not be opened, or as :func:`take_lock`.
+    """
+    with storage_errors(path.name):
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not take_lock(handle, path.name, shared=True)
     finally:
         os.close(handle)
-    return False
 
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on the file ``path`` (made when absent) among all processes of this machine.
 
-    Without ``wait``, raises ``BlockingIOError`` where another process holds it.
+    Raises:
+        BlockingIOError: another process holds it, without ``wait``.
+        CustodyError: the file system has no locks (``custody.locks``), or the disk refuses (``custody.*``).
     """
-    private_folder(path.parent)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
+    with storage_errors(path.name):
+        private_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if wait:
+            with storage_errors(path.name):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        elif not take_lock(handle, path.name):
+            raise BlockingIOError(errno.EAGAIN, "another process holds the lock")
         yield
     finally:
         os.close(handle)
@@ -257,10 +290,15 @@ def held_folder(place: Path, prefix: str, mode: int = PRIVATE_FOLDER) -> Iterato
 
 
 def drop_abandoned(paths: Iterable[Path]) -> None:
-    """Take away what :func:`held_folder` made, or an older version in its place, for a process that is gone."""
+    """Take away what :func:`held_folder` made, or an older version in its place, for a process that is gone.
+
+    What belongs to another user stays: `kobe doctor` counts it.
+    """
     for path in paths:
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
+        elif path.stat().st_uid != os.geteuid():
+            continue
         elif (handle := _folder_locked(path)) is not None:
             shutil.rmtree(path, ignore_errors=True)
             os.close(handle)
@@ -273,10 +311,12 @@ def _folder_locked(folder: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(handle), folder.stat()):
+        if take_lock(handle, folder.name) and os.path.samestat(os.fstat(handle), folder.stat()):
             return handle
-    except (BlockingIOError, FileNotFoundError):
+    except FileNotFoundError:
         pass
+    except CustodyError:
+        os.close(handle)
+        raise
     os.close(handle)
     return None

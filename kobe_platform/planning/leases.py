@@ -11,7 +11,6 @@ the lock is held, and nothing else, says that the owner lives.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -22,7 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kobe_platform.custody.durable import PRIVATE_FILE, is_locked, private_folder, storage_errors
+from kobe_platform.custody.durable import PRIVATE_FILE, is_locked, private_folder, storage_errors, take_lock
 
 TICKER = "ticker"
 _POLL_SECONDS = 0.2
@@ -120,8 +119,7 @@ class Leases:
             handle = None
             with contextlib.suppress(OSError):
                 handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _same(handle, path):
+                if take_lock(handle, path.name) and _same(handle, path):
                     path.unlink()
             if handle is not None:
                 os.close(handle)
@@ -136,13 +134,12 @@ class Leases:
         while True:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_FILE)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _same(handle, path):
+                if not take_lock(handle, path.name):
+                    if waiting is not None:
+                        waiting(_told(path))
+                    time.sleep(_POLL_SECONDS)
+                elif _same(handle, path):
                     return handle
-            except BlockingIOError:
-                if waiting is not None:
-                    waiting(_told(path))
-                time.sleep(_POLL_SECONDS)
             except BaseException:
                 os.close(handle)
                 raise

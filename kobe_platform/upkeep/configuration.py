@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kobe_platform.settings import Settings
+from kobe_platform.settings import Settings, with_driver
 from kobe_platform.upkeep.services import ELSEWHERE
 from kobe_platform.vocabulary.nearest import nearest
 
 PREFIX = "KOBE_"
+_HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
+"""Hosts that mean this machine; so does a path, which is the folder of a socket."""
 TESTS = frozenset({"KOBE_SOAK", "KOBE_SOAK_PART", "KOBE_FUZZ_MINUTES", "KOBE_THEME_CASES"})
 """Variables of the tests."""
 KNOWN = frozenset({*(f"{PREFIX}{name.upper()}" for name in Settings.model_fields), *ELSEWHERE, *TESTS})
@@ -85,11 +87,22 @@ def _contradictions(settings: Settings, environment: Mapping[str, str]) -> Itera
 
 def _same_database(one: str, other: str) -> bool:
     """Whether two URLs name one database, where each of Dagster and the governance would take the other's version."""
-    from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        places = [(url.host, url.port or 5432, url.database) for url in (make_url(one), make_url(other))]
+        return _place_of(one) == _place_of(other)
     except ArgumentError:
         return False
-    return places[0] == places[1]
+
+
+def _place_of(text: str) -> tuple[str, ...]:
+    """Kind, machine, port, database and options of a URL, as libpq reads them: each may stand in its query too."""
+    from sqlalchemy import make_url
+
+    url = make_url(with_driver(text))
+    asked = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    host = asked.get("host") or asked.get("hostaddr") or url.host or ""
+    is_here = host.lower() in _HERE or host.startswith("/")
+    port = asked.get("port") or str(url.port or 5432)
+    database = asked.get("dbname") or url.database or asked.get("user") or url.username or ""
+    return url.get_backend_name(), "" if is_here else host.lower(), port, database, asked.get("options", "")

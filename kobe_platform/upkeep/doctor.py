@@ -107,7 +107,7 @@ def _version(settings: Settings, now: datetime) -> Looked:
 
 
 def _modes(settings: Settings, now: datetime) -> Looked:
-    from kobe_platform.upkeep.upgrading import open_to_others
+    from kobe_platform.upkeep.upgrading import of_others, open_to_others
 
     if not settings.root.is_dir():
         yield "fail", "KOBE_HOME がありません", "KOBE_HOME を確かめる"
@@ -117,6 +117,10 @@ def _modes(settings: Settings, now: datetime) -> Looked:
         yield "fail", "KOBE_HOME の所有者が違います", "所有者として実行する"
     else:
         yield "ok", "KOBE_HOME を使えるのは所有者だけです", ""
+    strange = sum(1 for _ in of_others(settings.root))
+    if strange:
+        remedy = "root で chown -R 利用者: $KOBE_HOME（利用者は基盤を動かす利用者）"
+        yield "fail", f"{strange:,}個のファイルとフォルダーが、ほかの利用者のものです", remedy
     loose = sum(1 for _ in open_to_others(settings.root))
     if loose:
         yield "warn", f"{loose:,}個のファイルが、所有者とグループ以外にも開いています", "chmod -R g-w,o-rwx $KOBE_HOME"

@@ -135,12 +135,22 @@ def _migrate_governance(settings: Settings) -> None:
 
 def open_to_others(home: Path) -> Iterator[Path]:
     """Files and folders of a home that others than its owner and group may use, or the group change."""
+    yield from (
+        path for path, told in _all_of(home) if not stat.S_ISLNK(told.st_mode) and told.st_mode & OPEN_TO_OTHERS
+    )
+
+
+def of_others(home: Path) -> Iterator[Path]:
+    """Files and folders of a home that belong to another user, as a command that root gave leaves them."""
+    yield from (path for path, told in _all_of(home) if told.st_uid != os.geteuid())
+
+
+def _all_of(home: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything below a home with what it is; what goes meanwhile is left out."""
     for folder, names, files in os.walk(home):
         for name in (*names, *files):
-            path = Path(folder, name)
-            mode = path.lstat().st_mode
-            if not stat.S_ISLNK(mode) and mode & OPEN_TO_OTHERS:
-                yield path
+            with contextlib.suppress(FileNotFoundError):
+                yield Path(folder, name), os.lstat(Path(folder, name))
 
 
 def _modes_told(settings: Settings) -> str:

@@ -42,6 +42,7 @@ FROM_TABLES = {
     "kobe_platform/lounge/tables.py: problem": lambda source: {
         f"tables.status_{problem}" for problem in ("unknown", "leaked", "empty")
     },
+    "kobe_platform/ondemand/working.py: brake.waits": lambda source: set(working._STOPS.values()),
     "kobe_platform/ondemand/working.py: stop.code": lambda source: set(working._STOPS.values()),
 }
 """Places that take the code from a table, and the codes of that table."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -22,11 +23,13 @@ from kobe_platform.backup.commands import backup_app
 from kobe_platform.backup.restoring import back_up, faults, restore
 from kobe_platform.backup.sealing import Seal
 from kobe_platform.backup.vault import Bucket, Folder, Vault
+from kobe_platform.cli.main import COMMANDS, invoke
 from kobe_platform.custody.durable import locked
 from kobe_platform.errors import CustodyError
 from kobe_platform.lake.maintenance import destroy
 from kobe_platform.lounge.release import current, verify
 from kobe_platform.settings import Settings
+from kobe_platform.upkeep.doctor import examine
 from tests.unit.backup.conftest import CANARY, PARTITION, ROWS, silent, store_of, tree
 
 
@@ -299,6 +302,28 @@ def test_the_commands_say_what_was_kept_and_what_not(settings, tmp_path, monkeyp
             path.write_bytes(b"")
     assert run("verify", "--from", place, "--key", key).exit_code == 1
     assert restoring.sizes([]) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+def test_remains_of_another_users_backup_do_not_stop_the_next_one(settings, vault):
+    left = settings.root / "work" / "backup-0123456789abcdef"
+    left.mkdir()
+    os.chown(left, 65534, 65534)
+    back_up(settings, vault, keys=True, progress=silent)
+    assert left.is_dir() and len(vault.ids()) == 1
+    (found,) = (one for one in examine(settings) if "ほかの利用者" in one.told)
+    assert found.state == "fail" and "chown" in found.remedy
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+def test_nobody_works_on_another_users_home(settings, capsys, monkeypatch):
+    monkeypatch.setenv("KOBE_HOME", str(settings.root))
+    os.chown(settings.root, 65534, 65534)
+    before = tree(settings.root)
+    for command in ("backup", "run", "status", "people"):
+        (mounted,) = (one for one in COMMANDS if one.name == command)
+        assert invoke(mounted, ["list"]) == 1 and "[custody.owner]" in capsys.readouterr().err, command
+    assert tree(settings.root) == before
 
 
 def test_without_an_installation_there_is_nothing_to_back_up(vault, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -10,7 +11,8 @@ import sys
 
 import pytest
 
-from kobe_platform.custody.durable import disk_fault, drop_abandoned, held_folder
+from kobe_platform.custody.durable import disk_fault, drop_abandoned, held_folder, is_locked, locked
+from kobe_platform.errors import CustodyError
 from kobe_platform.planning.leases import Leases
 from kobe_platform.privacy import border
 
@@ -105,3 +107,45 @@ def test_who_lives_is_seen_across_containers_on_one_disk_and_what_a_dead_one_lef
         with Leases(tmp_path).holding("release"):
             assert list(Leases(tmp_path).under_way()) == ["release"]
     assert list(releases.iterdir()) == []
+
+
+def held(context) -> None:
+    with context:
+        pass
+
+
+ASKED = {
+    "whether it is held": lambda home: is_locked(home / "a.lock"),
+    "hold": lambda home: held(locked(home / "a.lock")),
+    "hold at once": lambda home: held(locked(home / "a.lock", wait=False)),
+    "a folder of one's own": lambda home: held(held_folder(home, ".a-")),
+    "what dead ones left": lambda home: drop_abandoned([home / "folder"]),
+    "hold a run": lambda home: held(Leases(home).holding("release")),
+    "runs under way": lambda home: Leases(home).under_way(),
+    "locks of the dead": lambda home: Leases(home).sweep(),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_a_file_system_without_locks_is_told_and_nothing_counts_as_held_or_free(tmp_path, monkeypatch, ask):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "work").mkdir()
+    for name in ("a.lock", "work/a.lock"):
+        (tmp_path / name).touch()
+
+    def refuse(handle, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(CustodyError) as refused:
+        ask(tmp_path)
+    assert refused.value.code == "custody.locks" and str(tmp_path) not in str(refused.value)
+    assert (tmp_path / "folder").exists() and (tmp_path / "work" / "a.lock").exists()
+
+
+def test_a_lock_that_may_not_be_looked_at_does_not_count_as_free(tmp_path):
+    (tmp_path / "a.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CustodyError) as refused:
+        is_locked(tmp_path / "a.lock")
+    assert refused.value.code == "custody.symlink"
+    assert not is_locked(tmp_path / "none" / "a.lock")

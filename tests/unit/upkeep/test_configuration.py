@@ -44,10 +44,18 @@ def test_sound_settings_are_said_to_be_so(checked):
         ({"KOBE_CONTRACTS": f"/{SECRET}"}, 1, "KOBE_CONTRACTS: その場所にありません"),
         ({"KOBE_INBOX": "HERE/home/inbox"}, 1, "KOBE_INBOX: KOBE_HOME の中にあります"),
         ({"KOBE_BACKUP": "HERE/home/backup"}, 1, "KOBE_BACKUP: KOBE_HOME の中にあります"),
-        (
-            {"KOBE_POSTGRES_URL": f"postgresql://a:{SECRET}@db/kobe", "KOBE_DATABASE_URL": "postgres://b@db:5432/kobe"},
-            1,
-            "KOBE_POSTGRES_URL: KOBE_DATABASE_URL と同じデータベースです",
+        *(
+            (
+                {"KOBE_POSTGRES_URL": one, "KOBE_DATABASE_URL": other},
+                1,
+                "KOBE_POSTGRES_URL: KOBE_DATABASE_URL と同じデータベースです",
+            )
+            for one, other in (
+                (f"postgresql://a:{SECRET}@db/kobe", "postgres://b@db:5432/kobe"),
+                ("postgresql://a@/kobe?host=/var/run/postgresql", "postgresql://b@localhost/kobe"),
+                ("postgresql:///kobe?host=DB&port=5432", "postgresql+psycopg2://b@db/kobe"),
+                ("postgresql://a@db?dbname=kobe", "postgresql://b@db/kobe?sslmode=require"),
+            )
         ),
         ({"KOBE_KMS_REGION": SECRET}, 0, "KOBE_KMS_REGION: KOBE_KEY_SERVICE が aws-kms のときだけ"),
         ({"KOBE_HOME": "HERE/none"}, 0, "KOBE_HOME: まだありません"),
@@ -56,3 +64,18 @@ def test_sound_settings_are_said_to_be_so(checked):
 def test_each_mistake_is_named_and_no_value_repeated(variables, code, words, checked):
     told = checked(**variables)
     assert told.exit_code == code and words in told.output and SECRET not in told.output + told.stderr
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "postgresql://a@db:5433/kobe",
+        "postgresql://a@other/kobe",
+        "postgresql://a@db/dagster",
+        "postgresql://a@db/kobe?options=-csearch_path%3Dgovernance",
+        "sqlite:////srv/kobe",
+    ],
+)
+def test_another_server_database_or_schema_is_another_database(other, checked):
+    told = checked(KOBE_POSTGRES_URL="postgresql://a@db/kobe", KOBE_DATABASE_URL=other)
+    assert told.exit_code == 0 and "同じデータベース" not in told.output
