@@ -70,7 +70,7 @@ PAGES: Mapping[str, str] = {
 }
 """The kinds of files that authors write, each with a page → where such a file stands."""
 FILLED_IN: Mapping[type[BaseModel], Set[str]] = {
-    Statistic: {"name", "sql", "relations", "row_key"},
+    Statistic: {"name", "sql", "relations", "row_key", "wishes"},
     Forecast: {"name"},
     Watch: {"name"},
     Audience: {"name"},

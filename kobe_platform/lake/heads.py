@@ -32,7 +32,7 @@ from kobe_platform.lake.partitions import (
 KEPT = "heads.json"
 """Name of the file that keeps an index between processes, in the installation's ``staging``."""
 _VERSION = 3
-_FACTS = ("content_hash", "basis", "exposed")
+_FACTS = ("content_hash", "basis", "exposed", "wishes")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class HeadEntry:
         made_from: digest of its inputs, see :func:`~kobe_platform.lake.partitions.made_from`.
         definition: the input of that name; empty where it has none.
         verdicts: by check, whatever generation they are about.
-        facts: ``content_hash``, ``basis`` and ``exposed`` only.
+        facts: ``content_hash``, ``basis``, ``exposed`` and ``wishes`` only.
     """
 
     id: PartitionId

@@ -79,6 +79,37 @@ def exposed_lines(facts: Facts) -> list[str]:
     return [f"{one.month} {one.table}: 秘匿したセルのうち{one.cells:,}個{told}" for one in exposed(facts)]
 
 
+@dataclass(frozen=True)
+class UnmetWishes:
+    """Wishes of a month's table (``docs/statistics.md``) that did not come true.
+
+    Attributes:
+        kept_in_vain: rows that were to stay shown and are hidden; without_row: wishes of districts that there are not.
+    """
+
+    table: str
+    month: str
+    kept_in_vain: int
+    without_row: int
+
+
+def unmet_wishes(facts: Facts) -> list[UnmetWishes]:
+    """The published tables with such wishes, newest month first; they stop nothing."""
+    held = [entry for id, entry in facts.heads.entries.items() if id.stage == "published" and "wishes" in entry.facts]
+    found = [UnmetWishes(entry.id.source, entry.id.month, **entry.facts["wishes"]) for entry in held]
+    return sorted(found, key=lambda one: (one.month, one.table), reverse=True)
+
+
+def wish_lines(facts: Facts) -> list[str]:
+    """:func:`unmet_wishes` for a terminal, a line each."""
+    found = []
+    for one in unmet_wishes(facts):
+        told = [f"表示を望んだ{one.kept_in_vain:,}行は秘匿のため必要で、秘匿しました"] if one.kept_in_vain else []
+        told += [f"この期間にない学校区への要望が{one.without_row:,}行あります"] if one.without_row else []
+        found.append(f"{one.month} {one.table}: {'。'.join(told)}")
+    return found
+
+
 def gaps(facts: Facts) -> list[tuple[str, str]]:
     """Months of monthly sources between others that were accepted, for which nothing lies in the inbox.
 

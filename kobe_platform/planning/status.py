@@ -27,7 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 
 def status(as_json: AsJson = False) -> None:
     """What is outstanding, per month and source, with reason and next step; exit 0 when nothing is."""
-    from kobe_platform.planning.notices import exposed, overdue
+    from kobe_platform.planning.notices import exposed, overdue, unmet_wishes
     from kobe_platform.planning.observing import Observer
     from kobe_platform.planning.rules import outstanding
     from kobe_platform.settings import Settings
@@ -43,6 +43,7 @@ def status(as_json: AsJson = False) -> None:
                     **record(plan),
                     "overdue": overdue(facts),
                     "exposed": [asdict(one) for one in exposed(facts)],
+                    "wishes": [asdict(one) for one in unmet_wishes(facts)],
                     "months": months(facts, plan),
                 },
                 ensure_ascii=False,
@@ -122,7 +123,7 @@ def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
 
     from kobe_platform.alerts import alerts_file, describe
     from kobe_platform.planning.facts import TURNED_AWAY
-    from kobe_platform.planning.notices import exposed_lines
+    from kobe_platform.planning.notices import exposed_lines, wish_lines
     from kobe_platform.planning.notices import lines as overdue_lines
     from kobe_platform.planning.words import told
 
@@ -135,7 +136,7 @@ def _print(settings: Settings, facts: Facts, plan: Plan) -> None:
     lines += [told(step) for step in plan.steps]
     rejected = [_rejected(delivery) for delivery in facts.deliveries if delivery.turned in TURNED_AWAY]
     lines += rejected
-    lines += [*overdue_lines(facts), *exposed_lines(facts)]
+    lines += [*overdue_lines(facts), *exposed_lines(facts), *wish_lines(facts)]
     lines.append(describe(alerts_file(settings.root)))
     if rejected:
         lines.append(f"却下した提供データが{len(rejected)}件あります。直したものが届くのを待っています")

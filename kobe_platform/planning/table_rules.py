@@ -28,6 +28,7 @@ from kobe_platform.statistics.inputs import (
     sources_of,
     tied_months,
 )
+from kobe_platform.statistics.wishes import wishes_input
 from kobe_platform.unusual.tables import UsualRanges
 
 
@@ -99,7 +100,8 @@ def _group_step(facts: Facts, key: str, members: Sequence[Statistic], month: str
         return None
     months = tied_months(heads, members, month, facts.statistics)
     tied = [heads.entries[PartitionId("published", table.name, held)].content for table, held in months]
-    step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied)}), reason)
+    wishes = wishes_input(members, month[:4] if members[0].period == "year" else month)
+    step = Step("tabulate", key, month, made_from({**counting, "tied": " ".join(tied), **wishes}), reason)
     read = (name.split("/") for name in counting if name.startswith("lake/"))
     districts = reference_of(heads, members, month)
     reference = [(districts.source, districts.month)] if districts else []

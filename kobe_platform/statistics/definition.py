@@ -15,6 +15,7 @@ from kobe_platform.statistics.select.counts import Counts, read_counts
 from kobe_platform.statistics.select.judging import PUBLIC, tables_of
 from kobe_platform.statistics.select.sources import DISTRICT
 from kobe_platform.statistics.select.syntax import Node, parse
+from kobe_platform.statistics.wishes import Wish
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 _SIDES = ("", "_before", "_after")
@@ -83,6 +84,7 @@ class Statistic(BaseModel):
         averages: of a mean, which requires it: the counts by band of what is averaged.
         row_key: the pseudonym of its source, in whose order the residual floor chooses rows; the contract says it.
         relations: what is said of its population (:mod:`relations`); the loader fills them in.
+        wishes: what the city wishes of single rows (:mod:`wishes`); the loader fills them in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,6 +110,7 @@ class Statistic(BaseModel):
     averages: Averaged | None = None
     row_key: str = ""
     relations: tuple[RelationStatement, ...] = ()
+    wishes: tuple[Wish, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Statistic:
@@ -157,8 +160,8 @@ class Statistic(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the definition."""
-        told = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """SHA-256 over what is counted and by which rule; what is wished of rows is an input of its own."""
+        told = json.dumps(self.model_dump(mode="json", exclude={"wishes"}), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(told.encode()).hexdigest()
 
     @property

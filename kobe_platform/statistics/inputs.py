@@ -9,6 +9,7 @@ from kobe_platform.code_version import engine_version
 from kobe_platform.lake.partitions import ENGINE, PartitionId
 from kobe_platform.lake.shelf import Shelf, latest_month
 from kobe_platform.statistics.definition import Statistic
+from kobe_platform.statistics.wishes import wishes_input
 
 REFERENCE = "town_districts"
 """The source of school districts."""
@@ -58,10 +59,13 @@ def reference_of(shelf: Shelf, members: Sequence[Statistic], month: str) -> Part
 def protecting_inputs(
     shelf: Shelf, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
 ) -> dict[str, str]:
-    """Inputs of a group's protected tables: its counts, the published months that they are sums of, its definitions."""
+    """Inputs of a group's protected tables: its counts, the published months that they are sums of, its definitions and
+    what is wished of the period's rows, where something is.
+    """
     inputs = {f"statistics/{m.name}": _content(shelf, PartitionId("statistics", m.name, month)) for m in members}
     for statistic, held in tied_months(shelf, members, month, statistics):
         inputs[f"published/{statistic.name}/{held}"] = _content(shelf, PartitionId("published", statistic.name, held))
+    inputs |= wishes_input(members, month if members[0].period == "month" else month[:4])
     return {**inputs, "definition": definition_of(members), ENGINE: engine_version(*_ROOMS)}
 
 

@@ -17,6 +17,7 @@ from kobe_platform.statistics.nesting import check_relations
 from kobe_platform.statistics.relations import RelationStatement, load_relations
 from kobe_platform.statistics.select.sources import DISTRICT, SelectSource, sources_of
 from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement, parse
+from kobe_platform.statistics.wishes import load_wishes
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies
 
@@ -37,7 +38,7 @@ def load_statistics(
         ConfigurationError: ``statistics.definition`` (a file has no front matter or misses a key: file, line or key),
             ``statistics.select`` (its SELECT says what it may not: file, line, column and rule), or
             ``statistics.overlap`` (two tables count the same people by groups that overlap without nesting);
-            what :func:`nesting.check_relations` says of relations.
+            what :func:`nesting.check_relations` says of relations, and :func:`wishes.load_wishes` of wishes.
     """
     contracts = load_contracts(Settings().contracts) if contracts is None else contracts
     sources = sources_of(contracts)
@@ -47,7 +48,8 @@ def load_statistics(
     statistics = {statistic.name: statistic for statistic, _ in loaded}
     _refuse_overlaps(statistics.values())
     check_relations(statistics.values(), told)
-    return statistics
+    wished = load_wishes(directory, statistics)
+    return {name: one.model_copy(update={"wishes": wished.get(name, ())}) for name, one in statistics.items()}
 
 
 def _refuse_overlaps(statistics: Iterable[Statistic]) -> None:

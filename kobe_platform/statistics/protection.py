@@ -30,6 +30,7 @@ from kobe_platform.statistics.identities import totals_hold
 from kobe_platform.statistics.means import mean_rule, published_means, telling_means, without
 from kobe_platform.statistics.relations import Entry, definitions
 from kobe_platform.statistics.trees import dimension, regrouped
+from kobe_platform.statistics.wishes import frames, unmet
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 TOTALS_LAST = Costs(totals=6)
@@ -92,7 +93,10 @@ def protect_group(
     all_cells = {s.name: cells[s.name] for s in counts} | {_name(m): m.cells for m in tied}
     hidden = {_name(m): _hidden_rows(m.published) for m in tied}
     former = under(spec, previous)
-    protected = protect(spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts), previous=former)
+    wishes, lost = frames(counts, period, areas)
+    protected = protect(
+        spec, all_cells, hidden=hidden, start=_patterns(start or {}, counts), wishes=wishes, previous=former
+    )
     means = {
         statistic.name: published_means(
             statistic, cells[statistic.name], areas, _count_table(statistic, counts, protected.tables)
@@ -114,7 +118,7 @@ def protect_group(
             remedy="report the finding: the engine ought to have kept the tables additive",
             ja="公表値の合計と内訳が一致しないため公表しません",
         )
-    facts = _facts(chosen, tables, protected.report, verdict)
+    facts = _facts(chosen, tables, protected.report, verdict, lost)
     return GroupResult(tables, facts, verdict, seen(protected.spec, {**protected.tables, **means}, former))
 
 
@@ -258,9 +262,15 @@ def _dated(table: pl.DataFrame, period: str) -> pl.DataFrame:
 
 
 def _facts(
-    chosen: Sequence[Statistic], tables: Mapping[str, pl.DataFrame], report: ProtectionReport, verdict: AuditReport
+    chosen: Sequence[Statistic],
+    tables: Mapping[str, pl.DataFrame],
+    report: ProtectionReport,
+    verdict: AuditReport,
+    lost: Mapping[str, int],
 ) -> dict[str, dict]:
-    """Facts per table; ``exposed``, where there are any: cells that former releases alone give away (decision 0048)."""
+    """Facts per table. Where there are any: ``exposed``, cells that former releases alone give away (decision 0048),
+    and ``wishes``, how many did not come true.
+    """
     told = {entry.table: entry for entry in report.tables}
     facts: dict[str, dict] = {}
     for statistic in chosen:
@@ -277,5 +287,5 @@ def _facts(
                 "interval_width": entry.interval_width,
                 "rule": "minimum_frequency",
                 "engine_version": report.engine_version,
-            }
+            } | unmet(entry.kept_in_vain, lost.get(statistic.name, 0))
     return facts

@@ -1,7 +1,8 @@
-"""A relation that is added after a release: months go on, what is out already is named, nothing more is told."""
+"""A relation and wishes that are added after a release: months go on, what is out is named, nothing more is told."""
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -58,6 +59,7 @@ def test_a_relation_that_was_added_late_stops_no_month(tmp_path, monkeypatch):
     weak = published(place, FIRST)
 
     (place.statistics / "relations.toml").write_text(TIED)
+    large, small = wished(place)
     synthesize(CityPlan(place.inbox, 4_000, FIRST, NEXT, 5))
     assert process(place).exit_code == 0 and Observer(place).plan().empty
     named = told(place, monkeypatch)
@@ -67,6 +69,7 @@ def test_a_relation_that_was_added_late_stops_no_month(tmp_path, monkeypatch):
     report = verdict(place, FIRST)
     assert report.publishable and report.exposed_by_table == {one["table"]: one["cells"] for one in named}
     assert verdict(place, NEXT).publishable and not verdict(place, NEXT).exposed, "a new month is wholly protected"
+    assert_wishes(place, large, small, monkeypatch)
     assert answered(place) == ["published"] * 10, "beside what is exposed a question is still answered"
 
     correct(next(place.inbox.glob(f"*/resident_register/{FIRST}")), 10, 1_000)
@@ -76,6 +79,33 @@ def test_a_relation_that_was_added_late_stops_no_month(tmp_path, monkeypatch):
     corrected = published(place, FIRST)
     assert any(not corrected[name].equals(tied[name]) for name in TABLES) and verdict(place, FIRST).publishable
     assert {one["month"] for one in told(place, monkeypatch)} <= {FIRST}
+
+
+def wished(place: Settings) -> tuple[dict, dict]:
+    """Of the second month: a large ward's row that is to be hidden, and a small one that is to stay shown."""
+    rows = store(place).read(PartitionId("statistics", TABLES[0], FIRST)).sort("households")
+    small, large = rows.row(0, named=True), rows.row(-1, named=True)
+    with (place.statistics / f"{TABLES[0]}.wishes.csv").open("w", newline="", encoding="utf-8") as file:
+        wishes = [(row["size"], row["area"], wish, NEXT) for row, wish in ((large, "hide"), (small, "keep"))]
+        csv.writer(file).writerows([("size", "area", "wish", "period"), *wishes])
+    return large, small
+
+
+def assert_wishes(place: Settings, large: dict, small: dict, monkeypatch) -> None:
+    """They are of the second month alone, and known to the operator alone."""
+    hidden = published(place, NEXT)[TABLES[0]].filter(status="suppressed")
+    found = {*hidden.select("area", "size").iter_rows()}
+    assert {(large["area"], large["size"]), (small["area"], small["size"])} <= found
+    before = published(place, FIRST)[TABLES[0]].filter(area=large["area"], size=large["size"])
+    assert before["status"].item() == "published"
+    relatives = {pair for pair in found if pair[0] == large["area"] or pair[1] == large["size"]}
+    assert len(relatives) > 1, "it does not follow from its totals"
+    shown(place, monkeypatch)
+    told = json.loads(CliRunner().invoke(app, ["status", "--json"]).output)["wishes"]
+    assert told == [{"table": TABLES[0], "month": NEXT, "kept_in_vain": 1, "without_row": 0}]
+    assert f"{NEXT} {TABLES[0]}: 表示を望んだ1行" in CliRunner().invoke(app, ["status"]).output
+    files = [path for path in place.releases.rglob("*") if path.suffix in (".json", ".html", ".js")]
+    assert files and not any(b"kept_in_vain" in path.read_bytes() for path in files)
 
 
 def home(root: Path) -> Settings:
@@ -125,9 +155,14 @@ def verdict(place: Settings, month: str):
 
 def told(place: Settings, monkeypatch) -> list[dict]:
     """What ``kobe status`` says of it, on the screen too."""
-    for name in ("home", "inbox", "statistics", "dashboards", "start"):
-        monkeypatch.setenv(f"KOBE_{name.upper()}", str(getattr(place, name)))
+    shown(place, monkeypatch)
     found = json.loads(CliRunner().invoke(app, ["status", "--json"]).output)["exposed"]
     screen = CliRunner().invoke(app, ["status"]).output
     assert all(f"{one['month']} {one['table']}: 秘匿したセルのうち{one['cells']:,}個" in screen for one in found)
     return found
+
+
+def shown(place: Settings, monkeypatch) -> None:
+    """Commands find the installation by the environment."""
+    for name in ("home", "inbox", "statistics", "dashboards", "start"):
+        monkeypatch.setenv(f"KOBE_{name.upper()}", str(getattr(place, name)))

@@ -28,10 +28,10 @@ class Wishes:
 
 
 def read_wishes(model: Model, wishes: Mapping[str, pl.DataFrame]) -> Wishes:
-    """The wishes of all tables; of two that meet in one cell, keeping it weighs more than giving it.
+    """The wishes of all tables; of two that meet in one cell, hiding it weighs most and giving it least.
 
     Raises:
-        DisclosureError: a word that is no wish, an unknown table or code, a row that is to be hidden and kept.
+        DisclosureError: a word that is no wish, an unknown table or code, a row of a table to be hidden and kept.
     """
     for name, rows in wishes.items():
         wrong = ~rows["wish"].is_in(list(WISHES)).fill_null(value=False)
@@ -39,12 +39,13 @@ def read_wishes(model: Model, wishes: Mapping[str, pl.DataFrame]) -> Wishes:
             words = ", ".join(WISHES)
             at: dict[str, str | int] = {"table": name, "row": int(wrong.arg_max() or 0) + 1, "known": words}
             raise refusal("a wish is not one of those that are known", "disclosure.wish", **at)
-    found = {
-        wish: model.mask({name: rows.filter(wish=wish) for name, rows in wishes.items()}, "the wishes")
-        for wish in WISHES
-    }
-    both = found["hide"] & found["keep"]
-    if both.any():
-        raise refusal("a row is to be hidden and to be kept", "disclosure.wish", **model.where(int(np.argmax(both))))
+    found = {wish: np.zeros(model.size, dtype=bool) for wish in WISHES}
+    for name, rows in wishes.items():
+        own = {wish: model.mask({name: rows.filter(wish=wish)}, "the wishes") for wish in WISHES}
+        both = own["hide"] & own["keep"]
+        if both.any():
+            where = model.where(int(np.argmax(both)))
+            raise refusal("a row is to be hidden and to be kept", "disclosure.wish", **where)
+        found = {wish: found[wish] | own[wish] for wish in WISHES}
     weights = np.where(found["yield"], WISHES["yield"], 1.0)
     return Wishes(found["hide"], found["keep"], np.where(found["keep"], WISHES["keep"], weights))

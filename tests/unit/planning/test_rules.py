@@ -14,6 +14,7 @@ from kobe_platform.planning import Cause, Facts, Failure, InstallationFault, Pla
 from kobe_platform.planning.facts import MOST_LOST
 from kobe_platform.planning.words import told
 from kobe_platform.release.required_checks import published_checks
+from kobe_platform.statistics.wishes import Wish
 from tests.unit.planning.world import (
     COMPARISON,
     ESTIMATE,
@@ -447,6 +448,21 @@ def test_a_year_is_protected_again_when_a_published_month_of_it_changed():
     id = PartitionId("published", "ward_moves_in_month", "2025-11")
     world.heads[id] = replace(world.heads[id], content="protected otherwise")
     assert reasons(world)[tabulate(YEAR, "2025-12")] == "input changed"
+
+
+def test_wishes_of_a_period_make_its_tables_again_and_no_others_and_count_nothing():
+    world = made(JULY, AUGUST)
+    before = world.heads[PartitionId("statistics", "population_ward", AUGUST)]
+    wish = Wish(codes=("28101", "T", "0-4"), wish="hide", period=AUGUST)
+    world.statistics["population_ward"] = world.statistics["population_ward"].model_copy(update={"wishes": (wish,)})
+    steps = {(s.unit, s.month, s.reason): s for s in world.plan().of("tabulate")}
+    assert {*steps} == {(STOCKS, AUGUST, "input changed")}
+    other = wish.model_copy(update={"wish": "yield"})
+    world.statistics["population_ward"] = world.statistics["population_ward"].model_copy(update={"wishes": (other,)})
+    again = [step.inputs for step in world.plan().of("tabulate")]
+    assert again != [step.inputs for step in steps.values()], "where the first ones failed, others are tried"
+    world.drive()
+    assert world.plan().empty and world.heads[before.id] == before
 
 
 def test_a_changed_definition_is_counted_again_for_all_months_of_its_group_and_of_no_other():
