@@ -46,6 +46,11 @@ FAULTS: Mapping[str, tuple[str, str, str]] = {
     ),
     "nobody": ("the server refused every recipient", "check the addresses in to", "すべての宛先が拒否されました"),
     "refused": ("the server refused the message", "ask its operators what it takes", "送信が拒否されました"),
+    "unanswered": (
+        "the whole message was handed over, and whether it was taken was not said in time",
+        "look at the server's load, or raise timeout_seconds",
+        "送信しましたが、受け取りの返事が時間内にありません",
+    ),
     "redirect": (
         "the server points to another address, which is not followed",
         "write the final address as url",

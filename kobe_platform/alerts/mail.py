@@ -11,10 +11,12 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
+from typing import Any
 
 from kobe_platform.alerts.config import Mail
 from kobe_platform.alerts.line import failed, open_line, read_secret, reason_of, trusted
 from kobe_platform.alerts.notice import COORDINATES, KINDS, Notice
+from kobe_platform.errors import PlatformError
 from kobe_platform.vocabulary.clock import JAPAN
 
 TITLE = "【データ基盤】"
@@ -27,10 +29,16 @@ class _Client(smtplib.SMTP):
     def __init__(self, line: socket.socket, host: str, port: int) -> None:
         self._line = line
         own = line.getsockname()[0]
+        self.whole = False
         super().__init__(host, port, local_hostname=f"[IPv6:{own}]" if ":" in own else f"[{own}]")
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return self._line
+
+    def send(self, s: Any) -> None:
+        """Send, and know whether a message went out whole, whose server owes the last answer then."""
+        super().send(s)
+        self.whole = isinstance(s, bytes) and s.endswith(b"\r\n.\r\n")
 
 
 def compose(notices: Sequence[Notice], mail: Mail, now: datetime) -> EmailMessage:
@@ -76,7 +84,8 @@ def send_mail(notices: Sequence[Notice], mail: Mail, seconds: float, now: dateti
         How many recipients the server refused, while others got the mail.
 
     Raises:
-        PlatformError: ``alerts.mail`` (coordinates: host, port, reason): nobody got it, as far as is known.
+        PlatformError: ``alerts.mail`` (coordinates: host, port, reason, and status where the server refused this
+            message or its recipients): nobody got it, as far as is known; they may have with the reason ``unanswered``.
     """
     return hand_over(compose(notices, mail, now), mail, seconds)
 
@@ -89,7 +98,7 @@ def hand_over(message: EmailMessage, mail: Mail, seconds: float, to: Sequence[st
     """
     password = read_secret("mail", mail.password_file, mail.host) if mail.password_file else ""
     context = trusted("mail", mail.ca_file, mail.host) if mail.security != "none" else None
-    stage = "refused"
+    stage, client = "refused", None
     try:
         with (
             open_line(mail.host, mail.listens, seconds, context if mail.security == "tls" else None) as line,
@@ -107,8 +116,26 @@ def hand_over(message: EmailMessage, mail: Mail, seconds: float, to: Sequence[st
                 client.quit()
             return len(refused)
     except (OSError, ValueError) as error:  # SMTPException is an OSError
-        reason = _reason(error, stage)
-    raise failed("mail", reason, host=mail.host, port=mail.listens)
+        late = client is not None and client.whole and not isinstance(error, smtplib.SMTPResponseException)
+        reason, status = "unanswered" if late else _reason(error, stage), _status(error)
+    raise failed("mail", reason, host=mail.host, port=mail.listens, **({"status": status} if status else {}))
+
+
+def concerns_others(error: PlatformError) -> bool:
+    """Whether a failure of :func:`hand_over` would meet any other message too: it is none of this one alone."""
+    return error.at.get("reason") not in ("unanswered", "nobody") and not error.at.get("status")
+
+
+def is_final(error: PlatformError) -> bool:
+    """Whether a message that failed alone is not to be handed over again: refused for good, or perhaps taken."""
+    return error.at.get("reason") == "unanswered" or int(str(error.at.get("status", 500))) >= 500
+
+
+def _status(error: Exception) -> int:
+    """The code by which a server refused one message or all its recipients, a passing one before a final one."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return min(int(code) for code, _ in error.recipients.values())
+    return int(error.smtp_code) if isinstance(error, smtplib.SMTPDataError) and error.smtp_code != 421 else 0
 
 
 def _reason(error: Exception, stage: str) -> str:

@@ -17,6 +17,9 @@ from kobe_platform.custody.durable import locked, storage_errors
 from kobe_platform.errors import PlatformError
 from kobe_platform.vocabulary.clock import JAPAN
 
+POSSIBLY_TAKEN = {"mail": ("unanswered",), "webhook": ("timeout",)}
+"""Reasons of a failure after which the receiver may have what was sent: it is not sent again with every call."""
+
 
 @dataclass(frozen=True)
 class SendingReport:
@@ -24,7 +27,7 @@ class SendingReport:
 
     Attributes:
         sent: ids that each channel got in this call.
-        waiting: how many notices each channel has not got and gets with the next call.
+        waiting: how many notices each channel has not got, as far as is known, and gets with a later call.
         failures: why, ``alerts.mail`` or ``alerts.webhook``; also of a mail that only some recipients got.
         silent: no channel is configured.
     """
@@ -42,7 +45,8 @@ def deliver(
 
     ``notices`` are all that hold *now*: an id that is no longer among them is forgotten and sent again when it comes
     back (ids of ``run_failed`` and ``tick_failed`` are remembered for 90 days). Of two processes at once the second
-    waits for the first. A crash between sending and remembering sends twice, never not at all.
+    waits for the first. What a channel got and did not acknowledge in time is sent again after 2, 4, 8 … minutes,
+    an hour at most, beside what is new. A crash between sending and remembering sends twice, never not at all.
 
     Args:
         home: ``KOBE_HOME``; what was sent is remembered in its ``alerts/sent.json``.
@@ -66,7 +70,10 @@ def deliver(
         memory.forget(current.keys(), moment)
         memory.store()
         for channel in settings.channels:
-            new = [notice for notice in wanted if notice.id not in memory.channels[channel]]
+            unsent = [notice for notice in wanted if notice.id not in memory.channels[channel]]
+            new = [notice for notice in unsent if not memory.rests(channel, notice.id, moment)]
+            if len(new) < len(unsent):
+                waiting[channel] = len(unsent) - len(new)
             if not new:
                 continue
             memory.store(always=True)
@@ -78,7 +85,10 @@ def deliver(
                 memory.store()
                 sent[channel] = tuple(notice.id for notice in new)
             else:
-                waiting[channel] = len(new)
+                waiting[channel] = len(unsent)
+                if failure and failure.at.get("reason") in POSSIBLY_TAKEN[channel]:
+                    memory.doubt(channel, new, moment)
+                    memory.store()
     return SendingReport(sent, waiting, tuple(failures))
 
 

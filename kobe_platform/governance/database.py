@@ -116,16 +116,32 @@ def _sqlite(address: URL) -> Engine:
 
 
 def upgrade_database(url: str) -> None:
-    """Bring the database at a URL to the newest schema, in one transaction.
+    """Bring the database at a URL to the newest schema, in one transaction; a file is written anew before it.
+
+    What an earlier version, or a SQLite without ``secure_delete``, left of moved rows in unused parts of the file's
+    pages is gone then: words that are withdrawn later are nowhere else.
 
     Raises:
         ConfigurationError, GovernanceError: as :func:`open_database`.
     """
     engine = _engine(url)
     try:
+        if engine.dialect.name == "sqlite":
+            _written_anew(engine)
         _migrate(engine)
     finally:
         engine.dispose()
+
+
+def _written_anew(engine: Engine) -> None:
+    try:
+        with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("VACUUM")
+    except (sqlite3.Error, SQLAlchemyError):
+        raise _unreachable() from None
+    sweep(engine)
 
 
 def is_outdated(url: str) -> bool:

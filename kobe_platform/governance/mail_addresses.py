@@ -61,10 +61,13 @@ def claimed_address(engine: Engine, login: str) -> MailClaim | None:
 
 def claim_address(
     engine: Engine, login: str, address: str, domains: Collection[str], now: datetime | None = None
-) -> None:
+) -> bool:
     """Keep where a person wants mail, as a claim; an empty address ends mail and claim at once.
 
     The address that they get mail at stays in force until another is confirmed.
+
+    Returns:
+        Whether a mail to confirm it is due.
 
     Raises:
         GovernanceError: ``notices.address``: no plain address, or not of the city's domains; ``notices.often``.
@@ -83,7 +86,7 @@ def claim_address(
             connection.execute(delete(notice_mail).where(notice_mail.c.login == login))
         if not address or address == _confirmed(connection, login):
             connection.execute(update(mail_claim).where(own).values(address="", token_hash="", sent=True))
-            return
+            return False
         last = connection.execute(select(mail_claim.c.asked_at).where(own)).scalar()
         if last is not None and moment - last < WAIT:
             raise GovernanceError(
@@ -95,6 +98,7 @@ def claim_address(
         connection.execute(delete(mail_claim).where(own))
         values = {"login": login, "address": address, "token_hash": "", "sent": False, "asked_at": moment}
         connection.execute(insert(mail_claim).values(**values))
+    return True
 
 
 def unsent_claims(engine: Engine, now: datetime | None = None) -> list[MailClaim]:

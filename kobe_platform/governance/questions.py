@@ -5,8 +5,8 @@ Both are only added to, but that words can be erased (:mod:`kobe_platform.govern
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,9 +85,11 @@ def answer_question(engine: Engine, person: Person, question: PageQuestion, owne
         record(connection, person.login, "question.answer", place)
 
 
-def questions(engine: Engine, pages: Collection[str]) -> list[PageQuestion]:
-    """Questions about some pages, the newest first."""
+def questions(engine: Engine, pages: Collection[str], before: int | None = None) -> list[PageQuestion]:
+    """Questions about some pages, the newest :data:`SHOWN` first; with ``before``, of those older than that number."""
     query = select(page_question).where(page_question.c.page.in_(list(pages)))
+    if before is not None:
+        query = query.where(page_question.c.id < before)
     return _with_answers(engine, query.order_by(page_question.c.id.desc()).limit(SHOWN))
 
 
@@ -110,13 +112,26 @@ def _with_answers(engine: Engine, query: Select[Any]) -> list[PageQuestion]:
     ]
 
 
-def questions_elsewhere(engine: Engine, pages: Collection[str], author: str | None) -> list[PageQuestion]:
-    """Questions whose words stand about pages other than these, of one author or (None) of all; without answers."""
+def questions_elsewhere(
+    engine: Engine, pages: Collection[str], person: Person, owners: Mapping[str, str], before: int | None = None
+) -> list[PageQuestion]:
+    """Questions whose words stand about pages other than these, that a person may withdraw; the newest first.
+
+    Administrators see them all, others those that they asked, those about pages that their section owns, and, of pages
+    that nobody owns any more, those that their section answered: it owned the page then.
+
+    Args:
+        owners: page → section, of the pages that there are.
+    """
     query = select(page_question).where(page_question.c.page.not_in(list(pages)), page_question.c.withdrawn == "")
-    if author is not None:
-        query = query.where(page_question.c.who == author)
-    found = _with_answers(engine, query.order_by(page_question.c.id.desc()).limit(SHOWN))
-    return [replace(one, answers=()) for one in found]
+    if not person.has("administrator"):
+        answered = select(page_answer.c.question).where(page_answer.c.section == person.section)
+        owned = [page for page, owner in owners.items() if owner == person.section]
+        gone = page_question.c.page.not_in(list(owners)) & page_question.c.id.in_(answered)
+        query = query.where((page_question.c.who == person.login) | page_question.c.page.in_(owned) | gone)
+    if before is not None:
+        query = query.where(page_question.c.id < before)
+    return _with_answers(engine, query.order_by(page_question.c.id.desc()).limit(SHOWN))
 
 
 def unanswered(engine: Engine, pages: Collection[str]) -> int:

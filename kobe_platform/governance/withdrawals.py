@@ -27,16 +27,23 @@ class Withdrawal:
     question: tuple[str, ...]
     answer: tuple[str, ...]
 
+    @property
+    def any(self) -> bool:
+        """Whether there is anything that they may withdraw."""
+        return bool(self.question or self.answer)
+
 
 def may_withdraw(person: Person, asked: PageQuestion, owner: str) -> Withdrawal:
     """Who asked may take the question back; the owning section and administrators may withdraw question and answers.
 
     Args:
-        owner: section that owns the page; empty where it is not known.
+        owner: section that owns the page; empty where there is no such page any more: then a section that answered
+            stands for it, which it owned the page to do.
     """
+    owns = person.section == owner if owner else person.section in {one.section for one in asked.answers}
     question: tuple[str, ...] = (AUTHOR,) if person.login == asked.who else ()
     answer: tuple[str, ...] = ()
-    if person.has("administrator") or (owner and person.section == owner):
+    if person.has("administrator") or (person.section and owns):
         question += ("person", "unfit")
         answer = ("person", "mistaken")
     return Withdrawal(question, answer) if person.active else Withdrawal((), ())

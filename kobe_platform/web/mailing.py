@@ -9,7 +9,7 @@ import threading
 from datetime import datetime, timedelta
 
 from kobe_platform.alerts.config import Mail, alerts_file, load_alerts
-from kobe_platform.alerts.mail import hand_over, plain_mail
+from kobe_platform.alerts.mail import concerns_others, hand_over, is_final, plain_mail
 from kobe_platform.errors import PlatformError
 from kobe_platform.governance.favourites import mark_mailed, subscribers
 from kobe_platform.governance.mail_addresses import VALID, issue_token, mark_sent, may_be_mailed, unsent_claims
@@ -41,14 +41,15 @@ def send_due(portal: Portal, stop: threading.Event) -> None:
 def send_confirmations(portal: Portal, stop: threading.Event | None = None) -> int:
     """Send the links by which readers confirm their addresses; how many mails there were.
 
-    An address that the server refuses is not tried again, and nobody is told: a screen that said so would tell
-    which addresses there are.
+    An address that the server refuses for good is not tried again, and nobody is told: a screen that said so would
+    tell which addresses there are.
 
     Raises:
         PlatformError: as :func:`send_due`.
     """
     domains = portal.config.notices.domains
-    waiting = [one for one in unsent_claims(portal.database) if may_be_mailed(one.address, domains)] if domains else []
+    claims = unsent_claims(portal.database) if domains else []
+    waiting = [one for one in claims if may_be_mailed(one.address, domains) and not portal.postponed.holds(one.address)]
     line = _line(portal) if waiting else None
     sent = 0
     for claim in waiting:
@@ -63,8 +64,10 @@ def send_confirmations(portal: Portal, stop: threading.Event | None = None) -> i
                 f"{portal.config.origin}/news/confirm?token={token}\n\n"
                 "心当たりがなければ、何もしないでください。更新のメールは届きません。"
             )
-            sent += _handed_over(*line, claim.address, CONFIRM, body)
-            mark_sent(portal.database, claim)
+            took = _handed_over(portal, *line, claim.address, CONFIRM, body)
+            sent += took is True
+            if took is not None:
+                mark_sent(portal.database, claim)
     return sent
 
 
@@ -72,7 +75,8 @@ def send_news(portal: Portal, stop: threading.Event | None = None) -> int:
     """Send what is due; how many mails there were. Who was mailed of a release is not mailed of it again.
 
     A mail tells titles and periods and no figure.
-    Whose address the server refuses counts as mailed. A crash between sending and noting sends it twice.
+    Whose address or message the server refuses for good counts as mailed, and so does a mail that it got whole and
+    was silent about: it would come again and again. A crash between sending and noting sends it twice.
 
     Raises:
         PlatformError: as :func:`send_due`; those who had no mail yet get it next time.
@@ -90,11 +94,16 @@ def send_news(portal: Portal, stop: threading.Event | None = None) -> int:
         person = find_person(portal.database, one.login)
         allowed = may_be_mailed(one.address, domains)
         news = news_of(portal, person, dict(one.pages)) if person and allowed else []
+        if portal.postponed.holds(one.address):
+            continue
         if news:
             origin = portal.config.origin
             told = [f"・{entry['title']}：{entry['text']}\n  {origin}/{entry['page']}.html" for entry in news]
             body = "\n\n".join(["お気に入りの画面のデータが変わりました。", "\n".join(told), _CLOSING])
-            sent += _handed_over(*line, one.address, SUBJECT, body)
+            took = _handed_over(portal, *line, one.address, SUBJECT, body)
+            sent += took is True
+            if took is None:
+                continue
         mark_mailed(portal.database, one.login, number(release))
     return sent
 
@@ -105,12 +114,19 @@ def _line(portal: Portal) -> tuple[Mail, int] | None:
     return (alerts.mail, alerts.timeout_seconds) if alerts is not None and alerts.mail is not None else None
 
 
-def _handed_over(mail: Mail, seconds: int, address: str, subject: str, body: str) -> int:
-    """1 where the server took a mail, 0 where it refused the address."""
+def _handed_over(portal: Portal, mail: Mail, seconds: int, address: str, subject: str, body: str) -> bool | None:
+    """Whether the server took a mail; None where it puts it off, and it is to be tried again later.
+
+    Raises:
+        PlatformError: the server is gone, or takes nothing from us.
+    """
     try:
         hand_over(plain_mail(mail.sender, [address], subject, body, datetime.now(JAPAN)), mail, seconds, [address])
     except PlatformError as error:
-        if error.at.get("reason") != "nobody":  # the server is gone, or takes nothing from us
+        if concerns_others(error):
             raise
-        return 0
-    return 1
+        if not is_final(error):
+            portal.postponed.put_off(address)
+            return None
+        return False
+    return True

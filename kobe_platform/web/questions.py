@@ -12,6 +12,7 @@ from kobe_platform.errors import GovernanceError
 from kobe_platform.governance.people import names
 from kobe_platform.governance.questions import (
     LONGEST,
+    SHOWN,
     PageQuestion,
     answer_question,
     ask_section,
@@ -73,8 +74,7 @@ async def question_withdraw(request: Request) -> Response:
     portal: Portal = request.app.state.portal
     person, form = request.state.session.person, await request.form()
     seen, asked = seen_pages(portal, person), await _asked(request)
-    theirs = asked is not None and (asked.who == person.login or person.has("administrator"))
-    if asked is None or (asked.page not in seen and not theirs):
+    if asked is None or (asked.page not in seen and not may_withdraw(person, asked, _owner(portal, asked)).any):
         return refusal(request, NO_SUCH_QUESTION, 404)
     one = str(form.get("answer", ""))
     told = (portal.database, person, asked, _owner(portal, asked), str(form.get("reason", "")))
@@ -105,11 +105,16 @@ async def _shown(request: Request, slug: str, *, message: str = "", status: int 
     seen = seen_pages(portal, person)
     if slug and slug not in seen:
         return refusal(request, NO_SUCH_PAGE, 404)
-    listed = await run_in_threadpool(questions, portal.database, [slug] if slug else seen)
-    author = None if person.has("administrator") else person.login
-    elsewhere = [] if slug else await run_in_threadpool(questions_elsewhere, portal.database, seen, author)
+    told = request.query_params.get("before", "")
+    before = int(told) if _NUMBER.fullmatch(told) else None
+    listed = await run_in_threadpool(questions, portal.database, [slug] if slug else seen, before)
+    owners = {name: about.meta.owner for name, about in known_pages(portal).items()}
+    unseen = (portal.database, seen, person, owners, before)
+    elsewhere = [] if slug else await run_in_threadpool(questions_elsewhere, *unseen)
+    full = [kind[-1].id for kind in (listed, elsewhere) if len(kind) == SHOWN]
     known = await run_in_threadpool(names, portal.database)
     may = {one.id: may_withdraw(person, one, _owner(portal, one)) for one in [*listed, *elsewhere]}
     values = {"about": seen.get(slug), "pages": seen, "asked": listed, "elsewhere": elsewhere, "may": may,
+              "older": max(full, default=0), "later": before is not None,
               "names": known, "most": LONGEST, "text": text, "reasons": WITHDRAWN}  # fmt: skip
     return page(request, "questions.html", status=status, message=message, **values)

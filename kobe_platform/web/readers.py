@@ -14,7 +14,13 @@ from kobe_platform.governance.favourites import (
     favourites,
     mark_seen,
 )
-from kobe_platform.governance.mail_addresses import claim_address, claimed_address, confirm_address, mail_address
+from kobe_platform.governance.mail_addresses import (
+    claim_address,
+    claimed_address,
+    confirm_address,
+    mail_address,
+    may_be_mailed,
+)
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.questions import unanswered
 from kobe_platform.web.reading import changed_lately, changes_since, known_releases, number, owned_pages, seen_pages
@@ -22,6 +28,7 @@ from kobe_platform.web.sites import pages_seen, release_in_force
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import menu_of, page
 
+MAILED_ENOUGH = "このアドレスへの確認メールは、1日に3通までです。あす、もう一度保存してください。"
 TOO_OFTEN = "操作が続いています。1分ほど待ってください。"
 
 
@@ -65,12 +72,19 @@ async def news_mail(request: Request) -> Response:
     """Keep where the reader wants mail of changes; it goes there once they confirm the address."""
     portal: Portal = request.app.state.portal
     person, form = request.state.session.person, await request.form()
-    kept = (portal.database, person.login, str(form.get("address", "")).strip(), portal.config.notices.domains)
+    address, domains = str(form.get("address", "")).strip(), portal.config.notices.domains
     if not portal.changes.admits(person.login):
         return await _shown(request, message=TOO_OFTEN, status=429)
+    counted = address.lower() if may_be_mailed(address, domains) else ""
+    if counted and not portal.confirmations.admits(counted):
+        return await _shown(request, message=MAILED_ENOUGH, status=429)
     try:
-        await run_in_threadpool(claim_address, *kept)
+        mailed = await run_in_threadpool(claim_address, portal.database, person.login, address, domains)
+        if counted and not mailed:
+            portal.confirmations.forgive(counted)
     except GovernanceError as error:
+        if counted:
+            portal.confirmations.forgive(counted)
         return await _shown(request, message=error.ja, status=429 if error.code == "notices.often" else 422)
     portal.mail_due.set()
     return RedirectResponse("/news", 303)

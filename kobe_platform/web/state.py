@@ -32,11 +32,18 @@ MOST_CHANGES = 60
 """Changes of favourites and of what was read that one person may make in a minute."""
 
 
+MOST_CONFIRMATIONS = 3
+"""Mails to confirm an address that one address is sent in a day, whoever asks for them."""
+POSTPONED_SECONDS = 900
+"""How long an address is left alone whose mail server asked to come again later."""
+
+
 @dataclass
 class Throttle:
-    """At most ``limit`` events a minute from one address (of IPv6, one network of 64 bits)."""
+    """At most ``limit`` events a minute (or ``seconds``) from one address (of IPv6, one network of 64 bits)."""
 
     limit: int
+    seconds: float = 60
     _seen: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -60,11 +67,28 @@ class Throttle:
         moment, place = time.monotonic() if now is None else now, network_of(address)
         times = self._seen.setdefault(place, deque())
         self._seen.move_to_end(place)
-        while times and times[0] <= moment - 60:
+        while times and times[0] <= moment - self.seconds:
             times.popleft()
         while len(self._seen) > MOST_ADDRESSES:
             self._seen.popitem(last=False)
         return times, moment
+
+
+@dataclass
+class Postponed:
+    """Mail addresses that are left alone for a while."""
+
+    _until: dict[str, float] = field(default_factory=dict)
+
+    def put_off(self, address: str, now: float | None = None) -> None:
+        """Leave an address alone for :data:`POSTPONED_SECONDS`."""
+        moment = time.monotonic() if now is None else now
+        self._until = {one: until for one, until in self._until.items() if until > moment}
+        self._until[address] = moment + POSTPONED_SECONDS
+
+    def holds(self, address: str, now: float | None = None) -> bool:
+        """Whether an address is left alone."""
+        return self._until.get(address, 0.0) > (time.monotonic() if now is None else now)
 
 
 class Portal:
@@ -77,6 +101,7 @@ class Portal:
             changes: of a person's favourites; quiet: of what strangers make the trail note.
         views: of pages, counted since they were written last.
         recall: whose a session is, remembered for the files of a page.
+        confirmations: mails to confirm an address, by address; postponed: addresses whose server asked to come later.
         mail_due: set where mail to a reader should not wait for the next minute; unswept: whether words that were
             withdrawn may still lie in the database's log.
         loopback: whether it is served to this machine only, without an origin.
@@ -89,6 +114,7 @@ class Portal:
         self.settings, self.config, self.database = settings, config, database
         self.throttle, self.quiet = Throttle(config.sign_in.attempts), Throttle(1)
         self.answers, self.links, self.changes = Throttle(MOST_ANSWERS), Throttle(MOST_LINKS), Throttle(MOST_CHANGES)
+        self.confirmations, self.postponed = Throttle(MOST_CONFIRMATIONS, 24 * 60 * 60), Postponed()
         self.views = ViewCounter()
         self.recall = Recall(database)
         self.mail_due, self.unswept = Event(), True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import socket
@@ -62,7 +63,10 @@ def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
 
 @dataclass
 class Mailbox:
-    """A mail server's state: what it took over which kind of line, whom it refuses."""
+    """A mail server's state: what it took over which kind of line, whom it refuses, and after how long it answers.
+
+    ``answers`` says what mail to one address is answered, in place of ``answer`` or of the refusal.
+    """
 
     taken: list[EmailMessage] = field(default_factory=list)
     over_tls: list[bool] = field(default_factory=list)
@@ -70,11 +74,13 @@ class Mailbox:
     greeted_as: list[str] = field(default_factory=list)
     refuse: set[str] = field(default_factory=set)
     answer: str = "250 taken"
+    answers: dict[str, str] = field(default_factory=dict)
+    late: float = 0
     port: int = 0
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address in self.refuse:
-            return "550 nobody of this name: canary-of-the-server"
+            return self.answers.get(address, "550 nobody of this name: canary-of-the-server")
         envelope.rcpt_tos.append(address)
         return "250 yes"
 
@@ -83,7 +89,8 @@ class Mailbox:
         self.over_tls.append(server.transport.get_extra_info("ssl_object") is not None)
         self.signed_in.append(bool(session.authenticated))
         self.greeted_as.append(session.host_name)
-        return self.answer
+        await asyncio.sleep(self.late)
+        return next((said for to, said in self.answers.items() if to in envelope.rcpt_tos), self.answer)
 
 
 @contextmanager

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import traceback
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 
 import pytest
 
 from kobe_platform.alerts import deliver, of_error
+from kobe_platform.alerts.sent import Memory
 from kobe_platform.errors import DeliveryRejected
 from tests.unit.alerts.conftest import notice
 from tests.unit.alerts.servers import PASSWORD, certificate, closed_port, mail_server, odd_server
@@ -159,6 +161,34 @@ def test_a_refused_message_stays_unsent(configured):
         assert failure_of(report) == "refused"
         box.answer = "250 taken"
         assert deliver([notice()], settings, home).sent
+
+
+def test_a_server_that_answers_late_is_not_handed_the_same_mail_with_every_call(configured):
+    with mail_server() as box:
+        settings, home = configured(box.port, more="")
+        box.late, begun = 2.2, datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+        first, second = notice(), notice("held:resident_register:2025-11")
+        assert failure_of(deliver([first], settings, home, now=begun)) == "unanswered"
+        box.late = 0
+        soon = deliver([first], settings, home, now=begun + timedelta(minutes=1))
+        assert soon.waiting == {"mail": 1} and not soon.failures and len(box.taken) == 1
+        new = deliver([first, second], settings, home, now=begun + timedelta(minutes=1, seconds=30))
+        assert new.sent["mail"] == (second.id,) and len(box.taken) == 2, "a new notice does not wait behind it"
+        again = deliver([first, second], settings, home, now=begun + timedelta(minutes=2))
+        assert again.sent["mail"] == (first.id,) and len(box.taken) == 3
+
+
+def test_the_wait_for_a_late_server_grows_to_an_hour_and_ends_with_its_notice(tmp_path):
+    memory, begun = Memory(tmp_path / "sent.json"), datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+    waits = []
+    for _ in range(8):
+        memory.doubt("mail", [notice()], begun)
+        memory.store()
+        memory = Memory(tmp_path / "sent.json")
+        waits.append(sum(memory.rests("mail", notice().id, begun + timedelta(minutes=n)) for n in range(100)))
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    memory.forget([], begun)
+    assert not memory.rests("mail", notice().id, begun)
 
 
 def test_one_refused_recipient_keeps_no_mail_from_the_others_and_is_told_once(configured):

@@ -54,7 +54,7 @@ from kobe_platform.web import minutely
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.mailing import send_confirmations, send_news
 from kobe_platform.web.portal import build_portal
-from kobe_platform.web.state import Throttle
+from kobe_platform.web.state import Postponed, Throttle
 from tests.unit.alerts.servers import mail_server
 from tests.unit.web.conftest import ORIGIN, post, registered, settings_in, visitor, write_release
 
@@ -198,6 +198,52 @@ def test_a_refused_address_keeps_the_mail_from_nobody_else_and_the_past_is_not_m
     release(settings, 5, {"2025-10": 1, "2025-11": 2, "2025-12": 5})
     assert send_news(app.state.portal) == 1 and send_news(app.state.portal) == 0
     assert taken == ["member@city.example"]
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "again"), [(30, "554 not this one", False), (31, "451 in a while", True), (32, "", False)]
+)
+def test_a_mail_that_is_refused_put_off_or_unanswered_keeps_none_from_those_behind(
+    app, home, box, number, answer, again
+):
+    """``clerk`` comes before ``member``; ``again``: whether what went wrong is tried again, once its rest is over."""
+    for who in ("clerk", "member"):
+        post(app, visitor(app, who), "/favourites", {"add": PAGE})
+        confirmed(app, who)
+    release(home[1], number, {"2025-10": 1, "2025-11": 2, "2025-12": number})
+    portal = app.state.portal
+    if answer:
+        box.answers = {"clerk@city.example": answer}
+    else:
+        alerts = home[1].root / "alerts.toml"
+        alerts.write_text("timeout_seconds = 1\n" + alerts.read_text())
+        box.late = 1.3
+    send_news(portal)
+    box.late, box.answers = 0, {}
+    send_news(portal)
+    assert [mail["to"] for mail in box.taken].count("member@city.example") == 1
+    assert [mail["to"] for mail in box.taken].count("clerk@city.example") == 1, "it is not handed over again and again"
+    portal.postponed = Postponed()
+    assert send_news(portal) == int(again)
+
+
+def test_an_address_that_its_server_puts_off_is_mailed_its_link_later(app, box):
+    portal = app.state.portal
+    claim_address(portal.database, "clerk", "clerk@city.example", ["city.example"])
+    box.refuse, box.answers = {"clerk@city.example"}, {"clerk@city.example": "450 greylisted"}
+    assert send_confirmations(portal) == 0
+    box.refuse, box.answers = set(), {}
+    assert send_confirmations(portal) == 0, "its rest is not over"
+    portal.postponed = Postponed()
+    assert send_confirmations(portal) == 1
+
+
+def test_an_address_is_sent_three_links_a_day_whoever_asks(app):
+    box = f"box-{app.state.portal.config.cookie}@city.example"
+    everybody = ("clerk", "member", "owner", "administrator")
+    told = [post(app, visitor(app, who), "/news", {"address": box}) for who in everybody]
+    assert [one.status_code for one in told] == [303, 303, 303, 429] and "1日に3通" in told[-1].text
+    assert post(app, visitor(app, "administrator"), "/news", {"address": "other@city.example"}).status_code == 303
 
 
 def test_nothing_but_one_link_is_mailed_to_an_address_until_its_reader_opens_it(app, home, box):
@@ -431,6 +477,66 @@ def test_words_about_a_page_that_left_the_release_can_still_be_withdrawn(app, ho
     assert post(app, visitor(app, "member"), f"/questions/{number}/withdraw", {"reason": "author"}).status_code == 404
     assert post(app, administrator, f"/questions/{number}/withdraw", {"reason": "person"}).status_code == 303
     assert not found(home[1]) and CANARY not in clerk.get("/questions").text
+
+
+def test_the_owning_section_withdraws_words_about_pages_that_are_no_longer_shown_or_gone(app, home):
+    """``unusual_changes`` is not in the release any more; of ``no_such_page`` there is no file that says an owner."""
+    owner = visitor(app, "owner")
+    release(home[1], 40, {"2025-10": 1}, {"staff": {"index.html": "x", f"{PAGE}.html": "x"}})
+    database = app.state.portal.database
+    with database.begin() as connection:
+        numbers = []
+        for page in ("unusual_changes", "no_such_page"):
+            row = {
+                "at": datetime.now(UTC),
+                "who": "clerk",
+                "section": "市民課",
+                "page": page,
+                "text": f"{CANARY}さんの件",
+            }
+            numbers.append(connection.execute(insert(page_question).values(**row)).inserted_primary_key[0])
+    about, gone = numbers
+    assert post(app, owner, f"/questions/{gone}/withdraw", {"reason": "person"}).status_code == 404, "it is nobody's"
+    with database.begin() as connection:
+        said = {
+            "at": datetime.now(UTC),
+            "who": "owner",
+            "section": OWNER,
+            "question": gone,
+            "text": f"{CANARY}さんの答え",
+        }
+        answer = connection.execute(insert(page_answer).values(**said)).inserted_primary_key[0]
+    page = owner.get("/questions").text
+    assert f"質問 {about}" in page and f"質問 {gone}" in page and f"{CANARY}の件" not in page
+    member = visitor(app, "member")
+    for number in numbers:
+        assert f"質問 {number}" not in member.get("/questions").text
+        assert post(app, member, f"/questions/{number}/withdraw", {"reason": "person"}).status_code == 404
+    sent = {"answer": answer, "reason": "person"}
+    assert post(app, owner, f"/questions/{gone}/withdraw", sent).status_code == 303
+    assert post(app, owner, f"/questions/{about}/withdraw", {"reason": "person"}).status_code == 303
+    assert (
+        post(app, visitor(app, "administrator"), f"/questions/{gone}/withdraw", {"reason": "person"}).status_code == 303
+    )
+    assert not found(home[1])
+
+
+def test_every_question_can_be_reached_however_old(app, home, monkeypatch):
+    monkeypatch.setattr("kobe_platform.governance.questions.SHOWN", 2)
+    monkeypatch.setattr("kobe_platform.web.questions.SHOWN", 2)
+    release(home[1], 41, {"2025-10": 1})
+    clerk = visitor(app, "clerk")
+    for _ in range(2):
+        post(app, clerk, "/questions", {"page": PAGE, "text": "いつからですか"})
+        post(app, clerk, "/questions", {"page": "unusual_changes", "text": "なぜですか"})
+    with app.state.portal.database.connect() as connection:
+        wanted = set(connection.execute(select(page_question.c.id).where(page_question.c.page == PAGE)).scalars())
+    seen, place = set(), f"/questions?page={PAGE}"
+    while place:
+        text = clerk.get(place).text
+        seen |= {int(one) for one in re.findall(r'id="q-(\d+)"', text)}
+        place = "".join(re.findall(r'href="(/questions\?before=[^"]+)"', text)).replace("&amp;", "&")
+    assert seen == wanted and len(wanted) > 2
 
 
 def newest(app, table) -> int:
