@@ -26,6 +26,9 @@ from kobe_platform.vocabulary.months import months_between, shifted
 
 AGES, WARDS = hierarchies()["age1"], hierarchies()["ward"]
 CHILDREN, MOVES_IN, MOVES_OUT = "population_age_ward", "moves_in_month", "moves_out_month"
+BY_DISTRICT = "children_district"
+DISTRICTS = {ward: f"{number:04d}" for number, ward in enumerate(WARDS.leaves)}
+"""The one school district of each ward."""
 LAST = "2025-12"
 
 
@@ -57,6 +60,16 @@ def ages_of(month: str, hidden: Collection[tuple[str, str]] = ()) -> pl.DataFram
     wards = pl.concat([frame.select("area", "age", "value") for frame in (leaves, groups, totals)])
     city = wards.group_by("age").agg(pl.col("value").sum()).with_columns(area=pl.lit(WARDS.root))
     return published(pl.concat([wards, city.select(wards.columns)]), month, hidden)
+
+
+def children_of(month: str, hidden: Collection[tuple[str, str]] = ()) -> pl.DataFrame:
+    """``children_district`` of one month: two thirds of a ward's children live in its district, the rest in none."""
+    ages = [code for code in hierarchies()["age_child"].leaves if code.isdigit()]
+    wards = ages_of(month).filter(pl.col("age").is_in(ages)).select("area", "age", "value")
+    districts = wards.filter(pl.col("area") != WARDS.root).with_columns(
+        pl.col("area").replace_strict(DISTRICTS), pl.col("value") * 2 // 3
+    )
+    return published(pl.concat([districts, wards]), month, hidden)
 
 
 def moves_of(month: str, level: int = 400) -> pl.DataFrame:
@@ -94,7 +107,9 @@ def capacity_of(month: str) -> pl.DataFrame:
     return published(pl.DataFrame(rows, schema=["area", "figure", "value"], orient="row"), month)
 
 
-TABLES: Mapping[str, object] = {CHILDREN: ages_of, MOVES_IN: moves_of, MOVES_OUT: lambda month: moves_of(month, 350)}
+TABLES: Mapping[str, object] = {
+    CHILDREN: ages_of, BY_DISTRICT: children_of, MOVES_IN: moves_of, MOVES_OUT: lambda month: moves_of(month, 350),
+}  # fmt: skip
 
 
 def put(
@@ -111,7 +126,7 @@ def put(
 
 def districts_from(store: PartitionStore, month: str) -> None:
     """Commit the reference of school districts, one in each ward, from a month on."""
-    rows = [(ward, f"{n:04d}", f"校区{n}", "2000-04-01", "") for n, ward in enumerate(WARDS.leaves)]
+    rows = [(ward, DISTRICTS[ward], f"校区{n}", "2000-04-01", "") for n, ward in enumerate(WARDS.leaves)]
     columns = ["ward_code", "district_code", "district_name", "valid_from", "valid_to"]
     store.write(PartitionId("raw", "town_districts", month), pl.DataFrame(rows, schema=columns, orient="row"))
 

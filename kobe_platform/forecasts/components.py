@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -36,8 +37,9 @@ from kobe_platform.forecasts.cohorts import (
 from kobe_platform.forecasts.options import MethodOptions
 from kobe_platform.forecasts.panel import Panel
 
-BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING = "births", "deaths", "deaths_by_age", "entering", "leaving"
-EVENTS = (BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING)
+Event = Literal["births", "deaths", "deaths_by_age", "entering", "leaving"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING = EVENTS
 """What happens: births and deaths by area, deaths of the parent by age, moves into and out of areas by age."""
 AGED = (DEATHS_BY_AGE, ENTERING, LEAVING)
 PARENTS = (20, 40)

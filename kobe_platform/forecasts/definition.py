@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from kobe_platform.forecasts.components import BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING
+from kobe_platform.forecasts.components import Event
 from kobe_platform.forecasts.judging import FEWEST_ORIGINS
 from kobe_platform.forecasts.methods import BEST, LEAST_HISTORY
 from kobe_platform.vocabulary.months import FORM, shifted
@@ -49,7 +49,7 @@ class FlowInput(_Strict):
         at: code of every other dimension.
     """
 
-    event: Literal[BIRTHS, DEATHS, DEATHS_BY_AGE, ENTERING, LEAVING]  # type: ignore[valid-type]
+    event: Event
     table: str
     area: str = ""
     age: str = ""
@@ -83,10 +83,13 @@ class SeriesBreak(_Strict):
     Attributes:
         month: the first month of the new series.
         because: why.
+        areas: codes of the areas that it concerns, such as school districts of which one took a part of another; left
+            out: all.
     """
 
     month: Month
     because: Words
+    areas: tuple[str, ...] = ()
 
 
 class Forecast(_Strict):
@@ -146,7 +149,15 @@ class Forecast(_Strict):
 
     def begins(self, origin: str) -> str:
         """The first month of the series that the origin belongs to; empty where no break lies before it."""
-        return max((one.month for one in self.breaks if one.month <= origin), default="")
+        return max((one.month for one in self.breaks if one.month <= origin and not one.areas), default="")
+
+    def begins_apart(self, origin: str) -> dict[str, str]:
+        """The first month of the series of each area that has a break of its own at or before the origin."""
+        found: dict[str, str] = {}
+        for one in sorted(self.breaks, key=lambda one: one.month):
+            if one.month <= origin:
+                found |= dict.fromkeys(one.areas, one.month)
+        return found
 
     def is_origin(self, month: str) -> bool:
         """Whether a forecast is made from this month."""
@@ -165,7 +176,9 @@ class Forecast(_Strict):
         Args:
             first: first month of the input.
         """
-        return earliest_origin(first, self.least_history, self.origins, [one.month for one in self.breaks])
+        return earliest_origin(
+            first, self.least_history, self.origins, [one.month for one in self.breaks if not one.areas]
+        )
 
 
 def earliest_origin(first: str, least_history: int, origins: Sequence[int], breaks: Sequence[str]) -> str:

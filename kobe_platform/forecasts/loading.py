@@ -13,9 +13,10 @@ from kobe_platform.errors import ConfigurationError
 from kobe_platform.forecasts.components import AGED, DEATHS_BY_AGE, ENTERING, EVENTS, LEAVING
 from kobe_platform.forecasts.definition import FlowInput, Forecast, ForecastInput, MethodParameters, SeriesBreak
 from kobe_platform.forecasts.methods import BEST, METHODS
-from kobe_platform.forecasts.series import flow_bands
+from kobe_platform.forecasts.series import cohort_ages, flow_bands
 from kobe_platform.forecasts.tables import ForecastTable, scoreboard, vintage_table
 from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.definition import DISTRICT
 from kobe_platform.statistics.trees import below
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
@@ -98,14 +99,26 @@ def _input_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, 
         codes = [one.code for one in tree.codes] if tree else []
         if tree and code not in codes:
             yield f"input.at.{column}", f"there is no code {code}", did_you_mean(code, codes)
-    if source.dimensions[given.area] not in hierarchies():
-        yield "input.area", "school districts are not forecast: they open and close", "forecast their wards"
+    yield from _area_faults(forecast, source)
+    yield from _age_faults(forecast, source)
+
+
+def _area_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, str, str]]:
+    """What does not fit the areas; school districts, which no file lists, take no codes and no sums."""
+    if source.dimensions[forecast.input.area] == DISTRICT:
+        if forecast.flows:
+            yield "input.area", "births, deaths and moves are read by ward", "take another method, or a table by ward"
+        for place in ("grouped", "renamed"):
+            if getattr(forecast, place):
+                yield place, "school districts are forecast by ages that are named, by their own codes", "leave it out"
         return
-    areas = [one.code for one in hierarchies()[source.dimensions[given.area]].codes]
+    areas = [one.code for one in hierarchies()[source.dimensions[forecast.input.area]].codes]
+    for number, one in enumerate(forecast.breaks):
+        if odd := [code for code in one.areas if code not in areas]:
+            yield f"breaks.{number}.areas", f"there is no area {odd[0]}", did_you_mean(odd[0], areas)
     for former, code in forecast.renamed.items():
         if code not in areas:
             yield f"renamed.{former}", f"there is no area {code}", did_you_mean(code, areas)
-    yield from _age_faults(forecast, source)
 
 
 def _flow_faults(forecast: Forecast, statistics: Mapping[str, Statistic]) -> Iterator[tuple[str, str, str]]:
@@ -191,12 +204,16 @@ def _age_faults(forecast: Forecast, source: Statistic) -> Iterator[tuple[str, st
     if all(asked) or not any(asked):
         yield "ages", "a series by age shows either some ages or a hierarchy of them", "give ages or grouped"
     tree = hierarchies()[source.dimensions[forecast.input.age]]
-    if not tree.breaks or tree.breaks != tuple(range(tree.breaks[0], tree.breaks[0] + len(tree.breaks))):
+    single = list(cohort_ages(tree)) if tree.breaks else []
+    if len(single) < 2:  # a cohort needs an age and the one after it
         yield "input.age", "its ages are not single years", "take a table by single years of age"
         return
     for code in forecast.ages:
-        if code not in tree.leaves:
-            yield "ages", f"there is no single age {code}", did_you_mean(code, tree.leaves)
+        if code not in single:
+            yield "ages", f"there is no single age {code}", did_you_mean(code, single)
+    if forecast.grouped and len(single) < len(tree.breaks):
+        yield "grouped", f"{source.name} has single ages up to {single[-1]} alone", "give ages"
+        return
     shown = hierarchies().get(forecast.grouped)
     if forecast.grouped and (shown is None or not shown.breaks or not {*shown.breaks} <= {*tree.breaks}):
         usable = [name for name, one in hierarchies().items() if one.breaks and {*one.breaks} <= {*tree.breaks}]
@@ -231,7 +248,8 @@ def made_up(table: ForecastTable, origin: str = TRIAL_ORIGIN, months: int = 0) -
         months: how many; by default as few as the forecast may pass its back-test with.
     """
     source = table.forecast.input
-    areas = pl.DataFrame({source.area: list(table.areas.leaves)}).with_row_index("_n", 1)
+    leaves = [f"{number:04d}" for number in range(1, 13)] if table.districts else table.areas.leaves
+    areas = pl.DataFrame({source.area: list(leaves)}).with_row_index("_n", 1)
     if table.age_hierarchy:
         ages = pl.DataFrame({source.age: list(hierarchies()[table.age_hierarchy].leaves)}).with_row_index("_m", 1)
         areas = areas.join(ages, how="cross").with_columns(_n=pl.col("_n") + pl.col("_m") % 7).drop("_m")

@@ -12,6 +12,7 @@ from kobe_platform.forecasts.panel import VALUE
 from kobe_platform.forecasts.series import cells, is_finest, shown
 from kobe_platform.forecasts.tables import AGE, AREA, FIGURE, TARGET, ForecastTable, Scoreboard
 from kobe_platform.vocabulary.codes import band_codes
+from kobe_platform.vocabulary.months import shifted
 
 KEYS = ("forecast", "horizon", "size", "score")
 
@@ -33,7 +34,11 @@ def month_scores(
     """
     blocks = []
     for (name, ahead), rows in sorted(vintages.items()):
-        beside = _beside(board.scored[name], rows, target, published[name])
+        table = board.scored[name]
+        parted = [
+            area for area, month in table.forecast.begins_apart(target).items() if month > shifted(target, -ahead)
+        ]
+        beside = _beside(table, rows, target, published[name]).filter(~pl.col(AREA).is_in(parted))
         classes = [("total", beside), *((str(key[0]), part) for key, part in beside.group_by("_size"))]
         for size, part in sorted(classes, key=lambda one: one[0]):
             blocks += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -19,12 +20,14 @@ from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 def series(table: ForecastTable, published: Mapping[str, pl.DataFrame], origin: str) -> Panel:
     """The series that is known at an origin: hidden cells are gaps, and nothing before the last break is in it.
 
+    Figures of an area before a break of its own are gaps as well.
+
     Args:
         published: month → its partition of the input table (dimensions, ``value``, ``status``).
 
     Returns:
-        Cells of ``area`` (finest codes and the root) and, where the forecast is by age, ``age`` (single years, the
-        open-ended one by its lower bound).
+        Cells of ``area`` (finest codes and the root; school districts are those of the origin) and, where the forecast
+        is by age, ``age`` (single years, the open-ended one by its lower bound).
     """
     begins = table.forecast.begins(origin)
     blocks = [
@@ -32,20 +35,25 @@ def series(table: ForecastTable, published: Mapping[str, pl.DataFrame], origin: 
         for month, rows in sorted(published.items())
         if begins <= month <= origin
     ]
-    return Panel.of(pl.concat(blocks))
+    rows = pl.concat(blocks)
+    if table.districts:
+        rows = rows.filter(pl.col(AREA).is_in(blocks[-1][AREA].unique().implode()))
+    for area, month in table.forecast.begins_apart(origin).items():
+        former = (pl.col(AREA) == area) & (pl.col(MONTH) < month)
+        rows = rows.with_columns(pl.when(~former).then(pl.col(VALUE)).alias(VALUE))
+    return Panel.of(rows)
 
 
 def cells(table: ForecastTable, rows: pl.DataFrame) -> pl.DataFrame:
     """One month's cells of the series: ``area``, ``age`` where it has one, ``value`` (null where hidden)."""
     source, forecast = table.forecast.input, table.forecast
-    areas = [table.areas.root, *table.areas.leaves]
     held = [pl.col(column) == code for column, code in source.at.items()]
     kept = rows.filter(pl.all_horizontal(held)) if held else rows
     kept = kept.with_columns(pl.col(source.area).replace(forecast.renamed).alias(AREA))
-    kept = kept.filter(pl.col(AREA).is_in(areas))
+    kept = kept.filter(table.is_area)
     keys = [AREA]
     if table.age_hierarchy:
-        ages = single_years(hierarchies()[table.age_hierarchy])
+        ages = cohort_ages(hierarchies()[table.age_hierarchy])
         kept = kept.filter(pl.col(source.age).is_in(list(ages))).with_columns(
             pl.col(source.age).replace_strict(ages, return_dtype=pl.Int64).alias(AGE)
         )
@@ -64,7 +72,8 @@ def flow_series(
     Returns:
         Cells of ``area`` and ``age`` (lower bounds of bands) as far as the event has them.
     """
-    begins, found = table.forecast.begins(origin), {}
+    begins = table.forecast.begins(origin)
+    found: dict[str, Panel] = {}
     for event in dict.fromkeys(flow.event for flow in table.forecast.flows):
         named = [(f, a) for f, a in zip(table.forecast.flows, table.flow_ages, strict=True) if f.event == event]
         held = [set(published.get(flow.table, {})) for flow, _ in named]
@@ -98,7 +107,7 @@ def _flow_cells(table: ForecastTable, flow: FlowInput, ages: str, rows: pl.DataF
         kept = kept.filter(pl.col(column) == code)
     if flow.area:
         kept = kept.with_columns(pl.col(flow.area).replace(table.forecast.renamed).alias(AREA))
-        kept = kept.filter(pl.col(AREA).is_in([table.areas.root, *table.areas.leaves]))
+        kept = kept.filter(table.is_area)
         keys.append(AREA)
     if flow.age:
         bands = flow_bands(flow, hierarchies()[ages])
@@ -107,6 +116,13 @@ def _flow_cells(table: ForecastTable, flow: FlowInput, ages: str, rows: pl.DataF
         )
         keys.append(AGE)
     return kept.group_by(keys).agg(whole_sum(VALUE)).with_columns(pl.col(VALUE).cast(pl.Float64)).sort(keys)
+
+
+def cohort_ages(ages: Hierarchy) -> dict[str, int]:
+    """Code of each single year of age → its age: up to the first wider band; where there is none, the open one too."""
+    lows = single_years(ages)
+    wider = next((at for at, (low, above) in enumerate(pairwise(ages.breaks)) if above != low + 1), len(lows))
+    return dict(list(lows.items())[:wider])
 
 
 def single_years(ages: Hierarchy) -> dict[str, int]:
@@ -127,7 +143,7 @@ def options(table: ForecastTable) -> MethodOptions:
         area=AREA,
         age=AGE,
         parent=table.areas.root,
-        top_age=ages.breaks[-1] if ages else None,
+        top_age=ages.breaks[-1] if ages and len(cohort_ages(ages)) == len(ages.breaks) else None,
         variant=told.variant,
         pseudo_persons=told.pseudo_persons,
         smoothing=told.smoothing,
@@ -181,6 +197,8 @@ def is_finest(table: ForecastTable) -> pl.Expr:
 def margins(table: ForecastTable, finest: pl.DataFrame, figures: Sequence[str]) -> pl.DataFrame:
     """Every sum of whole finest rows: over ages by the hierarchy that is shown, over areas up to the root.
 
+    School districts are not summed: who lives in none is in their ward's total alone.
+
     Args:
         finest: rows of the finest areas and ages with figures; other columns are keys.
     """
@@ -190,6 +208,8 @@ def margins(table: ForecastTable, finest: pl.DataFrame, figures: Sequence[str]) 
         rows = rows.rename({AGE: "_leaf"}).join(_margin_codes(table.forecast.grouped), on="_leaf", how="inner")
         keys = [*keys, AGE]
         rows = rows.group_by([AREA, *keys], maintain_order=True).agg(whole_sum(name) for name in figures)
+    if table.districts:
+        return rows
     city = rows.group_by(keys, maintain_order=True).agg(whole_sum(name) for name in figures)
     city = city.with_columns(pl.lit(table.areas.root).alias(AREA)).select(rows.columns)
     return pl.concat([rows, city])
@@ -202,7 +222,7 @@ def order(table: ForecastTable) -> list[str]:
 
 def _age_codes(table: ForecastTable) -> pl.DataFrame:
     """Single year of age (``_age``) → each code that it counts in."""
-    ages = single_years(hierarchies()[table.age_hierarchy])
+    ages = cohort_ages(hierarchies()[table.age_hierarchy])
     if not table.forecast.grouped:
         return pl.DataFrame({"_age": [ages[code] for code in table.forecast.ages]}, schema={"_age": pl.Int64})
     tree = hierarchies()[table.forecast.grouped]

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+import polars as pl
+
 from kobe_platform.forecasts.definition import Forecast
 from kobe_platform.statistics import Statistic
+from kobe_platform.statistics.definition import DISTRICT
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 
 AREA, AGE, TARGET, FIGURE = "area", "age", "target", "figure"
@@ -32,7 +35,7 @@ class ForecastTable(Statistic):
         flow_ages: hierarchy of the ages of each of these tables; empty where it has none.
     """
 
-    UNLISTED: ClassVar[tuple[str, ...]] = UNLISTED
+    UNLISTED: ClassVar[tuple[str, ...]] = (*UNLISTED, DISTRICT)
     kind: Literal["forecast"] = "forecast"  # type: ignore[assignment]
     forecast: Forecast
     read_from: tuple[str, ...]
@@ -48,9 +51,21 @@ class ForecastTable(Statistic):
         return self.read_from
 
     @property
+    def districts(self) -> bool:
+        """Whether it forecasts school districts: those of its origin, each by itself, with no total of them."""
+        return self.area_hierarchy == DISTRICT
+
+    @property
     def areas(self) -> Hierarchy:
-        """The hierarchy of its areas."""
-        return hierarchies()[self.area_hierarchy]
+        """The hierarchy of its areas; of school districts, which no file lists, that of their wards."""
+        return hierarchies()["ward" if self.districts else self.area_hierarchy]
+
+    @property
+    def is_area(self) -> pl.Expr:
+        """True of rows of the root and of areas that no others are parts of."""
+        if self.districts:
+            return ~pl.col(AREA).is_in(self.areas.leaves)
+        return pl.col(AREA).is_in([self.areas.root, *self.areas.leaves])
 
     def facts(self) -> dict[str, Any]:
         """What a release tells of the table beside its figures: the model card too."""

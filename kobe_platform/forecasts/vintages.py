@@ -89,7 +89,8 @@ def vintage(
     keys = [name for name in benchmark.columns if name != "benchmark"]
     figures = _whole_numbers(table, ahead.join(benchmark, on=keys, how="left"))
     passed = [one["horizon"] for one in verdicts if one["state"] == SHOWN]
-    rows = _long(table, figures.filter(pl.col("horizon").is_in(passed)), _hidden(table, known, came))
+    stated = figures.filter(pl.col("horizon").is_in(passed), *([is_finest(table)] if table.districts else []))
+    rows = _long(table, stated, _hidden(table, known, came))
     rows = pl.concat([rows, _states(table, verdicts, origin)]).sort(order(table))
     period = pl.lit(origin).alias("period")
     first, months = known.months[0], len(known.months)
@@ -99,6 +100,8 @@ def vintage(
 def incoherent(table: ForecastTable, rows: pl.DataFrame) -> tuple[int, int]:
     """How many totals of areas were compared with the sum of the areas' own forecasts, and how many differ."""
     keys = [name for name in order(table) if name not in (AREA, FIGURE)]
+    if table.districts:
+        return 0, 0
     own = rows.filter(pl.col(FIGURE) == "forecast")
     upper = own.filter((pl.col(AREA) == table.areas.root) & (pl.col("status") == "published"))
     whole = pl.col("status").eq("published").all() & (pl.len() == len(table.areas.leaves))
@@ -110,6 +113,8 @@ def incoherent(table: ForecastTable, rows: pl.DataFrame) -> tuple[int, int]:
 def _methods(table: ForecastTable, known: Panel) -> tuple[Method, Method]:
     forecast, parent = table.forecast, table.areas.root
     chosen = best(forecast.parameters.among, _origins(known)) if forecast.method == BEST else METHODS[forecast.method]
+    if table.districts:
+        return chosen, METHODS[forecast.benchmark]
     return coherent(chosen, parent), coherent(METHODS[forecast.benchmark], parent)
 
 
@@ -164,6 +169,8 @@ def _hidden(table: ForecastTable, known: Panel, came: Mapping[str, pl.DataFrame]
     found = []
     for month, rows in blocks:
         lacking = shown(table, rows, (VALUE,)).filter(pl.col(VALUE).is_null()).drop(VALUE)
+        if table.districts:
+            lacking = lacking.filter(is_finest(table), pl.col(AREA).is_in(known.keys[AREA].unique().implode()))
         targets = table.forecast.horizons if month == known.origin else ()
         months = [shifted(month, ahead) for ahead in targets] or [month]
         found.append(lacking.join(pl.DataFrame({TARGET: months}), how="cross"))

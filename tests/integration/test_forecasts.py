@@ -14,6 +14,7 @@ from kobe_platform.lounge.release import current
 from kobe_platform.published import load_published
 from kobe_platform.settings import Settings
 from tests.forecast_city import (
+    BY_DISTRICT,
     CHILDREN,
     MOVES_IN,
     MOVES_OUT,
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.slow
 LAST = "2025-03"
 MONTHS = months_until(LAST, 31)
 BAD = "school_entry"
+DISTRICT = "school_entry_district"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def report(place, tables):
     keys = LocalKeyStore.create(place.keys, log=place.key_log)
     store = PartitionStore(place.store, keys, municipality=place.municipality)
     districts_from(store, MONTHS[0])
-    settle(store, tables, MONTHS, [CHILDREN, MOVES_IN, MOVES_OUT])
+    settle(store, tables, MONTHS, [CHILDREN, BY_DISTRICT, MOVES_IN, MOVES_OUT])
     put(store, tables, "estimated_population", LAST, estimate_of(LAST))
     put(store, tables, "school_capacity_ward", LAST, capacity_of(LAST))
     forecast_past(store, tables, MONTHS[:-1])
@@ -75,7 +77,7 @@ def page(place: Settings, slug: str) -> str:
 def test_the_month_is_forecast_and_released_with_nobody_doing_anything(report, place):
     assert report.exit_code == 0, [outcome.faults for outcome in report.outcomes if not outcome.success]
     made = {key for outcome in report.outcomes for key in outcome.made}
-    forecasts = {"future_population", "moves_in_ahead", "moves_out_ahead", BAD, "forecast_scores"}
+    forecasts = {"future_population", "moves_in_ahead", "moves_out_ahead", BAD, DISTRICT, "forecast_scores"}
     assert {f"published/{name}" for name in (*forecasts, "usual_ranges")} <= made
     assert forecasts <= set(current(place.releases).tables)
 
@@ -95,6 +97,8 @@ def test_a_forecast_that_is_worse_than_its_benchmark_withholds_itself_and_no_oth
     }  # fmt: skip
     assert "検証に不合格のため表示していません" in page(place, "school_entry")
     assert "検証に不合格" not in page(place, "moves_ahead")
+    districts = pl.read_parquet(tables / f"{DISTRICT}.parquet").filter(pl.col("figure") == "forecast")
+    assert districts["area"].n_unique() == 9 and "小学校区ごとの入学者数の見込み" in page(place, "school_entry")
     assert "2025年3月までの公表値から見込んだ値です" in page(place, "moves_ahead")
     people = pl.read_parquet(tables / "future_population.parquet").filter(pl.col("figure") == "forecast")
     assert not people.is_empty() and "2026年3月" in page(place, "future_population")

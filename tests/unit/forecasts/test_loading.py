@@ -38,7 +38,8 @@ def loaded(tmp_path: Path, tables, name: str, *changes: tuple[str, str]):
 
 def test_the_projects_own_files_load_as_tables_with_a_scoreboard(tables):
     forecasts = [name for name, one in tables.items() if one.kind == "forecast"]
-    assert forecasts == ["future_population", "moves_in_ahead", "moves_out_ahead", "school_entry"]
+    assert forecasts == ["future_population", "moves_in_ahead", "moves_out_ahead", "school_entry",
+                         "school_entry_district"]  # fmt: skip
     assert set(tables["forecast_scores"].scored) == set(forecasts)
     assert tables["school_entry"].dimensions == {"area": "ward", "target": "month", "figure": "forecast_figure"}
     assert tables["school_entry"].sources == ("resident_register",)
@@ -81,7 +82,17 @@ def test_a_folder_without_files_adds_nothing(tmp_path, tables):
         ("future_population", *SECOND_DEATHS, "flows.3.ages", "0, 60, 70, 80, 90"),
         ("moves_in_ahead", 'method = "seasonal_index"', 'method = "best"', "parameters.among", "among"),
         ("moves_in_ahead", 'method = "seasonal_index"', 'method = "cohort_change"', "method cohort_change", ""),
-        ("moves_in_ahead", 'table = "moves_in_month"', 'table = "moves_in_district_month"', "input.area", "wards"),
+        ("school_entry_district", 'ages = ["6"]', 'ages = ["16-19"]', "ages", "did you mean"),
+        ("school_entry_district", 'ages = ["6"]', 'grouped = "age_child"', "grouped", "leave"),
+        ("school_entry_district", "[input]", 'renamed = { 1 = "2" }\n[input]', "renamed", "leave"),
+        ("future_population", 'table = "population_age_ward"', 'table = "children_district"', "input.area", "by ward"),
+        (
+            "school_entry",
+            "[input]",
+            '[[breaks]]\nmonth = "2016-01"\nbecause = "x"\nareas = ["2810"]\n[input]',
+            "breaks.0.areas",
+            "28",
+        ),
         ("moves_in_ahead", "[parameters]", 'renamed = { 1 = "28109x" }\n[parameters]', "input.renamed", ""),
         ("moves_in_ahead", "[input]", 'renamed = { 1 = "2810" }\n[input]', "renamed.1", "28"),
         ("moves_in_ahead", "[input]", '[[breaks]]\nmonth = "2016"\nbecause = "x"\n[input]', "breaks.0.month", ""),

@@ -121,4 +121,5 @@ def test_the_page_stands_without_any_forecast(tmp_path, facts):
     write_tables(tmp_path / "tables", made, dims, told["tables"])
     compiled = compile_page(load_page(PAGE, DASHBOARDS), tmp_path / "tables", tmp_path / "out")
     text = (tmp_path / "out" / "school_entry.md").read_text("utf-8")
-    assert EARLY in text and "## 必要な学級数" not in text and compiled.components == 2
+    assert EARLY in text and "## 必要な学級数" not in text and "小学校区ごとの入学者数" in text
+    assert compiled.components == 3, "the districts have a forecast of their own"
