@@ -62,40 +62,52 @@ def method_named(name: str) -> Method:
     )
 
 
-def best(names: Sequence[str], origins: Sequence[str]) -> Method:
-    """A method that takes, at each horizon, whichever of ``names`` was least wrong from the given earlier origins.
+class Best:
+    """A method that takes, at each horizon, whichever of some methods was least wrong from the given earlier origins.
 
     Only origins whose figures are known count, so that it can be back-tested like any other, and only cells that all
-    of ``names`` forecast. Where nothing came yet, it is the first of ``names``. A cell that the winner cannot forecast
-    is forecast by the first that can.
+    of them forecast. Where nothing came yet, it is the first. A cell that the winner cannot forecast is forecast by the
+    first that can. What each says from an origin is worked out once for as long as the figures are the same.
+
+    Args:
+        names: of the methods.
+        origins: months from which they are compared.
     """
-    past: dict[tuple[str, tuple[int, ...], str], dict[str, np.ndarray]] = {}
 
-    def ahead_of(known: Panel, horizons: Sequence[int], options: MethodOptions) -> dict[str, np.ndarray]:
-        """What each method says from the panel's origin, worked out once for as long as the figures are the same."""
-        place = (known.origin, tuple(horizons), _digest(known))
-        if place not in past:
-            past[place] = {name: METHODS[name](known, horizons, options) for name in names}
-        return past[place]
+    def __init__(self, names: Sequence[str], origins: Sequence[str]) -> None:
+        self.names, self._origins = tuple(names), tuple(origins)
+        self._past: dict[tuple[str, tuple[int, ...], str], np.ndarray] = {}
 
-    def chosen(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
-        wrong, size = np.zeros((len(names), len(horizons))), np.zeros(len(horizons))
-        for origin in origins:
-            if not any(shifted(origin, horizon) in known.months for horizon in horizons) or origin >= known.origin:
-                continue
-            tried = np.stack(list(ahead_of(known.until(origin), horizons, options).values()))
-            actual = known.over([shifted(origin, horizon) for horizon in horizons])
-            whole = ~np.isnan(actual) & ~np.isnan(tried).any(axis=0)
-            size += np.where(whole, np.abs(actual), 0.0).sum(axis=1)
-            wrong += np.where(whole, np.abs(tried - actual), 0.0).sum(axis=2)
-        won = np.where(size > 0, wrong.argmin(axis=0), 0)  # of equals, the first named
-        ahead = np.stack(list(ahead_of(known, horizons, options).values()))
-        found = ahead[won, np.arange(len(horizons))]
+    def __call__(self, known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
+        """Forecasts of the winners, horizons × cells."""
+        ahead = self._ahead(known, horizons, options)
+        found = ahead[self._won(known, horizons, options), np.arange(len(horizons))]
         for other in ahead:
             found = np.where(np.isnan(found), other, found)
         return found
 
-    return chosen
+    def winners(self, known: Panel, horizons: Sequence[int], options: MethodOptions) -> list[str]:
+        """Name of the method that is taken at each horizon."""
+        return [self.names[at] for at in self._won(known, horizons, options)]
+
+    def _won(self, known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
+        wrong, size = np.zeros((len(self.names), len(horizons))), np.zeros(len(horizons))
+        for origin in self._origins:
+            if not any(shifted(origin, horizon) in known.months for horizon in horizons) or origin >= known.origin:
+                continue
+            tried = self._ahead(known.until(origin), horizons, options)
+            actual = known.over([shifted(origin, horizon) for horizon in horizons])
+            whole = ~np.isnan(actual) & ~np.isnan(tried).any(axis=0)
+            size += np.where(whole, np.abs(actual), 0.0).sum(axis=1)
+            wrong += np.where(whole, np.abs(tried - actual), 0.0).sum(axis=2)
+        return np.where(size > 0, wrong.argmin(axis=0), 0)  # of equals, the first named
+
+    def _ahead(self, known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
+        """What each method says from the panel's origin, methods × horizons × cells."""
+        place = (known.origin, tuple(horizons), _digest(known))
+        if place not in self._past:
+            self._past[place] = np.stack([METHODS[name](known, horizons, options) for name in self.names])
+        return self._past[place]
 
 
 def _digest(known: Panel) -> str:

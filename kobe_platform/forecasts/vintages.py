@@ -17,7 +17,7 @@ import polars as pl
 from kobe_platform.forecasts.backtest import past_forecasts, rows_ahead
 from kobe_platform.forecasts.intervals import with_intervals, with_past_intervals
 from kobe_platform.forecasts.judging import judged
-from kobe_platform.forecasts.methods import BEST, METHODS, best
+from kobe_platform.forecasts.methods import BEST, METHODS, Best
 from kobe_platform.forecasts.options import Method
 from kobe_platform.forecasts.panel import VALUE, Panel
 from kobe_platform.forecasts.series import (
@@ -48,7 +48,7 @@ class Vintage:
 
     Attributes:
         rows: ``period`` (the origin), dimensions, ``value`` (Int64), ``status``.
-        horizons: by horizon, the columns of ``judging.judged`` and ``state``.
+        horizons: by horizon, the columns of ``judging.judged``, ``state`` and, of ``best``, the ``method`` that won.
         first, months: first month and number of months of the series that it was made from.
     """
 
@@ -78,12 +78,16 @@ def vintage(
     """
     known = replace(series(table, published, origin), flows=flow_series(table, flows or {}, origin))
     horizons, told = table.forecast.horizons, options(table)
-    method, plain = _methods(table, known)
+    best = Best(table.forecast.parameters.among, _origins(known)) if table.forecast.method == BEST else None
+    method, plain = _methods(table, best or METHODS[table.forecast.method])
     tried = {
         name: shown(table, past_forecasts(one, known, horizons, told, _origins(known)), ("forecast", "actual"))
         for name, one in (("forecast", method), ("benchmark", plain))
     }
     verdicts = _verdicts(table, tried)
+    if best:
+        won = best.winners(known, horizons, told)
+        verdicts = [{**one, "method": name} for one, name in zip(verdicts, won, strict=True)]
     ahead = with_intervals(shown(table, rows_ahead(method, known, horizons, told), ("forecast",)), tried["forecast"])
     benchmark = shown(table, rows_ahead(plain, known, horizons, told), ("forecast",)).rename({"forecast": "benchmark"})
     keys = [name for name in benchmark.columns if name != "benchmark"]
@@ -110,12 +114,10 @@ def incoherent(table: ForecastTable, rows: pl.DataFrame) -> tuple[int, int]:
     return both.height, both.filter(pl.col(VALUE) != pl.col("_sum")).height
 
 
-def _methods(table: ForecastTable, known: Panel) -> tuple[Method, Method]:
-    forecast, parent = table.forecast, table.areas.root
-    chosen = best(forecast.parameters.among, _origins(known)) if forecast.method == BEST else METHODS[forecast.method]
-    if table.districts:
-        return chosen, METHODS[forecast.benchmark]
-    return coherent(chosen, parent), coherent(METHODS[forecast.benchmark], parent)
+def _methods(table: ForecastTable, method: Method) -> tuple[Method, Method]:
+    """The method and the benchmark, their parent the sum of its areas; districts have none."""
+    plain, parent = METHODS[table.forecast.benchmark], table.areas.root
+    return (method, plain) if table.districts else (coherent(method, parent), coherent(plain, parent))
 
 
 def _origins(known: Panel) -> list[str]:
@@ -207,7 +209,10 @@ def _states(table: ForecastTable, verdicts: list[dict[str, Any]], origin: str) -
 def told(one: Vintage) -> dict[str, Any]:
     """What a partition remembers of its back-test: numbers that follow from published rows."""
     kept = ("horizon", "state", "origins", "rows", "wape", "bias", "coverage", "ratio", "warning")
-    horizons = [{name: _short(row.get(name)) for name in kept} for row in one.horizons]
+    won = [{"method": row["method"]} if "method" in row else {} for row in one.horizons]
+    horizons = [
+        {**{name: _short(row.get(name)) for name in kept}, **own} for row, own in zip(one.horizons, won, strict=True)
+    ]
     return {"first": one.first, "months": one.months, "horizons": horizons}
 
 

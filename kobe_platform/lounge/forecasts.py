@@ -87,7 +87,7 @@ def _early(table: TableFacts, facts: Mapping[str, TableFacts]) -> str:
     least = forecast["least_history"]
     if source is None or not source.rows:
         return f"もとになる統計表がまだありません。公表が始まって{least}か月分がそろうと、表示できるようになります。"
-    origins, breaks = forecast["origins"], [one["month"] for one in forecast["breaks"]]
+    origins, breaks = forecast["origins"], [one["month"] for one in forecast["breaks"] if not one.get("areas")]
     month = earliest_origin(source.periods[0], least, origins, breaks)
     when = "・".join(f"{month}月" for month in origins)
     only = f"見込みを作るのは毎年{when}末のデータからです。" if origins else ""
@@ -138,7 +138,8 @@ def _input(forecast: Mapping[str, Any], facts: Mapping[str, TableFacts], backtes
     if years := (backtest or {}).get("years"):
         told += f"年次の表は{years[0]}年から{years[-1]}年まで。" if len(years) > 1 else f"年次の表は{years[0]}年だけ。"
     for one in forecast["breaks"]:
-        told += f"{period_label(one['month'])}の前とは比べません({one['because']})。"
+        where = f"一部の地域({'、'.join(one['areas'])})は、" if one.get("areas") else ""
+        told += f"{where}{period_label(one['month'])}の前とは比べません({one['because']})。"
     return told
 
 
@@ -163,15 +164,24 @@ def _counts(name: str, value: Any, forecast: Mapping[str, Any]) -> bool:
 
 
 def _tested(backtest: Mapping[str, Any]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _COLUMNS)
+    chosen = any("method" in one for one in backtest["horizons"])
+    columns = (*_COLUMNS, "選んだ手法") if chosen else _COLUMNS
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     rows = "".join(
         f'<tr><th scope="row">{_ahead(one["horizon"])}</th><td>{one["origins"]}</td>'
         + "".join(f"<td>{_number(one[name], digits)}</td>" for name, digits in _FIGURES)
-        + f"<td>{escape(STATES[one['state']])}</td></tr>"
+        + f"<td>{escape(STATES[one['state']])}</td>"
+        + (f"<td>{escape(_chosen(one))}</td>" if chosen else "")
+        + "</tr>"
         for one in backtest["horizons"]
     )
     place = '<div class="lounge-scroll" tabindex="0" role="region" aria-label="検証の結果">'
     return f"{place}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _chosen(horizon: Mapping[str, Any]) -> str:
+    """The method that won at a horizon; none where nothing could be compared."""
+    return METHODS[horizon["method"]].split("(")[0] if horizon["origins"] and "method" in horizon else "…"
 
 
 _COLUMNS = (

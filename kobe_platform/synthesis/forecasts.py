@@ -33,6 +33,8 @@ def made_up_forecast(
     origins = [month for month in months if statistic.forecast.is_origin(month)] or list(months[-1:])
     horizons = [{"horizon": ahead, "state": SHOWN, "origins": 12, "rows": 108, "wape": 0.6, "bias": 0.1,
                  "coverage": 80.0, "ratio": 0.8, "warning": None} for ahead in statistic.forecast.horizons]  # fmt: skip
+    for one, name in zip(horizons, statistic.forecast.parameters.among, strict=False):
+        one["method"] = name
     told = {"origin": origins[-1], "first": "2013-01", "months": 60, "horizons": horizons,
             "released": {"months": 59, "digest": "0" * 16}}  # fmt: skip
     known = tables[statistic.forecast.input.table]

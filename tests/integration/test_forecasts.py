@@ -100,6 +100,7 @@ def test_a_forecast_that_is_worse_than_its_benchmark_withholds_itself_and_no_oth
     districts = pl.read_parquet(tables / f"{DISTRICT}.parquet").filter(pl.col("figure") == "forecast")
     assert districts["area"].n_unique() == 9 and "小学校区ごとの入学者数の見込み" in page(place, "school_entry")
     assert "2025年3月までの公表値から見込んだ値です" in page(place, "moves_ahead")
+    assert "選んだ手法" in page(place, "forecast_scores") and "コーホート変化率法" in page(place, "forecast_scores")
     people = pl.read_parquet(tables / "future_population.parquet").filter(pl.col("figure") == "forecast")
     assert not people.is_empty() and "2026年3月" in page(place, "future_population")
 

@@ -11,7 +11,7 @@ import pytest
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.forecasts.cohorts import cohort_change
 from kobe_platform.forecasts.components import EVENTS, cohort_component
-from kobe_platform.forecasts.methods import best
+from kobe_platform.forecasts.methods import Best
 from kobe_platform.forecasts.options import MethodOptions
 from kobe_platform.forecasts.panel import Panel
 from kobe_platform.vocabulary.months import months_between
@@ -190,7 +190,7 @@ def test_only_so_many_years_count():
 
 
 def test_the_best_of_two_panels_that_differ_in_their_events_alone_reads_the_events_of_each():
-    chosen = best(["cohort_component", "cohort_change"], [])
+    chosen = Best(["cohort_component", "cohort_change"], [])
     one, other = nothing_but_births(), nothing_but_births(entering=by_both(east=(490.0, 0.0)))
     assert chosen(one, [12], OPTIONS) == pytest.approx(cohort_component(one, [12], OPTIONS))
     assert chosen(other, [12], OPTIONS) == pytest.approx(cohort_component(other, [12], OPTIONS))

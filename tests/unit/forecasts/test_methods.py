@@ -9,7 +9,7 @@ import pytest
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.forecasts.backtest import past_forecasts, rows_ahead
 from kobe_platform.forecasts.cohorts import cohort_change, same_cohort
-from kobe_platform.forecasts.methods import METHODS, best, method_named
+from kobe_platform.forecasts.methods import METHODS, Best, method_named
 from kobe_platform.forecasts.options import MethodOptions
 from kobe_platform.forecasts.panel import Panel
 from kobe_platform.forecasts.seasonal import drift, last_value, seasonal_index, seasonal_naive
@@ -243,10 +243,11 @@ def test_the_best_is_the_least_wrong_of_each_horizon_and_knows_no_later_figure()
     # Up and down by turns: the last value is right two months ahead and wrong one month ahead.
     panel = monthly([100.0 + 10 * (at % 2) for at in range(24)], last="2021-12")
     names = ("last_value", "seasonal_index")
-    chosen = best(names, months[12:20])
+    chosen = Best(names, months[12:20])
     ahead = chosen(panel, [1, 2], MethodOptions(years=1))
     assert ahead[0] == seasonal_index(panel, [1], MethodOptions(years=1))[0]
     assert ahead[1] == last_value(panel, [2], MethodOptions())[0]
+    assert chosen.winners(panel, [1, 2], MethodOptions(years=1)) == ["seasonal_index", "last_value"]
     tried = past_forecasts(chosen, panel, [1, 2], MethodOptions(years=1), months[12:20])
     plain = past_forecasts(last_value, panel, [1, 2], MethodOptions(years=1), months[12:20])
     assert (
@@ -266,7 +267,7 @@ def test_what_the_best_cannot_forecast_is_forecast_by_the_first_that_can():
     rows = rows.with_columns(value=pl.when((pl.col("month") != "2022-01") | (pl.col("area") == "east")).then("value"))
     panel = Panel.of(rows)
     months = panel.months
-    ahead = best(("last_value", "seasonal_naive"), months[20:])(panel, [1], MethodOptions())[0]
+    ahead = Best(("last_value", "seasonal_naive"), months[20:])(panel, [1], MethodOptions())[0]
     assert dict(zip(panel.keys["area"], ahead, strict=True)) == {"east": 100.0, "west": 210.0}
 
 

@@ -1,5 +1,6 @@
 """A page says whether there is a forecast, why there is none, or from when there may be one; a card tells the rest."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -77,6 +78,20 @@ def test_a_card_tells_what_the_file_says_and_is_inert(facts):
     assert "<script>" not in card and "&lt;script&gt;" in card
     for words in ("使ってはいけないこと", "学校ごと・校区ごと", "2027-06-30", "コーホート変化率法", "0.80"):
         assert words in card
+
+
+def test_a_card_names_the_method_that_won_at_each_horizon_and_none_that_was_not_tried(facts):
+    table = facts["future_population"]
+    backtest = table.more["backtest"]
+    told = [
+        {**backtest["horizons"][0], "method": "cohort_component"},
+        {**backtest["horizons"][1], "method": "cohort_change"},
+        {**backtest["horizons"][2], "method": "cohort_change", "origins": 0, "state": "origins"},
+    ]
+    card = card_html(replace(table, more={**table.more, "backtest": {**backtest, "horizons": told}}), facts)
+    rows = re.findall(r'<tr><th scope="row">(.+?)</th>.*?<td>([^<]*)</td></tr>', card)
+    assert rows == [("1年先", "コーホート要因法"), ("2年先", "コーホート変化率法"), ("3年先", "…")]
+    assert "選んだ手法" in card and "選んだ手法" not in card_html(facts["school_entry"], facts)
 
 
 def test_a_card_is_drawn_of_a_release_that_was_made_before_forecasts_had_flows(facts):
