@@ -7,7 +7,7 @@ Events are published by year and in wide bands of age, so single years are told 
 - deaths: the city's rate of each band grows with age within it as it does from band to band, and is scaled so that the
   band's deaths come out; an area's rates are the city's × its deaths ÷ those that the city's rates expect there.
 - moves: what cohorts changed by beyond deaths gives the pattern by single age (residual method); the pattern is shifted
-  within each band of age so that the band's net moves come out as they were published.
+  within each band of age so that the band's net moves come out as they were published, those born in the year left out.
 - births: those per resident of 20 to 39 in the last years; persons of age 0 at a year's end ÷ the year's births, over
   all known years, are who stayed. While no more years are known than are looked at, births cancel.
 
@@ -82,6 +82,8 @@ class _Years:
     Attributes:
         persons: mean residents by year × area × age.
         stayed: persons of the youngest age at the year's end per birth, by area, over all known years.
+        infants: net moves (less deaths) of those born in the year: persons of the youngest age at its end less births,
+            year × area. They are in ``stayed`` already, so they are taken out of the moves of the youngest band.
         events: by what happens, year × area × band of age (one where events have no age; one area where none).
         bands: by what happens, the lower bounds of its bands.
         ages: single years of age.
@@ -90,6 +92,7 @@ class _Years:
 
     persons: np.ndarray
     stayed: np.ndarray
+    infants: np.ndarray
     events: Mapping[str, np.ndarray]
     bands: Mapping[str, tuple[int, ...]]
     ages: tuple[int, ...]
@@ -113,10 +116,12 @@ class _Years:
         read = {event: _by_area_and_band(flows[event], known, cube, options) for event in EVENTS}
         ends = {month: values[:, 0] for month, values in zip(cube.months, cube.values, strict=True)}
         nobody = np.full(len(cube.areas), np.nan)
-        births, _ = _by_area_and_band(flows[BIRTHS], all_known, cube, options)
+        births = _by_area_and_band(flows[BIRTHS], all_known, cube, options)[0][:, :, 0]
+        youngest = np.stack([ends.get(month, nobody) for month in all_known])
         return cls(
             persons=np.stack([_mean_of_year(cube, month[:4]) for month in known]),
-            stayed=_rate(np.stack([ends.get(month, nobody) for month in all_known]), births[:, :, 0]),
+            stayed=_rate(youngest, births),
+            infants=(youngest - births)[-len(known) :],
             events={event: values for event, (values, _) in read.items()},
             bands={event: lows for event, (_, lows) in read.items()},
             ages=cube.ages,
@@ -172,6 +177,7 @@ def _shift(years: _Years, ratios: np.ndarray, options: MethodOptions) -> np.ndar
     """What the pattern of moves by single age is shifted by, areas × ages reached, so that net moves come out."""
     dying, moving = _dying(years, options), movers(years.persons, options)
     net = years.events[ENTERING] - years.events[LEAVING]
+    net[..., 0] -= np.nan_to_num(years.infants)  # where births are hidden, infants stay among the movers of the band
     lows, reached = years.bands[ENTERING], years.ages[1:]
     at_risk = _banded(moving, reached, lows)
     patterned = _banded((ratios - 1.0 + dying) * moving, reached, lows)

@@ -51,7 +51,7 @@ def by_both(**areas: tuple[float | None, float | None]) -> Panel:
 
 
 def nothing_but_births(**changed: Panel) -> Panel:
-    flows = {"births": by_area(40, 40), "deaths": by_area(0, 0), "deaths_by_age": by_age(0, 0),
+    flows = {"births": by_area(100, 100), "deaths": by_area(0, 0), "deaths_by_age": by_age(0, 0),
              "entering": by_both(), "leaving": by_both()}  # fmt: skip
     return replace(residents(), flows={**flows, **changed})
 
@@ -70,8 +70,9 @@ def test_without_deaths_and_moves_it_is_the_change_of_cohorts_and_births_replace
 
 
 def test_twice_as_many_births_stay_twice_as_many_only_as_far_as_newborns_stayed():
-    """Births count as far as persons of age 0 stood at the year's end: of 80 births, as of 40, a hundred stayed."""
-    assert ahead(nothing_but_births(births=by_area(80, 40)))["east", 0] == pytest.approx(100)
+    """Births count as far as persons of age 0 stood at the year's end: of 200 births, as of 100, a hundred stayed."""
+    left = by_both(east=(100.0, 0.0))
+    assert ahead(nothing_but_births(births=by_area(200, 100), leaving=left))["east", 0] == pytest.approx(100)
     grown = replace(nothing_but_births(), flows={**nothing_but_births().flows})
     values = grown.values.copy()
     last = [row for row, month in enumerate(grown.months) if month == "2022-12"]
@@ -82,22 +83,24 @@ def test_twice_as_many_births_stay_twice_as_many_only_as_far_as_newborns_stayed(
 
 
 def test_births_of_the_last_years_count_and_who_stays_is_of_all_years():
-    """80 and then 40 births, of which a hundred stood at each year's end: 200 of 120 stayed, and 40 are born again."""
-    births = by_area(40, 40)
+    """200 and then 100 births, of which a hundred stood at each year's end: 200 of 300 stayed, 100 are born again."""
+    births = by_area(100, 100)
     values = births.values.copy()
-    values[0, 1] = 80.0  # east, 2021
+    values[0, 1] = 200.0  # east, 2021
     told = ahead(nothing_but_births(births=replace(births, values=values)), options=replace(OPTIONS, years=1))
-    assert told["east", 0] == pytest.approx(40 * 200 / 120) and told["west", 0] == pytest.approx(100)
+    assert told["east", 0] == pytest.approx(100 * 200 / 300) and told["west", 0] == pytest.approx(100)
 
 
 @pytest.mark.parametrize("years", [2, 3])
 def test_births_cancel_until_more_years_of_them_are_known_than_are_looked_at(years):
     """Of the two known years, both count as births and as newborns per birth: what is left are newborns per parent."""
-    births = by_area(40, 40)
+    births = by_area(100, 100)
     values = births.values.copy()
-    values[1, 1] = 20.0  # east, 2022
+    values[1, 1] = 50.0  # east, 2022
     told = ahead(nothing_but_births(births=replace(births, values=values)), options=replace(OPTIONS, years=years))
-    assert told["east", 0] == pytest.approx(100)
+    assert told["east", 0] == pytest.approx(100, rel=0.005), (
+        "but for what those born in the year leave to their parents' ages"
+    )
 
 
 def test_deaths_count_by_the_mean_of_a_band_of_moves_and_not_by_single_age():
@@ -112,6 +115,16 @@ def test_published_net_moves_shift_everybody_of_their_age_and_nobody_else():
     told = ahead(nothing_but_births(entering=by_both(east=(100.0, 0.0)), leaving=by_both(east=(40.0, 0.0))))
     assert told["east", 30] == pytest.approx(100 * (1 + 60 / 4900))
     assert told["east", 55] == pytest.approx(100) and told["west", 30] == pytest.approx(100)
+
+
+def test_infants_who_move_in_the_year_of_their_birth_are_newborns_and_nobody_else():
+    """Of 70 births in east a hundred stood at the year's end: the 30 who came below 50 are the infants."""
+    infants = {"births": by_area(70, 100), "entering": by_both(east=(30.0, 0.0))}
+    told = ahead(nothing_but_births(**infants))
+    assert [told["east", age] for age in (0, 1, 30, 55)] == pytest.approx([100] * 4)
+    unknown = ahead(nothing_but_births(**{**infants, "births": by_area(None, 100, 170)}))
+    assert np.isnan(unknown["east", 0]), "hidden births leave the newborns without a forecast"
+    assert unknown["east", 30] == pytest.approx(100 * (1 + 30 / 4900)), "and the infants among the movers"
 
 
 def test_deaths_that_no_moves_make_up_for_are_missing_from_their_ages():
@@ -164,9 +177,9 @@ def test_one_age_that_is_hidden_in_every_month_leaves_its_area_without_a_forecas
 
 
 def test_a_hidden_year_is_left_out_and_the_others_count():
-    hidden = by_area(40, 40).values.copy()
+    hidden = by_area(100, 100).values.copy()
     hidden[0, 1] = np.nan  # east, 2021
-    births = replace(by_area(40, 40), values=hidden)
+    births = replace(by_area(100, 100), values=hidden)
     assert births.keys["area"].to_list() == ["city", "east", "west"]
     last = replace(OPTIONS, years=1)
     assert ahead(nothing_but_births(births=births), options=last)["east", 0] == pytest.approx(100)

@@ -20,11 +20,11 @@ CHILDREN = {
 AGES = {
     "last value": (2.95, 5.38, 7.66),
     "cohort-change ratio by ward": (0.44, 0.76, 1.12),
-    "births, deaths, moves (three years)": (0.46, 0.81, 1.22),
+    "births, deaths, moves (three years)": (0.45, 0.80, 1.20),
 }
 YOUNG = {
     "cohort-change ratio by ward": (1.11, 1.98, 3.07),
-    "births, deaths, moves (three years)": (1.05, 1.82, 2.72),
+    "births, deaths, moves (three years)": (1.05, 1.80, 2.68),
 }
 MOVES = {"seasonal naive": (6.19, 3.97), "seasonal index, three years": (5.45, 4.02)}
 
