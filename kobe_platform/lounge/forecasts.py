@@ -89,6 +89,11 @@ def _early(table: TableFacts, facts: Mapping[str, TableFacts]) -> str:
         return f"もとになる統計表がまだありません。公表が始まって{least}か月分がそろうと、表示できるようになります。"
     origins, breaks = forecast["origins"], [one["month"] for one in forecast["breaks"] if not one.get("areas")]
     month = earliest_origin(source.periods[0], least, origins, breaks)
+    if month <= source.periods[1]:
+        return (
+            f"見込みは、過去の月で当たり外れを確かめてから表示します。{period_label(source.periods[1])}までのデータはありますが、"
+            "秘匿した値(X)か抜けた月があるため、確かめられる過去の見込みがまだ足りません。"
+        )
     when = "・".join(f"{month}月" for month in origins)
     only = f"見込みを作るのは毎年{when}末のデータからです。" if origins else ""
     return (

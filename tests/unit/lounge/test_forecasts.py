@@ -94,6 +94,17 @@ def test_a_card_names_the_method_that_won_at_each_horizon_and_none_that_was_not_
     assert "選んだ手法" in card and "選んだ手法" not in card_html(facts["school_entry"], facts)
 
 
+def test_a_long_series_whose_gaps_leave_nothing_to_test_promises_no_month_that_is_past(facts):
+    table = facts["moves_in_ahead"]
+    untried = [{**one, "origins": 0, "state": "origins"} for one in table.more["backtest"]["horizons"]]
+    more = {**table.more, "backtest": {**table.more["backtest"], "horizons": untried}}
+    source = replace(facts["moves_in_month"], periods=("2020-01", "2025-12"))
+    told = state_html(replace(table, more=more), {**facts, "moves_in_month": source})
+    assert EARLY in told and "秘匿した値" in told and "早ければ" not in told
+    short = replace(source, periods=("2025-01", "2025-12"))
+    assert "早ければ、2027年6月" in state_html(replace(table, more=more), {**facts, "moves_in_month": short})
+
+
 def test_a_card_is_drawn_of_a_release_that_was_made_before_forecasts_had_flows(facts):
     table = facts["school_entry"]
     forecast = {name: one for name, one in table.more["forecast"].items() if name != "flows"}
