@@ -14,6 +14,7 @@ from kobe_platform.lounge.formats import period_label
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import TableFacts
 from kobe_platform.lounge.tags import Tag, walk
+from kobe_platform.vocabulary.months import shifted
 
 STATE = "UsualState"
 """The component that says so; the page that has it is the page of unusual changes."""
@@ -62,7 +63,14 @@ def _state(more: Mapping[str, Any]) -> str:
             "過去の同じ月などと比べて、値がいつもの範囲にあるかを調べます。"
             f"それには、少なくとも{least}か月続いたデータが必要です{since}。そろうと、自動で表示します。"
         )
-        title = '<p class="lounge-notice__title">まだ判定できません</p>'
+        title = "まだ判定できません"
+        if told and shifted(told["first"], least - 1) <= told["month"]:
+            title = f"{period_label(told['month'])}は、まだ判定できません"
+            text = (
+                "比べられる過去の月が足りない(3月と4月は、ほかの月と分けて調べます)か、値が30に満たないため、"
+                "判定した系列がありません。ほかの月は、年月を選ぶと見られます。"
+            )
+        title = f'<p class="lounge-notice__title">{escape(title)}</p>'
         return f'<div class="lounge-notice lounge-notice--info" role="note">{title}<p>{escape(text)}</p></div>'
     month = period_label(told["month"])
     found = f"{told['listed']}件がいつもの範囲を大きく外れました" if told["listed"] else "目立つ動きはありませんでした"
