@@ -6,6 +6,7 @@ tick, and one that was made twice finds its work done. While `kobe run` is at wo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -52,8 +53,11 @@ def _sensor(name: str, kind: Kind, jobs: Sequence) -> dg.SensorDefinition:
         description=_DESCRIPTIONS[name],
     )
     def watch(context: dg.SensorEvaluationContext, planning: dg.ResourceParam[Observer]) -> dg.SensorResult:
+        began = time.perf_counter()
         with border(sensor=name):
-            return _ticked(context.instance, planning, kind)
+            result = _ticked(context.instance, planning, kind)
+        planning.journal.tick(name, time.perf_counter() - began, len(result.run_requests or ()))
+        return result
 
     return watch
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +19,7 @@ from dagster._core.errors import raise_execution_interrupts
 from kobe_platform.orchestration.reaping import reap
 from kobe_platform.planning.facts import FailureKind
 from kobe_platform.planning.failures import Failures, kind_of
+from kobe_platform.planning.journal import Journal
 from kobe_platform.planning.leases import Leases, Owner
 from kobe_platform.planning.steps import Cause, Work
 from kobe_platform.privacy.telling import english
@@ -28,6 +30,8 @@ WORK_TAG, KEY_TAG, STEPS_TAG = ".dagster/kobe_work", ".dagster/kobe_key", ".dags
 PARTITION_TAG = "dagster/partition"
 CHECKS = {**STAGE_OF, "clean_page": "dashboards"}
 """Checks → the stage that they judge where the name of their step does not say it."""
+STAGES = frozenset({"raw", "abstracted", "lake", "statistics", "published", "dashboards"})
+"""Beginnings of the names of steps that make something; the others are checks."""
 UNTOLD = Cause("run.untold", "a step failed outside the platform's own code", "look at the run in the Dagster UI", "")
 _BLOCKED = "DagsterAssetCheckFailedError"
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -56,9 +60,12 @@ class Attendance:
     refused: set[str] = field(default_factory=set)
     finished: bool = False
     interrupted: bool = False
+    note: Callable[..., None] = lambda event, **told: None
 
     def see(self, event: dg.DagsterEvent) -> None:
-        """Take notice of an event of the run."""
+        """Take notice of an event of the run, and write it into the journal where an operator may ask for it."""
+        for name, told in _noted(event):
+            self.note(name, **told)
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             found = event.asset_check_evaluation_data
             if not found.passed and found.blocking:
@@ -105,8 +112,8 @@ def attended(
     Args:
         waiting: called with the owner each time that it is looked at while another run holds a lock.
     """
-    leases, failures = Leases(home), Failures(home)
-    seen = Attendance(_steps_of(tags))
+    leases, failures, journal = Leases(home), Failures(home), Journal(home)
+    seen = Attendance(_steps_of(tags), note=partial(journal.write, run=run_id[:8]))
     with ExitStack() as stack:
         stack.enter_context(leases.holding(f"runs/{run_id}"))
         for name in sorted(works_of(step_keys, tags)):
@@ -116,6 +123,36 @@ def attended(
             yield seen
         finally:
             seen.settle(failures)
+            ended = "interrupted" if seen.interrupted else "finished" if seen.finished else "broken"
+            seen.note("run", work=tags.get(WORK_TAG, ""), ended=ended, failed=len(seen.faults), red=len(seen.refused))
+
+
+def _noted(event: dg.DagsterEvent) -> Iterator[tuple[str, dict[str, object]]]:
+    """What the journal keeps of an event: the end of a step, what it made in counts, a check that is red."""
+    step = event.step_key or ""
+    if event.is_step_success:
+        yield (
+            "step",
+            {**_of_step(step), "ended": "success", "seconds": round(event.step_success_data.duration_ms / 1e3, 3)},
+        )
+    elif event.is_step_failure:
+        fault = _fault(event)
+        yield "step", {**_of_step(step), "ended": "failure", "code": fault[1].code if fault else "check.failed"}
+    elif event.is_step_materialization:
+        made = event.step_materialization_data.materialization
+        counts = {name: one.value for name, one in made.metadata.items() if isinstance(one, dg.IntMetadataValue)}
+        yield "made", {**_of_step(step), "asset": made.asset_key.to_user_string(), "month": made.partition, **counts}
+    elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+        found = event.asset_check_evaluation_data
+        if not found.passed:
+            code = found.metadata.get("code")
+            at = {"asset": found.asset_key.to_user_string(), "check": found.check_name, "month": event.partition}
+            yield "red", {**at, **({"code": str(code.value)} if code else {})}
+
+
+def _of_step(key: str) -> dict[str, object]:
+    stage = key.partition("__")[0]
+    return {"step": key, "stage": stage if stage in STAGES else "checks"}
 
 
 def works_of(step_keys: Iterable[str], tags: Mapping[str, str]) -> set[str]:

@@ -100,8 +100,8 @@ def condition(settings: Settings, observer: Observer) -> Condition:
     """
     facts = observer.facts()
     sources = [_source(name, facts) for name in sorted(facts.contracts)]
-    quality = {one.name: _quality(settings, one.name) for one in sources if one.months}
-    told = Condition(sources, quality, _rejected(facts), [], words={name: rule.ja for name, rule in rules().items()})
+    told_of = {one.name: quality_of(settings, one.name) for one in sources if one.months}
+    told = Condition(sources, told_of, _rejected(facts), [], words={name: rule.ja for name, rule in rules().items()})
     release = current(settings.releases)
     if release is None:
         return told
@@ -123,11 +123,12 @@ def _source(name: str, facts: Facts) -> SourceState:
     return SourceState(name, contract.title, held[-1] if held else "", late, len(held), states)
 
 
-def _quality(settings: Settings, source: str) -> list[MonthQuality]:
+def quality_of(settings: Settings, source: str, newest: int = MONTHS) -> list[MonthQuality]:
+    """The newest accepted months of a source by their receipts, oldest first."""
     folder = settings.receipts / settings.municipality / source
     months = sorted((path.name for path in folder.iterdir() if path.is_dir()), reverse=True) if folder.is_dir() else []
     told = []
-    for month in months[:MONTHS]:
+    for month in months[:newest]:
         if records := accepted_receipts(folder / month):
             told.append(_month(source, month, records[-1]["facts"]))
     return told[::-1]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kobe_platform.errors import PlatformError
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.clock import JAPAN
 
 if TYPE_CHECKING:
     from kobe_platform.lake import PartitionStore
@@ -25,6 +28,7 @@ DISK_MONTHS = 6
 """Months to a full disk below which it is a warning."""
 CLOCK = timedelta(minutes=5)
 """How far the log of key use may lie ahead of the clock."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 GROWTH_MONTHS = 3
 """The newest months whose size says how much a month takes."""
 
@@ -153,7 +157,7 @@ def _log(settings: Settings, now: datetime) -> Looked:
 
 
 def _disk(settings: Settings, now: datetime) -> Looked:
-    """How many months the free space lasts, as the newest months took it."""
+    """In which month the disk is full, if months go on to take what the newest took."""
     free = shutil.disk_usage(settings.root).free
     monthly = _monthly_bytes(_store(settings), settings)
     if not monthly:
@@ -164,16 +168,22 @@ def _disk(settings: Settings, now: datetime) -> Looked:
     if months < DISK_MONTHS:
         yield (
             "warn",
-            f"{told}。あと約{months}か月で足りなくなります",
+            f"{told}。あと約{months}か月で、{_month_after(now, months)}ごろに足りなくなります",
             "容量を増やすか、古い版を消す（kobe release prune）",
         )
     else:
-        years = "10年以上" if months >= 120 else f"約{months}か月"
-        yield "ok", f"{told}。{years}もちます", ""
+        until = "10年以上もちます" if months >= 120 else f"約{months}か月、{_month_after(now, months)}ごろまでもちます"
+        yield "ok", f"{told}。{until}", ""
+
+
+def _month_after(now: datetime, months: int) -> str:
+    """The month so many months on, in words: ``2027年3月``."""
+    year, month = divmod(now.astimezone(JAPAN).year * 12 + now.astimezone(JAPAN).month - 1 + months, 12)
+    return f"{year}年{month + 1}月"
 
 
 def _monthly_bytes(store: PartitionStore, settings: Settings) -> float:
-    """Bytes that a month takes: partitions of the newest months, and a release."""
+    """Bytes that a month takes: partitions of the newest months, a release, and its share of logs and of Dagster's."""
     sizes: dict[str, int] = {}
     for id in store.ids():
         held = store.current(id)
@@ -182,14 +192,24 @@ def _monthly_bytes(store: PartitionStore, settings: Settings) -> float:
     newest = [sizes[month] for month in sorted(sizes)[-GROWTH_MONTHS:]]
     if not newest:
         return 0.0
-    return sum(newest) / len(newest) + _release_bytes(settings)
+    records = sum(_bytes_below(place) for place in (settings.key_log.parent, settings.dagster_home))
+    return sum(newest) / len(newest) + _release_bytes(settings) + records / len(sizes)
 
 
 def _release_bytes(settings: Settings) -> int:
     from kobe_platform.lounge.release import current
 
     release = current(settings.releases)
-    return sum(path.stat().st_size for path in release.path.rglob("*") if path.is_file()) if release else 0
+    return _bytes_below(release.path) if release else 0
+
+
+def _bytes_below(folder: Path) -> int:
+    """Bytes of all files below a folder; what goes meanwhile is left out."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.lstat().st_size
+    return total
 
 
 def _database(settings: Settings, now: datetime) -> Looked:
@@ -293,6 +313,27 @@ def _portal(settings: Settings, now: datetime) -> Looked:
         yield "ok", "ポータルの設定を読めます", ""
 
 
+def _browser(settings: Settings, now: datetime) -> Looked:
+    """Whether Chromium and Japanese fonts are there for the tests and measurements of pages, where their tools are."""
+    if find_spec("playwright") is None:
+        yield "ok", "開発の道具がないので、ブラウザーとフォントは要りません", ""
+    elif not any(map(shutil.which, BROWSERS)):
+        yield "warn", "画面の試験に使う Chromium がありません", "Debian のパッケージ chromium を入れる"
+    elif not _has_japanese_font():
+        yield "warn", "Chromium で日本語を表示するフォントがありません", "Debian のパッケージ fonts-noto-cjk を入れる"
+    else:
+        yield "ok", "画面の試験に使う Chromium と日本語のフォントがあります", ""
+
+
+def _has_japanese_font() -> bool:
+    """By fontconfig; assumed where it is not there to be asked."""
+    program = shutil.which("fc-list")
+    if program is None:
+        return True
+    asked = subprocess.run([program, ":lang=ja"], capture_output=True, check=False, timeout=30)
+    return bool(asked.stdout.strip())
+
+
 def _store(settings: Settings) -> PartitionStore:
     from kobe_platform.custody.commands import open_store
 
@@ -313,4 +354,5 @@ POINTS: dict[str, tuple[str, Callable[[Settings, datetime], Looked]]] = {
     "alerts": ("通知", _alerts),
     "backup": ("バックアップ", _backup),
     "portal": ("ポータル", _portal),
+    "browser": ("ブラウザー", _browser),
 }

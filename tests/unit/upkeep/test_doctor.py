@@ -117,12 +117,17 @@ def test_a_clock_that_went_back_is_told(home):
     assert states(home, now=datetime.now(UTC) - timedelta(hours=2))["log"] == "fail"
 
 
-def test_the_room_on_the_disk_is_told_in_months(home, monkeypatch):
-    store_of(home).write(PARTITION, ROWS)
+def test_the_room_on_the_disk_is_told_with_the_month_in_which_it_is_full(home, monkeypatch):
+    store = store_of(home)
+    store.write(PARTITION, ROWS)
+    monthly, now = int(doctor._monthly_bytes(store, home)) + 1, datetime(2026, 2, 28, 16, tzinfo=UTC)  # March in Kobe
     usage = shutil.disk_usage(home.root)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage._replace(free=100))
-    found = next(one for one in examine(home) if one.point == "disk")
-    assert found.state == "warn" and "か月で足りなくなります" in found.told
+    found = next(one for one in examine(home, now) if one.point == "disk")
+    assert found.state == "warn" and "2026年3月ごろに足りなくなります" in found.told
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage._replace(free=20 * monthly))
+    found = next(one for one in examine(home, now) if one.point == "disk")
+    assert found.state == "ok" and "2027年11月ごろまでもちます" in found.told
 
 
 def test_the_age_of_the_backup_is_told_without_its_key(home, tmp_path):
@@ -135,6 +140,44 @@ def test_the_age_of_the_backup_is_told_without_its_key(home, tmp_path):
     told = text(figures(Observer(watched))).decode()
     assert "kobe_backup_age_seconds " in told and 'kobe_partitions{stage="lake"} 1.0' in told
     assert "kobe_release_number 1.0" in told and 'kobe_source_lag_months{source="resident_register"}' in told
+
+
+def test_a_developers_machine_without_chromium_or_japanese_fonts_is_told(home, monkeypatch):
+    which = shutil.which
+    monkeypatch.setattr(doctor, "_has_japanese_font", lambda: False)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/chromium")
+    assert states(home)["browser"] == "warn"
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None if name in doctor.BROWSERS else which(name))
+    assert states(home)["browser"] == "warn"
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    assert states(home)["browser"] == "ok"
+
+
+def test_figures_tell_rows_rejects_stages_keys_and_ticks(home):
+    folder = home.receipts / home.municipality / "resident_register" / "2025-07"
+    folder.mkdir(parents=True)
+    told = {"source": "resident_register", "month": "2025-07", "sequence": 1, "at": "2025-08-01T00:00:00+00:00"}
+    facts = {"rows": 1000, "kept": 990, "set_aside": {"date.unreadable": 10}}
+    record = {"status": "accepted", "content_hash": "0" * 64, "facts": facts, **told}
+    (folder / f"{'0' * 12}.accepted.json").write_text(json.dumps(record))
+    observer = Observer(home)
+    observer.journal.write("step", step="lake__a", stage="lake", ended="success", seconds=1.25)
+    observer.journal.write("step", step="lake__b", stage="lake", ended="failure", code="custody.io")
+    for requests in (0, 0, 3):
+        observer.journal.tick("inbox", 0.25 + requests, requests)
+    shown = text(figures(observer)).decode()
+    for line in (
+        'kobe_source_rows{source="resident_register"} 1000.0',
+        'kobe_source_rows_kept{source="resident_register"} 990.0',
+        'kobe_stage_seconds{stage="lake"} 1.25',
+        'kobe_stage_steps{ended="failure",stage="lake"} 1.0',
+        'kobe_sensor_tick_seconds{sensor="inbox"} 3.25',
+    ):
+        assert line in shown, line
+    uses = store_of(home).keys.log.verify().entries
+    assert f"kobe_key_calls_total {uses:.1f}" in shown
+    later = text(figures(observer, datetime.now(UTC) + timedelta(days=2))).decode()
+    assert 'kobe_stage_seconds{stage="lake"}' not in later
 
 
 def test_the_commands_exit_as_they_found(home, monkeypatch, tmp_path):

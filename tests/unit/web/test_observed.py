@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.planning.journal import Journal
+from kobe_platform.settings import PROJECT
 from kobe_platform.web.config import Metrics
 from tests.unit.web.conftest import registered, visitor
 
@@ -60,3 +65,23 @@ def test_a_token_that_can_be_guessed_is_refused(build, tmp_path, text):
     path.chmod(0o600)
     with pytest.raises(ConfigurationError):
         build(metrics=Metrics(token_file=path))
+
+
+ONLY_SOMETIMES = {"kobe_backup_age_seconds"}
+"""Of an installation whose ``KOBE_BACKUP`` names one that is there."""
+
+
+def test_every_figure_that_documents_and_dashboard_name_is_told_and_no_other(watched, settings):
+    LocalKeyStore.create(settings.keys, log=settings.key_log)
+    journal = Journal(settings.root)
+    journal.write("step", step="lake__a", stage="lake", ended="success", seconds=1)
+    journal.tick("inbox", 0.5, 0)
+    shown = visitor(watched).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    told = set(re.findall(r"^# TYPE (kobe_\w+)", shown, re.M)) | ONLY_SOMETIMES
+    told -= {name for name in told if name.endswith("_created")}
+    form = r"\bkobe_(?!platform)[a-z_]+\b"
+    named = set(re.findall(form, (PROJECT / "docs" / "operations.md").read_text("utf-8")))
+    drawn = set(re.findall(form, (PROJECT / "deploy" / "grafana.json").read_text("utf-8")))
+    assert named == told
+    assert {name.removesuffix("_bucket").removesuffix("_count") for name in drawn} <= told
+    assert told - drawn <= {"kobe_release_number", "kobe_portal_request_seconds"}
