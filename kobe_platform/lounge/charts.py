@@ -203,7 +203,9 @@ def _chart(
         f'aria-label="{escape(alternative)}{HIDDEN_ALTERNATIVE if hidden else ""}"></div>'
     )
     shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table, bound["title"])
-    notes = _notes(ALONE if alone else "", periods.sentence(places)) + guides.html(defaults, matrix.x if matrix else ())
+    notes = _notes(ALONE if alone else "", periods.sentence(places), periods.crossed(places)) + guides.html(
+        defaults, matrix.x if matrix else ()
+    )
     html = _figure(bound, identity, shown + notes + _legend(hidden, _stack(bound) if piled else ""))
     records = {
         value: with_levels(one, guides.levels, choice.sliced_by, value, choice.keys) for value, one in found.items()

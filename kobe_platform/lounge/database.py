@@ -121,7 +121,8 @@ class ReleaseDatabase:
 
     def _remarks(self, name: str) -> str:
         facts = self.facts.get(name)
-        return str(Periods.of([facts]).remarks or "") if facts else ""
+        periods = Periods.of([facts] if facts else [])
+        return f"{periods.remarks or ''}{periods.changes or ''}"
 
     def periods(self, queries: Sequence[Query]) -> dict[str, Periods]:
         """What the periods of each query's tables cover, those of the queries that it builds on among them."""

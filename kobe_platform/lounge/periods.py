@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kobe_platform.lounge.eras import era_label
-from kobe_platform.lounge.formats import period_label
-from kobe_platform.lounge.tables import TableFacts
+from kobe_platform.lounge.formats import is_period, period_label
+from kobe_platform.lounge.tables import AREAS_CHANGED, TableFacts
 
 DIFFERS = "収録月は表により異なる"
 """Where the tables of one figure cover different months of a year."""
 UNLIKE = "収録月が違うため比べません"
 """In place of a difference between years that do not cover the same months."""
+MOST_CHANGES = 4
+"""Changes of districts that a figure tells, the newest."""
 _YEAR = 12
 
 
@@ -26,19 +28,24 @@ class Periods:
 
     Attributes:
         incomplete: year → numbers of the months that it covers, ascending; empty where the tables differ.
+        changes: month → what became of school districts then, in words, oldest first.
     """
 
     incomplete: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    changes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, facts: Iterable[TableFacts]) -> Periods:
         """The years of several tables that are read together; a year of which no table tells months is complete."""
         covered: dict[str, set[tuple[int, ...]]] = {}
+        changes: set[tuple[str, str]] = set()
         for table in facts:
+            changes |= {(str(month), str(words)) for month, words in table.more.get(AREAS_CHANGED, ())}
             for year, months in table.months.items():
                 covered.setdefault(year, set()).add(tuple(sorted({int(month[5:7]) for month in months})))
         one = {year: next(iter(sets)) if len(sets) == 1 else () for year, sets in covered.items()}
-        return cls({year: months for year, months in sorted(one.items()) if len(months) < _YEAR})
+        lacking = {year: months for year, months in sorted(one.items()) if len(months) < _YEAR}
+        return cls(lacking, tuple(sorted(changes)))
 
     def remark(self, code: str) -> str:
         """The months in words: ``7〜12月``, ``3月を除く``; empty for a complete period."""
@@ -75,6 +82,20 @@ class Periods:
         """What stands below a figure that shows incomplete years; empty where there are none."""
         told = "、".join(self.label(code) for code in sorted(set(codes)) if code in self.incomplete)
         return f"月がそろっていない年があります：{told}。ほかの年とそのまま比べられません。" if told else ""
+
+    def crossed(self, codes: Iterable[str]) -> str:
+        """What stands below a figure over months between which school districts changed; empty where none did."""
+        shown = sorted(code for code in set(codes) if is_period(code))
+        passed = [
+            (month, words)
+            for month, words in self.changes
+            if shown and shown[0] < month[: len(shown[0])] and shown[-1] >= month[: len(shown[-1])]
+        ]
+        if not passed:
+            return ""
+        told = "、".join(f"{period_label(month)}に{words}" for month, words in passed[-MOST_CHANGES:])
+        more = f"（ほか{len(passed) - MOST_CHANGES}件）" if len(passed) > MOST_CHANGES else ""
+        return f"小学校区の変更：{told}{more}。変更の前と後では区域が違うため、数はつながりません。"
 
 
 def latest_label(facts: Iterable[TableFacts]) -> str:

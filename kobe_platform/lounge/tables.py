@@ -21,7 +21,9 @@ INDEX = "tables.json"
 DIMENSION_COLUMNS = ("code", "label", "parent", "level", "sort")
 PROTECTION = ("rule", "method", "interval_width", "engine_version", "audit_safe")
 """What a release tells of a table's protection, beside its k and what anybody can count in its rows."""
-BESIDE = (*PROTECTION, "population", "forecast", "backtest", "watched", "watches", "least_history")
+AREAS_CHANGED = "areas_changed"
+"""The fact of a table by school district that lists which became which: ``[month, words]``, by the public reference."""
+BESIDE = (*PROTECTION, AREAS_CHANGED, "population", "forecast", "backtest", "watched", "watches", "least_history")
 """Further facts that a release tells of a table. Nothing that is not named here is told: a number that does not follow
 from the published rows is one more equation for an outsider, which no audit knows."""
 

@@ -19,7 +19,7 @@ from dagster._core.errors import raise_execution_interrupts
 from kobe_platform.orchestration.reaping import reap
 from kobe_platform.planning.facts import FailureKind
 from kobe_platform.planning.failures import Failures, kind_of
-from kobe_platform.planning.journal import Journal
+from kobe_platform.planning.journal import WorkJournal
 from kobe_platform.planning.leases import Leases, Owner
 from kobe_platform.planning.steps import Cause, Work
 from kobe_platform.privacy.telling import english
@@ -112,7 +112,7 @@ def attended(
     Args:
         waiting: called with the owner each time that it is looked at while another run holds a lock.
     """
-    leases, failures, journal = Leases(home), Failures(home), Journal(home)
+    leases, failures, journal = Leases(home), Failures(home), WorkJournal(home)
     seen = Attendance(_steps_of(tags), note=partial(journal.write, run=run_id[:8]))
     with ExitStack() as stack:
         stack.enter_context(leases.holding(f"runs/{run_id}"))

@@ -29,7 +29,7 @@ TICK_SECONDS = 60.0
 """A tick that asks for nothing is written at most so often for each sensor."""
 
 
-class Journal:
+class WorkJournal:
     """The journal of one installation, for any number of processes.
 
     Args:

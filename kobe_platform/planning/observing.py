@@ -28,7 +28,7 @@ from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.release import recorded_inputs, sources_digest
 from kobe_platform.planning.facts import DeliveryFact, Facts, InstallationFault, ReleaseFact, Scope
 from kobe_platform.planning.failures import Failures
-from kobe_platform.planning.journal import Journal
+from kobe_platform.planning.journal import WorkJournal
 from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.rules import outstanding
 from kobe_platform.planning.steps import Cause, Plan
@@ -57,7 +57,7 @@ class Observer:
         self._defined = _stamps(settings)
         self.failures = Failures(settings.root)
         self.leases = Leases(settings.root)
-        self.journal = Journal(settings.root)
+        self.journal = WorkJournal(settings.root)
         self._heads = HeadIndex(settings.store, settings.root / "staging" / KEPT)
 
     @cached_property

@@ -23,13 +23,14 @@ from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.heads import KEPT, HeadIndex
 from kobe_platform.lounge.pages import Page
-from kobe_platform.lounge.tables import PROTECTION, write_tables
+from kobe_platform.lounge.tables import AREAS_CHANGED, PROTECTION, write_tables
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.inputs import REFERENCE
 from kobe_platform.unusual.codes import watched_series
 from kobe_platform.unusual.tables import NAMES as WATCHED_SERIES
 from kobe_platform.unusual.tables import WATCHED
 from kobe_platform.vocabulary.codes import districts, hierarchies
+from kobe_platform.vocabulary.district_changes import district_changes
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -170,11 +171,16 @@ def _collected(
     # A yearly table before its first December is empty: pages that name it stand, and fill when it comes.
     tables |= {name: _empty(statistics[name]) for name in statistics if name not in tables}
     named = {hierarchy for name in tables for hierarchy in statistics[name].dimensions.values()}
-    dims = {name: _dimension(store, name, tables, statistics) for name in sorted(named)}
+    references = _references(store) if DISTRICT in named else []
+    dims = {name: _dimension(name, references, tables, statistics) for name in sorted(named)}
+    changed = [[one.month, one.ja] for one in district_changes(references)]
     facts = {
         "basis": _basis(partitions),
         "municipality": store.municipality,
-        "tables": {name: {**_told(partitions.get(name, [])), **statistics[name].facts()} for name in tables},
+        "tables": {
+            name: {**_told(partitions.get(name, [])), **statistics[name].facts(), **_changed(statistics[name], changed)}
+            for name in tables
+        },
     }
     months = {name: tuple(partition.id.month for partition in held) for name, held in partitions.items()}
     contents = {name: {p.id.month: content_of(p) for p in held} for name, held in partitions.items()}
@@ -230,8 +236,23 @@ def _empty(statistic: Statistic) -> pl.DataFrame:
     return pl.DataFrame(schema={**columns, "value": measured, "status": pl.String})
 
 
+def _references(store: PartitionStore) -> list[tuple[str, pl.DataFrame]]:
+    """Every table of towns and districts by its month, oldest first."""
+    months = store.months("raw", REFERENCE)
+    held = store.read_all([PartitionId("raw", REFERENCE, month) for month in months])
+    return list(zip(months, held, strict=True))
+
+
+def _changed(statistic: Statistic, changes: list[list[str]]) -> dict[str, object]:
+    """Changes of districts, of a table that goes by them."""
+    return {AREAS_CHANGED: changes} if changes and DISTRICT in statistic.dimensions.values() else {}
+
+
 def _dimension(
-    store: PartitionStore, name: str, tables: Mapping[str, pl.DataFrame], statistics: Mapping[str, Statistic]
+    name: str,
+    references: Sequence[tuple[str, pl.DataFrame]],
+    tables: Mapping[str, pl.DataFrame],
+    statistics: Mapping[str, Statistic],
 ) -> pl.DataFrame:
     if name in UNLISTED:
         return unlisted(name, tables, statistics).frame()
@@ -239,11 +260,9 @@ def _dimension(
         return watched_series(tables, statistics).frame()
     if name != DISTRICT:
         return hierarchies()[name].frame()
-    months = store.months("raw", REFERENCE)
-    if not months:  # public figures may come before the districts
+    if not references:  # public figures may come before the districts
         return next(iter(hierarchies().values())).frame().clear()
-    held = store.read_all([PartitionId("raw", REFERENCE, month) for month in reversed(months)])
-    frames = [districts(rows, month).frame() for rows, month in zip(held, reversed(months), strict=True)]
+    frames = [districts(rows, month).frame() for month, rows in reversed(references)]
     everything = pl.concat(frames).unique("code", keep="first", maintain_order=True)
     return everything.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("sort"))
 

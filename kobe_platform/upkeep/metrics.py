@@ -18,7 +18,7 @@ from prometheus_client import Counter as Total
 
 from kobe_platform.backup.vault import newest_of, place_of
 from kobe_platform.lounge.release import current
-from kobe_platform.planning.journal import Journal
+from kobe_platform.planning.journal import WorkJournal
 from kobe_platform.planning.observing import Observer
 from kobe_platform.planning.rules import outstanding
 from kobe_platform.reception.inputs import TARGETS
@@ -121,7 +121,7 @@ def _of_rows(registry: CollectorRegistry, observer: Observer, facts: Facts) -> N
         turned.labels(source, state, code).set(count)
 
 
-def _of_work(registry: CollectorRegistry, journal: Journal, now: datetime) -> None:
+def _of_work(registry: CollectorRegistry, journal: WorkJournal, now: datetime) -> None:
     """Steps of the last day by stage, and the newest tick of each sensor."""
     seconds, ended, ticks = Counter[str](), Counter[tuple[str, str]](), dict[str, tuple[float, str]]()
     for line in journal.lines(now - DAY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -127,6 +128,17 @@ def test_every_place_of_a_page_that_prints_such_a_year_names_its_months(write_pa
     assert "<dt>最新のデータ</dt><dd>2025年（7〜12月）</dd>" in text
     assert "<td>2024年〜2025年（7〜12月）</td>" in text
     assert all(component["opts"]["months"] == {"2025": "7〜12月"} for component in spec["components"])
+
+
+def test_a_chart_over_a_change_of_districts_says_so_below_it_and_no_other_does(write_page, half_years, tmp_path):
+    told, words = tmp_path / "told", "甲・乙は丙に変わりました"
+    shutil.copytree(half_years[0], told)
+    record = json.loads((told / "tables.json").read_text())
+    record["tables"]["births_year"]["more"] |= {"areas_changed": [["2025-04", words]]}
+    (told / "tables.json").write_text(json.dumps(record))
+    text, _ = compiled(write_page(PAGE), told, tmp_path / "out")
+    note = text.index(f"小学校区の変更：2025年4月に{words}。")
+    assert text.index(">推移<") < note < text.index(">区別<") and text.count(words) == 1
 
 
 def test_a_year_of_half_its_months_is_not_compared_with_a_whole_one(write_page, half_years, tmp_path):

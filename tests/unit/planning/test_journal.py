@@ -8,14 +8,14 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from kobe_platform.planning import journal as module
-from kobe_platform.planning.journal import KEPT, Journal
+from kobe_platform.planning.journal import KEPT, WorkJournal
 
 WRITES = """
 import sys
 from pathlib import Path
 from kobe_platform.planning import journal
 journal.LARGEST = 20_000
-writer = journal.Journal(Path(sys.argv[1]))
+writer = journal.WorkJournal(Path(sys.argv[1]))
 for number in range(300):
     writer.write("step", step=f"lake__{sys.argv[2]}", stage="lake", seconds=number)
 """
@@ -35,7 +35,7 @@ def test_processes_that_write_at_once_leave_whole_lines_and_lose_none(tmp_path):
 def test_old_files_go(tmp_path, monkeypatch):
     (tmp_path / "log").mkdir()
     monkeypatch.setattr(module, "LARGEST", 100)
-    journal = Journal(tmp_path)
+    journal = WorkJournal(tmp_path)
     for number in range(40):
         journal.write("step", seconds=number)
     kept = sorted(path.name for path in (tmp_path / "log").glob(f"{module.NAME}*"))
@@ -46,14 +46,14 @@ def test_old_files_go(tmp_path, monkeypatch):
 
 def test_a_tick_that_asks_for_nothing_is_written_once_a_minute(tmp_path):
     (tmp_path / "log").mkdir()
-    journal = Journal(tmp_path)
+    journal = WorkJournal(tmp_path)
     for requests in (0, 0, 0, 2, 0):
         journal.tick("inbox", 0.1, requests)
     assert [line["requests"] for line in journal.lines(datetime.now(UTC) - timedelta(hours=1))] == [0, 2]
 
 
 def test_a_journal_that_cannot_be_written_stops_nothing_and_a_torn_line_is_left_out(tmp_path):
-    journal = Journal(tmp_path)
+    journal = WorkJournal(tmp_path)
     journal.write("step", seconds=1)  # there is no folder
     (tmp_path / "log").mkdir()
     journal.path.write_bytes(b'{"time":"2999-01-01T00:00:00+00:00","event":"st')

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from kobe_platform.settings import Settings
 from kobe_platform.upkeep.condition import share_of
-from kobe_platform.upkeep.metrics import figures
 from kobe_platform.upkeep.trends import trends, ward_changes
 from kobe_platform.vocabulary.months import months_between
 
@@ -80,25 +76,3 @@ def test_a_share_is_told_in_whole_percent():
         "12%",
         "なし",
     ]
-
-
-def test_the_dashboard_of_grafana_asks_for_figures_that_are_told(monkeypatch, tmp_path):
-    from prometheus_client import generate_latest
-
-    from kobe_platform.web.config import PortalConfig
-    from kobe_platform.web.observed import PortalFigures
-
-    told = (ROOT / "kobe_platform" / "upkeep" / "metrics.py").read_text("utf-8")
-    portal = generate_latest(PortalFigures(Settings(home=tmp_path), PortalConfig()).registry).decode()
-    known = set(re.findall(r'"(kobe_[a-z_]+)"', told)) | set(re.findall(r"^# TYPE (kobe_\w+)", portal, re.M))
-    dashboard = json.loads((ROOT / "deploy" / "grafana.json").read_text("utf-8"))
-    asked = {
-        name
-        for panel in dashboard["panels"]
-        for one in panel["targets"]
-        for name in re.findall(r"kobe_\w+", one["expr"])
-    }
-    asked = {re.sub("_(bucket|count)$", "", name) for name in asked}
-    assert len(asked) >= 12 and asked <= known
-    assert known - asked <= {"kobe_source_months", "kobe_release_number"}, "these are told and not shown"
-    assert callable(figures)

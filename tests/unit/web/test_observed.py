@@ -8,7 +8,7 @@ import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.planning.journal import Journal
+from kobe_platform.planning.journal import WorkJournal
 from kobe_platform.settings import PROJECT
 from kobe_platform.web.config import Metrics
 from tests.unit.web.conftest import registered, visitor
@@ -73,7 +73,7 @@ ONLY_SOMETIMES = {"kobe_backup_age_seconds"}
 
 def test_every_figure_that_documents_and_dashboard_name_is_told_and_no_other(watched, settings):
     LocalKeyStore.create(settings.keys, log=settings.key_log)
-    journal = Journal(settings.root)
+    journal = WorkJournal(settings.root)
     journal.write("step", step="lake__a", stage="lake", ended="success", seconds=1)
     journal.tick("inbox", 0.5, 0)
     shown = visitor(watched).get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
