@@ -8,7 +8,7 @@ figures and leave the attacker's own cells at least what he has there?
 - p %: nobody may estimate another's contribution from above closer than p %: where x is the greatest contribution of
   others in a cell and y the attacker's own, the cell must reach (1 + p/100) · x + y.
 - (n, k %): the cells of n contributors must reach 100/k times what these have there; asked for n contributors of one
-  cell, of two finest cells together, and for what one contributor has in several.
+  cell, of up to n finest cells together, and for what one contributor has in several.
 
 The true table agrees with all that is published, so it is the first proof; where it does not do, linear programs are
 asked, and every table that one finds counts for all questions (Hundepool et al., Statistical Disclosure Control, 2012,
@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
+from math import comb
 
 import highspy
 import numpy as np
@@ -36,6 +37,9 @@ Found = list[tuple[str, int]]
 ENDLESS, MOST_ITERATIONS = 1e30, 1_000_000
 FEW = 5
 """Finest cells of one contributor up to which any of them are asked for together."""
+MOST_TOGETHER = 10_000_000
+"""Sets of three finest cells or more that are asked for in one part; more are left undecided."""
+BATCH = 50_000
 EXACT = 1e-6
 """Share of a need that counts as nothing: programs are real-valued."""
 
@@ -143,6 +147,7 @@ class _Attacked:
             factor = 100 / rule.dominance.percent
             for question in self._dominated(rule.dominance.n, factor, cells, owns, finest):
                 wrong += self._first_lacking([question])
+            wrong += self._together(rule.dominance.n, factor, cells, finest)
         return list(dict.fromkeys(wrong))
 
     def _first_lacking(self, questions: Iterable[Reach]) -> Found:
@@ -216,11 +221,31 @@ class _Attacked:
             yield Reach((at,), factor * sum(value for _, value in parts[:n]), {})
         for owner, together in _in_several(owns, finest):
             yield Reach(together, factor * sum(owns[owner][at] for at in together), {})
-        for pair in combinations(finest if n > 1 else [], 2):
-            both: dict[int, float] = {}
-            for owner, value in (*cells[pair[0]], *cells[pair[1]]):
-                both[owner] = both.get(owner, 0.0) + value
-            yield Reach(pair, factor * sum(sorted(both.values(), reverse=True)[:n]), {})
+
+    def _together(
+        self, n: int, factor: float, cells: Mapping[int, list[tuple[int, float]]], finest: Sequence[int]
+    ) -> Found:
+        """What is found of two to n finest cells together."""
+        sizes = range(2, min(n, len(finest)) + 1)
+        if sum(comb(len(finest), size) for size in sizes[1:]) > MOST_TOGETHER:
+            return [("undecided", int(self.cells[finest[0]]))]
+        wrong: Found = []
+        for size in sizes:
+            sets = combinations(finest, size)
+            while batch := list(islice(sets, BATCH)):
+                at = np.array(batch)
+                need = factor * np.array([_greatest(n, [cells[cell] for cell in chosen]) for chosen in batch])
+                left = np.full(len(batch), fill_value=True)
+                for known in self.tables:
+                    left &= known[at].sum(axis=1) < need * (1 - EXACT)
+                while left.any():
+                    first = int(np.flatnonzero(left)[0])
+                    wrong += self._first_lacking([Reach(batch[first], float(need[first]), {})])
+                    left[first] = False
+                    left &= self.tables[-1][at].sum(axis=1) < need * (1 - EXACT)
+                    if wrong:
+                        return wrong
+        return wrong
 
     def _most(self, question: Reach) -> np.ndarray | None:
         """The table in which the question's cells come to most (None: not found)."""
@@ -261,6 +286,15 @@ class _Attacked:
                 self.matrix.data, np.zeros(size, np.int32),
             )  # fmt: skip
         return self._highs
+
+
+def _greatest(n: int, parts: Iterable[Iterable[tuple[int, float]]]) -> float:
+    """What the n greatest contributors have in some cells together."""
+    his: dict[int, float] = {}
+    for of_cell in parts:
+        for owner, value in of_cell:
+            his[owner] = his.get(owner, 0.0) + value
+    return sum(sorted(his.values(), reverse=True)[:n])
 
 
 def _in_several(owns: Mapping[int, dict[int, float]], finest: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:

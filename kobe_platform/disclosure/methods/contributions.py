@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations, islice
+from math import comb
 
 import numpy as np
 import polars as pl
@@ -18,9 +19,14 @@ from kobe_platform.disclosure.holders import holders
 from kobe_platform.disclosure.model import Model
 from kobe_platform.disclosure.spec import Rule
 from kobe_platform.disclosure.table_index import TableIndex
+from kobe_platform.errors import DisclosureError
 
 FEW = 5
 """Finest cells of one contributor up to which any of them are asked for together."""
+
+MOST_UNIONS = 10_000_000
+"""Sets of three finest cells or more that are asked for in one part of a pattern; of two there is no such limit."""
+AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -127,15 +133,15 @@ def estimates(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Ite
         if model.value[list(several)].sum() >= most:
             continue
         known = {at: value for at in finest for value in [v for name, v in own.parts[at] if name != owner][:1]}
-        apart = [_rising(model, several, _least_whole(his), {})]
+        apart = [rising(model, several, _least_whole(his), {})]
         for name in sorted((leaders | set(rivals)) - {owner}):
             knows = {at: value for at, value in own.of[name].items() if at in open_cells}
-            apart.append(_rising(model, several, _least_whole(his + theirs.get(name, 0)), knows))
-        yield _rising(model, several, most, known), apart
+            apart.append(rising(model, several, _least_whole(his + theirs.get(name, 0)), knows))
+        yield rising(model, several, most, known), apart
 
 
 def dominated(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Iterator[Demand]:
-    """The demands of (n, k %): cells of n contributors, one or two finest ones, come to 100/k of what these have."""
+    """The demands of (n, k %): cells of n contributors, or all cells of one, come to 100/k of what these have."""
     assert rule.dominance is not None
     n, factor = rule.dominance.n, 100 / rule.dominance.percent
     open_cells = set(among.tolist())
@@ -147,14 +153,66 @@ def dominated(model: Model, rule: Rule, own: Holdings, among: np.ndarray) -> Ite
     several = [
         (cells, factor * sum(own.of[owner][cell] for cell in cells)) for owner, cells in _in_several(own, finest)
     ]
-    for pair in combinations(finest if n > 1 else [], 2):
-        both: dict[int, int] = {}
-        for owner, value in (*own.parts[pair[0]], *own.parts[pair[1]]):
-            both[owner] = both.get(owner, 0) + value
-        several.append((pair, factor * sum(sorted(both.values(), reverse=True)[:n])))
     for cells, need in several:
         if model.value[list(cells)].sum() < _least_whole(need):
-            yield _rising(model, cells, _least_whole(need), {})
+            yield rising(model, cells, _least_whole(need), {})
+
+
+def unions(rule: Rule, own: Holdings, among: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Sets of two to n finest cells and what each must come to by (n, k %), many at a time.
+
+    Of n contributors who stand in one finest cell each no union of more than n cells matters: without the cells where
+    none of them stands it is smaller, and they have as much of it.
+
+    Args:
+        among: finest cells that hang together: what is in different parts comes to most independently.
+
+    Raises:
+        DisclosureError: there are too many of them (``disclosure.size``).
+    """
+    assert rule.dominance is not None
+    n, factor = rule.dominance.n, 100 / rule.dominance.percent
+    number = sum(comb(len(among), size) for size in range(3, n + 1))
+    if number > MOST_UNIONS:
+        raise DisclosureError(
+            "too many unions of hidden cells are to be asked for",
+            code="disclosure.size",
+            at={"unions": number, "contributors": n},
+            remedy="take dominance of two contributors or p %, or coarsen the table",
+        )
+    tops = np.zeros((len(among), n))
+    for row, cell in enumerate(among.tolist()):
+        values = [value for _, value in own.parts[cell][:n]]
+        tops[row, : len(values)] = values
+    mates = _mates(own, among.tolist())
+    for size in range(2, min(n, len(among)) + 1):
+        sets = combinations(range(len(among)), size)
+        while (block := np.fromiter(chain.from_iterable(islice(sets, AT_ONCE)), np.int64)).size:
+            chosen = block.reshape(-1, size)
+            pooled = np.sort(tops[chosen].reshape(len(chosen), -1), axis=1)[:, -n:].sum(axis=1)
+            for at in np.flatnonzero(_together(mates, chosen)).tolist():
+                both: dict[int, int] = {}
+                for owner, value in chain.from_iterable(own.parts[int(cell)] for cell in among[chosen[at]]):
+                    both[owner] = both.get(owner, 0) + value
+                pooled[at] = sum(sorted(both.values(), reverse=True)[:n])
+            yield among[chosen], np.ceil(np.round(factor * pooled, 6))
+
+
+def _mates(own: Holdings, cells: Sequence[int]) -> np.ndarray:
+    """Which two of the cells have a contributor in common."""
+    place = {cell: at for at, cell in enumerate(cells)}
+    mates = np.zeros((len(cells), len(cells)), dtype=bool)
+    for his in _several(own, cells).values():
+        at = [place[cell] for cell in his]
+        mates[np.ix_(at, at)] = True
+    return mates
+
+
+def _together(mates: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(chosen), dtype=bool)
+    for one, other in combinations(range(chosen.shape[1]), 2):
+        found |= mates[chosen[:, one], chosen[:, other]]
+    return found
 
 
 def _several(own: Holdings, finest: Sequence[int]) -> dict[int, list[int]]:
@@ -174,7 +232,7 @@ def _in_several(own: Holdings, finest: Sequence[int]) -> Iterator[tuple[int, tup
                 yield owner, together
 
 
-def _rising(model: Model, cells: tuple[int, ...], amount: int, known: Mapping[int, int]) -> Demand:
+def rising(model: Model, cells: tuple[int, ...], amount: int, known: Mapping[int, int]) -> Demand:
     """That several cells come to an amount: the first rises, and the others do not fall."""
     first, *others = cells
     least = {at: value for at, value in known.items() if at != first} | {at: int(model.value[at]) for at in others}

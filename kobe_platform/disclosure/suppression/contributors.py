@@ -11,7 +11,16 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure.methods.contributions import Demand, dominated, estimates, holdings
+from kobe_platform.disclosure.methods.contributions import (
+    Demand,
+    Holdings,
+    dominated,
+    estimates,
+    holdings,
+    rising,
+    unions,
+)
+from kobe_platform.disclosure.spec import Rule
 from kobe_platform.disclosure.suppression.cell_protection import IDLE_COST
 from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR, WIDE
 from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, block_of
@@ -58,12 +67,56 @@ class Contributors:
                             self._meet_all(apart)
                 if rule.dominance:
                     self._meet_all(list(dominated(model, rule, parts, among)))
+                    self._meet_unions(rule, parts)
             self.search.settle()
 
     def _meet_all(self, demands: list[Demand]) -> None:
         for demand in demands:
             if not self.met(demand):
                 self.meet(demand)
+
+    def _meet_unions(self, rule: Rule, own: Holdings) -> None:
+        for part in self._hidden_parts():
+            for cells, need in unions(rule, own, np.intersect1d(own.finest, part)):
+                value = self.search.model.value[cells].sum(axis=1)
+                left = need > value
+                for table in self.tables:
+                    left &= need > value + table[cells].sum(axis=1) + INTEGRALITY
+                while left.any():
+                    at = int(np.argmax(np.where(left, need - value, -1)))
+                    if not self._reached(part, cells[at], int(need[at] - value[at])):
+                        self._raise(cells[at], int(need[at]))
+                    left[at] = False
+                    left &= need > value + self.tables[0][cells].sum(axis=1) + INTEGRALITY
+
+    def _reached(self, part: np.ndarray, cells: np.ndarray, rise: int) -> bool:
+        """Whether some cells of one part come to so much more in a table of the present pattern."""
+        search, model = self.search, self.search.model
+        upper, reward = np.full(len(part), INFINITE), np.zeros(len(part))
+        at = np.searchsorted(part, cells)
+        upper[at], reward[at] = rise, 1.0
+        falls = (model.value - model.lower)[part].astype(float)
+        moves = search.solver.extreme(block_of(search.near.by_column, part), -falls, upper, reward)
+        if moves is None or moves[at].sum() < rise - INTEGRALITY:
+            return False
+        self._keep(part, moves)
+        return True
+
+    def _raise(self, cells: np.ndarray, need: int) -> None:
+        """Hide until some cells come to what is needed, one of them rising for all.
+
+        Raises:
+            DisclosureError: none of them can.
+        """
+        chosen = cells.tolist()
+        for turn in range(len(chosen)):
+            try:
+                self.meet(rising(self.search.model, (*chosen[turn:], *chosen[:turn]), need, {}))
+            except DisclosureError:
+                if turn == len(chosen) - 1:
+                    raise
+            else:
+                return
 
     def met(self, demand: Demand) -> bool:
         """Whether a table of the present pattern does what is demanded."""
@@ -127,10 +180,14 @@ class Contributors:
 
     def _hidden_around(self, variable: int) -> np.ndarray | None:
         """What is not shown and hangs together with a variable (None: it is shown)."""
+        return next((part for part in self._hidden_parts() if np.isin(variable, part)), None)
+
+    def _hidden_parts(self) -> list[np.ndarray]:
+        """What is not shown, by what hangs together."""
         free = self.search.free | self.search.idle
         if not np.array_equal(free, self._free):
             self._free, self._parts = free, self.search.near.components(free)
-        return next((part for part in self._parts if np.isin(variable, part)), None)
+        return self._parts
 
     def _keep(self, scope: np.ndarray, moves: np.ndarray) -> None:
         table = np.zeros(self.search.model.size)

@@ -17,9 +17,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table, audit, protect
+from kobe_platform.disclosure.auditor import contributors as auditor
 from kobe_platform.disclosure.auditor.contributors import _shown_too_much
+from kobe_platform.disclosure.methods import contributions as contributions_of
 from kobe_platform.disclosure.methods.choice import Dominance
 from kobe_platform.disclosure.methods.magnitudes import upper_levels
+from kobe_platform.disclosure.suppression import contributors
 from kobe_platform.disclosure.suppression.contributors import Contributors
 from kobe_platform.errors import DisclosureError
 
@@ -164,18 +167,46 @@ def test_no_union_that_the_figures_tell_is_sensitive_and_nobody_learns_another(p
 
 
 @CHECKED
-@given(contributions, st.integers(1, 2))
-def test_no_union_that_the_figures_tell_is_dominated(parts, n):
+@given(contributions, st.integers(1, 4), st.booleans())
+def test_no_union_that_the_figures_tell_is_dominated(parts, n, apart):
+    """Where each stands in one cell, none of any size; else none of up to n cells, and one holder's in all of them."""
     rule = Dominance(n=n, percent=85)
-    if n > 1:  # contributors of several cells are asked about one by one
+    if apart:
         parts = [(*cell, f"{owner}{cell}", yen) for *cell, owner, yen in parts]
     spec = spec_of(p_percent=None, dominance=rule)
     table = protected(parts, spec)
     if table is None:
         return
     for union in unions_told(table):
-        assert not held(parts, union) or not sensitive(parts, union, dominance=rule)
+        if apart or n == 1 or len(union) <= n:
+            assert not held(parts, union) or not sensitive(parts, union, dominance=rule)
     assert audit(spec, {"t": table}, contributions={"t": rows_of(parts)}).publishable
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_lone_contributors_are_not_left_in_one_union_of_as_many_cells(n, monkeypatch):
+    """Each two of them have room; without the further question the sum of all is their own, and the audit refuses."""
+    parts = [(*cell, f"lone{cell}", 100) for cell in FINEST[:n]]
+    parts += [(*cell, f"{cell}{n}", 40) for cell in FINEST[n:] for n in range(9)]
+    rule = Dominance(n=n, percent=95)
+    spec, rows = spec_of(p_percent=None, dominance=rule), {"t": rows_of(parts)}
+    table = protected(parts, spec)
+    assert not any(sensitive(parts, union, dominance=rule) for union in unions_told(table))
+    monkeypatch.setattr(contributors, "unions", lambda *_: ())
+    table = protected(parts, spec)
+    assert any(sensitive(parts, union, dominance=rule) for union in unions_told(table))
+    assert {one.rule for one in audit(spec, {"t": table}, contributions=rows).findings} == {"dominated"}
+
+
+def test_too_many_unions_are_refused_and_not_left_out(monkeypatch):
+    spec = spec_of(p_percent=None, dominance=Dominance(n=3, percent=95))
+    table = protected(ALONE_IN_TWO, spec)
+    monkeypatch.setattr(contributions_of, "MOST_UNIONS", 0)
+    with pytest.raises(DisclosureError, match="too many unions"):
+        protect(spec, {"t": rows_of(ALONE_IN_TWO)})
+    monkeypatch.setattr(auditor, "MOST_TOGETHER", 0)
+    found = audit(spec, {"t": table}, contributions={"t": rows_of(ALONE_IN_TWO)}).findings
+    assert {one.rule for one in found} == {"undecided"}
 
 
 blocks = st.tuples(

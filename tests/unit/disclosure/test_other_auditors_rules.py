@@ -231,7 +231,7 @@ SHARED, DOMINATED = (
     {"measure": "yen", "contributor": "owner", **rule}
     for rule in ({"p_percent": 10.0}, {"dominance": Dominance(n=1, percent=80)})
 )
-TWO_DOMINATE = DOMINATED | {"dominance": Dominance(n=2, percent=80)}
+TWO_DOMINATE, THREE_DOMINATE, FOUR_DOMINATE = (DOMINATED | {"dominance": Dominance(n=n, percent=80)} for n in (2, 3, 4))
 OWNED: dict[str, dict[str, pl.DataFrame]] = {}
 """Of the cases of contributors: what each of them has."""
 
@@ -284,6 +284,17 @@ owned("C not dominated and shown", DOMINATED, {"a": {"p": 8_000, "q": 1_000, "r"
 owned("C a holder dominates two", DOMINATED, HOLDER, "ab", "a")
 owned("C two dominate two", TWO_DOMINATE, LONE | {"c": {f"c{n}": 10 for n in range(5)}}, "abc", "a")
 owned("C two do not", TWO_DOMINATE, LONE | {"c": {"x": 11, **{f"c{n}": 10 for n in range(4)}}}, "abc", "")
+TENS = {f"t{n}": 10 for n in range(5)}
+THREE = LONE | {"c": {"r": 100}}
+owned("C three dominate three", THREE_DOMINATE, THREE | {"e": TENS | {"x": 10, "y": 10, "z": 5}}, "abce", "a")
+owned("C three do not", THREE_DOMINATE, THREE | {"e": TENS | {"x": 10, "y": 10, "z": 6}}, "abce", "")
+owned("C two are asked for two", TWO_DOMINATE, THREE | {"e": TENS | {"x": 2}}, "abce", "")
+FOUR = THREE | {"a": {"p": 100, "p2": 60}}
+owned("C four dominate three", FOUR_DOMINATE, FOUR | {"e": TENS | {"x": 10, "y": 10, "z": 20}}, "abce", "a")
+owned("C four do not", FOUR_DOMINATE, FOUR | {"e": TENS | {"x": 10, "y": 10, "z": 21}}, "abce", "")
+TWICE = {"a": {"h": 60}, "b": {"h": 60, "q": 50}, "c": {"r": 100}, "d": MANY}
+owned("C a holder and two dominate three", THREE_DOMINATE, TWICE | {"e": TENS | {"x": 18}}, "abce", "a")
+owned("C a holder and two do not", THREE_DOMINATE, TWICE | {"e": TENS | {"x": 19}}, "abce", "")
 CASES["C the largest of two"] = (spec_of(S), {"t": areas(city=500, a=None, b=None, c=300)},
                                  {("dominated", "a"), ("dominated", "b")})  # fmt: skip
 OWNED["C the largest of two"] = {
