@@ -129,6 +129,17 @@ def test_a_drawing_says_what_it_is_and_what_the_x_means(visit, hidden_area, rele
     assert texts.count("X") == sum(expected[label] == "X" for label in expected if label in texts) > 0
 
 
+def test_a_figure_is_named_by_the_choices_that_it_follows_and_by_no_other(visit):
+    """Two charts of one page: one follows the district of its own chooser and no month, the other ward and month."""
+    page = visit.open("monthly_moves.html")
+    district = page.locator("figure", has=page.locator("figcaption", has_text="小学校区の転入・転出の推移"))
+    _, name = taken(page, district, "ほかの形式", "Excel")
+    chosen = district.evaluate("() => document.querySelector('[data-filter=district] :checked').textContent.trim()")
+    assert chosen and name == f"小学校区の転入_転出の推移_{chosen}_2025年7月-2025年12月.xlsx"
+    whole = page.locator("figure", has=page.locator("figcaption", has_text="相手の市町・地域別"))
+    assert taken(page, whole, "ほかの形式", "Excel")[1] == "相手の市町_地域別_神戸市全体_2025年12月.xlsx"
+
+
 def test_a_citation_and_the_address_are_copied(visit):
     visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visit.open("ward_population.html?area=灘区")

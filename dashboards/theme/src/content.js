@@ -31,7 +31,7 @@ export function nameOf({ component, choices, record }, kind) {
   return `${fileName(words)}.${kind}`;
 }
 
-export const fileName = (words) => words.join('_').replace(/[^\p{L}\p{N}_-]+/gu, '_');
+export const fileName = (words) => words.join('_').replaceAll('〜', '-').replace(/[^\p{L}\p{N}-]+/gu, '_').replace(/_$/, '');
 
 /** 2024年1月-2025年12月; empty where x is no series of periods. */
 export function spanOf({ opts }, record) {

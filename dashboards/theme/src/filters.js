@@ -73,10 +73,12 @@ export class Filters {
     return Object.fromEntries(Object.entries(this.state).filter(([name]) => !this.controls.get(name).spec.range));
   }
 
-  /** Labels of the choices, those side by side as one; a range is told by what is shown. */
-  labels() {
+  /** The labels of the choices that a figure follows (of all for the page), with what these stand under; those side by
+   * side as one. A range is told by what is shown. */
+  labels(followed = [...this.controls.keys()]) {
     const beside = this.beside();
-    return [...this.controls].flatMap(([name, { spec }]) => (spec.range ? [] : [[this.label(name), ...beside.filter((one) => one.name === name).map((one) => one.label)].join('・')]));
+    const told = new Set(followed.flatMap((name) => [name, this.controls.get(name)?.spec.parent]));
+    return [...this.controls].flatMap(([name, { spec }]) => (spec.range || !told.has(name) ? [] : [[this.label(name), ...beside.filter((one) => one.name === name).map((one) => one.label)].join('・')]));
   }
 
   /** Show other choices; a choice that does not stand under its upper one gives way to the first that does. */

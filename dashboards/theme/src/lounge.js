@@ -46,7 +46,7 @@ class Page {
     followLook(() => this.views.forEach((view) => view.chart?.again()));
   }
 
-  /** Labels of the readers' choices. */
+  /** Labels of all the readers' choices. */
   choices() {
     return this.filters.labels();
   }
@@ -65,11 +65,10 @@ class Page {
       const beside = this.filters.beside().map((one) => ({ ...one, state: { ...one.state, ...opened } }));
       const [records, ...others] = await Promise.all([state, ...beside.map((one) => one.state)].map((one) => this.slices.load(one)));
       if (turn !== this.turn) return;
-      const choices = this.choices();
       const inSight = this.views.filter((view) => view.isInSight()); // measured before anything changes
       for (const view of this.views) {
         const { id } = view.component;
-        view.show([{ state, record: records[id] }, ...beside.map((one, at) => ({ ...one, record: others[at][id] }))], choices);
+        view.show([{ state, record: records[id] }, ...beside.map((one, at) => ({ ...one, record: others[at][id] }))]);
       }
       for (const view of inSight) view.draw();
       document.documentElement.dataset.shown = JSON.stringify(this.filters.cutting());
@@ -90,8 +89,11 @@ class Page {
   }
 }
 
+/** The filters that a component follows. A choice that it does not follow is not told with it: 「神戸市」 beside a district's figures. */
+const followedBy = ({ slice, keys }) => [slice, ...keys];
+
 /** Filters that charts and headline figures follow: areas of these can stand side by side. */
-const comparable = (components) => new Set(components.filter(({ kind }) => COMPARED.has(kind)).flatMap(({ slice, keys }) => [slice, ...keys]));
+const comparable = (components) => new Set(components.filter(({ kind }) => COMPARED.has(kind)).flatMap(followedBy));
 
 const afterFrame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
@@ -135,7 +137,7 @@ class View {
   }
 
   /** Show the choices: `parts` are state and record of the reader's own choice, then of those that stand beside it. */
-  show(parts, choices) {
+  show(parts) {
     const { state, record } = parts[0];
     const given = this.given(parts);
     const { rows } = given[0];
@@ -144,7 +146,7 @@ class View {
     const changed = !this.state || way !== this.way || !alike(given, this.parts);
     this.drill?.show();
     const inside = this.drill && this.drill.at !== this.drill.places.root ? [this.drill.at] : [];
-    Object.assign(this, { parts: given, way, state, choices: [...choices, ...inside] });
+    Object.assign(this, { parts: given, way, state, choices: [...this.filters.labels(followedBy(this.component)), ...inside] });
     if (changed) this.take(given);
     this.due ||= changed;
     this.stale ||= changed;

@@ -57,7 +57,7 @@ async function pictureOf(view) {
   const [{ canvasesOf }, tilesOf] = await Promise.all([import('./picture.js'), view.tiles()]);
   const told = about();
   const look = whiteLook();
-  const notes = [view.choices.join('  '), ...(hasHidden(contentOf(view)) ? [ruleOf(told)] : []), citation(told, view.component.title)];
+  const notes = [...(view.choices.length ? [view.choices.join('  ')] : []), ...(hasHidden(contentOf(view)) ? [ruleOf(told)] : []), citation(told, view.component.title)];
   const tiles = tilesOf(view.shown, WIDTH, HEIGHT, look);
   const height = HEIGHT * 2;
   const sheet = element('canvas', { width: WIDTH * 2, height: height + HEAD + 24 + notes.length * LINE });
