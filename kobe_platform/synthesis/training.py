@@ -130,7 +130,7 @@ def _progress(size: int, month: np.datetime64) -> pl.DataFrame:
             (year, level, "planned", max(round((start + step * (year - first)) * scale), 1))
             for year in range(first, LAST_YEAR + 1)
         ]
-    targets = {"A": max(size // 100, 1), "B": len(sections())}
+    targets = {"A": max(size // 100, 1), "B": min(len(sections()), size // 2)}
     targets["C"] = size - sum(targets.values())
     for level, target in targets.items():
         rows.append((LAST_YEAR, level, "target", target))

@@ -180,3 +180,9 @@ def test_the_made_up_staff_is_the_same_for_the_same_seed_and_grows_only_by_what_
     earlier, later = records("2025-08"), records("2025-09")
     stayed = earlier.filter(pl.col("職員番号").is_in(later["職員番号"].implode()))
     assert stayed.join(later, on=key, how="anti").is_empty() and later.height > stayed.height
+
+
+def test_targets_of_a_small_made_up_city_are_no_less_than_zero():
+    for residents in (5_000, 20_000, 60_000):
+        told = {source: rows for source, _, rows in training.deliveries(residents, 0, np.datetime64("2025-07"))}
+        assert told["training_progress"]["value"].cast(pl.Int64).min() >= 0, residents
