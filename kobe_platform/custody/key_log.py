@@ -11,6 +11,7 @@ finds it (:meth:`KeyLog.verify` with an anchor).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -24,6 +25,7 @@ from typing import Any
 
 from kobe_platform.custody.durable import (
     PRIVATE_FILE,
+    file_bytes,
     locked,
     private_folder,
     storage_errors,
@@ -34,6 +36,8 @@ from kobe_platform.custody.log_index import LogIndex
 from kobe_platform.errors import CustodyError
 
 START = "0" * 64
+KEPT_EVERY = 2000
+"""So many entries after the ones that the index beside the log was made of, it is made anew."""
 BEGIN = "begin"
 FIELDS = ("seq", "time", "principal", "action", "purpose", "key", "object", "prev")
 
@@ -75,10 +79,12 @@ class KeyLog:
         self.path = path
         self._secret = secret
         self._head_path = path.with_suffix(".head")
+        self._head_name = str(self._head_path)
         self._lock = path.with_suffix(".lock")
         self._reading = Lock()
-        self._read_until, self._read_hash = 0, START
-        self._index = LogIndex()
+        self._kept_path = path.with_suffix(".index")
+        self._last_head: tuple[bytes, dict[str, Any]] = b"", {}
+        self._forget()
         with storage_errors(path.name):
             private_folder(path.parent)
 
@@ -146,6 +152,16 @@ class KeyLog:
         """Place (``municipality/stage/source``) → months of which the log saw a commit; errors as :meth:`committed`."""
         with self._reading:
             return {place: set(months) for place, months in self._read_on().places.items()}
+
+    def commits(self) -> int:
+        """How many commits the log saw: while the number stays, what is in force stays; errors as :meth:`committed`."""
+        with self._reading:
+            return self._read_on().commits
+
+    def generations(self) -> dict[str, int]:
+        """:meth:`committed` of every partition of which the log saw a commit."""
+        with self._reading:
+            return dict(self._read_on().committed)
 
     def destroyed(self, object: str) -> bool:
         """Whether the log saw the destruction of a generation (``partition/number``); errors as :meth:`committed`."""
@@ -251,11 +267,18 @@ class KeyLog:
 
     def _stored_head(self) -> dict[str, Any] | None:
         try:
-            head = json.loads(self._head_path.read_bytes())
+            data = file_bytes(self._head_name)
+            last, known = self._last_head
+            if data == last:
+                return known
+            head: dict[str, Any] = json.loads(data)
             signed = hmac.compare_digest(head.pop("mac"), self._mac(head))
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return head if signed else None
+        if not signed:
+            return None
+        self._last_head = data, head
+        return head
 
     def _sign(self, head: dict[str, Any]) -> None:
         write_private(self._head_path, json.dumps({**head, "mac": self._mac(head)}).encode())
@@ -268,17 +291,58 @@ class KeyLog:
         head = self._stored_head()
         if head is None or head["size"] < self._read_until:
             raise _broken(self.path)
+        if (self._read_until, self._read_hash) == (head["size"], head["hash"]):
+            return self._index
+        if self._read_until == 0 and self._take_kept(head):
+            try:
+                return self._read_up_to(head)
+            except CustodyError:  # what was kept is of another log than this one, as after a restoration
+                self._forget()
+        return self._read_up_to(head)
+
+    def _read_up_to(self, head: dict[str, Any]) -> LogIndex:
         try:
-            if self._read_until < head["size"]:
-                self._read_to(head["size"])
+            self._read_entries(head["size"])
             if (self._read_until, self._read_hash) != (head["size"], head["hash"]):
                 raise _broken(self.path)
         except CustodyError:
-            self._read_until, self._read_hash, self._index = 0, START, LogIndex()
+            self._forget()
             raise
+        if self._since_kept >= KEPT_EVERY:
+            self._keep()
         return self._index
 
-    def _read_to(self, size: int) -> None:
+    def _forget(self) -> None:
+        self._read_until, self._read_hash, self._index, self._since_kept = 0, START, LogIndex(), 0
+
+    def _take_kept(self, head: dict[str, Any]) -> bool:
+        """Begin with what a process before has collected, if this installation signed it and the log reaches so far."""
+        try:
+            signature, _, text = self._kept_path.read_bytes().partition(b"\n")
+            if not hmac.compare_digest(signature, self._signature(text)):
+                return False
+            kept = json.loads(text)
+            if kept["size"] > head["size"]:
+                return False
+            index = LogIndex.of(kept)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
+        self._read_until, self._read_hash, self._index, self._since_kept = kept["size"], kept["hash"], index, 0
+        return True
+
+    def _keep(self) -> None:
+        """Write down what was collected (best effort: it is only a shortcut)."""
+        told = {"size": self._read_until, "hash": self._read_hash, **self._index.record()}
+        text = json.dumps(told, ensure_ascii=False).encode()
+        self._since_kept = 0
+        with contextlib.suppress(OSError, CustodyError), locked(self._kept_path.with_suffix(".index.lock"), wait=False):
+            write_private(self._kept_path, self._signature(text) + b"\n" + text)
+
+    def _signature(self, text: bytes) -> bytes:
+        """Of a kept index; entries and heads are JSON lists and objects, so that none of them is taken for one."""
+        return hmac.new(self._secret, b"index " + text, hashlib.sha256).hexdigest().encode()
+
+    def _read_entries(self, size: int) -> None:
         with storage_errors(self.path.name), self.path.open("rb") as file:
             file.seek(self._read_until)
             while self._read_until < size:
@@ -291,6 +355,7 @@ class KeyLog:
         if entry["prev"] != self._read_hash or entry["hash"] != self._hash(entry):
             raise _broken(self.path)
         self._index.take(entry)
+        self._since_kept += 1
         self._read_until, self._read_hash = self._read_until + len(line), entry["hash"]
 
     def _hash(self, entry: dict[str, Any]) -> str:

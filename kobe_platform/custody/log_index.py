@@ -1,11 +1,18 @@
-"""Collects from the log of key use which partitions were committed or destroyed and which keys were made."""
+"""Collects from the log of key use which partitions were committed or destroyed and which keys were made.
+
+So that a process does not read ten years of entries when it starts, the log keeps what it has collected in a file
+beside it, signed with the place up to which it was read. The file is a shortcut: without it, or with one that does not
+fit, the log is read from its beginning.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 COMMIT, DESTROYED, REVOKED = "commit", "destroyed", "revoked"
+_SETS = ("destroyed", "created", "revoked")
 
 
 @dataclass
@@ -18,6 +25,7 @@ class LogIndex:
         destroyed: generations (``partition/number``) whose rows were destroyed.
         created: names of the keys that were made: those that any entry names.
         revoked: names of the keys whose revocation was completed.
+        commits: how many entries are commits: while it stays, what is in force stays.
     """
 
     committed: dict[str, int] = field(default_factory=dict)
@@ -25,17 +33,36 @@ class LogIndex:
     destroyed: set[str] = field(default_factory=set)
     created: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
+    commits: int = 0
 
     def take(self, entry: dict[str, Any]) -> None:
         """Take in one authenticated entry."""
         if entry["action"] == COMMIT:
+            self.commits += 1
             name, _, generation = entry["object"].rpartition("/")
-            self.committed[name] = max(int(generation), self.committed.get(name, 0))
-            place, _, month = name.rpartition("/")
-            self.places.setdefault(place, set()).add(month)
+            self._commit(name, max(int(generation), self.committed.get(name, 0)))
         elif entry["action"] == DESTROYED:
             self.destroyed.add(entry["object"])
         elif entry["action"] == REVOKED:
             self.revoked.add(entry["key"])
         if entry["key"]:
             self.created.add(entry["key"])
+
+    def _commit(self, name: str, generation: int) -> None:
+        self.committed[name] = generation
+        place, _, month = name.rpartition("/")
+        self.places.setdefault(place, set()).add(month)
+
+    def record(self) -> dict[str, Any]:
+        """As a file keeps it."""
+        kept = {name: sorted(getattr(self, name)) for name in _SETS}
+        return {"committed": self.committed, "commits": self.commits, **kept}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> LogIndex:
+        """From what :meth:`record` gave."""
+        destroyed, created, revoked = (set(record[name]) for name in _SETS)
+        index = cls(destroyed=destroyed, created=created, revoked=revoked, commits=record["commits"])
+        for name, generation in record["committed"].items():
+            index._commit(name, generation)
+        return index

@@ -110,37 +110,40 @@ class HeadIndex:
         self.root, self.kept = root, kept
         self._known: dict[str, _Known] = {}
         self._loaded = kept is None
+        self._heads: Heads | None = None
 
     def read(self) -> Heads:
         """The partitions in force now; what stands half-written is taken as it was before."""
         if not self._loaded:
             self._known, self._loaded = _load(self.kept) if self.kept is not None else {}, True
-        known, changed = {}, False
-        for name, id in self._folders():
+        known, changed, root = {}, False, os.fspath(self.root)
+        for name in self._folders(root):
             held = self._known.get(name)
-            stamps = _stamps(self.root / name, held[1].generation) if held else None
-            if held is None or stamps != held[0]:
-                held, changed = self._entry(id, self.root / name), True
+            if held is None or _stamps(f"{root}/{name}", held[1].generation) != held[0]:
+                held, changed = self._entry(PartitionId(*name.split("/")), self.root / name), True
             if held is not None:
                 known[name] = held
         changed |= len(known) != len(self._known)
         self._known = known
         if changed and self.kept is not None:
             _save(self.kept, self._known)
-        return Heads({entry.id: entry for _, entry in known.values()})
+        if changed or self._heads is None:
+            self._heads = Heads({entry.id: entry for _, entry in known.values()})
+        return self._heads
 
-    def _folders(self) -> Iterator[tuple[str, PartitionId]]:
-        for stage in _subfolders(self.root):
-            for source in _subfolders(self.root / stage):
-                for month in _subfolders(self.root / stage / source):
-                    yield f"{stage}/{source}/{month}", PartitionId(stage, source, month)
+    @staticmethod
+    def _folders(root: str) -> Iterator[str]:
+        for stage in _subfolders(root):
+            for source in _subfolders(f"{root}/{stage}"):
+                for month in _subfolders(f"{root}/{stage}/{source}"):
+                    yield f"{stage}/{source}/{month}"
 
     def _entry(self, id: PartitionId, folder: Path) -> tuple[list[_Stamp | None], HeadEntry] | None:
         """Read a partition; the stamps are taken before, so that a change meanwhile is seen the next time."""
         try:
             head = _stamp(f"{os.fspath(folder)}/{HEAD}")
             generation = int(json.loads((folder / HEAD).read_bytes())["generation"])
-            stamps = [head, *_stamps(folder, generation)[1:]]
+            stamps = [head, *_stamps(os.fspath(folder), generation)[1:]]
             manifest = json.loads((generation_folder(folder, generation) / MANIFEST).read_bytes())
             return stamps, _entry(id, manifest, _verdicts(folder))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -195,9 +198,8 @@ def _verdicts(folder: Path) -> dict[str, HeadVerdict]:
         return {}
 
 
-def _stamps(folder: Path, generation: int) -> list[_Stamp | None]:
-    """Head, manifest and verdicts, each by inode, time and size; None for one that is not there."""
-    base = os.fspath(folder)
+def _stamps(base: str, generation: int) -> list[_Stamp | None]:
+    """Head, manifest and verdicts in a folder, each by inode, time and size; None for one that is not there."""
     return [_stamp(f"{base}/{HEAD}"), _stamp(f"{base}/g{generation:06d}/{MANIFEST}"), _stamp(f"{base}/{VERDICTS}")]
 
 
@@ -209,7 +211,7 @@ def _stamp(path: str) -> _Stamp | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _subfolders(folder: Path) -> list[str]:
+def _subfolders(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as found:
             return sorted(entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir())

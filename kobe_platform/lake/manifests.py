@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from kobe_platform.custody.durable import storage_error, storage_errors, write_private
+from kobe_platform.custody.durable import file_bytes, storage_error, write_private
 from kobe_platform.custody.service import KeyService
 from kobe_platform.errors import CustodyError
 from kobe_platform.lake.partitions import HEAD, MANIFEST, NEXT_HEAD, Partition, PartitionId, generation_folder
@@ -27,8 +27,14 @@ class Head:
     digest: str
 
 
+T = TypeVar("T")
+
+
 class Manifests:
     """The signed files of all partitions.
+
+    Each call reads the files anew. What was read last of a file is remembered with the digest of its bytes, so that
+    the same bytes are not authenticated a second time in a process.
 
     Args:
         root: the folder ``store``.
@@ -38,8 +44,10 @@ class Manifests:
 
     def __init__(self, root: Path, keys: KeyService, municipality: str) -> None:
         self.root = root
+        self._base = str(root)
         self.keys = keys
         self.municipality = municipality
+        self._seen: dict[str, tuple[bytes, Any]] = {}
 
     def folder(self, id: PartitionId) -> Path:
         """Where a partition lies."""
@@ -73,27 +81,24 @@ class Manifests:
         committed, found = 0, None
         for _ in range(ATTEMPTS):
             committed = self.keys.log.committed(self.name(id))
-            found, following = self.stored_head(id, HEAD), self.stored_head(id, NEXT_HEAD)
+            found = self.stored_head(id, HEAD)
             if not committed and found is None:
                 return None
-            for head in (found, following):
-                if head is not None and head.generation == committed:
-                    return head
+            if found is not None and found.generation == committed:
+                return found
+            following = self.stored_head(id, NEXT_HEAD)
+            if following is not None and following.generation == committed:
+                return following
         if found is not None and found.generation > committed:
             raise fault("the log does not know the partition in force: it was put back", "custody.unlogged", id)
         raise fault("a partition was put back to an older generation, or its head is gone", "custody.rolled_back", id)
 
     def stored_head(self, id: PartitionId, name: str) -> Head | None:
         """A head file of a partition, in force or about to be; None where there is none."""
-        path = self.folder(id) / name
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
+        data = self._beside(id, name)
+        if data is None:
             return None
-        except OSError as error:
-            raise storage_error(error, self.name(id)) from None
-        record = self._authentic(data, id)
-        return Head(record["generation"], record["digest"])
+        return self._once(f"{id}/{name}", data, id, lambda record: Head(record["generation"], record["digest"]))
 
     def write_head(self, partition: Partition, name: str) -> None:
         """Write a head file for a generation."""
@@ -108,12 +113,13 @@ class Manifests:
                 gives a key to rows that the log saw destroyed (``custody.rolled_back``).
         """
         path = generation_folder(self.folder(id), generation) / MANIFEST
-        with storage_errors(self.identity(id, generation)):
-            data = path.read_bytes()
-        record = self._authentic(data, id)
-        if record["generation"] != generation:
+        try:
+            data = file_bytes(str(path))
+        except OSError as error:
+            raise storage_error(error, self.identity(id, generation)) from None
+        partition = self._once(f"{id}/{MANIFEST}", data, id, lambda record: Partition.of(id, record))
+        if partition.generation != generation:
             raise fault("a manifest belongs to another generation", "custody.tampered_manifest", id)
-        partition = Partition.of(id, record)
         if partition.key.wrapped and self.keys.log.destroyed(self.identity(id, generation)):
             raise fault("a destroyed partition was put back", "custody.rolled_back", id)
         return partition
@@ -128,13 +134,8 @@ class Manifests:
         Raises:
             CustodyError: it does not authenticate (``custody.tampered_manifest``).
         """
-        try:
-            data = (self.folder(id) / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise storage_error(error, self.name(id)) from None
-        return self._authentic(data, id)
+        data = self._beside(id, name)
+        return None if data is None else self._authentic(data, id)
 
     def write_signed(self, id: PartitionId, name: str, record: Mapping[str, Any]) -> None:
         """Write a signed file beside a partition's heads; callers hold a lock on it."""
@@ -143,6 +144,24 @@ class Manifests:
     def _write(self, path: Path, record: dict[str, Any]) -> None:
         record = {**record, "mac": self._mac(record)}
         write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
+
+    def _beside(self, id: PartitionId, name: str) -> bytes | None:
+        """A file in a partition's folder; None where there is none."""
+        try:
+            return file_bytes(f"{self._base}/{id}/{name}")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, self.name(id)) from None
+
+    def _once(self, place: str, data: bytes, id: PartitionId, made: Callable[[dict[str, Any]], T]) -> T:
+        """What a signed file says, authenticated unless the last file that was read in its place was the same."""
+        digest = hashlib.sha256(data).digest()
+        last, known = self._seen.get(place, (b"", None))
+        if last != digest:
+            known = made(self._authentic(data, id))
+            self._seen[place] = digest, known
+        return cast(T, known)
 
     def _authentic(self, data: bytes, id: PartitionId) -> dict[str, Any]:
         try:

@@ -21,7 +21,7 @@ from kobe_platform.forecasts.tables import SCORED, UNLISTED
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
-from kobe_platform.lake.heads import KEPT, HeadIndex
+from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import AREAS_CHANGED, PROTECTION, write_tables
 from kobe_platform.statistics import Statistic
@@ -84,7 +84,7 @@ def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], sc
     Returns:
         The directory (see :func:`kobe_platform.lounge.tables.write_tables`), and the tables' basis.
     """
-    digest, basis = _index_digest(store, statistics, scratch)
+    digest, basis = _published_digest(store, statistics, scratch)
     target = scratch / f"tables-{digest[:16]}"
     if not (target / "tables.json").exists():
         for former in scratch.glob("*tables-*"):
@@ -102,9 +102,31 @@ def _heads(root: Path, kept: Path) -> HeadIndex:
     return HeadIndex(root, kept)
 
 
-def _index_digest(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[str, str]:
-    """Digest of what the published tables hold, and their basis, from the index of heads: a page asks it each time."""
+_LAST: dict[Path, tuple[int, Mapping[str, Statistic], tuple[str, str]]] = {}
+"""Folder of the store → commits when it was looked at last, the tables asked for, and the answer."""
+
+
+def _published_digest(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[str, str]:
+    """Digest of what the published tables hold, and their basis, from the index of heads.
+
+    Each page asks it. While nothing was committed since the last answer, nothing is looked at. An answer is remembered
+    only where each head was the one that the log saw committed: a commit may stand in the log before its head stands.
+    """
+    log = store.keys.log
+    commits, known = log.commits(), _LAST.get(store.root)
+    if known is not None and known[:2] == (commits, statistics):
+        return known[2]
     heads = _heads(store.root, scratch / KEPT).read()
+    answer = _index_digest(heads, statistics)
+    own = f"{store.municipality}/published/"
+    committed = {name: generation for name, generation in log.generations().items() if name.startswith(own)}
+    published = [entry for id, entry in heads.entries.items() if id.stage == "published"]
+    if committed == {store.manifests.name(entry.id): entry.generation for entry in published}:
+        _LAST[store.root] = commits, statistics, answer
+    return answer
+
+
+def _index_digest(heads: Heads, statistics: Mapping[str, Statistic]) -> tuple[str, str]:
     held = {name: [heads.entries[PartitionId("published", name, month)] for month in heads.months("published", name)]
             for name in sorted(statistics)}  # fmt: skip
     contents = {name: [(entry.id.month, entry.content) for entry in entries] for name, entries in held.items()}
