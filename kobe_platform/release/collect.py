@@ -11,10 +11,12 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
 from kobe_platform.contracts import Contract
+from kobe_platform.custody.key_log import KeyLog
 from kobe_platform.errors import LoungeError
 from kobe_platform.forecasts.codes import unlisted
 from kobe_platform.forecasts.tables import SCORED, UNLISTED
@@ -102,8 +104,8 @@ def _heads(root: Path, kept: Path) -> HeadIndex:
     return HeadIndex(root, kept)
 
 
-_LAST: dict[Path, tuple[int, Mapping[str, Statistic], tuple[str, str]]] = {}
-"""Folder of the store → commits when it was looked at last, the tables asked for, and the answer."""
+_LAST: WeakKeyDictionary[KeyLog, tuple[int, Mapping[str, Statistic], tuple[str, str]]] = WeakKeyDictionary()
+"""Log of the store's keys → commits when it was looked at last, the tables asked for, and the answer."""
 
 
 def _published_digest(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[str, str]:
@@ -113,7 +115,7 @@ def _published_digest(store: PartitionStore, statistics: Mapping[str, Statistic]
     only where each head was the one that the log saw committed: a commit may stand in the log before its head stands.
     """
     log = store.keys.log
-    commits, known = log.commits(), _LAST.get(store.root)
+    commits, known = log.commits(), _LAST.get(log)
     if known is not None and known[:2] == (commits, statistics):
         return known[2]
     heads = _heads(store.root, scratch / KEPT).read()
@@ -122,7 +124,7 @@ def _published_digest(store: PartitionStore, statistics: Mapping[str, Statistic]
     committed = {name: generation for name, generation in log.generations().items() if name.startswith(own)}
     published = [entry for id, entry in heads.entries.items() if id.stage == "published"]
     if committed == {store.manifests.name(entry.id): entry.generation for entry in published}:
-        _LAST[store.root] = commits, statistics, answer
+        _LAST[log] = commits, statistics, answer
     return answer
 
 

@@ -53,6 +53,22 @@ def test_what_was_published_since_is_read(store, tmp_path):
     assert again != first and pl.read_parquet(again / f"{NAME}.parquet")["value"].to_list() == [60, 71]
 
 
+def test_a_commit_whose_head_does_not_stand_yet_is_read_when_it_stands(store, tmp_path, monkeypatch):
+    """Another process may ask between a commit's entry in the log and its head: it must ask again."""
+    keys = LocalKeyStore.open(tmp_path / "keys", log=tmp_path / "log" / "key_use.jsonl")
+    reader, put = PartitionStore(store.root, keys, municipality="28100"), PartitionStore._put_in_force
+    between = []
+
+    def slowly(own, folder):
+        between.append(staged_tables(reader, STATISTICS, tmp_path / "staging")[0])
+        put(own, folder)
+
+    monkeypatch.setattr(PartitionStore, "_put_in_force", slowly)
+    store.write(PartitionId("published", NAME, "2025-07"), rows("2025-07", 71), facts={"content": "2025-0771"})
+    afterwards, _ = staged_tables(reader, STATISTICS, tmp_path / "staging")
+    assert [afterwards] != between and pl.read_parquet(afterwards / f"{NAME}.parquet")["value"].to_list() == [60, 71]
+
+
 def test_tables_of_one_installation_are_not_those_of_another(store, tmp_path):
     collect(store, STATISTICS)
     keys = LocalKeyStore.create(tmp_path / "other" / "keys", log=tmp_path / "other" / "key_use.jsonl")
