@@ -126,8 +126,10 @@ def put(
 
 def districts_from(store: PartitionStore, month: str) -> None:
     """Commit the reference of school districts, one in each ward, from a month on."""
-    rows = [(ward, DISTRICTS[ward], f"校区{n}", "2000-04-01", "") for n, ward in enumerate(WARDS.leaves)]
-    columns = ["ward_code", "district_code", "district_name", "valid_from", "valid_to"]
+    rows = [
+        (ward, f"{ward}001", "", DISTRICTS[ward], f"校区{n}", "2000-04-01", "") for n, ward in enumerate(WARDS.leaves)
+    ]
+    columns = ["ward_code", "town_code", "lot_from", "district_code", "district_name", "valid_from", "valid_to"]
     store.write(PartitionId("raw", "town_districts", month), pl.DataFrame(rows, schema=columns, orient="row"))
 
 

@@ -20,13 +20,14 @@ from pydantic import BaseModel, ConfigDict
 from kobe_platform.disclosure.suppression.wishes import WISHES
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy, hierarchies
+from kobe_platform.vocabulary.months import FORM
 
 if TYPE_CHECKING:
     from kobe_platform.statistics.definition import Statistic
 
 SUFFIX = ".wishes.csv"
 WISH, PERIOD = "wish", "period"
-_PERIODS = {"month": re.compile(r"\d{4}-(0[1-9]|1[0-2])"), "year": re.compile(r"\d{4}")}
+_PERIODS = {"month": re.compile(FORM), "year": re.compile(r"[0-9]{4}")}
 
 
 class Wish(BaseModel):
