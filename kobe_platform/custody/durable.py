@@ -139,7 +139,7 @@ def write_private(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def file_bytes(path: str) -> bytes:
+def file_bytes(path: str | Path) -> bytes:
     """All bytes of a file, in few calls of the system: for small files of which thousands are read at a time."""
     handle, data = os.open(path, os.O_RDONLY | os.O_CLOEXEC), b""
     try:

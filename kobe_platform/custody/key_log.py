@@ -79,7 +79,6 @@ class KeyLog:
         self.path = path
         self._secret = secret
         self._head_path = path.with_suffix(".head")
-        self._head_name = str(self._head_path)
         self._lock = path.with_suffix(".lock")
         self._reading = Lock()
         self._kept_path = path.with_suffix(".index")
@@ -267,7 +266,7 @@ class KeyLog:
 
     def _stored_head(self) -> dict[str, Any] | None:
         try:
-            data = file_bytes(self._head_name)
+            data = file_bytes(self._head_path)
             last, known = self._last_head
             if data == last:
                 return known

@@ -114,7 +114,7 @@ class Manifests:
         """
         path = generation_folder(self.folder(id), generation) / MANIFEST
         try:
-            data = file_bytes(str(path))
+            data = file_bytes(path)
         except OSError as error:
             raise storage_error(error, self.identity(id, generation)) from None
         partition = self._once(f"{id}/{MANIFEST}", data, id, lambda record: Partition.of(id, record))

@@ -89,11 +89,11 @@ def work(jobs: Jobs, job: Job, open_desk: Callable[[], Desk]) -> None:
     except Stopped as stop:
         outcome = known.refusal or JobOutcome(stop.code)
     except Exception:
-        # A library may make an error of its own of what a signal raises within it, as a class body of Python 3.11 does.
-        jobs.end(job, known.refusal or JobOutcome(brake.waits if brake.pressed else FAILED))
         if not brake.pressed:
+            jobs.end(job, known.refusal or JobOutcome(FAILED))
             raise
-        return
+        # A library may make an error of its own of what a signal raises within it, as a class body of Python 3.11 does.
+        outcome = known.refusal or JobOutcome(brake.waits)
     brake.hold()
     jobs.end(job, outcome)
 
