@@ -6,6 +6,8 @@ version stands in ``format.json``; homes from before that file are told by their
 - 1: until the file came; failed sign-ins were counted by account, and only the home's own mode kept others out.
 - 2: governance revision 0004; every file closed to others by its own mode.
 - 3: governance revision 0006.
+- 4: governance revision 0007.
+- 5: governance revision 0008, its file written anew (homes of version 4 may have words in unused parts of its pages).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 from kobe_platform.custody.durable import check_private, storage_errors, write_private
 from kobe_platform.errors import ConfigurationError, CustodyError
 
-FORMAT = 4
+FORMAT = 5
 """The version that this platform writes."""
 FILE = "format.json"
 _FIRST = ("0001", "0002")

@@ -11,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import text, update
 from sqlalchemy.exc import DatabaseError
 
-from kobe_platform.governance.database import MIGRATIONS, _engine, open_database, upgrade_database, writing
+from kobe_platform.governance.database import MIGRATIONS, _engine, is_outdated, open_database, upgrade_database, writing
 from kobe_platform.governance.mail_addresses import claimed_address, mail_address, unsent_claims
 from kobe_platform.governance.people import add_person, find_person
 from kobe_platform.governance.questions import answer_question, ask_section, question_of, questions
@@ -46,7 +46,9 @@ def test_a_question_is_erased_with_its_answers_and_nothing_else_of_it_changes(da
     assert question_of(database, kept.id).text == "残る質問"
 
 
-def test_words_kept_before_by_a_sqlite_that_overwrites_nothing_are_gone_too(tmp_path):
+@pytest.mark.parametrize("reached", ["0006", "0007"])
+def test_words_kept_before_by_a_sqlite_that_overwrites_nothing_are_gone_too(tmp_path, reached):
+    """Also where an earlier upgrade came to 0007 and did not write the file anew: there is one more step for it."""
     path = tmp_path / "old.sqlite"
     old, config = _engine(f"sqlite:///{path}"), Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -64,7 +66,12 @@ def test_words_kept_before_by_a_sqlite_that_overwrites_nothing_are_gone_too(tmp_
             plain.execute("INSERT INTO page_question (id, at, who, section, page, text) VALUES (?, ?, ?, ?, ?, ?)", row)
             plain.commit()
         plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with writing(old) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, reached)
+    old.dispose()
     assert path.read_bytes().count(words.encode()) > 60, "the case is none without the copies"
+    assert is_outdated(f"sqlite:///{path}"), "`kobe upgrade` has something to do here"
     upgrade_database(f"sqlite:///{path}")
     engine = open_database(f"sqlite:///{path}")
     for number in range(60):
