@@ -67,3 +67,40 @@ def test_nothing_is_loaded_before_somebody_searches_and_nothing_found_is_no_list
 def test_the_list_of_results_has_no_serious_finding(visit):
     search(visit, "垂水")
     assert visit.violations() == []
+
+
+SCRIPT = "**/assets/lounge/lounge-*.js"
+ANSWER = re.compile(r"垂水区 住民基本台帳人口\s*[\d,]+人")
+
+
+@pytest.mark.parametrize("late", ["**/search.json", "**/catalogue.json", "**/assets/lounge/results-*.js", SCRIPT])
+def test_words_typed_before_what_answers_them_is_there_wait_for_it(visit, late):
+    """A reader types as soon as there is a box; the index, the catalogue or the code comes afterwards."""
+    page, held = visit.page, []
+    page.route(late, lambda route: held.append(route))
+    page.goto(f"{visit.site}/index.html", wait_until="commit")
+    box = page.locator("#catalogue-search" if late == SCRIPT else ".js #catalogue-search")
+    if late == SCRIPT:  # the box is hidden until then; words that stand in it all the same are a browser's
+        box.evaluate("(box) => { box.value = '垂水区 人口'; }")
+    else:
+        box.press_sequentially("垂水区 人口", delay=20)
+    page.wait_for_timeout(300)
+    assert held, "the case is none without something that is late"
+    for route in held:
+        route.continue_()
+    expect(page.locator(".lounge-results a").first).to_have_text(ANSWER, timeout=20_000)
+    expect(page.locator(".lounge-count")).to_have_text(re.compile(r"^\d+件中 [1-9]\d*件、図と数値 [1-9]件$"))
+
+
+def test_an_index_that_did_not_come_is_asked_for_again_while_the_words_stand(visit):
+    page, asked = visit.page, []
+
+    def once(route):
+        asked.append(route)
+        route.abort() if len(asked) == 1 else route.continue_()
+
+    page.route("**/search.json", once)
+    page.goto(f"{visit.site}/index.html")
+    page.fill("#catalogue-search", "垂水区 人口")
+    expect(page.locator(".lounge-results a").first).to_have_text(ANSWER, timeout=20_000)
+    assert len(asked) == 2

@@ -2,6 +2,8 @@
 import { isFavourite, startFavourites } from './favourites.js';
 import { fold } from './folding.js';
 
+const AGAIN = [1000, 2000, 4000]; // milliseconds until an index that did not come is asked for again
+
 export async function startCatalogue(root) {
   const input = root.querySelector('input');
   const count = root.querySelector('.lounge-count');
@@ -10,6 +12,7 @@ export async function startCatalogue(root) {
   const none = root.querySelector(':scope > .lounge-empty');
   const place = root.querySelector('.lounge-results ol');
   let results;
+  let failed = 0;
   let figures = { pages: new Set(), count: 0 };
   /** The results of what is typed; their code and words are loaded with the first letter. */
   async function search() {
@@ -19,16 +22,19 @@ export async function startCatalogue(root) {
       const found = await (await results).show(input.value);
       if (!found) return;
       figures = found;
+      failed = 0;
     } catch {
-      // Titles are searched still; the next letter tries again.
+      // Titles are searched still; the next letter tries again, and so does time.
       results = undefined;
       figures = { pages: new Set(), count: 0 };
+      const asked = input.value;
+      if (failed < AGAIN.length) setTimeout(() => input.value === asked && search(), AGAIN[failed++]);
     }
     show();
   }
   const chosen = { category: '', usage: '', only: '' };
   let entries = new Map();
-  input.value = new URLSearchParams(location.search).get('q') ?? '';
+  input.value ||= new URLSearchParams(location.search).get('q') ?? ''; // what was typed before this runs stays
 
   function show() {
     const words = input.value.split(/[\s　]+/).map(fold).filter(Boolean);
@@ -81,6 +87,7 @@ export async function startCatalogue(root) {
     else query.delete('q');
     history.replaceState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}${location.hash}`);
     figures = { pages: new Set(), count: 0 };
+    failed = 0;
     show();
     search();
   });
