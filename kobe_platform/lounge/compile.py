@@ -95,6 +95,12 @@ def compile_page(
     return _written(page, body, facts, basis, inserts or {}, out, size)
 
 
+def _ahead(page: Page, body: CompiledBody) -> str:
+    """Has the browser fetch what every choice needs while it still reads the page; empty without such a slice."""
+    file = body.slices.get("", {}).get("")
+    return f'<link rel="preload" as="fetch" crossorigin href="data/{page.slug}/{file}">' if file else ""
+
+
 def _map_files(page: Page) -> list[Path]:
     """The files of boundaries that the page's maps are drawn from."""
     kinds = {n.attributes.get("shapes", "wards") for n in walk(page.nodes) if isinstance(n, Tag) and n.name == "Map"}
@@ -133,6 +139,7 @@ def _written(
         page_head(page, facts, basis == SYNTHETIC, inserts),
         body.markdown,
         manual_html(page, facts, basis == SYNTHETIC),
+        _ahead(page, body),
         f'<script type="application/json" id="lounge-spec">{text}</script>',
     ]
     markdown = re.sub(r"\n{3,}", "\n\n", "\n\n".join(parts)) + "\n"

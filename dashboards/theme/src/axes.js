@@ -7,18 +7,47 @@ const GAP = 5; // pixels between names along an axis
 const YEARLY_LABELS = 30; // months of a series from which on its axis names years only
 
 /** Above an axis that zero is not on: there a small change looks large. */
-const CUT = (look) => ({ name: '〜 0から始まらない目盛り', nameGap: 6, nameTextStyle: { align: 'left', color: look.axis, fontSize: 11 } });
+const CUT_WORDS = '〜 0から始まらない目盛り';
+const CUT = (look) => ({ name: CUT_WORDS, nameGap: 6, nameTextStyle: { align: 'left', color: look.axis, fontSize: 11 } });
 
 /** Draw an option, on the screen and for saved pictures alike: its axis of figures reads as its ticks ask, and says where zero is not on it. */
 export function draw(chart, option, look, shared) {
-  chart.setOption(option, true);
-  if (shared) chart.setOption({ [shared.axis]: shared.range });
-  const axes = measured(chart).filter(({ percent }) => !percent);
-  const told = axes.map(({ axis, ticks, low, high, named }) => {
-    const cut = axis === 'yAxis' && !named && (low > 0 || high < 0) ? CUT(look) : {};
-    return [axis, { axisLabel: { formatter: tickText(ticks, { unsigned: option.bothWays }) }, ...cut }];
-  });
-  if (told.length) chart.setOption(Object.fromEntries(told));
+  const asked = { ...option };
+  for (const axis of VALUES) if (asked[axis]) asked[axis] = telling(chart, axis, asked[axis], { shared, unsigned: option.bothWays, look });
+  chart.setOption(asked, true);
+  const { cut, isNamed, ...found } = cutOf(chart, asked);
+  wereCut.set(chart, cut);
+  if (cut !== isNamed && found.axis) chart.setOption({ [found.axis]: cut ? CUT(look) : { name: '' } });
+}
+
+const VALUES = ['yAxis', 'xAxis'];
+const wereCut = new WeakMap(); // chart → whether its axis was cut the last time: to be right at once saves a second drawing
+
+/** An axis whose ticks are told by all of them, as they stand when a label is made. */
+function telling(chart, name, axis, { shared, unsigned, look }) {
+  if (axis.type !== 'value') return axis;
+  const range = shared?.axis === name ? shared.range : {};
+  if (typeof axis.axisLabel?.formatter === 'string') return { ...axis, ...range };
+  const cut = name === 'yAxis' && !axis.name && (wereCut.get(chart) ?? axis.scale) ? CUT(look) : {};
+  return { ...axis, ...range, ...cut, axisLabel: { ...axis.axisLabel, formatter: (value) => textOf(ticksOf(chart, name), unsigned)(value) } };
+}
+
+const ticksOf = (chart, name) => chart.getModel().getComponent(name, 0).axis.scale.getTicks().map(({ value }) => value);
+
+/** The words of ticks, worked out once for all labels of an axis. */
+function textOf(ticks, unsigned) {
+  const key = `${unsigned} ${ticks}`;
+  if (texts.key !== key) texts = { key, tell: tickText(ticks, { unsigned }) };
+  return texts.tell;
+}
+let texts = {};
+
+/** Whether the upright axis of figures is cut as drawn, and whether it says so. */
+function cutOf(chart, asked) {
+  const upright = measured(chart).find(({ axis, percent }) => axis === 'yAxis' && !percent);
+  const isNamed = asked.yAxis?.name === CUT_WORDS;
+  if (!upright || (upright.named && !isNamed)) return { cut: false, isNamed };
+  return { axis: 'yAxis', cut: upright.low > 0 || upright.high < 0, isNamed };
 }
 
 /** The axes of figures as they were drawn: one, two of points, none of flows. */

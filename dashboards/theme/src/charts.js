@@ -1,10 +1,16 @@
 // Charts by Apache ECharts, trimmed to what pages use, drawn as SVG. Loaded only where a page has one.
-// Each chart from its own module: through the package's list, a page with bars would load what flows need as well.
+// Each part from its own module: through the package's lists, a page with bars would load what flows, canvases and
+// scrolled legends need as well. What tells the figures under a pointer (tips.js) and what draws reference lines
+// (marks.js) come when they are asked for.
 import { install as BarChart } from 'echarts/lib/chart/bar/install.js';
 import { install as LineChart } from 'echarts/lib/chart/line/install.js';
-import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, MarkPointComponent, TooltipComponent } from 'echarts/components';
-import { init, use } from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
+import { install as Grid } from 'echarts/lib/component/grid/installSimple.js';
+import { install as Legend } from 'echarts/lib/component/legend/installLegendPlain.js';
+import { install as MarkPoint } from 'echarts/lib/component/marker/installMarkPoint.js';
+import { init } from 'echarts/lib/core/echarts.js';
+import { use } from 'echarts/lib/extension.js';
+import { install as SVGRenderer } from 'echarts/lib/renderer/installSVGRenderer.js';
+import './shared.js';
 import { element } from './dom.js';
 import { guides, levelsOf } from './guides.js';
 import { lone, roomy, stacked } from './stacks.js';
@@ -15,7 +21,7 @@ import { figure, SUPPRESSED } from './formats.js';
 import { colourOf, pageLook } from './look.js';
 import { placeLabel } from './periods.js';
 
-use([BarChart, LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, MarkPointComponent, TooltipComponent, SVGRenderer]);
+use([BarChart, LineChart, Grid, Legend, MarkPoint, SVGRenderer]);
 
 const PALE = 0.45; // stacks with a hidden part
 const { dashes, markers } = palette; // lines differ by dash, and beyond four by marker as well
@@ -31,10 +37,39 @@ const drawable = (value) => (typeof value === 'number' ? value : null);
 class Chart {
   constructor(place, pick = () => {}) {
     this.place = place;
-    this.chart = init(this.place, null, { renderer: 'svg' });
-    this.chart.on('click', ({ componentType, name, value }) => pick(componentType === 'series' ? name : value));
+    this.pick = pick;
+    this.tells = false; // the figures under a pointer
+    this.start();
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(this.place);
+    for (const kind of ['pointerenter', 'pointermove']) this.place.addEventListener(kind, (event) => this.point(event));
+  }
+
+  start() {
+    this.chart = init(this.place, null, { renderer: 'svg' });
+    this.chart.on('click', ({ componentType, name, value }) => this.pick(componentType === 'series' ? name : value));
+  }
+
+  /** A pointer comes: what tells the figures under it is loaded, and the chart drawn again with it, at once. */
+  async point({ clientX, clientY }) {
+    if (this.tells) return;
+    this.pointed = [clientX, clientY];
+    if (this.waits) return;
+    this.waits = true;
+    try {
+      await import('./tips.js');
+    } catch {
+      return; // the table has the figures; the next move tries again
+    } finally {
+      this.waits = false;
+    }
+    if (this.chart.isDisposed() || this.place.hidden || !this.last) return;
+    this.tells = true;
+    this.chart.dispose();
+    this.start(); // a chart takes only what was there when it was made
+    this.show(this.last[0], { ...this.last[1], still: true });
+    const { left, top } = this.place.getBoundingClientRect();
+    this.chart.dispatchAction({ type: 'showTip', x: this.pointed[0] - left, y: this.pointed[1] - top });
   }
 
   /** Draw again where the place has another size; the first report of a new chart tells the size that it has. */
@@ -54,6 +89,7 @@ class Chart {
     if (still) this.chart.resize();
     const look = pageLook();
     const option = optionOf(panel, { width: this.chart.getWidth(), height: this.chart.getHeight(), look });
+    if (!this.tells) delete option.tooltip;
     draw(this.chart, still ? { ...option, animation: false } : option, look, shared);
     if (still) this.chart.getZr().flush();
   }
@@ -142,7 +178,7 @@ export function tilesOf(shown, width, height, look) {
   return panels.map((panel, at) => {
     const size = { width: wide, height: high - head };
     const option = undrawn(panel.component, panel.record, panel.rows) ? {} : optionOf(panel, { ...size, look });
-    return { ...size, x: (at % across) * wide, y: Math.floor(at / across) * high + head, label: shown.panels ? panel.label : '', option: { ...option, animation: false } };
+    return { ...size, x: (at % across) * wide, y: Math.floor(at / across) * high + head, label: shown.panels ? panel.label : '', option: { ...option, animation: false, tooltip: undefined } };
   });
 }
 
@@ -293,9 +329,13 @@ function markedAt(places, horizontal, look, aside = 0) {
   return { symbol: 'circle', symbolSize: 0.1, silent: true, animation: false, label, data };
 }
 
+/** Pixels along the axis that one place has. */
+const bandOf = (record, horizontal, size) => (horizontal ? size.height - 70 : size.width - 60) / record.x.length;
+const DENSE = 8; // below, a line around the parts of a stack would cover their colour
+
 /** Distance of a series' bar from the middle of its group, in pixels. */
 function aside(i, rows, record, horizontal, size) {
-  const band = (horizontal ? size.height - 70 : size.width - 60) / record.x.length;
+  const band = bandOf(record, horizontal, size);
   return ((i - (rows.length - 1) / 2) * Math.min((band * 0.72) / rows.length, 44)) / 2;
 }
 
@@ -306,6 +346,7 @@ function bars(component, record, rows, scene, drawn) {
   if (horizontal) names.inverse = true;
   const values = total ? percent(component, scene) : measure(component, scene);
   const alone = rows.length === 1;
+  const dense = bandOf(record, horizontal, scene) < DENSE;
   const hidden = new Set(drawn.hidden);
   const figures = (row) => row.map((value, at) => (hidden.has(at) && typeof value === 'number' ? { value, itemStyle: { opacity: PALE } } : drawable(value)));
   return {
@@ -316,9 +357,9 @@ function bars(component, record, rows, scene, drawn) {
       name: drawn.names[i],
       data: figures(row),
       barMaxWidth: horizontal ? 26 : 44,
-      barCategoryGap: '28%',
+      barCategoryGap: dense ? '10%' : '28%',
       ...(piled
-        ? { stack: 'all', itemStyle: { borderColor: look.ground, borderWidth: 1 } }
+        ? { stack: 'all', itemStyle: dense ? {} : { borderColor: look.ground, borderWidth: 1 } }
         : { markPoint: marks(row, horizontal, look, aside(i, rows, record, horizontal, scene)) }),
       ...(alone && horizontal
         ? { label: { show: true, position: 'right', color: look.ink, fontSize: 12, formatter: ({ dataIndex }) => figure(row[dataIndex], { digits: component.digits }) } }

@@ -20,6 +20,7 @@ import { hasSuppressed, showMatrix } from './tables.js';
 import { startTabs } from './tabs.js';
 import { areasOf } from './flows.js';
 import { flowsOf, viewsOf } from './views.js';
+import './shared.js';
 
 const CHARTS = new Set(['LineChart', 'AreaChart', 'BarChart', 'Pyramid', 'Sankey', 'Scatter']);
 const HIDDEN_ALTERNATIVE = '秘匿した値（X）があります。'; // as in charts.py
@@ -69,6 +70,11 @@ class Page {
       for (const view of this.views) {
         const { id } = view.component;
         view.show([{ state, record: records[id] }, ...beside.map((one, at) => ({ ...one, record: others[at][id] }))]);
+      }
+      if (!document.documentElement.dataset.shown) { // a page that opens: the first chart stands before the next is begun
+        await inSight[0]?.draw().catch(() => {}); // told when it is drawn again below
+        if (!document.hidden) await afterFrame();
+        if (turn !== this.turn) return;
       }
       for (const view of inSight) view.draw();
       document.documentElement.dataset.shown = JSON.stringify(this.filters.cutting());
@@ -245,7 +251,8 @@ class View {
   /** The code that draws; afterwards a chart can be made at once. */
   async load() {
     if (this.Drawing) return;
-    const { Drawing, tilesOf } = await (LATER[this.asked.kind] ?? (() => import('./charts.js')))();
+    const { lines, notes } = this.asked.opts ?? {};
+    const [{ Drawing, tilesOf }] = await Promise.all([(LATER[this.asked.kind] ?? (() => import('./charts.js')))(), (lines || notes) && import('./marks.js')]);
     Object.assign(this, { Drawing, tilesOf });
   }
 

@@ -2,6 +2,7 @@
 import { classesOf, shadeOf } from './classes.js';
 import { element } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
+import './shared.js';
 
 const DARK = 5;
 

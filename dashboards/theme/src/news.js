@@ -1,6 +1,7 @@
 // What the portal server tells its reader beside the figures: its screens, news of favourites, questions, changes of a page.
 import { element } from './dom.js';
 import { ask } from './reader.js';
+import './shared.js';
 
 /** Show what `reader.json` told; called only where the server serves the page. */
 export function showNews(told, slug) {

@@ -1,7 +1,9 @@
 // Charts on a canvas instead of SVG: loaded when somebody saves a picture.
-import { init, use } from 'echarts/core';
-import { CanvasRenderer } from 'echarts/renderers';
+import { init } from 'echarts/lib/core/echarts.js';
+import { use } from 'echarts/lib/extension.js';
+import { install as CanvasRenderer } from 'echarts/lib/renderer/installCanvasRenderer.js';
 import { draw, sharedAxis } from './axes.js';
+import './charts.js'; // one file with it
 
 use([CanvasRenderer]);
 

@@ -4,6 +4,7 @@ import { figure, SUPPRESSED } from './formats.js';
 import { placeLabel } from './periods.js';
 import { addressOf, cellOf, find, MOST, prepared } from './search.js';
 import { Slices } from './slices.js';
+import './shared.js';
 
 const HIDDEN = '（秘匿した値です。0ではありません）';
 

@@ -1,14 +1,14 @@
 // Flows between areas as bands: origins to the left, destinations to the right. Loaded only where a page has them.
 import { install as SankeyChart } from 'echarts/lib/chart/sankey/install.js';
-import { TitleComponent } from 'echarts/components';
-import { use } from 'echarts/core';
+import { install as Title } from 'echarts/lib/component/title/install.js';
+import { use } from 'echarts/lib/extension.js';
 import { Drawing, MAKERS, tilesOf } from './charts.js';
 import { element } from './dom.js';
 import { areasOf, chosenFlows, toldFlows } from './flows.js';
 import { figure } from './formats.js';
 import { colourOf } from './look.js';
 
-use([SankeyChart, TitleComponent]);
+use([SankeyChart, Title]);
 export { Drawing, tilesOf };
 
 const FROM = 'o:'; // an area is one node as an origin and another as a destination

@@ -1,14 +1,14 @@
 // Two figures of each place as a point. Loaded only where a page has one.
 import { install as ScatterChart } from 'echarts/lib/chart/scatter/install.js';
-import { TitleComponent } from 'echarts/components';
-import { use } from 'echarts/core';
+import { install as Title } from 'echarts/lib/component/title/install.js';
+import { use } from 'echarts/lib/extension.js';
 import { measure } from './axes.js';
 import { Drawing, MAKERS, tilesOf } from './charts.js';
 import { element } from './dom.js';
 import { figure, SUPPRESSED } from './formats.js';
 import { sidesOf } from './wording.js';
 
-use([ScatterChart, TitleComponent]);
+use([ScatterChart, Title]);
 export { Drawing, tilesOf };
 
 const NAMED = 24; // so many points are named where their names have room

@@ -6,6 +6,7 @@ import { contentOf, hasHidden } from './content.js';
 import { SUPPRESSED } from './formats.js';
 import { placeLabel } from './periods.js';
 import { stacked } from './stacks.js';
+import './shared.js';
 
 export const KINDS = { LineChart: 'line', AreaChart: 'area', BarChart: 'bar', Pyramid: 'bar' };
 const FONT = 'Meiryo UI';

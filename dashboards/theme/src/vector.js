@@ -1,9 +1,10 @@
 // A chart as a drawing of its own (SVG) with title, choices, source and what 「X」 means. Loaded on demand.
-import { init } from 'echarts/core';
+import { init } from 'echarts/lib/core/echarts.js';
 import { draw, sharedAxis } from './axes.js';
 import { citation, ruleOf } from './citing.js';
 import { contentOf, hasHidden } from './content.js';
 import { whiteLook } from './look.js';
+import './charts.js'; // one file with it
 
 const [WIDTH, HEIGHT, HEAD, LINE] = [1200, 640, 84, 26];
 const plain = (text) => text.replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign]);

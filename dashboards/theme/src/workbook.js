@@ -3,6 +3,7 @@ import writeExcel from 'write-excel-file/browser';
 import { citation, ruleOf } from './citing.js';
 import { contentOf, hasHidden } from './content.js';
 import { SUPPRESSED } from './formats.js';
+import './shared.js';
 
 const LONGEST_NAME = 31; // characters of a sheet's name that Excel takes
 const TEXT = (value, more) => ({ value, type: String, ...more });
