@@ -20,8 +20,8 @@ class Released:
 
     Attributes:
         hidden: some former release hid it.
-        told: shown by a former release whose every figure (of the population) is still the true one: to hide it would
-            protect nothing.
+        told: shown by a former release whose every figure (of the population) is still the true one, and none of whose
+            hidden cells, which were 1 or more, is a zero now: to hide it would protect nothing.
         unshown: where a release was corrected since, all but the cells that it shows as they still are; an outsider
             would take these for unchanged, so others are hidden rather.
     """
@@ -37,6 +37,7 @@ def read_released(model: Model, releases: Sequence[FormerRelease]) -> Released:
     corrected = False
     for release in releases:
         shown: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        emptied: set[str] = set()
         for name, frame in release.tables.items():
             layout = model.layouts.get(name)
             if layout is None and release.spec is not None:
@@ -47,14 +48,22 @@ def read_released(model: Model, releases: Sequence[FormerRelease]) -> Released:
             cells = layout.variables.ravel()[layout.locate(rows, "a former release")]
             published = (rows["status"] == PUBLISHED).to_numpy()
             hidden[cells[~published]] = True
+            if model.known[cells[~published]].any() and _zeros_were_shown(release.spec or model.spec, name):
+                emptied.add(layout.table.population)
             values = rows["value"].fill_null(-1).to_numpy()[published]
             shown.setdefault(layout.table.population, []).append((cells[published], values))
-        for parts in shown.values():
+        for population, parts in shown.items():
             cells = np.concatenate([cells for cells, _ in parts])
             same = model.value[cells] == np.concatenate([values for _, values in parts])
-            (told if same.all() else unchanged)[cells[same]] = True
-            corrected |= not same.all()
+            still = same.all() and population not in emptied
+            (told if still else unchanged)[cells[same]] = True
+            corrected |= not still
     return Released(hidden, told, ~unchanged if corrected else np.zeros(model.size, dtype=bool))
+
+
+def _zeros_were_shown(spec: Spec, name: str) -> bool:
+    """Whether a hidden cell of a former table was surely 1 or more."""
+    return spec.table(name).rule(spec.rule).zeros == PUBLISHED
 
 
 def _as_margin(model: Model, spec: Spec, name: str, frame: pl.DataFrame) -> tuple[TableIndex | None, pl.DataFrame]:

@@ -57,8 +57,8 @@ class Figures:
             alone.
         k, width: the rule in force; residual: never published.
         hidden: the present tables show it as suppressed; hidden_before: those of a former release do.
-        changed: shown with two figures, by the present and by a former release or by two of these; or shown as
-            zero before and hidden now, so that it is none any more.
+        changed: shown with two figures, by the present and by a former release or by two of these; or a zero in one
+            of them and hidden in another where it must be 1 or more.
         population: cell → its population; keys: that, and for each base the name of the cell's set of finest codes.
         former: names of the tables that are former releases'.
         contradictions: (table, coordinates) of rows that cannot be: two present figures for one cell.
@@ -209,6 +209,7 @@ def _gather(
         former,
     )
     figures.changed |= figures.hidden & (figures.now < 0) & (figures.value == 0) & (figures.lower > 0)
+    figures.changed |= figures.hidden_before & (figures.value == 0) & (figures.lower_before > 0)
     for cell in cells.filter(pl.col("least now") != pl.col("now"))["cell"]:
         figures.contradictions.append(figures.where(cell))
     return figures

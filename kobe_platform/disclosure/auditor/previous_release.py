@@ -2,7 +2,9 @@
 
 A former release that agrees with the present one is more of the same: its tables join the system as further tables of
 the same populations, under their own codes. One that shows another figure for some cell speaks of other counts, for
-the population was corrected in between; no equation ties the two truths, so only two things are asked of it: what it
+the population was corrected in between, and with it others that are tied to it and of which something is hidden now
+that was shown: who sees that residents were corrected does not combine the foreigners of before with the residents of
+now, of which both may be false. No equation ties the two truths, so only two things are asked of it: what it
 hid stays hidden, and where the correction left a part of the tables visibly untouched, whoever takes the old figures of
 what is hidden there now for true must learn of nothing small. Where these cannot all be true, he may take those that
 can. Such a figure itself is at k or above, as it was shown: a total that a correction took below k has to be hidden,
@@ -213,13 +215,36 @@ def _taken(
     changed = set(figures.population[figures.changed].tolist())
     if not changed:
         return Joined(*everything, joined.corrected)
-    agreeing = _limited(added, lambda table: table.population not in changed)
-    others = _limited(added, lambda table: table.population in changed)
+    doubted = changed | (_recalled(added, figures) & _tied(spec, changed))
+    agreeing = _limited(added, lambda table: table.population not in doubted)
+    others = _limited(added, lambda table: table.population in doubted)
     apart = Corrected(*_merged(Joined(spec, dict(tables), frozenset()), others), release)
     corrected = (*joined.corrected, apart)
     if not agreeing.tables:
         return Joined(joined.spec, joined.tables, joined.former, corrected)
     return Joined(*_merged(joined, agreeing), corrected)
+
+
+def _recalled(added: _Added, figures: Figures) -> set[str]:
+    """Populations of which a release shows what the present hides."""
+    found = set()
+    for table in added.tables:
+        rows = figures.rows[table.name].filter(pl.col("value").is_not_null())
+        cells = rows["cell"].to_numpy()
+        if (figures.hidden[cells] & (figures.now[cells] < 0)).any():
+            found.add(table.population)
+    return found
+
+
+def _tied(spec: Spec, populations: set[str]) -> set[str]:
+    """Populations that relations and definitions tie to some, by way of others too."""
+    ties = [{spec.table(term.table).population for term in (*r.left, *r.right)} for r in spec.relations]
+    ties += [set(pair) for pair in spec.tied]
+    found, reached = set[str](), set(populations)
+    while reached != found:
+        found = reached
+        reached = found.union(*(tie for tie in ties if tie & found))
+    return found
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kobe_platform.disclosure.suppression.cell_protection import CellProtector
+from kobe_platform.disclosure.suppression.cell_protection import LARGEST_WHOLE, CellProtector
 from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR, WIDE
 from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, Extremes, balanced, block_of, whole
 
@@ -41,9 +41,12 @@ class Outsiders(CellProtector):
     def widen(self, target: int) -> None:
         """Hide what a residual needs to have its width for the outsider who does not know how it was filled up.
 
-        His tables let every residual fall to zero, so they prove nothing of other cells.
+        His tables let every residual fall to zero, so they prove nothing of other cells. Where the cheap way to whole
+        numbers finds none (:meth:`_wide`), an integer program looks for them among what is hidden, before more is.
         """
         free = self.free | self.idle
+        if self._wide_in_whole_numbers(target):
+            return
         for reach in (NEAR, WIDE, ALL):
             scope = self.near.around(target, reach, free, free | self.may_hide)
             block = block_of(self.near.by_column, scope)
@@ -54,7 +57,8 @@ class Outsiders(CellProtector):
                 self.hide(scope[np.abs(moves) > INTEGRALITY])
                 if _two_tables(block, moves, share) or self._wide(target):
                     return
-        self.open(target)
+        if not self._wide_in_whole_numbers(target):
+            self.open(target)
 
     def _shares(self, target: int) -> list[float]:
         """Shares of the move that are a rise: none where there is enough to fall, half, all of it."""
@@ -96,12 +100,24 @@ class Outsiders(CellProtector):
                 return True
         return False
 
-    def _spread(self, block: Block, target: int) -> int:
+    def _wide_in_whole_numbers(self, target: int) -> bool:
+        """:meth:`_wide` by integer programs, where these are not too large."""
+        free = self.free | self.idle
+        for reach in (NEAR, WIDE, ALL):
+            scope = self.near.around(target, reach, free, free)
+            if len(scope) > LARGEST_WHOLE:
+                return False
+            if self._spread(block_of(self.near.by_column, scope), target, integer=True) >= self.model.width[target]:
+                return True
+        return False
+
+    def _spread(self, block: Block, target: int, *, integer: bool = False) -> int:
         """Width that the farthest rise and the farthest fall leave, each made whole."""
         scope, spread = block.variables, 0
         at, lower = int(np.searchsorted(scope, target)), -self.reach[scope].astype(float)
         for sign in (1.0, -1.0):
-            moves = self._farthest(block, at, self.reach, sign, lowest=-int(self.model.width[target]))
+            lowest = -int(self.model.width[target])
+            moves = self._farthest(block, at, self.reach, sign, lowest=lowest, integer=integer)
             table = None if moves is None else self._whole_near(block, moves, self.reach, at)
             if table is not None and (table >= lower).all() and balanced(block, table):
                 spread += abs(int(table[at]))

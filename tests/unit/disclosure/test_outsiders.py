@@ -11,6 +11,7 @@ from scipy import sparse
 
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table
 from kobe_platform.disclosure.model import build_model
+from kobe_platform.disclosure.suppression import programs
 from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, Extremes, Solver, block_of
 from kobe_platform.disclosure.suppression.search import Suppressor
 
@@ -59,6 +60,34 @@ def test_a_residual_of_one_to_nine_counts_as_filled_by_nobody():
     )
     nothing = np.zeros(model.size, dtype=bool)
     assert not Suppressor(model, nothing, nothing, nothing, nothing).filled[model.value == 9].any()
+
+
+def test_whole_numbers_are_looked_for_by_an_integer_program_before_more_is_hidden_for_a_residual(monkeypatch):
+    """The farthest table is fractional in more cells than :meth:`Solver.repair` takes on."""
+    monkeypatch.setattr(programs, "LARGEST_REPAIR", 0)
+    drawn, columns = np.random.default_rng(255), {"area": "abcd?", "age": "wxyz", "sex": "mfo"}
+    spec = Spec(
+        rule=Rule(minimum_frequency=10),
+        dimensions={
+            name: Dimension(hierarchy={"T": None, **dict.fromkeys(codes, "T")}, residual=("?",) if "?" in codes else ())
+            for name, codes in columns.items()
+        },
+        tables=(Table(name="t", dimensions=list(columns)),),
+    )
+    rows = pl.DataFrame(list(itertools.product(*columns.values())), schema=list(columns), orient="row")
+    few, unknown = drawn.choice([0, 1, 2, 3, 4, 6], rows.height), drawn.choice([0, 10], rows.height)
+    counts = np.where((rows["area"] == "?").to_numpy(), unknown, few)
+    model = build_model(spec, {"t": rows.with_columns(persons=pl.Series(counts))})
+    nothing = np.zeros(model.size, dtype=bool)
+    search = Suppressor(model, nothing, nothing, nothing, nothing)
+    search.pattern.hidden |= (drawn.random(model.size) < drawn.choice([0.5, 0.7, 0.9])) & search.may_hide
+    hidden = search.pattern.hidden.copy()
+    doubtful = [cell for cell in np.flatnonzero(search.filled).tolist() if not search._wide(cell)]
+    found = [cell for cell in doubtful if search._wide_in_whole_numbers(cell)]
+    assert found and len(found) < len(doubtful)
+    for cell in found:
+        search.widen(cell)
+    assert (search.pattern.hidden == hidden).all()
 
 
 @pytest.mark.parametrize("seed", range(6))
