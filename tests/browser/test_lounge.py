@@ -13,6 +13,8 @@ from tests.browser.tabs import PAGES, PROJECT, Visit
 from tests.lounge_tables import published
 from tests.serving import serving
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 EVERYTHING = """---
 title: 部品の見本
 contents: [すべての部品]
@@ -162,6 +164,27 @@ def test_an_address_with_nonsense_shows_the_default_and_says_so(visit):
     page.get_by_role("radio", name="灘区", exact=True).check()
     visit.wait_for("area", "28102")
     assert page.locator(".lounge-stale").count() == 0
+    assert visit.faults == []
+
+
+def test_a_link_says_which_place_way_of_reading_or_compared_area_is_not_there(visit):
+    """What was looked for in a chart, or beside the choice, is told like a choice is; a move takes the words away."""
+    plain = visit.open("district_population.html")
+    drill = plain.locator("figure", has_text="区から小学校区へ").get_attribute("id")
+    views = plain.locator("figure", has=plain.locator("figcaption", has_text="人口の推移")).first.get_attribute("id")
+    page = visit.open(f"district_population.html?{drill}.in=どこか区&{views}.view=nonsense&area_with=なし区&area_with=灘区")
+    told = page.locator(".lounge-stale p")
+    expect(told).to_have_text(
+        [
+            "リンクの「なし区」は、このページの「小学校区」にありません。くらべる相手から外しています。",
+            "リンクの「nonsense」は、「人口の推移の見方」にありません。「実数」を表示しています。",
+            "リンクの「どこか区」は、「区から小学校区へ」の地域にありません。「神戸市」を表示しています。",
+        ]
+    )
+    page.locator(f"#{drill} .lounge-drill select").select_option("灘区")
+    expect(page.locator(".lounge-stale")).to_have_count(0)
+    page.go_back()
+    expect(told).to_have_count(3)
     assert visit.faults == []
 
 

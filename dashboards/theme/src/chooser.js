@@ -4,7 +4,7 @@ import { element } from './dom.js';
 /** `name` is that in the address, `label` tells what is chosen; `show(options)` offers values and their words. */
 export class Chooser {
   constructor(root, name, label, act) {
-    Object.assign(this, { name, act, options: [] });
+    Object.assign(this, { name, label, act, options: [] });
     this.group = element('div', { class: 'lounge-views', role: 'group', 'aria-label': label });
     root.querySelector('figcaption').after(this.group);
     addEventListener('popstate', () => this.mark());
@@ -26,6 +26,12 @@ export class Chooser {
   get asked() {
     const word = new URLSearchParams(location.search).get(this.name);
     return this.options.some(([value]) => value === word) ? word : '';
+  }
+
+  /** What it asks for and is not offered: [word, where, what is shown]. */
+  get lost() {
+    const word = new URLSearchParams(location.search).get(this.name);
+    return word && word !== this.asked ? [[word, `「${this.label}」`, `「${this.options[0]?.[1]}」を表示しています`]] : [];
   }
 
   take(value) {

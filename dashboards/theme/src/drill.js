@@ -14,6 +14,7 @@ export const under = (place, { up }) => Object.keys(up).filter((one) => up[one] 
 export class Drill {
   constructor(root, { title, opts }, act) {
     this.places = opts.drill;
+    this.title = title;
     this.act = act;
     this.nav = element('nav', { class: 'lounge-drill', 'aria-label': `${title}：表示している範囲` });
     root.querySelector('figcaption').after(this.nav);
@@ -25,6 +26,12 @@ export class Drill {
   get at() {
     const word = new URLSearchParams(location.search).get(this.places.name);
     return Object.hasOwn(this.places.up, word ?? '') ? word : this.places.root;
+  }
+
+  /** What the address asks for and this chart does not have: [word, where, what is shown]. */
+  get lost() {
+    const word = new URLSearchParams(location.search).get(this.places.name);
+    return word && word !== this.at ? [[word, `「${this.title}」の地域`, `「${this.at}」を表示しています`]] : [];
   }
 
   get state() {

@@ -31,7 +31,7 @@ export class Filters {
   set(name, value) {
     if (this.state[name] === value) return;
     this.take({ ...this.state, [name]: value });
-    this.stale.tell([]);
+    this.stale.clear();
     const again = this.moved?.name === name && performance.now() - this.moved.at < SAME_MOVE;
     history[again ? 'replaceState' : 'pushState'](null, '', this.address());
     this.moved = { name, at: performance.now() };
@@ -40,6 +40,7 @@ export class Filters {
   /** Let these values of a filter stand beside the reader's choice. */
   pin(name, values) {
     this.pinned = { ...this.pinned, [name]: values };
+    this.stale.clear();
     history.pushState(null, '', this.address());
     this.moved = undefined;
     this.showPins();
@@ -110,7 +111,8 @@ export class Filters {
     const state = {};
     for (const [name, control] of this.controls) state[name] = control.within(given[name] ?? control.spec.default, state[control.spec.parent]);
     this.pinned = this.askedPins(query);
-    this.stale.tell(lost.map(([control, word]) => [word, control.title, control.label(state[control.spec.name])]));
+    const told = lost.map(([control, word]) => [word, `このページの「${control.title}」`, `「${control.label(state[control.spec.name])}」を表示しています`]);
+    this.stale.tell('filters', [...told, ...this.lostPins(query)]);
     return state;
   }
 
@@ -121,6 +123,15 @@ export class Filters {
       return [name, [...new Set(values.filter((value) => value !== undefined))].slice(0, MOST)];
     });
     return Object.fromEntries(found);
+  }
+
+  /** Values to be compared that no filter has. */
+  lostPins(query) {
+    return [...this.pins.keys()].flatMap((name) => {
+      const control = this.controls.get(name);
+      const lost = query.getAll(`${name}_with`).filter((word) => word && control.find(word) === undefined);
+      return lost.map((word) => [word, `このページの「${control.title}」`, 'くらべる相手から外しています']);
+    });
   }
 
   /** Take the option of this label, where there is one. */
@@ -157,16 +168,23 @@ export class Filters {
 /** Says of a link what it asks for and this page does not have, and what is shown instead. */
 class Stale {
   constructor(first) {
-    this.place = first?.closest('.lounge-filters') ?? first;
+    this.place = first?.closest('.lounge-filters') ?? first ?? document.querySelector('figure');
+    this.lines = new Map();
   }
 
-  /** Of each choice the word of the link, the control's title and the label that is shown; nothing takes the words away. */
-  tell(lost) {
+  /** Of each choice the word of the link, where it was looked for and what is shown; `kind` parts filters and charts. */
+  tell(kind, lost) {
+    this.lines.set(kind, lost.map(([word, title, shown]) => `リンクの「${word.slice(0, LONGEST)}」は、${title}にありません。${shown}。`));
     this.root?.remove();
-    if (!lost.length || !this.place) return;
-    const lines = lost.map(([word, title, shown]) => element('p', {}, `リンクの「${word.slice(0, LONGEST)}」は、このページの「${title}」にありません。「${shown}」を表示しています。`));
-    this.root = element('div', { class: 'lounge-stale', role: 'status' }, ...lines);
+    const lines = [...new Set([...this.lines.values()].flat())];
+    if (!lines.length || !this.place) return;
+    this.root = element('div', { class: 'lounge-stale', role: 'status' }, ...lines.map((line) => element('p', {}, line)));
     this.place.before(this.root);
+  }
+
+  clear() {
+    this.lines.clear();
+    this.tell('filters', []);
   }
 }
 

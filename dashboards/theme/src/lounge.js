@@ -37,7 +37,12 @@ class Page {
   constructor(spec) {
     this.slices = new Slices(spec);
     this.filters = new Filters(spec.filters, () => this.show(), comparable(spec.components));
-    this.views = spec.components.map((component) => new View(component, this.filters, () => this.show()));
+    const again = () => {
+      this.filters.stale.clear();
+      this.show();
+    };
+    this.views = spec.components.map((component) => new View(component, this.filters, again));
+    addEventListener('popstate', () => this.tellLost());
     this.turn = 0;
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) this.views.find((v) => v.root === target).come(isIntersecting);
@@ -55,6 +60,11 @@ class Page {
   /** Load the charts' code where a page has one; resolves when views can draw at once. */
   async loadCharts() {
     await Promise.all(this.views.filter((view) => view.isChart).map((view) => view.load()));
+  }
+
+  /** Of a link what its charts do not have: a place that is opened, a way to read, an area of flows. */
+  tellLost() {
+    this.filters.stale.tell('charts', this.views.flatMap(({ drill, views, flows }) => [drill, views, flows].flatMap((one) => one?.lost ?? [])));
   }
 
   async show() {
@@ -294,6 +304,7 @@ if (source) {
   page = new Page(spec);
   page.loadCharts();
   page.ready = page.show();
+  page.ready.then(() => page.tellLost());
   startDownloads(page);
   addPrinting(page);
 }
