@@ -172,7 +172,8 @@ def test_a_link_says_which_place_way_of_reading_or_compared_area_is_not_there(vi
     plain = visit.open("district_population.html")
     drill = plain.locator("figure", has_text="区から小学校区へ").get_attribute("id")
     views = plain.locator("figure", has=plain.locator("figcaption", has_text="人口の推移")).first.get_attribute("id")
-    page = visit.open(f"district_population.html?{drill}.in=どこか区&{views}.view=nonsense&area_with=なし区&area_with=灘区")
+    asked = f"{drill}.in=どこか区&{views}.view=nonsense&area_with=なし区&area_with=灘区"
+    page = visit.open(f"district_population.html?{asked}")
     told = page.locator(".lounge-stale p")
     expect(told).to_have_text(
         [

@@ -31,6 +31,11 @@ ORDER BY a.level = 2, w.sort, a.sort"""
 _TITLES: Mapping[str, str] = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))["dimensions"]
 
 
+def dimension_title(name: str) -> str:
+    """A dimension's name in Japanese; its own name where there is none."""
+    return _TITLES.get(name, name)
+
+
 @dataclass(frozen=True)
 class PagePlan:
     """What a page is made of: the table, its dimensions with a total and without, where it opens, its figures."""
@@ -141,7 +146,7 @@ def _choices(plan: PagePlan) -> str:
     for one in plan.open:
         columns = f"{one}, {one}_label AS label, {one}_sort AS place"
         fences.append(_fence(f"choices_{one}", f"SELECT DISTINCT {columns} FROM {table} ORDER BY place"))
-        title = _TITLES.get(one, one)
+        title = dimension_title(one)
         tags.append(f'<Dropdown name={one} data={{choices_{one}}} value={one} label=label title="{title}"/>')
     fences.append(_fence("periods", f"SELECT DISTINCT period FROM {table} ORDER BY period"))
     tags.append('<Period name=period data={periods} value=period title="期間"/>')
@@ -154,7 +159,7 @@ def _areas(hierarchy: str) -> str:
 
 def _query(plan: PagePlan, name: str, broken: Sequence[str] = ()) -> str:
     """A fence with the breakdowns ``broken`` at their finest, all others at their totals."""
-    labels = [f"{one}_label AS {_TITLES.get(one, one)}" for one in broken]
+    labels = [f"{one}_label AS {dimension_title(one)}" for one in broken]
     columns = ["period", *plan.filters, *labels, f"value AS {plan.measure}", "status"]
     conditions = [f"{one}_leaf" if one in broken else f"{one}_level = 0" for one in plan.closed]
     where = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
@@ -182,7 +187,7 @@ def _line(plan: PagePlan) -> str:
 def _bars(plan: PagePlan) -> str:
     parts = []
     for one in plan.closed:
-        word = _TITLES.get(one, one)
+        word = dimension_title(one)
         title = _attributes(plan, f"{word}の内訳", period=True)
         parts.append(_query(plan, f"by_{one}", [one]))
         parts.append(f"<BarChart data={{by_{one}}} x={word} y={plan.measure}{title} horizontal/>\n")
@@ -190,7 +195,7 @@ def _bars(plan: PagePlan) -> str:
 
 
 def _table(plan: PagePlan) -> str:
-    words = [*(_TITLES.get(one, one) for one in plan.closed), plan.measure]
+    words = [*(dimension_title(one) for one in plan.closed), plan.measure]
     title = _attributes(plan, f"{plan.table.title}の表", period=True).removesuffix(plan.format)
     form = f' fmt="{plan.measure}:{plan.format.removeprefix(" fmt=")}"' if plan.format else ""
     shown = f'<DataTable data={{listed}} columns="{" ".join(words)}"{title}{form}/>\n'

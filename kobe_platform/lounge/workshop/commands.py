@@ -64,6 +64,27 @@ def _tell(checked: Checked, words: str) -> None:
     typer.echo(f"{checked.pages} pages checked over {words}: {faults}{doubts}")
 
 
+@pages_app.command("tables")
+def list_tables(
+    word: Annotated[str, typer.Argument(help="Only tables whose name, title or breakdowns hold this.")] = "",
+) -> None:
+    """The published tables that a page may show: name, title, unit, and what they are broken down by."""
+    from kobe_platform.lounge.tables import read_index
+    from kobe_platform.lounge.workshop.assembling import dimension_title
+    from kobe_platform.lounge.workshop.tables import tables_at_hand
+
+    with reported(), tables_at_hand(Settings()) as (tables, _, words):
+        facts, _ = read_index(tables)
+    shown = 0
+    for name, one in sorted(facts.items()):
+        by = "、".join(dimension_title(dimension) for dimension in one.dimensions)
+        line = f"{name}  {one.title}（{one.unit or '単位なし'}）  {by or '内訳なし'}"
+        if word in line:
+            typer.echo(line)
+            shown += 1
+    typer.echo(f"{shown} of {len(facts)} tables, {words}. Next: kobe pages new --from TABLE", err=True)
+
+
 @pages_app.command("new")
 def new_page(
     title: Annotated[str, typer.Argument(help="The page's title, in Japanese; that of the table with --from.")] = "",
@@ -73,7 +94,7 @@ def new_page(
     owner: Annotated[str, typer.Option(help="Section that answers for the page.")] = "所管課",
     application: Annotated[str, typer.Option(help="Number of the データ利用申請書.")] = "",
     gallery: Annotated[bool, typer.Option("--gallery", help="Begin with a sample of every component.")] = False,
-    table: Annotated[str, typer.Option("--from", metavar="TABLE", help="Assemble the page of this table.")] = "",
+    table: Annotated[str, typer.Option("--from", metavar="TABLE", help="Of this table (kobe pages tables).")] = "",
     area: Annotated[str, typer.Option(help="With --from: the area that the page opens with (code or name).")] = "",
     charts: Annotated[str, typer.Option(help="With --from: of value, line, bar, table.")] = "value line bar table",
 ) -> None:

@@ -50,6 +50,15 @@ def test_without_a_release_the_commands_say_so(home):
     assert run(site_app, "build").exit_code == 1
 
 
+def test_the_tables_that_a_page_may_be_made_of_are_listed_with_their_titles_and_found_by_a_word(home):
+    listed = run(pages_app, "tables")
+    assert listed.exit_code == 0
+    lines = listed.stdout.splitlines()
+    assert "foreigners_nationality_ward  区別・国籍別外国人数（人）  地域、国籍・地域" in lines
+    found = run(pages_app, "tables", "国籍").stdout.splitlines()
+    assert 0 < len(found) < len(lines) and all("国籍" in line for line in found)
+
+
 def test_a_new_page_compiles_as_it_is(home, city, dashboards):
     assert run(pages_app, "new", "新しい「画面」", "--slug", "fresh").exit_code == 0
     assemble(*city, dashboards, home / "releases")
