@@ -187,8 +187,8 @@ def _opened(path: Path | str) -> Iterator[tuple[int, os.stat_result]]:
 def _read(path: str) -> tuple[bytes, os.stat_result]:
     """A manifest's bytes, at most one more than :data:`LARGEST_MANIFEST`."""
     with _opened(path) as (handle, info):
-        raw = b""
-        while len(raw) <= LARGEST_MANIFEST and (more := os.read(handle, LARGEST_MANIFEST + 1 - len(raw))):
+        raw, room = b"", min(info.st_size, LARGEST_MANIFEST) + 1  # no more room than a file of its size needs
+        while len(raw) <= LARGEST_MANIFEST and (more := os.read(handle, min(room, LARGEST_MANIFEST + 1 - len(raw)))):
             raw += more
         return raw, info
 

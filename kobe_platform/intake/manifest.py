@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -35,9 +34,9 @@ class ManifestFile(BaseModel):
     @field_validator("name")
     @classmethod
     def _stays_in_its_folder(cls, name: str) -> str:
-        if not name or name != Path(name).name or name in (".", "..", MANIFEST) or "\\" in name:
+        if name in ("", ".", "..", MANIFEST) or "/" in name or "\\" in name:
             raise ValueError("not a plain file name")
-        if len(name.encode("utf-8", "replace")) > LONGEST_NAME or any(map(_control, name)):
+        if len(name.encode("utf-8", "replace")) > LONGEST_NAME or (not name.isprintable() and any(map(_control, name))):
             raise ValueError("too long, or with characters that no file name has")
         return name
 

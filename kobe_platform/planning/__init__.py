@@ -7,9 +7,14 @@ seen from partitions: what failed, and what is under way in which process. The c
 in ``release``. Steps are executed by the sensors and by ``kobe run``, with the same jobs.
 """
 
+from typing import TYPE_CHECKING
+
+from kobe_platform.lazily import attribute
 from kobe_platform.planning.facts import DeliveryFact, Facts, Failure, InstallationFault, ReleaseFact, Scope
-from kobe_platform.planning.rules import outstanding
 from kobe_platform.planning.steps import Cause, Plan, Step, Work
+
+if TYPE_CHECKING:
+    from kobe_platform.planning.rules import outstanding
 
 __all__ = [
     "Cause",
@@ -24,3 +29,10 @@ __all__ = [
     "Work",
     "outstanding",
 ]
+
+_ROOMS = {"rules": ("outstanding",)}
+"""What computes a whole plan: loaded when it is used, as what became of deliveries is told without it."""
+
+
+def __getattr__(name: str) -> object:
+    return attribute(__name__, _ROOMS, name)

@@ -14,7 +14,7 @@ from kobe_platform.lake.heads import HeadEntry
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.lake.shelf import latest_month
 from kobe_platform.planning.facts import TURNED_AWAY, DeliveryFact, Facts
-from kobe_platform.planning.states import Found, red_cause
+from kobe_platform.planning.states import Found, red_cause, settled
 from kobe_platform.planning.steps import Reason, Step
 from kobe_platform.reception.inputs import (
     abstraction_inputs,
@@ -27,6 +27,17 @@ from kobe_platform.reception.inputs import (
 )
 from kobe_platform.release.required_checks import lake_checks, missing, red
 from kobe_platform.vocabulary.months import month_before
+
+
+def outstanding_take_ins(facts: Facts) -> tuple[Facts, Found]:
+    """The steps of deliveries in their order, with their states, and the facts as they are judged now.
+
+    They follow from deliveries, receipts and heads alone: neither tables nor pages are asked.
+    """
+    found, facts = Found(), as_judged_now(facts)
+    for step in take_ins(facts):
+        found.add(settled(facts, after_neighbours(facts, step, found), found))
+    return facts, found
 
 
 def take_ins(facts: Facts) -> list[Step]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from kobe_platform.contracts import Contract
 from kobe_platform.lake.heads import Heads
 from kobe_platform.planning.steps import Cause
-from kobe_platform.statistics import Statistic
+
+if TYPE_CHECKING:
+    from kobe_platform.statistics import Statistic
 
 FailureKind = Literal["code", "installation", "lost"]
 MOST_LOST = 5

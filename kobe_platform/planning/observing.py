@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kobe_platform.code_version import engine_version, source_files
 from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.errors import ConfigurationError, PlatformError
 from kobe_platform.home_format import check_version
-from kobe_platform.intake.deliveries import Delivery, find
+from kobe_platform.intake.deliveries import Delivery, find, names_in
 from kobe_platform.intake.receipts import (
     changed_since,
     is_approved,
@@ -24,21 +24,20 @@ from kobe_platform.intake.receipts import (
     receipts,
 )
 from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
-from kobe_platform.lounge.pages import Page, load_pages
-from kobe_platform.lounge.release import recorded_inputs, sources_digest
 from kobe_platform.planning.facts import DeliveryFact, Facts, InstallationFault, ReleaseFact, Scope
 from kobe_platform.planning.failures import Failures
 from kobe_platform.planning.journal import WorkJournal
 from kobe_platform.planning.leases import Leases
-from kobe_platform.planning.rules import outstanding
 from kobe_platform.planning.steps import Cause, Plan
-from kobe_platform.published import load_published
 from kobe_platform.reception.inputs import TARGETS
 from kobe_platform.settings import Settings
-from kobe_platform.statistics import Statistic
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.clock import JAPAN
 from kobe_platform.vocabulary.coordinates import place
+
+if TYPE_CHECKING:  # definitions of tables and pages are loaded when they are asked for: a list of deliveries needs none
+    from kobe_platform.lounge.pages import Page
+    from kobe_platform.statistics import Statistic
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 """Room that the disk of ``KOBE_HOME`` must have before anything is tried: databases of their own need some, too."""
@@ -68,6 +67,8 @@ class Observer:
     @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
         """Published tables by name: statistics, forecasts, usual ranges."""
+        from kobe_platform.published import load_published
+
         files = self.settings.statistics, self.settings.forecast_files
         trials = Trials(self.settings.trials)
         return load_published(*files, self.contracts, trials, unusual=self.settings.watch_files)
@@ -75,6 +76,8 @@ class Observer:
     @cached_property
     def pages(self) -> Mapping[str, Page]:
         """Pages by slug."""
+        from kobe_platform.lounge.pages import load_pages
+
         return load_pages(self.settings.dashboards)
 
     def changed_on_disk(self) -> bool:
@@ -87,10 +90,22 @@ class Observer:
         Args:
             aside: names of work that is not counted as under way: the caller's own.
         """
+        from kobe_platform.planning.rules import outstanding
+
         return outstanding(self.facts(scope, aside=aside))
 
     def facts(self, scope: Scope | None = None, *, aside: Iterable[str] = ()) -> Facts:
-        """All facts now. What is under way is looked at first: what ends meanwhile is then not missed."""
+        """All facts now."""
+        facts = self.facts_of_deliveries(scope, aside=aside)
+        pages = {slug: page.tables for slug, page in self.pages.items()}
+        facts = replace(facts, statistics=self.statistics, pages=pages)
+        return replace(facts, release=self._release(facts.heads, facts))
+
+    def facts_of_deliveries(self, scope: Scope | None = None, *, aside: Iterable[str] = ()) -> Facts:
+        """All facts that deliveries are judged by, without tables, pages and the release.
+
+        What is under way is looked at first: what ends meanwhile is then not missed.
+        """
         under_way = frozenset(self.leases.under_way()) - frozenset(aside)
         heads = self._heads.read()
         now = datetime.now(UTC)
@@ -101,14 +116,13 @@ class Observer:
                 found = self.deliveries()
             except PlatformError as error:  # the share went away while it was read
                 faults = (*faults, InstallationFault(error.code, error.message, error.remedy, error.ja))
-        facts = Facts(
+        return Facts(
             today=now.astimezone(JAPAN).date(),
             contracts=self.contracts,
-            statistics=self.statistics,
+            statistics={},
             heads=heads,
-            deliveries=tuple(self._fact(delivery) for delivery in found),
+            deliveries=tuple(self._facts_of(found)),
             withdrawn=self._withdrawn(heads),
-            pages={slug: page.tables for slug, page in self.pages.items()},
             failures=self.failures.read(),
             under_way=under_way,
             faults=faults,
@@ -117,7 +131,6 @@ class Observer:
             engine=engine_version(),
             now=now,
         )
-        return replace(facts, release=self._release(heads, facts))
 
     def deliveries(self) -> list[Delivery]:
         """The deliveries that lie in the inbox."""
@@ -134,11 +147,25 @@ class Observer:
             and is_withdrawn(home, city, id.source, id.month, str(held.facts.get("content_hash", "")))
         )
 
+    def _facts_of(self, found: Iterable[Delivery]) -> Iterator[DeliveryFact]:
+        """Of each delivery; only folders that hold receipts are opened."""
+        known: dict[tuple[str, str], frozenset[str]] = {}
+        for one in found:
+            of_source = one.municipality, one.source
+            if of_source not in known:
+                known[of_source] = frozenset(names_in(receipts(self.settings.root, one).parent))
+            if one.month in known[of_source]:
+                yield self._fact(one)
+            else:
+                yield DeliveryFact(one.source, one.month, one.content_hash, kind=one.kind)
+
     def _fact(self, delivery: Delivery) -> DeliveryFact:
         home, stem = self.settings.root, delivery.content_hash[:12]
         named = _receipts(receipts(home, delivery))
-        fact = DeliveryFact(delivery.source, delivery.month, delivery.content_hash, kind=delivery.kind)
-        fact = replace(fact, receipted=bool(named.get(f"{stem}.accepted.json")))
+        receipted = bool(named.get(f"{stem}.accepted.json"))
+        fact = DeliveryFact(
+            delivery.source, delivery.month, delivery.content_hash, receipted=receipted, kind=delivery.kind
+        )
         decided = self._decided(delivery, named)
         if decided is not None:
             return replace(fact, turned=decided[0], cause=decided[1])
@@ -166,6 +193,8 @@ class Observer:
         return None
 
     def _release(self, heads: Heads, facts: Facts) -> ReleaseFact:
+        from kobe_platform.lounge.release import recorded_inputs, sources_digest
+
         releases = self.settings.releases
         inputs, stands = recorded_inputs(releases) if releases.is_dir() else ({}, False)
         pages = sources_digest(self.settings.dashboards)

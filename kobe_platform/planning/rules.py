@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from kobe_platform.lake.partitions import PartitionId, made_from
 from kobe_platform.lake.shelf import Shelf
-from kobe_platform.planning.delivery_rules import after_neighbours, as_judged_now, take_ins
+from kobe_platform.planning.delivery_rules import outstanding_take_ins
 from kobe_platform.planning.facts import TURNED_AWAY, Facts
 from kobe_platform.planning.states import Found, red_cause, settled
 from kobe_platform.planning.steps import Plan, Reason, Step, TurnedAway
@@ -31,9 +31,7 @@ def outstanding(facts: Facts) -> Plan:
 
     Pure and deterministic: equal facts give equal plans. The cost grows with the number of partitions.
     """
-    found, facts = Found(), as_judged_now(facts)
-    for step in take_ins(facts):
-        found.add(settled(facts, after_neighbours(facts, step, found), found))
+    facts, found = outstanding_take_ins(facts)
     for step in tabulations(facts, found):
         found.add(settled(facts, step, found))
     release = _release(facts, found)

@@ -13,9 +13,9 @@ from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.intake.receipts import DECISIONS, read_receipt, receipt
 from kobe_platform.planning.states import MOVING
 from kobe_platform.planning.words import told
+from kobe_platform.reception.accounting import WORDS
 from kobe_platform.reception.decisions import possible
 from kobe_platform.reception.outcomes import Outcome, receipt_status
-from kobe_platform.reception.vintages import WORDS
 from kobe_platform.settings import Settings
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.coordinates import place
@@ -42,11 +42,11 @@ Report = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
 
 def listed(settings: Settings) -> list[dict[str, str]]:
     """Every delivery in the inbox: ``month``, ``source``, ``content_hash``, ``outcome`` and ``reason``."""
+    from kobe_platform.planning.delivery_rules import outstanding_take_ins
     from kobe_platform.planning.observing import Observer
-    from kobe_platform.planning.rules import outstanding
 
-    facts = Observer(settings).facts()
-    due = {(step.unit, step.month): step for step in outstanding(facts).of("take_in")}
+    facts = Observer(settings).facts_of_deliveries()
+    due = {(step.unit, step.month): step for step in outstanding_take_ins(facts)[1].steps}
     return [_row(settings, one, due.get((one.source, one.month))) for one in facts.deliveries]
 
 

@@ -17,16 +17,11 @@ from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Area, Filter, History
 from kobe_platform.intake.extracts.taking import ENCODING
+from kobe_platform.reception.accounting import WORDS
 from kobe_platform.vocabulary.codes import hierarchies, wards
 
 ELSEWHERE = "unknown"
 """Stands for the ward of rows whose address names none."""
-WORDS = {
-    "added": "追加", "removed": "削除", "changed": "変更", "differing": "相違", "behind": "古い版", "came": "増えた",
-    "went": "減った", "ended": "終わった", "same": "変更なし", "older": "前より古い", "rows": "行数",
-    "former_rows": "前回の行数", "base_rows": "前月の行数", "compared": "照合した件数",
-}  # fmt: skip
-"""Names of counts, as screens have them."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from kobe_platform.contracts import Contract
-from kobe_platform.forecasts.tables import ForecastTable
 from kobe_platform.lake.heads import HeadEntry, HeadVerdict
-from kobe_platform.statistics import Statistic
-from kobe_platform.unusual.tables import UsualRanges
+
+if TYPE_CHECKING:
+    from kobe_platform.statistics import Statistic
 
 BLOCKING, REPORTING = True, False
 _LAKE = {"rows_accounted": BLOCKING, "no_identifiers": BLOCKING, "expectations": REPORTING}
@@ -37,6 +38,9 @@ def statistics_checks(statistic: Statistic) -> dict[str, bool]:
 
 def published_checks(statistic: Statistic) -> dict[str, bool]:
     """Checks of a table that may leave → whether they block; a forecast's own checks hold up no release."""
+    from kobe_platform.forecasts.tables import ForecastTable
+    from kobe_platform.unusual.tables import UsualRanges
+
     if isinstance(statistic, ForecastTable):
         return dict(_FORECAST)
     if isinstance(statistic, UsualRanges):

@@ -12,7 +12,9 @@ from kobe_platform.intake import receipts
 from kobe_platform.intake.deliveries import find_one
 from kobe_platform.intake.receipts import write_receipt
 from kobe_platform.planning import observing
+from kobe_platform.planning.delivery_rules import outstanding_take_ins
 from kobe_platform.planning.observing import Observer
+from kobe_platform.planning.showing import listed
 from kobe_platform.settings import Settings
 from kobe_platform.vocabulary.rules import rejection
 from tests.unit.planning.on_disk import deliver
@@ -70,3 +72,29 @@ def test_a_module_that_changed_since_the_process_started_asks_for_a_reload(home,
     assert not observer.changed_on_disk()
     module.write_text("ONE = 1 + 1\n")
     assert observer.changed_on_disk()
+
+
+def test_the_list_of_deliveries_needs_neither_tables_nor_pages_and_opens_no_folder_without_receipts(
+    receive, tmp_path, monkeypatch
+):
+    receive("rejected")
+    deliver("resident_register", "2025-06")
+    opened, scandir = [], observing.os.scandir
+    monkeypatch.setattr(observing.os, "scandir", lambda place: opened.append(str(place)) or scandir(place))
+    empty = tmp_path / "no-definitions"
+    empty.mkdir()
+    settings = Settings().model_copy(update={"statistics": empty / "none", "dashboards": empty / "none"})
+    monkeypatch.setattr(observing, "_stamps", lambda settings: {})
+    rows = {row["month"]: row["outcome"] for row in listed(settings)}
+    assert rows == {"2025-06": "due", JULY: "rejected"}
+    assert [Path(place).name for place in opened if "receipts" in place] == [JULY]
+
+
+def test_steps_of_deliveries_are_those_of_the_whole_plan(receive):
+    receive("rejected")
+    deliver("resident_register", "2025-06")
+    deliver("resident_movements", JULY)
+    observer = Observer(Settings())
+    _, found = outstanding_take_ins(observer.facts_of_deliveries())
+    assert tuple(found.steps) == observer.plan().of("take_in")
+    assert [step.month for step in found.steps if step.unit == "resident_movements"] == [JULY]
