@@ -1,9 +1,10 @@
 """Judges the locked packages of Python and of the theme by a database of advisories in OSV's format, without a network.
 
 A database is what osv.dev publishes as one zip of an ecosystem (``PyPI/all.zip``, ``npm/all.zip``), or a folder with
-such files: one JSON document an advisory (https://ossf.github.io/osv-schema/). As that schema says it, versions are
-affected by being listed or by ranges of events (``introduced``, ``fixed``, ``last_affected``); ranges of commits are
-left out. An advisory for a locked package whose bounds cannot be read counts as affecting it.
+such files: one JSON document an advisory (https://ossf.github.io/osv-schema/). The database of PyPI's own maintainers
+(pypa/advisory-database) has the same documents as YAML below its folder ``vulns``; these are read, too. As that schema
+says it, versions are affected by being listed or by ranges of events (``introduced``, ``fixed``, ``last_affected``);
+ranges of commits are left out. An advisory for a locked package whose bounds cannot be read counts as affecting it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
+import yaml
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -23,6 +25,8 @@ from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import PROJECT
 
 PYPI, NPM = "PyPI", "npm"
+YAML_FOLDER = "vulns"
+"""Where pypa/advisory-database keeps its advisories; other YAML files of it are none."""
 LOCK, THEME_LOCK = PROJECT / "requirements-run.lock", PROJECT / "dashboards" / "theme" / "package-lock.json"
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.M)
 _SEMVER = re.compile(r"^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$")
@@ -103,18 +107,17 @@ def judge(databases: Iterable[Path], packages: Iterable[Package]) -> Judgement:
 def _documents(database: Path) -> Iterator[Mapping[str, Any]]:
     try:
         if database.is_dir():
-            files = sorted(path for path in database.rglob("*") if path.suffix in (".json", ".zip"))
-            for path in files:
+            for path in sorted(database.resolve().rglob("*")):
                 if path.suffix == ".zip":
                     yield from _documents(path)
-                else:
-                    yield from _advisory(path.read_bytes())
+                elif read := _reader(path):
+                    yield from _advisory(read(path.read_bytes()))
             return
         with zipfile.ZipFile(database) as archive:
             for name in archive.namelist():
-                if name.endswith(".json"):
-                    yield from _advisory(archive.read(name))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+                if read := _reader(PurePosixPath(name)):
+                    yield from _advisory(read(archive.read(name)))
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, yaml.YAMLError) as error:
         raise ConfigurationError(
             "a database of advisories cannot be read",
             code="advisories.database",
@@ -124,8 +127,19 @@ def _documents(database: Path) -> Iterator[Mapping[str, Any]]:
         ) from None
 
 
-def _advisory(data: bytes) -> Iterator[Mapping[str, Any]]:
-    told = json.loads(data)
+def _reader(path: PurePath) -> Callable[[bytes], Any] | None:
+    """How a file is read; None where it is no advisory."""
+    if path.suffix == ".json":
+        return json.loads
+    return _texts if path.suffix == ".yaml" and YAML_FOLDER in path.parts else None
+
+
+def _texts(data: bytes) -> Any:
+    """YAML with every value as the text that stands there: versions such as 3.10 are no numbers."""
+    return yaml.load(data, Loader=yaml.BaseLoader)
+
+
+def _advisory(told: Any) -> Iterator[Mapping[str, Any]]:
     if not isinstance(told["id"], str):
         raise TypeError
     yield {**told, "affected": [one for one in told.get("affected") or [] if one.get("package")]}

@@ -115,3 +115,55 @@ def test_every_package_that_is_installed_is_judged():
     lock = (Path(__file__).resolve().parents[3] / "requirements-run.lock").read_text("utf-8")
     pinned = [line for line in lock.splitlines() if "==" in line and not line.lstrip().startswith("#")]
     assert sum(package.ecosystem == PYPI for package in locked_packages()) == len(pinned) > 100
+
+
+AS_YAML = """\
+id: PYSEC-2026-1
+modified: 2026-11-02T07:18:27.688636Z
+aliases:
+- CVE-2026-1
+affected:
+- package: {ecosystem: PyPI, name: polars, purl: "pkg:pypi/polars"}
+  ranges:
+  - type: GIT
+    repo: https://example.org/polars
+    events: [{introduced: "0"}, {fixed: f09c261ca10a31fe41b1262306db7f8f1da0e48a}]
+  versions:
+  - VERSION
+"""
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(("version", "code"), [(POLARS, 1), ("0.1.10", 0)])
+def test_the_database_of_pypis_maintainers_is_read_as_it_is_kept(packed, version, code, tmp_path):
+    told = AS_YAML.replace("VERSION", version)
+    files = {
+        "advisory-database-main/vulns/polars/PYSEC-2026-1.yaml": told,
+        "advisory-database-main/.github/workflows/validate.yaml": "on: push",
+    }
+    place = tmp_path / ("pypi.zip" if packed else "pypi")
+    if packed:
+        with zipfile.ZipFile(place, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+    else:
+        for name, text in files.items():
+            (place / name).parent.mkdir(parents=True)
+            (place / name).write_text(text)
+    npm = database(tmp_path, HARMLESS[3:4])
+    found = CliRunner().invoke(app, ["advisories", str(place), str(npm)])
+    assert found.exit_code == code, found.output
+    assert "PyPI: 1" in found.output or "2026-11-02" in found.output
+    assert ("PYSEC-2026-1 (CVE-2026-1)" in found.output) is bool(code)
+
+
+def test_yaml_versions_are_texts_and_a_broken_file_is_no_pass(tmp_path):
+    folder = tmp_path / "vulns" / "one"
+    folder.mkdir(parents=True)
+    package = Package(PYPI, "one", "3.10")
+    (folder / "A.yaml").write_text("id: A\naffected:\n- package: {ecosystem: PyPI, name: one}\n  versions: [3.10]\n")
+    assert len(judge([tmp_path], [package]).findings) == 1
+    assert not judge([tmp_path], [Package(PYPI, "one", "3.1")]).findings
+    (folder / "B.yaml").write_text("id: [")
+    with pytest.raises(ConfigurationError, match=r"cannot be read"):
+        judge([tmp_path], [package])
