@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -321,9 +322,13 @@ def test_runs_in_two_containers_exclude_each_other_and_what_a_dead_one_left_is_t
     watch = Watch(place.home)
     try:
         wait_for(watch, first, SITE, 1, LIMIT)
+        _stop(first.pid)  # it is at work for as long as this trial likes
     finally:
         watch.close()
     second = run("log-second")
+    deadline = time.monotonic() + LIMIT
+    while not (place.folder / "log-second").read_text("utf-8") and time.monotonic() < deadline:
+        time.sleep(0.5)  # until it has said for whom it waits
     time.sleep(3)
     assert first.poll() is None and second.poll() is None
     assert len(list((place.home / "releases").glob(".building-*"))) == 1, "the second waits for the first"
@@ -331,6 +336,13 @@ def test_runs_in_two_containers_exclude_each_other_and_what_a_dead_one_left_is_t
     assert second.wait(timeout=LIMIT) == 0, (place.folder / "log-second").read_text("utf-8")
     assert len(set((place.home / "releases").glob("[0-9]*")) - before) == 1
     assert whole(place, homes, "public") == []
+
+
+def _stop(process: int) -> None:
+    """Stop a process and all that it started, without ending them."""
+    os.kill(process, signal.SIGSTOP)
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        _stop(int(child))
 
 
 def test_readers_are_served_the_former_release_or_the_new_one_while_it_is_switched(homes, tmp_path):
