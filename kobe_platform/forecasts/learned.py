@@ -24,12 +24,13 @@ FEWEST_MONTHS = 3 * YEAR
 
 
 def ets(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.ndarray:
-    """Exponential smoothing of logarithms with additive trend and season of twelve months (Holt and Winters), by cell.
+    """Exponential smoothing of logarithms, by cell: additive errors and a season of twelve months, no trend.
 
-    It reads the months without a gap up to the origin; a cell with fewer than ``FEWEST_MONTHS``, or with a zero among
+    It is ETS(A,N,A) of Hyndman, Koehler, Ord and Snyder (2008), whose start and weights are fitted by likelihood. It
+    reads the months without a gap up to the origin; a cell with fewer than ``FEWEST_MONTHS``, or with a zero among
     them, has no forecast.
     """
-    smoothing = _library("statsmodels.tsa.holtwinters", "ets").ExponentialSmoothing
+    smoothing = _library("statsmodels.tsa.exponential_smoothing.ets", "ets").ETSModel
     last = max(horizons)
     ahead = np.full((len(horizons), known.keys.height), np.nan)
     months = [shifted(known.origin, -back) for back in range(_span(known) - 1, -1, -1)]
@@ -38,9 +39,7 @@ def ets(known: Panel, horizons: Sequence[int], options: MethodOptions) -> np.nda
         if len(whole) >= FEWEST_MONTHS:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of convergence: the back-test judges the fit
-                fitted = smoothing(
-                    np.log(whole), trend="add", seasonal="add", seasonal_periods=YEAR, initialization_method="estimated"
-                ).fit()
+                fitted = smoothing(np.log(whole), error="add", seasonal="add", seasonal_periods=YEAR).fit(disp=False)
                 ahead[:, cell] = np.exp(fitted.forecast(last))[[horizon - 1 for horizon in horizons]]
     return ahead
 

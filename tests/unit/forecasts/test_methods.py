@@ -233,7 +233,7 @@ def test_a_fitted_model_leaves_a_gap_where_the_origin_is_hidden(name):
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "statsmodels.tsa.holtwinters", None)
+    monkeypatch.setitem(__import__("sys").modules, "statsmodels.tsa.exponential_smoothing.ets", None)
     with pytest.raises(ConfigurationError, match="Install the extra `ets`"):
         METHODS["ets"](noisy(), [1], MethodOptions())
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from kobe_platform.bench.commands import bench_app
+from kobe_platform.bench.forecasts import MONTHLY, move_rows, moves, one_file
+from kobe_platform.bench.forecasts import MOVES as MOVES_FILE
+from kobe_platform.forecasts.panel import Panel
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "data"
 CHILDREN = {
@@ -49,6 +53,15 @@ def report() -> dict[str, list[dict]]:
 def test_errors_are_those_that_were_measured_before(report, table, label, wanted):
     measured = [row["wape"] for row in report[table] if row["label"] == label]
     assert measured == pytest.approx(list(wanted), abs=0.05)
+
+
+def test_exponential_smoothing_has_the_errors_that_were_measured_before():
+    if not REAL.is_dir():
+        pytest.skip("no ../shared/data")
+    trials = [trial for trial in MONTHLY if trial.method in ("seasonal_naive", "ets")]
+    measured = moves(Panel.of(move_rows(one_file(REAL, MOVES_FILE))), trials)
+    smoothed = measured.filter(pl.col("label") == "exponential smoothing on logs")
+    assert dict(smoothed.select("flow", "wape").rows()) == pytest.approx({"in": 6.01, "out": 4.62}, abs=0.05)
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path):
