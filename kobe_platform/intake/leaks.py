@@ -8,9 +8,10 @@ of the distinct tokens pass. A single hit only warns. Results hold places and co
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,19 @@ COLUMN_TOKENS = 20
 TOKENS = {"row": pl.UInt32, "token": pl.String, "padded": pl.Boolean}
 HYPHENS = "-‐‑‒–—―−ー－ｰ─━_"
 _CARD = r"[A-Z]{2}\d{8}[A-Z]{2}"
+
+ANY_DIGIT = (
+    r"0-9\p{Nd}\p{No}〇一二三四五六七八九"
+    r"\x{2F00}\x{2F06}\x{2F0B}\x{F9D1}\x{32C0}-\x{32CB}\x{3358}-\x{3370}\x{3378}\x{3379}\x{339F}-\x{33AF}"
+    r"\x{33E0}-\x{33FE}\x{1F214}\x{1F229}\x{1F22A}\x{1F241}\x{1F242}"
+)
+"""Characters in which :func:`canonical` reads a digit, for a regular expression; all but ``0-9`` may be two."""
+SEPARATORS = r"\s\p{Zs}\p{Pd}\p{Pc}⁻₋−─━ーｰ\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}"
+"""Characters that it may leave out between two digits."""
+SHORTEST_NUMBER = 10**10
+"""The smallest number of eleven digits."""
+_FEWEST = 8
+"""Digits of the shortest code, a residence card's."""
 
 
 def passes_check(tokens: pl.Series) -> pl.Series:
@@ -59,6 +73,25 @@ def canonical(texts: pl.Series) -> pl.DataFrame:
     )
 
 
+def _patterns() -> list[str]:
+    """What a text with a code holds: eight digits with only separators between them, or four, one of them not 0-9.
+
+    Loose on purpose: it is asked of every text that leaves, and :func:`canonical` of few.
+    """
+    digit, odd, between = f"[{ANY_DIGIT}]", f"[{ANY_DIGIT}&&[^0-9]]", f"[{SEPARATORS}]*"
+    least = _FEWEST // 2
+    mixed = (between.join([digit] * place + [odd] + [digit] * (least - place - 1)) for place in range(least))
+    return [between.join(["[0-9]"] * _FEWEST), *mixed]
+
+
+_POSSIBLE = "|".join(_patterns())
+
+
+def possible(texts: pl.Series) -> pl.Series:
+    """Whether each text could hold a code in a reading of it (:func:`canonical`): a quick look before it is read."""
+    return texts.str.contains(_POSSIBLE).fill_null(False)
+
+
 def _joined(text: pl.Expr, separator: str) -> pl.Expr:
     return text.str.replace_all(f"(\\d){separator}{{1,3}}", "$1")
 
@@ -69,7 +102,8 @@ def tokens(texts: pl.Series) -> pl.DataFrame:
     Eleven digits also yield, as ``padded``, the twelve that they would be with the leading zero that they may have
     lost: for exact matches only, since every mobile telephone number has eleven. Runs of 13 and more hold no token.
     """
-    readings = canonical(texts).with_row_index("row")
+    rows = possible(texts).arg_true()
+    readings = canonical(texts.gather(rows)).insert_column(0, rows.alias("row"))
     found = pl.concat(
         readings.select("row", pl.col(name).str.extract_all(rf"\d+|{_CARD}").alias("token")).explode("token")
         for name in readings.columns[1:]
@@ -166,7 +200,7 @@ def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | No
         known: codes that must not occur at all, while a delivery is being taken in.
     """
     texts = texts.drop_nulls()
-    texts = texts.filter(texts.str.len_bytes() >= 11)
+    texts = texts.filter(possible(texts))
     if texts.is_empty():
         return []
     found = tokens(texts)
@@ -186,7 +220,9 @@ def judge(texts: pl.Series, *, place: str, column: str = "", known: LeakSet | No
 
 def beside_keyword(texts: pl.Series) -> pl.Series:
     """Whether each text has a twelve-digit number within a few characters after the words for My Number."""
-    return canonical(texts)["both"].str.contains(rf"(?:{KEYWORD})\D{{0,12}}\d{{12}}(?:\D|$)")
+    rows = possible(texts).arg_true()
+    beside = canonical(texts.gather(rows))["both"].str.contains(rf"(?:{KEYWORD})\D{{0,12}}\d{{12}}(?:\D|$)")
+    return pl.Series(texts.name, [False]).new_from_index(0, len(texts)).scatter(rows.filter(beside), True)
 
 
 def scan_text(text: str, place: str, *, known: LeakSet | None = None) -> list[Suspicion]:
@@ -196,14 +232,16 @@ def scan_text(text: str, place: str, *, known: LeakSet | None = None) -> list[Su
 
 def scan_frame(frame: pl.DataFrame, place: str, *, known: LeakSet | None = None) -> list[Suspicion]:
     """Suspicions in each column of a table: texts, whole numbers, and floats that are whole."""
-    findings: list[Suspicion] = []
-    for name in frame.columns:
-        findings += judge(_texts(frame[name]), place=place, column=name, known=known)
-    return findings
+    texts = {column.name: found for column in frame if (found := _texts(column)).len()}
+    if not texts or not possible(pl.concat(texts.values())).any():
+        return []
+    return [finding for name, found in texts.items() for finding in judge(found, place=place, column=name, known=known)]
 
 
 def _texts(column: pl.Series) -> pl.Series:
     """A column's distinct values as texts; none for types that cannot hold a number of eleven digits."""
+    if column.dtype.is_numeric() and _small(column):
+        return pl.Series([], dtype=pl.String)
     values = column.unique()
     if values.dtype == pl.Binary:
         return pl.Series([_text(value) for value in values if value], dtype=pl.String)
@@ -214,6 +252,12 @@ def _texts(column: pl.Series) -> pl.Series:
             [json.dumps(value, ensure_ascii=False, default=str) for value in values.to_list()], dtype=pl.String
         )
     return values.cast(pl.String)
+
+
+def _small(column: pl.Series) -> bool:
+    """Whether no number in a column has eleven digits before its point."""
+    least, most = column.min(), column.max()
+    return least is None or (least > -SHORTEST_NUMBER and most < SHORTEST_NUMBER)
 
 
 def _text(data: bytes) -> str:
@@ -256,32 +300,25 @@ def _parts(path: Path, place: str) -> Iterator[_Piece]:
 
 
 def _scanned(parts: Iterable[_Piece], known: LeakSet | None) -> list[Suspicion]:
-    """Suspicions in parts, in their order, :data:`TOGETHER` characters of text at a time."""
-    findings: list[Suspicion] = []
-    batch: list[tuple[str, str]] = []
+    """Suspicions in parts, in their order; texts are searched :data:`TOGETHER` characters at a time."""
+    findings: dict[int, list[Suspicion]] = {}
+    batch: dict[int, tuple[str, str]] = {}
     size = 0
-    for place, part in parts:
+    for number, (place, part) in enumerate(parts):
         if isinstance(part, pl.DataFrame):
-            findings += [*_searched(batch, known), *scan_frame(part, place, known=known)]
-            batch, size = [], 0
+            findings[number] = scan_frame(part, place, known=known)
             continue
-        batch.append((place, part))
+        batch[number] = (place, part)
         size += len(part)
         if size > TOGETHER:
-            findings += _searched(batch, known)
-            batch, size = [], 0
-    return findings + _searched(batch, known)
+            findings |= _searched(batch, known)
+            batch, size = {}, 0
+    findings |= _searched(batch, known)
+    return [finding for number in sorted(findings) for finding in findings[number]]
 
 
-def _searched(texts: list[tuple[str, str]], known: LeakSet | None) -> list[Suspicion]:
-    """Suspicions in texts, which are searched together first: where there is no token, there is nothing to find."""
-    lines = [(number, line) for number, (_, text) in enumerate(texts) for line in text.splitlines()]
-    owners = pl.Series([number for number, _ in lines], dtype=pl.UInt32)
-    rows = tokens(pl.Series([line for _, line in lines], dtype=pl.String))["row"].unique()
-    suspected = set(owners.gather(rows).to_list())
-    return [
-        finding
-        for number, (place, text) in enumerate(texts)
-        if number in suspected
-        for finding in scan_text(text, place, known=known)
-    ]
+def _searched(texts: Mapping[int, tuple[str, str]], known: LeakSet | None) -> dict[int, list[Suspicion]]:
+    """Suspicions by number of the text; they are looked at together first, as hardly any text could hold a code."""
+    looked_at = possible(pl.Series([text for _, text in texts.values()], dtype=pl.String))
+    suspected = itertools.compress(texts.items(), looked_at)
+    return {number: scan_text(text, place, known=known) for number, (place, text) in suspected}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import re
 
 import polars as pl
 import pytest
@@ -15,6 +16,7 @@ from stdnum.jp import in_
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.intake import leaks
 from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts.texts import KANJI_DIGITS, VARIATION
 from kobe_platform.settings import PROJECT
 
 from .conftest import REGISTER
@@ -245,3 +247,46 @@ def numbered(number: int, *, passing: bool) -> str:
     body = f"{number:011d}"
     passes = {digit: bool(leaks.passes_check(pl.Series([body + digit]))[0]) for digit in "0123456789"}
     return body + next(digit for digit, passed in passes.items() if passed == passing)
+
+
+def test_the_quick_look_knows_every_character_that_may_stand_for_a_digit_or_between_two():
+    characters = pl.Series([chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000])
+    read = pl.DataFrame({"c": characters, "n": characters.str.normalize("NFKC")})
+    read = read.with_columns(pl.col("n").str.replace_many(list(KANJI_DIGITS), list(KANJI_DIGITS.values())))
+    digits = read.filter(pl.col("n").str.contains(r"\d") & ~pl.col("c").str.contains("[0-9]"))
+    assert digits.height > 300
+    assert digits.filter(~pl.col("c").str.contains(f"[{leaks.ANY_DIGIT}]")).is_empty()
+    assert digits.filter(pl.col("n").str.contains(r"\d{3}")).is_empty(), "an odd digit stands for two at most"
+    between = read.filter(
+        pl.col("n").str.contains(rf"^(?:[{re.escape(leaks.HYPHENS)}]|\s)+$") | pl.col("c").str.contains(VARIATION)
+    )
+    assert between.height > 50
+    assert between.filter(~pl.col("c").str.contains(f"[{leaks.SEPARATORS}]")).is_empty()
+
+
+ALPHABET = st.one_of(
+    st.sampled_from("0123456789"),
+    st.sampled_from("0123456789０９九〇①⑫㏾㍰²⅒٣𝟗"),
+    st.sampled_from("-ー－─_ \u3000\t\ufe0f\u2060.,年月/aZＺ"),
+)
+
+
+@given(st.lists(st.text(ALPHABET, max_size=40), max_size=5))
+def test_the_quick_look_passes_over_no_code(lines):
+    texts = pl.Series(lines, dtype=pl.String)
+    seen = leaks.tokens(texts)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            leaks, "possible", lambda texts: pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(texts))
+        )
+        assert leaks.tokens(texts).equals(seen)
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from(list(SPELLINGS.values()))), max_size=12))
+def test_texts_searched_together_tell_each_its_own(drawn):
+    texts = {f"{i}.txt": f"<p>{n}</p>\n{spelled if n % 3 else '令和7年12月'}\n" for i, (n, spelled) in enumerate(drawn)}
+    known = leaks.LeakSet([pl.Series([NUMBER])])
+    together = leaks._scanned(texts.items(), known)
+    assert together == [
+        finding for place, text in texts.items() for finding in leaks.scan_text(text, place, known=known)
+    ]
