@@ -15,6 +15,7 @@ from kobe_platform.governance.trail import PLATFORM, note
 from kobe_platform.intake.leaks import scan_tree
 from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
+from kobe_platform.lounge.database import at_hand, let_go
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.release import Release, assemble, record_inputs, sources_digest
 from kobe_platform.planning.rules import release_inputs
@@ -56,7 +57,7 @@ def _page(page: Page, statistics: Mapping[str, Statistic]) -> dg.AssetsDefinitio
         with border(stage="dashboards", page=page.slug):
             directory, basis = staged_tables(lake.store, statistics, releases.scratch)
             out, bodies = page_directory(releases, page.slug), Bodies(releases.bodies)
-            compiled = compile_page(page, directory, out, basis=basis, bodies=bodies)
+            compiled = compile_page(page, at_hand(directory), out, basis=basis, bodies=bodies)
             facts = {"components": compiled.components, "slices": compiled.slices, "bytes": compiled.bytes}
             return dg.MaterializeResult(metadata=allowed({**facts, "cells": compiled.cells}))
 
@@ -84,6 +85,7 @@ def _release(
         context: dg.AssetExecutionContext, lake: Lake, releases: Releases, governance: Governance
     ) -> dg.MaterializeResult:
         with border(stage="dashboards", release="assemble"):
+            let_go()
             collected = collect(lake.store, statistics)
             insist_on_figures(collected)
             gate = pass_gate(lake.store, collected.months, statistics)

@@ -256,8 +256,7 @@ def _texts(column: pl.Series) -> pl.Series:
 
 def _small(column: pl.Series) -> bool:
     """Whether no number in a column has eleven digits before its point."""
-    least, most = column.min(), column.max()
-    return least is None or (least > -SHORTEST_NUMBER and most < SHORTEST_NUMBER)
+    return not (column.abs() >= SHORTEST_NUMBER).any()
 
 
 def _text(data: bytes) -> str:

@@ -269,6 +269,7 @@ def render(
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException
 
+    from kobe_platform.lounge.finished import FinishedHtml
     from kobe_platform.lounge.links import AudienceLinks
 
     nav = [{page.title: f"{page.slug}.md"} for page in pages]
@@ -281,6 +282,7 @@ def render(
                 nav=nav,
             )
             config.markdown_extensions.append(AudienceLinks([page.slug for page in pages], unseen))
+            config.markdown_extensions.append(FinishedHtml())
             if GLOSSARY not in {page.slug for page in pages}:
                 config.markdown_extensions.append(GlossaryLinks(load_glossary(dashboards)))
             day = time_html(updated) if updated else ""
