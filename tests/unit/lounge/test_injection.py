@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import polars as pl
@@ -116,9 +117,14 @@ def test_labels_of_the_data_stay_text_wherever_they_are_shown(city, wards, write
     for (_, given), (_, usual) in zip(seen.elements, expected.elements, strict=True):
         assert set(given) == set(usual)
         assert not any(name.startswith("on") or name == "style" for name in given)
-        assert given.get("href") == usual.get("href") and given.get("src") == usual.get("src")
+        assert _place(given.get("href")) == _place(usual.get("href")) and given.get("src") == usual.get("src")
     for label in labels[part][1:]:
         assert label in seen.texts
+
+
+def _place(href: str | None) -> str:
+    """Where a link leads; a file of figures is named by what it holds, labels among them."""
+    return re.sub(r"^data/people/[0-9a-f]{16}\.json$", "data/people/", href or "")
 
 
 def _titled(folder, slug: str, text: str) -> None:
