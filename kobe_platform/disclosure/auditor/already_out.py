@@ -16,6 +16,7 @@ import polars as pl
 
 from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
 from kobe_platform.disclosure.auditor.contradictions import part_of
+from kobe_platform.disclosure.auditor.definitions import impossible_cells
 from kobe_platform.disclosure.auditor.figures import Figures
 from kobe_platform.disclosure.auditor.system import System, build_system, components
 from kobe_platform.disclosure.spec import Spec
@@ -29,7 +30,8 @@ class AlreadyOut:
 
     Args:
         read: gives the specification and the figures of present and former tables together; called when it is first
-            needed. What the present tables alone show or hide is not looked at: their cells are unknowns of 0 or more.
+            needed. What the present tables alone show or hide is not looked at: their cells are unknowns of 0 or more,
+            or nobody where their codes never go together.
     """
 
     read: Callable[[], tuple[Spec, Figures]]
@@ -72,7 +74,9 @@ class _Held:
 
     def __post_init__(self) -> None:
         figures = self.figures
-        alone = replace(figures, value=figures.before, now=figures.before, lower=figures.lower_before)
+        nobody = impossible_cells(self.spec, figures) & (figures.before < 0) & ~figures.residual
+        value = np.where(nobody & (figures.lower_before == 0), 0, figures.before)
+        alone = replace(figures, value=value, now=figures.before, lower=figures.lower_before)
         self.system = build_system(self.spec, alone)
         self.components = components(self.system)
         for number, (unknowns, _) in enumerate(self.components):

@@ -38,6 +38,15 @@ def definition_equations(spec: Spec, figures: Figures, unseen: int) -> list[pl.D
     return frames
 
 
+def impossible_cells(spec: Spec, figures: Figures) -> np.ndarray:
+    """Mask of the cells that count nobody by definition: codes of one table that never go together."""
+    reader, none = _Reader(spec, figures, -1), np.zeros(len(figures.value), dtype=bool)
+    for combination in spec.combinations:
+        for cells in reader.impossible(combination):
+            none[cells.to_numpy()] = True
+    return none
+
+
 class _Reader:
     def __init__(self, spec: Spec, figures: Figures, unseen: int) -> None:
         self.spec, self.figures, self.unseen = spec, figures, unseen
@@ -219,6 +228,20 @@ class _Reader:
             for (i, a), (j, b) in product(enumerate(left), enumerate(right))
             if any(partners[code] & b for code in a)
         ]
+
+    def impossible(self, combination: Combination) -> Iterator[pl.Series]:
+        """Cells of tables that show both dimensions, at pairs of codes of which no possible pair of finest ones is."""
+        names = combination.one, combination.other
+        for table in self._of(combination.population):
+            if not self._both(table, names):
+                continue
+            (one, first), (other, second) = (self._column(table, name) for name in names)
+            known = [self.figures.codes[dimension].finest for dimension in (first, second)]
+            sets = [sorted(set(finest.values()), key=sorted) for finest in known]
+            possible = {(sets[0][i], sets[1][j]) for i, j in self._possible(combination, *map(frozenset, sets))}
+            pairs = [(a, b) for a, b in product(*known) if (known[0][a], known[1][b]) not in possible]
+            wrong = pl.DataFrame(pairs, schema={one: pl.String, other: pl.String}, orient="row")
+            yield self.figures.rows[table.name].join(wrong, on=[one, other], how="semi")["cell"]
 
     # -- members of groups -----------------------------------------------------------------------------------------
 

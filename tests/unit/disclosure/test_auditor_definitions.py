@@ -230,7 +230,7 @@ def test_a_definition_with_an_unknown_code_is_refused_with_its_population(possib
 # line of the auditor's module, what stands there in the mutant, a case that is narrow and on which the mutant errs
 MUTANTS = (
     ("for inclusion in spec.includes", "for inclusion in ()", "a part is no more than the whole"),
-    ("for combination in spec.combinations", "for combination in ()", "codes that go together"),
+    ("frame for combination in spec.combinations", "frame for combination in ()", "codes that go together"),
     ("for members in spec.members", "for members in ()", "members of groups"),
     ("shared = {base: united(left[base], right[base])", "shared = {base: left[base] & right[base]",
      "part and whole are compared by the groups that both can be summed to"),

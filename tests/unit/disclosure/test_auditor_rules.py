@@ -155,7 +155,7 @@ MUTANTS = (
     ("verdict", "if out is not None and out.covers(part, unknown, figures, cell):", "if False:", "tied since"),
     ("already_out", "interval is not None and part.reaches(unknown, *interval)", "interval is not None",
      "tied since, and told by another table"),
-    ("already_out", "value=figures.before, now=figures.before,", "", "tied since, and more is told"),
+    ("already_out", "value=value, now=figures.before,", "", "tied since, and more is told"),
     ("bounds", "return bool(self.least[unknown] <= low and self.most[unknown] >= high)", "return True",
      "tied since, and told by another table"),
     ("verdict", 'found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]', "", "small"),
