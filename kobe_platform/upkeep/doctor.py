@@ -313,6 +313,19 @@ def _portal(settings: Settings, now: datetime) -> Looked:
         yield "ok", "ポータルの設定を読めます", ""
 
 
+def _links(settings: Settings, now: datetime) -> Looked:
+    """Where readers ask and answer: what is not there has no button, and only the operator is told why."""
+    from kobe_platform.lounge.notices import load_links
+
+    links = load_links(settings.dashboards)
+    absent = [name for name, address in (("チャット", links.chat), ("アンケート", links.survey)) if not address]
+    if absent:
+        told = f"{'と'.join(absent)}の宛先がないので、画面にそのボタンは出ません"
+        yield "ok", told, "使うときは dashboards/links.toml に宛先を書き、kobe site build を実行する"
+    else:
+        yield "ok", "チャットとアンケートの宛先があります", ""
+
+
 def _browser(settings: Settings, now: datetime) -> Looked:
     """Whether Chromium and Japanese fonts are there for the tests and measurements of pages, where their tools are."""
     if find_spec("playwright") is None:
@@ -354,5 +367,6 @@ POINTS: dict[str, tuple[str, Callable[[Settings, datetime], Looked]]] = {
     "alerts": ("通知", _alerts),
     "backup": ("バックアップ", _backup),
     "portal": ("ポータル", _portal),
+    "links": ("問い合わせ先", _links),
     "browser": ("ブラウザー", _browser),
 }

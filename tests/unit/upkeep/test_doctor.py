@@ -52,6 +52,19 @@ def states(settings, **now):
     return {point: max((one.state for one in found if one.point == point), key=order.index) for point in POINTS}
 
 
+def test_a_chat_that_is_not_there_is_told_to_the_operator(home, tmp_path):
+    """Its button is not shown to readers; who runs the installation hears why, and what to write."""
+    home = home.model_copy(update={"dashboards": tmp_path / "dashboards"})
+    home.dashboards.mkdir()
+    (home.dashboards / "links.toml").write_text('survey = "/survey"\n')
+    (found,) = (one for one in examine(home) if one.point == "links")
+    assert (found.state, found.told) == ("ok", "チャットの宛先がないので、画面にそのボタンは出ません")
+    assert "links.toml" in found.remedy
+    (home.dashboards / "links.toml").write_text('survey = "/survey"\nchat = "https://chat.example/room"\n')
+    (found,) = (one for one in examine(home) if one.point == "links")
+    assert (found.state, found.remedy) == ("ok", "")
+
+
 def test_a_sound_installation_has_nothing_that_is_broken(home):
     found = states(home)
     assert "fail" not in found.values(), found
