@@ -43,7 +43,7 @@ async def lounge(request: Request) -> Response:
     path = request.path_params["path"].lstrip("/") or "index.html"
     found = await _kept.get(place, path) if place else None
     if found is None:
-        return refusal(request, "ページがありません。", 404)
+        return refusal(request, "アドレスが違うか、見る権限がありません。", 404)
     slug = path.removesuffix(".html")
     if slug != path and _is_opened(request) and slug in pages_seen(portal.settings.releases, person):
         portal.views.count(slug, person.section)

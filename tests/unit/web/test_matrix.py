@@ -130,7 +130,8 @@ def test_pages_data_and_search_go_to_those_who_may_see_them(path, who, door):
         assert answer.status_code == 401 and "people" not in answer.text
         return
     site = FILES["policy" if who == "member" else "staff"]
-    assert (answer.status_code, answer.text) == ((200, site[path]) if path in site else (404, "ページがありません。"))
+    nothing = (404, "アドレスが違うか、見る権限がありません。")
+    assert (answer.status_code, answer.text) == ((200, site[path]) if path in site else nothing)
 
 
 def test_nobody_learns_which_pages_exist(app):
