@@ -256,7 +256,8 @@ def _texts(column: pl.Series) -> pl.Series:
 
 def _small(column: pl.Series) -> bool:
     """Whether no number in a column has eleven digits before its point."""
-    return not (column.abs() >= SHORTEST_NUMBER).any()
+    largest = column.cast(pl.Float64, strict=False).abs().max()
+    return not isinstance(largest, float) or largest < SHORTEST_NUMBER
 
 
 def _text(data: bytes) -> str:

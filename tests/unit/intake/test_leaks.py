@@ -215,6 +215,21 @@ def test_numbers_are_found_in_what_leaves(tmp_path, name, content):
     assert not any(number in str(findings) for number in ["912345678901", *PASSING])
 
 
+KINDS = [pl.Decimal(20, 0), *sorted(pl.datatypes.group.NUMERIC_DTYPES - {pl.Decimal}, key=str)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_of_any_kind_of_number_is_searched(kind):
+    small = pl.DataFrame({"n": pl.Series([0, 100, None]).cast(kind)})
+    assert leaks.scan_frame(small, "t") == []
+    numbers = pl.Series([int(valid_number(2 * 10**10 + i * 7919)) for i in range(60)])
+    if numbers.cast(kind, strict=False).cast(pl.Int64, strict=False).equals(numbers):
+        found = leaks.scan_frame(pl.DataFrame({"n": numbers.cast(kind)}), "t")
+        assert [one.rule for one in found] == ["leak.column"]
+    else:
+        assert kind in (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32, pl.Float16, pl.Float32)
+
+
 def test_a_file_name_is_read_too(tmp_path):
     (tmp_path / "個人番号912345678901.txt").write_text("", "utf-8")
     assert any(f.rule == "leak.keyword" for f in leaks.scan_tree(tmp_path))
