@@ -109,13 +109,16 @@ def attended(
 ) -> Iterator[Attendance]:
     """Hold the locks of a run's work, after waiting for other holders, and settle its failures at the end.
 
+    Of a run that breaks off outside its steps, as where Dagster's databases have no room, the run's own lock file
+    stays: Dagster may not have been able to note its end, and :func:`reap` ends it by that file.
+
     Args:
         waiting: called with the owner each time that it is looked at while another run holds a lock.
     """
     leases, failures, journal = Leases(home), Failures(home), WorkJournal(home)
     seen = Attendance(_steps_of(tags), note=partial(journal.write, run=run_id[:8]))
     with ExitStack() as stack:
-        stack.enter_context(leases.holding(f"runs/{run_id}"))
+        stack.enter_context(leases.holding(f"runs/{run_id}", left=lambda: not (seen.finished or seen.interrupted)))
         for name in sorted(works_of(step_keys, tags)):
             stack.enter_context(leases.holding(name, waiting=waiting))
         failures.begin(seen.steps)

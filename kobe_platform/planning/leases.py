@@ -69,11 +69,18 @@ class Leases:
         self.folder = home / "work"
 
     @contextmanager
-    def holding(self, name: str, *, waiting: Callable[[Owner | None], object] | None = None) -> Iterator[None]:
+    def holding(
+        self,
+        name: str,
+        *,
+        waiting: Callable[[Owner | None], object] | None = None,
+        left: Callable[[], bool] = lambda: False,
+    ) -> Iterator[None]:
         """Hold the lock ``name``, after waiting for the process that has it; its file is gone afterwards.
 
         Args:
             waiting: called with the owner each time that it is looked at while another one holds the lock.
+            left: asked at the end: whether the file stays, free, as a dead process leaves it.
         """
         path = self._path(name)
         with storage_errors(path.name):
@@ -86,8 +93,9 @@ class Leases:
                 os.pwrite(handle, told, 0)
             yield
         finally:
-            with contextlib.suppress(OSError):
-                path.unlink()
+            if not left():
+                with contextlib.suppress(OSError):
+                    path.unlink()
             os.close(handle)
 
     def owner(self, name: str) -> Owner | None:

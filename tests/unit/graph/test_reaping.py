@@ -8,6 +8,7 @@ import time
 import dagster as dg
 import pytest
 
+from kobe_platform.orchestration.attending import attended
 from kobe_platform.orchestration.reaping import UNLOCKED_SECONDS, reap
 from kobe_platform.planning.leases import Leases
 
@@ -59,3 +60,21 @@ def test_a_run_without_a_lock_is_given_time_to_start_and_as_long_as_it_takes_to_
     assert not reap(instance, Leases(tmp_path))
     assert reap(instance, Leases(tmp_path), now=time.time() + UNLOCKED_SECONDS + 1) == [started]
     assert instance.get_run_by_id(waits).status is STATUS.NOT_STARTED
+
+
+def test_a_run_that_breaks_off_outside_its_steps_is_ended_though_its_process_went_on(instance, tmp_path):
+    """On a full disk Dagster cannot note the end of a run: its lock file stays, and the next tick ends it at once."""
+    run_id = run_of(instance, STATUS.STARTED)
+    with pytest.raises(OSError), attended(tmp_path, run_id, {}, ()):
+        raise OSError(28, "No space left on device")
+    assert Leases(tmp_path).runs() == {run_id: False}
+    assert reap(instance, Leases(tmp_path)) == [run_id]
+    assert instance.get_run_by_id(run_id).status is STATUS.FAILURE and not Leases(tmp_path).runs()
+
+
+def test_a_run_that_comes_to_its_end_leaves_no_lock(tmp_path):
+    with attended(tmp_path, "one", {}, ()) as seen:
+        seen.finished = True
+    with attended(tmp_path, "two", {}, ()) as seen:
+        seen.interrupted = True
+    assert not Leases(tmp_path).runs()
