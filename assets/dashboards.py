@@ -86,7 +86,7 @@ def _release(
     ) -> dg.MaterializeResult:
         with border(stage="dashboards", release="assemble"):
             let_go()
-            collected = collect(lake.store, statistics)
+            collected = collect(lake.store, statistics, releases.scratch)
             insist_on_figures(collected)
             gate = pass_gate(lake.store, collected.months, statistics)
             expire(governance.database, today())

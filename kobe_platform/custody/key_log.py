@@ -318,7 +318,7 @@ class KeyLog:
         """Begin with what a process before has collected, if this installation signed it and the log reaches so far."""
         try:
             signature, _, text = self._kept_path.read_bytes().partition(b"\n")
-            if not hmac.compare_digest(signature, self._signature(text)):
+            if not hmac.compare_digest(signature, self.signature("index", text)):
                 return False
             kept = json.loads(text)
             if kept["size"] > head["size"]:
@@ -335,11 +335,15 @@ class KeyLog:
         text = json.dumps(told, ensure_ascii=False).encode()
         self._since_kept = 0
         with contextlib.suppress(OSError, CustodyError), locked(self._kept_path.with_suffix(".index.lock"), wait=False):
-            write_private(self._kept_path, self._signature(text) + b"\n" + text)
+            write_private(self._kept_path, self.signature("index", text) + b"\n" + text)
 
-    def _signature(self, text: bytes) -> bytes:
-        """Of a kept index; entries and heads are JSON lists and objects, so that none of them is taken for one."""
-        return hmac.new(self._secret, b"index " + text, hashlib.sha256).hexdigest().encode()
+    def signature(self, purpose: str, text: bytes) -> bytes:
+        """What this installation signs of its own that is kept beside the log, in hex.
+
+        Args:
+            purpose: a word. Entries and heads are JSON lists and objects, so that none of them is taken for it.
+        """
+        return hmac.new(self._secret, purpose.encode() + b" " + text, hashlib.sha256).hexdigest().encode()
 
     def _read_entries(self, size: int) -> None:
         with storage_errors(self.path.name), self.path.open("rb") as file:

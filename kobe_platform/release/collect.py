@@ -26,6 +26,7 @@ from kobe_platform.lake import Partition, PartitionId, PartitionStore
 from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import AREAS_CHANGED, PROTECTION, write_tables
+from kobe_platform.release.assembled import FOLDER, assembled
 from kobe_platform.statistics import Statistic
 from kobe_platform.statistics.inputs import REFERENCE
 from kobe_platform.unusual.codes import watched_series
@@ -75,9 +76,13 @@ def published_partitions(store: PartitionStore, statistics: Mapping[str, Statist
     return found
 
 
-def collect(store: PartitionStore, statistics: Mapping[str, Statistic]) -> Collected:
-    """Read every published partition; nothing but protected counts is opened."""
-    return _collected(store, statistics, published_partitions(store, statistics))
+def collect(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path | None = None) -> Collected:
+    """Every published partition's rows; nothing but protected counts is opened.
+
+    Args:
+        scratch: where rows are kept from one release to the next (:mod:`kobe_platform.release.assembled`).
+    """
+    return _collected(store, statistics, published_partitions(store, statistics), scratch)
 
 
 def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[Path, str]:
@@ -91,7 +96,7 @@ def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], sc
     if not (target / "tables.json").exists():
         for former in scratch.glob("*tables-*"):
             shutil.rmtree(former, ignore_errors=True)
-        collected = collect(store, statistics)
+        collected = collect(store, statistics, scratch)
         aside = scratch / f".tables-{digest[:16]}"
         write_tables(aside, collected.tables, collected.dims, collected.facts["tables"])
         aside.rename(target)
@@ -189,9 +194,12 @@ def content_digest(table: pl.DataFrame, covers: Sequence[str] = ()) -> str:
 
 
 def _collected(
-    store: PartitionStore, statistics: Mapping[str, Statistic], partitions: Mapping[str, list[Partition]]
+    store: PartitionStore,
+    statistics: Mapping[str, Statistic],
+    partitions: Mapping[str, list[Partition]],
+    scratch: Path | None,
 ) -> Collected:
-    tables = _tables(store, partitions)
+    tables = _tables(store, partitions, scratch)
     # A yearly table before its first December is empty: pages that name it stand, and fill when it comes.
     tables |= {name: _empty(statistics[name]) for name in statistics if name not in tables}
     named = {hierarchy for name in tables for hierarchy in statistics[name].dimensions.values()}
@@ -218,17 +226,16 @@ MOST_ASSEMBLED = 256 * 1024 * 1024
 """Bytes of tables that stay in memory from the pages to the release."""
 
 
-def _tables(store: PartitionStore, partitions: Mapping[str, list[Partition]]) -> dict[str, pl.DataFrame]:
+def _tables(
+    store: PartitionStore, partitions: Mapping[str, list[Partition]], scratch: Path | None
+) -> dict[str, pl.DataFrame]:
     """Each table over all its periods, of exactly these generations."""
     told = [[str(p.id), p.generation, p.digest] for held in partitions.values() for p in held]
     digest, place = hashlib.sha256(json.dumps(told).encode()).hexdigest(), str(store.root)
     if place in _ASSEMBLED and _ASSEMBLED[place][0] == digest:
         return dict(_ASSEMBLED[place][1])
-    rows = iter(store.read_all([partition.id for held in partitions.values() for partition in held]))
-    tables = {
-        name: pl.concat([next(rows) for _ in held]).sort("period", maintain_order=True)
-        for name, held in partitions.items()
-    }
+    rows = assembled(store, partitions, scratch / FOLDER if scratch else None)
+    tables = {name: frame.sort("period", maintain_order=True) for name, frame in rows.items()}
     _ASSEMBLED.clear()
     if sum(table.estimated_size() for table in tables.values()) <= MOST_ASSEMBLED:
         _ASSEMBLED[place] = digest, tables

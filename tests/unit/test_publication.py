@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import polars as pl
@@ -9,6 +10,8 @@ import pytest
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.release import collect as collecting
+from kobe_platform.release.assembled import FOLDER
 from kobe_platform.release.collect import collect, staged_tables
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
@@ -82,3 +85,119 @@ def test_too_much_is_not_kept_in_memory(store, monkeypatch):
     collect(store, STATISTICS)
     collect(store, STATISTICS)
     assert len(opened(store)) == 4
+
+
+# ── rows that are kept from one release to the next ──────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def later(store, tmp_path):
+    """What another process collects, and the files that it opened: memory is empty, the folder is as it was left."""
+
+    def process() -> tuple[list[int], list[str]]:
+        collecting._ASSEMBLED.clear()
+        keys = LocalKeyStore.open(tmp_path / "keys", log=tmp_path / "log" / "key_use.jsonl")
+        own, before = PartitionStore(store.root, keys, municipality="28100"), len(opened(store))
+        values = collect(own, STATISTICS, tmp_path / "staging").tables[NAME]["value"].to_list()
+        return values, [name.removeprefix(f"28100/published/{NAME}/") for name in opened(store)[before:]]
+
+    return process
+
+
+def correct(store: PartitionStore, month: str, value: int) -> None:
+    store.write(PartitionId("published", NAME, month), rows(month, value), facts={"content": f"{month}{value}"})
+
+
+def test_another_process_opens_only_what_came_since(store, later):
+    assert later() == ([60, 70], ["2025-06/1", "2025-07/1"])
+    assert later() == ([60, 70], [])
+    correct(store, "2025-08", 80)
+    correct(store, "2026-01", 10)
+    assert later() == ([60, 70, 80, 10], ["2025-08/1", "2026-01/1"])
+    correct(store, "2025-06", 61)
+    assert later() == ([61, 70, 80, 10], ["2025-06/2"])
+    assert later() == ([61, 70, 80, 10], [])
+
+
+def test_only_years_that_changed_are_written_again(store, later, tmp_path):
+    correct(store, "2026-01", 10)
+    later()
+    files = sorted((tmp_path / "staging" / FOLDER).iterdir())
+    assert [path.name for path in files] == [f"{NAME}.2025", f"{NAME}.2026"]
+    before = [path.stat().st_ino for path in files]
+    correct(store, "2026-02", 20)
+    later()
+    assert [path.stat().st_ino == was for path, was in zip(files, before, strict=True)] == [True, False]
+
+
+def _turned(data: bytes) -> bytes:
+    return data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
+
+
+def _of_own_making(data: bytes) -> bytes:
+    """Other figures under the same heading, with the old signature."""
+    signature, told, rest = data.split(b"\n", 2)
+    out = io.BytesIO()
+    pl.read_parquet(io.BytesIO(rest)).with_columns(value=pl.lit(1, dtype=pl.Int64)).write_parquet(out)
+    return signature + b"\n" + told + b"\n" + out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "spoil", [_turned, _of_own_making, lambda data: data[:100], lambda data: b"", lambda data: b"\n\n"]
+)
+def test_a_kept_file_that_this_installation_did_not_sign_is_passed_over(later, tmp_path, spoil):
+    later()
+    path = tmp_path / "staging" / FOLDER / f"{NAME}.2025"
+    path.write_bytes(spoil(path.read_bytes()))
+    assert later() == ([60, 70], ["2025-06/1", "2025-07/1"])
+    assert later() == ([60, 70], [])
+
+
+def test_an_older_kept_file_gives_nothing_that_was_corrected_since(store, later, tmp_path):
+    later()
+    path = tmp_path / "staging" / FOLDER / f"{NAME}.2025"
+    older = path.read_bytes()
+    correct(store, "2025-07", 71)
+    later()
+    path.write_bytes(older)
+    assert later() == ([60, 71], ["2025-07/2"])
+
+
+def test_the_file_of_another_year_or_installation_gives_nothing(store, later, tmp_path):
+    correct(store, "2026-01", 10)
+    later()
+    folder = tmp_path / "staging" / FOLDER
+    (folder / f"{NAME}.2025").write_bytes((folder / f"{NAME}.2026").read_bytes())
+    assert later() == ([60, 70, 10], ["2025-06/1", "2025-07/1"])
+    keys = LocalKeyStore.create(tmp_path / "other" / "keys", log=tmp_path / "other" / "key_use.jsonl")
+    other = PartitionStore(tmp_path / "other" / "store", keys, municipality="28100")
+    for month in ("2025-06", "2025-07"):
+        other.write(PartitionId("published", NAME, month), rows(month, 1), facts={"content": "other"})
+    assert collect(other, STATISTICS, tmp_path / "staging").tables[NAME]["value"].to_list() == [1, 1]
+
+
+def test_rows_that_were_replaced_while_they_were_read_are_not_kept_as_what_they_replaced(
+    store, later, tmp_path, monkeypatch
+):
+    read = PartitionStore.read_all
+
+    def meanwhile(own, ids):
+        monkeypatch.setattr(PartitionStore, "read_all", read)
+        correct(store, "2025-07", 71)
+        return read(own, ids)
+
+    monkeypatch.setattr(PartitionStore, "read_all", meanwhile)
+    assert later()[0] == [60, 71]
+    told = json.loads((tmp_path / "staging" / FOLDER / f"{NAME}.2025").read_bytes().split(b"\n")[1])
+    assert [name.split()[0].rpartition("/")[2] for name in told] == ["2025-06"]
+    assert later() == ([60, 71], ["2025-07/2"])
+
+
+def test_what_is_kept_is_for_the_owner_only_and_leaves_with_its_table(store, later, tmp_path, monkeypatch):
+    later()
+    folder = tmp_path / "staging" / FOLDER
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    (folder / "gone_table.2024").write_bytes(b"")
+    correct(store, "2025-08", 80)
+    later()
+    assert [path.name for path in folder.iterdir()] == [f"{NAME}.2025"]
