@@ -31,6 +31,8 @@ from kobe_platform.lake.partitions import (
 
 KEPT = "heads.json"
 """Name of the file that keeps an index between processes, in the installation's ``staging``."""
+KEPT_EVERY = 500
+"""So many partitions changed since the file was written, it is written anew: fewer are soon read again."""
 _VERSION = 3
 _FACTS = ("content_hash", "basis", "exposed", "wishes")
 
@@ -109,6 +111,7 @@ class HeadIndex:
     def __init__(self, root: Path, kept: Path | None = None) -> None:
         self.root, self.kept = root, kept
         self._known: dict[str, _Known] = {}
+        self._unkept = KEPT_EVERY  # what the first look of a process finds is kept
         self._loaded = kept is None
         self._heads: Heads | None = None
 
@@ -116,17 +119,19 @@ class HeadIndex:
         """The partitions in force now; what stands half-written is taken as it was before."""
         if not self._loaded:
             self._known, self._loaded = _load(self.kept) if self.kept is not None else {}, True
-        known, changed, root = {}, False, os.fspath(self.root)
+        known, changed, root = {}, 0, os.fspath(self.root)
         for name in self._folders(root):
             held = self._known.get(name)
             if held is None or _stamps(f"{root}/{name}", held[1].generation) != held[0]:
-                held, changed = self._entry(PartitionId(*name.split("/")), self.root / name), True
+                held, changed = self._entry(PartitionId(*name.split("/")), self.root / name), changed + 1
             if held is not None:
                 known[name] = held
-        changed |= len(known) != len(self._known)
+        changed += abs(len(known) - len(self._known))
         self._known = known
-        if changed and self.kept is not None:
+        self._unkept += changed
+        if changed and self.kept is not None and self._unkept >= KEPT_EVERY:
             _save(self.kept, self._known)
+            self._unkept = 0
         if changed or self._heads is None:
             self._heads = Heads({entry.id: entry for _, entry in known.values()})
         return self._heads

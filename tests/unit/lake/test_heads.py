@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import CustodyError
-from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.lake import PartitionId, PartitionStore, heads
 from kobe_platform.lake import heads as module
 from kobe_platform.lake.heads import HeadIndex
 from kobe_platform.lake.maintenance import destroy
@@ -111,7 +111,19 @@ def test_what_did_not_change_is_not_read_again_and_what_did_is(store, index, mon
     assert agrees(index, store)
     assert sorted(read, key=str) == sorted([IDS[0], IDS[3], IDS[5]], key=str)
     assert agrees(HeadIndex(store.root, index.kept), store)
-    assert len(read) == 3, "another process reads the file that keeps the index"
+    assert len(read) == 6, "another process reads the file that keeps the index, and what changed since again"
+    assert agrees(HeadIndex(store.root, index.kept), store)
+    assert len(read) == 6, "which it wrote down"
+
+
+def test_the_file_is_written_again_where_much_has_changed(store, index, monkeypatch):
+    monkeypatch.setattr(heads, "KEPT_EVERY", 2)
+    index.read()
+    for number, id in enumerate(IDS[:4], 1):
+        before = index.kept.read_bytes() if index.kept.exists() else b""
+        written(store, id)
+        index.read()
+        assert (index.kept.read_bytes() != before) == (number in (1, 3)), "at first, then with every second one"
 
 
 def test_a_partition_that_is_gone_is_gone_from_the_index(store, index):
