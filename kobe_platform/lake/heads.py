@@ -126,7 +126,7 @@ class HeadIndex:
                 held, changed = self._entry(PartitionId(*name.split("/")), self.root / name), changed + 1
             if held is not None:
                 known[name] = held
-        changed += abs(len(known) - len(self._known))
+        changed += len(self._known.keys() - known.keys())
         self._known = known
         self._unkept += changed
         if changed and self.kept is not None and self._unkept >= KEPT_EVERY:
