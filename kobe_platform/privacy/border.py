@@ -11,8 +11,10 @@ import logging
 import os
 import resource
 import shutil
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import dagster as dg
 
@@ -33,10 +35,10 @@ class BorderError(PlatformError):
 
 
 def seal_process() -> None:
-    """Set what keeps values from the disk for the whole process; idempotent.
+    """Set what keeps values from the disk and from the terminal for the whole process; idempotent.
 
     Dagster redacts errors of user code and the logger that would still print them is mute; there is no core dump and no
-    telemetry.
+    telemetry. Of errors that nobody can catch, in a thread or while an object is given up, only the kind is told.
     """
     os.environ["DAGSTER_REDACT_USER_CODE_ERRORS"] = "1"
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
@@ -45,8 +47,19 @@ def seal_process() -> None:
     logger.propagate = False
     logger.handlers = [logging.NullHandler()]
     show_what_was_told()
+    sys.unraisablehook = _uncaught
+    threading.excepthook = _uncaught
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+def _uncaught(told: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
+    """One line with an error's kind: Python would print its message, which may hold values, and where it came from."""
+    if told.exc_type is not SystemExit:
+        with suppress(
+            AttributeError, OSError, ValueError
+        ):  # as the interpreter ends, there may be no terminal any more
+            sys.stderr.write(f"passed over: {told.exc_type.__name__}\n")
 
 
 def coordinates_only(error: BaseException, at: dict[str, Coordinate]) -> PlatformError:
