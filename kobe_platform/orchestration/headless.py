@@ -115,11 +115,12 @@ class Headless:
             yield Outcome("plan", "", False, 0.0, (Fault("", CHANGED, "plan.changed"),))
 
     def _next(self) -> list[dg.RunRequest]:
-        """What the first sensor that has anything new requests."""
-        for name in self.sensors:
-            fresh = [request for request in self.tick(name) if request.tags[KEY_TAG] not in self._tried]
-            if fresh:
-                return fresh
+        """What the first sensor that has anything new requests; all see one plan, as nothing is done between."""
+        with self.planning.steady():
+            for name in self.sensors:
+                fresh = [request for request in self.tick(name) if request.tags[KEY_TAG] not in self._tried]
+                if fresh:
+                    return fresh
         return []
 
     def tick(self, name: str) -> list[dg.RunRequest]:

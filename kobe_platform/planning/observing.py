@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -58,6 +59,7 @@ class Observer:
         self.leases = Leases(settings.root)
         self.journal = WorkJournal(settings.root)
         self._heads = HeadIndex(settings.store, settings.root / "staging" / KEPT)
+        self._steady: dict[Scope, Plan] | None = None
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
@@ -92,7 +94,21 @@ class Observer:
         """
         from kobe_platform.planning.rules import outstanding
 
-        return outstanding(self.facts(scope, aside=aside))
+        if self._steady is None or aside:
+            return outstanding(self.facts(scope, aside=aside))
+        scope = scope or Scope()
+        if scope not in self._steady:
+            self._steady[scope] = outstanding(self.facts(scope))
+        return self._steady[scope]
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Within this context the plan is worked out once: for looks one after another, with no work between them."""
+        self._steady = {}
+        try:
+            yield
+        finally:
+            self._steady = None
 
     def facts(self, scope: Scope | None = None, *, aside: Iterable[str] = ()) -> Facts:
         """All facts now."""

@@ -98,3 +98,15 @@ def test_steps_of_deliveries_are_those_of_the_whole_plan(receive):
     _, found = outstanding_take_ins(observer.facts_of_deliveries())
     assert tuple(found.steps) == observer.plan().of("take_in")
     assert [step.month for step in found.steps if step.unit == "resident_movements"] == [JULY]
+
+
+def test_looks_one_after_another_share_a_plan_and_the_next_ones_do_not(home):
+    observer = Observer(Settings())
+    with observer.steady():
+        before = observer.plan()
+        deliver("resident_register", JULY)
+        assert observer.plan() is before and before.of("take_in") == ()
+        assert observer.plan(aside=["anything"]) is not before, "who leaves work of his own aside has a plan of his own"
+    with observer.steady():
+        assert [step.unit for step in observer.plan().of("take_in")] == ["resident_register"]
+    assert [step.unit for step in observer.plan().of("take_in")] == ["resident_register"]
