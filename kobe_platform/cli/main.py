@@ -13,6 +13,7 @@ from importlib import import_module
 import typer
 
 from kobe_platform.errors import ConfigurationError, PlatformError
+from kobe_platform.privacy.uncaught import tell_kinds_only
 
 app = typer.Typer(
     name="kobe",
@@ -177,6 +178,7 @@ def main() -> None:
     Taking apart what was imported would cost up to a second. What was registered for the end of the process (databases,
     threads, locks) is done before: the first that is registered is the last that runs.
     """
+    tell_kinds_only()
     codes: list[int] = []
     atexit.register(_leave, codes)
     try:

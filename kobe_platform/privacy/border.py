@@ -11,16 +11,15 @@ import logging
 import os
 import resource
 import shutil
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import dagster as dg
 
 from kobe_platform.custody.durable import disk_fault, storage_error
 from kobe_platform.errors import Coordinate, PlatformError
 from kobe_platform.privacy.telling import Told, in_words, show_what_was_told
+from kobe_platform.privacy.uncaught import tell_kinds_only
 from kobe_platform.settings import Settings
 from kobe_platform.vocabulary.coordinates import place
 
@@ -47,19 +46,9 @@ def seal_process() -> None:
     logger.propagate = False
     logger.handlers = [logging.NullHandler()]
     show_what_was_told()
-    sys.unraisablehook = _uncaught
-    threading.excepthook = _uncaught
+    tell_kinds_only()
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-
-
-def _uncaught(told: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
-    """One line with an error's kind: Python would print its message, which may hold values, and where it came from."""
-    if told.exc_type is not SystemExit:
-        with suppress(
-            AttributeError, OSError, ValueError
-        ):  # as the interpreter ends, there may be no terminal any more
-            sys.stderr.write(f"passed over: {told.exc_type.__name__}\n")
 
 
 def coordinates_only(error: BaseException, at: dict[str, Coordinate]) -> PlatformError:

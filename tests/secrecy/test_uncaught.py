@@ -39,5 +39,21 @@ def test_an_error_that_nobody_can_catch_is_told_on_one_line_by_its_kind(code, ki
 
 
 @pytest.mark.parametrize("code", [IN_A_THREAD, WHILE_GIVEN_UP])
+def test_every_command_tells_them_so(code):
+    command = f"""
+import sys
+from kobe_platform.cli import main
+def app():
+    exec({code!r}, {{}})
+    raise SystemExit(3)
+main.app = app
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert CANARY not in done.stdout + done.stderr
+    assert (done.returncode, done.stderr.count("passed over: ")) == (3, 1)
+
+
+@pytest.mark.parametrize("code", [IN_A_THREAD, WHILE_GIVEN_UP])
 def test_python_itself_would_show_the_value(code):
     assert CANARY in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
