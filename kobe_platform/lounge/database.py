@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.lounge.enumerated import as_enum, enumerated, is_text, kinds_of
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.queries import PREFIX, Query
@@ -108,9 +109,9 @@ class ReleaseDatabase:
         codes: dict[str, pl.DataType] = {
             dimension: self._codes[hierarchy] for dimension, hierarchy in facts.dimensions.items()
         }
-        cells = _enumerated(cells, codes)
+        cells = enumerated(cells, codes)
         self._load(f"cells__{name}", cells)
-        self._load(f"periods__{name}", _enumerated(_labels(cells, facts), {"period": cells.schema["period"]}))
+        self._load(f"periods__{name}", enumerated(_labels(cells, facts), {"period": cells.schema["period"]}))
         self._connection.execute(_view(facts))
         self._show_as_text(name)
 
@@ -121,8 +122,8 @@ class ReleaseDatabase:
         codes = pl.read_parquet(self._directory / f"{name}.parquet")
         leaf = ~pl.col("code").is_in(codes["parent"].drop_nulls().implode())
         codes = codes.with_columns(leaf=leaf)
-        both = _kinds(pl.concat([codes["code"], codes["parent"]]))
-        codes = _enumerated(codes, {"code": both, "parent": both})
+        both = kinds_of(pl.concat([codes["code"], codes["parent"]]))
+        codes = enumerated(codes, {"code": both, "parent": both})
         self._codes[name.removeprefix("dim_")] = both
         self._load(name, codes.drop("leaf"))
         self._load(name.replace("dim_", "codes__", 1), codes)
@@ -130,14 +131,14 @@ class ReleaseDatabase:
 
     def _load(self, name: str, frame: pl.DataFrame) -> None:
         self._connection.register("incoming", frame.to_arrow())
-        columns = (f'"{column}"{_as_enum(kind)} AS "{column}"' for column, kind in frame.schema.items())
+        columns = (f'"{column}"{as_enum(kind)} AS "{column}"' for column, kind in frame.schema.items())
         self._connection.execute(f'CREATE TABLE "{name}" AS SELECT {", ".join(columns)} FROM incoming')
         self._connection.unregister("incoming")
 
     def _show_as_text(self, name: str) -> None:
         """The same table or view once more, with its texts as VARCHAR."""
         described = self._connection.execute(f'DESCRIBE "{name}"').fetchall()
-        columns = (f'"{row[0]}"::VARCHAR AS "{row[0]}"' if _is_text(row[1]) else f'"{row[0]}"' for row in described)
+        columns = (f'"{row[0]}"::VARCHAR AS "{row[0]}"' if is_text(row[1]) else f'"{row[0]}"' for row in described)
         self._connection.execute(f'CREATE VIEW {_TEXT}."{name}" AS SELECT {", ".join(columns)} FROM main."{name}"')
 
     def digest(self, names: Iterable[str]) -> str:
@@ -211,7 +212,7 @@ class ReleaseDatabase:
         try:
             for name in named:
                 described = cursor.execute(f'DESCRIBE "{name}"').fetchall()
-                if any(row[0] == column and _is_text(row[1]) for row in described):
+                if any(row[0] == column and is_text(row[1]) for row in described):
                     rows = cursor.execute(f'SELECT DISTINCT "{column}" FROM "{name}" WHERE "{column}" IS NOT NULL')
                     found.update(row[0] for row in rows.fetchall())
         finally:
@@ -353,40 +354,6 @@ def _texts_as_text(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     finally:
         cursor.execute("USE main")
-
-
-def _kinds(texts: pl.Series) -> pl.Enum:
-    """An ENUM of the texts that occur, in their order."""
-    import polars as pl
-
-    return pl.Enum(texts.drop_nulls().unique().sort())
-
-
-def _enumerated(frame: pl.DataFrame, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """A table with its texts as ENUMs: of a column's own texts, or of those in ``kinds`` where it has no others."""
-    import polars as pl
-
-    columns = []
-    for column in frame.select(pl.col(pl.String)):
-        own = _kinds(column)
-        given = kinds.get(column.name, own)
-        fits = isinstance(given, pl.Enum) and set(own.categories).issubset(given.categories)
-        columns.append(column.cast(given if fits else own))
-    return frame.with_columns(columns)
-
-
-def _as_enum(kind: pl.DataType) -> str:
-    """The cast of a column that is an ENUM; an empty one stays text."""
-    import polars as pl
-
-    if not isinstance(kind, pl.Enum) or kind.categories.is_empty():
-        return ""
-    told = ", ".join("'" + text.replace("'", "''") + "'" for text in kind.categories)
-    return f"::ENUM({told})"
-
-
-def _is_text(kind: str) -> bool:
-    return kind == "VARCHAR" or kind.startswith("ENUM(")
 
 
 def _view(facts: TableFacts) -> str:

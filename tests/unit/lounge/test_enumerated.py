@@ -93,7 +93,7 @@ def engines(tables):
     with ReleaseDatabase(tables) as enumerated, ReleaseDatabase(tables) as plain:
         enumerated._make_ready(["population_ward"])
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(databases, "_as_enum", lambda kind: "::VARCHAR" if isinstance(kind, pl.Enum) else "")
+            patched.setattr(databases, "as_enum", lambda kind: "::VARCHAR" if isinstance(kind, pl.Enum) else "")
             plain._make_ready(["population_ward"])
         yield enumerated, plain
 
