@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations, islice
 from math import comb
 
@@ -100,16 +101,20 @@ def _shown_too_much(rule: Rule, held: pl.DataFrame, figures: Figures) -> Found:
     """Cells that are shown, or hidden here and shown elsewhere, though a rule names them."""
     found: Found = []
     for (cell,), parts in held.group_by("cell"):
-        known, values = figures.value[cell], parts["value"].sort(descending=True).to_list()
+        known, values = int(figures.value[cell]), parts["value"].sort(descending=True).to_list()
         if known < 0:
             continue
         rest = known - sum(values[:2])
-        # Whole numbers stay exact; of a p that no float holds, what lies beyond the fourth place is its error.
-        estimated = rule.p_percent and round(100 * rest - rule.p_percent * values[0], 4) < 0
-        dominated = rule.dominance and 100 * sum(values[: rule.dominance.n]) > rule.dominance.percent * known
+        estimated = rule.p_percent and 100 * rest < _written(rule.p_percent) * values[0]
+        dominated = rule.dominance and 100 * sum(values[: rule.dominance.n]) > _written(rule.dominance.percent) * known
         if estimated or dominated:
             found.append(("dominated", int(cell)))
     return found
+
+
+def _written(percent: float) -> Fraction:
+    """A percentage as it was written: times a great sum, its float is wrong where the sum lies at the border."""
+    return Fraction(str(percent))
 
 
 class _Attacked:
@@ -235,14 +240,15 @@ class _Attacked:
             while batch := list(islice(sets, BATCH)):
                 at = np.array(batch)
                 need = factor * np.array([_greatest(n, [cells[cell] for cell in chosen]) for chosen in batch])
+                least = need * (1 - EXACT)
                 left = np.full(len(batch), fill_value=True)
                 for known in self.tables:
-                    left &= known[at].sum(axis=1) < need * (1 - EXACT)
+                    left &= known[at].sum(axis=1) < least
                 while left.any():
                     first = int(np.flatnonzero(left)[0])
                     wrong += self._first_lacking([Reach(batch[first], float(need[first]), {})])
                     left[first] = False
-                    left &= self.tables[-1][at].sum(axis=1) < need * (1 - EXACT)
+                    left &= self.tables[-1][at].sum(axis=1) < least
                     if wrong:
                         return wrong
         return wrong
@@ -250,15 +256,13 @@ class _Attacked:
     def _most(self, question: Reach) -> np.ndarray | None:
         """The table in which the question's cells come to most (None: not found)."""
         highs = self._program()
-        for at, least in question.own.items():
-            highs.changeColBounds(at, max(least, self.lower[at]), ENDLESS)
+        # Endless cells are stopped above the need, so that the program has an end. The true table stays: there it has
+        # less than the need, and all that the attacker has.
+        for at in {*question.cells, *question.own}:
+            most = 2 * question.need if at in question.cells else ENDLESS
+            highs.changeColBounds(at, max(self.lower[at], question.own.get(at, self.lower[at])), most)
         for at in question.cells:
             highs.changeColCost(at, -1.0)
-        # Endless cells are stopped well above the need, so that the program has an end.
-        beyond = 2 * question.need + 1 + sum(question.own.values())
-        before = {at: question.own.get(at, self.lower[at]) for at in question.cells}
-        for at in question.cells:
-            highs.changeColBounds(at, max(before[at], self.lower[at]), max(beyond, before[at], self.lower[at]))
         highs.run()
         solved = highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
         table = np.array(highs.getSolution().col_value) if solved else None

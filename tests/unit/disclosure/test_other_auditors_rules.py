@@ -8,62 +8,34 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 import pytest
+from auditor_cases import (
+    AREA,
+    EIGHT,
+    NINE,
+    NOISY,
+    ROUNDED,
+    SEX,
+    SUMS,
+    areas,
+    figures,
+    found_in,
+    spec_of,
+    table,
+    unchecked,
+    undecided,
+)
 from mutants import mutate
 from scipy import sparse
 from scipy.optimize import linprog
 
-from kobe_platform.disclosure import Dimension, Rule, Spec, Table
+from kobe_platform.disclosure import Rule
 from kobe_platform.disclosure.auditor import noisy, rounded, sums
-from kobe_platform.disclosure.auditor.dispatch import audit
 from kobe_platform.disclosure.auditor.system import System
-from kobe_platform.disclosure.methods.choice import Dominance
-
-AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
-SEX = {"T": None, "m": "T", "f": "T"}
-EIGHT = {"city": None, **dict.fromkeys("abcdefgh", "city")}
-NINE = {"city": None, **dict.fromkeys("abcdefghi", "city")}
-QUARTERS = {"city": None, **dict.fromkeys("pqrs", "city")}
-HALVES = Dimension(hierarchy={"city": None, "n": "city", "o": "city"}, of="quarter",
-                   consists_of={"n": ("p", "q"), "o": ("r", "s")})  # fmt: skip
-ROUNDED = {"method": "rounding", "base": 5}
-NOISY = {"method": "cell_key", "noise": {"most": 5, "variance": 4.0}}
-SUMS = {"measure": "yen", "largest": ("l1", "l2"), "p_percent": 10.0}
-
-
-def spec_of(*tables, area=AREA, residual=()) -> Spec:
-    described = {
-        "area": Dimension(hierarchy=area, residual=residual),
-        "sex": Dimension(hierarchy=SEX),
-        "kind": Dimension(hierarchy={"T": None, "x": "T", "unknown": "T"}, residual=["unknown"]),
-        "quarter": Dimension(hierarchy=QUARTERS),
-        "half": HALVES,
-    }
-    return Spec(rule=Rule(minimum_frequency=5), dimensions=described, tables=tables)
-
-
-def unchecked(spec: Spec, **update) -> Spec:
-    """A specification that says what :class:`Spec` itself would refuse: the auditor must not rely on that."""
-    return spec.model_copy(update=update)
-
-
-def table(method: dict, *columns: str, name: str = "t", **more) -> Table:
-    return Table(name=name, dimensions=list(columns) or ["area"], **method, **more)
-
-
-def figures(*columns: str, rows: Iterable[tuple]) -> pl.DataFrame:
-    """Rows of codes and a figure; None is hidden."""
-    found = [(*codes, value, "suppressed" if value is None else "published") for *codes, value in rows]
-    schema = dict.fromkeys(columns, pl.String) | {"value": pl.Int64, "status": pl.String}
-    return pl.DataFrame(found, schema=schema, orient="row")
-
-
-def areas(**values: int | None) -> pl.DataFrame:
-    return figures("area", rows=values.items())
 
 
 def square(**wrong: int | None) -> pl.DataFrame:
@@ -227,88 +199,9 @@ MUTANTS = (
 )  # fmt: skip
 
 
-SHARED, DOMINATED = (
-    {"measure": "yen", "contributor": "owner", **rule}
-    for rule in ({"p_percent": 10.0}, {"dominance": Dominance(n=1, percent=80)})
-)
-TWO_DOMINATE, THREE_DOMINATE, FOUR_DOMINATE = (DOMINATED | {"dominance": Dominance(n=n, percent=80)} for n in (2, 3, 4))
-OWNED: dict[str, dict[str, pl.DataFrame]] = {}
-"""Of the cases of contributors: what each of them has."""
-
-
-def owned(name: str, method: dict, of: dict[str, dict[str, int]], hidden: str, expected: str, **more) -> None:
-    """A case: area → owner → yen, areas that are hidden, areas of which one contributor's part follows."""
-    sums = {area: sum(parts.values()) for area, parts in of.items()}
-    shown = {
-        area: None if area in hidden else yen for area, yen in sums.items() if area not in more.get("residual", ())
-    }
-    area = {"city": None, **dict.fromkeys(of, "city")}
-    CASES[name] = (spec_of(table(method), area=area, **more), {"t": areas(city=sum(sums.values()), **shown)},
-                   {("dominated", area) for area in expected})  # fmt: skip
-    rows = [(area, owner, yen) for area, parts in of.items() for owner, yen in parts.items()]
-    OWNED[name] = {"t": pl.DataFrame(rows, schema=["area", "owner", "yen"], orient="row")}
-
-
-MANY = {f"m{n}": 30 for n in range(9)}
-LONE = {"a": {"p": 100}, "b": {"q": 100}, "d": MANY}
-FINE = {"a": {"p": 10_000}, "b": {"q": 10_000}, "d": MANY}
-HOLDER = {"a": {"h": 60, "q": 9}, "b": {"h": 60, "r": 9}, "d": MANY}
-owned("C nothing", SHARED, {"a": MANY, "d": MANY}, "", "")
-owned("C alone in two", SHARED, LONE, "ab", "ab")
-owned("C a third that is just enough", SHARED, FINE | {"c": {"x": 600, "y": 401}}, "abc", "")
-owned("C a third that is too little", SHARED, FINE | {"c": {"x": 600, "y": 400}}, "abc", "ab")
-owned("C a third of many", SHARED, LONE | {"c": MANY}, "abc", "")
-owned("C shown at the border", SHARED, {"a": {"p": 10_000, "q": 5_000, "r": 1_000}, "d": MANY}, "", "")
-owned("C shown beyond it", SHARED, {"a": {"p": 10_000, "q": 5_000, "r": 999}, "d": MANY}, "", "a")
-owned(
-    "C the second learns the first",
-    SHARED,
-    {"a": {"p": 100, "q": 50, "r": 5}, "b": {"s": 3, "t": 2}, "d": MANY},
-    "ab",
-    "a",
-)
-owned(
-    "C the second does not",
-    SHARED,
-    {"a": {"p": 100, "q": 50, "r": 5}, "b": {"s": 3, "t": 3}, "d": MANY},
-    "ab",
-    "",
-)
-owned("C alone in the unknown", SHARED, {"a": MANY, "c": {"p": 100}}, "", "c", residual=["c"])
-owned("C a holder in two", SHARED, HOLDER, "ab", "a")
-owned("C a holder in two with room", SHARED, HOLDER | {"c": {"x": 2, "y": 2}}, "abc", "")
-owned("C dominated", DOMINATED, LONE | {"b": {"q": 13, "r": 12}}, "ab", "a")
-owned("C not dominated", DOMINATED, LONE | {"b": {"q": 13, "r": 13}}, "ab", "")
-owned("C dominated and shown", DOMINATED, {"a": {"p": 8_001, "q": 1_000, "r": 999}, "d": MANY}, "", "a")
-owned("C not dominated and shown", DOMINATED, {"a": {"p": 8_000, "q": 1_000, "r": 1_000}, "d": MANY}, "", "")
-owned("C a holder dominates two", DOMINATED, HOLDER, "ab", "a")
-owned("C two dominate two", TWO_DOMINATE, LONE | {"c": {f"c{n}": 10 for n in range(5)}}, "abc", "a")
-owned("C two do not", TWO_DOMINATE, LONE | {"c": {"x": 11, **{f"c{n}": 10 for n in range(4)}}}, "abc", "")
-TENS = {f"t{n}": 10 for n in range(5)}
-THREE = LONE | {"c": {"r": 100}}
-owned("C three dominate three", THREE_DOMINATE, THREE | {"e": TENS | {"x": 10, "y": 10, "z": 5}}, "abce", "a")
-owned("C three do not", THREE_DOMINATE, THREE | {"e": TENS | {"x": 10, "y": 10, "z": 6}}, "abce", "")
-owned("C two are asked for two", TWO_DOMINATE, THREE | {"e": TENS | {"x": 2}}, "abce", "")
-FOUR = THREE | {"a": {"p": 100, "p2": 60}}
-owned("C four dominate three", FOUR_DOMINATE, FOUR | {"e": TENS | {"x": 10, "y": 10, "z": 20}}, "abce", "a")
-owned("C four do not", FOUR_DOMINATE, FOUR | {"e": TENS | {"x": 10, "y": 10, "z": 21}}, "abce", "")
-TWICE = {"a": {"h": 60}, "b": {"h": 60, "q": 50}, "c": {"r": 100}, "d": MANY}
-owned("C a holder and two dominate three", THREE_DOMINATE, TWICE | {"e": TENS | {"x": 18}}, "abce", "a")
-owned("C a holder and two do not", THREE_DOMINATE, TWICE | {"e": TENS | {"x": 19}}, "abce", "")
-CASES["C the largest of two"] = (spec_of(S), {"t": areas(city=500, a=None, b=None, c=300)},
-                                 {("dominated", "a"), ("dominated", "b")})  # fmt: skip
-OWNED["C the largest of two"] = {
-    "t": pl.DataFrame({"area": ["a", "b", "c"], "yen": [100, 100, 300], "l1": [100, 100, 90], "l2": [0, 0, 80]})
-}
-
-
 def found(name: str) -> set:
-    """Rules and codes that the audit finds; rules alone where a case names no codes."""
-    spec, tables, expected = CASES[name]
-    findings = audit(spec, tables, contributions=OWNED.get(name)).findings
-    if any(isinstance(entry, str) for entry in expected):
-        return {finding.rule for finding in findings}
-    return {(finding.rule, " ".join(finding.coordinates.values())) for finding in findings}
+    """What the audit finds in a case."""
+    return found_in(CASES[name])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -350,17 +243,12 @@ def test_moves_that_prove_nothing_are_undecided(room, fault, broken, monkeypatch
         return sparse.csr_array(moves)
 
     monkeypatch.setitem(in_use(auditor).__globals__, "unit_moves", faulty)
-    assert undecided(case) == (not broken)
+    assert undecided(CASES[case]) == (not broken)
 
 
 def in_use(auditor: Callable) -> Callable:
     """The function that the audit calls: the one given, or what a mutant put in its place."""
     return getattr(sys.modules[auditor.__module__], auditor.__name__)
-
-
-def undecided(name: str) -> bool:
-    """Whether the audit of a case leaves something undecided."""
-    return "undecided" in {finding.rule for finding in audit(*CASES[name][:2]).findings}
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -375,7 +263,7 @@ def test_a_program_without_an_answer_leaves_a_sum_undecided(side, broken, monkey
         return tuple(ends)
 
     monkeypatch.setitem(in_use(sums.audit_sums).__globals__, "intervals", answers)
-    assert undecided("S nothing") == (not broken)
+    assert undecided(CASES["S nothing"]) == (not broken)
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -384,7 +272,7 @@ def test_a_program_that_ends_early_leaves_a_sum_undecided(broken, monkeypatch):
     if broken:
         mutate("sums", "elif status != highspy.HighsModelStatus.kUnbounded:", "elif False:", monkeypatch)
     monkeypatch.setitem(in_use(sums.audit_sums).__globals__, "MOST_ITERATIONS", 0)
-    assert undecided("S nothing") == (not broken)
+    assert undecided(CASES["S nothing"]) == (not broken)
 
 
 @pytest.mark.parametrize("seed", range(6))
