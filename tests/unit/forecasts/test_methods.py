@@ -281,3 +281,40 @@ def test_boosting_learns_the_change_of_one_year_and_goes_on_with_it():
     panel = register(years)
     ahead = told(panel, METHODS["gradient_boosting"](panel, [24], MethodOptions(parent="city")))
     assert ahead["area07", 2] == pytest.approx(107 * 1.21, rel=0.01)
+
+
+def test_boosting_puts_areas_together_that_change_alike_wherever_they_stand_in_the_alphabet():
+    """By turns, areas grow by a tenth a year and shrink by a tenth."""
+    factors = {f"area{number:02d}": 1.1 if number % 2 else 0.9 for number in range(40)}
+    years = {
+        f"{2015 + year}-03": city(**{name: [1000.0, 1000 * by, 1000 * by**2] for name, by in factors.items()})
+        for year in range(12)
+    }
+    panel = register(years)
+    ahead = told(panel, METHODS["gradient_boosting"](panel, [12], MethodOptions(parent="city")))
+    assert {name: ahead[name, 1] for name in factors} == pytest.approx(
+        {name: 1000 * by for name, by in factors.items()}, rel=0.005
+    )
+
+
+def test_boosting_of_ages_gives_the_same_bytes_in_any_order_and_leaves_a_hidden_cohort_out():
+    panel = register({f"{2015 + year}-03": city(east=[100.0 + year, 110, 120], west=[90, 80, 70]) for year in range(9)})
+    panel.values[-1, 0] = np.nan
+    rows = pl.DataFrame(
+        [
+            {**dict(zip(panel.keys.columns, keys, strict=True)), "month": month, "value": value}
+            for month, cells in zip(panel.months, panel.values, strict=True)
+            for keys, value in zip(panel.keys.iter_rows(), cells, strict=True)
+        ]
+    ).with_columns(pl.col("value").fill_nan(None))
+    once, again = (
+        METHODS["gradient_boosting"](Panel.of(series), [12, 24], MethodOptions(parent="city"))
+        for series in (rows, rows.sample(fraction=1, shuffle=True, seed=3))
+    )
+    assert once.tobytes() == again.tobytes()
+    ahead = told(panel, once[:1])
+    hidden = panel.keys.row(0, named=True)
+    assert {place for place, value in ahead.items() if np.isnan(value)} == {
+        (hidden["area"], hidden["age"]),
+        (hidden["area"], hidden["age"] + 1),
+    }
