@@ -220,12 +220,12 @@ def tell(report: RunReport, console) -> None:
     """Print what one call did, and name what is left."""
     from kobe_platform.planning.words import told
 
-    for fault in report.plan.faults:
-        console.print(_escaped(f"[{fault.code}] {fault.ja} – {fault.remedy}"))
     for step in report.plan.steps[:20]:
         console.print(_escaped(f"残り {told(step)}"))
     if len(report.plan.steps) > 20:
         console.print(f"… {len(report.plan.steps) - 20} more: kobe status")
+    for fault in report.plan.faults:  # last, where they are seen: they hold everything else up
+        console.print(_escaped(f"[{fault.code}] {fault.ja} – {fault.remedy}"))
     console.print(_verdict(report))
 
 
