@@ -13,6 +13,7 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.governance.applications import expire
 from kobe_platform.governance.trail import PLATFORM, note
 from kobe_platform.intake.leaks import scan_tree
+from kobe_platform.lake.shelf import SteadyShelf
 from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import at_hand, let_go
@@ -86,13 +87,14 @@ def _release(
     ) -> dg.MaterializeResult:
         with border(stage="dashboards", release="assemble"):
             let_go()
-            collected = collect(lake.store, statistics, releases.scratch)
+            looked = SteadyShelf(lake.store)
+            collected = collect(lake.store, statistics, releases.scratch, looked)
             insist_on_figures(collected)
-            gate = pass_gate(lake.store, collected.months, statistics)
+            gate = pass_gate(lake.store, collected.months, statistics, looked)
             expire(governance.database, today())
             basis = str(collected.facts["basis"])
             held_back = withheld_pages(governance.database, pages, statistics, contracts, basis, today())
-            inputs = release_inputs(lake.store, statistics, sources_digest(releases.dashboards), held_back)
+            inputs = release_inputs(looked, statistics, sources_digest(releases.dashboards), held_back)
 
             def inspected(building: Path) -> None:
                 refuse_identifiers(building)

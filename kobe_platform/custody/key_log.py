@@ -16,12 +16,12 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from threading import Lock, local
+from typing import Any, cast
 
 from kobe_platform.custody.durable import (
     PRIVATE_FILE,
@@ -81,6 +81,7 @@ class KeyLog:
         self._head_path = path.with_suffix(".head")
         self._lock = path.with_suffix(".lock")
         self._reading = Lock()
+        self._looking = local()
         self._kept_path = path.with_suffix(".index")
         self._last_head: tuple[bytes, dict[str, Any]] = b"", {}
         self._forget()
@@ -128,19 +129,36 @@ class KeyLog:
         Raises:
             CustodyError: what stands there was not written by this installation (``custody.log_broken``).
         """
+        self._looking.index = None  # who settles goes on to decide what to remove: by the log as it is now
         with storage_errors(self.path.name), locked(self._lock):
             stored, head = self._stored_head(), self._head()
             if head != stored:
                 self._sign(head)
 
-    def committed(self, object: str) -> int:
+    @contextlib.contextmanager
+    def read_once(self) -> Iterator[None]:
+        """Within this context the calling thread reads the log once, for questions about thousands of partitions.
+
+        What is added meanwhile counts as if it came afterwards, but for :meth:`committed` with ``anew`` and after
+        :meth:`settle`, with which each change of a partition begins.
+        """
+        self._looking.once, self._looking.index = True, None
+        try:
+            yield
+        finally:
+            self._looking.once, self._looking.index = False, None
+
+    def committed(self, object: str, *, anew: bool = False) -> int:
         """The highest generation of ``object`` (a partition) that the log saw committed; 0 for none.
+
+        Args:
+            anew: read the log again also within :meth:`read_once`.
 
         Raises:
             CustodyError: what was added since the last call does not continue the log (``custody.log_broken``).
         """
         with self._reading:
-            return self._read_on().committed.get(object, 0)
+            return self._read_on(anew=anew).committed.get(object, 0)
 
     def partitions(self) -> list[str]:
         """Every object (partition) of which the log saw a commit; errors as :meth:`committed`."""
@@ -285,8 +303,17 @@ class KeyLog:
     def _mac(self, head: dict[str, Any]) -> str:
         return hmac.new(self._secret, json.dumps(head, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
-    def _read_on(self) -> LogIndex:
+    def _read_on(self, *, anew: bool = False) -> LogIndex:
         """Read what was added and signed, entry by entry along the chain; after a fault, from the start again."""
+        once = getattr(self._looking, "once", False)
+        if once and self._looking.index is not None and not anew:
+            return cast(LogIndex, self._looking.index)
+        index = self._read_anew()
+        if once:
+            self._looking.index = index
+        return index
+
+    def _read_anew(self) -> LogIndex:
         head = self._stored_head()
         if head is None or head["size"] < self._read_until:
             raise _broken(self.path)

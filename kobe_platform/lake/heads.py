@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,12 @@ class HeadEntry:
     destroyed_at: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     verdicts: Mapping[str, HeadVerdict] = field(default_factory=dict)
+
+    @cached_property
+    def stopped_by(self) -> tuple[tuple[str, str], ...]:
+        """Blocking checks that failed on this very generation, each with the version of the code that judged."""
+        found = ((name, self.verdict(name)) for name in sorted(self.verdicts))
+        return tuple((name, one.engine) for name, one in found if one is not None and one.blocking and not one.passed)
 
     def verdict(self, check: str) -> HeadVerdict | None:
         """What a check found of this very generation; None where it never ran on it."""
@@ -153,6 +159,12 @@ class HeadIndex:
             return stamps, _entry(id, manifest, _verdicts(folder))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+@lru_cache(maxsize=4)
+def index_of(root: Path, kept: Path) -> HeadIndex:
+    """The index of a store that everybody in a process asks: what one of them has read the others need not read."""
+    return HeadIndex(root, kept)
 
 
 def _load(kept: Path) -> dict[str, _Known]:

@@ -79,8 +79,8 @@ class Manifests:
     def head(self, id: PartitionId) -> Head | None:
         """The head whose generation the log saw committed last; errors as :meth:`in_force`."""
         committed, found = 0, None
-        for _ in range(ATTEMPTS):
-            committed = self.keys.log.committed(self.name(id))
+        for attempt in range(ATTEMPTS):
+            committed = self.keys.log.committed(self.name(id), anew=attempt > 0)
             found = self.stored_head(id, HEAD)
             if not committed and found is None:
                 return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from kobe_platform.lake.partitions import PartitionId
 
@@ -35,6 +35,38 @@ class Shelf(Protocol):
 
     def months(self, stage: str, source: str) -> list[str]:
         """Months that have a partition in force, ascending."""
+
+
+H = TypeVar("H", bound=Held)
+_H = TypeVar("_H", bound=Held, covariant=True)
+
+
+class _Asked(Protocol[_H]):
+    def current(self, id: PartitionId) -> _H | None: ...
+
+    def months(self, stage: str, source: str) -> list[str]: ...
+
+
+class SteadyShelf(Generic[H]):
+    """A shelf as it was when it was first asked for each partition: work that asks several times reads files once."""
+
+    def __init__(self, shelf: _Asked[H]) -> None:
+        self._shelf = shelf
+        self._held: dict[PartitionId, H | None] = {}
+        self._months: dict[tuple[str, str], list[str]] = {}
+
+    def current(self, id: PartitionId) -> H | None:
+        """The partition in force, or None."""
+        if id not in self._held:
+            self._held[id] = self._shelf.current(id)
+        return self._held[id]
+
+    def months(self, stage: str, source: str) -> list[str]:
+        """Months that have a partition in force, ascending."""
+        place = stage, source
+        if place not in self._months:
+            self._months[place] = self._shelf.months(stage, source)
+        return self._months[place]
 
 
 def latest_month(shelf: Shelf, stage: str, source: str, month: str) -> str | None:

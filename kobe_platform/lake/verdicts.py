@@ -76,7 +76,11 @@ def verdicts(store: PartitionStore, id: PartitionId) -> dict[str, CheckVerdict]:
     return {name: CheckVerdict(**told) for name, told in (record or {"verdicts": {}})["verdicts"].items()}
 
 
+def green(store: PartitionStore, partition: Partition) -> set[str]:
+    """The checks that have passed on this very generation."""
+    return {name for name, one in verdicts(store, partition.id).items() if one.passed and one.of(partition)}
+
+
 def passed(store: PartitionStore, partition: Partition, check: str) -> bool:
     """Whether a check has passed on this very generation."""
-    verdict = verdicts(store, partition.id).get(check)
-    return verdict is not None and verdict.passed and verdict.of(partition)
+    return check in green(store, partition)

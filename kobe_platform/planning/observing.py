@@ -24,7 +24,7 @@ from kobe_platform.intake.receipts import (
     receipt,
     receipts,
 )
-from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
+from kobe_platform.lake.heads import KEPT, Heads, index_of
 from kobe_platform.planning.facts import DeliveryFact, Facts, InstallationFault, ReleaseFact, Scope
 from kobe_platform.planning.failures import Failures
 from kobe_platform.planning.journal import WorkJournal
@@ -58,7 +58,7 @@ class Observer:
         self.failures = Failures(settings.root)
         self.leases = Leases(settings.root)
         self.journal = WorkJournal(settings.root)
-        self._heads = HeadIndex(settings.store, settings.root / "staging" / KEPT)
+        self._heads = index_of(settings.store, settings.root / "staging" / KEPT)
         self._steady: dict[Scope, Plan] | None = None
 
     @cached_property

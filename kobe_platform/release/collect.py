@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -23,7 +22,8 @@ from kobe_platform.forecasts.tables import SCORED, UNLISTED
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import Use, withheld
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
-from kobe_platform.lake.heads import KEPT, HeadIndex, Heads
+from kobe_platform.lake.heads import KEPT, Heads, index_of
+from kobe_platform.lake.shelf import SteadyShelf
 from kobe_platform.lounge.pages import Page
 from kobe_platform.lounge.tables import AREAS_CHANGED, PROTECTION, write_tables
 from kobe_platform.release.assembled import FOLDER, assembled
@@ -66,23 +66,33 @@ class Collected:
     digest: str
 
 
-def published_partitions(store: PartitionStore, statistics: Mapping[str, Statistic]) -> dict[str, list[Partition]]:
+def published_partitions(
+    store: PartitionStore, statistics: Mapping[str, Statistic], looked: SteadyShelf[Partition] | None = None
+) -> dict[str, list[Partition]]:
     """The published partitions in force by table, oldest month first; tables without any are left out."""
+    shelf = looked or SteadyShelf(store)
     found: dict[str, list[Partition]] = {}
-    for name in sorted(statistics):
-        held = [store.current(PartitionId("published", name, month)) for month in store.months("published", name)]
-        if present := [partition for partition in held if partition is not None]:
-            found[name] = present
+    with store.keys.log.read_once():
+        for name in sorted(statistics):
+            held = [shelf.current(PartitionId("published", name, month)) for month in shelf.months("published", name)]
+            if present := [partition for partition in held if partition is not None]:
+                found[name] = present
     return found
 
 
-def collect(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path | None = None) -> Collected:
+def collect(
+    store: PartitionStore,
+    statistics: Mapping[str, Statistic],
+    scratch: Path | None = None,
+    looked: SteadyShelf[Partition] | None = None,
+) -> Collected:
     """Every published partition's rows; nothing but protected counts is opened.
 
     Args:
         scratch: where rows are kept from one release to the next (:mod:`kobe_platform.release.assembled`).
+        looked: what the caller goes on to ask of the same partitions.
     """
-    return _collected(store, statistics, published_partitions(store, statistics), scratch)
+    return _collected(store, statistics, published_partitions(store, statistics, looked), scratch)
 
 
 def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[Path, str]:
@@ -103,12 +113,6 @@ def staged_tables(store: PartitionStore, statistics: Mapping[str, Statistic], sc
     return target, basis
 
 
-@lru_cache(maxsize=4)
-def _heads(root: Path, kept: Path) -> HeadIndex:
-    """One index a process: each page asks it, and what did not change is not read again."""
-    return HeadIndex(root, kept)
-
-
 _LAST: WeakKeyDictionary[KeyLog, tuple[int, Mapping[str, Statistic], tuple[str, str]]] = WeakKeyDictionary()
 """Log of the store's keys → commits when it was looked at last, the tables asked for, and the answer."""
 
@@ -123,7 +127,7 @@ def _published_digest(store: PartitionStore, statistics: Mapping[str, Statistic]
     commits, known = log.commits(), _LAST.get(log)
     if known is not None and known[:2] == (commits, statistics):
         return known[2]
-    heads = _heads(store.root, scratch / KEPT).read()
+    heads = index_of(store.root, scratch / KEPT).read()
     answer = _index_digest(heads, statistics)
     own = f"{store.municipality}/published/"
     committed = {name: generation for name, generation in log.generations().items() if name.startswith(own)}

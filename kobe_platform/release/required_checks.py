@@ -57,8 +57,7 @@ def missing(entry: HeadEntry, checks: Iterable[str], engine: str) -> list[str]:
 
 def red(entry: HeadEntry, engine: str) -> list[str]:
     """Blocking checks that failed on this generation, by this version of the code."""
-    verdicts = {name: entry.verdict(name) for name in entry.verdicts}
-    return sorted(name for name, found in verdicts.items() if found and _blocks(found) and found.engine == engine)
+    return [name for name, judged_by in entry.stopped_by if judged_by == engine]
 
 
 def _blocks(verdict: HeadVerdict) -> bool:

@@ -26,7 +26,7 @@ from kobe_platform.forecasts.scoreboard import month_scores
 from kobe_platform.forecasts.tables import ForecastTable, Scoreboard
 from kobe_platform.forecasts.vintages import incoherent, told, vintage
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
-from kobe_platform.lake.verdicts import passed
+from kobe_platform.lake.verdicts import green
 from kobe_platform.release.collect import BACKTEST, COVERS, content_digest
 from kobe_platform.release.required_checks import published_checks
 from kobe_platform.statistics import Statistic
@@ -118,8 +118,8 @@ def audited(store: PartitionStore, source: Statistic, months: Sequence[str]) -> 
     ids = [PartitionId("published", source.name, month) for month in dict.fromkeys(months)]
     checks = [check for check, blocks in published_checks(source).items() if blocks]
     for id in ids:
-        partition = store.present(id)
-        red = [check for check in checks if not passed(store, partition, check)]
+        passed = green(store, store.present(id))
+        red = [check for check in checks if check not in passed]
         if red:
             raise DisclosureError(
                 "published tables alone are read here, and a check of this one has not passed",

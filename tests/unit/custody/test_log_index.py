@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from threading import Thread
 
 import pytest
 
@@ -143,3 +144,43 @@ def test_an_entry_after_the_index_that_was_edited_is_met(path):
     with pytest.raises(CustodyError) as error:
         KeyLog(path, SECRET).commits()
     assert error.value.code == "custody.log_broken"
+
+
+def test_within_read_once_the_log_is_read_once_and_again_where_it_is_asked_anew(path, monkeypatch):
+    log, other, looks = KeyLog(path, SECRET), KeyLog(path, SECRET), []
+    read = KeyLog._stored_head
+    monkeypatch.setattr(KeyLog, "_stored_head", lambda log: (looks.append(log), read(log))[1])
+    with log.read_once():
+        assert log.committed(f"{CITY}/2025-01") == 30
+        commit(other, [31])
+        before = looks.count(log)
+        assert log.committed(f"{CITY}/2025-01") == 30 and log.destroyed(f"{CITY}/2025-01/1")
+        assert looks.count(log) == before, "nothing was read for it"
+        assert log.committed(f"{CITY}/2025-01", anew=True) == 31
+        assert log.committed(f"{CITY}/2025-01") == 31, "what was read anew holds from then on"
+        commit(other, [32])
+    assert log.committed(f"{CITY}/2025-01") == 32, "outside of it each question reads on"
+
+
+def test_another_thread_reads_on_while_one_reads_once(path):
+    log, told = KeyLog(path, SECRET), []
+    with log.read_once():
+        log.committed(f"{CITY}/2025-01")
+        commit(KeyLog(path, SECRET), [31])
+        beside = Thread(target=lambda: told.append(log.committed(f"{CITY}/2025-01")))
+        beside.start()
+        beside.join()
+    assert told == [31]
+
+
+def test_what_was_read_once_stays_where_the_log_is_broken_meanwhile(path):
+    """Else a destroyed partition that was put back would pass for one that is in force."""
+    log = KeyLog(path, SECRET)
+    log.append(principal="p", action="destroyed", purpose="data/x", key="data/x#1", object=f"{CITY}/2025-01/30")
+    with log.read_once():
+        assert log.destroyed(f"{CITY}/2025-01/30")
+        head = path.with_suffix(".head")
+        head.write_bytes(head.read_bytes().replace(b'"seq"', b'"sep"'))
+        with pytest.raises(CustodyError):
+            log.committed(f"{CITY}/2025-01", anew=True)
+        assert log.destroyed(f"{CITY}/2025-01/30")

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -281,3 +282,46 @@ def test_eleven_years_of_forty_six_tables_are_read_again_at_the_cost_of_looking_
     with capsys.disabled():
         told = ", ".join(f"{name} {taken:.2f} s" for name, taken in seconds.items())
         print(f"\n{46 * 138} heads: {told}; {os.path.getsize(kept) / 1e6:.1f} MB kept")
+
+
+def test_everybody_in_a_process_asks_one_index(store, tmp_path):
+    """What the plan has read the pages need not read."""
+    assert heads.index_of(store.root, tmp_path / "heads.json") is heads.index_of(store.root, tmp_path / "heads.json")
+    assert heads.index_of(store.root, tmp_path / "heads.json") is not heads.index_of(tmp_path, tmp_path / "heads.json")
+
+
+def test_commits_are_seen_while_the_log_is_read_once(store):
+    """Another process commits while a release looks at all partitions."""
+    first, other = written(store), opened_again(store)
+    with store.keys.log.read_once():
+        assert store.current(ID) == first
+        second = written(other, number=2)
+        assert store.current(ID) == second, "its head is newer than the log that was read"
+        path = store.manifests.folder(ID) / HEAD
+        kept = path.read_bytes()
+        written(other, number=3)
+        path.write_bytes(kept)
+    with pytest.raises(CustodyError) as refusal:
+        store.current(ID)
+    assert refusal.value.code == "custody.rolled_back"
+
+
+def test_a_commit_that_a_crash_interrupted_is_finished_also_while_the_log_is_read_once(store):
+    """A writer who went by what was read before would take the rows of a logged commit for leftovers."""
+    written(store)
+    with store.keys.log.read_once():
+        store.current(ID)
+        second = written(opened_again(store), number=2)
+        folder = store.manifests.folder(ID)
+        shutil.copy(folder / HEAD, folder / NEXT_HEAD)
+        store.manifests.write_head(replace(second, generation=1, digest=second.digest), HEAD)
+        with store.holding(ID):
+            assert store.manifests.head(ID).generation == 2
+        assert store.current(ID) == second and store.data_file(second).exists()
+        assert written(store, number=3).generation == 3
+
+
+def opened_again(store):
+    """As another process has it: with a log of its own."""
+    keys = LocalKeyStore.open(store.root.parent / "keys", log=store.keys.log.path)
+    return PartitionStore(store.root, keys, municipality="28100")

@@ -10,6 +10,7 @@ import pytest
 from kobe_platform.errors import CustodyError, DisclosureError
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lake.partitions import VERDICTS
+from kobe_platform.lake.shelf import SteadyShelf
 from kobe_platform.lake.verdicts import passed, record, verdicts
 from kobe_platform.release.gate import pass_gate
 from kobe_platform.release.required_checks import published_checks
@@ -174,6 +175,33 @@ def test_the_gate_stays_shut_for_a_generation_that_no_check_saw(store):
     with pytest.raises(DisclosureError) as refusal:
         pass_gate(store, SHOWN, STATISTICS)
     assert (refusal.value.at["table"], refusal.value.at["not_green"]) == ("estimated_population", 1)
+
+
+def test_the_gate_judges_the_very_generations_that_a_release_was_collected_from(store):
+    """A newer one is not shown, so that its checks neither open the gate nor shut it."""
+    for id in (ID, OTHER, PUBLIC):
+        checked(store, id)
+    looked = SteadyShelf(store)
+    assert pass_gate(store, SHOWN, STATISTICS, looked) == {"checks": 5}
+    seen = looked.current(PUBLIC)
+    store.write(PUBLIC, ROWS)
+    assert looked.current(PUBLIC) == seen != store.current(PUBLIC)
+    assert pass_gate(store, SHOWN, STATISTICS, looked) == {"checks": 5}, "record_released refuses what was overtaken"
+    store.write(ID, ROWS)
+    record(store, store.current(ID), "disclosure", passed=False, blocking=True, facts={})
+    record(store, store.current(ID), "no_identifiers", passed=True, blocking=True, facts={})
+    with pytest.raises(DisclosureError):
+        pass_gate(store, SHOWN, STATISTICS, SteadyShelf(store))
+
+
+def test_the_gate_reads_the_verdicts_of_a_partition_once(store, monkeypatch):
+    for id in (ID, OTHER, PUBLIC):
+        checked(store, id)
+    read, names = type(store.manifests).read_signed, []
+    seen = lambda manifests, id, name: (names.append(str(id)), read(manifests, id, name))[1]  # noqa: E731
+    monkeypatch.setattr(type(store.manifests), "read_signed", seen)
+    assert pass_gate(store, SHOWN, STATISTICS) == {"checks": 5}
+    assert sorted(names) == sorted(map(str, (ID, OTHER, PUBLIC)))
 
 
 def test_the_gate_stays_shut_for_a_table_that_is_not_there_and_counts_all_that_is_not_green(store):
