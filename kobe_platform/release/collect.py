@@ -118,7 +118,7 @@ _LAST: WeakKeyDictionary[KeyLog, tuple[int, Mapping[str, Statistic], tuple[str, 
 
 
 def _published_digest(store: PartitionStore, statistics: Mapping[str, Statistic], scratch: Path) -> tuple[str, str]:
-    """Digest of what the published tables hold, and their basis, from the index of heads.
+    """Digest of what the published tables and the words of their codes hold, and their basis, from the index of heads.
 
     Each page asks it. While nothing was committed since the last answer, nothing is looked at. An answer is remembered
     only where each head was the one that the log saw committed: a commit may stand in the log before its head stands.
@@ -129,10 +129,10 @@ def _published_digest(store: PartitionStore, statistics: Mapping[str, Statistic]
         return known[2]
     heads = index_of(store.root, scratch / KEPT).read()
     answer = _index_digest(heads, statistics)
-    own = f"{store.municipality}/published/"
+    own = (f"{store.municipality}/published/", f"{store.municipality}/raw/{REFERENCE}/")
     committed = {name: generation for name, generation in log.generations().items() if name.startswith(own)}
-    published = [entry for id, entry in heads.entries.items() if id.stage == "published"]
-    if committed == {store.manifests.name(entry.id): entry.generation for entry in published}:
+    held = [entry for id, entry in heads.entries.items() if id.stage == "published" or _is_reference(id)]
+    if committed == {store.manifests.name(entry.id): entry.generation for entry in held}:
         _LAST[log] = commits, statistics, answer
     return answer
 
@@ -143,8 +143,25 @@ def _index_digest(heads: Heads, statistics: Mapping[str, Statistic]) -> tuple[st
     contents = {name: [(entry.id.month, entry.content) for entry in entries] for name, entries in held.items()}
     defined = {name: statistics[name].digest for name in held}
     told = {str(entry.facts.get("basis")) for entries in held.values() for entry in entries}
-    digest = hashlib.sha256(json.dumps([contents, defined], sort_keys=True).encode()).hexdigest()
+    words = _words_of(heads, {hierarchy for name in held for hierarchy in statistics[name].dimensions.values()})
+    digest = hashlib.sha256(json.dumps([contents, defined, words], sort_keys=True).encode()).hexdigest()
     return digest, "synthetic" if "synthetic" in told else "register"
+
+
+def _words_of(heads: Heads, named: set[str]) -> list[object]:
+    """What the dimensions are made of beside the tables: the lists of codes, and the districts as delivered.
+
+    Either may change without a published month: districts are delivered on a day of their own, a city rewords a list.
+    """
+    known = hierarchies()
+    lists = {name: hashlib.sha256(repr(known[name].codes).encode()).hexdigest() for name in named & set(known)}
+    months = heads.months("raw", REFERENCE) if DISTRICT in named else []
+    references = [(month, heads.entries[PartitionId("raw", REFERENCE, month)].content) for month in months]
+    return [lists, references]
+
+
+def _is_reference(id: PartitionId) -> bool:
+    return (id.stage, id.source) == ("raw", REFERENCE)
 
 
 def uses(

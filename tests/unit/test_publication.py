@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import polars as pl
 import pytest
@@ -15,6 +17,8 @@ from kobe_platform.release.assembled import FOLDER
 from kobe_platform.release.collect import collect, staged_tables
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import load_statistics
+from kobe_platform.vocabulary import codes
+from tests.unit.statistics.lake_frames import REFERENCE
 
 NAME = "foreigners_stay_ward"
 STATISTICS = {NAME: load_statistics(Settings().statistics)[NAME]}
@@ -54,6 +58,43 @@ def test_what_was_published_since_is_read(store, tmp_path):
     again, _ = staged_tables(store, STATISTICS, tmp_path / "staging")
     assert collect(store, STATISTICS).tables[NAME]["value"].to_list() == [60, 71]
     assert again != first and pl.read_parquet(again / f"{NAME}.parquet")["value"].to_list() == [60, 71]
+
+
+TOWNS = REFERENCE.with_columns(town_code=pl.col("district_code"), lot_from=pl.lit(""), lot_to=pl.lit(""))
+BY_DISTRICT = load_statistics(Settings().statistics)["foreigners_district"]
+
+
+def deliver_districts(store: PartitionStore, reference: pl.DataFrame, content: str) -> None:
+    store.write(PartitionId("raw", "town_districts", "2025-07"), reference, facts={"content": content})
+
+
+def test_districts_that_arrive_without_a_published_month_are_seen_by_the_pages(store, tmp_path):
+    statistics = {**STATISTICS, BY_DISTRICT.name: BY_DISTRICT}
+    found = []
+    for rows_there in (1, 2, TOWNS.height):
+        deliver_districts(store, TOWNS.head(rows_there), f"{rows_there} towns")
+        directory, _ = staged_tables(store, statistics, tmp_path / "staging")
+        found.append((directory, pl.read_parquet(directory / "dim_district.parquet")["code"].to_list()))
+    assert len(set(map(str, found))) == len({directory for directory, _ in found}) == 3
+    assert found[-1][1] == collect(store, statistics).dims["district"]["code"].to_list()
+
+
+def test_districts_stage_nothing_anew_for_tables_that_know_none(store, tmp_path):
+    first, _ = staged_tables(store, STATISTICS, tmp_path / "staging")
+    deliver_districts(store, TOWNS, "all towns")
+    assert staged_tables(store, STATISTICS, tmp_path / "staging")[0] == first
+
+
+def test_a_code_list_whose_words_change_is_seen_by_the_pages(store, tmp_path, monkeypatch):
+    """A process that starts with another list of codes must not read what one with the former list staged."""
+    first, _ = staged_tables(store, STATISTICS, tmp_path / "staging")
+    lists = dict(codes.hierarchies())
+    renamed = [replace(code, label="在留期間の合計") if code.code == "total" else code for code in lists["stay"].codes]
+    lists["stay"] = replace(lists["stay"], codes=tuple(renamed))
+    monkeypatch.setattr(collecting, "hierarchies", lambda: lists)
+    monkeypatch.setattr(collecting, "_LAST", WeakKeyDictionary())
+    again, _ = staged_tables(store, STATISTICS, tmp_path / "staging")
+    assert again != first and "在留期間の合計" in pl.read_parquet(again / "dim_stay.parquet")["label"].to_list()
 
 
 def test_a_commit_whose_head_does_not_stand_yet_is_read_when_it_stands(store, tmp_path, monkeypatch):
