@@ -6,14 +6,12 @@ portal server.
 
 from __future__ import annotations
 
-import mimetypes
-import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.release import current
+from kobe_platform.lounge.served import KeptFiles, inside, release_in_force
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -32,8 +30,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_HASHED = re.compile(r"(?:^|-)[0-9A-Za-z]{8,16}\.(?:js|css|svg|json)$")
-TYPES = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml", ".html": "text/html"}
 
 
 def find(releases: Path, audience: str, path: str) -> Path | None:
@@ -42,24 +38,18 @@ def find(releases: Path, audience: str, path: str) -> Path | None:
     Only regular files below the audience's own site are found: no ``..``, no hidden name, no link out. An audience
     that no site was built for finds nothing.
     """
-    release = current(releases)
+    site = _site(releases, audience)
+    return inside(site, _named(path)) if site else None
+
+
+def _site(releases: Path, audience: str) -> Path | None:
+    release = release_in_force(releases)
     site = release.audiences.get(audience) if release else None
-    if release is None or site is None:
-        return None
-    return inside(release.path / "sites" / site, path.lstrip("/") or "index.html")
+    return release.path / "sites" / site if release and site else None
 
 
-def inside(root: Path, path: str) -> Path | None:
-    """The regular file below ``root`` that a URL path names: no ``..``, no hidden name, no link out; else None."""
-    parts = PurePosixPath(path).parts
-    if any(part.startswith(".") or "\\" in part or "\x00" in part for part in parts):
-        return None
-    try:
-        root = root.resolve()
-        found = root.joinpath(*parts).resolve()
-        return found if found.is_relative_to(root) and found.is_file() else None
-    except OSError:  # a name longer than the file system knows
-        return None
+def _named(path: str) -> str:
+    return path.lstrip("/") or "index.html"
 
 
 NO_PAGE = """<!doctype html>
@@ -78,7 +68,7 @@ def local(host: str) -> bool:
 
 
 def _made_up(releases: Path) -> bool:
-    release = current(releases)
+    release = release_in_force(releases)
     return release is None or release.facts.get("basis") == "synthetic"
 
 
@@ -91,28 +81,24 @@ def build_app(releases: Path, audience: str, *, made_up: bool = False) -> Starle
         made_up: hand out releases of a made-up city only.
     """
     from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
-    from starlette.middleware import Middleware
-    from starlette.middleware.gzip import GZipMiddleware
-    from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse
+    from starlette.responses import HTMLResponse, PlainTextResponse
     from starlette.routing import Route
+
+    files = KeptFiles()
 
     async def page(request: Request) -> Response:
         if not local(request.headers.get("host", "")):
             return PlainTextResponse("このアドレスでは利用できません。", status_code=421, headers=HEADERS)
-        if made_up and not await run_in_threadpool(_made_up, releases):
+        if made_up and not _made_up(releases):
             return PlainTextResponse("サインインが必要です。サーバーを起動し直してください。", 403, headers=HEADERS)
-        found = await run_in_threadpool(find, releases, audience, request.path_params["path"])
+        site = _site(releases, audience)
+        found = await files.get(site, _named(request.path_params["path"])) if site else None
         if found is None:
             return HTMLResponse(NO_PAGE, status_code=404, headers=HEADERS)
-        kept = "public, max-age=31536000, immutable" if _HASHED.search(found.name) else "no-cache"
-        kind = TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-        return FileResponse(found, media_type=kind, headers={**HEADERS, "Cache-Control": kept})
+        kept = "public, max-age=31536000, immutable" if found.lasting else "no-cache"
+        return found.answer(request.headers, {**HEADERS, "Cache-Control": kept, "Vary": "Accept-Encoding"})
 
-    return Starlette(
-        routes=[Route("/{path:path}", page, methods=["GET", "HEAD"])],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
-    )
+    return Starlette(routes=[Route("/{path:path}", page, methods=["GET", "HEAD"])])
 
 
 def run(releases: Path, *, audience: str, host: str, port: int, made_up: bool = False) -> None:
@@ -123,7 +109,7 @@ def run(releases: Path, *, audience: str, host: str, port: int, made_up: bool = 
     """
     import uvicorn
 
-    release = current(releases)
+    release = release_in_force(releases)
     if release is None or audience not in release.audiences:
         known = ", ".join(release.audiences) if release else "none"
         raise LoungeError(

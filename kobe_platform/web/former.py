@@ -21,9 +21,9 @@ from kobe_platform.lounge.glossary import GLOSSARY
 from kobe_platform.lounge.notices import OF_THE_PORTAL, READER
 from kobe_platform.lounge.pages import readable_pages
 from kobe_platform.lounge.release import Release, current, releases_of
-from kobe_platform.lounge.serve import inside
+from kobe_platform.lounge.served import TYPES, inside
 from kobe_platform.vocabulary.clock import JAPAN
-from kobe_platform.web.sites import TYPES, site_of
+from kobe_platform.web.sites import site_of
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page, refusal
 

@@ -14,10 +14,10 @@ from kobe_platform.errors import PlatformError
 from kobe_platform.governance.favourites import mark_mailed, subscribers
 from kobe_platform.governance.mail_addresses import VALID, issue_token, mark_sent, may_be_mailed, unsent_claims
 from kobe_platform.governance.people import find_person
+from kobe_platform.lounge.served import release_in_force
 from kobe_platform.vocabulary.clock import JAPAN
 from kobe_platform.web.readers import news_of
 from kobe_platform.web.reading import number
-from kobe_platform.web.sites import release_in_force
 from kobe_platform.web.state import Portal
 
 SUBJECT = "【神戸市データラウンジ】お気に入りの画面が更新されました"

@@ -23,8 +23,9 @@ from kobe_platform.governance.mail_addresses import (
 )
 from kobe_platform.governance.people import Person
 from kobe_platform.governance.questions import unanswered
+from kobe_platform.lounge.served import release_in_force
 from kobe_platform.web.reading import changed_lately, changes_since, known_releases, number, owned_pages, seen_pages
-from kobe_platform.web.sites import pages_seen, release_in_force
+from kobe_platform.web.sites import pages_seen
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import menu_of, page
 

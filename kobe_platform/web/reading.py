@@ -12,7 +12,8 @@ from kobe_platform.lounge.changes import TableChange, changes
 from kobe_platform.lounge.formats import period_label
 from kobe_platform.lounge.pages import Page, readable_pages
 from kobe_platform.lounge.release import RECORD, Release, releases_of
-from kobe_platform.web.sites import pages_seen, release_in_force
+from kobe_platform.lounge.served import release_in_force
+from kobe_platform.web.sites import pages_seen
 from kobe_platform.web.state import Portal
 
 NAMED = 3

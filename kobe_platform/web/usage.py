@@ -15,10 +15,11 @@ from starlette.responses import Response
 from kobe_platform.governance.page_views import LEAST, TOGETHER, DayViews, views_since
 from kobe_platform.governance.people import Person
 from kobe_platform.lounge.pages import Page
+from kobe_platform.lounge.served import release_in_force
 from kobe_platform.ondemand.forms import for_spreadsheets
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.web.reading import known_pages, seen_pages
-from kobe_platform.web.sites import pages_seen, release_in_force
+from kobe_platform.web.sites import pages_seen
 from kobe_platform.web.state import Portal
 from kobe_platform.web.templates import page
 

@@ -348,6 +348,7 @@ function bars(component, record, rows, scene, drawn) {
   const alone = rows.length === 1;
   const dense = bandOf(record, horizontal, scene) < DENSE;
   const hidden = new Set(drawn.hidden);
+  const inOne = dense && !hidden.size && !component.opts.drill; // hundreds of thin bars of one look are one path a series
   const figures = (row) => row.map((value, at) => (hidden.has(at) && typeof value === 'number' ? { value, itemStyle: { opacity: PALE } } : drawable(value)));
   return {
     xAxis: horizontal ? values : names,
@@ -358,6 +359,7 @@ function bars(component, record, rows, scene, drawn) {
       data: figures(row),
       barMaxWidth: horizontal ? 26 : 44,
       barCategoryGap: dense ? '10%' : '28%',
+      ...(inOne ? { large: true, largeThreshold: 1 } : {}),
       ...(piled
         ? { stack: 'all', itemStyle: dense ? {} : { borderColor: look.ground, borderWidth: 1 } }
         : { markPoint: marks(row, horizontal, look, aside(i, rows, record, horizontal, scene)) }),

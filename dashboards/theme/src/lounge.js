@@ -44,12 +44,18 @@ class Page {
     this.views = spec.components.map((component) => new View(component, this.filters, again));
     addEventListener('popstate', () => this.tellLost());
     this.turn = 0;
-    const seen = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) this.views.find((v) => v.root === target).come(isIntersecting);
-    }, { rootMargin: '300px' });
-    for (const view of this.views) if (view.isChart) seen.observe(view.root);
+    this.watch('300px', (view, near) => view.come(near));
+    this.watch('0px', (view, inSight) => (view.inSight = inSight));
     followPrinting(this);
     followLook(() => this.views.forEach((view) => view.chart?.again()));
+  }
+
+  /** Tell of every chart whether it is within the window and a margin, at first and whenever that changes. */
+  watch(rootMargin, tell) {
+    const seen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) tell(this.views.find((view) => view.root === target), isIntersecting);
+    }, { rootMargin });
+    for (const view of this.views) if (view.isChart) seen.observe(view.root);
   }
 
   /** Labels of all the readers' choices. */
@@ -215,8 +221,9 @@ class View {
     if (words) this.covered = [this.covered, words].filter(Boolean).join(' ');
   }
 
+  /** Whether a reader sees it; measured only on a page that opens, for to measure is to lay the page out. */
   isInSight() {
-    if (!this.isChart) return false;
+    if (!this.isChart || this.inSight !== undefined) return Boolean(this.inSight);
     const { width, top, bottom } = this.root.getBoundingClientRect();
     return width > 0 && bottom > 0 && top < innerHeight;
   }

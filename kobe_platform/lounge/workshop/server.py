@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from kobe_platform.errors import PlatformError
 from kobe_platform.lounge.explanations import explain, place
-from kobe_platform.lounge.serve import HEADERS, TYPES, inside
+from kobe_platform.lounge.serve import HEADERS
+from kobe_platform.lounge.served import TYPES, inside
 from kobe_platform.lounge.workshop.site import WorkshopSite
 
 if TYPE_CHECKING:

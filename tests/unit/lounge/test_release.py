@@ -8,11 +8,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from starlette.testclient import TestClient
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge import release as releasing
+from kobe_platform.lounge import served
 from kobe_platform.lounge.release import assemble, current, rebuild, releases_of, rollback, verify
-from kobe_platform.lounge.serve import find
+from kobe_platform.lounge.serve import build_app, find
 from kobe_platform.settings import Settings
 from tests.serving import fetch, serving
 
@@ -284,3 +286,20 @@ def test_every_page_shows_the_day_of_its_release_in_japan(build):
     for slug in ("index", "people"):
         html = (release.path / f"sites/staff/{slug}.html").read_text(encoding="utf-8")
         assert '更新日 <time datetime="2026-01-10">2026年1月10日</time>' in html
+
+
+def test_the_record_is_read_and_a_file_compressed_once_however_often_a_page_is_opened(build, monkeypatch):
+    build()
+    done: list[str] = []
+    for name, whole in (("releases_of", served.releases_of), ("_packed", served._packed)):
+        monkeypatch.setattr(served, name, lambda at, name=name, whole=whole: (done.append(name), whole(at))[1])
+    browser = TestClient(build_app(build.releases, "staff"), base_url="http://127.0.0.1")
+    pages = [browser.get("/people.html", headers={"accept-encoding": "gzip"}) for _ in range(3)]
+    assert {page.headers["content-encoding"] for page in pages} == {"gzip"}
+    assert sorted(done) == ["_packed", "releases_of"]
+    tag = pages[0].headers["etag"]
+    assert browser.get("/people.html", headers={"if-none-match": tag}).status_code == 304
+    plain = browser.get("/people.html", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers and plain.text == pages[0].text
+    build(shift=1)
+    assert browser.get("/people.html", headers={"if-none-match": tag}).status_code == 200
