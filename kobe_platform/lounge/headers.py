@@ -108,7 +108,7 @@ def _source_row(table: TableFacts, synthetic: bool) -> str:
     unprotected = "公表表から計算" if table.kind in ("forecast", "scores", "usual") else "なし（公表統計）"
     rule = f"{table.minimum_frequency}未満" if table.minimum_frequency else unprotected
     badge = SYNTHETIC_BADGE if synthetic else ""
-    cells = (escape(table.unit or "—"), escape(span_label(table)), rule, *_protection(table))
+    cells = (escape(table.unit or "—"), escape(span_label(table) or "まだありません"), rule, *_protection(table))
     head = f'<th scope="row">{escape(table.title or table.name)}{badge}</th>'
     return f"<tr>{head}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
