@@ -43,6 +43,7 @@ PARAMETERS = {
     "years": "割合を取る年数",
     "among": "候補",
 }
+VARIANTS = {"difference": "人数の差"}
 
 
 def forecast_inserts(tags: Collection[str], facts: Mapping[str, TableFacts]) -> dict[str, str]:
@@ -150,7 +151,7 @@ def _input(forecast: Mapping[str, Any], facts: Mapping[str, TableFacts], backtes
 
 def _method(forecast: Mapping[str, Any]) -> str:
     told = [
-        f"{PARAMETERS[name]} {_told(name, value)}"
+        f"{PARAMETERS[name]} {_told(name, value)}".strip()
         for name, value in forecast["parameters"].items()
         if _counts(name, value, forecast)
     ]
@@ -158,7 +159,12 @@ def _method(forecast: Mapping[str, Any]) -> str:
 
 
 def _told(name: str, value: Any) -> str:
-    return "、".join(METHODS[one].split("(")[0] for one in value) if name == "among" else str(value)
+    """A parameter's value in words: nothing where it is only switched on, and no decimals that say nothing."""
+    if name == "among":
+        return "、".join(METHODS[one].split("(")[0] for one in value)
+    if value is True:
+        return ""
+    return VARIANTS.get(value, str(value)) if name == "variant" else f"{value:g}"
 
 
 def _counts(name: str, value: Any, forecast: Mapping[str, Any]) -> bool:

@@ -128,16 +128,19 @@ def new_page(
 
 
 def _plan(settings: Settings, table: str, area: str, charts: list[str]) -> PagePlan:
-    """What a page of a table is made of, by the tables at hand."""
+    """What a page of a table is made of, by the tables at hand; one of no release yet by made-up figures of it."""
     import polars as pl
 
     from kobe_platform.lounge.tables import read_index
     from kobe_platform.lounge.workshop.assembling import planned
     from kobe_platform.lounge.workshop.tables import tables_at_hand
 
-    with tables_at_hand(settings) as (tables, _, _):
-        facts, hierarchies = read_index(tables)
-        dims = {name: pl.read_parquet(tables / f"dim_{name}.parquet") for name in hierarchies}
+    for sample in (False, True):
+        with tables_at_hand(settings, sample=sample) as (tables, _, _):
+            facts, hierarchies = read_index(tables)
+            dims = {name: pl.read_parquet(tables / f"dim_{name}.parquet") for name in hierarchies}
+        if table in facts:
+            break
     return planned(table, facts, dims, area=area, figures=charts)
 
 

@@ -81,6 +81,16 @@ def test_a_page_is_assembled_of_a_table_by_command(home, city, dashboards):
     assert run(pages_app, "new").exit_code == 2
 
 
+def test_a_page_is_assembled_of_a_table_that_is_in_no_release_yet(home, city, dashboards):
+    frames, dims, facts = city
+    kept = {name: frame for name, frame in frames.items() if name == "population_ward"}
+    told = {**facts, "tables": {name: facts["tables"][name] for name in kept}}
+    assemble(kept, dims, told, dashboards, home / "releases")
+    made = run(pages_app, "new", "--from", "school_entry")
+    assert made.exit_code == 0, made.stderr
+    assert "FROM school_entry" in Path(made.stdout.split()[0]).read_text("utf-8")
+
+
 def test_check_reports_file_line_and_suggestion(home, city, dashboards):
     run(pages_app, "new", "画面", "--slug", "fresh")
     assemble(*city, dashboards, home / "releases")

@@ -94,6 +94,17 @@ def test_a_card_names_the_method_that_won_at_each_horizon_and_none_that_was_not_
     assert "選んだ手法" in card and "選んだ手法" not in card_html(facts["school_entry"], facts)
 
 
+def test_a_card_tells_parameters_in_words_and_without_decimals_that_say_nothing(facts):
+    one = facts["school_entry"]
+    given = {"pseudo_persons": 500.0, "controlled": True, "variant": "difference", "smoothing": 1}
+    parameters = {**one.more["forecast"]["parameters"], **given}
+    forecast = {**one.more["forecast"], "parameters": parameters}
+    card = card_html(replace(one, more={**one.more, "forecast": forecast}), facts)
+    [method] = re.findall(r"<dt>手法</dt><dd>(.*?)</dd>", card)
+    assert "重み(人) 500、" in method and "取り方 人数の差" in method and "年齢の数 1" in method
+    assert not re.search(r"True|difference|\d\.0", method)
+
+
 def test_a_long_series_whose_gaps_leave_nothing_to_test_promises_no_month_that_is_past(facts):
     table = facts["moves_in_ahead"]
     untried = [{**one, "origins": 0, "state": "origins"} for one in table.more["backtest"]["horizons"]]
