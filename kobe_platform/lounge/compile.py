@@ -17,6 +17,7 @@ from typing import Any
 from kobe_platform.lounge.bodies import Bodies, CompiledBody, body_key
 from kobe_platform.lounge.boundaries import boundaries_files
 from kobe_platform.lounge.composition import Composition
+from kobe_platform.lounge.courses import course_inserts
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.forecasts import forecast_inserts
 from kobe_platform.lounge.headers import manual_html, page_head
@@ -84,7 +85,7 @@ def compile_page(
             return compile_page(page, tables, out, basis=basis, inserts=inserts, bodies=bodies, data=data)
     tags = {node.name for node in walk(page.nodes) if isinstance(node, Tag)}
     shown = {name: html for name, html in (inserts or {}).items() if name in tags}
-    shown |= forecast_inserts(tags, tables.facts) | usual_inserts(tags, tables.facts)
+    shown |= forecast_inserts(tags, tables.facts) | usual_inserts(tags, tables.facts) | course_inserts(tags)
     maps = {path.name: path.read_text("utf-8", "replace") for path in _map_files(page)}
     text = "\n".join([*page.meta.units, page.body])
     key = body_key(text, tables.digest({t for query in page.queries for t in query.tables}), shown | maps)

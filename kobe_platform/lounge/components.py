@@ -235,6 +235,7 @@ COMPONENTS: dict[str, Component] = {
         Component("Forecast", {"table": Attribute(required=True)}),
         Component("ModelCards", {}),
         Component("UsualState", {}),
+        Component("Courses", {}),
         Component("Notices", {}),
         Component("Newest", {}),
         Component("Catalogue", {}),

@@ -30,7 +30,7 @@ from kobe_platform.vocabulary.nearest import did_you_mean
 if TYPE_CHECKING:
     import polars as pl
 
-INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related", "ModelCards", "UsualState")
+INSERTED = ("Notices", "Newest", "Catalogue", "Favourites", "Links", "Related", "ModelCards", "UsualState", "Courses")
 """Components whose HTML the site gives ready-made."""
 
 

@@ -27,6 +27,7 @@ from kobe_platform.lounge.doubts import is_draft
 from kobe_platform.lounge.pages import Page, load_pages
 from kobe_platform.lounge.site import build_site, pages_for
 from kobe_platform.lounge.tables import read_index, write_tables
+from kobe_platform.vocabulary.courses import courses_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -304,10 +305,10 @@ def _content(tables: Path, dashboards: Path, facts: Mapping[str, Any]) -> str:
 
 
 def sources_digest(dashboards: Path) -> str:
-    """SHA-256 over what pages are built from beside the tables: pages, manuals, theme, and the engine that compiles."""
+    """SHA-256 over what pages are built from beside the tables: pages, manuals, theme, courses, the engine."""
     roots = [("engine", _ENGINE)]
     roots += [(name, dashboards / name) for name in ("pages", "manuals", "theme/built", "theme/overrides")]
-    return _tree_digest(roots, [path for path in dashboards.glob("*.*") if path.is_file()])
+    return _tree_digest(roots, [*(path for path in dashboards.glob("*.*") if path.is_file()), courses_file()])
 
 
 def _tree_digest(roots: Iterable[tuple[str, Path]], single: Iterable[Path] = ()) -> str:

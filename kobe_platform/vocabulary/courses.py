@@ -10,6 +10,7 @@ import csv
 import tomllib
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -61,6 +62,11 @@ class Courses(_Strict):
     courses: dict[str, Course]
 
 
+def courses_file() -> Path:
+    """Where the list is."""
+    return vocabulary.LISTS / "courses.toml"
+
+
 @cache
 def load_courses() -> Courses:
     """``assets/vocabulary/courses.toml``.
@@ -70,7 +76,7 @@ def load_courses() -> Courses:
             word is named that is not there, so that nobody could ever be counted.
     """
     try:
-        with (vocabulary.LISTS / "courses.toml").open("rb") as file:
+        with courses_file().open("rb") as file:
             found = Courses.model_validate(tomllib.load(file))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

@@ -12,6 +12,8 @@ import pytest
 
 from kobe_platform.contracts import load_contracts
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.lounge.courses import courses_html
+from kobe_platform.lounge.release import sources_digest
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import compute_group, groups, load_statistics
 from kobe_platform.statistics.select import sources
@@ -107,10 +109,11 @@ def test_holders_of_the_highest_level_are_in_no_table_by_bureau():
 
 def test_the_page_lists_every_course_with_how_to_join_it():
     page = (Settings().dashboards / "pages" / "staff_training.md").read_text("utf-8")
+    assert "<Courses/>" in page
     fields, levels = (vocabulary.hierarchies()[name] for name in ("training_field", "course_level"))
     for course in listed.load_courses().courses.values():
         row = (fields.label(course.field), levels.label(course.level), course.title, course.join)
-        assert f"| {' | '.join(row)} |" in page
+        assert f"<tr>{''.join(f'<td>{told}</td>' for told in row)}</tr>" in courses_html()
 
 
 def test_the_courses_of_the_schedule_are_those_of_the_list():
@@ -149,6 +152,21 @@ def test_a_training_field_is_added_by_data_files_alone(tmp_path, vocabulary_of_i
     frame = abstracted(tmp_path, load_contracts(Settings().contracts)["training_records"], rows).frame
     cells = compute_group(tables, {"training_records": frame}, None).cells["training_field_year"]
     assert cells.filter(field="ai").rows() == [("ai", "C", "2024", 12)]
+
+
+def test_a_course_that_is_added_stands_on_the_page_and_builds_it_again(vocabulary_of_its_own):
+    before = sources_digest(Settings().dashboards)
+    with_field(vocabulary_of_its_own)
+    assert sources_digest(Settings().dashboards) != before
+    rows = courses_html().split("<tr>")
+    assert rows[-1].startswith("<td>生成AI</td><td>C 初級</td><td>生成AI研修</td><td>庁内研修システム</td>")
+
+
+def test_a_course_cannot_put_markup_into_the_page(vocabulary_of_its_own):
+    with_field(vocabulary_of_its_own)
+    path = vocabulary_of_its_own / "courses.toml"
+    path.write_text(path.read_text("utf-8").replace('title = "生成AI研修"', 'title = "<b>x"'), "utf-8")
+    assert "&lt;b&gt;x" in courses_html() and "<b>" not in courses_html()
 
 
 @pytest.mark.parametrize(

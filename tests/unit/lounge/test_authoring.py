@@ -33,6 +33,7 @@ ON_THE_SITE = {
     "Forecast",
     "ModelCards",
     "UsualState",
+    "Courses",
 }
 ERAS = [
     ("2025-07", "令和7年7月"),
