@@ -79,7 +79,6 @@ EQUIVALENT = {
     "2 → 3 | for attacker in _attackers": MORE,
     "2 → 1 | sizes = range(2, len(his) + 1)": "one cell of a holder: of it alone all are asked already",
     "1 → 2 | sizes = range(2, len(his) + 1)": "there is no set of more cells than there are",
-    "2 * question.need if at": "any stop from the need on leaves a table that has the need, where there is one",
     "1.0 → 2.0 | highs.changeColCost": "twice the objective has its ends in the same places",
     "size, height, self.matrix.nnz, 1, 1, 0.0": "an objective's sense (least unless it is -1) and offset",
     "pl.col('value') > 0 → pl.col('value') >= 0": "who has nothing in a cell is no rival there, and reaches nothing",

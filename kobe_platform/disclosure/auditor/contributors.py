@@ -256,12 +256,12 @@ class _Attacked:
     def _most(self, question: Reach) -> np.ndarray | None:
         """The table in which the question's cells come to most (None: not found)."""
         highs = self._program()
-        # Endless cells are stopped above the need, so that the program has an end. The true table stays: there it has
-        # less than the need, and all that the attacker has.
-        for at in {*question.cells, *question.own}:
-            most = 2 * question.need if at in question.cells else ENDLESS
-            highs.changeColBounds(at, max(self.lower[at], question.own.get(at, self.lower[at])), most)
+        for at, least in question.own.items():
+            highs.changeColBounds(at, max(self.lower[at], least), ENDLESS)
         for at in question.cells:
+            # Endless cells are stopped where the true table has room for the need, so that the program has an end.
+            most = self.tables[0][at] + question.need
+            highs.changeColBounds(at, max(self.lower[at], question.own.get(at, self.lower[at])), most)
             highs.changeColCost(at, -1.0)
         highs.run()
         solved = highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
