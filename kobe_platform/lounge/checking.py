@@ -46,7 +46,7 @@ class Checked:
         Raises:
             LoungeError: ``page.unknown``: there is no such page.
         """
-        wanted = {name.rpartition("/")[2].removesuffix(".md") for name in pages}
+        wanted = _slugs(pages)
         strange = sorted(wanted - self.files.keys())
         if strange:
             message, remedy = "there is no such page", did_you_mean(strange[0], self.files)
@@ -60,12 +60,23 @@ class Checked:
         return replace(self, pages=len(wanted), faults=faults, doubts=doubts)
 
 
-def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDatabase | None = None) -> Checked:
+def _slugs(pages: Collection[str]) -> set[str]:
+    return {name.rpartition("/")[2].removesuffix(".md") for name in pages}
+
+
+def check_folder(
+    dashboards: Path,
+    kinds: Mapping[str, str],
+    database: ReleaseDatabase | None = None,
+    pages: Collection[str] = (),
+) -> Checked:
     """Check every page of a folder.
 
     Args:
         kinds: every statistic's table → its kind; pages over anything but public ones need an application number.
         database: a release's tables, to run the queries and check their columns.
+        pages: run the queries of these pages alone, by slug or file name (:meth:`Checked.of` tells of them); all if
+            empty. What pages have to do with one another is checked in any case.
 
     Raises:
         ConfigurationError: ``audiences.toml`` is not as it must be.
@@ -75,6 +86,7 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
 
     faults, doubts = Faults(collect=True), Faults(collect=True)
     read: dict[str, Page] = {}
+    wanted = _slugs(pages)
     paths = sorted((dashboards / "pages").glob("*.md"))
     with tempfile.TemporaryDirectory(prefix="kobe-check-") as scratch:
         bodies = Bodies(Path(scratch) / "bodies")
@@ -85,7 +97,8 @@ def check_folder(dashboards: Path, kinds: Mapping[str, str], database: ReleaseDa
                 faults.add(error)
                 continue
             _check_tables(page, kinds, database, faults)
-            _check_body(page, database, Path(scratch), bodies, faults, doubts)
+            if not wanted or page.slug in wanted:
+                _check_body(page, database, Path(scratch), bodies, faults, doubts)
             read[page.slug] = page
     slugs = tuple(path.stem for path in paths)
     for misfit in misfits(sorted(read.values(), key=lambda page: page.meta.published or date.min), slugs):

@@ -62,6 +62,16 @@ class PagePlan:
         return {"人": "人数", "世帯": "世帯数", "件": "件数"}.get(self.table.unit, "値")
 
     @property
+    def is_protected(self) -> bool:
+        """Whether the table counts people, so that a page over it needs an application."""
+        return self.table.minimum_frequency is not None
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether its periods are months."""
+        return self.table.period == "month"
+
+    @property
     def format(self) -> str:
         """``fmt=…``, where the table has one unit that pages know."""
         unit = self.table.unit
@@ -102,9 +112,55 @@ def planned(
 def body_of(plan: PagePlan) -> str:
     """The page's queries, filters and figures as an author would write them."""
     makers = {"value": _value, "line": _line, "bar": _bars, "table": _table}
-    figures = [makers[kind](plan) for kind in plan.figures]
-    parts = [_choices(plan), f"## {plan.table.title or plan.table.name}\n", *figures]
+    heads = {"value": "現在の値", "line": "推移", "bar": "内訳", "table": "表"}
+    parts = [_choices(plan)]
+    for kind in plan.figures:
+        if text := makers[kind](plan):
+            parts += [f"## {heads[kind]}\n", text]
     return "\n".join(part for part in parts if part)
+
+
+def contents_of(plan: PagePlan) -> list[str]:
+    """What the catalogue says of the page: its figures."""
+    broken = [f"{dimension_title(one)}の内訳" for one in plan.closed] if "bar" in plan.figures else []
+    course = [f"{plan.measure}の推移"] if "line" in plan.figures else []
+    return [*course, *broken] or [plan.table.title or plan.table.name]
+
+
+def manual_of(plan: PagePlan) -> str:
+    """The page's manual, of what the table says of itself: what is counted, how often, and the rule of 「X」."""
+    table = plan.table
+    what = f"{table.description or table.title or table.name}（単位：{table.unit or 'なし'}）"
+    parts = [
+        ("定義", [f"**{table.title or table.name}**: {what}"]),
+        ("更新日", [_UPDATED.get(table.period, "新しいデータが届いたときに更新します。")]),
+        ("「X」の決まり", _rule(plan)),
+        ("読み方", _reading(plan)),
+    ]
+    return "\n".join(f"### {head}\n\n" + "".join(f"- {line}\n" for line in lines) for head, lines in parts)
+
+
+_UPDATED = {
+    "month": "毎月、新しい月のデータが届いた後に更新します。",
+    "year": "毎月、その年の届いた月までを数え直します。",
+}
+
+
+def _rule(plan: PagePlan) -> list[str]:
+    if not plan.is_protected:
+        return ["この画面の値に、秘匿したもの（X）はありません。公表されている値です。"]
+    least, unit = plan.table.minimum_frequency, plan.table.unit
+    if plan.table.kind == "mean":
+        return [f"対象が{least}人に満たない区分の値は示しません。"]
+    return [f"{least}{unit}未満の値と、そこから逆算されないよう併せて秘匿した値を「X」とします。0ではありません。"]
+
+
+def _reading(plan: PagePlan) -> list[str]:
+    choices = [*(["地域"] if plan.has_area else []), *map(dimension_title, plan.open), "期間"]
+    return [
+        f"上の「{'」「'.join(choices)}」を変えると、図と表が変わります。選択はアドレスに残ります。",
+        "合計は公表した値です。秘匿や不明があるため、内訳を足しても合計にならないことがあります。",
+    ]
 
 
 def _has_total(hierarchy: pl.DataFrame) -> bool:
@@ -175,12 +231,13 @@ def _attributes(plan: PagePlan, title: str, *, period: bool) -> str:
 def _value(plan: PagePlan) -> str:
     """The figure of the period; the query of the course serves it too."""
     told = _attributes(plan, plan.table.title, period=True)
-    return f"{_query(plan, 'course')}\n<BigValue data={{course}} value={plan.measure} date=period{told}/>\n"
+    before = ' compare="month"' if plan.is_monthly and plan.format else ""
+    return f"{_query(plan, 'course')}\n<BigValue data={{course}} value={plan.measure} date=period{told}{before}/>\n"
 
 
 def _line(plan: PagePlan) -> str:
     query = "" if "value" in plan.figures else _query(plan, "course") + "\n"
-    title = _attributes(plan, f"{plan.table.title}の推移", period=False)
+    title = _attributes(plan, f"{plan.measure}の推移", period=False)
     return f"{query}<LineChart data={{course}} x=period y={plan.measure}{title}/>\n"
 
 
@@ -196,7 +253,10 @@ def _bars(plan: PagePlan) -> str:
 
 def _table(plan: PagePlan) -> str:
     words = [*(dimension_title(one) for one in plan.closed), plan.measure]
-    title = _attributes(plan, f"{plan.table.title}の表", period=True).removesuffix(plan.format)
+    title = _attributes(plan, f"{plan.measure}の一覧", period=True).removesuffix(plan.format)
     form = f' fmt="{plan.measure}:{plan.format.removeprefix(" fmt=")}"' if plan.format else ""
-    shown = f'<DataTable data={{listed}} columns="{" ".join(words)}"{title}{form}/>\n'
-    return f"{_query(plan, 'listed', plan.closed)}\n{shown}"
+    if len(plan.closed) == 1 and "bar" in plan.figures:  # the query of its bars has the same rows
+        name, query = f"by_{plan.closed[0]}", ""
+    else:
+        name, query = "listed", f"{_query(plan, 'listed', plan.closed)}\n"
+    return f'{query}<DataTable data={{{name}}} columns="{" ".join(words)}"{title}{form}/>\n'

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,7 +42,7 @@ def check_pages(
 
     settings = Settings()
     with reported(), tables_at_hand(settings, sample=sample) as (tables, _, words), ReleaseDatabase(tables) as database:
-        checked = check_folder(settings.dashboards, kinds_of(settings), database).of(pages or ())
+        checked = check_folder(settings.dashboards, kinds_of(settings), database, pages or ()).of(pages or ())
     if as_json:
         told = [{**one.as_record(), "stops": one in checked.faults} for one in (*checked.faults, *checked.doubts)]
         typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
@@ -82,7 +82,7 @@ def list_tables(
         if word in line:
             typer.echo(line)
             shown += 1
-    typer.echo(f"{shown} of {len(facts)} tables, {words}. Next: kobe pages new --from TABLE", err=True)
+    typer.echo(f"{len(facts)}表のうち{shown}表（{words}）。次：kobe pages new --from 表名", err=True)
 
 
 @pages_app.command("new")
@@ -91,7 +91,7 @@ def new_page(
     slug: Annotated[
         str, typer.Option(help="File name: small letters, digits and _. Made from the title if absent.")
     ] = "",
-    owner: Annotated[str, typer.Option(help="Section that answers for the page.")] = "所管課",
+    owner: Annotated[str, typer.Option(help="Section that answers for the page; that of the table with --from.")] = "",
     application: Annotated[str, typer.Option(help="Number of the データ利用申請書.")] = "",
     gallery: Annotated[bool, typer.Option("--gallery", help="Begin with a sample of every component.")] = False,
     table: Annotated[str, typer.Option("--from", metavar="TABLE", help="Of this table (kobe pages tables).")] = "",
@@ -103,20 +103,23 @@ def new_page(
     A page over register data needs the number of its data-use application (--application); kobe pages check says so.
     """
     from kobe_platform.errors import ConfigurationError
-    from kobe_platform.lounge.workshop.assembling import body_of
+    from kobe_platform.lounge.workshop.assembling import body_of, contents_of, manual_of
     from kobe_platform.lounge.workshop.new import write_new
 
     settings = Settings()
-    given: dict[str, str] = {}
+    given: dict[str, Any] = {}
+    needs_application = False
     try:
         if table:
             plan = _plan(settings, table, area, charts.replace(",", " ").split())
             title = title or plan.table.title or table
-            given = {"body": body_of(plan), "contents": plan.table.title or table}
+            owner = owner or plan.table.owner
+            given = {"body": body_of(plan), "contents": contents_of(plan), "manual": manual_of(plan)}
+            needs_application = plan.is_protected and not application
         elif not title:
             raise typer.BadParameter("a page needs a title, or --from TABLE")
         written = write_new(
-            settings.dashboards, title, slug, owner=owner, application=application, today=date.today(),
+            settings.dashboards, title, slug, owner=owner or "所管課", application=application, today=date.today(),
             gallery=gallery, **given,
         )  # fmt: skip
     except ConfigurationError as error:
@@ -124,7 +127,12 @@ def new_page(
         raise typer.Exit(2) from None
     for path in written:
         typer.echo(path)
-    typer.echo("Next: kobe pages serve, write, then kobe pages check.", err=True)
+    if needs_application:
+        typer.echo(
+            "公開には、データ利用申請書の番号が要ります。ページの application: に書きます（例 R7-0001）。", err=True
+        )
+    rest = "見て直し" if table else "書き"
+    typer.echo(f"次：kobe pages serve で{rest}、kobe pages check {written[0].stem} で検査します。", err=True)
 
 
 def _plan(settings: Settings, table: str, area: str, charts: list[str]) -> PagePlan:

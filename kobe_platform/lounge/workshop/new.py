@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +23,7 @@ _SMALL = {"ャ": "ya", "ュ": "yu", "ョ": "yo", "ァ": "a", "ィ": "i", "ゥ": 
 
 _PAGE = """---
 title: {title}
-contents: [{contents}]
+contents: {contents}
 category: 人口
 usage: []
 audience: staff
@@ -93,14 +94,15 @@ def write_new(
     today: date,
     gallery: bool = False,
     body: str = "",
-    contents: str = "人口の推移",
+    contents: Sequence[str] = ("人口の推移",),
+    manual: str = DRAFT,
 ) -> list[Path]:
     """Write ``pages/SLUG.md`` and ``manuals/SLUG.md``; both pass every check as they are.
 
     Args:
         slug: file name; made from the title (and made unique) where empty.
         gallery: begin with a sample of every component instead of one filter and one chart.
-        body: begin with this instead; contents: what the catalogue says of it.
+        body: begin with this instead; contents: what the catalogue says of it; manual: its text, a draft by default.
 
     Returns:
         The two files.
@@ -121,10 +123,10 @@ def write_new(
             remedy="take another --slug: small letters, digits and _, not in use",
             ja="このファイル名は使えません。小文字の英数字と「_」で、まだ使っていない名前にしてください",
         )
-    page, manual = pages / f"{slug}.md", manuals / f"{slug}.md"
-    given = {"title": title, "owner": owner, "application": application, "contents": contents}
+    page, beside = pages / f"{slug}.md", manuals / f"{slug}.md"
+    given = {"title": title, "owner": owner, "application": application, "contents": list(contents)}
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in given.items()}
     body = body or (GALLERY.read_text(encoding="utf-8") if gallery else _BEGINNING)
     page.write_text(_PAGE.format(**quoted, slug=slug, today=today.isoformat(), body=body), encoding="utf-8")
-    manual.write_text(DRAFT, encoding="utf-8")
-    return [page, manual]
+    beside.write_text(manual, encoding="utf-8")
+    return [page, beside]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import polars as pl
@@ -12,7 +13,7 @@ from kobe_platform.lounge.checking import check_folder
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import load_page
 from kobe_platform.lounge.tables import read_index, write_tables
-from kobe_platform.lounge.workshop.assembling import FIGURES, body_of, planned
+from kobe_platform.lounge.workshop.assembling import FIGURES, body_of, contents_of, manual_of, planned
 from kobe_platform.lounge.workshop.new import write_new
 from kobe_platform.synthesis.published import published
 
@@ -29,7 +30,8 @@ def at_hand(tmp_path_factory):
 def written(dashboards, plan, slug):
     given = {"owner": "政策課", "application": "R7-1", "today": date(2026, 1, 9)}
     title = plan.table.title or slug
-    return write_new(dashboards, f"{slug} {title}", slug, body=body_of(plan), contents=title, **given)[0]
+    told = {"contents": contents_of(plan), "manual": manual_of(plan)}
+    return write_new(dashboards, f"{slug} {title}", slug, body=body_of(plan), **told, **given)[0]
 
 
 def test_a_page_of_every_table_passes_every_check(dashboards, at_hand):
@@ -40,7 +42,20 @@ def test_a_page_of_every_table_passes_every_check(dashboards, at_hand):
         checked = check_folder(dashboards, {name: told.kind for name, told in facts.items()}, database)
     assert checked.pages == len(facts) + 1 > 30
     assert [str(fault) for fault in checked.faults] == []
-    assert {doubt.code for doubt in checked.doubts} == {"page.draft"}, "the manual is the author's to write"
+    assert checked.doubts == (), "the manual is told by the table, so that the page may enter a release"
+
+
+def test_a_page_says_what_its_table_says_and_no_title_twice(dashboards, at_hand):
+    """Of one breakdown the table shares the query of the bars; the manual has definition, rhythm and the rule of X."""
+    _, facts, dims = at_hand
+    path = written(dashboards, planned("households_size_ward", facts, dims), "one")
+    text, table = path.read_text("utf-8"), facts["households_size_ward"]
+    titles = re.findall(r'^## (.+)$|title="([^"]+)"', text, re.M)
+    assert len(titles) == len(set(titles)) and text.count("```sql") == 4
+    manual = (dashboards / "manuals" / "one.md").read_text("utf-8")
+    assert table.description in manual and "毎月" in manual and "10世帯未満" in manual
+    means = written(dashboards, planned("mean_age", facts, dims), "two")
+    assert "対象が100人に満たない" in (dashboards / "manuals" / means.name).read_text("utf-8")
 
 
 @pytest.mark.parametrize("kind", FIGURES)

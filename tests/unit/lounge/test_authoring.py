@@ -231,6 +231,11 @@ def test_an_author_may_ask_of_one_page_and_hears_of_it_whatever_is_wrong_elsewhe
     mine = checked.of(["pages/people.md"])
     assert (mine.pages, [fault.code for fault in mine.faults]) == (1, ["page.title", "page.front_matter"])
     assert "other" in mine.faults[1].remedy and checked.of([]) is checked
+    with ReleaseDatabase(tables) as database:
+        ran, run = [], database.run
+        database.run = lambda queries, *rest: (ran.append(queries[0].file), run(queries, *rest))[1]
+        alone = check_folder(folder, {"population": "public"}, database, ["pages/people.md"]).of(["people"])
+    assert [str(one) for one in alone.faults] == [str(one) for one in mine.faults] and set(ran) == {"people.md"}
 
 
 def test_a_manuals_faults_are_those_of_its_page_not_of_one_that_has_its_name(write_page, tables):
