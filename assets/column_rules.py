@@ -16,6 +16,7 @@ from kobe_platform.contracts import columns as rules
 from kobe_platform.statistics.select.sources import sources_of
 from kobe_platform.vocabulary.codes import UNKNOWN, code_list, hierarchies
 from kobe_platform.vocabulary.courses import load_courses
+from kobe_platform.vocabulary.municipality import own
 
 FEW = 12
 """Code lists of at most so many codes are written out; of longer ones their number is told, and where they stand."""
@@ -217,7 +218,7 @@ def _coarse_area(contract: Contract, column: rules.CoarseArea) -> Iterator[Made]
     order = f"{first}「{_title(contract, column.id)}」の順に、埋まっている最初の値による。" if first else ""
     words = (
         f"{_title(contract, column.id)}を粗くしたもの。{order}"
-        f"値:神戸市内は {city}、県内は市町(5桁、hyogo.csv)、県外は都道府県(2桁、prefectures.csv)、"
+        f"値:{own().name}内は {city}、県内は市町(5桁、municipalities.csv)、県外は都道府県(2桁、prefectures.csv)、"
         f"国外は世界の地域(countries.csv の region)、分からなければ {UNKNOWN}。"
         f"支援措置の対象世帯も {UNKNOWN}。届いた値が空なら空。"
     )

@@ -21,6 +21,7 @@ from kobe_platform.statistics.select.syntax import parse
 from kobe_platform.unusual.tables import NAMES as WATCHED_SERIES
 from kobe_platform.unusual.tables import UsualRanges
 from kobe_platform.vocabulary.codes import UNKNOWN, hierarchies
+from kobe_platform.vocabulary.municipality import own
 
 if TYPE_CHECKING:
     from kobe_platform.lounge.pages import Page
@@ -209,7 +210,7 @@ def _dimension(statistic: Statistic, column: str, stage: str) -> str:
     name, published = statistic.dimensions[column], stage == "published"
     role = ROLES.get(statistic.roles.get(column, ""), "")
     if name == "district":
-        levels = "5桁=区、28100=神戸市、" if published else f"区-{UNKNOWN}=その区の校区不明、"
+        levels = f"5桁=区、{own().code}={own().name}、" if published else f"区-{UNKNOWN}=その区の校区不明、"
         return f"{role}区・小学校区。値:{levels}ほかは小学校区のコード(town_districts の district_code)。"
     if name in _UNLISTED:
         return _UNLISTED[name]

@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kobe_platform.vocabulary.months import FORM
+from kobe_platform.vocabulary.municipality import DEFAULT, VARIABLE
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -27,7 +28,8 @@ class Settings(BaseSettings):
     Attributes:
         home: everything that the platform writes (``KOBE_HOME``).
         inbox: the core systems' share, which the platform only reads (``KOBE_INBOX``); never inside ``home``.
-        municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``).
+        municipality: five-digit code of the city whose deliveries are taken (``KOBE_MUNICIPALITY``); the vocabulary
+            of the process is that of the same one (:mod:`kobe_platform.vocabulary.municipality`).
         contracts, statistics, forecasts, unusual, dashboards, ondemand: the declarative files that the graph is
             derived from; ``forecasts`` and ``unusual`` lie beside ``statistics`` by default.
         principal: who is acting, as the log of key use records it (``KOBE_PRINCIPAL``).
@@ -51,7 +53,7 @@ class Settings(BaseSettings):
 
     home: Path = Path("var")
     inbox: Path = Path("inbox")
-    municipality: str = Field(default="28100", pattern=r"^\d{5}$")
+    municipality: str = Field(default=DEFAULT, pattern=r"^\d{5}$")
     contracts: Path = PROJECT / "assets" / "contracts"
     statistics: Path = PROJECT / "assets" / "statistics"
     forecasts: Path | None = None
@@ -72,6 +74,12 @@ class Settings(BaseSettings):
     keep_releases: int | None = Field(default=None, ge=2)
     backup: str = ""
     run_log_days: int = Field(default=180, ge=1)
+
+    @model_validator(mode="after")
+    def _one_municipality(self) -> Settings:
+        if self.municipality != (os.environ.get(VARIABLE) or DEFAULT):
+            raise ValueError(f"a process works for one municipality: that of {VARIABLE}")
+        return self
 
     def environment(self) -> dict[str, str]:
         """The environment of a process that works on this installation: this one's, with the settings as they are."""

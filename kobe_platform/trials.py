@@ -20,6 +20,7 @@ from pathlib import Path
 from kobe_platform.code_version import engine_version
 from kobe_platform.custody.durable import drop_abandoned, held_folder, private_folder
 from kobe_platform.vocabulary.codes import LISTS
+from kobe_platform.vocabulary.municipality import own
 
 FILE = "trials.json"
 MOST = 2000
@@ -75,7 +76,7 @@ def _name(definition: str) -> str:
 
 def _runs_on() -> str:
     """Code, vocabulary and libraries that a trial runs on."""
-    return f"{engine_version()} {_vocabulary()} {_versions()}"
+    return f"{engine_version()} {own().code} {_vocabulary()} {_versions()}"
 
 
 @cache

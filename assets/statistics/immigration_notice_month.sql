@@ -12,7 +12,7 @@ minimum_frequency = 10
 [dimensions]
 area = "city"
 */
-SELECT '28100' AS area, count(*) AS events
+SELECT '{{municipality}}' AS area, count(*) AS events
 FROM resident_movements
 WHERE immigration_notice AND reason IN ('admin_out', 'out_abroad')
 GROUP BY ALL

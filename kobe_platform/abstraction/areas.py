@@ -134,7 +134,7 @@ def coarse_areas() -> list[str]:
     city = vocabulary.hierarchies()["ward"].root
     elsewhere = [code for code in vocabulary.code_list("prefectures") if code != city[:2]]
     world = sorted(set(vocabulary.regions("countries").values()))
-    return [city, *vocabulary.code_list("hyogo"), *elsewhere, *world, UNKNOWN]
+    return [city, *vocabulary.neighbours(), *elsewhere, *world, UNKNOWN]
 
 
 def _coarse(values: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -142,7 +142,7 @@ def _coarse(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     city = vocabulary.hierarchies()["ward"].root
     home = city[:2]
     near, prefectures, world = (
-        vocabulary.code_list("hyogo"),
+        vocabulary.neighbours(),
         vocabulary.code_list("prefectures"),
         vocabulary.regions("countries"),
     )

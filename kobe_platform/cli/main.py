@@ -17,7 +17,7 @@ from kobe_platform.privacy.uncaught import tell_kinds_only
 
 app = typer.Typer(
     name="kobe",
-    help="神戸市データ基盤: from core-system extracts to published, protected statistics.",
+    help="データ基盤: from core-system extracts to published, protected statistics.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

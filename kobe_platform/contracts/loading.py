@@ -15,6 +15,7 @@ from kobe_platform.contracts.model import Contract
 from kobe_platform.contracts.places import line_of
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.vocabulary.codes import LISTS
+from kobe_platform.vocabulary.municipality import localized
 
 
 def load_contracts(directory: Path) -> dict[str, Contract]:
@@ -41,8 +42,7 @@ def load_contract(path: Path) -> Contract:
         ConfigurationError: as :func:`load_contracts`.
     """
     try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
+        table = tomllib.loads(localized(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _invalid(path, "syntax", str(error)) from None
     return contract_of(table, path)

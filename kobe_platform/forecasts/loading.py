@@ -21,6 +21,7 @@ from kobe_platform.statistics.trees import below
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
 from kobe_platform.vocabulary.months import shifted
+from kobe_platform.vocabulary.municipality import localized
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 _MODELS: Mapping[str, type[BaseModel]] = {"": Forecast, "input": ForecastInput, "parameters": MethodParameters,
@@ -53,7 +54,7 @@ def load_forecasts(
 
 def _load(path: Path, statistics: Mapping[str, Statistic]) -> ForecastTable:
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = tomllib.loads(localized(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _refusal(path.name, "file", f"it is not TOML: {error}", "mend the line") from None
     try:
@@ -259,11 +260,14 @@ def made_up(table: ForecastTable, origin: str = TRIAL_ORIGIN, months: int = 0) -
         month = shifted(origin, -back)
         value = 500 + 40 * pl.col("_n").cast(pl.Int64) + 5 * int(month[5:]) - back
         rows = areas.select(*keys, value=value)
+        fixed = [pl.lit(code).alias(column) for column, code in source.at.items()]
+        if not (table.districts or table.areas.parts):
+            found[month] = rows.with_columns(*fixed, pl.lit("published").alias("status"))
+            continue
         city = rows.group_by([k for k in keys if k != source.area]).agg(pl.col("value").sum()) if len(keys) > 1 else (
             rows.select(pl.col("value").sum())
         )  # fmt: skip
         city = city.with_columns(pl.lit(table.areas.root).alias(source.area)).select(*keys, "value")
-        fixed = [pl.lit(code).alias(column) for column, code in source.at.items()]
         found[month] = pl.concat([rows, city]).with_columns(*fixed, pl.lit("published").alias("status"))
     return found
 
@@ -274,7 +278,7 @@ def made_up_flows(
     """Published years of made-up tables of events, by table and December: every cell has its own number."""
     found: dict[str, dict[str, pl.DataFrame]] = {}
     for flow, ages in zip(table.forecast.flows, table.flow_ages, strict=True):
-        rows = pl.DataFrame({flow.area: [*table.areas.leaves, table.areas.root]} if flow.area else {"": [""]})
+        rows = pl.DataFrame({flow.area: [*table.areas.parts, table.areas.root]} if flow.area else {"": [""]})
         if flow.age:
             rows = rows.join(pl.DataFrame({flow.age: list(flow_bands(flow, hierarchies()[ages]))}), how="cross")
         fixed = [pl.lit(code).alias(column) for column, code in flow.at.items()]

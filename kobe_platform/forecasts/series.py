@@ -188,7 +188,7 @@ def shown(table: ForecastTable, rows: pl.DataFrame, figures: Sequence[str]) -> p
 
 def is_finest(table: ForecastTable) -> pl.Expr:
     """True of rows of areas and ages that no others are parts of: errors are counted over these."""
-    finest = pl.col(AREA) != table.areas.root
+    finest = pl.col(AREA) != table.areas.root if table.districts or table.areas.parts else pl.lit(True)
     if table.forecast.grouped:
         finest &= pl.col(AGE).is_in(hierarchies()[table.forecast.grouped].leaves)
     return finest
@@ -208,7 +208,7 @@ def margins(table: ForecastTable, finest: pl.DataFrame, figures: Sequence[str]) 
         rows = rows.rename({AGE: "_leaf"}).join(_margin_codes(table.forecast.grouped), on="_leaf", how="inner")
         keys = [*keys, AGE]
         rows = rows.group_by([AREA, *keys], maintain_order=True).agg(whole_sum(name) for name in figures)
-    if table.districts:
+    if table.districts or not table.areas.parts:
         return rows
     city = rows.group_by(keys, maintain_order=True).agg(whole_sum(name) for name in figures)
     city = city.with_columns(pl.lit(table.areas.root).alias(AREA)).select(rows.columns)

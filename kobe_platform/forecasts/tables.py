@@ -64,7 +64,7 @@ class ForecastTable(Statistic):
     def is_area(self) -> pl.Expr:
         """True of rows of the root and of areas that no others are parts of."""
         if self.districts:
-            return ~pl.col(AREA).is_in(self.areas.leaves)
+            return ~pl.col(AREA).is_in(self.areas.parts)
         return pl.col(AREA).is_in([self.areas.root, *self.areas.leaves])
 
     def facts(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from html import escape
 from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.periods import latest_label, span_label
 from kobe_platform.lounge.tables import TableFacts
+from kobe_platform.vocabulary.municipality import own
 
 SYNTHETIC_BADGE = '<span class="lounge-badge lounge-badge--synthetic">合成データ</span>'
 SOURCE_HEADINGS = (
@@ -26,9 +27,7 @@ METHODS = {
     "cell_key": "誤差の付加（セルキー法）",
 }
 """A protected table's ``method`` (disclosure.methods) as readers see it."""
-SYNTHETIC_TEXT = (
-    "この画面の数値は、動作確認のために作った架空の都市の合成データです。実在の神戸市の統計ではありません。"
-)
+SYNTHETIC_TEXT = "この画面の数値は、動作確認のために作った架空の都市の合成データです。実在の%sの統計ではありません。"
 
 
 def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool, inserts: Mapping[str, str]) -> str:
@@ -52,7 +51,7 @@ def page_head(page: Page, facts: Sequence[TableFacts], synthetic: bool, inserts:
     links = inserts.get("Links", '<ul class="lounge-actions"><li><a href="#manual">使い方・データの説明</a></li></ul>')
     head = (
         '<header class="lounge-head">'
-        '<p class="lounge-path"><a href="index.html" data-carry>神戸市データラウンジ</a></p>'
+        '<p class="lounge-path"><a href="index.html" data-carry>' + escape(own().lounge) + "</a></p>"
         f'<h1 id="top">{escape(page.title)}{badge}{inserts.get("Star", "")}</h1>'
         f'<ul class="lounge-contents">{contents}</ul>'
         f'<dl class="lounge-state">{states}</dl>{rule}{links}{inserts.get("Related", "")}</header>'
@@ -101,7 +100,7 @@ def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str
 
 
 def _synthetic_notice() -> str:
-    return f'<p class="lounge-synthetic" role="note">{SYNTHETIC_BADGE}{SYNTHETIC_TEXT}</p>'
+    return f'<p class="lounge-synthetic" role="note">{SYNTHETIC_BADGE}{SYNTHETIC_TEXT % escape(own().name)}</p>'
 
 
 def _source_row(table: TableFacts, synthetic: bool) -> str:

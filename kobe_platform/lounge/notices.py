@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.vocabulary.municipality import localized, own
 
 NOTICE_KINDS = {"news": "お知らせ", "defect": "既知の不具合", "maintenance": "停止予定"}
 SHOWN = 4
@@ -79,7 +80,7 @@ def load_notices(dashboards: Path) -> list[PageNotice]:
         return []
     notices: list[PageNotice] = []
     try:
-        for told in tomllib.loads(path.read_text(encoding="utf-8")).get("notice", []):
+        for told in tomllib.loads(localized(path.read_text(encoding="utf-8"))).get("notice", []):
             notice = PageNotice(**told)
             dates = [notice.date, *([notice.resolved] if notice.resolved else [])]
             if notice.kind not in NOTICE_KINDS or not all(isinstance(day, Day) for day in dates):
@@ -106,7 +107,7 @@ def load_links(dashboards: Path) -> Links:
         return Links()
     key = ""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = tomllib.loads(localized(path.read_text(encoding="utf-8")))
         links = Links(**told)
         for key, wanted in (("survey", (_ADDRESS, _MAIL)), ("mail", (_MAIL,)), ("chat", (_ADDRESS,))):
             given = getattr(links, key)
@@ -187,7 +188,7 @@ def _survey(address: str, slug: str) -> str:
 
 
 def _mailto(address: str, slug: str) -> str:
-    return f"mailto:{address}?subject={quote(f'神戸市データラウンジ アンケート {slug}'.strip())}"
+    return f"mailto:{address}?subject={quote(f'{own().lounge} アンケート {slug}'.strip())}"
 
 
 def japanese_date(day: Day) -> str:

@@ -23,6 +23,7 @@ from kobe_platform.lounge.components import holders
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.queries import Query, parse_query
 from kobe_platform.lounge.tags import Body, Node, Text
+from kobe_platform.vocabulary.municipality import localized
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 PORTAL = "index"
@@ -233,14 +234,14 @@ def file_told(path: Path) -> str:
 
 
 def read_page(path: Path) -> str:
-    """The text of a page or a manual, with or without a byte order mark, its lines ended by one sign.
+    """The text of a page or a manual for this municipality; any byte order mark left out, lines ended by one sign.
 
     Raises:
         LoungeError: ``page.encoding`` where the file is not UTF-8 (coordinates: file, line of the first such byte).
     """
     told = path.read_bytes()
     try:
-        return told.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return localized(told.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
     except UnicodeDecodeError as error:
         line = told.count(b"\n", 0, error.start) + 1
         at: dict[str, Coordinate] = {"file": file_told(path), "line": line}

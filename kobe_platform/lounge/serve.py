@@ -6,12 +6,14 @@ portal server.
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.served import KeptFiles, inside, release_in_force
+from kobe_platform.vocabulary.municipality import own
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -54,7 +56,7 @@ def _named(path: str) -> str:
 
 NO_PAGE = """<!doctype html>
 <html lang="ja"><meta charset="utf-8"><title>ページがありません</title>
-<h1>ページがありません</h1><p><a href="/">神戸市データラウンジの最初の画面へ</a></p></html>
+<h1>ページがありません</h1><p><a href="/">%sの最初の画面へ</a></p></html>
 """
 """What is shown at an address that a site does not have."""
 
@@ -94,7 +96,7 @@ def build_app(releases: Path, audience: str, *, made_up: bool = False) -> Starle
         site = _site(releases, audience)
         found = await files.get(site, _named(request.path_params["path"])) if site else None
         if found is None:
-            return HTMLResponse(NO_PAGE, status_code=404, headers=HEADERS)
+            return HTMLResponse(NO_PAGE % escape(own().lounge), status_code=404, headers=HEADERS)
         kept = "public, max-age=31536000, immutable" if found.lasting else "no-cache"
         return found.answer(request.headers, {**HEADERS, "Cache-Control": kept, "Vary": "Accept-Encoding"})
 

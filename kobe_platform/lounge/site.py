@@ -47,6 +47,7 @@ from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.periods import latest_label
 from kobe_platform.lounge.searching import load_words, search_index, write_index
 from kobe_platform.lounge.unusual import page_of, usual_notice
+from kobe_platform.vocabulary.municipality import localized
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
 DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")
@@ -281,6 +282,7 @@ def render(
                 site_dir=str(out.resolve()),
                 nav=nav,
             )
+            config.site_name = localized(config.site_name)
             config.markdown_extensions.append(AudienceLinks([page.slug for page in pages], unseen))
             config.markdown_extensions.append(FinishedHtml())
             if GLOSSARY not in {page.slug for page in pages}:

@@ -22,6 +22,7 @@ from kobe_platform.statistics.trees import overlapping
 from kobe_platform.statistics.trial import tried
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.municipality import localized
 
 
 class _Part(BaseModel):
@@ -199,7 +200,7 @@ def overlap(menu: Menu, statistics: Mapping[str, Statistic]) -> str:
 
 def _read(path: Path) -> Menu:
     try:
-        return Menu.model_validate(tomllib.loads(path.read_text("utf-8")))
+        return Menu.model_validate(tomllib.loads(localized(path.read_text("utf-8"))))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         place = ""
         if isinstance(error, ValidationError):

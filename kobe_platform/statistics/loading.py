@@ -20,6 +20,7 @@ from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement,
 from kobe_platform.statistics.wishes import load_wishes
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.municipality import localized
 
 
 def load_statistics(
@@ -139,7 +140,7 @@ def _try(
 
 def _parts(path: Path) -> tuple[dict, str, int]:
     """Front matter, SELECT, and the line of the file that the SELECT begins on."""
-    text = path.read_text(encoding="utf-8")
+    text = localized(path.read_text(encoding="utf-8"))
     opening, _, rest = text.partition("/*")
     front, closing, below = rest.partition("*/")
     if opening.strip() or not closing:

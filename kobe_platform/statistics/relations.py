@@ -20,6 +20,7 @@ from kobe_platform.disclosure import Combination, Dimension, Inclusion, Members,
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.statistics.trees import gathers
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
+from kobe_platform.vocabulary.municipality import localized
 
 if TYPE_CHECKING:
     from kobe_platform.statistics.definition import Statistic
@@ -202,7 +203,7 @@ def load_relations(directory: Path) -> tuple[RelationStatement, ...]:
     if not path.exists():
         return ()
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(localized(path.read_text(encoding="utf-8")))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise refusal("the relations are not TOML", reason=type(error).__name__) from None
     found: list[RelationStatement] = []

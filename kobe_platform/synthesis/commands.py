@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from kobe_platform.vocabulary.municipality import VARIABLE
+
 
 def synthesize(
     out: Annotated[Path | None, typer.Option(help="Inbox to write into: OUT/MUNICIPALITY/SOURCE/YYYY-MM/.")] = None,
+    municipality: Annotated[
+        str | None, typer.Option(help="Five-digit code; that of KOBE_MUNICIPALITY by default.")
+    ] = None,
     residents: Annotated[int, typer.Option(help="People at the start.")] = 200_000,
     first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "2025-07",
     last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "2025-12",
@@ -38,6 +44,8 @@ def synthesize(
         return
     if out is None:
         raise typer.BadParameter("say where the deliveries go", param_hint="--out")
+    if municipality is not None:
+        os.environ[VARIABLE] = municipality
     from rich.console import Console
 
     from kobe_platform.errors import ConfigurationError

@@ -101,6 +101,10 @@ def _set(key: str, value: object):
     return change
 
 
+def _of_a_neighbour(manifest: dict) -> None:
+    manifest["municipality"] = "28203" if manifest["municipality"] != "28203" else "28100"
+
+
 def _of_file(key: str, change):
     def apply(manifest: dict) -> None:
         entry = manifest["files"][0]
@@ -156,7 +160,7 @@ EFFECTS = {
     "truncated": Effect(data=_truncated),
     "trailer_differs": Effect(data=lambda d, r, e: d + b"T,%d\r\n" % d.count(b"\n")),
     "empty": Effect(table=_emptied),
-    "wrong_city": Effect(manifest=_set("municipality", "28203")),
+    "wrong_city": Effect(manifest=_of_a_neighbour),
     "wrong_month": Effect(manifest=_next_month),
     "wrong_source": Effect(manifest=_set("source", "national_health_insurance")),
     "file_missing": Effect(folder=_no_file),

@@ -22,8 +22,8 @@ from kobe_platform.synthesis.population import found_city
 from kobe_platform.synthesis.rows import movement_rows, register_rows
 from kobe_platform.synthesis.truth import truth
 from kobe_platform.synthesis.writer import Form, describe_file, write_delimited, write_fixed, write_manifest
+from kobe_platform.vocabulary.municipality import own
 
-MUNICIPALITY = load().city.code
 SMALLEST_CITY = 900
 """Least number of residents; with fewer, a ward could not fill its districts and families."""
 EARLIEST, LATEST = np.datetime64("2013-01"), np.datetime64("2070-12")
@@ -211,7 +211,7 @@ def _deliver_plain(plan: CityPlan, source: str, kind: str, month: str, rows: pl.
 
 def _folder(plan: CityPlan, source: str, month: str) -> Path:
     """The delivery's folder, emptied of an earlier delivery (its manifest first)."""
-    folder = plan.out / MUNICIPALITY / source / month
+    folder = plan.out / own().code / source / month
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").unlink(missing_ok=True)
     for file in folder.iterdir():
@@ -224,7 +224,7 @@ def _manifest(plan: CityPlan, source: str, month: str, form: Form, files: list[t
     after = str(np.datetime64(month, "M") + 1)
     number = int(np.datetime64(month, "M").astype(np.int64)) - 30 * 12
     return {
-        "municipality": MUNICIPALITY,
+        "municipality": own().code,
         "source": source,
         "month": month,
         "kind": kind,

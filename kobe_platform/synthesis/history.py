@@ -56,7 +56,7 @@ def history(parameters: Parameters, first: np.datetime64, stock: np.ndarray, see
         males = np.round(people * male).astype(int)
         columns = np.stack([living, people, males, people - males, *flows], axis=1)
         codes = [parameters.city.code, *(ward.code for ward in parameters.wards)]
-        rows = zip(codes, [columns.sum(axis=0), *columns], strict=True)
+        rows = dict(zip(codes, [columns.sum(axis=0), *columns], strict=True)).items()
         records = [(f"{month}-01", code, *(str(int(value)) for value in row)) for code, row in rows] + records
     return pl.DataFrame(records, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
 

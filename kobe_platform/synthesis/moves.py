@@ -81,7 +81,7 @@ def move_between_wards(month: SimulatedMonth) -> None:
     pull = np.array([w.attraction * w.share for w in wards])
     chances = np.tile(pull, (len(wards), 1))
     np.fill_diagonal(chances, 0.0)
-    chances = np.cumsum(chances / chances.sum(axis=1, keepdims=True), axis=1)
+    chances = np.cumsum(chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-9), axis=1)
     target = (chances[origin[first]] < rng.random((len(first), 1))).sum(axis=1)
     _relocate(month, people, group, target)
 

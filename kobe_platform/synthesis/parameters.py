@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from kobe_platform.vocabulary.municipality import Municipality, municipality, own
+
 FILE = Path(__file__).with_name("parameters.toml")
 STAGE_OF_BAND = 5
 """Width of the pyramid's bands in years."""
@@ -208,9 +210,57 @@ class Parameters(_Table):
         told = {**self.cohorts.model_dump(), "life_stages": self.pyramid.life_stages, "as_of": year}
         return self.model_copy(update={"pyramid": Pyramid(**told)})
 
+    def elsewhere(self, place: Municipality) -> Parameters:
+        """The parameters of another municipality: the city's means, with differences that follow from its code.
+
+        A municipality without wards is one area; the wards of another designated city are of one size. Those who moved
+        from or to it move from or to the city of the file instead.
+        """
+        rng = np.random.default_rng([int(place.code)])
+        areas = [self._mean_ward(code, rng, alone=not place.wards) for code in place.areas]
+        others = [code for code in self.counterparts.codes if code != place.code]
+        weight = dict(zip(self.counterparts.codes, self.counterparts.weights, strict=True))
+        told = self.counterparts.model_copy(
+            update={
+                "codes": (self.city.code, *others),
+                "weights": (max(self.counterparts.weights), *(weight[code] for code in others)),
+            }
+        )
+        city = self.city.model_copy(update={"code": place.code, "prefecture": place.prefecture})
+        return self.model_copy(update={"city": city, "wards": tuple(areas), "counterparts": told})
+
+    def _mean_ward(self, code: str, rng: np.random.Generator, *, alone: bool) -> Ward:
+        share = np.array([ward.share for ward in self.wards])
+
+        def mean(name: str) -> float:
+            return float(np.average([getattr(ward, name) for ward in self.wards], weights=share))
+
+        ages = np.average([ward.ages for ward in self.wards], weights=share, axis=0)
+        old, lively = rng.uniform(0.85, 1.35), rng.uniform(0.75, 1.2)
+        return Ward.model_validate(
+            {
+                "code": code,
+                "share": 1.0,
+                "male": mean("male"),
+                "ages": tuple(np.round(ages * [1, 1, 1, 1, old, old], 3).tolist()),
+                "foreign": mean("foreign") * rng.uniform(0.4, 1.2),
+                "family": mean("family"),
+                "births": mean("births") * lively,
+                "in": mean("in_") * lively,
+                "out": mean("out") * lively,
+                "ward_out": 0.0 if alone else mean("ward_out"),
+                "attraction": 1.0,
+            }
+        )
+
+
+def load() -> Parameters:
+    """The parameters of this process's municipality: the file's, or made from them."""
+    return _load(own().code)
+
 
 @cache
-def load() -> Parameters:
-    """The parameters of the file (read once)."""
+def _load(code: str) -> Parameters:
     with FILE.open("rb") as file:
-        return Parameters.model_validate(tomllib.load(file))
+        told = Parameters.model_validate(tomllib.load(file))
+    return told if told.city.code == code else told.elsewhere(municipality(code))

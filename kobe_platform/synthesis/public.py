@@ -34,9 +34,9 @@ def estimates(city: City, month: np.datetime64, stock_before: np.ndarray, base: 
     Therefore estimate(t+1) - estimate(t) is the register's net change of month t. The city's row comes first.
     """
     wards = stock_before + base
-    rows = [(city.parameters.city.code, wards.sum(axis=0)), *zip(city.geography.wards, wards, strict=True)]
+    rows = {city.parameters.city.code: wards.sum(axis=0), **dict(zip(city.geography.wards, wards, strict=True))}
     records = [
         (f"{month}-01", code, *(str(int(v)) for v in (homes, men + women, men, women)), "synthetic")
-        for code, (homes, men, women) in rows
+        for code, (homes, men, women) in rows.items()
     ]
     return pl.DataFrame(records, schema=list(ESTIMATE_COLUMNS), orient="row")

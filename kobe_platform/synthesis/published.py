@@ -25,6 +25,7 @@ from kobe_platform.unusual.codes import watched_series
 from kobe_platform.unusual.tables import NAMES as WATCHED_SERIES
 from kobe_platform.unusual.tables import UsualRanges
 from kobe_platform.vocabulary import codes as vocabulary
+from kobe_platform.vocabulary.municipality import own
 
 STATISTICS = Settings.model_fields["statistics"].default
 FACTS = {"title", "description", "owner", "period", "kind", "population", "unit", "minimum_frequency", "dimensions"}
@@ -40,6 +41,7 @@ DISTRICTS_PER_WARD = {
     "28108": 3,
     "28111": 4,
 }
+DISTRICTS_ELSEWHERE = 4
 NAMES = (
     *("本山", "御影", "魚崎", "六甲", "灘", "雲中", "こうべ", "水木", "会下山", "有馬", "唐櫃"),
     *("桂木", "名倉", "北須磨", "妙法寺", "垂水", "多聞台", "舞多聞", "枝吉", "伊川谷", "月が丘", "有瀬"),
@@ -72,7 +74,7 @@ COMPARED = {
 """Figures of a compared city beside its population and area, as shares of its population."""
 
 
-def district_hierarchy(per_ward: Mapping[str, int] = DISTRICTS_PER_WARD) -> vocabulary.Hierarchy:
+def district_hierarchy(per_ward: Mapping[str, int]) -> vocabulary.Hierarchy:
     """The school districts of the made-up city."""
     codes = [
         (ward, f"{i + 1:02d}{n + 1:02d}") for i, (ward, count) in enumerate(per_ward.items()) for n in range(count)
@@ -93,7 +95,7 @@ def district_hierarchy(per_ward: Mapping[str, int] = DISTRICTS_PER_WARD) -> voca
 def published(
     seed: int = 1,
     months: tuple[str, ...] = MONTHS,
-    per_ward: Mapping[str, int] = DISTRICTS_PER_WARD,
+    per_ward: Mapping[str, int] | None = None,
     statistics: Path = STATISTICS,
     forecasts: Path | None = None,
     unusual: Path | None = None,
@@ -103,11 +105,12 @@ def published(
     Args:
         seed: decides every figure.
         months: ``YYYY-MM`` in order; yearly tables hold the years that they touch.
-        per_ward: ward → how many school districts it has.
+        per_ward: ward → how many school districts it has; few by default.
         statistics: folder of the statistics to make up figures of.
         forecasts, unusual: folders of the forecasts and watched series to make up figures of; beside the statistics by
             default.
     """
+    per_ward = per_ward or {area: DISTRICTS_PER_WARD.get(area, DISTRICTS_ELSEWHERE) for area in own().areas}
     trees = {**vocabulary.hierarchies(), "district": district_hierarchy(per_ward)}
     tables: dict[str, pl.DataFrame] = {}
     told: dict[str, dict] = {}
@@ -132,7 +135,7 @@ def published(
     trees |= {name: unlisted(name, tables, known) for name in UNLISTED}
     trees |= {WATCHED_SERIES: watched_series(tables, known)}
     dims = {name: trees[name].frame() for name in sorted(needed)}
-    return tables, dims, {"basis": "synthetic", "municipality": "28100", "tables": told}
+    return tables, dims, {"basis": "synthetic", "municipality": own().code, "tables": told}
 
 
 def _table(
@@ -197,7 +200,7 @@ def _estimate(months: tuple[str, ...], rng: np.random.Generator) -> pl.DataFrame
     for month in months:
         for ward in wards:
             people[ward] += int(rng.normal(-150, 120))
-        for area, total in [("28100", sum(people.values())), *people.items()]:
+        for area, total in {own().code: sum(people.values()), **people}.items():
             male = int(total * 0.47)
             counts = {"population": total, "households": int(total * 0.49), "male": male, "female": total - male}
             rows += [(month, area, series, int(value), "published") for series, value in counts.items()]

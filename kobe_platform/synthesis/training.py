@@ -15,6 +15,7 @@ import polars as pl
 
 from kobe_platform.synthesis.identifiers import name_tables
 from kobe_platform.vocabulary.courses import load_courses, sections
+from kobe_platform.vocabulary.municipality import own
 
 STAFF_PER_RESIDENT = 0.008
 """Some 12,000 of 1.5 million."""
@@ -117,7 +118,7 @@ def _headcounts(staff: Staff, active: np.ndarray) -> pl.DataFrame:
     counted = pl.Series("bureau", list(bureaus.values())).value_counts().sort("bureau")
     rows = [(bureau, "staff", n) for bureau, n in found.iter_rows()]
     rows += [(bureau, "sections", n) for bureau, n in counted.iter_rows()]
-    rows += [("28100", figure, sum(n for _, what, n in rows if what == figure)) for figure in ("staff", "sections")]
+    rows += [(own().code, figure, sum(n for _, what, n in rows if what == figure)) for figure in ("staff", "sections")]
     return _texts(rows, ["bureau", "figure", "value"])
 
 

@@ -13,6 +13,7 @@ from kobe_platform.statistics import Statistic
 from kobe_platform.unusual.definition import Watch, WatchInput, WatchParameters
 from kobe_platform.unusual.tables import USUAL_RANGES, usual_ranges
 from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.municipality import localized
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 _MODELS: Mapping[str, type[BaseModel]] = {"": Watch, "input": WatchInput, "parameters": WatchParameters}
@@ -35,7 +36,7 @@ def load_watches(directory: Path, statistics: Mapping[str, Statistic]) -> dict[s
 
 def _load(path: Path, statistics: Mapping[str, Statistic]) -> Watch:
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = tomllib.loads(localized(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _refusal(path.name, "file", f"it is not TOML: {error}", "mend the line") from None
     try:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.vocabulary.hierarchy_tables import HierarchyTable, LabelledCode
+from kobe_platform.vocabulary.municipality import localized, own
 
 LISTS = Path(__file__).resolve().parents[2] / "assets" / "vocabulary"
 UNKNOWN = "unknown"
@@ -74,6 +75,11 @@ class Hierarchy:
         parents = {code.parent for code in self.codes}
         return tuple(c.code for c in self.codes if c.code not in parents and c.code not in self.residual)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The finest codes below the root: none where the root is the only code, as of a city without wards."""
+        return tuple(code for code in self.leaves if code != self.root)
+
     def label(self, code: str) -> str:
         """Japanese label of a code; the code itself where the list has none."""
         return next((c.label for c in self.codes if c.code == code), code)
@@ -116,13 +122,12 @@ def hierarchies() -> Mapping[str, Hierarchy]:
         ConfigurationError: a table lacks a key, has one that nothing reads, or names a code twice (coordinates: the
             hierarchy's name and the place in it).
     """
-    with (LISTS / "hierarchies.toml").open("rb") as file:
-        tables = tomllib.load(file)
+    tables = tomllib.loads(localized((LISTS / "hierarchies.toml").read_text(encoding="utf-8")))
     return {name: _hierarchy(name, table) for name, table in tables.items()}
 
 
 def wards() -> tuple[str, ...]:
-    """Ward codes in the order in which the city lists them."""
+    """Codes of the wards in the order of the list; of a municipality without wards its own code alone."""
     return hierarchies()["ward"].leaves
 
 
@@ -173,8 +178,13 @@ def codes_of(name: str) -> tuple[str, ...]:
 
 @cache
 def code_list(name: str) -> Mapping[str, str]:
-    """``code → label`` of one CSV list (``countries``, ``prefectures``, ``hyogo``)."""
+    """``code → label`` of one CSV list (``countries``, ``prefectures``, ``municipalities``)."""
     return {row["code"]: row["label"] for row in _rows(f"{name}.csv")}
+
+
+def neighbours() -> Mapping[str, str]:
+    """``code → label`` of the other municipalities of the prefecture."""
+    return own().neighbours
 
 
 def is_list(name: str) -> bool:
@@ -248,7 +258,7 @@ def _hierarchy(name: str, table: object) -> Hierarchy:
         written.residual,
         written.breaks or (),
         mapping,
-        written.patterns,
+        {c: pattern for c, pattern in written.patterns.items() if c in written.kept},
         other,
         written.unknown,
     )
@@ -270,7 +280,12 @@ def _codes(written: HierarchyTable, root: Code) -> tuple[list[Code], dict[str, s
     if written.keep is not None:
         labels = {row["code"]: row["label"] for row in _rows(str(written.list))}
         return [Code(c, labels[c], root.code) for c in written.keep], {c: c for c in written.keep}
-    codes = [Code(c, label, written.parents.get(c, root.code)) for c, label in (written.codes or {}).items()]
+    if written.within is not None:
+        inside = [row for row in _rows(str(written.list)) if row["within"] == written.within]
+        return [Code(row["code"], row["label"], root.code) for row in inside], {}
+    labelled = {written.first.code: written.first.label} if written.first else {}
+    labelled |= {c: label for c, label in (written.codes or {}).items() if c not in labelled and c in written.kept}
+    codes = [Code(c, label, written.parents.get(c, root.code)) for c, label in labelled.items()]
     return codes, written.map or {c.code: c.code for c in codes}
 
 

@@ -16,12 +16,13 @@ from kobe_platform.governance.mail_addresses import VALID, issue_token, mark_sen
 from kobe_platform.governance.people import find_person
 from kobe_platform.lounge.served import release_in_force
 from kobe_platform.vocabulary.clock import JAPAN
+from kobe_platform.vocabulary.municipality import own
 from kobe_platform.web.readers import news_of
 from kobe_platform.web.reading import number
 from kobe_platform.web.state import Portal
 
-SUBJECT = "【神戸市データラウンジ】お気に入りの画面が更新されました"
-CONFIRM = "【神戸市データラウンジ】メールアドレスの確認"
+SUBJECT = "【{lounge}】お気に入りの画面が更新されました"
+CONFIRM = "【{lounge}】メールアドレスの確認"
 _CLOSING = (
     "画面の題名の横の ★ を外すか、「お気に入りの更新」の画面でメールアドレスを空にすると、届かなくなります。\n"
     "このメールは自動で送信しています。"
@@ -58,13 +59,13 @@ def send_confirmations(portal: Portal, stop: threading.Event | None = None) -> i
         token = issue_token(portal.database, claim)
         if token:
             body = (
-                "神戸市データラウンジで、お気に入りの画面の更新をこのアドレスで受け取るよう登録されました。\n"
+                f"{own().lounge}で、お気に入りの画面の更新をこのアドレスで受け取るよう登録されました。\n"
                 "サインインして次のリンクを開くと、届くようになります"
                 f"（{VALID // timedelta(hours=1)}時間以内、1回限り）。\n\n"
                 f"{portal.config.origin}/news/confirm?token={token}\n\n"
                 "心当たりがなければ、何もしないでください。更新のメールは届きません。"
             )
-            took = _handed_over(portal, *line, claim.address, CONFIRM, body)
+            took = _handed_over(portal, *line, claim.address, CONFIRM.format(lounge=own().lounge), body)
             sent += took is True
             if took is not None:
                 mark_sent(portal.database, claim)
@@ -100,7 +101,7 @@ def send_news(portal: Portal, stop: threading.Event | None = None) -> int:
             origin = portal.config.origin
             told = [f"・{entry['title']}：{entry['text']}\n  {origin}/{entry['page']}.html" for entry in news]
             body = "\n\n".join(["お気に入りの画面のデータが変わりました。", "\n".join(told), _CLOSING])
-            took = _handed_over(portal, *line, one.address, SUBJECT, body)
+            took = _handed_over(portal, *line, one.address, SUBJECT.format(lounge=own().lounge), body)
             sent += took is True
             if took is None:
                 continue

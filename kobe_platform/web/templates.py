@@ -15,6 +15,7 @@ from kobe_platform.governance.people import Person
 from kobe_platform.governance.schema import ROLES
 from kobe_platform.lounge.formats import period_label
 from kobe_platform.vocabulary.clock import JAPAN
+from kobe_platform.vocabulary.municipality import own
 from kobe_platform.web.config import PortalConfig
 
 FOLDER = Path(__file__).resolve().parent / "html"
@@ -34,7 +35,7 @@ def _environment() -> Environment:
     environment.filters["moment"] = lambda value: value.astimezone(JAPAN).strftime("%Y年%-m月%-d日 %H:%M")
     environment.filters["day"] = lambda value: f"{value.year}年{value.month}月{value.day}日"
     environment.filters["period"] = period_label
-    environment.globals.update(states=STATES_JA, actions=ACTIONS_JA, role_names=ROLES)
+    environment.globals.update(states=STATES_JA, actions=ACTIONS_JA, role_names=ROLES, lounge=own().lounge)
     return environment
 
 

@@ -47,7 +47,7 @@ def columns() -> st.SearchStrategy:
             "QS",
             to,
             codes=codes,
-            list=st.sampled_from(["countries", "hyogo", "nowhere", "../x"]),
+            list=st.sampled_from(["countries", "prefectures", "nowhere", "../x"]),
             blank=texts,
             other=texts,
             only_for=st.one_of(conditions, st.just({"column": "c0"})),

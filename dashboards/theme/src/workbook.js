@@ -21,7 +21,7 @@ export function sheetOf(view, told, address, names = new Set()) {
   const { title, unit } = view.component;
   const head = [
     [title || 'データ', { fontWeight: 'bold', fontSize: 14 }],
-    ...(told.isSynthetic ? [['合成データ：実在の神戸市の統計ではありません。']] : []),
+    ...(told.isSynthetic ? [['合成データ：実在の市町村の統計ではありません。']] : []),
     ...(view.choices.length ? [[`選んだ条件：${view.choices.join('、')}`]] : []),
     ...(unit ? [[`単位：${unit}`]] : []),
     [citation(told, title || told.page, view.choices)],

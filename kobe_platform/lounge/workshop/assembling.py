@@ -24,9 +24,10 @@ FIGURES = ("value", "line", "bar", "table")
 """Kinds of figures: the newest figure, its course, one bar chart for each breakdown, and all as a table."""
 AREA = "area"
 _NO_TOTAL = "none"
-_DISTRICTS = """SELECT a.code AS area, a.label, CASE WHEN a.level = 2 THEN w.label ELSE '市・区' END AS 区
-FROM dim_district a LEFT JOIN dim_district w ON w.code = a.parent AND a.level = 2
-ORDER BY a.level = 2, w.sort, a.sort"""
+_DISTRICTS = """SELECT a.code AS area, a.label,
+  CASE WHEN a.level = {{district.level}} THEN w.label ELSE '市{{#wards}}・区{{/wards}}' END AS 区
+FROM dim_district a LEFT JOIN dim_district w ON w.code = a.parent AND a.level = {{district.level}}
+ORDER BY a.level = {{district.level}}, w.sort, a.sort"""
 """Districts below their wards, as a list of many reads best."""
 _TITLES: Mapping[str, str] = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))["dimensions"]
 

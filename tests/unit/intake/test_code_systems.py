@@ -118,7 +118,7 @@ def test_every_system_of_iso_3166_tells_the_countries_apart():
 def test_a_system_of_nationalities_belongs_to_their_list(tmp_path):
     text = (CONTRACTS / "resident_register.toml").read_text("utf-8")
     path = tmp_path / "resident_register.toml"
-    path.write_text(text.replace('list = "countries"', 'list = "hyogo"\nsystem = "iso-3166-numeric"'), "utf-8")
+    path.write_text(text.replace('list = "countries"', 'list = "prefectures"\nsystem = "iso-3166-numeric"'), "utf-8")
     with pytest.raises(ConfigurationError) as caught:
         load_contract(path)
     assert caught.value.at["place"] == "columns.nationality.system"
