@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         run_log_days: days that the events of each step of a run are kept in Dagster (``KOBE_RUN_LOG_DAYS``).
         backup: folder or ``s3://`` address whose backups' age is watched (``KOBE_BACKUP``).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
+        prefecture: folder of the homes of many municipalities (``KOBE_PREFECTURE``), for ``kobe prefecture`` alone.
         database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
         portal: the portal server's settings file (``KOBE_PORTAL``): sign-in, addresses, limits; may be absent.
         postgres_url: where Dagster keeps its records instead of SQLite (``KOBE_POSTGRES_URL``).
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     ondemand: Path = PROJECT / "assets" / "ondemand.toml"
     principal: str = "platform"
     start: str = Field(default="2010-10", pattern=rf"^{FORM}$")
+    prefecture: Path | None = None
     database_url: str = ""
     portal: Path | None = None
     postgres_url: str = ""

@@ -70,6 +70,9 @@ COMMANDS = (
     Mounted("ask", "kobe_platform.ondemand.commands:ask", "Ask for a statistic on demand.", "Governance"),
     Mounted("audit-report", "kobe_platform.governance.commands:audit_report", "What happened, by days.", "Governance"),
     Mounted("contracts", "kobe_platform.quality.commands:contracts_app", "Check the sources' contracts.", "Work"),
+    Mounted(
+        "prefecture", "kobe_platform.prefecture.commands:prefecture_app", "Many municipalities' homes.", "Work", True
+    ),
     Mounted("keys", "kobe_platform.custody.commands:keys_app", "Make, list, rotate and revoke keys.", "Custody"),
     Mounted("lake", "kobe_platform.custody.commands:lake_app", "Verify and judge the encrypted partitions.", "Custody"),
     Mounted("log", "kobe_platform.custody.commands:log_app", "Verify the log of key use.", "Custody"),

@@ -17,7 +17,11 @@ def synthesize(
     municipality: Annotated[
         str | None, typer.Option(help="Five-digit code; that of KOBE_MUNICIPALITY by default.")
     ] = None,
-    residents: Annotated[int, typer.Option(help="People at the start.")] = 200_000,
+    municipalities: Annotated[
+        str, typer.Option(help="Many: a number (the largest so many of Hyōgo), or codes with commas; see --residents.")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Municipalities at a time.")] = 1,
+    residents: Annotated[int, typer.Option(help="People at the start; of many, of all together.")] = 200_000,
     first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "2025-07",
     last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")] = "2025-12",
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
@@ -44,6 +48,15 @@ def synthesize(
         return
     if out is None:
         raise typer.BadParameter("say where the deliveries go", param_hint="--out")
+    if municipalities:
+        if municipality or truth or quirk:
+            raise typer.BadParameter("with many there is no --municipality, --truth or --quirk")
+        told = {"out": out, "from": first, "to": last, "seed": seed, "encoding": encoding, "layout": layout}
+        told |= {"dirt": dirt, "full-every": full_every}
+        arguments = [f"--{name}={value}" for name, value in told.items()]
+        arguments += [*(["--history"] if history else ()), *(f"--system={name}" for name in systems or ())]
+        _many(municipalities, residents, arguments, workers, as_json)
+        return
     if municipality is not None:
         os.environ[VARIABLE] = municipality
     from rich.console import Console
@@ -68,6 +81,30 @@ def synthesize(
         typer.echo(json.dumps({"out": str(out), "deliveries": record}, ensure_ascii=False))
     else:
         _show(written)
+
+
+def _many(told: str, residents: int, arguments: list[str], workers: int, as_json: bool) -> None:
+    """Each municipality in a process of its own, in which its vocabulary holds; exit 1 where one could not be made."""
+    from rich.console import Console
+
+    from kobe_platform.orchestration.ending import ending_soon
+    from kobe_platform.prefecture.commands import told as line_of
+    from kobe_platform.prefecture.running import Task, run_all
+    from kobe_platform.synthesis.many import chosen, residents_of
+    from kobe_platform.vocabulary.municipality import municipality
+
+    shares, console = residents_of(chosen(told), residents), Console(stderr=True, highlight=False, soft_wrap=True)
+    tasks = []
+    for code, people in shares.items():
+        environment = {**os.environ, VARIABLE: code}
+        call = ("synthesize", *arguments, f"--residents={people}", "--json")
+        tasks.append(Task(code, f"{municipality(code).name} {people:,}", call, environment, people))
+    with ending_soon():
+        endings = run_all(tasks, workers, lambda one: console.print(line_of(one), markup=False))
+    if as_json:
+        made = [{"municipality": one.code, **one.report} for one in sorted(endings, key=lambda one: one.code)]
+        typer.echo(json.dumps({"municipalities": made}, ensure_ascii=False))
+    raise typer.Exit(int(any(not one.done for one in endings)))
 
 
 def _progress(console, status, step: str) -> None:

@@ -34,7 +34,7 @@ RANKS = (
     {"web", "upkeep"},
     {"orchestration"},
     {"definitions"},
-    {"cli", "bench"},
+    {"cli", "bench", "prefecture"},
 )
 SAME_EVERYWHERE = {"_Strict"}
 """Private base classes that mean the same wherever they stand (a model that refuses keys it does not know)."""

@@ -1,0 +1,140 @@
+"""A prefecture as a folder of homes: ``municipalities/CODE`` is the whole home of one municipality.
+
+What a home holds (keys, log, lake, receipts, governance, releases) is its municipality's alone. A folder that is moved
+away takes all of it along, and the others go on; one that is put in belongs to the prefecture again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kobe_platform.errors import ConfigurationError
+from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.municipality import VARIABLE, Municipality, municipality
+
+FOLDER = "municipalities"
+OWN_SETTINGS = "settings.env"
+"""File in a home with the settings that are this municipality's alone, as ``NAME=VALUE`` lines."""
+COMMON = frozenset(
+    {
+        *("inbox", "contracts", "statistics", "forecasts", "unusual", "dashboards", "ondemand", "principal", "start"),
+        *("raw_days", "history_months", "keep_releases", "run_log_days"),
+    }
+)
+"""Settings that hold for all municipalities; every other one is a home's own, and is not passed on to it."""
+_LINE = re.compile(r"^(KOBE_[A-Z_]+)=(.*)$")
+
+
+@dataclass(frozen=True)
+class Home:
+    """One municipality's home.
+
+    Attributes:
+        place: who it is. path: its folder.
+    """
+
+    place: Municipality
+    path: Path
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """The environment of a process that works for this municipality and for no other.
+
+        Args:
+            settings: of the prefecture; what is common is passed on, what opens keys or records is not.
+
+        Raises:
+            ConfigurationError: ``prefecture.settings``: a line of its own file is not ``NAME=VALUE`` of a setting, or
+                sets what the folder itself says.
+        """
+        known = {f"KOBE_{name.upper()}" for name in Settings.model_fields}
+        kept = {name: value for name, value in os.environ.items() if name not in known}
+        told = settings.environment()
+        common = {name: told[name] for field in COMMON if (name := f"KOBE_{field.upper()}") in told}
+        whose = {"KOBE_HOME": str(self.path), VARIABLE: self.place.code}
+        return {**kept, **common, **dict(self._own(known - {*whose, "KOBE_PREFECTURE"})), **whose}
+
+    def _own(self, known: set[str]) -> Iterator[tuple[str, str]]:
+        file = self.path / OWN_SETTINGS
+        lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+        for number, line in enumerate(lines, start=1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            found = _LINE.match(text)
+            if found is None or found[1] not in known:
+                raise ConfigurationError(
+                    "a municipality's own settings hold a line that is none",
+                    code="prefecture.settings",
+                    at={"municipality": self.place.code, "file": OWN_SETTINGS, "line": number},
+                    remedy="write KOBE_NAME=VALUE; the home and the municipality follow from the folder",
+                )
+            yield found[1], found[2].strip().strip("\"'")
+
+
+def folder_of(settings: Settings) -> Path:
+    """The prefecture's folder.
+
+    Raises:
+        ConfigurationError: ``prefecture.absent``: ``KOBE_PREFECTURE`` names none.
+    """
+    if settings.prefecture is None:
+        raise ConfigurationError(
+            "no prefecture is set",
+            code="prefecture.absent",
+            remedy="set KOBE_PREFECTURE to the folder that holds, or shall hold, the municipalities' homes",
+        )
+    return settings.prefecture.resolve()
+
+
+def homes(settings: Settings, only: tuple[str, ...] = ()) -> dict[str, Home]:
+    """The homes that are there, by code in the order of the list of municipalities.
+
+    Args:
+        only: codes to choose; all by default.
+
+    Raises:
+        ConfigurationError: ``prefecture.absent``, ``prefecture.unknown`` where a chosen one has no home, or
+            ``vocabulary.municipality`` where a folder's name is none of the list.
+    """
+    root = folder_of(settings) / FOLDER
+    found = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    there = {path.name: Home(municipality(path.name), path) for path in found}
+    for code in only:
+        if code not in there:
+            raise ConfigurationError(
+                "the prefecture has no home of this municipality",
+                code="prefecture.unknown",
+                at={"municipality": code},
+                remedy="kobe prefecture add CODE makes one",
+            )
+    return {code: home for code, home in there.items() if not only or code in only}
+
+
+def new_home(settings: Settings, code: str) -> Home:
+    """The home of a municipality, its folder made where it was not there; nobody else may read it.
+
+    Raises:
+        ConfigurationError: ``prefecture.absent``, or ``vocabulary.municipality``.
+    """
+    place = municipality(code)
+    path = folder_of(settings) / FOLDER / code
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return Home(place, path)
+
+
+def delivered_bytes(home: Home, environment: Mapping[str, str]) -> int:
+    """Size of the newest month of each source in its inbox: what a run will have to read, roughly; 0 without one."""
+    root = Path(environment.get("KOBE_INBOX", "inbox")) / home.place.code
+    total = 0
+    try:
+        for source in os.scandir(root):
+            months = sorted(month.path for month in os.scandir(source.path) if month.is_dir())
+            total += sum(file.stat().st_size for file in os.scandir(months[-1])) if months else 0
+    except OSError:
+        return total
+    return total

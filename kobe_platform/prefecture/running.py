@@ -1,0 +1,137 @@
+"""Runs one command for many municipalities, each in a process of its own; one that fails stops no other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MODULE = "kobe_platform.cli"
+_STOPPING_SECONDS = 15.0
+_NOT_STARTED = 127
+"""What a shell gives for a command that could not be started."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command for one municipality.
+
+    Attributes:
+        code, name: of the municipality. arguments: of ``kobe``. environment: of its process. size: rough measure of
+            its work, by which the order goes.
+    """
+
+    code: str
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a municipality's process ended.
+
+    Attributes:
+        exit_code: of the process; negative where a signal ended it.
+        report: the JSON that it printed; empty where it printed none.
+        error: the last line of its errors: a code, coordinates and a remedy, never a value.
+    """
+
+    code: str
+    name: str
+    exit_code: int
+    report: Mapping[str, Any]
+    error: str
+    seconds: float
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.exit_code == 0
+
+
+def run_all(tasks: Sequence[Task], workers: int, told: Callable[[Ending], None]) -> list[Ending]:
+    """Run every task, so many at a time; in the order in which they ended.
+
+    One worker takes the smallest first. Of several, one takes the largest first and the others the smallest, so that
+    no small municipality waits behind a large one and the largest does not begin last.
+
+    Args:
+        told: called for each as it ends, one at a time.
+
+    An interruption ends the processes that are under way, then goes on as it came.
+    """
+    waiting = deque(sorted(tasks, key=lambda task: (task.size, task.code)))
+    lock, endings = threading.Lock(), []
+    processes: dict[str, subprocess.Popen] = {}
+    stopped = threading.Event()
+
+    def work(takes_large: bool) -> None:
+        while True:
+            with lock:
+                if stopped.is_set() or not waiting:
+                    return
+                task = waiting.pop() if takes_large else waiting.popleft()
+                started = time.perf_counter()
+                try:
+                    process = processes[task.code] = _started(task)
+                except OSError as error:
+                    endings.append(Ending(task.code, task.name, _NOT_STARTED, {}, type(error).__name__, 0.0))
+                    told(endings[-1])
+                    continue
+            ending = _ended(task, process, started)
+            with lock:
+                del processes[task.code]
+                endings.append(ending)
+                told(ending)
+
+    count = max(1, min(workers, len(waiting)))
+    threads = [threading.Thread(target=work, args=(count > 1 and number == 0,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        stopped.set()
+        with lock:
+            under_way = list(processes.values())
+        for process in under_way:
+            process.terminate()
+        for thread in threads:
+            thread.join(_STOPPING_SECONDS)
+        raise
+    return endings
+
+
+def _started(task: Task) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", MODULE, *task.arguments],
+        env=dict(task.environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def _ended(task: Task, process: subprocess.Popen, started: float) -> Ending:
+    output, errors = process.communicate()
+    try:
+        report = json.loads(output)
+    except ValueError:
+        report = {}
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    error = lines[-1] if lines and process.returncode and not report else ""
+    seconds = time.perf_counter() - started
+    kept = report if isinstance(report, dict) else {}
+    return Ending(task.code, task.name, process.returncode, kept, error, seconds)
