@@ -26,6 +26,8 @@ COMMON = frozenset(
     }
 )
 """Settings that hold for all municipalities; every other one is a home's own, and is not passed on to it."""
+_OF_A_HOME = ("KOBE_", "DAGSTER_HOME")
+"""What the names of variables begin with that say whose home a process works on."""
 _LINE = re.compile(r"^(KOBE_[A-Z_]+)=(.*)$")
 
 
@@ -51,7 +53,7 @@ class Home:
                 sets what the folder itself says.
         """
         known = {f"KOBE_{name.upper()}" for name in Settings.model_fields}
-        kept = {name: value for name, value in os.environ.items() if name not in known}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_HOME)}
         told = settings.environment()
         common = {name: told[name] for field in COMMON if (name := f"KOBE_{field.upper()}") in told}
         whose = {"KOBE_HOME": str(self.path), VARIABLE: self.place.code}

@@ -73,8 +73,8 @@ def trends(tables: Path, months: int) -> tuple[list[str], list[tuple[Trend, list
 
 
 def ward_changes(tables: Path) -> tuple[str, list[WardChange]]:
-    """The newest month, and by ward how its population changed in it."""
-    cells = _cells(tables, STOCK, WARD_LEVEL)
+    """The newest month, and by ward (of a municipality without wards, in all) how its population changed in it."""
+    cells = _cells(tables, STOCK, WARD_LEVEL if _areas(tables, WARD_LEVEL) else CITY_LEVEL)
     names = _labels(tables)
     newest = max((month for month, _ in cells), default="")
     return newest, [

@@ -39,9 +39,13 @@ def test_a_home_is_the_owners_alone_and_its_processes_know_no_other(settings, mo
     for name, value in (("PASSPHRASE_FILE", "x"), ("DATABASE_URL", "sqlite:///all"), ("KEY_SERVICE", "aws-kms"),
                         ("POSTGRES_URL", "postgresql://all"), ("BACKUP", "/b"), ("START", "2020-01")):  # fmt: skip
         monkeypatch.setenv(f"KOBE_{name}", value)
+    monkeypatch.setenv("DAGSTER_HOME", "/all")
+    monkeypatch.setenv("KOBE_BACKUP_KEY", "/key")
     home = new_home(Settings(), AKASHI)
     assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
-    told = {name: value for name, value in home.environment(Settings()).items() if name.startswith("KOBE_")}
+    every = home.environment(Settings())
+    assert "DAGSTER_HOME" not in every and every["PATH"] == os.environ["PATH"]
+    told = {name: value for name, value in every.items() if name.startswith("KOBE_")}
     paths = {name for name in told if name in ("KOBE_CONTRACTS", "KOBE_STATISTICS", "KOBE_DASHBOARDS", "KOBE_ONDEMAND")}
     common = {"KOBE_PRINCIPAL", "KOBE_RAW_DAYS", "KOBE_HISTORY_MONTHS", "KOBE_RUN_LOG_DAYS", "KOBE_START", "KOBE_INBOX"}
     assert set(told) - paths == {"KOBE_HOME", "KOBE_MUNICIPALITY"} | common

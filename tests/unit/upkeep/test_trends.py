@@ -59,6 +59,13 @@ def test_a_ward_that_changes_as_it_never_did_is_outside_of_its_usual_range(table
     assert (month, ward.ward, ward.outside) == ("2025-12", "東灘区", outside)
 
 
+def test_a_municipality_without_wards_is_followed_as_a_whole(tables):
+    folder = tables(months_between("2025-01", "2025-12"), 120_000)
+    WARDS.head(1).write_parquet(folder / "dim_ward.parquet")
+    _, (whole,) = ward_changes(folder)
+    assert (whole.ward, whole.outside) == ("神戸市", True)
+
+
 def test_the_change_after_a_missing_month_is_not_told(tables):
     _, (ward,) = ward_changes(tables(["2025-01", "2025-02", "2025-04"], None))
     assert ward.change is None and not ward.outside
