@@ -46,7 +46,7 @@ def tables(home) -> dict[str, pl.DataFrame]:
 def test_everything_is_kept_under_its_own_code(home):
     assert [path.name for path in (home / "receipts").iterdir() if path.is_dir()] == [CODE]
     record = json.loads((current(home / "releases").path / "release.json").read_text("utf-8"))
-    assert record["municipality"] == CODE
+    assert record["facts"]["municipality"] == CODE
 
 
 def test_it_is_the_only_area_above_its_school_districts(tables):
