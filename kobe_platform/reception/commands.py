@@ -98,7 +98,10 @@ def retry(source: Source, month: Month) -> None:
 @deliveries_app.command()
 def manifest(
     folder: Annotated[
-        Path, typer.Argument(help="A delivery's folder, MUNICIPALITY/SOURCE/YYYY-MM, with its data files.")
+        Path,
+        typer.Argument(
+            exists=True, file_okay=False, help="A delivery's folder, MUNICIPALITY/SOURCE/YYYY-MM, with its data files."
+        ),
     ],
     kind: Annotated[str, typer.Option(help="snapshot, events, difference or public; the contract's first.")] = "",
     sequence: Annotated[int, typer.Option(min=0, help="Number of the delivery in the source's series.")] = 1,

@@ -52,5 +52,6 @@ def types(
         head = f"{place + 1} {names[str(place + 1)]}: {int(members.sum())} districts, stability"
         typer.echo(f"{head} {found.stability[place]:.2f}, most typical {profile.districts[medoid]}; {told}")
     if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(as_delivery(profile, found), encoding="utf-8", newline="")
         typer.echo(str(out))

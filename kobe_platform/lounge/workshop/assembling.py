@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.lounge.formats import known_units
 from kobe_platform.lounge.tables import TableFacts
+from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class PagePlan:
     open: tuple[str, ...]
     area: str
     figures: tuple[str, ...]
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether the table's rows are vintages of a forecast."""
+        return "forecast" in self.table.more
 
     @property
     def has_area(self) -> bool:
@@ -112,6 +118,8 @@ def planned(
 
 def body_of(plan: PagePlan) -> str:
     """The page's queries, filters and figures as an author would write them."""
+    if plan.is_forecast:
+        return _forecast(plan)
     makers = {"value": _value, "line": _line, "bar": _bars, "table": _table}
     heads = {"value": "現在の値", "line": "推移", "bar": "内訳", "table": "表"}
     parts = [_choices(plan)]
@@ -123,6 +131,8 @@ def body_of(plan: PagePlan) -> str:
 
 def contents_of(plan: PagePlan) -> list[str]:
     """What the catalogue says of the page: its figures."""
+    if plan.is_forecast:
+        return [plan.table.title or plan.table.name]
     broken = [f"{dimension_title(one)}の内訳" for one in plan.closed] if "bar" in plan.figures else []
     course = [f"{plan.measure}の推移"] if "line" in plan.figures else []
     return [*course, *broken] or [plan.table.title or plan.table.name]
@@ -134,7 +144,7 @@ def manual_of(plan: PagePlan) -> str:
     what = f"{table.description or table.title or table.name}（単位：{table.unit or 'なし'}）"
     parts = [
         ("定義", [f"**{table.title or table.name}**: {what}"]),
-        ("更新日", [_UPDATED.get(table.period, "新しいデータが届いたときに更新します。")]),
+        ("更新日", [_updated(plan)]),
         ("「X」の決まり", _rule(plan)),
         ("読み方", _reading(plan)),
     ]
@@ -147,7 +157,15 @@ _UPDATED = {
 }
 
 
+def _updated(plan: PagePlan) -> str:
+    if plan.is_forecast:
+        return "見込みのもとになる月のデータが届いた後に作り、あとから直しません。"
+    return _UPDATED.get(plan.table.period, "新しいデータが届いたときに更新します。")
+
+
 def _rule(plan: PagePlan) -> list[str]:
+    if plan.is_forecast:
+        return ["いまの値が「X」（秘匿）の区分は、見込みも「X」です。伏せられた値を推し量って見込むことはありません。"]
     if not plan.is_protected:
         return ["この画面の値に、秘匿したもの（X）はありません。公表されている値です。"]
     least, unit = plan.table.minimum_frequency, plan.table.unit
@@ -157,11 +175,54 @@ def _rule(plan: PagePlan) -> list[str]:
 
 
 def _reading(plan: PagePlan) -> list[str]:
+    if plan.is_forecast:
+        return [
+            "色の帯は、過去の誤差から求めた、8割が入るとみる幅です。過去の誤差が18個に満たないときは帯がありません。"
+        ]
     choices = [*(["地域"] if plan.has_area else []), *map(dimension_title, plan.open), "期間"]
     return [
         f"上の「{'」「'.join(choices)}」を変えると、図と表が変わります。選択はアドレスに残ります。",
         "合計は公表した値です。秘匿や不明があるため、内訳を足しても合計にならないことがあります。",
     ]
+
+
+def _forecast(plan: PagePlan) -> str:
+    """The newest vintage of a forecast by the month that is forecast, inside its band, and of all areas as a table.
+
+    What a forecast says of itself stands above; where it is withheld, that is all there is.
+    """
+    name, measure = plan.table.name, plan.measure
+    title = plan.table.title or name
+    labels = hierarchies()["forecast_figure"]
+    totals = "".join(f" AND {one}_level = 0" for one in plan.closed)
+    newest = f"FROM {name}\nWHERE period = (SELECT max(period) FROM {name}){totals}"
+    columns = "target_label AS 対象年月, target, area, area_label AS 地域, area_sort"
+    course = f"""SELECT {columns}, figure_label AS 区分, figure_sort, value AS {measure}, status {newest}
+AND figure IN ('forecast', 'lower80', 'upper80') ORDER BY target, figure_sort"""
+    ahead = f"""SELECT {columns}, value AS {measure}, status {newest}
+AND figure = 'forecast' ORDER BY area_sort, target"""
+    start = f" default={plan.area}" if plan.area else ""
+    ends = f'lower="{labels.label("lower80")}" upper="{labels.label("upper80")}" dashed="{labels.label("forecast")}"'
+    unit = plan.format.removeprefix(" fmt=")
+    form = f' fmt="{measure}:{unit}"' if unit else ""
+    drawn = f'x=対象年月 y={measure} series=区分 {ends} filter="area" title="{title}"{plan.format}'
+    figures = (
+        f"<LineChart data={{course}} {drawn}/>",
+        f'<DataTable data={{ahead}} columns="地域 対象年月 {measure}" title="{title}の表"{form} search/>',
+    )
+    areas = f"SELECT DISTINCT area, area_label AS label, area_sort FROM {name} ORDER BY area_sort"
+    choice = f'<Dropdown name=area data={{areas}} value=area label=label title="地域"{start}/>'
+    return "\n".join(
+        [
+            _fence("areas", areas),
+            f"<Forecast table={name}/>\n",
+            f"<Filters>\n{choice}\n</Filters>\n",
+            f"## {title}\n",
+            _fence("course", course),
+            _fence("ahead", ahead),
+            "<When data={course}>\n\n" + "\n\n".join(figures) + "\n\n</When>\n",
+        ]
+    )
 
 
 def _has_total(hierarchy: pl.DataFrame) -> bool:

@@ -127,3 +127,8 @@ def test_public_figures_that_do_not_fit_are_told_to_their_sender(make_inbox, con
         describe(folder, contracts["town_districts"])
     public = rules()[caught.value.code].of_public_figures()
     assert public.remedy_ja in caught.value.ja and public.remedy_ja != rules()[caught.value.code].remedy_ja
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    told = CliRunner().invoke(deliveries_app, ["manifest", str(tmp_path / "28100" / REGISTER / "2025-07")])
+    assert told.exit_code == 2 and "does not exist" in re.sub(r"[\s│]+", " ", told.output)

@@ -79,6 +79,25 @@ def test_a_figure_is_the_published_total_and_a_breakdown_its_leaves(dashboards, 
     assert set(rows["by_sex"]["性別"]) == {"男", "女"}
 
 
+@pytest.mark.parametrize("name", ["school_entry", "future_population", "school_entry_district"])
+def test_a_forecast_is_shown_by_the_months_that_its_newest_vintage_forecasts(dashboards, at_hand, name):
+    folder, facts, dims = at_hand
+    page = load_page(written(dashboards, planned(name, facts, dims), "one"), dashboards)
+    with ReleaseDatabase(folder) as database:
+        rows = database.run(page.queries)
+    table = pl.read_parquet(folder / f"{name}.parquet")
+    newest = table.filter(pl.col("period") == pl.col("period").max())
+    if "age" in table.columns:
+        newest = newest.filter(pl.col("age") == "total")
+    ahead = newest.filter(pl.col("figure").is_in(["forecast", "lower80", "upper80"]))
+    assert sorted(rows["course"].select("target", "area", "人数").rows()) == sorted(
+        ahead.select("target", "area", "value").rows()
+    )
+    assert set(rows["course"]["区分"]) == {"見込み", "下限（80%区間）", "上限（80%区間）"}
+    assert rows["ahead"].height == ahead.filter(figure="forecast").height > 0
+    assert f"<Forecast table={name}/>" in page.body
+
+
 @pytest.mark.parametrize(
     ("name", "more", "code"),
     [
