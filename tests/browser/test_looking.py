@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.browser.tabs import Visit
+
 
 def figure(page, title: str):
     return page.locator("figure", has=page.locator("figcaption", has_text=title)).first
@@ -59,3 +61,33 @@ def test_a_tile_and_a_row_open_their_ward(visit):
     table.locator("nav li", has_text="灘区").wait_for()
     assert table.locator(".lounge-opens").count() == 0
     assert visit.violations() == [] and visit.faults == []
+
+
+def test_nine_small_charts_stand_in_rows_of_three_and_are_low_on_a_phone(browser, site):
+    found = {}
+    for width in (1280, 390):
+        tab = Visit(browser, site, width)
+        page = tab.open("long_trends.html")
+        small = figure(page, "各区の推計人口の推移")
+        small.scroll_into_view_if_needed()
+        small.locator(".lounge-panel svg path").first.wait_for(state="attached")
+        places = small.locator(".lounge-panel").evaluate_all(
+            "all => all.map((p) => p.getBoundingClientRect().toJSON())"
+        )
+        found[width] = len({round(one["left"]) for one in places}), max(one["height"] for one in places)
+        tab.context.close()
+    assert found[1280][0] == 3, "nine wards leave no row with one alone"
+    assert found[390][0] == 1 and found[390][1] < 210 < found[1280][1]
+
+
+def test_on_a_phone_no_head_of_a_table_is_squeezed_into_a_character_a_line(browser, site):
+    """Heads beside the window had a line for each character, and the row of heads was as high as three."""
+    tab = Visit(browser, site, 390)
+    page = tab.open("staff_training.html")
+    for table in (".lounge-sources", "figure.lounge-datatable"):
+        heads = page.locator(f"{table} thead th").evaluate_all(
+            "all => all.map((h) => [h.innerText.trim(), h.offsetWidth])"
+        )
+        narrow = [told for told, width in heads[1:] if width and width < 52]
+        assert heads and not narrow
+    tab.context.close()

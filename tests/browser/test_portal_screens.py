@@ -12,6 +12,7 @@ from kobe_platform.governance import sessions
 from kobe_platform.governance.people import add_person, people
 from kobe_platform.governance.schema import event
 from kobe_platform.settings import Settings
+from kobe_platform.web import deliveries
 from kobe_platform.web.config import PortalConfig
 from kobe_platform.web.portal import build_portal
 from tests.browser.tabs import Visit
@@ -25,7 +26,7 @@ def portal(tmp_path_factory):
     app = build_portal(Settings(home=root / "var", inbox=root / "inbox"), PortalConfig())
     app.state.portal.loopback = True
     database = app.state.portal.database
-    auditor = add_person(database, "yamada", "山田 太郎", "監査課", roles=("auditor",), by="test")
+    auditor = add_person(database, "yamada", "山田 太郎", "監査課", roles=("auditor", "operator"), by="test")
     told = {"at": datetime.now(UTC), "who": "yamada", "action": "access", "outcome": "refused", "detail": ""}
     with database.begin() as connection:
         connection.execute(insert(event), [{**told, "object": f"/place-{number:04}"} for number in range(3_000)])
@@ -138,3 +139,18 @@ def test_favourites_go_with_the_person_and_a_question_to_the_owning_section(read
         assert again.violations() == [], screen
     assert reader.faults == again.faults == []
     again.context.close()
+
+
+def test_the_reason_of_a_refused_delivery_has_the_whole_width_of_a_phone(portal, browser, monkeypatch):
+    """Beside month and source it had five characters a line."""
+    address, cookie = portal
+    reason = "マニフェストの年月がフォルダと一致しません。対象年月のフォルダへ置いてください（ファイル manifest.json）"
+    row = {"month": "2026-01", "source": "town_districts", "outcome": "rejected", "reason": reason}
+    monkeypatch.setattr(deliveries, "listed", lambda settings: [row])
+    tab = Visit(browser, address, 390)
+    tab.context.add_cookies([{**cookie, "url": address}])
+    page = tab.open("deliveries")
+    told, table = page.get_by_text(reason), page.locator("table.deliveries")
+    assert told.bounding_box()["width"] > 0.9 * table.bounding_box()["width"] > 300
+    assert tab.violations() == [] and tab.faults == []
+    tab.context.close()
