@@ -33,9 +33,9 @@ ORDER BY a.level = {{district.level}}, w.sort, a.sort"""
 _TITLES: Mapping[str, str] = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))["dimensions"]
 
 
-def dimension_title(name: str) -> str:
-    """A dimension's name in Japanese; its own name where there is none."""
-    return _TITLES.get(name, name)
+def dimension_title(table: TableFacts, name: str) -> str:
+    """The name of a table's dimension in Japanese; its own name where there is none."""
+    return _TITLES.get(f"{name}/{table.dimensions[name]}") or _TITLES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class PagePlan:
     def filters(self) -> tuple[str, ...]:
         """The readers' choices but the period."""
         return ((AREA,) if self.has_area else ()) + self.open
+
+    def word(self, dimension: str) -> str:
+        """What a dimension is called on the page."""
+        return dimension_title(self.table, dimension)
 
     @property
     def measure(self) -> str:
@@ -133,7 +137,7 @@ def contents_of(plan: PagePlan) -> list[str]:
     """What the catalogue says of the page: its figures."""
     if plan.is_forecast:
         return [plan.table.title or plan.table.name]
-    broken = [f"{dimension_title(one)}の内訳" for one in plan.closed] if "bar" in plan.figures else []
+    broken = [f"{plan.word(one)}の内訳" for one in plan.closed] if "bar" in plan.figures else []
     course = [f"{plan.measure}の推移"] if "line" in plan.figures else []
     return [*course, *broken] or [plan.table.title or plan.table.name]
 
@@ -179,7 +183,7 @@ def _reading(plan: PagePlan) -> list[str]:
         return [
             "色の帯は、過去の誤差から求めた、8割が入るとみる幅です。過去の誤差が18個に満たないときは帯がありません。"
         ]
-    choices = [*(["地域"] if plan.has_area else []), *map(dimension_title, plan.open), "期間"]
+    choices = [*(["地域"] if plan.has_area else []), *map(plan.word, plan.open), "期間"]
     return [
         f"上の「{'」「'.join(choices)}」を変えると、図と表が変わります。選択はアドレスに残ります。",
         "合計は公表した値です。秘匿や不明があるため、内訳を足しても合計にならないことがあります。",
@@ -264,7 +268,7 @@ def _choices(plan: PagePlan) -> str:
     for one in plan.open:
         columns = f"{one}, {one}_label AS label, {one}_sort AS place"
         fences.append(_fence(f"choices_{one}", f"SELECT DISTINCT {columns} FROM {table} ORDER BY place"))
-        title = dimension_title(one)
+        title = plan.word(one)
         tags.append(f'<Dropdown name={one} data={{choices_{one}}} value={one} label=label title="{title}"/>')
     fences.append(_fence("periods", f"SELECT DISTINCT period FROM {table} ORDER BY period"))
     tags.append('<Period name=period data={periods} value=period title="期間"/>')
@@ -277,7 +281,7 @@ def _areas(hierarchy: str) -> str:
 
 def _query(plan: PagePlan, name: str, broken: Sequence[str] = ()) -> str:
     """A fence with the breakdowns ``broken`` at their finest, all others at their totals."""
-    labels = [f"{one}_label AS {dimension_title(one)}" for one in broken]
+    labels = [f"{one}_label AS {plan.word(one)}" for one in broken]
     columns = ["period", *plan.filters, *labels, f"value AS {plan.measure}", "status"]
     conditions = [f"{one}_leaf" if one in broken else f"{one}_level = 0" for one in plan.closed]
     where = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
@@ -306,7 +310,7 @@ def _line(plan: PagePlan) -> str:
 def _bars(plan: PagePlan) -> str:
     parts = []
     for one in plan.closed:
-        word = dimension_title(one)
+        word = plan.word(one)
         title = _attributes(plan, f"{word}の内訳", period=True)
         parts.append(_query(plan, f"by_{one}", [one]))
         parts.append(f"<BarChart data={{by_{one}}} x={word} y={plan.measure}{title} horizontal/>\n")
@@ -314,7 +318,7 @@ def _bars(plan: PagePlan) -> str:
 
 
 def _table(plan: PagePlan) -> str:
-    words = [*(dimension_title(one) for one in plan.closed), plan.measure]
+    words = [*(plan.word(one) for one in plan.closed), plan.measure]
     title = _attributes(plan, f"{plan.measure}の一覧", period=True).removesuffix(plan.format)
     form = f' fmt="{plan.measure}:{plan.format.removeprefix(" fmt=")}"' if plan.format else ""
     if len(plan.closed) == 1 and "bar" in plan.figures:  # the query of its bars has the same rows

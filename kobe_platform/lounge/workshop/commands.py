@@ -77,7 +77,7 @@ def list_tables(
         facts, _ = read_index(tables)
     shown = 0
     for name, one in sorted(facts.items()):
-        by = "、".join(dimension_title(dimension) for dimension in one.dimensions)
+        by = "、".join(dimension_title(one, dimension) for dimension in one.dimensions)
         line = f"{name}  {one.title}（{one.unit or '単位なし'}）  {by or '内訳なし'}"
         if word in line:
             typer.echo(line)

@@ -13,7 +13,7 @@ from kobe_platform.lounge.checking import check_folder
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import load_page
 from kobe_platform.lounge.tables import read_index, write_tables
-from kobe_platform.lounge.workshop.assembling import FIGURES, body_of, contents_of, manual_of, planned
+from kobe_platform.lounge.workshop.assembling import FIGURES, body_of, contents_of, dimension_title, manual_of, planned
 from kobe_platform.lounge.workshop.new import write_new
 from kobe_platform.synthesis.published import published
 
@@ -112,3 +112,11 @@ def test_what_there_is_not_is_refused_with_what_there_is(at_hand, name, more, co
     with pytest.raises(ConfigurationError) as refused:
         planned(name, facts, dims, **more)
     assert refused.value.code == code and refused.value.remedy
+
+
+def test_a_dimension_is_called_by_what_its_codes_are(at_hand):
+    """Two tables have a ``size``: of households, and of the figures that were forecast."""
+    _, facts, _ = at_hand
+    assert dimension_title(facts["households_size_ward"], "size") == "世帯人員"
+    assert dimension_title(facts["forecast_scores"], "size") == "見込みの規模"
+    assert dimension_title(facts["households_size_ward"], "area") == "地域"
