@@ -270,7 +270,20 @@ def installation_faults(settings: Settings) -> tuple[InstallationFault, ...]:
                 "鍵がありません。`kobe keys init` を実行してください",
             )
         )
+    found += _owner_faults(settings)
     return (*found, *_inbox_faults(settings, inbox), *_room_faults(settings.root))
+
+
+def _owner_faults(settings: Settings) -> Iterator[InstallationFault]:
+    """A home holds one municipality's rows: what came of another one's deliveries lies in it already."""
+    kept = os.listdir(settings.receipts) if settings.receipts.is_dir() else []
+    if any(name.isdigit() and name != settings.municipality for name in kept):
+        yield InstallationFault(
+            "settings.municipality",
+            "the home is another municipality's",
+            "set KOBE_MUNICIPALITY and KOBE_HOME of the same one",
+            "このホームは別の市町村のものです。KOBE_MUNICIPALITY と KOBE_HOME を同じ市町村のものにしてください",
+        )
 
 
 def _inbox_faults(settings: Settings, inbox: Path) -> list[InstallationFault]:

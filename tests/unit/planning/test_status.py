@@ -112,6 +112,14 @@ def test_what_is_wrong_with_the_installation_is_said_once_with_its_remedy(home):
     assert told["outstanding"][0]["waits_for"] == ["installation:settings.keys"]
 
 
+def test_the_home_of_another_municipality_takes_nothing_in(home):
+    deliver(TOWNS, JULY)
+    (home / "receipts" / "28203" / TOWNS / JULY).mkdir(parents=True)
+    told = told_json()
+    assert [fault["code"] for fault in told["faults"]] == ["settings.municipality"]
+    assert all("installation:settings.municipality" in step["waits_for"] for step in told["outstanding"])
+
+
 def test_an_inbox_that_is_gone_is_a_fault_and_not_an_empty_plan(home):
     Settings().inbox.rmdir()
     told = told_json()
