@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kobe_platform.orchestration.headless import Outcome
     from kobe_platform.planning import Plan, Scope
     from kobe_platform.planning.leases import Owner
+    from kobe_platform.planning.observing import Observer
 
 RELEASE = "dashboards/release"
 _COLLECT = (10_000, 20, 50)
@@ -92,15 +93,16 @@ def process(settings: Settings, scope: Scope | None = None, console: Console | N
     started = time.perf_counter()
     scope = replace(scope or Everything(), impatient=True)
     observer = Observer(settings, scope)
-    plan, outcomes = observer.plan(scope), []
+    outcomes: list[Outcome] = []
+    plan = observer.plan(scope)
     if plan.works() or any(step.state == "under_way" for step in plan.steps) or observer.leases.runs():
         with observer.leases.holding(TICKER, waiting=_telling(console)):
-            outcomes = _executed(settings, observer, console)
-        plan = observer.plan(scope)
+            outcomes, plan = _executed(settings, observer, console)
     return RunReport(tuple(outcomes), plan, time.perf_counter() - started)
 
 
-def _executed(settings: Settings, observer, console) -> list[Outcome]:
+def _executed(settings: Settings, observer: Observer, console: Console | None) -> tuple[list[Outcome], Plan]:
+    """Execute what the sensors request; the outcomes, and what is left."""
     from assets.sensors import SENSORS
     from kobe_platform.definitions import build_definitions
     from kobe_platform.orchestration.headless import Headless
@@ -109,7 +111,8 @@ def _executed(settings: Settings, observer, console) -> list[Outcome]:
     with open_instance(settings) as instance:
         definitions = build_definitions(settings, {"planning": observer})
         graph = Headless(definitions, instance, tuple(SENSORS))
-        return _shown(graph, console)
+        outcomes = _shown(graph, console)
+        return outcomes, graph.ended_with or observer.plan(observer.scope)
 
 
 def _telling(console: Console | None) -> Callable[[Owner | None], None]:

@@ -15,6 +15,7 @@ from kobe_platform.errors import PlatformError
 from kobe_platform.orchestration.attending import KEY_TAG, WORK_TAG, attended, was_interrupted
 from kobe_platform.planning.failures import kind_of
 from kobe_platform.planning.observing import Observer
+from kobe_platform.planning.steps import Plan
 from kobe_platform.privacy.border import coordinates_only
 from kobe_platform.privacy.telling import english
 
@@ -70,12 +71,17 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Headless:
-    """The graph on one instance."""
+    """The graph on one instance.
+
+    Attributes:
+        ended_with: the plan when nothing more was to be done; None while it runs, or where it broke off.
+    """
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     sensors: Sequence[str]
     progress: Progress = field(default=lambda what, number, total: None)
+    ended_with: Plan | None = None
     _tried: set[str] = field(default_factory=set)
 
     @property
@@ -92,7 +98,7 @@ class Headless:
         """
         while True:
             try:
-                requests = self._next()
+                requests, others = self._next()
             except Exception as error:
                 told = told_error(error)
                 yield Outcome("plan", "", False, 0.0, (Fault("", str(told), told.code),))
@@ -104,24 +110,31 @@ class Headless:
                 yield outcome
                 if outcome.by_installation:
                     return
-            if not requests and not self._waited():
+            if others:
+                self._wait(others)
+            elif not requests:
                 yield from self._left_by_a_change()
                 return
 
     def _left_by_a_change(self) -> Iterator[Outcome]:
         """An outcome that says why work was left: the sensors request nothing once a definition has changed on disk."""
-        planning = self.planning
-        if planning.changed_on_disk() and planning.plan(planning.scope).works():
+        if self.planning.changed_on_disk() and self.ended_with is not None and self.ended_with.works():
             yield Outcome("plan", "", False, 0.0, (Fault("", CHANGED, "plan.changed"),))
 
-    def _next(self) -> list[dg.RunRequest]:
-        """What the first sensor that has anything new requests; all see one plan, as nothing is done between."""
+    def _next(self) -> tuple[list[dg.RunRequest], list[str]]:
+        """What the first sensor that has anything new requests; where none has, the work that others are at.
+
+        All see one plan, as nothing is done between.
+        """
         with self.planning.steady():
             for name in self.sensors:
                 fresh = [request for request in self.tick(name) if request.tags[KEY_TAG] not in self._tried]
                 if fresh:
-                    return fresh
-        return []
+                    return fresh, []
+            plan = self.planning.plan(self.planning.scope)
+        others = [step.work for step in plan.steps if step.state == "under_way"]
+        self.ended_with = None if others else plan
+        return [], others
 
     def tick(self, name: str) -> list[dg.RunRequest]:
         """One tick of a sensor: the run requests."""
@@ -133,15 +146,11 @@ class Headless:
         )
         return list(self.definitions.resolve_sensor_def(name).evaluate_tick(context).run_requests or [])
 
-    def _waited(self) -> bool:
-        """Whether another process had work of the plan under way, and a moment was waited for it."""
-        others = [step.work for step in self.planning.plan(self.planning.scope).steps if step.state == "under_way"]
-        if not others:
-            return False
+    def _wait(self, others: Sequence[str]) -> None:
+        """Wait a moment for work that another process has under way."""
         owner = self.planning.leases.owner(others[0])
         self.progress(f"{others[0]}: another process ({owner.pid if owner else '?'}) is at it", 0, len(others))
         time.sleep(_POLL_SECONDS)
-        return True
 
     def _execute(self, request: dg.RunRequest) -> Outcome:
         job = self.definitions.resolve_job_def(request.job_name or "")

@@ -234,3 +234,22 @@ def test_a_sensor_that_fails_ends_the_run_with_its_reason(definitions, ephemeral
     (outcome,) = Headless(definitions, ephemeral, tuple(SENSORS)).run()
     assert not outcome.success
     assert [fault.code for fault in outcome.faults] == ["custody.disk_full"]
+
+
+def test_a_run_looks_once_between_two_works_and_ends_with_the_plan_of_its_last_look(
+    definitions, ephemeral, place, monkeypatch
+):
+    """Over thousands of partitions each look costs."""
+    planning, looks = definitions.resources["planning"], []
+    facts = type(planning).facts
+    monkeypatch.setattr(type(planning), "facts", lambda *given, **more: (looks.append(1), facts(*given, **more))[1])
+    deliver(place.inbox, "town_districts", "2025-07")
+    graph = Headless(definitions, ephemeral, tuple(SENSORS))
+    assert len(list(graph.run())) == 1 and len(looks) == 2
+    assert graph.ended_with == planning.plan(planning.scope)
+
+
+def test_a_run_that_breaks_off_ends_with_no_plan(definitions, ephemeral, monkeypatch):
+    monkeypatch.setattr(definitions.resources["planning"], "plan", Mock(side_effect=sqlite3.OperationalError("x")))
+    graph = Headless(definitions, ephemeral, tuple(SENSORS))
+    assert list(graph.run()) and graph.ended_with is None
