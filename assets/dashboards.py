@@ -13,7 +13,6 @@ from kobe_platform.errors import LoungeError
 from kobe_platform.governance.applications import expire
 from kobe_platform.governance.trail import PLATFORM, note
 from kobe_platform.intake.leaks import scan_tree
-from kobe_platform.lake.shelf import SteadyShelf
 from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import at_hand, let_go
@@ -87,7 +86,7 @@ def _release(
     ) -> dg.MaterializeResult:
         with border(stage="dashboards", release="assemble"):
             let_go()
-            looked = SteadyShelf(lake.store)
+            looked = lake.store.steady()
             collected = collect(lake.store, statistics, releases.scratch, looked)
             insist_on_figures(collected)
             gate = pass_gate(lake.store, collected.months, statistics, looked)

@@ -45,6 +45,7 @@ from kobe_platform.lake.partitions import (
     generation_folder,
     generations,
 )
+from kobe_platform.lake.shelf import SteadyShelf
 
 Frame = pl.DataFrame | pl.LazyFrame
 
@@ -69,6 +70,7 @@ class PartitionStore:
         self.municipality = municipality
         self.principal = principal
         self.manifests = Manifests(root, keys, municipality)
+        self._steady: tuple[int, SteadyShelf[Partition]] | None = None
 
     def write(
         self,
@@ -109,6 +111,16 @@ class PartitionStore:
                 the last commit (``custody.rolled_back``), or the log is older (``custody.unlogged``).
         """
         return self.manifests.in_force(id)
+
+    def steady(self) -> SteadyShelf[Partition]:
+        """What is in force, each partition read once: the same shelf as long as the log saw no further commit.
+
+        Pages and the release that is made of them ask for every published partition of ten years one after the other.
+        """
+        commits = self.keys.log.commits()
+        if self._steady is None or self._steady[0] != commits:
+            self._steady = commits, SteadyShelf(self)
+        return self._steady[1]
 
     def settled(self, id: PartitionId) -> Partition | None:
         """As :meth:`current`, but first finish or undo a commit that a crash interrupted."""

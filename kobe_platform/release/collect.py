@@ -70,7 +70,7 @@ def published_partitions(
     store: PartitionStore, statistics: Mapping[str, Statistic], looked: SteadyShelf[Partition] | None = None
 ) -> dict[str, list[Partition]]:
     """The published partitions in force by table, oldest month first; tables without any are left out."""
-    shelf = looked or SteadyShelf(store)
+    shelf = looked or store.steady()
     found: dict[str, list[Partition]] = {}
     with store.keys.log.read_once():
         for name in sorted(statistics):

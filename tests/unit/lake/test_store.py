@@ -128,3 +128,30 @@ def test_a_generation_that_newer_commits_took_away_meanwhile_is_read_as_it_is_no
     store.write(OTHER, frame())
     monkeypatch.setattr(store.keys, "unwrap_all", slow)
     assert store.read_all([ID, OTHER])[0]["person"][0] == 3
+
+
+def test_the_steady_shelf_is_read_once_and_is_another_after_any_commit(store, monkeypatch):
+    """Also after one of another process; what was asked before stays for who holds the former shelf."""
+    first = store.write(ID, frame())
+    shelf, asked = store.steady(), []
+    in_force = type(store.manifests).in_force
+    monkeypatch.setattr(type(store.manifests), "in_force", lambda m, id: (asked.append(id), in_force(m, id))[1])
+    assert [shelf.current(ID), store.steady().current(ID), shelf.current(OTHER)] == [first, first, None]
+    assert store.steady().months("lake", "resident_register") == ["2025-07"] and asked == [ID, OTHER]
+    second = reopened(store).write(OTHER, frame())
+    assert store.steady().current(OTHER) == second and store.steady().months("lake", "resident_register") == [
+        "2025-07",
+        "2025-08",
+    ]
+    assert shelf.current(OTHER) is None
+
+
+def test_the_steady_shelf_holds_a_commit_whose_head_a_crash_left_beside(store):
+    """The log saw it, so that it is in force before its head stands."""
+    store.write(ID, frame())
+    other = reopened(store)
+    put_in_force = other._put_in_force
+    other._put_in_force = lambda folder: None
+    second = other.write(ID, frame(rows=5))
+    other._put_in_force = put_in_force
+    assert store.steady().current(ID) == second
