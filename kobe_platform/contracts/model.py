@@ -193,6 +193,8 @@ class Contract(_Strict):
         sensitivity: ``personal`` goes through abstraction; ``public`` straight to statistics.
         use: required of public sources: ``reference`` (in force until the next) or ``statistics``; personal ones go to
             the ``lake``.
+        frequency: ``monthly``: a month that does not come is told as overdue; ``irregular``: figures come once, or when
+            there are new ones. It changes nothing in what is taken in, and is no part of a contract's digest.
         kinds: kinds of delivery that are taken.
         encodings: encodings that a manifest may name.
         attained: when an age is attained: ``day_before`` the birthday ends (the law), or on the ``birthday``.
@@ -213,6 +215,7 @@ class Contract(_Strict):
     description: str = ""
     sensitivity: Literal["personal", "public"]
     use: Literal["lake", "reference", "statistics"] = "lake"
+    frequency: Literal["monthly", "irregular"] = Field("monthly", exclude=True)
     kinds: tuple[Literal["snapshot", "events", "difference", "public"], ...] = Field(min_length=1)
     encodings: tuple[Encoding, ...] = ("cp932", "utf-8", "utf-8-sig")
     attained: Literal["day_before", "birthday"] = "day_before"

@@ -38,13 +38,13 @@ def notices(facts: Facts, plan: Plan) -> list[Notice]:
 def overdue(facts: Facts) -> list[tuple[str, str]]:
     """Sources whose next month should have come by now, with that month, and months that later ones have overtaken.
 
-    None for sources that never delivered.
+    None for sources that never delivered, or that come when they come.
     """
     delivered = {(d.source, d.month) for d in facts.deliveries}
     found = []
     for source, contract in sorted(facts.contracts.items()):
         months = _accepted(facts.heads, source, TARGETS[contract.use])
-        if not months or contract.use == "reference":
+        if not months or contract.use == "reference" or contract.frequency != "monthly":
             continue  # a reference holds until the next one comes
         following = month_after(max(months))
         late = facts.today > last_day(following) + timedelta(days=LATE_DAYS)
@@ -113,11 +113,12 @@ def wish_lines(facts: Facts) -> list[str]:
 def gaps(facts: Facts) -> list[tuple[str, str]]:
     """Months of monthly sources between others that were accepted, for which nothing lies in the inbox.
 
-    Personal sources are monthly; figures that are published come when they come.
+    Of personal sources: a month of published figures that does not come is no gap in anybody's rows.
     """
     found = []
     for source, contract in sorted(facts.contracts.items()):
-        months = _accepted(facts.heads, source, TARGETS[contract.use]) if contract.use == "lake" else []
+        asked = contract.use == "lake" and contract.frequency == "monthly"
+        months = _accepted(facts.heads, source, TARGETS[contract.use]) if asked else []
         between = months_between(months[0], months[-1]) if months else []
         found += [(source, m) for m in between if m not in months and (source, m) not in facts.by_place]
     return found

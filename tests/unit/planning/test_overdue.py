@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from kobe_platform.contracts import load_contracts
 from kobe_platform.planning import Plan
 from kobe_platform.planning.notices import LATE_DAYS, lines, notices, overdue
 from kobe_platform.planning.status import months
 from kobe_platform.planning.words import MOST_TOLD, summary, told, waits
+from kobe_platform.reception.inputs import contract_digest
+from kobe_platform.settings import Settings
 from kobe_platform.vocabulary.months import last_day
 from tests.unit.planning.world import MOVEMENTS, REGISTER, TOWNS, made
 
@@ -24,6 +27,28 @@ def test_a_month_is_overdue_from_the_day_after_its_grace():
     late = dict(overdue(replace(facts, today=DUE + timedelta(days=1))))
     assert late[REGISTER] == late[MOVEMENTS] == AUGUST
     assert TOWNS not in late, "a reference holds until the next one comes"
+
+
+@pytest.mark.parametrize("source", [REGISTER, MOVEMENTS])
+def test_a_source_that_comes_when_it_comes_is_never_overdue_and_has_no_gaps(source):
+    facts = replace(made(JULY, "2025-10").facts(), today=last_day("2026-11"))
+    assert source in dict(overdue(facts))
+    contracts = {**facts.contracts, source: facts.contracts[source].model_copy(update={"frequency": "irregular"})}
+    assert source not in dict(overdue(replace(facts, contracts=contracts)))
+    assert overdue(replace(facts, contracts=contracts)) == [one for one in overdue(facts) if one[0] != source]
+
+
+def test_how_often_a_source_comes_changes_nothing_in_what_is_taken_in():
+    """Else every month would be taken in again when a city says so."""
+    contract = load_contracts(Settings().contracts)[REGISTER]
+    assert contract_digest(contract) == contract_digest(contract.model_copy(update={"frequency": "irregular"}))
+
+
+def test_public_figures_of_the_project_that_come_once_are_not_waited_for():
+    contracts = load_contracts(Settings().contracts)
+    assert {name for name, one in contracts.items() if one.use != "reference" and one.frequency == "monthly"} == {
+        REGISTER, MOVEMENTS, "estimated_population", "training_records",
+    }  # fmt: skip
 
 
 def test_a_month_that_came_is_not_overdue_whatever_became_of_it():
