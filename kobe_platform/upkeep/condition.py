@@ -30,7 +30,10 @@ UNKNOWN = ("code.unknown", "district.unknown", "value.missing")
 
 @dataclass(frozen=True)
 class SourceState:
-    """A source: its newest month in the platform, how many months late that is, and what became of its deliveries."""
+    """A source: its newest month in the platform, how many months late that is, and what became of its deliveries.
+
+    None is late that holds until the next one comes, or that comes when there is something new.
+    """
 
     name: str
     title: str
@@ -98,7 +101,7 @@ def condition(settings: Settings, observer: Observer) -> Condition:
     Args:
         observer: asked again and again, it reads only what changed.
     """
-    facts = observer.facts()
+    facts = observer.facts_of_deliveries()
     sources = [_source(name, facts) for name in sorted(facts.contracts)]
     told_of = {one.name: quality_of(settings, one.name) for one in sources if one.months}
     told = Condition(sources, told_of, _rejected(facts), [], words={name: rule.ja for name, rule in rules().items()})
@@ -117,7 +120,7 @@ def _source(name: str, facts: Facts) -> SourceState:
     own = [one for one in facts.deliveries if one.source == name]
     states = Counter[str](one.turned or ("accepted" if one.receipted else "due") for one in own)
     late = None
-    if held:
+    if held and contract.use != "reference" and contract.frequency == "monthly":
         year, month = map(int, held[-1].split("-"))
         late = max(0, (facts.today.year - year) * 12 + facts.today.month - month - 1)
     return SourceState(name, contract.title, held[-1] if held else "", late, len(held), states)

@@ -33,10 +33,19 @@ def test_the_screens_of_readers_know_the_other_pages(app, path):
     assert visitor(app, "clerk").get(f"/{path}", headers=HTML).status_code == 200
 
 
-def test_the_screen_of_deliveries_reads_no_page(app):
-    assert visitor(app, "operator").get("/deliveries", headers=HTML).status_code == 200
+@pytest.mark.parametrize("path", ["deliveries", "condition"])
+def test_screens_of_deliveries_and_data_read_no_page(app, path):
+    assert visitor(app, "operator").get(f"/{path}", headers=HTML).status_code == 200
 
 
-def test_a_screen_that_needs_the_plan_says_what_stops_it_and_where(app):
-    told = visitor(app, "operator").get("/condition", headers=HTML)
-    assert told.status_code == 503 and "page.front_matter" in told.text and "district_types.md" in told.text
+def test_a_screen_that_a_definition_stops_says_what_and_where(tmp_path):
+    """To operators; others are told the code."""
+    contracts = tmp_path / "contracts"
+    shutil.copytree(PROJECT / "assets/contracts", contracts)
+    file = contracts / "training_records.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("kinds = ", "kind = "), encoding="utf-8")
+    settings = settings_in(tmp_path).model_copy(update={"contracts": contracts})
+    told = visitor(registered(build_portal(settings, PortalConfig(origin=ORIGIN))), "operator").get(
+        "/condition", headers=HTML
+    )
+    assert told.status_code == 503 and "training_records.toml" in told.text and "contract." in told.text
