@@ -79,8 +79,3 @@ def verdicts(store: PartitionStore, id: PartitionId) -> dict[str, CheckVerdict]:
 def green(store: PartitionStore, partition: Partition) -> set[str]:
     """The checks that have passed on this very generation."""
     return {name for name, one in verdicts(store, partition.id).items() if one.passed and one.of(partition)}
-
-
-def passed(store: PartitionStore, partition: Partition, check: str) -> bool:
-    """Whether a check has passed on this very generation."""
-    return check in green(store, partition)

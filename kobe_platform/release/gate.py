@@ -34,7 +34,7 @@ def pass_gate(
         DisclosureError: a check failed, never ran, or ran on a former generation (coordinates: the first, and
             how many). CustodyError: a verdict is not authentic.
     """
-    shelf = looked or SteadyShelf(store)
+    shelf = looked or store
     looked_at, missing = 0, []
     for name, months in shown.items():
         checks = [check for check, blocks in published_checks(statistics[name]).items() if blocks]

@@ -21,7 +21,7 @@ from kobe_platform.cli.run import process
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.definitions import build_definitions
 from kobe_platform.lake import PartitionId, PartitionStore
-from kobe_platform.lake.verdicts import passed
+from kobe_platform.lake.verdicts import green
 from kobe_platform.orchestration.attending import works_of
 from kobe_platform.planning.leases import Leases
 from kobe_platform.planning.observing import Observer
@@ -96,7 +96,7 @@ def verdicts_stand(place, members, month=MONTH) -> bool:
     keys = LocalKeyStore.open(place.keys, log=place.key_log)
     store = PartitionStore(place.store, keys, municipality=place.municipality, principal="test")
     found = [
-        passed(store, store.current(PartitionId(stage, name, month)), check)
+        check in green(store, store.current(PartitionId(stage, name, month)))
         for stage, checks in BLOCKING.items()
         for name in members
         for check in checks
