@@ -137,6 +137,33 @@ TARGETS = {
 
 
 @bench_app.command()
+def rows(
+    municipalities: Annotated[int, typer.Option(min=1, help="Homes, each with keys of its own.")] = 1741,
+    residents: Annotated[int, typer.Option(min=1, help="Rows of all together.")] = 125_000_000,
+    runs: Annotated[int, typer.Option(min=1, help="How often each way is measured; medians are told.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Count the encrypted rows of many municipalities by three of twenty columns, beside plain Parquet files."""
+    from kobe_platform.bench import rows as bench_rows
+
+    report = bench_rows.measure(municipalities, residents, runs)
+    if as_json:
+        print(json.dumps(report, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{report['rows']:,} rows of {municipalities:,} municipalities; medians of {runs} (least to most)"
+    table = Table("way", "seconds", "processor s", "peak MB", "MB on the disk", title=title)
+    for way in bench_rows.WAYS:
+        spent = (_ranged(report[kind][way]) for kind in ("seconds", "processor_seconds", "peak_mb"))
+        table.add_row(way, *spent, f"{report['mb'][way]:,.0f}")
+    console = Console()
+    console.print(table)
+    console.print("lake ÷ plain: " + ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in report["ratios"].items()))
+
+
+@bench_app.command()
 def lounge(
     as_json: AsJson = False,
     pages: Annotated[int, typer.Option(help="Pages of the site.")] = 90,

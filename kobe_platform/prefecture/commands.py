@@ -110,7 +110,9 @@ def told(one: Ending) -> str:
 
 def _left(report: Mapping[str, Any]) -> list[str]:
     faults = [f"[{fault['code']}] {fault['ja']}" for fault in report.get("faults", ())]
-    return [*faults, *(step["ja"] for step in report.get("outstanding", ()))]
+    broken = [one for run in report.get("runs", ()) if run["what"] == "plan" for one in run["faults"]]
+    given_up = [f"[{one['code']}] {one['text']}" for one in broken]
+    return [*faults, *given_up, *(step["ja"] for step in report.get("outstanding", ()))]
 
 
 def _record(one: Ending) -> dict[str, object]:

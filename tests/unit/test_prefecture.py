@@ -108,7 +108,8 @@ if kind == "dies":
 if kind == "refuses":
     sys.stderr.write("kobe run: だめです\\n  [custody.absent] a file is not there\\n")
     raise SystemExit(1)
-print(json.dumps({"faults": [], "outstanding": [] if kind == "ends" else [{"ja": "まだ"}]}))
+runs = [{"what": "plan", "faults": [{"code": "plan.changed", "text": "run it again"}]}] if kind == "changes" else []
+print(json.dumps({"faults": [], "runs": runs, "outstanding": [] if kind == "ends" else [{"ja": "まだ"}]}))
 raise SystemExit(kind != "ends")
 """
 
@@ -120,6 +121,11 @@ def script(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "MODULE", "stand_in")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     return lambda code, kind, size=0, seconds=0.0: Task(code, code, (kind, str(seconds)), environment, size)
+
+
+def test_the_reason_for_which_a_plan_was_given_up_comes_before_what_is_left_by_it(script):
+    (ending,) = run_all([script(AKASHI, "changes")], 1, lambda one: None)
+    assert told(ending).endswith("[plan.changed] run it again / まだ")
 
 
 def test_one_that_fails_stops_no_other_and_is_named(script):
