@@ -55,12 +55,13 @@ def month(
         table = Table("stage", "seconds", "processor s", "share", title=title)
         for name, used in case["cpu"].items():
             elapsed = case["seconds"].get(name)
-            shared = not name.startswith("plain") and name != "process"
+            shared = not name.startswith(("plain", "least")) and name != "process"
             share = f"{used[0] / case['cpu']['total'][0]:.0%}" if shared else ""
             table.add_row(name, _ranged(elapsed) if elapsed else "", _ranged(used), share)
         console.print(table)
         for name, ratio in case["ratios"].items():
-            console.print(f"{name}: {ratio:.2f} × the plain script, {case['cpu_ratios'][name]:.2f} × in processor s")
+            script = "the least that is promised" if name.endswith("to_least") else "the plain script"
+            console.print(f"{name}: {ratio:.2f} × {script}, {case['cpu_ratios'][name]:.2f} × in processor s")
         console.print(f"peak {case['peak_mb']:,} MB (plain script {case['plain_peak_mb']:,} MB)")
         if told := report.get("compared", {}).get(size):
             console.print("before: " + ", ".join(f"{kind} × {ratio}" for kind, ratio in told.items()))

@@ -1,6 +1,7 @@
-"""Measures one month from the inbox to the release in force for ``kobe bench month``, beside a plain script.
+"""Measures one month from the inbox to the release in force for ``kobe bench month``, beside two scripts.
 
-Both run in turn on the same made-up extracts, each time in processes of their own. Over several sizes of a city the
+One is plain (:mod:`bench.plain`), one does the least that the platform promises (:mod:`bench.least`). All run in turn
+on the same made-up extracts, each time in processes of their own. Over several sizes of a city the
 exponent says how time and memory grow: 1 where twice the residents take twice as much.
 """
 
@@ -10,6 +11,7 @@ import json
 import resource
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -32,17 +34,18 @@ CHECKS = (
 )
 TO_LAKE = ("raw", "abstracted", "lake")
 KINDS = ("seconds", "cpu")
+WAYS = ("platform", "least", "plain")
 
 
 def measure(scratch: Path, sizes: Sequence[int], runs: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Every size so many times, the platform and the plain script in turn; medians and ranges over the runs.
+    """Every size so many times, the platform and both scripts in turn; medians and ranges over the runs.
 
     Returns:
         ``runs``; ``cases``: by residents ``seconds`` (elapsed) and ``cpu`` (processor seconds) by stage, of ``total``
-        (until the release is in force), ``process`` (with imports and definitions) and ``plain_…``, each as median,
-        least and most; ``ratios`` and ``cpu_ratios`` (platform ÷ plain; protection, checks, pages and release, which
-        the plain script has not, are not in them); ``peak_mb`` and ``plain_peak_mb``. ``exponents``, where there are
-        several sizes: of each stage's processor seconds, and of ``peak_mb``.
+        (until the release is in force), ``process`` (with imports and definitions), ``plain_…`` and ``least_…``, each
+        as median, least and most; ``ratios`` and ``cpu_ratios`` (platform ÷ plain, and ``…_to_least``; protection,
+        checks, pages and release, which the scripts have not, are not in them); ``peak_mb`` and ``plain_peak_mb``.
+        ``exponents``, where there are several sizes: of each stage's processor seconds, and of ``peak_mb``.
     """
     cases = {}
     for residents in sorted(sizes):
@@ -52,9 +55,9 @@ def measure(scratch: Path, sizes: Sequence[int], runs: int, tell: Callable[[str]
         run_apart("kobe_platform.cli", "synthesize", *options)
         told = []
         for run in range(runs):
-            platform, plain = (_told(way, inbox, scratch / "var") for way in ("platform", "plain"))
+            platform, least, plain = (_told(way, inbox, scratch / "var") for way in WAYS)
             tell(f"  {run + 1}. {platform['seconds']['total']:.1f} s, {platform['cpu']['process']:.1f} processor s")
-            told.append((platform, plain))
+            told.append((platform, plain, least))
         shutil.rmtree(inbox)
         cases[str(residents)] = _middle(told)
     return {"runs": runs, "cases": cases, **({"exponents": _exponents(cases)} if len(cases) > 1 else {})}
@@ -76,26 +79,36 @@ def _by_plain(case: Mapping[str, Any], kind: str) -> float:
 
 
 def _told(way: str, inbox: Path, home: Path) -> dict[str, Any]:
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir()
+    """What one way tells. The least reads the lake that the platform left in its home; the others begin anew."""
+    if way != "least":
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
     words, _ = run_apart(__name__, way, inbox, home)
-    shutil.rmtree(home)
     return json.loads(words.strip().splitlines()[-1])
 
 
-def _middle(told: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
+def _middle(told: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
     case: dict[str, Any] = {}
     for kind in KINDS:
-        both = [{**own[kind], **{f"plain_{name}": spent for name, spent in plain[kind].items()}} for own, plain in told]
-        case[kind] = {name: _spread(one[name] for one in both) for name in both[0]}
+        every = [
+            {**own[kind], **_named("plain", plain[kind]), **_named("least", least[kind])} for own, plain, least in told
+        ]
+        case[kind] = {name: _spread(one[name] for one in every) for name in every[0]}
     for kind, name in zip(KINDS, ("ratios", "cpu_ratios"), strict=True):
         spent = {stage: value for stage, (value, _, _) in case[kind].items()}
         case[name] = {
             "inbox_to_lake": round(sum(spent[stage] for stage in TO_LAKE) / spent["plain_inbox_to_lake"], 2),
             "lake_to_tables": round(spent["statistics"] / spent["plain_lake_to_tables"], 2),
+            "inbox_to_lake_to_least": round(sum(spent[stage] for stage in TO_LAKE) / spent["least_inbox_to_lake"], 2),
+            "lake_to_tables_to_least": round(spent["statistics"] / spent["least_lake_to_tables"], 2),
         }
-    case["peak_mb"], case["plain_peak_mb"] = (max(one["peak_mb"] for one in ways) for ways in zip(*told, strict=True))
+    peaks = [max(one["peak_mb"] for one in ways) for ways in zip(*told, strict=True)]
+    case["peak_mb"], case["plain_peak_mb"], case["least_peak_mb"] = peaks
     return case
+
+
+def _named(way: str, spent: Mapping[str, float]) -> dict[str, float]:
+    return {f"{way}_{name}": seconds for name, seconds in spent.items()}
 
 
 def _spread(values: Iterable[float]) -> list[float]:
@@ -175,12 +188,33 @@ def run_plain(inbox: Path, scratch: Path) -> dict[str, Any]:
         "inbox_to_lake": _timed(lambda: inbox_to_parquet(inbox, scratch, MONTH)),
         "lake_to_tables": _timed(lambda: parquet_to_counts(scratch)),
     }
-    spent = {kind: {name: part[place] for name, part in parts.items()} for place, kind in enumerate(KINDS)}
+    return _parts(parts)
+
+
+def run_least(inbox: Path, home: Path) -> dict[str, Any]:
+    """What is left of the platform's work where only its bytes and its tables' SQL are asked for."""
+    from kobe_platform.bench import least
+    from kobe_platform.custody.commands import open_store
+    from kobe_platform.settings import Settings
+    from kobe_platform.statistics import load_statistics
+
+    with tempfile.TemporaryDirectory(dir=home) as scratch:
+        to_lake = _timed(lambda: least.inbox_to_lake(inbox, Path(scratch), MONTH))
+    settings = Settings(home=home, inbox=inbox)
+    store, statistics = open_store(settings), load_statistics(settings.statistics).values()
+    to_tables = _timed(lambda: least.lake_to_tables(store, statistics, MONTH))
+    return _parts({"inbox_to_lake": to_lake, "lake_to_tables": to_tables})
+
+
+def _parts(parts: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+    spent: dict[str, Any] = {
+        kind: {name: part[place] for name, part in parts.items()} for place, kind in enumerate(KINDS)
+    }
     spent["cpu"]["process"] = _processor()
     return {**spent, "peak_mb": _peak()}
 
 
-def _timed(work: Callable[[], None]) -> tuple[float, float]:
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
     started, used = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - started, time.process_time() - used
@@ -196,5 +230,5 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    _run = {"platform": run_platform, "plain": run_plain}[sys.argv[1]]
+    _run = {"platform": run_platform, "least": run_least, "plain": run_plain}[sys.argv[1]]
     print(json.dumps(_run(Path(sys.argv[2]), Path(sys.argv[3]))))

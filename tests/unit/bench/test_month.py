@@ -15,23 +15,33 @@ from kobe_platform.errors import ConfigurationError
 PLAIN = {"inbox_to_lake": 1.0, "lake_to_tables": 2.0}
 
 
-def run_of(times: float, plain: float = 1.0, peak: int = 1000) -> tuple[dict, dict]:
+def run_of(times: float, plain: float = 1.0, peak: int = 1000) -> tuple[dict, dict, dict]:
     """What the platform and the plain script tell: every stage takes as many seconds as ``times`` says."""
     stages = {name: times for name in (*month.STAGES, "checks", "total", "dagster")}
     script = {name: spent * plain for name, spent in PLAIN.items()}
     platform = {"seconds": stages, "cpu": {**stages, "process": times}, "peak_mb": peak}
-    return platform, {"seconds": script, "cpu": script, "peak_mb": 100}
+    least = {name: 2 * spent for name, spent in script.items()}
+    return platform, {"seconds": script, "cpu": script, "peak_mb": 100}, {"seconds": least, "cpu": least, "peak_mb": 50}
 
 
-def report_of(**cases: tuple[dict, dict]) -> dict:
+def report_of(**cases: tuple[dict, dict, dict]) -> dict:
     return {"runs": 1, "cases": {size.removeprefix("of_"): month._middle([told]) for size, told in cases.items()}}
 
 
 def test_medians_and_ranges_are_told_and_ratios_are_those_of_the_medians():
     case = month._middle([run_of(3.0), run_of(1.0, peak=2000), run_of(2.0)])
     assert case["seconds"]["raw"] == [2.0, 1.0, 3.0]
-    assert case["ratios"] == case["cpu_ratios"] == {"inbox_to_lake": 6.0, "lake_to_tables": 1.0}
-    assert (case["peak_mb"], case["plain_peak_mb"]) == (2000, 100)
+    assert (
+        case["ratios"]
+        == case["cpu_ratios"]
+        == {
+            "inbox_to_lake": 6.0,
+            "lake_to_tables": 1.0,
+            "inbox_to_lake_to_least": 3.0,
+            "lake_to_tables_to_least": 0.5,
+        }
+    )
+    assert (case["peak_mb"], case["plain_peak_mb"], case["least_peak_mb"]) == (2000, 100, 50)
 
 
 def test_the_exponent_is_one_where_twice_the_residents_take_twice_as_much():
