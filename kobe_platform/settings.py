@@ -45,6 +45,9 @@ class Settings(BaseSettings):
         backup: folder or ``s3://`` address whose backups' age is watched (``KOBE_BACKUP``).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
         prefecture: folder of the homes of many municipalities (``KOBE_PREFECTURE``), for ``kobe prefecture`` alone.
+        prefecture_runs, prefecture_large_runs: municipalities at a time in the prefecture's Dagster, and large ones of
+            them (``KOBE_PREFECTURE_RUNS``, ``KOBE_PREFECTURE_LARGE_RUNS``).
+        broker: Redis through which the prefecture's runs go to workers on other machines (``KOBE_BROKER``).
         database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
         portal: the portal server's settings file (``KOBE_PORTAL``): sign-in, addresses, limits; may be absent.
         postgres_url: where Dagster keeps its records instead of SQLite (``KOBE_POSTGRES_URL``).
@@ -64,6 +67,9 @@ class Settings(BaseSettings):
     principal: str = "platform"
     start: str = Field(default="2010-10", pattern=rf"^{FORM}$")
     prefecture: Path | None = None
+    prefecture_runs: int = Field(default=2, ge=1)
+    prefecture_large_runs: int = Field(default=1, ge=1)
+    broker: str = ""
     database_url: str = ""
     portal: Path | None = None
     postgres_url: str = ""

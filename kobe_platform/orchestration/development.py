@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -44,21 +45,41 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
 
+@dataclass(frozen=True)
+class CodeLocation:
+    """What Dagster loads: its name in the UI, and the attribute of a module that holds the definitions."""
+
+    name: str
+    module: str
+    attribute: str = "defs"
+
+
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the UI.")] = 3000,
     host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
 ) -> None:
     """Start Dagster's UI, daemon and code server on this machine; Ctrl-C ends them all."""
+    develop(Settings(), code_location(), prepare, host, port)
+
+
+def develop(
+    settings: Settings, location: CodeLocation, prepared: Callable[[Settings], dict[str, str]], host: str, port: int
+) -> None:
+    """Serve one code location until a signal ends it.
+
+    Args:
+        settings: of the home that it works on, which has one such server at a time.
+        prepared: makes what the home lacks; the environment of the processes.
+    """
     if "MAKELEVEL" in os.environ:
         end_with_parent()  # under `make dev` a signal to make is meant for this process
-    settings = Settings()
     with _ending_by_signal() as ending, _only_one(settings):
         check_address(host, port)
-        environment = prepare(settings)
+        environment = prepared(settings)
         folder = Path(tempfile.mkdtemp(prefix="kobe-dev-"))
         services = Services({**environment, "TMPDIR": str(folder)}, folder)
         try:
-            serve(services, folder, host, port, ending)
+            serve(services, folder, location, host, port, ending)
         finally:
             services.stop()
     say("終了しました。stopped")
@@ -219,7 +240,9 @@ def end_with_parent(parent: int | None = None) -> None:
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def serve(services: Services, folder: Path, host: str, port: int, ending: Callable[[], bool]) -> None:
+def serve(
+    services: Services, folder: Path, location: CodeLocation, host: str, port: int, ending: Callable[[], bool]
+) -> None:
     """Start code server, daemon and UI, say where the UI is, and watch them until ``ending``.
 
     Raises:
@@ -228,8 +251,7 @@ def serve(services: Services, folder: Path, host: str, port: int, ending: Callab
     began = time.monotonic()
     place = folder / "code.sock"
     workspace = folder / "workspace.yaml"
-    target = code_location()
-    server = {"host": "localhost", "socket": str(place), "location_name": target["location_name"]}
+    server = {"host": "localhost", "socket": str(place), "location_name": location.name}
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
     logs = ("--log-level", "warning")
 
@@ -254,8 +276,8 @@ def serve(services: Services, folder: Path, host: str, port: int, ending: Callab
     # The servers under the code server need no option of their own to end with it: see the guard, and HEARTBEAT.
     services.start(
         "code server", "dagster", "code-server", "start", "--socket", str(place), "--heartbeat-ttl", str(HEARTBEAT),
-        "--module-name", target["module_name"], "--attribute", target["attribute"],
-        "--location-name", target["location_name"], "--working-directory", str(PROJECT), *logs,
+        "--module-name", location.module, "--attribute", location.attribute,
+        "--location-name", location.name, "--working-directory", str(PROJECT), *logs,
     )  # fmt: skip
     if not answering(lambda: accepts(str(place)), "code server"):
         return
@@ -274,9 +296,10 @@ def serve(services: Services, folder: Path, host: str, port: int, ending: Callab
         time.sleep(TICK)
 
 
-def code_location() -> dict[str, str]:
-    """Module, attribute and name of the code location, as ``workspace.yaml`` gives them."""
-    return yaml.safe_load(WORKSPACE.read_text("utf-8"))["load_from"][0]["python_module"]
+def code_location() -> CodeLocation:
+    """The platform's code location, as ``workspace.yaml`` gives it."""
+    told = yaml.safe_load(WORKSPACE.read_text("utf-8"))["load_from"][0]["python_module"]
+    return CodeLocation(told["location_name"], told["module_name"], told["attribute"])
 
 
 def accepts(place: str) -> bool:

@@ -75,8 +75,10 @@ class Leases:
         *,
         waiting: Callable[[Owner | None], object] | None = None,
         left: Callable[[], bool] = lambda: False,
-    ) -> Iterator[None]:
+    ) -> Iterator[int]:
         """Hold the lock ``name``, after waiting for the process that has it; its file is gone afterwards.
+
+        Yields the open file: a process that inherits it holds the lock, too.
 
         Args:
             waiting: called with the owner each time that it is looked at while another one holds the lock.
@@ -91,7 +93,7 @@ class Leases:
                 told = json.dumps(asdict(Owner.this(name))).encode()
                 os.ftruncate(handle, 0)
                 os.pwrite(handle, told, 0)
-            yield
+            yield handle
         finally:
             if not left():
                 with contextlib.suppress(OSError):

@@ -16,6 +16,8 @@ prefecture_app = typer.Typer(help="The municipalities of a prefecture, each with
 Codes = Annotated[list[str] | None, typer.Argument(help="Five-digit codes; all homes of the prefecture by default.")]
 Workers = Annotated[int, typer.Option(min=1, help="Municipalities at a time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and no progress.")]
+MACHINES = "kobe_platform.prefecture.machines.definitions"
+"""Module of the prefecture's code location."""
 _REASONS = 2
 """Things left that a line names; the rest is counted."""
 
@@ -53,6 +55,33 @@ def run(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> N
 def status(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> None:
     """What is outstanding in each municipality; exit 0 only where nothing is."""
     _finish(_tasks(codes, ("status", "--json")), workers, as_json)
+
+
+@prefecture_app.command()
+def dev(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port of the UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
+) -> None:
+    """Start the prefecture's own Dagster (UI, daemon, code server), which runs every municipality that is due."""
+    from kobe_platform.orchestration.development import CodeLocation, develop
+    from kobe_platform.prefecture.machines.instance import own_settings, prepared
+    from kobe_platform.settings import Settings
+
+    develop(own_settings(Settings()), CodeLocation("prefecture", MACHINES), prepared, host, port)
+
+
+@prefecture_app.command()
+def worker(
+    large: Annotated[bool, typer.Option("--large", help="Take large municipalities, too.")] = False,
+    runs: Annotated[int, typer.Option(min=1, help="Municipalities at a time on this machine.")] = 1,
+    name: Annotated[str, typer.Option(help="Name of this worker; by default that of the machine.")] = "",
+) -> None:
+    """Work on this machine for the prefecture's Dagster, through the broker of KOBE_BROKER, until a signal ends it."""
+    from kobe_platform.prefecture.machines.instance import own_settings
+    from kobe_platform.prefecture.machines.working import become_worker
+    from kobe_platform.settings import Settings
+
+    become_worker(own_settings(Settings()), large=large, runs=runs, name=name)
 
 
 def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> list[Task]:

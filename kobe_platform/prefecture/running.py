@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -10,9 +11,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 MODULE = "kobe_platform.cli"
+LIFELINE = Path(__file__).with_name("lifeline.py")
+"""Ends a child with its parent, however that died."""
 _STOPPING_SECONDS = 15.0
 _NOT_STARTED = 127
 """What a shell gives for a command that could not be started."""
@@ -24,7 +28,7 @@ class Task:
 
     Attributes:
         code, name: of the municipality. arguments: of ``kobe``. environment: of its process. size: rough measure of
-            its work, by which the order goes.
+            its work, by which the order goes. holds: open files that its process keeps open as long as it lives, too.
     """
 
     code: str
@@ -32,6 +36,7 @@ class Task:
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     size: int = 0
+    holds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,9 @@ def run_all(tasks: Sequence[Task], workers: int, told: Callable[[Ending], None])
 
 def _started(task: Task) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", MODULE, *task.arguments],
+        [sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), "-m", MODULE, *task.arguments],
         env=dict(task.environment),
+        pass_fds=task.holds,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import yaml
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
@@ -35,13 +38,19 @@ _POSTGRES = """storage:
 """
 
 
-def prepare_instance(settings: Settings) -> Path:
-    """Make ``DAGSTER_HOME`` (mode 0700) with its ``dagster.yaml`` and return it; the file follows the template."""
+def prepare_instance(settings: Settings, changes: Mapping[str, Any] | None = None) -> Path:
+    """Make ``DAGSTER_HOME`` (mode 0700) with its ``dagster.yaml`` and return it; the file follows the template.
+
+    Args:
+        changes: sections that stand in place of the template's.
+    """
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = TEMPLATE.read_text(encoding="utf-8")
     events = json.dumps(str(home / "history" / "runs"))
     text = text.replace("# {storage}\n", _POSTGRES if settings.postgres_url else _SQLITE.format(base_dir=events))
+    if changes:
+        text = yaml.safe_dump({**yaml.safe_load(text), **changes}, sort_keys=False)
     target = home / "dagster.yaml"
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         aside = target.with_suffix(".tmp")
@@ -50,10 +59,14 @@ def prepare_instance(settings: Settings) -> Path:
     return home
 
 
-def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The installation's Dagster instance, prepared and sealed; close it with ``dispose`` or ``with``."""
+def open_instance(settings: Settings, changes: Mapping[str, Any] | None = None) -> dg.DagsterInstance:
+    """The installation's Dagster instance, prepared and sealed; close it with ``dispose`` or ``with``.
+
+    Args:
+        changes: see :func:`prepare_instance`.
+    """
     seal_process()
-    home = prepare_instance(settings)
+    home = prepare_instance(settings, changes)
     os.environ["DAGSTER_HOME"] = str(home)
     if settings.postgres_url:  # Dagster reads it from the environment, by the name that its file gives
         os.environ["KOBE_POSTGRES_URL"] = with_driver(settings.postgres_url)

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DAGSTER_WINGS = {
     "kobe_platform.definitions",
     "kobe_platform.orchestration",
+    "kobe_platform.prefecture.machines",
     "kobe_platform.privacy",
     "kobe_platform.web",
     "assets",
