@@ -9,10 +9,8 @@ import dagster as dg
 from assets.columns import page_reads
 from assets.conventions import spec
 from kobe_platform.contracts import Contract
-from kobe_platform.errors import LoungeError
 from kobe_platform.governance.applications import expire
 from kobe_platform.governance.trail import PLATFORM, note
-from kobe_platform.intake.leaks import scan_tree
 from kobe_platform.lounge.bodies import Bodies
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.database import at_hand, let_go
@@ -23,6 +21,7 @@ from kobe_platform.privacy.border import border
 from kobe_platform.privacy.metadata import allowed
 from kobe_platform.release.collect import collect, insist_on_figures, staged_tables, withheld_pages
 from kobe_platform.release.gate import pass_gate
+from kobe_platform.release.identifiers import refuse_identifiers
 from kobe_platform.statistics import Statistic
 from kobe_platform.tabulation.steps import record_released
 from kobe_platform.vocabulary.clock import today
@@ -128,23 +127,6 @@ def page_definition(pages: Sequence[Page]) -> str:
     for page in pages:
         digest.update(page.path.read_bytes() + page.manual.encode())
     return digest.hexdigest()
-
-
-def refuse_identifiers(building: Path) -> None:
-    """Search every file of a built release for numbers that identify by law.
-
-    Raises:
-        LoungeError: something was found; nothing is switched to.
-    """
-    findings = [finding for finding in scan_tree(building) if finding.refuses]
-    if findings:
-        raise LoungeError(
-            "a built release holds what looks like numbers that identify by law",
-            code="release.identifiers",
-            at={"place": findings[0].place, "rule": findings[0].rule, "findings": len(findings)},
-            remedy="find out which page or table they come from; the former release stays",
-            ja="公開物に識別番号とみられる値があります。公開しません",
-        )
 
 
 def release_facts(release: Release) -> dict[str, object]:

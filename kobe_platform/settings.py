@@ -48,6 +48,8 @@ class Settings(BaseSettings):
         prefecture_runs, prefecture_large_runs: municipalities at a time in the prefecture's Dagster, and large ones of
             them (``KOBE_PREFECTURE_RUNS``, ``KOBE_PREFECTURE_LARGE_RUNS``).
         broker: Redis through which the prefecture's runs go to workers on other machines (``KOBE_BROKER``).
+        above_application: number of the application by which this municipality's cells go to its prefecture
+            (``KOBE_ABOVE_APPLICATION``; docs/operations.md, Many municipalities).
         database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
         portal: the portal server's settings file (``KOBE_PORTAL``): sign-in, addresses, limits; may be absent.
         postgres_url: where Dagster keeps its records instead of SQLite (``KOBE_POSTGRES_URL``).
@@ -70,6 +72,7 @@ class Settings(BaseSettings):
     prefecture_runs: int = Field(default=2, ge=1)
     prefecture_large_runs: int = Field(default=1, ge=1)
     broker: str = ""
+    above_application: str = ""
     database_url: str = ""
     portal: Path | None = None
     postgres_url: str = ""

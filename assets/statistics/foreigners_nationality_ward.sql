@@ -9,6 +9,8 @@ unit = "人"
 kind = "frequency"
 measure = "persons"
 minimum_frequency = 10
+above = "prefecture"
+above_title = "市町村別・国籍別外国人数"
 [dimensions]
 area = "ward"
 nationality = "nationality"

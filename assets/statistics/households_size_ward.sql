@@ -9,6 +9,8 @@ unit = "世帯"
 kind = "frequency"
 measure = "households"
 minimum_frequency = 10
+above = "prefecture"
+above_title = "市町村別・世帯人員別世帯数"
 [dimensions]
 area = "ward"
 size = "household_size"

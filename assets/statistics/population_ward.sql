@@ -9,6 +9,8 @@ unit = "人"
 kind = "frequency"
 measure = "persons"
 minimum_frequency = 10
+above = "prefecture"
+above_title = "市町村別・年齢別・男女別人口"
 [dimensions]
 area = "ward"
 age = "age5"

@@ -195,7 +195,7 @@ COMPONENTS: dict[str, Component] = {
                 **_CHART,
                 "x": Attribute("column", True),
                 "y": Attribute("column", True),
-                "shapes": _choice("wards", "districts"),
+                "shapes": _choice("wards", "districts", "municipalities"),
                 "base": _choice("zero", "free"),
                 "classes": _choice("equal", "quantile"),
                 "drill": Attribute("column"),

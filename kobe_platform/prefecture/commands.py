@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from kobe_platform.prefecture.above import Above
     from kobe_platform.prefecture.running import Ending, Task
     from kobe_platform.settings import Settings
 
@@ -47,14 +48,118 @@ def add(
 
 @prefecture_app.command()
 def run(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> None:
-    """Do what is outstanding in every municipality; exit 0 only where nothing is left of any."""
-    _finish(_tasks(codes, ("run", "--json")), workers, as_json)
+    """Do what is outstanding in every municipality, then above them; exit 0 only where nothing is left."""
+    endings = _ended(_tasks(codes, ("run", "--json")), workers, as_json)
+    _close(endings, as_json, _publish([], workers, as_json) if not codes else None)
 
 
 @prefecture_app.command()
 def status(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> None:
-    """What is outstanding in each municipality; exit 0 only where nothing is."""
-    _finish(_tasks(codes, ("status", "--json")), workers, as_json)
+    """What is outstanding in each municipality and above them; exit 0 only where nothing is."""
+    endings = _ended(_tasks(codes, ("status", "--json")), workers, as_json)
+    _close(endings, as_json, None if codes else _outstanding(workers))
+
+
+@prefecture_app.command()
+def publish(
+    months: Annotated[list[str] | None, typer.Argument(help="Months, YYYY-MM; all that are due by default.")] = None,
+    workers: Workers = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Sum what municipalities have released, protect it with all that each has published, and release it."""
+    _close([], as_json, _publish(months or [], workers, as_json))
+
+
+@prefecture_app.command()
+def serve(port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8000) -> None:
+    """Serve the prefecture's release in force."""
+    import os
+    import sys
+
+    from kobe_platform.prefecture.homes import home_above, homes
+    from kobe_platform.prefecture.running import MODULE
+    from kobe_platform.settings import Settings
+
+    settings = Settings()
+    environment = home_above(settings, homes(settings).values()).environment(settings)
+    os.execve(sys.executable, [sys.executable, "-m", MODULE, "serve", "--port", str(port)], environment)
+
+
+@prefecture_app.command("hand-over", hidden=True)
+def hand_over(
+    months: Annotated[list[str] | None, typer.Argument()] = None,
+    listed: Annotated[bool, typer.Option("--list")] = False,
+) -> None:
+    """A municipality's side of `publish`: writes to a pipe what its prefecture gets of some months."""
+    import sys
+
+    from kobe_platform.errors import ConfigurationError, DisclosureError
+    from kobe_platform.prefecture.handing import Hander
+    from kobe_platform.settings import Settings
+
+    if not listed and sys.stdout.isatty():
+        raise ConfigurationError(
+            "counts are handed over to a pipe, never shown on a terminal",
+            code="prefecture.terminal",
+            remedy="kobe prefecture publish",
+        )
+    hander = Hander(Settings())
+    if listed:
+        print(json.dumps({"months": hander.released()}))
+        return
+    records, refused = [], []
+    for month in months or ():
+        try:
+            records += [one.as_record() for one in hander.hand_over(month)]
+        except DisclosureError as error:
+            refused.append(f"[{error.code}] {month} {error.ja}")
+    print(json.dumps({"records": records, "refused": refused}))
+
+
+@prefecture_app.command(hidden=True)
+def receive(workers: Workers = 1) -> None:
+    """The prefecture's side of `publish`: reads what was handed over from a pipe."""
+    import sys
+    from dataclasses import asdict
+
+    from kobe_platform.errors import PlatformError
+    from kobe_platform.prefecture.publishing import Prefecture
+    from kobe_platform.settings import Settings
+
+    above = Prefecture(Settings())
+    received, refused, release = [], [], ""
+    for part in json.load(sys.stdin)["parts"]:
+        try:
+            told = above.receive(part["month"], part["group"], part["records"], part["missing"], workers)
+            received.append({**asdict(told), "missing": part["missing"]})
+        except PlatformError as error:
+            refused.append(f"[{error.code}] {part['month']} {part['group']} {error.ja}")
+    try:
+        release = above.release().id
+    except PlatformError as error:
+        refused.append(f"[{error.code}] {error.ja}")
+    print(json.dumps({"received": received, "refused": refused, "release": release}, ensure_ascii=False))
+
+
+def _publish(months: list[str], workers: int, as_json: bool) -> Above:
+    from kobe_platform.prefecture.above import publish as bring
+    from kobe_platform.prefecture.homes import homes
+    from kobe_platform.settings import Settings
+
+    settings = Settings()
+    below = list(homes(settings).values())
+    return bring(settings, below, months, workers, lambda line: None if as_json else print(line))
+
+
+def _outstanding(workers: int) -> Above:
+    from kobe_platform.prefecture.above import Above, outstanding
+    from kobe_platform.prefecture.homes import homes
+    from kobe_platform.settings import Settings
+
+    settings = Settings()
+    due, failed = outstanding(settings, list(homes(settings).values()), workers)
+    left = [f"{one.month} {one.group}: 都道府県の表が未作成です" for one in due]
+    return Above(left=[*left, *(f"{one.name}({one.code}): {one.error or one.exit_code}" for one in failed)])
 
 
 @prefecture_app.command()
@@ -106,8 +211,8 @@ def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> list[Task]:
     return tasks
 
 
-def _finish(tasks: list[Task], workers: int, as_json: bool) -> None:
-    """Run all, tell each as it ends, and exit with 1 where something is left of one."""
+def _ended(tasks: list[Task], workers: int, as_json: bool) -> list[Ending]:
+    """Run all, and tell each as it ends."""
     from rich.console import Console
 
     from kobe_platform.orchestration.ending import ending_soon
@@ -115,15 +220,31 @@ def _finish(tasks: list[Task], workers: int, as_json: bool) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     with ending_soon():
-        endings = run_all(tasks, workers, lambda one: None if as_json else console.print(told(one), markup=False))
+        return run_all(tasks, workers, lambda one: None if as_json else console.print(told(one), markup=False))
+
+
+def _finish(tasks: list[Task], workers: int, as_json: bool) -> None:
+    _close(_ended(tasks, workers, as_json), as_json, None)
+
+
+def _close(endings: list[Ending], as_json: bool, above: Above | None) -> None:
+    """Tell what is left of municipalities and above them; exit with 1 where something is."""
     left = [one for one in endings if not one.done]
+    more = above.left if above else []
     if as_json:
         records = [_record(one) for one in sorted(endings, key=lambda one: one.code)]
-        print(json.dumps({"exit_code": int(bool(left)), "municipalities": records}, ensure_ascii=False, indent=1))
+        report = {"exit_code": int(bool(left or more)), "municipalities": records}
+        report |= {"prefecture": above.record()} if above else {}
+        print(json.dumps(report, ensure_ascii=False, indent=1))
     else:
         names = "、".join(f"{one.name}({one.code})" for one in sorted(left, key=lambda one: one.code))
-        console.print(f"残り {len(left)}/{len(endings)}: {names}" if left else f"{len(endings)} / 残りはありません")
-    raise typer.Exit(int(bool(left)))
+        if endings:
+            print(f"残り {len(left)}/{len(endings)}: {names}" if left else f"{len(endings)} / 残りはありません")
+        for line in more:
+            print(f"✗ {line}")
+        if above and above.release:
+            print(f"都道府県の公開: {above.release}")
+    raise typer.Exit(int(bool(left or more)))
 
 
 def told(one: Ending) -> str:

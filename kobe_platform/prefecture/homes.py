@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import Settings
-from kobe_platform.vocabulary.municipality import VARIABLE, Municipality, municipality
+from kobe_platform.vocabulary.municipality import VARIABLE, WHOLE, Municipality, municipality
 
 FOLDER = "municipalities"
+ABOVE = "prefecture"
+"""Folder of the prefecture's own home: its keys, log, what was handed over, and its release."""
 OWN_SETTINGS = "settings.env"
 """File in a home with the settings that are this municipality's alone, as ``NAME=VALUE`` lines."""
 COMMON = frozenset(
@@ -55,6 +57,8 @@ class Home:
         known = {f"KOBE_{name.upper()}" for name in Settings.model_fields}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_A_HOME)}
         told = settings.environment()
+        if self.place.is_prefecture:
+            told["KOBE_DASHBOARDS"] = str(settings.dashboards.resolve() / ABOVE)
         common = {name: told[name] for field in COMMON if (name := f"KOBE_{field.upper()}") in told}
         whose = {"KOBE_HOME": str(self.path), VARIABLE: self.place.code}
         return {**kept, **common, **dict(self._own(known - {*whose, "KOBE_PREFECTURE"})), **whose}
@@ -123,10 +127,39 @@ def new_home(settings: Settings, code: str) -> Home:
         ConfigurationError: ``prefecture.absent``, or ``vocabulary.municipality``.
     """
     place = municipality(code)
+    if place.is_prefecture:
+        raise ConfigurationError(
+            "this is the code of a whole prefecture",
+            code="prefecture.unknown",
+            at={"municipality": code},
+            remedy="name its municipalities; kobe prefecture publish makes the prefecture's own home",
+        )
     path = folder_of(settings) / FOLDER / code
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
     return Home(place, path)
+
+
+def home_above(settings: Settings, below: Iterable[Home]) -> Home:
+    """The prefecture's own home, its folder made where it was not there.
+
+    Args:
+        below: the municipalities' homes.
+
+    Raises:
+        ConfigurationError: ``prefecture.absent``; ``prefecture.several``: the homes are of several prefectures.
+    """
+    known = sorted({home.place.prefecture for home in below})
+    if len(known) != 1:
+        raise ConfigurationError(
+            "the homes are not of one prefecture",
+            code="prefecture.several" if known else "prefecture.unknown",
+            at={"prefectures": len(known)},
+            remedy="keep the homes of each prefecture in a folder of their own",
+        )
+    path = folder_of(settings) / ABOVE
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Home(municipality(f"{known[0]}{WHOLE}"), path)
 
 
 def delivered_bytes(home: Home, environment: Mapping[str, str]) -> int:

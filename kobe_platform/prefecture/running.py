@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Ending:
     code: str
     name: str
     exit_code: int
-    report: Mapping[str, Any]
+    report: Mapping[str, Any] = field(repr=False)
     error: str
     seconds: float
 
@@ -116,12 +116,18 @@ def run_all(tasks: Sequence[Task], workers: int, told: Callable[[Ending], None])
     return endings
 
 
-def _started(task: Task) -> subprocess.Popen:
+def run_one(task: Task, told: str) -> Ending:
+    """Run a task that reads ``told`` from its standard input."""
+    started = time.perf_counter()
+    return _ended(task, _started(task, subprocess.PIPE), started, told)
+
+
+def _started(task: Task, given: int = subprocess.DEVNULL) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(LIFELINE), str(os.getpid()), "-m", MODULE, *task.arguments],
         env=dict(task.environment),
         pass_fds=task.holds,
-        stdin=subprocess.DEVNULL,
+        stdin=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -130,8 +136,8 @@ def _started(task: Task) -> subprocess.Popen:
     )
 
 
-def _ended(task: Task, process: subprocess.Popen, started: float) -> Ending:
-    output, errors = process.communicate()
+def _ended(task: Task, process: subprocess.Popen, started: float, told: str | None = None) -> Ending:
+    output, errors = process.communicate(told)
     try:
         report = json.loads(output)
     except ValueError:

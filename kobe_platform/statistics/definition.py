@@ -23,6 +23,8 @@ PROTECTED = ("frequency", "mean")
 """Kinds of tables that count people: they are protected in groups and audited."""
 _AREA_RULE = ("sex", "is_representative")
 """Columns that the area rule reads beside the district and the ward."""
+WARD = "ward"
+"""Hierarchy of the areas of one municipality, whose root is the municipality as a whole."""
 MEAN = ("total", "persons")
 """The measures of a mean: a sum, and how many were measured."""
 
@@ -82,6 +84,9 @@ class Statistic(BaseModel):
         roles: column → role, where two columns or tables use one hierarchy in different roles (origin, destination).
         ties: monthly tables that sum to this yearly one.
         averages: of a mean, which requires it: the counts by band of what is averaged.
+        above: ``prefecture``: municipalities' figures are also compared and summed over a prefecture
+            (docs/statistics.md, Above one municipality).
+        above_title: Japanese title of the table over municipalities; required with ``above``.
         row_key: the pseudonym of its source, in whose order the residual floor chooses rows; the contract says it.
         relations: what is said of its population (:mod:`relations`); the loader fills them in.
         wishes: what the city wishes of single rows (:mod:`wishes`); the loader fills them in.
@@ -108,6 +113,8 @@ class Statistic(BaseModel):
     roles: dict[str, str] = Field(default_factory=dict)
     ties: tuple[Tie, ...] = ()
     averages: Averaged | None = None
+    above: Literal["", "prefecture"] = ""
+    above_title: str = ""
     row_key: str = ""
     relations: tuple[RelationStatement, ...] = ()
     wishes: tuple[Wish, ...] = ()
@@ -131,6 +138,18 @@ class Statistic(BaseModel):
             raise ValueError("one column of a table goes by district; the other end of a move goes by ward")
         if self.by_district and self.kind == "frequency" and self.district_column is None:
             raise ValueError("a table by district selects a plain column as its area: `district AS area`")
+        return self
+
+    @model_validator(mode="after")
+    def _summed_above(self) -> Statistic:
+        if bool(self.above) != bool(self.above_title):
+            raise ValueError("above and above_title go together")
+        if self.above and (self.kind, self.period, [*self.dimensions.values()].count(WARD)) != (
+            "frequency",
+            "month",
+            1,
+        ):
+            raise ValueError("a table that is summed above counts people by month and by one column of wards")
         return self
 
     @property
@@ -160,8 +179,12 @@ class Statistic(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over what is counted and by which rule; what is wished of rows is an input of its own."""
-        told = json.dumps(self.model_dump(mode="json", exclude={"wishes"}), sort_keys=True, ensure_ascii=False)
+        """SHA-256 over what is counted and by which rule; what is wished of rows is an input of its own, and what is
+        made of the table above its municipality does not change it.
+        """
+        told = json.dumps(
+            self.model_dump(mode="json", exclude={"wishes", "above", "above_title"}), sort_keys=True, ensure_ascii=False
+        )
         return hashlib.sha256(told.encode()).hexdigest()
 
     @property
@@ -179,6 +202,11 @@ class Statistic(BaseModel):
     def area_column(self) -> str | None:
         """The output column whose hierarchy is ``district``."""
         return next((column for column, name in self.dimensions.items() if name == "district"), None)
+
+    @property
+    def ward_column(self) -> str | None:
+        """The output column whose hierarchy is ``ward``."""
+        return next((column for column, name in self.dimensions.items() if name == WARD), None)
 
     @property
     def by_district(self) -> bool:

@@ -19,6 +19,7 @@ from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.intake.extracts import take_in
 from kobe_platform.intake.receipts import write_receipt
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
+from kobe_platform.lake.partitions import made_from
 from kobe_platform.reception.inputs import taking_inputs, target
 from kobe_platform.reception.steps import (
     hold_revision,
@@ -175,7 +176,7 @@ def audit_published(
     window: int = WINDOW,
 ) -> AuditReport:
     """The auditor on a group's tables as they are stored: it reads them, former releases and the specification."""
-    spec, tables, previous = _stored(store, members, month, statistics, window)
+    spec, tables, previous = stored_for_audit(store, members, month, statistics, window)
     return audit(spec, tables, previous=previous)
 
 
@@ -198,15 +199,27 @@ def passed_audit(
     if "" in told or len(told) != 1:
         return False
     (digest,) = told
-    return int(digest, 16) % AUDITED_AGAIN != 0 and seen(*_stored(store, members, month, statistics, window)) == digest
+    return (
+        int(digest, 16) % AUDITED_AGAIN != 0
+        and seen(*stored_for_audit(store, members, month, statistics, window)) == digest
+    )
 
 
-def _stored(
+def is_settled(
+    store: PartitionStore, members: Sequence[Statistic], month: str, statistics: Mapping[str, Statistic]
+) -> bool:
+    """Whether the published tables of a group and month were made of the counts and definitions in force now."""
+    wanted = made_from(protecting_inputs(store, members, month, statistics))
+    held = [store.settled(PartitionId("published", member.name, month)) for member in members]
+    return all(p is not None and not p.destroyed_at and made_from(p.inputs) == wanted for p in held)
+
+
+def stored_for_audit(
     store: PartitionStore,
     members: Sequence[Statistic],
     month: str,
     statistics: Mapping[str, Statistic],
-    window: int,
+    window: int = WINDOW,
 ) -> tuple[Spec, dict[str, pl.DataFrame], list[FormerRelease]]:
     """What an audit of a group's stored tables reads: the specification, the tables and former releases."""
     tied = [

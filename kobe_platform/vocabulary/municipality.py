@@ -23,6 +23,9 @@ from pathlib import Path
 from kobe_platform.errors import ConfigurationError
 
 LIST = Path(__file__).resolve().parents[2] / "assets" / "vocabulary" / "municipalities.csv"
+PREFECTURES = LIST.with_name("prefectures.csv")
+WHOLE = "000"
+"""What follows the two digits of a prefecture in the code of the prefecture itself (JIS X 0402)."""
 VARIABLE = "KOBE_MUNICIPALITY"
 DEFAULT = "28100"
 
@@ -44,6 +47,11 @@ class Municipality:
     neighbours: Mapping[str, str]
 
     @property
+    def is_prefecture(self) -> bool:
+        """Whether it is a whole prefecture, which no register is delivered of."""
+        return self.code.endswith(WHOLE)
+
+    @property
     def lounge(self) -> str:
         """Name of its site on screens and in mails."""
         return f"{self.name}データラウンジ"
@@ -61,12 +69,14 @@ def own() -> Municipality:
 
 @cache
 def municipality(code: str) -> Municipality:
-    """One municipality of the list.
+    """One municipality of the list, or a prefecture of whose municipalities it has some (``28000``).
 
     Raises:
         ConfigurationError: ``vocabulary.municipality``: the list does not have it, or it is a ward.
     """
     rows = _rows()
+    if code.endswith(WHOLE) and municipalities(code[:2]):
+        return Municipality(code, _prefecture(code[:2]), code[:2], {}, {c: _label(c) for c in municipalities(code[:2])})
     found = next((row for row in rows if row["code"] == code and len(row["within"]) == len("28")), None)
     if found is None:
         raise ConfigurationError(
@@ -78,6 +88,15 @@ def municipality(code: str) -> Municipality:
     wards = {row["code"]: row["label"] for row in rows if row["within"] == code}
     beside = {row["code"]: row["label"] for row in rows if row["within"] == found["within"] and row["code"] != code}
     return Municipality(code, found["label"], found["within"], wards, beside)
+
+
+def _label(code: str) -> str:
+    return next(row["label"] for row in _rows() if row["code"] == code)
+
+
+def _prefecture(code: str) -> str:
+    with PREFECTURES.open(encoding="utf-8", newline="") as file:
+        return next(row["label"] for row in csv.DictReader(file) if row["code"] == code)
 
 
 @cache

@@ -1,0 +1,145 @@
+"""Brings what municipalities hand over to the prefecture's own process, through pipes alone.
+
+Each side runs in a process of its own with the keys of its own home. What passes between them is held in the memory of
+this process, which opens no key: it is in no file, log, argument or environment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kobe_platform.prefecture.homes import Home, home_above
+from kobe_platform.prefecture.publishing import received
+from kobe_platform.prefecture.running import Ending, Task, run_all, run_one
+from kobe_platform.settings import Settings
+
+HAND_OVER, RECEIVE = ("prefecture", "hand-over"), ("prefecture", "receive")
+AT_ONCE = 6
+"""Months that are handed over at a time: so many are in memory."""
+
+
+@dataclass(frozen=True)
+class DueAbove:
+    """A group and month whose totals are not what municipalities have released.
+
+    Attributes:
+        contents: municipality → digest of what it has released; those without a release of the month are not there.
+        missing: codes of the homes without.
+    """
+
+    month: str
+    group: str
+    contents: Mapping[str, str]
+    missing: tuple[str, ...]
+
+
+@dataclass
+class Above:
+    """What became of the tables above: lines for people, and whether something is left."""
+
+    told: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    months: list[Mapping[str, object]] = field(default_factory=list)
+    release: str = ""
+
+    def record(self) -> dict[str, object]:
+        """JSON-ready: coordinates and counts."""
+        return {"left": self.left, "months": self.months, "release": self.release}
+
+
+def outstanding(settings: Settings, below: Sequence[Home], workers: int) -> tuple[list[DueAbove], list[Ending]]:
+    """What is due above the municipalities, oldest month first; and how those ended that could not be asked."""
+    tasks = [_task(home, settings, (*HAND_OVER, "--list")) for home in below]
+    endings = run_all(tasks, workers, lambda one: None)
+    known: dict[tuple[str, str], dict[str, str]] = {}
+    for ending in endings:
+        for month, groups in ending.report.get("months", {}).items():
+            for group, content in groups.items():
+                known.setdefault((month, group), {})[ending.code] = content
+    everyone = {home.place.code for home in below}
+    home = home_above(settings, below).path
+    due = [
+        DueAbove(month, group, contents, tuple(sorted(everyone - set(contents))))
+        for (month, group), contents in sorted(known.items())
+    ]
+    return [one for one in due if not _is_received(home, one)], [one for one in endings if not one.done]
+
+
+def _is_received(home: Path, due: DueAbove) -> bool:
+    receipt = received(home, due.month, due.group)
+    contents = {code: told["content"] for code, told in receipt.get("received", {}).items()}
+    return contents == dict(due.contents) and tuple(receipt.get("missing", ())) == due.missing
+
+
+def publish(
+    settings: Settings,
+    below: Sequence[Home],
+    months: Iterable[str],
+    workers: int,
+    tell: Callable[[str], None],
+) -> Above:
+    """Hand over, protect and release what is due; of some months only where ``months`` names any."""
+    above, chosen = Above(), set(months)
+    due, failed = outstanding(settings, below, workers)
+    above.left += [f"{one.name}({one.code}): {one.error or one.exit_code}" for one in failed]
+    due = [one for one in due if not chosen or one.month in chosen]
+    home = home_above(settings, below)
+    names = {one.place.code: one.place.name for one in below}
+    if due and not (home.path / "keys" / "root.json").exists():
+        made = run_one(_task(home, settings, ("keys", "init")), "")
+        above.left += [made.error or str(made.exit_code)] if not made.done else []
+    listed = sorted({one.month for one in due})
+    for start in range(0, len(listed), AT_ONCE):
+        part = [one for one in due if one.month in listed[start : start + AT_ONCE]]
+        _bring(settings, below, home, part, workers, above)
+    for told in above.months:
+        tell(_line(told, names))
+    return above
+
+
+def _bring(
+    settings: Settings, below: Sequence[Home], home: Home, due: Sequence[DueAbove], workers: int, above: Above
+) -> None:
+    months = sorted({one.month for one in due})
+    having = {code for one in due for code in one.contents}
+    tasks = [_task(one, settings, (*HAND_OVER, *months)) for one in below if one.place.code in having]
+    records: dict[tuple[str, str], list[Mapping[str, object]]] = {}
+    for ending in run_all(tasks, workers, lambda one: None):
+        above.left += [f"{ending.name}({ending.code}): {told}" for told in ending.report.get("refused", ())]
+        above.left += [f"{ending.name}({ending.code}): {ending.error}"] if ending.error else []
+        for record in ending.report.get("records", ()):
+            records.setdefault((record["month"], record["group"]), []).append(record)
+    everyone = {one.place.code for one in below}
+    parts = [
+        {
+            "month": one.month,
+            "group": one.group,
+            "records": found,
+            "missing": sorted(everyone - {str(record["municipality"]) for record in found}),
+        }
+        for one in due
+        if (found := records.get((one.month, one.group)))
+    ]
+    ended = run_one(_task(home, settings, (*RECEIVE, "--workers", str(workers))), json.dumps({"parts": parts}))
+    above.months += ended.report.get("received", ())
+    above.left += ended.report.get("refused", ())
+    above.left += [ended.error or str(ended.exit_code)] if not ended.report else []
+    above.release = ended.report.get("release", above.release)
+
+
+def _task(home: Home, settings: Settings, arguments: tuple[str, ...]) -> Task:
+    return Task(home.place.code, home.place.name, arguments, home.environment(settings))
+
+
+def _line(told: Mapping[str, object], names: Mapping[str, str]) -> str:
+    missing = told.get("missing")
+    lacking = "、".join(names.get(code, code) for code in missing) if isinstance(missing, list) else ""
+    head = f"{told['month']} {told['group']}"
+    if told["totals"] == "complete":
+        return f"{head}: 合計 {told['shown']}、秘匿 {told['hidden']}"
+    if lacking:
+        return f"{head}: 合計なし(未提供: {lacking})"
+    return f"{head}: 合計なし(別の市町村の組み合わせで公表済み)"

@@ -1,0 +1,159 @@
+"""The municipality's side: hands over what its own gate has released, and nothing else.
+
+Runs in the municipality's own process, with its own keys. What leaves it is written to a pipe, never to a terminal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from kobe_platform.contracts import load_contracts
+from kobe_platform.custody.commands import open_store
+from kobe_platform.errors import DisclosureError
+from kobe_platform.governance.application_records import applications
+from kobe_platform.governance.approvals import REASONS, Use, reason_against
+from kobe_platform.governance.database import open_database
+from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.lounge.release import Release, current
+from kobe_platform.prefecture.handed import COUNT, Handed, is_new
+from kobe_platform.release.collect import content_of
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import Statistic, groups, load_statistics
+from kobe_platform.statistics.history import is_recorded
+from kobe_platform.tabulation.steps import is_settled, stored_for_audit
+from kobe_platform.trials import Trials
+from kobe_platform.vocabulary.clock import today
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+SLUG = "prefecture"
+"""What an application names beside its dashboards where cells go to the prefecture."""
+
+
+class Hander:
+    """One municipality's released months of the groups that are summed above it.
+
+    Args:
+        settings: of the municipality's home.
+        store: its partitions, for tests; those of the settings by default.
+    """
+
+    def __init__(self, settings: Settings, store: PartitionStore | None = None) -> None:
+        self.settings = settings
+        self.store = store or open_store(settings)
+
+    @cached_property
+    def statistics(self) -> Mapping[str, Statistic]:
+        """Every statistic of the installation."""
+        settings = self.settings
+        return load_statistics(settings.statistics, load_contracts(settings.contracts), Trials(settings.trials))
+
+    @cached_property
+    def groups(self) -> Mapping[str, tuple[Statistic, ...]]:
+        """The groups of which some table is summed above, with all their tables."""
+        return {key: every for key, every in groups(self.statistics.values()).items() if any(s.above for s in every)}
+
+    def released(self) -> dict[str, dict[str, str]]:
+        """Month → group → digest of the tables that were released of it last; what was not released is not there."""
+        found: dict[str, dict[str, str]] = {}
+        if current(self.settings.releases) is None:
+            return found
+        for key, members in self.groups.items():
+            for month in sorted({month for one in members for month in self.store.months("published", one.name)}):
+                content = self._content(key, members, month)
+                if content:
+                    found.setdefault(month, {})[key] = content
+        return found
+
+    def _content(self, key: str, members: Sequence[Statistic], month: str) -> str:
+        """Digest of the tables of a month as the record of releases has them; empty where it has not."""
+        held = [(one.name, self.store.current(PartitionId("published", one.name, month))) for one in members]
+        told = sorted((name, content_of(partition)) for name, partition in held if partition is not None)
+        if len(told) < len(members):
+            return ""
+        content = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        return content if is_recorded(self.store, key, month, [name for name, _ in told], content) else ""
+
+    def hand_over(self, month: str) -> Iterator[Handed]:
+        """What the prefecture gets of a month, group by group.
+
+        Raises:
+            DisclosureError: ``prefecture.unreleased`` (the release in force does not show the month as it is held, or
+                counts have moved on since), ``prefecture.approval`` (figures of a register, without an application).
+        """
+        release = current(self.settings.releases)
+        known = self.released().get(month, {})
+        for key, members in self.groups.items():
+            if key not in known or release is None or not self._shows(release, members, month):
+                raise self._unreleased(month, key)
+            if not is_settled(self.store, members, month, self.statistics):
+                raise self._unreleased(month, key)
+            basis = str(release.facts.get("basis", "register"))
+            self._approved(basis, {source for one in members for source in one.sources if one.above})
+            spec, tables, former = stored_for_audit(
+                self.store, members, month, self.statistics, self.settings.history_months
+            )
+            yield Handed(
+                self.store.municipality,
+                month,
+                key,
+                known[key],
+                basis,
+                spec,
+                tables,
+                tuple(one for one in former if is_new(one, tables)),
+                {one.name: self._whole(one, month) for one in members if one.above},
+            )
+
+    def _shows(self, release: Release, members: Sequence[Statistic], month: str) -> bool:
+        """Whether the files of the release in force show exactly the published tables of a month."""
+        return all(self._shown_as_held(release.path / "tables", one, month) for one in members)
+
+    def _shown_as_held(self, folder: Path, statistic: Statistic, month: str) -> bool:
+        file = folder / f"{statistic.name}.parquet"
+        if not file.is_file():
+            return False
+        held = self.store.read(PartitionId("published", statistic.name, month))
+        keys = ["period", *statistic.dimensions]
+        shown = pl.read_parquet(file).filter(pl.col("period") == month).select(*keys, "value", "status")
+        return shown.sort(keys).equals(held.select(*keys, "value", "status").sort(keys))
+
+    def _whole(self, statistic: Statistic, month: str) -> pl.DataFrame:
+        """Finest cells of the municipality as a whole, its areas summed."""
+        cells = self.store.read(PartitionId("statistics", statistic.name, month))
+        columns = [column for column in statistic.dimensions if column != statistic.ward_column]
+        total = pl.col(statistic.measure).sum().cast(pl.Int64).alias(COUNT)
+        return cells.group_by(columns).agg(total).sort(columns) if columns else cells.select(total)
+
+    def _approved(self, basis: str, sources: Collection[str]) -> None:
+        if basis == "synthetic":
+            return
+        known = {app.number: app for app in applications(open_database(self.settings.governance))}
+        number = self.settings.above_application
+        audience = known[number].draft.audience if number in known else ""
+        reason = reason_against(Use(SLUG, number, audience, frozenset(sources)), known, today())
+        if reason:
+            raise DisclosureError(
+                "no application in force lets cells go to the prefecture",
+                code="prefecture.approval",
+                at={"municipality": self.store.municipality, "reason": reason},
+                remedy=f"file one that names {SLUG} among its dashboards, and its number in KOBE_ABOVE_APPLICATION",
+                ja=f"都道府県への提供の申請が有効ではありません({REASONS[reason]})",
+            )
+
+    def _unreleased(self, month: str, group: str) -> DisclosureError:
+        return DisclosureError(
+            "the release in force does not show this month as it is held now",
+            code="prefecture.unreleased",
+            at={"municipality": self.store.municipality, "month": month, "group": group},
+            remedy="kobe run in this municipality's home, then publish again",
+            ja="この月は、市町村でまだ公開されていません",
+        )

@@ -1,0 +1,306 @@
+"""The prefecture's side: keeps what municipalities hand over, protects the totals, and makes the prefecture's release.
+
+Runs in a process of its own over the prefecture's home, with the prefecture's keys and no others. What was handed over
+is kept encrypted like every partition; a receipt tells who handed what over and when, by digest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from kobe_platform.contracts import load_contracts
+from kobe_platform.custody.commands import open_store
+from kobe_platform.custody.durable import private_folder, write_private
+from kobe_platform.disclosure.reports import ENGINE_VERSION
+from kobe_platform.errors import DisclosureError
+from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.lounge.release import Release, assemble
+from kobe_platform.prefecture.handed import Handed, packed, unpacked
+from kobe_platform.prefecture.joint import TOTAL, Summed
+from kobe_platform.prefecture.totals import FormerTotals, Totals, protect_totals
+from kobe_platform.release.collect import content_digest
+from kobe_platform.release.identifiers import refuse_identifiers
+from kobe_platform.settings import Settings
+from kobe_platform.statistics import Statistic, groups, load_statistics
+from kobe_platform.trials import Trials
+from kobe_platform.vocabulary.codes import hierarchies
+from kobe_platform.vocabulary.municipality import own
+
+MUNICIPALITIES = "municipality"
+"""Hierarchy of the municipalities below their prefecture, as a release publishes it."""
+PARTIAL = "参加市町村の計"
+"""Label of a total over fewer municipalities than the prefecture has."""
+RECEIPTS = "above"
+COMPLETE, INCOMPLETE, OTHERS = "complete", "incomplete", "others"
+"""Whether a month has totals; if not, whether a municipality is missing, or totals of others than these are out."""
+_VERSIONS = {"version": pl.Int64, "released_at": pl.String, "members": pl.String, "tables": pl.String}
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of one group and month.
+
+    Attributes:
+        totals: :data:`COMPLETE`, :data:`INCOMPLETE` or :data:`OTHERS`.
+        shown, hidden: totals with and without a figure. circles: parts of the attack.
+    """
+
+    month: str
+    group: str
+    totals: str
+    shown: int = 0
+    hidden: int = 0
+    circles: int = 0
+
+
+class Prefecture:
+    """One prefecture's home.
+
+    Args:
+        settings: of that home. store: its partitions, for tests; those of the settings by default.
+    """
+
+    def __init__(self, settings: Settings, store: PartitionStore | None = None) -> None:
+        self.settings = settings
+        self.store = store or open_store(settings)
+
+    @cached_property
+    def statistics(self) -> Mapping[str, Statistic]:
+        """The statistics that are summed above a municipality."""
+        settings = self.settings
+        loaded = load_statistics(settings.statistics, load_contracts(settings.contracts), Trials(settings.trials))
+        return {name: one for name, one in loaded.items() if one.above}
+
+    def receive(
+        self, month: str, group: str, records: Sequence[Mapping[str, Any]], missing: Sequence[str], workers: int = 1
+    ) -> Received:
+        """Keep what was handed over of a month, protect the totals over it, and put the tables where a release takes
+        them from.
+
+        Args:
+            records: as :meth:`Handed.as_record` makes them, one a municipality.
+            missing: codes of municipalities of the prefecture that handed nothing over; without all there is no total.
+
+        Raises:
+            DisclosureError: as :func:`totals.protect_totals`; what is published of the month stays as it was.
+        """
+        receipts = {str(record["municipality"]): self._keep(month, group, record) for record in records}
+        handed = [self._handed(group, code, told["content"], month) for code, told in sorted(receipts.items())]
+        summed = [summed_of(one) for one in groups(self.statistics.values()).get(group, ())]
+        versions = self._versions(group, month)
+        members = {one.municipality: one.content for one in handed}
+        state = COMPLETE if not missing else INCOMPLETE
+        if versions and set(versions[-1][0]) != set(members):
+            state = OTHERS if not missing else INCOMPLETE
+        former = [self._former(group, month, told, tables) for told, tables in versions]
+        if state == COMPLETE:
+            made = protect_totals(handed, summed, former, workers=workers)
+            tables = made.tables
+        else:
+            made = Totals({}, 0, 0)
+            tables = {one.table: _without_total(handed, one) for one in summed}
+        self._publish(month, group, tables, handed, state)
+        self._write_receipt(month, group, receipts, missing, state)
+        totals = [table.filter(pl.nth(0) == TOTAL) for table in tables.values()]
+        away = sum(int((table["status"] == "suppressed").sum()) for table in totals)
+        return Received(month, group, state, sum(table.height for table in totals) - away, away, made.circles)
+
+    def _keep(self, month: str, group: str, record: Mapping[str, Any]) -> dict[str, str]:
+        """Write a record as a partition of its own, and tell what a receipt says of it.
+
+        What was handed over first behind the same published tables stays: totals that are out were made of it. A
+        receipt has no digest of the counts themselves, by which a few guesses at a small one could be tried.
+        """
+        content = str(record["content"])
+        id = self._place(group, str(record["municipality"]), content, month)
+        held = self.store.current(id)
+        if held is None:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            held = self.store.write(id, pl.DataFrame({"record": [json.dumps(record)]}), facts={"received_at": now})
+        return {"content": content, "sealed": held.digest, "received_at": str(held.facts["received_at"])}
+
+    @staticmethod
+    def _place(group: str, code: str, content: str, month: str) -> PartitionId:
+        return PartitionId("statistics", f"handed_{group.replace('/', '_')}_{code}_{content[:12]}", month)
+
+    def _handed(self, group: str, code: str, content: str, month: str) -> Handed:
+        return Handed.of(json.loads(self.store.read(self._place(group, code, content, month))["record"][0]))
+
+    # -- the record of what was released ------------------------------------------------------------------------------
+
+    def _record(self, group: str, month: str) -> PartitionId:
+        return PartitionId("released", f"above_{group.replace('/', '_')}", month)
+
+    def _versions(self, group: str, month: str) -> list[tuple[dict[str, str], dict[str, pl.DataFrame]]]:
+        """Released totals of a month, oldest first: municipality → content, and the tables."""
+        id = self._record(group, month)
+        if self.store.current(id) is None:
+            return []
+        rows = self.store.read(id).sort("version")
+        return [(json.loads(members), unpacked(json.loads(tables))) for *_, members, tables in rows.iter_rows()]
+
+    def _former(
+        self, group: str, month: str, members: Mapping[str, str], tables: Mapping[str, pl.DataFrame]
+    ) -> FormerTotals:
+        return FormerTotals([self._handed(group, code, told, month) for code, told in sorted(members.items())], tables)
+
+    def _enter(self, group: str, month: str, members: Mapping[str, str], tables: Mapping[str, pl.DataFrame]) -> None:
+        """Enter totals into the record before anybody sees them; nothing where the newest version says the same."""
+        told = json.dumps(packed(tables))
+        versions = self._versions(group, month)
+        if versions and versions[-1][0] == dict(members) and json.dumps(packed(versions[-1][1])) == told:
+            return
+        id = self._record(group, month)
+        held = self.store.read(id) if versions else pl.DataFrame(schema=_VERSIONS)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        row = (len(versions) + 1, now, json.dumps(dict(members)), told)
+        self.store.write(id, pl.concat([held, pl.DataFrame([row], schema=_VERSIONS, orient="row")]))
+
+    # -- tables and the release ---------------------------------------------------------------------------------------
+
+    def _publish(
+        self, month: str, group: str, tables: Mapping[str, pl.DataFrame], handed: Sequence[Handed], state: str
+    ) -> None:
+        """Put the tables where a release takes them from; what they were made of goes along."""
+        members = {one.municipality: one.content for one in handed}
+        basis = "synthetic" if any(one.basis == "synthetic" for one in handed) else "register"
+        facts = {"group": group, "members": members, "totals": state, "audit_safe": True, "basis": basis}
+        for name, table in tables.items():
+            area = table.columns[0]
+            code = pl.col(area).replace(TOTAL, self.store.municipality)
+            dated = table.with_columns(code).select(pl.lit(month).alias("period"), pl.all())
+            content = content_digest(dated)
+            self.store.write(PartitionId("published", name, month), dated, facts={**facts, "content": content})
+
+    def release(self) -> Release:
+        """Make a release of all that is published; the totals enter the record of releases before anybody sees them.
+
+        Raises:
+            DisclosureError: ``release.nothing``: no month was handed over yet.
+        """
+        tables: dict[str, pl.DataFrame] = {}
+        facts: dict[str, dict[str, Any]] = {}
+        lacking: dict[str, dict[str, str]] = {}
+        basis, members = "register", set[frozenset[str]]()
+        held = {
+            one.table: self.store.months("published", one.table) for one in map(summed_of, self.statistics.values())
+        }
+        for name, statistic in sorted((summed_of(one).table, one) for one in self.statistics.values()):
+            partitions = [self.store.present(PartitionId("published", name, month)) for month in held[name]]
+            if not partitions:
+                continue
+            tables[name] = pl.concat([self.store.read(partition.id) for partition in partitions])
+            facts[name] = _facts(statistic)
+            without = {p.id.month: str(p.facts["totals"]) for p in partitions if p.facts["totals"] != COMPLETE}
+            lacking |= {name: without} if without else {}
+            members |= {frozenset(p.facts["members"]) for p in partitions}
+            basis = "synthetic" if any(p.facts["basis"] == "synthetic" for p in partitions) else basis
+        if not tables:
+            raise DisclosureError(
+                "no municipality has handed over a month yet",
+                code="release.nothing",
+                remedy="kobe prefecture run",
+                ja="市町村からまだ数値を受け取っていません",
+            )
+        names = {hierarchy for told in facts.values() for hierarchy in told["dimensions"].values()} - {MUNICIPALITIES}
+        dims = {name: hierarchies()[name].frame() for name in sorted(names)} | {MUNICIPALITIES: self._areas(members)}
+        told: dict[str, Any] = {
+            "basis": basis,
+            "municipality": self.store.municipality,
+            "tables": facts,
+            "without_totals": lacking,
+        }
+
+        def inspected(building: Path) -> None:
+            refuse_identifiers(building)
+            self._enter_all(held)
+
+        told = {**told, "tables": facts}
+        return assemble(tables, dims, told, self.settings.dashboards, self.settings.releases, inspect=inspected)
+
+    def _enter_all(self, held: Mapping[str, Iterable[str]]) -> None:
+        for group, members in groups(self.statistics.values()).items():
+            named = [summed_of(one).table for one in members]
+            for month in sorted({month for name in named for month in held[name]}):
+                partitions = [self.store.present(PartitionId("published", name, month)) for name in named]
+                if all(partition.facts["totals"] == COMPLETE for partition in partitions):
+                    tables = {p.id.source: self._undated(p.id) for p in partitions}
+                    self._enter(group, month, partitions[0].facts["members"], tables)
+
+    def _undated(self, id: PartitionId) -> pl.DataFrame:
+        table = self.store.read(id).drop("period")
+        return table.with_columns(pl.nth(0).replace(self.store.municipality, TOTAL))
+
+    def _areas(self, members: Set[frozenset[str]]) -> pl.DataFrame:
+        """Codes of the municipalities that have figures, below their total; which is the prefecture's name only where
+        every municipality of the list is in it in every month.
+        """
+        root, everyone, there = self.store.municipality, own().neighbours, frozenset().union(*members)
+        label = own().name if members == {frozenset(everyone)} else PARTIAL
+        rows: list[tuple[str, str, str | None, int, int]] = [(root, label, None, 0, 0)]
+        listed = [code for code in everyone if code in there]
+        rows += [(code, everyone[code], root, 1, at) for at, code in enumerate(listed, start=1)]
+        schema = {"code": pl.String, "label": pl.String, "parent": pl.String, "level": pl.Int8, "sort": pl.Int32}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    # -- receipts -----------------------------------------------------------------------------------------------------
+
+    def _write_receipt(
+        self, month: str, group: str, received: Mapping[str, Mapping[str, str]], missing: Sequence[str], state: str
+    ) -> None:
+        record = {"month": month, "group": group, "received": received, "missing": sorted(missing), "totals": state}
+        path = receipt_path(self.settings.root, month, group)
+        private_folder(path.parent)
+        write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
+
+
+def receipt_path(home: Path, month: str, group: str) -> Path:
+    """Where the receipt of a group and month lies; it needs no key to be read."""
+    return home / "receipts" / RECEIPTS / month / f"{group.replace('/', '_')}.json"
+
+
+def received(home: Path, month: str, group: str) -> Mapping[str, Any]:
+    """The receipt of a group and month; empty where there is none that can be read."""
+    try:
+        record = json.loads(receipt_path(home, month, group).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def summed_of(statistic: Statistic) -> Summed:
+    """How a statistic is summed, and what its table over municipalities is called."""
+    return Summed(statistic.name, str(statistic.ward_column), f"{statistic.above}_{statistic.name}")
+
+
+def _without_total(handed: Sequence[Handed], summed: Summed) -> pl.DataFrame:
+    """The municipalities' published rows alone: they say nothing that is not out."""
+    parts = []
+    for one in handed:
+        rows = one.tables[summed.statistic].filter(pl.col(summed.area) == one.municipality)
+        columns = [column for column in rows.columns if column not in (summed.area, "value", "status", "period")]
+        parts.append(rows.select(summed.area, *columns, "value", "status"))
+    return pl.concat(parts)
+
+
+def _facts(statistic: Statistic) -> dict[str, Any]:
+    dimensions = {
+        column: MUNICIPALITIES if column == statistic.ward_column else name
+        for column, name in statistic.dimensions.items()
+    }
+    protection = {
+        "rule": "minimum_frequency",
+        "method": "suppression",
+        "interval_width": statistic.minimum_frequency,
+        "engine_version": ENGINE_VERSION,
+        "audit_safe": True,
+    }
+    return {**statistic.facts(), **protection, "title": statistic.above_title, "dimensions": dimensions}

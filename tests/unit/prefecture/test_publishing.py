@@ -1,0 +1,141 @@
+"""What a prefecture keeps of what was handed over, when a month has totals, and what is in no file of it."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from kobe_platform.bench.prefecture import prefecture
+from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.errors import DisclosureError
+from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.prefecture.handed import COUNT, Handed
+from kobe_platform.prefecture.publishing import COMPLETE, INCOMPLETE, OTHERS, Prefecture, receipt_path, received
+from kobe_platform.settings import Settings
+
+MONTH, GROUP = "2025-06", "stocks/month"
+
+
+@pytest.fixture(scope="module")
+def towns() -> list[Handed]:
+    return [replace(one, content=f"{one.municipality}published") for one in prefecture(3, seed=4)]
+
+
+@pytest.fixture
+def above(tmp_path, monkeypatch) -> Prefecture:
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path))
+    monkeypatch.setenv("KOBE_MUNICIPALITY", "28000")
+    keys = LocalKeyStore.create(tmp_path / "keys", log=tmp_path / "log" / "key_use.jsonl")
+    made = Prefecture(Settings(), PartitionStore(tmp_path / "store", keys, municipality="28000"))
+    made.__dict__["statistics"] = {
+        name: SimpleNamespace(name=name, above="prefecture", ward_column="area", is_protected=True, key=GROUP)
+        for name in ("residents", "foreigners")
+    }
+    return made
+
+
+def receive(above: Prefecture, towns, missing=()):
+    return above.receive(MONTH, GROUP, [one.as_record() for one in towns], list(missing))
+
+
+def areas(above: Prefecture) -> set[str]:
+    return set(above.store.read(PartitionId("published", "prefecture_residents", MONTH))["area"])
+
+
+def test_a_month_has_totals_where_every_municipality_handed_over(above, towns):
+    told = receive(above, towns)
+    assert told.totals == COMPLETE and told.shown > 0
+    assert areas(above) == {"28000", "00001", "00002", "00003"}
+    receipt = received(above.settings.root, MONTH, GROUP)
+    assert {code: entry["content"] for code, entry in receipt["received"].items()} == {
+        one.municipality: one.content for one in towns
+    }
+
+
+def test_without_one_of_them_there_is_no_total_and_the_missing_one_is_named(above, towns):
+    told = receive(above, towns[:2], missing=["00003"])
+    assert told.totals == INCOMPLETE and told.shown == 0
+    assert areas(above) == {"00001", "00002"}
+    assert received(above.settings.root, MONTH, GROUP)["missing"] == ["00003"]
+    assert receive(above, towns).totals == COMPLETE
+
+
+def release(above: Prefecture) -> None:
+    """What a release enters into the record before anybody sees it."""
+    names = ["prefecture_residents", "prefecture_foreigners"]
+    above._enter_all({name: [MONTH] for name in names})
+
+
+def test_totals_of_others_than_those_that_are_out_are_not_made(above, towns):
+    """The difference of a total over three and one over two would be the third one's cells, hidden ones too."""
+    receive(above, towns)
+    release(above)
+    told = receive(above, towns[:2])
+    assert told.totals == OTHERS and areas(above) == {"00001", "00002"}
+    assert receive(above, towns).totals == COMPLETE
+
+
+def test_totals_that_nobody_saw_bind_nothing(above, towns):
+    receive(above, towns)
+    assert receive(above, towns[:2]).totals == COMPLETE
+
+
+def test_a_correction_is_protected_beside_the_release_before(above, towns, monkeypatch):
+    receive(above, towns)
+    release(above)
+    release(above)
+    seen = []
+    from kobe_platform.prefecture import publishing
+
+    real = publishing.protect_totals
+    monkeypatch.setattr(publishing, "protect_totals", lambda *a, **k: seen.append(a[2]) or real(*a, **k))
+    receive(above, [replace(towns[0], content="00001again"), *towns[1:]])
+    ((former,),) = seen
+    assert [one.content for one in former.handed] == [one.content for one in towns]
+
+
+def test_counts_behind_the_same_published_tables_stay_as_they_were_first_handed_over(above, towns):
+    receive(above, towns)
+    before = above.store.read(PartitionId("published", "prefecture_residents", MONTH))
+    cells = {name: table.with_columns(pl.col(COUNT) + 0) for name, table in towns[0].cells.items()}
+    away = towns[0].tables["foreigners"].filter(pl.col("status") == "suppressed")["nation"].to_list()
+    cells["foreigners"] = cells["foreigners"].with_columns(
+        pl.when(pl.col("nation").is_in(away)).then(pl.col(COUNT) + 1).otherwise(COUNT).alias(COUNT)
+    )
+    receive(above, [replace(towns[0], cells=cells), *towns[1:]])
+    assert above.store.read(PartitionId("published", "prefecture_residents", MONTH)).equals(before)
+
+
+def test_what_was_handed_over_is_in_no_file_in_the_clear(above, towns):
+    receive(above, towns)
+    release(above)
+    told = [one.as_record() for one in towns]
+    canaries = {text.encode() for record in told for text in record["cells"].values()}
+    canaries |= {text.encode() for record in told for text in record["tables"].values()}
+    files = [path for path in above.settings.root.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        content = path.read_bytes()
+        assert not [canary for canary in canaries if canary[:200] in content], path.name
+
+
+def test_a_receipt_tells_nothing_that_a_guess_at_a_count_could_be_tried_by(above, towns):
+    """It names the published tables' digest and that of the sealed file; the record's own digest would tell a guess."""
+    import hashlib
+
+    receive(above, towns)
+    text = receipt_path(above.settings.root, MONTH, GROUP).read_text("utf-8")
+    for one in towns:
+        for told in (json.dumps(one.as_record()), json.dumps(one.as_record(), sort_keys=True)):
+            assert hashlib.sha256(told.encode()).hexdigest() not in text
+    assert set(json.loads(text)["received"]["00001"]) == {"content", "sealed", "received_at"}
+
+
+def test_what_cannot_be_read_is_refused_without_a_value(above, towns):
+    record = {**towns[0].as_record(), "spec": '{"canary": 987654}'}
+    with pytest.raises(DisclosureError) as caught:
+        Handed.of(record)
+    assert caught.value.code == "prefecture.handed" and "987654" not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
