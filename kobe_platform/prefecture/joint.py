@@ -41,15 +41,18 @@ class Summed:
 
     Attributes:
         statistic: its name. area: its column of areas. table: name of the table of municipalities and their total.
+        plain: only totals that are sums of published figures are shown: its people are also in tables of other groups
+            (years), which are not part of the attack.
     """
 
     statistic: str
     area: str
     table: str
+    plain: bool = False
 
 
 @dataclass(frozen=True)
-class Sums:
+class SummedCells:
     """One summed statistic's figures, code by code and municipality by municipality.
 
     Attributes:
@@ -85,7 +88,7 @@ class JointTables:
     previous: tuple[FormerRelease, ...]
 
 
-def sums_of(handed: Sequence[Handed], summed: Summed) -> Sums:
+def sums_of(handed: Sequence[Handed], summed: Summed) -> SummedCells:
     """The figures of one statistic.
 
     Raises:
@@ -116,7 +119,7 @@ def sums_of(handed: Sequence[Handed], summed: Summed) -> Sums:
         least.append(table.rule(one.spec.rule).minimum_frequency)
     if codes is None:
         raise ValueError("nothing was handed over")
-    return Sums(summed, codes, np.stack(counts, axis=1), np.stack(hidden, axis=1), max(least))
+    return SummedCells(summed, codes, np.stack(counts, axis=1), np.stack(hidden, axis=1), max(least))
 
 
 def _margins(handed: Handed, summed: Summed, columns: Sequence[str]) -> pl.DataFrame:
@@ -138,10 +141,10 @@ def _margins(handed: Handed, summed: Summed, columns: Sequence[str]) -> pl.DataF
 
 def joint(
     handed: Sequence[Handed],
-    sums: Sequence[Sums],
+    sums: Sequence[SummedCells],
     chosen: Sequence[int],
     shown: Mapping[str, np.ndarray],
-    former: Sequence[tuple[Sequence[Handed], Sequence[Sums], Mapping[str, np.ndarray]]] = (),
+    former: Sequence[tuple[Sequence[Handed], Sequence[SummedCells], Mapping[str, np.ndarray]]] = (),
 ) -> JointTables:
     """What an outsider has of the municipalities ``chosen``, if he knew all about the others besides.
 
@@ -171,7 +174,7 @@ def joint(
 def _above(
     spec: Spec,
     members: Sequence[Handed],
-    sums: Sequence[Sums],
+    sums: Sequence[SummedCells],
     chosen: Sequence[int],
     shown: Mapping[str, np.ndarray],
     own: frozenset[str],
@@ -208,7 +211,7 @@ def _above(
     return _changed(spec, dimensions, tables=(*spec.tables, *tables), relations=(*spec.relations, *relations)), rows
 
 
-def published_rows(sums: Sums, names: Sequence[str], chosen: Sequence[int], shown: np.ndarray) -> pl.DataFrame:
+def published_rows(sums: SummedCells, names: Sequence[str], chosen: Sequence[int], shown: np.ndarray) -> pl.DataFrame:
     """Rows of a table of municipalities: the total of those chosen, then each of them.
 
     A total that is not shown although nothing of it is hidden among those chosen is a sum of published figures.
@@ -220,7 +223,7 @@ def published_rows(sums: Sums, names: Sequence[str], chosen: Sequence[int], show
     return pl.concat(parts)
 
 
-def _rows(sums: Sums, area: str, counts: np.ndarray, hidden: np.ndarray) -> pl.DataFrame:
+def _rows(sums: SummedCells, area: str, counts: np.ndarray, hidden: np.ndarray) -> pl.DataFrame:
     figures = pl.DataFrame({"value": pl.Series(counts, dtype=pl.Int64), "hidden": pl.Series(hidden, dtype=pl.Boolean)})
     frame = pl.concat([sums.codes, figures], how="horizontal").with_columns(pl.lit(area).alias(sums.summed.area))
     return frame.select(

@@ -73,11 +73,22 @@ class Prefecture:
         self.store = store or open_store(settings)
 
     @cached_property
+    def defined(self) -> Mapping[str, Statistic]:
+        """Every statistic of the installation."""
+        settings = self.settings
+        return load_statistics(settings.statistics, load_contracts(settings.contracts), Trials(settings.trials))
+
+    @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
         """The statistics that are summed above a municipality."""
-        settings = self.settings
-        loaded = load_statistics(settings.statistics, load_contracts(settings.contracts), Trials(settings.trials))
-        return {name: one for name, one in loaded.items() if one.above}
+        return {name: one for name, one in self.defined.items() if one.above}
+
+    def summed(self, statistic: Statistic) -> Summed:
+        """How a statistic is summed, and what its table over municipalities is called."""
+        others = [one for one in self.defined.values() if one.is_protected and one.key != statistic.key]
+        tied = any(one.population == statistic.population for one in others)
+        tied |= any(tie.table == statistic.name for one in others for tie in one.ties)
+        return Summed(statistic.name, str(statistic.ward_column), table_of(statistic), plain=tied)
 
     def receive(
         self, month: str, group: str, records: Sequence[Mapping[str, Any]], missing: Sequence[str], workers: int = 1
@@ -94,7 +105,7 @@ class Prefecture:
         """
         receipts = {str(record["municipality"]): self._keep(month, group, record) for record in records}
         handed = [self._handed(group, code, told["content"], month) for code, told in sorted(receipts.items())]
-        summed = [summed_of(one) for one in groups(self.statistics.values()).get(group, ())]
+        summed = [self.summed(one) for one in groups(self.statistics.values()).get(group, ())]
         versions = self._versions(group, month)
         members = {one.municipality: one.content for one in handed}
         state = COMPLETE if not missing else INCOMPLETE
@@ -190,10 +201,8 @@ class Prefecture:
         facts: dict[str, dict[str, Any]] = {}
         lacking: dict[str, dict[str, str]] = {}
         basis, members = "register", set[frozenset[str]]()
-        held = {
-            one.table: self.store.months("published", one.table) for one in map(summed_of, self.statistics.values())
-        }
-        for name, statistic in sorted((summed_of(one).table, one) for one in self.statistics.values()):
+        held = {name: self.store.months("published", name) for name in map(table_of, self.statistics.values())}
+        for name, statistic in sorted((table_of(one), one) for one in self.statistics.values()):
             partitions = [self.store.present(PartitionId("published", name, month)) for month in held[name]]
             if not partitions:
                 continue
@@ -228,7 +237,7 @@ class Prefecture:
 
     def _enter_all(self, held: Mapping[str, Iterable[str]]) -> None:
         for group, members in groups(self.statistics.values()).items():
-            named = [summed_of(one).table for one in members]
+            named = [table_of(one) for one in members]
             for month in sorted({month for name in named for month in held[name]}):
                 partitions = [self.store.present(PartitionId("published", name, month)) for name in named]
                 if all(partition.facts["totals"] == COMPLETE for partition in partitions):
@@ -276,9 +285,9 @@ def received(home: Path, month: str, group: str) -> Mapping[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def summed_of(statistic: Statistic) -> Summed:
-    """How a statistic is summed, and what its table over municipalities is called."""
-    return Summed(statistic.name, str(statistic.ward_column), f"{statistic.above}_{statistic.name}")
+def table_of(statistic: Statistic) -> str:
+    """Name of a statistic's table over municipalities."""
+    return f"{statistic.above}_{statistic.name}"
 
 
 def _without_total(handed: Sequence[Handed], summed: Summed) -> pl.DataFrame:

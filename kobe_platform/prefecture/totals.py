@@ -19,7 +19,7 @@ import polars as pl
 from kobe_platform.disclosure import AuditReport, Finding, audit
 from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture.handed import Handed
-from kobe_platform.prefecture.joint import TOTAL, JointTables, Summed, Sums, joint, published_rows, sums_of
+from kobe_platform.prefecture.joint import TOTAL, JointTables, Summed, SummedCells, joint, published_rows, sums_of
 
 TOGETHER = 5
 """Most municipalities whose tables are attacked at once; more are attacked in circles of as many at most."""
@@ -108,7 +108,7 @@ def protect_totals(
     return Totals(tables, len(circles), sum(c.report.counts.get("programs", 0) for c in circles if c.report))
 
 
-def _as_published(sums: Sums, names: Sequence[str], everyone: Sequence[int], shown: np.ndarray) -> pl.DataFrame:
+def _as_published(sums: SummedCells, names: Sequence[str], everyone: Sequence[int], shown: np.ndarray) -> pl.DataFrame:
     """The rows of a release: a total that is not shown is suppressed, though it were a sum of published figures."""
     rows = published_rows(sums, names, everyone, shown)
     away = pl.Series("away", [*(~shown).tolist(), *[False] * (rows.height - len(shown))])
@@ -119,7 +119,7 @@ def _as_published(sums: Sums, names: Sequence[str], everyone: Sequence[int], sho
     )
 
 
-def _circles(sums: Sequence[Sums], together: int) -> list[tuple[int, ...]]:
+def _circles(sums: Sequence[SummedCells], together: int) -> list[tuple[int, ...]]:
     """Municipalities of like size together, in circles of like numbers: these hide like cells, behind like counts."""
     size = np.max([one.counts.max(axis=0) for one in sums], axis=0)
     order = np.argsort(-size, kind="stable").tolist()
@@ -127,7 +127,7 @@ def _circles(sums: Sequence[Sums], together: int) -> list[tuple[int, ...]]:
     return [tuple(part.tolist()) for part in np.array_split(np.array(order), number)]
 
 
-def _was_shown(sums: Sums, table: pl.DataFrame) -> np.ndarray:
+def _was_shown(sums: SummedCells, table: pl.DataFrame) -> np.ndarray:
     rows = table.filter(pl.col(sums.summed.area) == TOTAL)
     columns = sums.codes.columns
     found = sums.codes.join(rows, on=columns, how="left", maintain_order="left") if columns else rows
@@ -135,10 +135,12 @@ def _was_shown(sums: Sums, table: pl.DataFrame) -> np.ndarray:
 
 
 def _first(
-    sums: Sums, circles: Sequence[_Circle], earlier: Sequence[tuple[Sequence[Handed], Sequence[Sums], Shown]]
+    sums: SummedCells,
+    circles: Sequence[_Circle],
+    earlier: Sequence[tuple[Sequence[Handed], Sequence[SummedCells], Shown]],
 ) -> np.ndarray:
     """The totals that are tried first."""
-    shown = ~sums.telling | (sums.total >= sums.k)
+    shown = ~sums.telling | ((sums.total >= sums.k) & (not sums.summed.plain))
     for circle in circles:  # the only hidden cell of a circle would follow from its total
         shown &= sums.hidden[:, list(circle.chosen)].sum(axis=1) != 1
     for _, then, was in earlier:
@@ -157,17 +159,17 @@ def _first(
     return shown
 
 
-def _away(sums: Sums) -> np.ndarray:
+def _away(sums: SummedCells) -> np.ndarray:
     """What the hidden cells of each total come to."""
     return np.asarray((sums.counts * sums.hidden).sum(axis=1))
 
 
-def _told(circle: _Circle, sums: Sequence[Sums], shown: Shown) -> Shown:
+def _told(circle: _Circle, sums: Sequence[SummedCells], shown: Shown) -> Shown:
     """Of the totals that a circle has a hidden cell of, which are shown: all that its attack depends on."""
     return {s.summed.table: shown[s.summed.table] & s.hidden[:, list(circle.chosen)].any(axis=1) for s in sums}
 
 
-def _changed(circle: _Circle, sums: Sequence[Sums], shown: Shown) -> bool:
+def _changed(circle: _Circle, sums: Sequence[SummedCells], shown: Shown) -> bool:
     now = _told(circle, sums, shown)
     return any(not np.array_equal(now[name], circle.asked[name]) for name in now)
 
@@ -184,7 +186,9 @@ def attack(one: JointTables) -> AuditReport:
     return audit(one.spec, one.tables, previous=one.previous)
 
 
-def _withdrawn(refused: Sequence[_Circle], sums: Sequence[Sums], shown: Shown, handed: Sequence[Handed]) -> Shown:
+def _withdrawn(
+    refused: Sequence[_Circle], sums: Sequence[SummedCells], shown: Shown, handed: Sequence[Handed]
+) -> Shown:
     """What is shown after half of the totals are hidden that the findings lead to, of each circle and table.
 
     Where they lead to none, all totals are hidden that a hidden cell of the circle has a part in.
@@ -208,7 +212,7 @@ def _withdrawn(refused: Sequence[_Circle], sums: Sequence[Sums], shown: Shown, h
     return kept
 
 
-def _smaller_half(found: np.ndarray, sums: Sums, circle: _Circle) -> np.ndarray:
+def _smaller_half(found: np.ndarray, sums: SummedCells, circle: _Circle) -> np.ndarray:
     """Of the totals found, the half with the least in hidden cells: the other half may pass without them."""
     chosen = list(circle.chosen)
     away = (sums.counts[:, chosen] * sums.hidden[:, chosen]).sum(axis=1)
@@ -220,7 +224,7 @@ def _number(shown: Shown) -> int:
     return sum(int(mask.sum()) for mask in shown.values())
 
 
-def _implicated(finding: Finding, sums: Sums, handed: Sequence[Handed], shown: np.ndarray) -> np.ndarray:
+def _implicated(finding: Finding, sums: SummedCells, handed: Sequence[Handed], shown: np.ndarray) -> np.ndarray:
     """Telling totals to hide for a finding: its own cell's; where that is hidden already, those in line with it."""
     names = {sums.summed.table, *(f"{one.municipality}.{sums.summed.statistic}" for one in handed)}
     if finding.table not in names:

@@ -29,8 +29,10 @@ def above(tmp_path, monkeypatch) -> Prefecture:
     monkeypatch.setenv("KOBE_MUNICIPALITY", "28000")
     keys = LocalKeyStore.create(tmp_path / "keys", log=tmp_path / "log" / "key_use.jsonl")
     made = Prefecture(Settings(), PartitionStore(tmp_path / "store", keys, municipality="28000"))
-    made.__dict__["statistics"] = {
-        name: SimpleNamespace(name=name, above="prefecture", ward_column="area", is_protected=True, key=GROUP)
+    made.__dict__["defined"] = {
+        name: SimpleNamespace(
+            name=name, above="prefecture", ward_column="area", is_protected=True, key=GROUP, population=name, ties=()
+        )
         for name in ("residents", "foreigners")
     }
     return made
@@ -52,6 +54,19 @@ def test_a_month_has_totals_where_every_municipality_handed_over(above, towns):
     assert {code: entry["content"] for code, entry in receipt["received"].items()} == {
         one.municipality: one.content for one in towns
     }
+
+
+def test_a_table_that_years_are_sums_of_has_only_totals_of_published_figures(above, towns):
+    """A year's table is one more equation for its months, and stands in another group than these."""
+    for kind in ({"population": "residents"}, {"population": "x", "ties": (SimpleNamespace(table="residents"),)}):
+        year = SimpleNamespace(
+            **{"name": "year", "above": "", "is_protected": True, "key": "stocks/year", "ties": (), **kind}
+        )
+        above.__dict__["defined"]["year"] = year
+        assert {one.statistic: one.plain for one in map(above.summed, above.statistics.values())} == {
+            "residents": True,
+            "foreigners": False,
+        }
 
 
 def test_without_one_of_them_there_is_no_total_and_the_missing_one_is_named(above, towns):

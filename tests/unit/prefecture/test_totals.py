@@ -87,6 +87,12 @@ def test_totals_over_enough_hidden_cells_are_shown():
     assert attack(as_published(towns, made)).publishable
 
 
+def test_a_plain_table_shows_only_sums_of_published_figures():
+    towns = [town(f"{n:05d}", {"0": 400, "65": 90 + n, "75": 6 + n % 3}) for n in range(1, 5)]
+    made = protect_totals(towns, [replace(AGE, plain=True)]).tables[AGE.table]
+    assert totals(made) == {"total": 1600 + 370 + 28, "0": 1600, "65": None, "75": None}
+
+
 def test_the_municipalities_rows_are_those_that_they_published():
     towns = prefecture(3, seed=1)
     made = protect_totals(towns, SUMMED).tables
