@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -254,6 +255,34 @@ def disclosure(
     if unsafe:
         typer.echo(f"the auditor refuses: {', '.join(unsafe)}", err=True)
         raise typer.Exit(1)
+
+
+@bench_app.command()
+def prefecture(
+    municipalities: Annotated[list[int] | None, typer.Argument(min=1, help="How many; 1, 5, 10, 20 and 41.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Protect totals over made-up municipalities, each with tables of its own: seconds, memory and the exponent."""
+    from kobe_platform.bench import prefecture as bench_prefecture
+
+    made = [
+        bench_prefecture.measure(bench_prefecture.prefecture(number), workers)
+        for number in municipalities or bench_prefecture.USUAL
+    ]
+    power = bench_prefecture.exponent(made)
+    if as_json:
+        print(json.dumps({"measured": [asdict(one) for one in made], "exponent": power}, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    heads = ("municipalities", "circles", "processor s", "wall s", "peak MB", "totals shown", "hidden")
+    table = Table(*heads, title=f"{workers} processes; seconds grow by the power {power} of municipalities")
+    for one in made:
+        facts = (one.municipalities, one.circles, one.seconds, one.wall, one.peak_mb, one.shown, one.hidden)
+        table.add_row(*map(str, facts))
+    Console().print(table)
 
 
 @bench_app.command()

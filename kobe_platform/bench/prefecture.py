@@ -21,6 +21,8 @@ AGES = ("0-14", "15-64", "65-74", "75-84", "85-94", "95+")
 SHARES = (0.11, 0.57, 0.14, 0.12, 0.055, 0.005)
 NATIONS = ("vietnam", "korea", "china", "nepal", "other")
 SUMMED = tuple(Summed(name, "area", f"prefecture_{name}") for name in ("residents", "foreigners"))
+USUAL = (1, 5, 10, 20, 41)
+"""Numbers of municipalities that are measured unless others are asked for."""
 RESIDENTS_OF_A_DISTRICT = 3000
 
 

@@ -16,13 +16,13 @@ from multiprocessing import get_context
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure import AuditReport, Finding, audit
+from kobe_platform.disclosure import SUPPRESSED, AuditReport, Finding, audit
 from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture.handed import Handed
 from kobe_platform.prefecture.joint import TOTAL, JointTables, Summed, SummedCells, joint, published_rows, sums_of
 
-TOGETHER = 5
-"""Most municipalities whose tables are attacked at once; more are attacked in circles of as many at most."""
+MOST_HIDDEN = 10_000
+"""Hidden figures of all tables of the municipalities that are attacked at once; of more, circles are made."""
 ROUNDS = 8
 """How often totals are withdrawn by what the auditor finds, before all telling totals are hidden."""
 
@@ -67,7 +67,7 @@ def protect_totals(
     former: Sequence[FormerTotals] = (),
     *,
     workers: int = 1,
-    together: int = TOGETHER,
+    together: int | None = None,
 ) -> Totals:
     """Totals of one group and month over municipalities.
 
@@ -78,7 +78,7 @@ def protect_totals(
             hid stays hidden. One that tells something new is shown again only if its hidden cells are the same and
             come to the same: else how they changed would follow.
         workers: processes for circles; the result does not depend on it.
-        together: most municipalities of a circle.
+        together: most municipalities of a circle; by default as many as hide :data:`MOST_HIDDEN` figures together.
 
     Raises:
         DisclosureError: ``prefecture.codes`` or ``prefecture.handed`` (what was handed over does not fit together);
@@ -87,7 +87,7 @@ def protect_totals(
     sums = [sums_of(handed, one) for one in summed]
     then = [(one.handed, [sums_of(one.handed, s) for s in summed], one.tables) for one in former]
     earlier = [(h, s, {x.summed.table: _was_shown(x, t[x.summed.table]) for x in s}) for h, s, t in then]
-    circles = [_Circle(chosen) for chosen in _circles(sums, together)]
+    circles = [_Circle(chosen) for chosen in _circles(handed, sums, together)]
     shown = {one.summed.table: _first(one, circles, earlier) for one in sums}
     for turn in range(ROUNDS + 1):
         due = [circle for circle in circles if circle.report is None or _changed(circle, sums, shown)]
@@ -119,12 +119,20 @@ def _as_published(sums: SummedCells, names: Sequence[str], everyone: Sequence[in
     )
 
 
-def _circles(sums: Sequence[SummedCells], together: int) -> list[tuple[int, ...]]:
-    """Municipalities of like size together, in circles of like numbers: these hide like cells, behind like counts."""
+def _circles(handed: Sequence[Handed], sums: Sequence[SummedCells], together: int | None) -> list[tuple[int, ...]]:
+    """Municipalities of like size together, which hide like cells behind like counts; all in one where that will do."""
     size = np.max([one.counts.max(axis=0) for one in sums], axis=0)
-    order = np.argsort(-size, kind="stable").tolist()
-    number = -(-len(order) // together)
-    return [tuple(part.tolist()) for part in np.array_split(np.array(order), number)]
+    order = np.argsort(-size, kind="stable")
+    if together is not None:
+        return [tuple(part.tolist()) for part in np.array_split(order, -(-len(order) // together))]
+    hidden = np.array([_hidden(handed[number]) for number in order.tolist()])
+    before = np.cumsum(hidden) - hidden
+    circle = before * max(1, -(-int(hidden.sum()) // MOST_HIDDEN)) // max(1, int(hidden.sum()))
+    return [tuple(order[circle == number].tolist()) for number in np.unique(circle)]
+
+
+def _hidden(one: Handed) -> int:
+    return sum(int((table["status"] == SUPPRESSED).sum()) for table in one.tables.values())
 
 
 def _was_shown(sums: SummedCells, table: pl.DataFrame) -> np.ndarray:

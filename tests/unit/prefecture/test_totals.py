@@ -113,6 +113,16 @@ def test_circles_are_as_safe_as_all_municipalities_at_once(seed):
     assert attack(as_published(towns, made.tables, SUMMED)).publishable
 
 
+def test_circles_are_made_where_more_is_hidden_than_one_attack_takes(monkeypatch):
+    towns = prefecture(6, seed=0)
+    assert protect_totals(towns, SUMMED).circles == 1
+    hidden = [sum((t["status"] == "suppressed").sum() for t in one.tables.values()) for one in towns]
+    monkeypatch.setattr("kobe_platform.prefecture.totals.MOST_HIDDEN", sum(hidden) // 2)
+    made = protect_totals(towns, SUMMED)
+    assert 2 <= made.circles <= 3
+    assert attack(as_published(towns, made.tables, SUMMED)).publishable
+
+
 def test_the_number_of_workers_changes_nothing():
     towns = prefecture(4, seed=2)
     one, two = (protect_totals(towns, SUMMED, together=2, workers=workers) for workers in (1, 2))
