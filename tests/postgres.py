@@ -22,7 +22,7 @@ def _binary(name: str) -> str | None:
 
 
 @contextmanager
-def postgres_server(listen: str = "") -> Iterator[str]:
+def postgres_server(listen: str = "", port: int = 5432) -> Iterator[str]:
     """A server on a socket of its own, and on the addresses of ``listen``, where anybody may connect; yields its URL.
 
     Skips the test where the machine has none.
@@ -32,10 +32,10 @@ def postgres_server(listen: str = "") -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed")
     # A folder of its own: that of pytest is closed to the account that the server runs as.
     with tempfile.TemporaryDirectory(prefix="kobe-postgres-") as place:
-        yield from _served(Path(place), initdb, server, listen)
+        yield from _served(Path(place), initdb, server, listen, port)
 
 
-def _served(folder: Path, initdb: str, server: str, listen: str) -> Iterator[str]:
+def _served(folder: Path, initdb: str, server: str, listen: str, port: int) -> Iterator[str]:
     data, sockets = folder / "data", folder / "s"
     sockets.mkdir()
     as_other = []
@@ -52,8 +52,9 @@ def _served(folder: Path, initdb: str, server: str, listen: str) -> Iterator[str
     if listen:
         with (data / "pg_hba.conf").open("a") as rules:
             rules.write("host all all 0.0.0.0/0 trust\n")
+    command += ["-c", f"port={port}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"postgresql+psycopg2://kobe@/postgres?host={sockets}"
+    url = f"postgresql+psycopg2://kobe@/postgres?host={sockets}&port={port}"
     try:
         _wait(url, process)
         yield url

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kobe_platform.errors import ConfigurationError
 from kobe_platform.prefecture.homes import Home, home_above
 from kobe_platform.prefecture.publishing import received
-from kobe_platform.prefecture.running import Ending, Task, run_all, run_one
+from kobe_platform.prefecture.running import Ending, Task, not_begun, run_all, run_one
 from kobe_platform.settings import Settings
 
 HAND_OVER, RECEIVE = ("prefecture", "hand-over"), ("prefecture", "receive")
@@ -52,8 +53,13 @@ class Above:
 
 def outstanding(settings: Settings, below: Sequence[Home], workers: int) -> tuple[list[DueAbove], list[Ending]]:
     """What is due above the municipalities, oldest month first; and how those ended that could not be asked."""
-    tasks = [_task(home, settings, (*HAND_OVER, "--list")) for home in below]
-    endings = run_all(tasks, workers, lambda one: None)
+    tasks, refused = [], []
+    for one in below:
+        try:
+            tasks.append(_task(one, settings, (*HAND_OVER, "--list")))
+        except ConfigurationError as error:
+            refused.append(not_begun(one.place.code, one.place.name, error))
+    endings = [*refused, *run_all(tasks, workers, lambda one: None)]
     known: dict[tuple[str, str], dict[str, str]] = {}
     for ending in endings:
         for month, groups in ending.report.get("months", {}).items():

@@ -49,14 +49,14 @@ def add(
 @prefecture_app.command()
 def run(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> None:
     """Do what is outstanding in every municipality, then above them; exit 0 only where nothing is left."""
-    endings = _ended(_tasks(codes, ("run", "--json")), workers, as_json)
+    endings = _ended(*_tasks(codes, ("run", "--json")), workers, as_json)
     _close(endings, as_json, _publish([], workers, as_json) if not codes else None)
 
 
 @prefecture_app.command()
 def status(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> None:
     """What is outstanding in each municipality and above them; exit 0 only where nothing is."""
-    endings = _ended(_tasks(codes, ("status", "--json")), workers, as_json)
+    endings = _ended(*_tasks(codes, ("status", "--json")), workers, as_json)
     _close(endings, as_json, None if codes else _outstanding(workers))
 
 
@@ -189,10 +189,11 @@ def worker(
     become_worker(own_settings(Settings()), large=large, runs=runs, name=name)
 
 
-def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> list[Task]:
+def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> tuple[list[Task], list[Ending]]:
+    """What to run, and the municipalities whose own settings keep them from it: they stop no other."""
     from kobe_platform.errors import ConfigurationError
     from kobe_platform.prefecture.homes import delivered_bytes, homes
-    from kobe_platform.prefecture.running import Task
+    from kobe_platform.prefecture.running import Task, not_begun
     from kobe_platform.settings import Settings
 
     settings: Settings = Settings()
@@ -203,28 +204,39 @@ def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> list[Task]:
             code="prefecture.unknown",
             remedy="kobe prefecture add CODE makes one",
         )
-    tasks = []
+    tasks, refused = [], []
     for home in found.values():
-        environment = home.environment(settings)
-        size = delivered_bytes(home, environment)
-        tasks.append(Task(home.place.code, home.place.name, arguments, environment, size))
-    return tasks
+        code, name = home.place.code, home.place.name
+        try:
+            environment = home.environment(settings)
+        except ConfigurationError as error:
+            refused.append(not_begun(code, name, error))
+            continue
+        tasks.append(Task(code, name, arguments, environment, delivered_bytes(home, environment)))
+    return tasks, refused
 
 
-def _ended(tasks: list[Task], workers: int, as_json: bool) -> list[Ending]:
-    """Run all, and tell each as it ends."""
+def _ended(tasks: list[Task], refused: list[Ending], workers: int, as_json: bool) -> list[Ending]:
+    """Run all, and tell each as it ends, those first that could not be begun."""
     from rich.console import Console
 
     from kobe_platform.orchestration.ending import ending_soon
     from kobe_platform.prefecture.running import run_all
 
     console = Console(highlight=False, soft_wrap=True)
+
+    def tell(one: Ending) -> None:
+        if not as_json:
+            console.print(told(one), markup=False)
+
+    for one in refused:
+        tell(one)
     with ending_soon():
-        return run_all(tasks, workers, lambda one: None if as_json else console.print(told(one), markup=False))
+        return [*refused, *run_all(tasks, workers, tell)]
 
 
 def _finish(tasks: list[Task], workers: int, as_json: bool) -> None:
-    _close(_ended(tasks, workers, as_json), as_json, None)
+    _close(_ended(tasks, [], workers, as_json), as_json, None)
 
 
 def _close(endings: list[Ending], as_json: bool, above: Above | None) -> None:

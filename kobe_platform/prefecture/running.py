@@ -14,10 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kobe_platform.errors import ConfigurationError
+
 MODULE = "kobe_platform.cli"
 LIFELINE = Path(__file__).with_name("lifeline.py")
 """Ends a child with its parent, however that died."""
 _STOPPING_SECONDS = 15.0
+_LOOK_SECONDS = 1.0
+_WRONG_SETTINGS = 2
+"""Exit code of any command where settings are wrong."""
 _NOT_STARTED = 127
 """What a shell gives for a command that could not be started."""
 
@@ -62,7 +67,14 @@ class Ending:
         return self.exit_code == 0
 
 
-def run_all(tasks: Sequence[Task], workers: int, told: Callable[[Ending], None]) -> list[Ending]:
+def not_begun(code: str, name: str, error: ConfigurationError) -> Ending:
+    """The ending of a municipality whose own settings keep it from being run; it stops no other."""
+    return Ending(code, name, _WRONG_SETTINGS, {}, str(error), 0.0)
+
+
+def run_all(
+    tasks: Sequence[Task], workers: int, told: Callable[[Ending], None], stop: threading.Event | None = None
+) -> list[Ending]:
     """Run every task, so many at a time; in the order in which they ended.
 
     One worker takes the smallest first. Of several, one takes the largest first and the others the smallest, so that
@@ -70,13 +82,14 @@ def run_all(tasks: Sequence[Task], workers: int, told: Callable[[Ending], None])
 
     Args:
         told: called for each as it ends, one at a time.
+        stop: where it is set, the processes that are under way are ended, and no other is begun.
 
     An interruption ends the processes that are under way, then goes on as it came.
     """
     waiting = deque(sorted(tasks, key=lambda task: (task.size, task.code)))
     lock, endings = threading.Lock(), []
     processes: dict[str, subprocess.Popen] = {}
-    stopped = threading.Event()
+    stopped = stop or threading.Event()
 
     def work(takes_large: bool) -> None:
         while True:
@@ -91,7 +104,7 @@ def run_all(tasks: Sequence[Task], workers: int, told: Callable[[Ending], None])
                     endings.append(Ending(task.code, task.name, _NOT_STARTED, {}, type(error).__name__, 0.0))
                     told(endings[-1])
                     continue
-            ending = _ended(task, process, started)
+            ending = _ended(task, process, started, stopped)
             with lock:
                 del processes[task.code]
                 endings.append(ending)
@@ -119,7 +132,7 @@ def run_all(tasks: Sequence[Task], workers: int, told: Callable[[Ending], None])
 def run_one(task: Task, told: str) -> Ending:
     """Run a task that reads ``told`` from its standard input."""
     started = time.perf_counter()
-    return _ended(task, _started(task, subprocess.PIPE), started, told)
+    return _ended(task, _started(task, subprocess.PIPE), started, threading.Event(), told)
 
 
 def _started(task: Task, given: int = subprocess.DEVNULL) -> subprocess.Popen:
@@ -136,8 +149,10 @@ def _started(task: Task, given: int = subprocess.DEVNULL) -> subprocess.Popen:
     )
 
 
-def _ended(task: Task, process: subprocess.Popen, started: float, told: str | None = None) -> Ending:
-    output, errors = process.communicate(told)
+def _ended(
+    task: Task, process: subprocess.Popen, started: float, stopped: threading.Event, told: str | None = None
+) -> Ending:
+    output, errors = _output(process, stopped, told)
     try:
         report = json.loads(output)
     except ValueError:
@@ -147,3 +162,19 @@ def _ended(task: Task, process: subprocess.Popen, started: float, told: str | No
     seconds = time.perf_counter() - started
     kept = report if isinstance(report, dict) else {}
     return Ending(task.code, task.name, process.returncode, kept, error, seconds)
+
+
+def _output(process: subprocess.Popen, stopped: threading.Event, told: str | None) -> tuple[str, str]:
+    """What a process printed by its end; it is ended where ``stopped`` is set meanwhile."""
+    while True:
+        try:
+            return process.communicate(told, timeout=_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            told = None  # what was begun is sent on
+            if not stopped.is_set():
+                continue
+        process.terminate()
+        try:
+            return process.communicate(timeout=_STOPPING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -5,15 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy import create_engine
 
 from kobe_platform.errors import ConfigurationError, PlatformError
 from kobe_platform.prefecture import lifeline, running
 from kobe_platform.prefecture.homes import OWN_SETTINGS, homes, new_home
+from kobe_platform.prefecture.machines import claims as claims_module
 from kobe_platform.prefecture.machines import due
 from kobe_platform.prefecture.machines.claims import Claims, claims_of
 from kobe_platform.prefecture.machines.definitions import JOB, build_prefecture, ticked
@@ -134,6 +137,12 @@ def execute_all(instance, settings, now: float | None = None) -> dict[str, bool]
     return {one.tags[MUNICIPALITY_TAG]: execute(instance, settings, one).success for one in requests}
 
 
+def failed_with(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """What the error of a failed step told."""
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    return {name: str(entry.value) for name, entry in failure.step_failure_data.user_failure_data.metadata.items()}
+
+
 def made(instance) -> set[str]:
     return set(due.made_versions(instance))
 
@@ -216,8 +225,7 @@ def test_what_is_left_fails_the_run_by_its_code_and_keeps_the_months_before_it(s
     (request,) = tick(instance, settings).run_requests
     result = execute(instance, settings, request)
     assert not result.success and made(instance) == {f"2025-10|{AIOI}"}
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    told = {name: entry.value for name, entry in failure.step_failure_data.user_failure_data.metadata.items()}
+    told = failed_with(result)
     assert (told["code"], told["at/municipality"], told["at/reason"]) == ("prefecture.left", AIOI, "delivery.held")
 
 
@@ -232,8 +240,7 @@ def test_the_reason_of_a_run_that_printed_no_report_is_its_errors_code(settings,
     deliver(settings, AIOI, "2025-11")
     say(settings, AIOI, exit=9)
     result = execute(instance, settings, tick(instance, settings).run_requests[0])
-    (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert failure.step_failure_data.user_failure_data.metadata["at/reason"].value == "custody.absent"
+    assert failed_with(result)["at/reason"] == "custody.absent"
 
 
 def test_small_municipalities_go_first_and_a_large_one_takes_one_place_of_several(settings, instance, monkeypatch):
@@ -293,8 +300,8 @@ def test_a_process_that_inherits_the_claim_keeps_it_when_the_first_is_gone(claim
     pipe = os.pipe()
     parent = os.fork()
     if parent == 0:
-        with claims.holding(AIOI, 0) as handles:
-            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=handles)
+        with claims.holding(AIOI, 0) as claim:
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=claim.handles)
             os.write(pipe[1], f"{child.pid}\n".encode())
             time.sleep(60)
         os._exit(0)
@@ -310,6 +317,28 @@ def test_a_process_that_inherits_the_claim_keeps_it_when_the_first_is_gone(claim
     while claims.held() and time.monotonic() < until:
         time.sleep(0.1)
     assert claims.held() == set()
+
+
+def test_a_run_that_lost_its_claim_is_stopped_and_says_so(settings, instance, database, monkeypatch):
+    """The database ends the session, as after a restart or a cut: others may begin now, so this one must not go on."""
+    monkeypatch.setattr(claims_module, "WATCH_SECONDS", 0.2)
+    own = settings.model_copy(update={"postgres_url": database})
+    deliver(own, AIOI, "2025-11")
+    say(own, AIOI, exit=0, seconds=120)
+    (request,) = tick(instance, own).run_requests
+    began = time.monotonic()
+    threading.Thread(target=end_sessions, args=(database, lambda: calls(own, AIOI))).start()
+    result = execute(instance, own, request)
+    assert failed_with(result)["code"] == "prefecture.lost" and time.monotonic() - began < 60
+    assert claims_of(own).held() == set() and made(instance) == set()
+
+
+def end_sessions(database: str, begun) -> None:
+    """End every session that holds a claim, as soon as something has begun."""
+    while not begun():
+        time.sleep(0.1)
+    with create_engine(database).connect() as connection:
+        connection.exec_driver_sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
 
 
 def test_a_database_that_is_not_there_is_said_without_its_address(settings):

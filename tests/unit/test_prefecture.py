@@ -195,6 +195,20 @@ def test_each_municipality_has_keys_that_open_nothing_of_another(settings):
     assert report[AIOI]["exit_code"] == 1 and "kobe keys init" in report[AIOI]["left"][0]
 
 
+@pytest.mark.parametrize("command", ["status", "run"])
+def test_settings_of_one_home_that_cannot_be_read_are_named_and_stop_no_other(settings, script, command, monkeypatch):
+    for code in (AKASHI, AIOI):
+        new_home(settings, code)
+    monkeypatch.setattr(running, "Task", lambda code, name, *rest: script(code, "ends"))
+    (homes(settings)[AKASHI].path / OWN_SETTINGS).write_text("KOBE_HOME=/other\n", "utf-8")
+    done = CliRunner().invoke(prefecture_app, [command, "--json"])
+    report = {one["code"]: one for one in json.loads(done.stdout)["municipalities"]}
+    assert (done.exit_code, report[AKASHI]["exit_code"], report[AIOI]["exit_code"]) == (1, 2, 0), done.output
+    assert "[prefecture.settings]" in report[AKASHI]["error"] and "/other" not in done.output
+    lines = CliRunner().invoke(prefecture_app, [command]).output.splitlines()
+    assert [line[:7] for line in lines[:2]] == [f"✗ {AKASHI}", f"✓ {AIOI}"] and AKASHI in lines[2]
+
+
 def test_a_code_that_is_none_makes_no_home(settings):
     assert CliRunner().invoke(prefecture_app, ["add", AKASHI, "28101"]).exit_code != 0
     assert not settings.prefecture.exists()

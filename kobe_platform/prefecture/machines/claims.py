@@ -8,15 +8,20 @@ file) that the municipality's process inherits: while one of the two lives, nobo
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kobe_platform.errors import PlatformError
 from kobe_platform.planning.leases import Leases
 from kobe_platform.settings import Settings, with_driver
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 SPACE = 0x6B6F6265
 """First half of the number of an advisory lock ("kobe"); the second is the municipality's code."""
@@ -29,16 +34,33 @@ _SILENCE = {
     "tcp_user_timeout": 50_000,
 }
 """A machine that is gone without a word is given up by the database after 50 seconds, its locks with it."""
+_HEARING = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""A process that the database cannot hear gives its connection up within 20 seconds, long before the database does."""
+WATCH_SECONDS = 5.0
+"""How often a holder asks whether it still holds."""
 _PREFIX = "municipality-"
 _HELD = """select objid from pg_locks where locktype = 'advisory' and classid = :space and objsubid = 2 and granted
 and database = (select oid from pg_database where datname = current_database())"""
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A municipality's lock, held.
+
+    Attributes:
+        handles: open files that keep it held in whoever inherits them.
+        lost: set when it is held no longer although nobody gave it back: what goes on under it has to stop.
+    """
+
+    handles: tuple[int, ...]
+    lost: threading.Event = field(default_factory=threading.Event)
+
+
 class Claims(Protocol):
     """The locks of a prefecture's municipalities."""
 
-    def holding(self, code: str, patience: float = PATIENCE_SECONDS) -> AbstractContextManager[tuple[int, ...]]:
-        """Hold a municipality's lock; yields the open files that keep it held in whoever inherits them.
+    def holding(self, code: str, patience: float = PATIENCE_SECONDS) -> AbstractContextManager[Claim]:
+        """Hold a municipality's lock.
 
         Raises:
             PlatformError: ``prefecture.claimed``: others hold it, and still do after ``patience`` seconds.
@@ -65,11 +87,11 @@ class FileClaims:
         self._leases = Leases(root)
 
     @contextmanager
-    def holding(self, code: str, patience: float = PATIENCE_SECONDS) -> Iterator[tuple[int, ...]]:
+    def holding(self, code: str, patience: float = PATIENCE_SECONDS) -> Iterator[Claim]:
         """See :class:`Claims`."""
         until = time.monotonic() + patience
         with self._leases.holding(f"{_PREFIX}{code}", waiting=lambda owner: _still_patient(until, code)) as handle:
-            yield (handle,)
+            yield Claim((handle,))
 
     def held(self) -> set[str]:
         """See :class:`Claims`."""
@@ -83,7 +105,7 @@ class DatabaseClaims:
         self._url = with_driver(url)
 
     @contextmanager
-    def holding(self, code: str, patience: float = PATIENCE_SECONDS) -> Iterator[tuple[int, ...]]:
+    def holding(self, code: str, patience: float = PATIENCE_SECONDS) -> Iterator[Claim]:
         """See :class:`Claims`."""
         from sqlalchemy import text
 
@@ -95,7 +117,14 @@ class DatabaseClaims:
                 time.sleep(0.5)
             driver = connection.connection.driver_connection
             assert driver is not None  # a connection that has just answered
-            yield (driver.fileno(),)
+            claim, over = Claim((driver.fileno(),)), threading.Event()
+            watch = threading.Thread(target=_watch, args=(connection, claim.lost, over), daemon=True)
+            watch.start()
+            try:
+                yield claim
+            finally:
+                over.set()
+                watch.join()
 
     def held(self) -> set[str]:
         """See :class:`Claims`."""
@@ -105,7 +134,7 @@ class DatabaseClaims:
             return {f"{code:05}" for code in connection.execute(text(_HELD), {"space": SPACE}).scalars()}
 
     @contextmanager
-    def _connected(self) -> Iterator:
+    def _connected(self) -> Iterator[Connection]:
         from sqlalchemy import create_engine
         from sqlalchemy.exc import SQLAlchemyError
         from sqlalchemy.pool import NullPool
@@ -115,7 +144,7 @@ class DatabaseClaims:
             self._url,
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
-            connect_args={"options": options, "connect_timeout": 10},
+            connect_args={"options": options, "connect_timeout": 10, **_HEARING},
         )
         try:
             connection = engine.connect()
@@ -128,6 +157,18 @@ class DatabaseClaims:
             ) from None  # the driver's words may name the address and the user
         with connection:
             yield connection
+
+
+def _watch(connection: Connection, lost: threading.Event, over: threading.Event) -> None:
+    """Ask on a session whether it is still there, until it is given back; say so where it is not."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    while not over.wait(WATCH_SECONDS):
+        try:
+            connection.exec_driver_sql("select 1")
+        except SQLAlchemyError:
+            lost.set()
+            return
 
 
 def _still_patient(until: float, code: str) -> None:

@@ -81,13 +81,21 @@ def _released_months(settings: Settings) -> dg.AssetsDefinition:
 def _worked(context: dg.AssetExecutionContext, settings: Settings, code: str) -> tuple[Ending, dict[str, str]]:
     """Run the municipality's ``kobe run`` to its end, held against others; what had been delivered before it began."""
     home = homes(settings, (code,))[code]
-    with claims_of(settings).holding(code) as handles:
+    with claims_of(settings).holding(code) as claim:
         environment = home.environment(settings)
         delivered = delivered_months(home, environment, defined(settings))
-        task = Task(code, home.place.name, ("run", "--json"), environment, holds=handles)
-        (ending,) = run_all([task], 1, lambda one: None)
+        task = Task(code, home.place.name, ("run", "--json"), environment, holds=claim.handles)
+        (ending,) = run_all([task], 1, lambda one: None, claim.lost)
         # The last word before the claim is given back: until then nobody takes this run for lost.
         context.log.info(f"kobe run ended: exit {ending.exit_code}")
+    if claim.lost.is_set():
+        raise PlatformError(
+            "the claim on this municipality was lost, so its process was stopped",
+            code="prefecture.lost",
+            at={"municipality": code},
+            remedy="look at the network and at PostgreSQL; it is asked for again by itself",
+            ja="データベースとの接続が切れたため、この市町村の処理を止めました",
+        )
     return ending, delivered
 
 

@@ -20,7 +20,7 @@ from kobe_platform.orchestration.reaping import GONE, IN_FLIGHT
 from kobe_platform.prefecture.homes import delivered_bytes, homes
 from kobe_platform.prefecture.machines.claims import Claims
 from kobe_platform.prefecture.machines.deliveries import defined, delivered_months, inputs_of
-from kobe_platform.prefecture.machines.instance import INPUTS_TAG, LARGE, MUNICIPALITY_TAG, QUEUES, SIZE_TAG, SMALL
+from kobe_platform.prefecture.machines.instance import INPUTS_TAG, LARGE, MUNICIPALITY_TAG, SMALL, run_tags
 from kobe_platform.settings import Settings
 
 RELEASED = dg.AssetKey(["prefecture", "released_months"])
@@ -123,13 +123,7 @@ def requests(
         yield dg.RunRequest(
             partition_key=partition(one.months[-1], one.code),
             run_config={"loggers": {"console": {}}},  # errors only, as the code location has it
-            tags={
-                MUNICIPALITY_TAG: one.code,
-                SIZE_TAG: size,
-                INPUTS_TAG: one.inputs,
-                "dagster/priority": str(priority),
-                "dagster-celery/queue": QUEUES[size],
-            },
+            tags=run_tags(one.code, size, one.inputs, priority),
         )
 
 

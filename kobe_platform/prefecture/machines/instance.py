@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,6 +17,8 @@ MUNICIPALITY_TAG, SIZE_TAG, INPUTS_TAG = "kobe/municipality", "kobe/size", "kobe
 LARGE, SMALL = "large", "small"
 QUEUES = {LARGE: "kobe-large", SMALL: "kobe-small"}
 """Size of a municipality → the queue that its runs wait in for a worker."""
+MEMORY = {LARGE: ("4Gi", "8Gi"), SMALL: ("2Gi", "4Gi")}
+"""Size → what a run's pod is given on Kubernetes, and at most: 1.5 million residents took 2 to 3 GB in a month."""
 
 
 def own_settings(settings: Settings) -> Settings:
@@ -25,6 +28,20 @@ def own_settings(settings: Settings) -> Settings:
         ConfigurationError: ``prefecture.absent``.
     """
     return settings.model_copy(update={"home": folder_of(settings)})
+
+
+def run_tags(code: str, size: str, inputs: str, priority: int) -> dict[str, str]:
+    """What Dagster's queue, Celery and Kubernetes are told of a run."""
+    requested, most = MEMORY[size]
+    resources = {"requests": {"cpu": "1", "memory": requested}, "limits": {"memory": most}}
+    return {
+        MUNICIPALITY_TAG: code,
+        SIZE_TAG: size,
+        INPUTS_TAG: inputs,
+        "dagster/priority": str(priority),
+        "dagster-celery/queue": QUEUES[size],
+        "dagster-k8s/config": json.dumps({"container_config": {"resources": resources}}),
+    }
 
 
 def concurrency(settings: Settings) -> dict[str, Any]:
