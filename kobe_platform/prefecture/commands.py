@@ -126,18 +126,19 @@ def receive(workers: Workers = 1) -> None:
     from kobe_platform.prefecture.publishing import Prefecture
     from kobe_platform.settings import Settings
 
-    above = Prefecture(Settings())
+    above, told = Prefecture(Settings()), json.load(sys.stdin)
     received, refused, release = [], [], ""
-    for part in json.load(sys.stdin)["parts"]:
+    with above.publishing():
+        for part in told["parts"]:
+            try:
+                made = above.receive(part["month"], part["group"], part["records"], part["missing"], workers)
+                received.append({**asdict(made), "missing": part["missing"]})
+            except PlatformError as error:
+                refused.append(f"[{error.code}] {part['month']} {part['group']} {error.ja}")
         try:
-            told = above.receive(part["month"], part["group"], part["records"], part["missing"], workers)
-            received.append({**asdict(told), "missing": part["missing"]})
+            release = above.release().id
         except PlatformError as error:
-            refused.append(f"[{error.code}] {part['month']} {part['group']} {error.ja}")
-    try:
-        release = above.release().id
-    except PlatformError as error:
-        refused.append(f"[{error.code}] {error.ja}")
+            refused.append(f"[{error.code}] {error.ja}")
     print(json.dumps({"received": received, "refused": refused, "release": release}, ensure_ascii=False))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,21 +17,24 @@ from typing import Any
 
 import polars as pl
 
-from kobe_platform.contracts import load_contracts
+from kobe_platform.contracts import Contract, load_contracts
 from kobe_platform.custody.commands import open_store
-from kobe_platform.custody.durable import private_folder, write_private
+from kobe_platform.custody.durable import locked, private_folder, write_private
 from kobe_platform.disclosure.reports import ENGINE_VERSION
 from kobe_platform.errors import DisclosureError
+from kobe_platform.governance.database import open_database
 from kobe_platform.lake import PartitionId, PartitionStore
+from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import Release, assemble
 from kobe_platform.prefecture.handed import Handed, packed, unpacked
 from kobe_platform.prefecture.joint import TOTAL, Summed
 from kobe_platform.prefecture.totals import FormerTotals, Totals, protect_totals
-from kobe_platform.release.collect import content_digest
+from kobe_platform.release.collect import content_digest, withheld_pages
 from kobe_platform.release.identifiers import refuse_identifiers
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
 from kobe_platform.trials import Trials
+from kobe_platform.vocabulary.clock import today
 from kobe_platform.vocabulary.codes import hierarchies
 from kobe_platform.vocabulary.municipality import own
 
@@ -75,8 +79,12 @@ class Prefecture:
     @cached_property
     def defined(self) -> Mapping[str, Statistic]:
         """Every statistic of the installation."""
-        settings = self.settings
-        return load_statistics(settings.statistics, load_contracts(settings.contracts), Trials(settings.trials))
+        return load_statistics(self.settings.statistics, self.contracts, Trials(self.settings.trials))
+
+    @cached_property
+    def contracts(self) -> Mapping[str, Contract]:
+        """The contracts of the installation's sources."""
+        return load_contracts(self.settings.contracts)
 
     @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
@@ -89,6 +97,10 @@ class Prefecture:
         tied = any(one.population == statistic.population for one in others)
         tied |= any(tie.table == statistic.name for one in others for tie in one.ties)
         return Summed(statistic.name, str(statistic.ward_column), table_of(statistic), plain=tied)
+
+    def publishing(self) -> AbstractContextManager[None]:
+        """Held while what was handed over becomes a release: one at a time."""
+        return locked(self.settings.root / ".publishing.lock")
 
     def receive(
         self, month: str, group: str, records: Sequence[Mapping[str, Any]], missing: Sequence[str], workers: int = 1
@@ -184,6 +196,7 @@ class Prefecture:
         members = {one.municipality: one.content for one in handed}
         basis = "synthetic" if any(one.basis == "synthetic" for one in handed) else "register"
         facts = {"group": group, "members": members, "totals": state, "audit_safe": True, "basis": basis}
+        facts["registers"] = sum(one.basis != "synthetic" for one in handed)
         for name, table in tables.items():
             area = table.columns[0]
             code = pl.col(area).replace(TOTAL, self.store.municipality)
@@ -200,7 +213,7 @@ class Prefecture:
         tables: dict[str, pl.DataFrame] = {}
         facts: dict[str, dict[str, Any]] = {}
         lacking: dict[str, dict[str, str]] = {}
-        basis, members = "register", set[frozenset[str]]()
+        basis, registers, members = "register", 0, set[frozenset[str]]()
         held = {name: self.store.months("published", name) for name in map(table_of, self.statistics.values())}
         for name, statistic in sorted((table_of(one), one) for one in self.statistics.values()):
             partitions = [self.store.present(PartitionId("published", name, month)) for month in held[name]]
@@ -212,6 +225,7 @@ class Prefecture:
             lacking |= {name: without} if without else {}
             members |= {frozenset(p.facts["members"]) for p in partitions}
             basis = "synthetic" if any(p.facts["basis"] == "synthetic" for p in partitions) else basis
+            registers += sum(int(p.facts["registers"]) for p in partitions)
         if not tables:
             raise DisclosureError(
                 "no municipality has handed over a month yet",
@@ -233,7 +247,20 @@ class Prefecture:
             self._enter_all(held)
 
         told = {**told, "tables": facts}
-        return assemble(tables, dims, told, self.settings.dashboards, self.settings.releases, inspect=inspected)
+        withheld = self._withheld("register" if registers else "synthetic")
+        return assemble(
+            tables, dims, told, self.settings.dashboards, self.settings.releases, withheld=withheld, inspect=inspected
+        )
+
+    def _withheld(self, basis: str) -> dict[str, str]:
+        """Pages without an application in force in this home's governance.
+
+        Args:
+            basis: ``register`` as soon as one municipality's figures are: of a register each page needs one.
+        """
+        named = {table_of(one): one for one in self.statistics.values()}
+        engine = open_database(self.settings.governance)
+        return withheld_pages(engine, load_pages(self.settings.dashboards), named, self.contracts, basis, today())
 
     def _enter_all(self, held: Mapping[str, Iterable[str]]) -> None:
         for group, members in groups(self.statistics.values()).items():

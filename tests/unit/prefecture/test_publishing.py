@@ -123,6 +123,32 @@ def test_counts_behind_the_same_published_tables_stay_as_they_were_first_handed_
     assert above.store.read(PartitionId("published", "prefecture_residents", MONTH)).equals(before)
 
 
+def test_pages_with_a_registers_figures_need_an_application(above, towns, tmp_path, monkeypatch):
+    """One register among made-up municipalities is enough; the page of words alone needs none."""
+    import kobe_platform.prefecture.publishing as publishing
+    from kobe_platform.settings import PROJECT
+
+    monkeypatch.setenv("KOBE_DASHBOARDS", str(PROJECT / "dashboards" / "prefecture"))
+    above.settings = Settings()
+    asked = []
+    monkeypatch.setattr(publishing, "assemble", lambda *a, withheld, **k: asked.append(withheld))
+    for name in ("residents", "foreigners"):
+        facts = {"title": name, "dimensions": {"area": "municipality"}}
+        above.defined[name].sources = ("resident_register",)
+        monkeypatch.setattr(publishing, "_facts", lambda _, told=facts: told)
+    above.__dict__["contracts"] = {"resident_register": SimpleNamespace(sensitivity="personal")}
+    monkeypatch.setattr(
+        publishing,
+        "table_of",
+        lambda one: "prefecture_population_ward" if one.name == "residents" else "prefecture_foreigners",
+    )
+    receive(above, towns)
+    above.release()
+    receive(above, [replace(towns[0], basis="register", content="00001register"), *towns[1:]])
+    above.release()
+    assert asked == [{}, {"municipalities": "application.none"}]
+
+
 def test_what_was_handed_over_is_in_no_file_in_the_clear(above, towns):
     receive(above, towns)
     release(above)
