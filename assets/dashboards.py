@@ -107,8 +107,9 @@ def _release(
                 withheld=held_back,
                 inspect=inspected,
                 bodies=releases.bodies,
+                shared=releases.shared,
             )
-            record_inputs(releases.path, made, inputs)
+            record_inputs(releases.path, made, inputs, releases.shared)
             note(governance.database, PLATFORM, "release", made.id, detail={"pages": len(made.pages), **held_back})
             counts = {
                 **release_facts(made),

@@ -77,7 +77,7 @@ def retention_schedule(
     def prune_releases(context: dg.OpExecutionContext, releases: Releases) -> None:
         with border(job="retention"):
             if releases.keep is not None:
-                for name in prune(releases.path, releases.keep):
+                for name in prune(releases.path, releases.keep, shared=releases.shared):
                     context.log.info(f"{name}: pruned")
 
     @dg.op(name="prune_run_logs", description="古い実行の詳しい記録の廃棄(実行と資産の履歴は残す)")

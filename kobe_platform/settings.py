@@ -52,6 +52,8 @@ class Settings(BaseSettings):
             (``KOBE_ABOVE_APPLICATION``; docs/operations.md, Many municipalities).
         database_url: the governance database (``KOBE_DATABASE_URL``); a file under ``home`` by default.
         portal: the portal server's settings file (``KOBE_PORTAL``): sign-in, addresses, limits; may be absent.
+        store_url: ``s3://BUCKET/PREFIX`` that machines share (``KOBE_STORE_URL``): lake, log of key use, key ring and
+            releases lie there, and ``home`` holds this machine's copy; docs/operations.md.
         postgres_url: where Dagster keeps its records instead of SQLite (``KOBE_POSTGRES_URL``).
     """
 
@@ -75,6 +77,7 @@ class Settings(BaseSettings):
     above_application: str = ""
     database_url: str = ""
     portal: Path | None = None
+    store_url: str = ""
     postgres_url: str = ""
     passphrase_file: Path | None = None
     key_service: Literal["local", "aws-kms"] = "local"

@@ -11,6 +11,7 @@ from pydantic import Field
 from kobe_platform.custody.opening import KeyPlace, open_key_service
 from kobe_platform.custody.service import RingKeyService
 from kobe_platform.lake import PartitionStore
+from kobe_platform.objects import open_objects
 from resources.shown import shown_as
 
 
@@ -28,6 +29,7 @@ class Lake(dg.ConfigurableResource):
         service: who keeps the keys: ``local`` or ``aws-kms``; with ``kms_region`` and ``kms_endpoint``.
         raw_days: days after which the raw partition of a month that the lake holds is destroyed.
         history_months: months of former releases that take part in protection and audit.
+        store_url: place that machines share; empty where ``root`` is all there is.
     """
 
     root: str = Field(description="月次データのフォルダー")
@@ -42,6 +44,8 @@ class Lake(dg.ConfigurableResource):
     raw_days: int = Field(30, description="レイクに入った月の原データを廃棄するまでの日数")
     history_months: int = Field(24, description="秘匿と監査で考慮する、過去に公表した月数")
 
+    store_url: str = Field("", description="複数の機械で共有する保管場所。空ならこの機械だけで使う")
+
     @property
     def key_service(self) -> RingKeyService:
         """The key service, opened once a process."""
@@ -55,13 +59,14 @@ class Lake(dg.ConfigurableResource):
                 self.service,
                 self.kms_region,
                 self.kms_endpoint,
+                self.store_url,
             )
         )
 
     @property
     def store(self) -> PartitionStore:
         """The partitions, opened once a process."""
-        return _store(self.root, self.municipality, self.key_service)
+        return _store(self.root, self.municipality, self.key_service, self.store_url)
 
 
 @cache
@@ -70,5 +75,6 @@ def _keys(place: KeyPlace) -> RingKeyService:
 
 
 @cache
-def _store(root: str, municipality: str, keys: RingKeyService) -> PartitionStore:
-    return PartitionStore(Path(root), keys, municipality=municipality, principal=keys.principal)
+def _store(root: str, municipality: str, keys: RingKeyService, store_url: str) -> PartitionStore:
+    objects = open_objects(store_url) if store_url else None
+    return PartitionStore(Path(root), keys, municipality=municipality, principal=keys.principal, objects=objects)

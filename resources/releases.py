@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from kobe_platform.lounge.release import current
+from kobe_platform.lounge.sharing import SharedReleases, shared_releases
 from resources.shown import shown_as
 
 
@@ -20,12 +21,20 @@ class Releases(dg.ConfigurableResource):
         staging: scratch for compiling pages: published tables only.
         dashboards_path: pages, theme and site configuration.
         keep: releases that the nightly job leaves with their pages and tables; all, where it is None.
+        store_url: place that machines share; empty where ``root`` is all there is.
     """
 
     root: str = Field(description="公開の版のフォルダー。current が公開中の版を指す")
     staging: str = Field(description="ページを組み立てる作業場所(公表表だけを置く)")
     dashboards_path: str = Field(description="ページ・体裁・サイト設定のフォルダー")
     keep: int | None = Field(None, description="画面と表を残す版の数。空ならすべて残す")
+
+    store_url: str = Field("", description="複数の機械で共有する保管場所。空ならこの機械だけで使う")
+
+    @property
+    def shared(self) -> SharedReleases | None:
+        """Where machines share releases; None for a machine alone."""
+        return shared_releases(self.store_url, self.path)
 
     @property
     def path(self) -> Path:

@@ -34,6 +34,7 @@ from kobe_platform.custody.durable import (
 from kobe_platform.custody.keyring import only_rotation
 from kobe_platform.errors import CustodyError
 from kobe_platform.lounge.release import LOCK
+from kobe_platform.release.sharing import hold_whole
 from kobe_platform.settings import Settings
 
 KEYS, STORE, RELEASES, GOVERNANCE = "keys", "store", "releases", "governance.sqlite"
@@ -87,6 +88,7 @@ def captured(settings: Settings, *, keys: bool) -> Iterator[Captured]:
         with storage_errors("work"):
             drop_abandoned((home / "work").glob("backup-*"))  # what a killed backup left there
             folder = held.enter_context(held_folder(home / "work", "backup-"))
+        hold_whole(settings)
         with storage_errors("home"), _no_rotation(settings.keys):
             elsewhere = _capture_governance(settings, folder)
             for name in sorted(path.name for path in home.iterdir()):
@@ -148,6 +150,7 @@ def _capture_lake(settings: Settings, folder: Path, keys: bool) -> str:
     """Hold every partition, then ring and log; partitions that were committed meanwhile again. Returns the anchor."""
     since, wanted = _head(settings.key_log)["seq"], _partitions(settings.store)
     for _ in range(ROUNDS):
+        hold_whole(settings)  # the log goes on to name what other machines commit
         for place in sorted(wanted):
             _capture_partition(settings.store, place, folder / STORE)
         head, changed = _capture_log(settings, folder, since, keys)

@@ -214,8 +214,6 @@ def _table(title: str, *headings: str) -> Table:
 
 
 def _store(settings: Settings):
-    from kobe_platform.custody.opening import KeyPlace, open_key_service
-    from kobe_platform.lake import PartitionStore
+    from kobe_platform.lake.opening import open_partitions
 
-    keys = open_key_service(KeyPlace.of(settings))
-    return PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
+    return open_partitions(settings)

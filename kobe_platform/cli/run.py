@@ -89,6 +89,7 @@ def process(settings: Settings, scope: Scope | None = None, console: Console | N
     from kobe_platform.planning import Scope as Everything
     from kobe_platform.planning.leases import TICKER
     from kobe_platform.planning.observing import Observer
+    from kobe_platform.release.sharing import bring_together
 
     started = time.perf_counter()
     scope = replace(scope or Everything(), impatient=True)
@@ -98,6 +99,7 @@ def process(settings: Settings, scope: Scope | None = None, console: Console | N
     if plan.works() or any(step.state == "under_way" for step in plan.steps) or observer.leases.runs():
         with observer.leases.holding(TICKER, waiting=_telling(console)):
             outcomes, plan = _executed(settings, observer, console)
+    bring_together(settings)
     return RunReport(tuple(outcomes), plan, time.perf_counter() - started)
 
 

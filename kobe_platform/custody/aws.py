@@ -16,9 +16,10 @@ from typing import Any
 
 from kobe_platform.custody.durable import storage_errors, write_private
 from kobe_platform.custody.folder import check_store, new_folder
-from kobe_platform.custody.keyring import KeyRecord, RingState
+from kobe_platform.custody.keyring import KeyRecord
 from kobe_platform.custody.service import KEY_BYTES, PSEUDONYM, RingKeyService, key_fault
 from kobe_platform.errors import CustodyError
+from kobe_platform.objects import Objects
 
 DELETION_DAYS = 7
 """KMS deletes a key after a waiting time of at least seven days; it is disabled at once."""
@@ -42,16 +43,33 @@ class AwsKeyService(RingKeyService):
     """
 
     def __init__(
-        self, path: Path, root: bytes, client: Any, root_key: str, municipality: str, *, principal: str, log: Path
+        self,
+        path: Path,
+        root: bytes,
+        client: Any,
+        root_key: str,
+        municipality: str,
+        *,
+        principal: str,
+        log: Path,
+        shared: Objects | None = None,
     ) -> None:
-        super().__init__(path, root, principal=principal, log=log)
+        super().__init__(path, root, principal=principal, log=log, shared=shared)
         self._client = client
         self._root_key = root_key
         self._municipality = municipality
 
     @classmethod
     def create(
-        cls, path: Path, *, municipality: str, region: str, endpoint: str = "", log: Path, principal: str = "platform"
+        cls,
+        path: Path,
+        *,
+        municipality: str,
+        region: str,
+        endpoint: str = "",
+        log: Path,
+        principal: str = "platform",
+        shared: Objects | None = None,
     ) -> AwsKeyService:
         """Make the installation's root key in KMS and a new ring at ``path``; ``root.json`` is written last.
 
@@ -64,16 +82,25 @@ class AwsKeyService(RingKeyService):
             key = _new_key(client, municipality, "root")
             context = _context(municipality, "root")
             made = client.generate_data_key(KeyId=key, NumberOfBytes=KEY_BYTES, EncryptionContext=context)
-            service = cls(path, made["Plaintext"], client, key, municipality, principal=principal, log=log)
-            service._ring.save(RingState())
-            service.log.begin(principal)
+            service = cls(
+                path, made["Plaintext"], client, key, municipality, principal=principal, log=log, shared=shared
+            )
+            service._begin()
             record = {"kind": "aws-kms", "key": key, "wrapped": made["CiphertextBlob"].hex()}
             write_private(path / "root.json", json.dumps(record).encode())
         return service
 
     @classmethod
     def open(
-        cls, path: Path, *, municipality: str, region: str, endpoint: str = "", log: Path, principal: str = "platform"
+        cls,
+        path: Path,
+        *,
+        municipality: str,
+        region: str,
+        endpoint: str = "",
+        log: Path,
+        principal: str = "platform",
+        shared: Objects | None = None,
     ) -> AwsKeyService:
         """Open the ring at ``path`` with the root key in KMS.
 
@@ -88,7 +115,7 @@ class AwsKeyService(RingKeyService):
         with kms_errors("root"):
             context = _context(municipality, "root")
             root = client.decrypt(KeyId=key, CiphertextBlob=wrapped, EncryptionContext=context)["Plaintext"]
-        service = cls(path, root, client, key, municipality, principal=principal, log=log)
+        service = cls(path, root, client, key, municipality, principal=principal, log=log, shared=shared)
         service.versions()
         return service
 

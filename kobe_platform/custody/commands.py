@@ -39,12 +39,10 @@ def open_keys(settings: Settings | None = None) -> RingKeyService:
 
 def open_store(settings: Settings | None = None) -> PartitionStore:
     """The partition store of the settings, by default those of the environment."""
-    from kobe_platform.lake import PartitionStore
+    from kobe_platform.lake.opening import open_partitions
     from kobe_platform.settings import Settings
 
-    settings = settings or Settings()
-    keys = open_keys(settings)
-    return PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
+    return open_partitions(settings or Settings())
 
 
 @keys_app.command()

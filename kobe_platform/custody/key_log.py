@@ -7,6 +7,9 @@ the moment the head signs it. What a crash left behind the head is either a whol
 the next writer signs, or a torn line, which it drops. A log begins with its key store: one that is gone, head and all,
 is not started again. Where log and head are both put back to an earlier state, a caller that wrote down a later head
 finds it (:meth:`KeyLog.verify` with an anchor).
+
+Where several machines share one log (:mod:`kobe_platform.custody.shared_log`), the files here are this machine's copy
+of it: an entry is first written there, then here, and what others entered is read there before anything is decided.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock, local
+from time import monotonic
 from typing import Any, cast
 
 from kobe_platform.custody.durable import (
@@ -32,13 +36,19 @@ from kobe_platform.custody.durable import (
     write_all,
     write_private,
 )
-from kobe_platform.custody.log_index import LogIndex
+from kobe_platform.custody.keyring import taken
+from kobe_platform.custody.log_index import COMMIT, LogIndex
+from kobe_platform.custody.shared_log import LogSegments
 from kobe_platform.errors import CustodyError
 
 START = "0" * 64
 KEPT_EVERY = 2000
 """So many entries after the ones that the index beside the log was made of, it is made anew."""
 BEGIN = "begin"
+FRESH_SECONDS = 2.0
+"""So long what was read of a shared log serves readers; who writes, or asks ``anew``, reads on at once."""
+ATTEMPTS = 100
+"""How often an entry is tried while other machines enter theirs."""
 FIELDS = ("seq", "time", "principal", "action", "purpose", "key", "object", "prev")
 
 
@@ -73,10 +83,13 @@ class KeyLog:
     Args:
         path: the log file; its head and lock stand beside it.
         secret: key that signs entries and head (32 bytes, from the key store).
+        shared: the log of which this one is a copy; None where this one is all there is.
     """
 
-    def __init__(self, path: Path, secret: bytes) -> None:
+    def __init__(self, path: Path, secret: bytes, shared: LogSegments | None = None) -> None:
         self.path = path
+        self._shared = shared
+        self._looked_at = -FRESH_SECONDS
         self._secret = secret
         self._head_path = path.with_suffix(".head")
         self._lock = path.with_suffix(".lock")
@@ -103,7 +116,10 @@ class KeyLog:
             write_private(self.path, b"")
             head = {"seq": 0, "hash": START, "size": 0}
             begun = {"principal": principal, "action": BEGIN, "purpose": "", "key": "", "object": self.path.name}
-            self._write(head, [begun])
+            following, lines = self._chained(head, [begun])
+            if self._shared is not None and not self._shared.add(1, lines):
+                raise taken()
+            self._write(head, following, lines)
 
     def append(self, *, principal: str, action: str, purpose: str, key: str, object: str) -> None:
         """Record one use; returns when it is on the disk; errors as :meth:`append_all`."""
@@ -117,11 +133,75 @@ class KeyLog:
 
         Raises:
             CustodyError: the log does not end where its head says (``custody.log_broken``), or it cannot be written
-                (``custody.disk_full`` …): nothing is appended.
+                (``custody.disk_full`` …): nothing is appended. Of a shared log: another machine was first to commit
+                this generation (``custody.superseded``).
         """
         if uses:
             with storage_errors(self.path.name), locked(self._lock):
-                self._write(self._head(), uses)
+                if self._shared is None:
+                    head = self._head()
+                    self._write(head, *self._chained(head, uses))
+                else:
+                    self._enter(self._shared, uses)
+
+    def _enter(self, shared: LogSegments, uses: Sequence[Mapping[str, str]]) -> None:
+        """Write entries into the shared log, and then into this copy of it."""
+        head = self._head() if self.path.exists() else self._pulled(shared)
+        for _ in range(ATTEMPTS):
+            self._refuse_superseded(uses)
+            following, lines = self._chained(head, uses)
+            if shared.add(head["seq"] + 1, lines):
+                return self._write(head, following, lines)
+            head = self._pulled(shared)  # others entered something since this copy was read
+        raise CustodyError(
+            "other machines write into the log of key use all the time",
+            code="custody.log_busy",
+            at={"attempts": ATTEMPTS},
+            remedy="run the step again when less is going on",
+            ja="鍵使用記録への書き込みが混み合っています",
+        )
+
+    def _refuse_superseded(self, uses: Sequence[Mapping[str, str]]) -> None:
+        """Refuse a commit of a generation that is not the next one by now; the copy holds all that was entered."""
+        wanted = [told["object"].rpartition("/") for told in uses if told["action"] == COMMIT]
+        if not wanted:
+            return
+        with self._reading:
+            committed = self._read_anew().committed
+        for name, _, generation in wanted:
+            if committed.get(name, 0) != int(generation) - 1:
+                raise CustodyError(
+                    "another machine committed this partition meanwhile: its rows are in force",
+                    code="custody.superseded",
+                    at={"object": name},
+                    remedy="run the step again: it goes on from what is in force now",
+                    ja="ほかの機械が同じ区画を先に書き込みました",
+                )
+
+    def refresh(self, *, anew: bool = True) -> None:
+        """Read what other machines have entered; nothing where no other shares this log.
+
+        Args:
+            anew: also where it was read :data:`FRESH_SECONDS` ago or less.
+        """
+        if self._shared is None or (not anew and monotonic() - self._looked_at < FRESH_SECONDS):
+            return
+        with storage_errors(self.path.name), locked(self._lock):
+            self._pulled(self._shared)
+
+    def _pulled(self, shared: LogSegments) -> dict[str, Any]:
+        """Add to this copy what others have entered; its head then. Callers hold the lock."""
+        if not self.path.exists():
+            self._write({"seq": 0, "hash": START, "size": 0}, {"seq": 0, "hash": START, "size": 0}, b"")
+        head = before = self._head()
+        found = []
+        for lines in shared.after(head["seq"]):
+            head = self._continued(head, lines.split(b"\n")[:-1])
+            found.append(lines)
+        if found or head != self._stored_head():
+            self._write(before, head, b"".join(found))
+        self._looked_at = monotonic()
+        return head
 
     def settle(self) -> None:
         """Sign, or drop, what a crash left behind the signed end.
@@ -130,6 +210,7 @@ class KeyLog:
             CustodyError: what stands there was not written by this installation (``custody.log_broken``).
         """
         self._looking.index = None  # who settles goes on to decide what to remove: by the log as it is now
+        self.refresh()
         with storage_errors(self.path.name), locked(self._lock):
             stored, head = self._stored_head(), self._head()
             if head != stored:
@@ -157,41 +238,61 @@ class KeyLog:
         Raises:
             CustodyError: what was added since the last call does not continue the log (``custody.log_broken``).
         """
+        self._look(anew=anew)
         with self._reading:
             return self._read_on(anew=anew).committed.get(object, 0)
 
+    def token(self, object: str, generation: int) -> str:
+        """What tells a committed generation from others of its number in a shared store; empty where none is."""
+        self._look()
+        with self._reading:
+            return self._read_on().tokens.get(object, {}).get(generation, "")
+
     def partitions(self) -> list[str]:
         """Every object (partition) of which the log saw a commit; errors as :meth:`committed`."""
+        self._look()
         with self._reading:
             return list(self._read_on().committed)
 
     def places(self) -> dict[str, set[str]]:
         """Place (``municipality/stage/source``) → months of which the log saw a commit; errors as :meth:`committed`."""
+        self._look()
         with self._reading:
             return {place: set(months) for place, months in self._read_on().places.items()}
 
     def commits(self) -> int:
         """How many commits the log saw: while the number stays, what is in force stays; errors as :meth:`committed`."""
+        self._look()
         with self._reading:
             return self._read_on().commits
 
     def generations(self) -> dict[str, int]:
         """:meth:`committed` of every partition of which the log saw a commit."""
+        self._look()
         with self._reading:
             return dict(self._read_on().committed)
 
     def destroyed(self, object: str) -> bool:
         """Whether the log saw the destruction of a generation (``partition/number``); errors as :meth:`committed`."""
+        self._look()
         with self._reading:
             return object in self._read_on().destroyed
 
+    def all_destroyed(self) -> set[str]:
+        """Every generation of which the log saw the destruction; errors as :meth:`committed`."""
+        self._look()
+        with self._reading:
+            return set(self._read_on().destroyed)
+
     def created(self, key_id: str) -> bool:
         """Whether the log saw a version of a key being made; errors as :meth:`committed`."""
+        self._look()
         with self._reading:
             return key_id in self._read_on().created
 
     def revoked(self, key_id: str) -> bool:
         """Whether the log saw the revocation of a key completed; errors as :meth:`committed`."""
+        self._look()
         with self._reading:
             return key_id in self._read_on().revoked
 
@@ -201,9 +302,12 @@ class KeyLog:
         Args:
             anchor: sequence number and hash of an entry that must still be there.
         """
+        self.refresh()
         with storage_errors(self.path.name), locked(self._lock):
             data = self.path.read_bytes() if self.path.exists() else b""
             head = self._stored_head()
+        if self._shared is not None and not b"".join(self._shared.after(0)).startswith(data):
+            return LogVerdict(0, "the log that machines share is not the one that this machine has read")
         if head is None:
             return LogVerdict(0, "the head is missing or not signed by this installation")
         if anchor and anchor[0] < 1:
@@ -231,8 +335,17 @@ class KeyLog:
             return LogVerdict(count, "the end was cut off", count + 1, former)
         return LogVerdict(count, last=former, unsigned=len(data) - head["size"], last_time=time)
 
-    def _write(self, head: dict[str, Any], uses: Sequence[Mapping[str, str]]) -> None:
-        following, lines = self._chained(head, uses)
+    def _look(self, *, anew: bool = False) -> None:
+        """Before a question: read what other machines have entered, if that was not done a moment ago."""
+        if self._shared is not None and (anew or not self._looks_once()):
+            self.refresh(anew=anew)
+
+    def _looks_once(self) -> bool:
+        """Whether the calling thread reads the log once, and has read it."""
+        return getattr(self._looking, "once", False) and self._looking.index is not None
+
+    def _write(self, head: dict[str, Any], following: dict[str, Any], lines: bytes) -> None:
+        """Add lines to the file that ends with ``head``, and sign the end that they make."""
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, PRIVATE_FILE)
         try:
             if os.fstat(handle).st_size != head["size"]:
@@ -275,7 +388,11 @@ class KeyLog:
         with self.path.open("rb") as file:
             file.seek(head["size"])
             whole, _, _ = file.read().rpartition(b"\n")
-        for line in whole.split(b"\n") if whole else []:
+        return self._continued(head, whole.split(b"\n") if whole else [])
+
+    def _continued(self, head: dict[str, Any], lines: Sequence[bytes]) -> dict[str, Any]:
+        """The head with further entries, each of which must be of this installation and follow the one before."""
+        for line in lines:
             entry = _parsed(line)
             if entry is None or entry["prev"] != head["hash"] or entry["hash"] != self._hash(entry):
                 raise _broken(self.path)

@@ -13,12 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from kobe_platform.custody.durable import clear_asides, locked, storage_errors, write_private
+from kobe_platform.custody.durable import clear_asides, locked, private_folder, storage_errors, write_private
 from kobe_platform.errors import CustodyError
+from kobe_platform.objects import Objects
 
 ACTIVE, RETIRED, REVOKED = "active", "retired", "revoked"
+SHARED = "keys/keyring.json"
+"""The ring among the objects that machines share: its keys are wrapped there as they are in the file."""
+FRESH_SECONDS = 2.0
+"""So long a copy of a shared ring serves who uses a key; who changes the ring reads it at once."""
+CHANGED = "custody.keyring_changed"
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,21 @@ class KeyRing:
     Args:
         path: ``keyring.json`` in the key store's folder.
         secret: key that signs it (32 bytes).
+        shared: where machines share the ring; the file is then a copy of it.
     """
 
-    def __init__(self, path: Path, secret: bytes) -> None:
+    def __init__(self, path: Path, secret: bytes, shared: Objects | None = None) -> None:
         self.path = path
+        self._shared = shared
+        self._tag: str | None = None
+        self._looked_at = -FRESH_SECONDS
         self._secret = secret
         self._last: tuple[bytes, RingState] | None = None  # the bytes that authenticated last, and what they say
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether other machines may have changed the ring since it was read."""
+        return self._shared is not None
 
     def read(self) -> RingState:
         """The ring as it stands.
@@ -98,6 +114,12 @@ class KeyRing:
             CustodyError: it does not authenticate (``custody.keyring``), or cannot be read (see
                 :func:`~kobe_platform.custody.durable.storage_errors`).
         """
+        if self._shared is not None and monotonic() - self._looked_at >= FRESH_SECONDS:
+            with storage_errors(self.path.name), locked(self.path.with_name(".lock")):
+                self._copy(self._shared)
+        return self._read()
+
+    def _read(self) -> RingState:
         with storage_errors(self.path.name):
             data = self.path.read_bytes()
         last = self._last
@@ -121,11 +143,48 @@ class KeyRing:
         self._last = data, state
         return state
 
+    def found(self) -> None:
+        """Write the empty ring of a new installation.
+
+        Raises:
+            CustodyError: the place that machines share has one already (``store.taken``).
+        """
+        if self._shared is not None and self._shared.get(SHARED) is not None:
+            raise taken()
+        self.save(RingState())
+
     def save(self, state: RingState) -> None:
-        """Replace the ring file."""
+        """Replace the ring file; where machines share the ring, only what :meth:`held` gave.
+
+        Raises:
+            CustodyError: another machine changed it meanwhile (``custody.keyring_changed``): nothing is changed.
+        """
         body = {"keys": [asdict(record) for record in state.records], "pending": list(state.pending)}
+        data = json.dumps({"version": 1, **body, "mac": self._mac(body)}, indent=1).encode()
+        if self._shared is not None:
+            tag = self._shared.exchange(SHARED, data, self._tag)
+            if tag is None:
+                self._looked_at = -FRESH_SECONDS
+                raise _changed()
+            self._tag = tag
         with storage_errors(self.path.name):
-            write_private(self.path, json.dumps({"version": 1, **body, "mac": self._mac(body)}, indent=1).encode())
+            write_private(self.path, data)
+
+    def _copy(self, shared: Objects) -> None:
+        """Make the file what machines share; callers hold the lock."""
+        found = shared.get(SHARED)
+        if found is None:
+            raise CustodyError(
+                "the store holds no key ring: it is empty, or another than this machine's keys belong to",
+                code="store.no_ring",
+                at={"object": SHARED},
+                remedy="check KOBE_STORE_URL; a new installation begins with `kobe keys init`",
+                ja="共有の保管場所に鍵束がありません",
+            )
+        self._tag, self._looked_at = found.tag, monotonic()
+        if not self.path.exists() or self.path.read_bytes() != found.data:
+            private_folder(self.path.parent)
+            write_private(self.path, found.data)
 
     @contextmanager
     def held(self) -> Iterator[RingState]:
@@ -134,10 +193,32 @@ class KeyRing:
             with storage_errors(self.path.name):
                 stack.enter_context(locked(self.path.with_name(".lock")))
                 clear_asides(self.path.parent)
-            yield self.read()
+                if self._shared is not None:
+                    self._copy(self._shared)
+            yield self._read()
 
     def _mac(self, body: dict[str, Any]) -> str:
         return hmac.new(self._secret, json.dumps(body, sort_keys=True).encode(), hashlib.sha256).hexdigest()
+
+
+def taken() -> CustodyError:
+    """The place that machines share belongs to another installation."""
+    return CustodyError(
+        "the store holds another installation, or one that was never finished",
+        code="store.taken",
+        remedy="copy the key store of that installation to this machine, or name an empty place in KOBE_STORE_URL",
+        ja="共有の保管場所は別の環境が使っています",
+    )
+
+
+def _changed() -> CustodyError:
+    return CustodyError(
+        "another machine changed the key ring meanwhile",
+        code=CHANGED,
+        at={"object": SHARED},
+        remedy="run the command again: it goes on from the ring as it is now",
+        ja="ほかの機械が鍵束を先に変更しました",
+    )
 
 
 @contextmanager

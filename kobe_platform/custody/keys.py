@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from kobe_platform.custody.durable import storage_errors, write_private
 from kobe_platform.custody.folder import check_store, new_folder
-from kobe_platform.custody.keyring import KeyRecord, RingState
+from kobe_platform.custody.keyring import KeyRecord
 from kobe_platform.custody.service import KEY_BYTES, KeyService, RingKeyService, WrappedKey, derived, key_fault
 from kobe_platform.errors import CustodyError
+from kobe_platform.objects import Objects
 
 __all__ = ["KEY_BYTES", "KeyRecord", "KeyService", "LocalKeyStore", "WrappedKey"]
 
@@ -35,7 +36,13 @@ class LocalKeyStore(RingKeyService):
 
     @classmethod
     def create(
-        cls, path: Path, passphrase: str | None = None, *, log: Path | None = None, principal: str = "platform"
+        cls,
+        path: Path,
+        passphrase: str | None = None,
+        *,
+        log: Path | None = None,
+        principal: str = "platform",
+        shared: Objects | None = None,
     ) -> LocalKeyStore:
         """Make a new store at ``path``, opened by a key file or by ``passphrase``.
 
@@ -43,7 +50,8 @@ class LocalKeyStore(RingKeyService):
 
         Raises:
             CustodyError: there is one already (``custody.exists``), or the passphrase is shorter than
-                :data:`LEAST_PASSPHRASE` (``custody.weak_passphrase``).
+                :data:`LEAST_PASSPHRASE` (``custody.weak_passphrase``), or the place that machines share
+                belongs to another installation (``store.taken``).
         """
         if passphrase is not None and len(passphrase) < LEAST_PASSPHRASE:
             raise CustodyError(
@@ -56,16 +64,21 @@ class LocalKeyStore(RingKeyService):
         with storage_errors(path.name):
             new_folder(path)
             root = secrets.token_bytes(KEY_BYTES)
-            store = cls(path, root, principal=principal, log=log or path / "key_use.jsonl")
-            store._ring.save(RingState())
-            store.log.begin(principal)
+            store = cls(path, root, principal=principal, log=log or path / "key_use.jsonl", shared=shared)
+            store._begin()
             record = _sealed_root(path, root, passphrase)
             write_private(path / "root.json", json.dumps(record).encode())
         return store
 
     @classmethod
     def open(
-        cls, path: Path, passphrase: str | None = None, *, log: Path | None = None, principal: str = "platform"
+        cls,
+        path: Path,
+        passphrase: str | None = None,
+        *,
+        log: Path | None = None,
+        principal: str = "platform",
+        shared: Objects | None = None,
     ) -> LocalKeyStore:
         """Open the store at ``path``.
 
@@ -76,7 +89,7 @@ class LocalKeyStore(RingKeyService):
         check_store(path)
         with storage_errors(path.name):
             root = _root(path, passphrase)
-        store = cls(path, root, principal=principal, log=log or path / "key_use.jsonl")
+        store = cls(path, root, principal=principal, log=log or path / "key_use.jsonl", shared=shared)
         store.versions()
         return store
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 COMMIT, DESTROYED, REVOKED = "commit", "destroyed", "revoked"
+TOKENS_KEPT = 2
 _SETS = ("destroyed", "created", "revoked")
 
 
@@ -26,6 +27,8 @@ class LogIndex:
         created: names of the keys that were made: those that any entry names.
         revoked: names of the keys whose revocation was completed.
         commits: how many entries are commits: while it stays, what is in force stays.
+        tokens: partition → generation → what tells it from others of its number in a store that machines share, of
+            the last :data:`TOKENS_KEPT` generations.
     """
 
     committed: dict[str, int] = field(default_factory=dict)
@@ -34,6 +37,7 @@ class LogIndex:
     created: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
     commits: int = 0
+    tokens: dict[str, dict[int, str]] = field(default_factory=dict)
 
     def take(self, entry: dict[str, Any]) -> None:
         """Take in one authenticated entry."""
@@ -41,11 +45,14 @@ class LogIndex:
             self.commits += 1
             name, _, generation = entry["object"].rpartition("/")
             self._commit(name, max(int(generation), self.committed.get(name, 0)))
+            if entry["key"]:
+                of_partition = {**self.tokens.get(name, {}), int(generation): entry["key"]}
+                self.tokens[name] = dict(sorted(of_partition.items())[-TOKENS_KEPT:])
         elif entry["action"] == DESTROYED:
             self.destroyed.add(entry["object"])
         elif entry["action"] == REVOKED:
             self.revoked.add(entry["key"])
-        if entry["key"]:
+        if entry["key"] and entry["action"] != COMMIT:
             self.created.add(entry["key"])
 
     def _commit(self, name: str, generation: int) -> None:
@@ -56,7 +63,8 @@ class LogIndex:
     def record(self) -> dict[str, Any]:
         """As a file keeps it."""
         kept = {name: sorted(getattr(self, name)) for name in _SETS}
-        return {"committed": self.committed, "commits": self.commits, **kept}
+        tokens = {"tokens": self.tokens} if self.tokens else {}
+        return {"committed": self.committed, "commits": self.commits, **kept, **tokens}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> LogIndex:
@@ -65,4 +73,6 @@ class LogIndex:
         index = cls(destroyed=destroyed, created=created, revoked=revoked, commits=record["commits"])
         for name, generation in record["committed"].items():
             index._commit(name, generation)
+        for name, tokens in record.get("tokens", {}).items():
+            index.tokens[name] = {int(generation): token for generation, token in tokens.items()}
         return index

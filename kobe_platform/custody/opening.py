@@ -9,6 +9,7 @@ from typing import Any
 from kobe_platform.custody.durable import check_private, storage_errors
 from kobe_platform.custody.service import RingKeyService
 from kobe_platform.errors import CustodyError
+from kobe_platform.objects import Objects, open_objects
 from kobe_platform.settings import Settings
 
 
@@ -22,6 +23,7 @@ class KeyPlace:
         municipality: five-digit code; part of every encryption context of AWS KMS.
         passphrase_file: file whose first line opens a local store; None for a key file.
         service: ``local`` or ``aws-kms``; with ``region`` and ``endpoint`` of AWS KMS, empty for boto3's own.
+        store: address of the place that machines share (``KOBE_STORE_URL``); empty for a machine alone.
     """
 
     path: Path
@@ -32,6 +34,12 @@ class KeyPlace:
     service: str = "local"
     region: str = ""
     endpoint: str = ""
+    store: str = ""
+
+    @property
+    def shared(self) -> Objects | None:
+        """Where machines share ring and log."""
+        return open_objects(self.store) if self.store else None
 
     @classmethod
     def of(cls, settings: Settings) -> KeyPlace:
@@ -45,6 +53,7 @@ class KeyPlace:
             settings.key_service,
             settings.kms_region,
             settings.kms_endpoint,
+            settings.store_url,
         )
 
 
@@ -61,7 +70,7 @@ def open_key_service(place: KeyPlace) -> RingKeyService:
     from kobe_platform.custody.keys import LocalKeyStore
 
     passphrase = passphrase_of(place.passphrase_file)
-    return LocalKeyStore.open(place.path, passphrase, log=place.log, principal=place.principal)
+    return LocalKeyStore.open(place.path, passphrase, log=place.log, principal=place.principal, shared=place.shared)
 
 
 def create_key_service(place: KeyPlace, passphrase: str | None = None) -> RingKeyService:
@@ -76,7 +85,7 @@ def create_key_service(place: KeyPlace, passphrase: str | None = None) -> RingKe
         return AwsKeyService.create(place.path, **_kms(place))
     from kobe_platform.custody.keys import LocalKeyStore
 
-    return LocalKeyStore.create(place.path, passphrase, log=place.log, principal=place.principal)
+    return LocalKeyStore.create(place.path, passphrase, log=place.log, principal=place.principal, shared=place.shared)
 
 
 def passphrase_of(file: Path | None) -> str | None:
@@ -108,4 +117,4 @@ def passphrase_of(file: Path | None) -> str | None:
 
 def _kms(place: KeyPlace) -> dict[str, Any]:
     common = {"log": place.log, "principal": place.principal, "municipality": place.municipality}
-    return {**common, "region": place.region, "endpoint": place.endpoint}
+    return {**common, "shared": place.shared, "region": place.region, "endpoint": place.endpoint}

@@ -18,11 +18,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kobe_platform.custody.key_log import KeyLog
-from kobe_platform.custody.keyring import ACTIVE, REVOKED, KeyRecord, KeyRing, RingState
+from kobe_platform.custody.keyring import ACTIVE, CHANGED, REVOKED, KeyRecord, KeyRing, RingState
+from kobe_platform.custody.shared_log import LogSegments
 from kobe_platform.errors import CustodyError
+from kobe_platform.objects import Objects
 
 KEY_BYTES = 32
 PSEUDONYM = "pseudonym/"
+RING_ATTEMPTS = 5
+"""How often a key is made where other machines change the ring meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,12 @@ class KeyService(Protocol):
     def manifest_key(self) -> bytes:
         """The 32-byte key that authenticates manifests."""
 
-    def record(self, action: str, purpose: str, object: str) -> None:
-        """Write an entry that uses no key (a commit, a destruction) into the log of key use."""
+    def record(self, action: str, purpose: str, object: str, token: str = "") -> None:
+        """Write an entry that uses no key (a commit, a destruction) into the log of key use.
+
+        Args:
+            token: of a commit into a store that machines share: what tells the generation from others of its number.
+        """
 
     def versions(self) -> list[KeyRecord]:
         """Every version of every key, without usable material."""
@@ -81,15 +89,21 @@ class RingKeyService(ABC):
         root: 32-byte secret of the installation, from which the keys that sign ring, log and manifests are derived.
         principal: who is acting.
         log: the log of key use.
+        shared: where machines share ring and log, of which the files are then copies; None for a machine alone.
     """
 
-    def __init__(self, path: Path, root: bytes, *, principal: str, log: Path) -> None:
+    def __init__(self, path: Path, root: bytes, *, principal: str, log: Path, shared: Objects | None = None) -> None:
         self.path = path
         self.principal = principal
         self._root = root
         self._manifest_key = derived(root, "manifest")
-        self._ring = KeyRing(path / "keyring.json", derived(root, "keyring"))
-        self.log = KeyLog(log, derived(root, "log head"))
+        self._ring = KeyRing(path / "keyring.json", derived(root, "keyring"), shared)
+        self.log = KeyLog(log, derived(root, "log head"), LogSegments(shared) if shared is not None else None)
+
+    def _begin(self) -> None:
+        """Write the empty ring and the first entry of the log of a new installation."""
+        self._ring.found()
+        self.log.begin(self.principal)
 
     @abstractmethod
     def _make(self, purpose: str) -> str:
@@ -168,9 +182,9 @@ class RingKeyService(ABC):
         """See :class:`KeyService`."""
         return self._manifest_key
 
-    def record(self, action: str, purpose: str, object: str) -> None:
+    def record(self, action: str, purpose: str, object: str, token: str = "") -> None:
         """See :class:`KeyService`."""
-        self.log.append(principal=self.principal, action=action, purpose=purpose, key="", object=object)
+        self.log.append(principal=self.principal, action=action, purpose=purpose, key=token, object=object)
 
     def versions(self) -> list[KeyRecord]:
         """See :class:`KeyService`; raises ``custody.keyring`` where the ring does not authenticate."""
@@ -230,6 +244,9 @@ class RingKeyService(ABC):
     def _known(self, key_id: str) -> KeyRecord | None:
         """One version as the ring has it, a ring that is older than the log told apart from the present one."""
         record = self._ring.read().find(key_id)
+        if record is None and self._ring.is_copy:
+            with self._ring.held() as state:  # another machine made it since the ring was read
+                record = state.find(key_id)
         if record is None or record.state == REVOKED or not self.log.revoked(key_id):
             return record
         with self._ring.held() as state:  # it was revoked since it was read, or the ring is a former one
@@ -243,6 +260,16 @@ class RingKeyService(ABC):
         found = state.active(purpose)
         if found is not None and not self.log.created(state.next_id(purpose)) and not self.log.revoked(found.key_id):
             return found
+        for _ in range(RING_ATTEMPTS - 1):
+            try:
+                return self._made(purpose)
+            except CustodyError as error:
+                if error.code != CHANGED:  # another machine made a key meanwhile, perhaps this one
+                    raise
+        return self._made(purpose)
+
+    def _made(self, purpose: str) -> KeyRecord:
+        """The version in force by the ring as it is now; the first one is made."""
         with self._ring.held() as state:
             found = state.active(purpose)
             if found is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -24,14 +25,9 @@ def diagnosed(store: PartitionStore, partition: Partition, key: bytes, error: Ex
         ``custody.column`` (a column that it never had), ``lake.query`` (nothing is wrong with the file).
     """
     path, id = store.data_file(partition), partition.id
-    found = digest(path)
-    if found != partition.digest:
-        other = _owner(store, found)
-        if other is not None:
-            return fault("a data file is another partition's", "custody.swapped", id, holds=str(other))
-        if path.stat().st_size < partition.size:
-            return fault("a data file is shorter than it was written", "custody.truncated", id)
-        return fault("a data file was changed", "custody.not_authentic", id)
+    changed = other_file(store, partition, path)
+    if changed is not None:
+        return changed
     identity = store.manifests.identity(id, partition.generation)
     if not opens(path, key=key, identity=identity):
         return fault("a data file is not encrypted with the key of its manifest", "custody.wrong_key", id)
@@ -50,6 +46,19 @@ def diagnosed(store: PartitionStore, partition: Partition, key: bytes, error: Ex
         remedy="reproduce it with made-up data",
         ja="区画への問合せに失敗しました",
     )
+
+
+def other_file(store: PartitionStore, partition: Partition, path: Path) -> PlatformError | None:
+    """What a file is that lies in place of the one that a generation was committed with; None where it is that one."""
+    found = digest(path)
+    if found == partition.digest:
+        return None
+    other = _owner(store, found)
+    if other is not None:
+        return fault("a data file is another partition's", "custody.swapped", partition.id, holds=str(other))
+    if path.stat().st_size < partition.size:
+        return fault("a data file is shorter than it was written", "custody.truncated", partition.id)
+    return fault("a data file was changed", "custody.not_authentic", partition.id)
 
 
 def _owner(store: PartitionStore, found: str) -> PartitionId | None:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kobe_platform.custody.durable import storage_errors, sync_folder
+from kobe_platform.custody.durable import storage_errors
 from kobe_platform.custody.keyring import ACTIVE, REVOKED, KeyRecord
 from kobe_platform.custody.service import WrappedKey
 from kobe_platform.errors import CustodyError, PlatformError
 from kobe_platform.lake.manifests import fault
-from kobe_platform.lake.partitions import Partition, PartitionId, VerifyReport, digest, generation_folder
+from kobe_platform.lake.partitions import Partition, PartitionId, VerifyReport, digest
 from kobe_platform.lake.verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def verify(store: PartitionStore) -> VerifyReport:
     for id in store.ids():
         count += 1
         try:
+            store.look_again(id)
             store.current(id)
             verdicts(store, id)
             for partition in store.history(id):
@@ -44,14 +45,15 @@ def verify(store: PartitionStore) -> VerifyReport:
 
 
 def _verify_generation(store: PartitionStore, partition: Partition) -> None:
-    path = store.data_file(partition)
     if partition.destroyed_at:
-        if path.exists():
+        if store.has_rows(partition):
             raise fault("rows that were to be destroyed lie there still", "custody.not_destroyed", partition.id)
         return
+    store.leave_rows(partition)  # what is shared is looked at, not this machine's copy of it
     store.collected(partition)
-    if digest(path) != partition.digest:
+    if digest(store.data_file(partition)) != partition.digest:
         raise fault("a data file was changed", "custody.not_authentic", partition.id)
+    store.leave_rows(partition)
 
 
 def rewrap(store: PartitionStore, purpose: str) -> int:
@@ -100,8 +102,7 @@ def _rewrap_generation(store: PartitionStore, partition: Partition) -> None:
     identity = store.manifests.identity(id, partition.generation)
     key = store.keys.unwrap(id.purpose, partition.key, identity)
     fresh = store.keys.wrap(id.purpose, key, identity)
-    folder = generation_folder(store.manifests.folder(id), partition.generation)
-    store.manifests.write_manifest(replace(partition, key=fresh), folder)
+    store.rewrite(replace(partition, key=fresh))
 
 
 def wrapped_by(store: PartitionStore, key_id: str) -> Iterator[Partition]:
@@ -116,7 +117,7 @@ def is_destroyed(store: PartitionStore, id: PartitionId) -> bool:
     """Whether the rows of every kept generation are gone, and the log says so."""
     return all(
         partition.destroyed_at
-        and not store.data_file(partition).exists()
+        and not store.has_rows(partition)
         and store.keys.log.destroyed(store.manifests.identity(id, partition.generation))
         for partition in store.history(id)
     )
@@ -153,16 +154,14 @@ def destroy_all(store: PartitionStore, found: Iterable[Partition]) -> tuple[list
 
 
 def _destroy_generation(store: PartitionStore, partition: Partition, at: str) -> bool:
-    id, folder = partition.id, generation_folder(store.manifests.folder(partition.id), partition.generation)
+    id = partition.id
     identity = store.manifests.identity(id, partition.generation)
-    path = store.data_file(partition)
-    if store.keys.log.destroyed(identity) and partition.destroyed_at and not path.exists():
+    if store.keys.log.destroyed(identity) and partition.destroyed_at and not store.has_rows(partition):
         return False
     if not partition.destroyed_at:
         store.keys.record("destroy", id.purpose, identity)
         gone = replace(partition, key=WrappedKey(partition.key.key_id, ""), destroyed_at=at)
-        store.manifests.write_manifest(gone, folder)
-    path.unlink(missing_ok=True)
-    sync_folder(folder)
+        store.rewrite(gone)
+    store.drop_rows(partition)
     store.keys.record("destroyed", id.purpose, identity)
     return True

@@ -8,12 +8,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kobe_platform.custody.durable import file_bytes, storage_error, write_private
 from kobe_platform.custody.service import KeyService
 from kobe_platform.errors import CustodyError
 from kobe_platform.lake.partitions import HEAD, MANIFEST, NEXT_HEAD, Partition, PartitionId, generation_folder
+
+if TYPE_CHECKING:
+    from kobe_platform.lake.sharing import SharedPartitions
 
 ATTEMPTS = 8
 """Looks at log and heads before a difference between them counts: a commit may happen in between."""
@@ -40,6 +43,9 @@ class Manifests:
         root: the folder ``store``.
         keys: who signs, and whose log says what was committed.
         municipality: part of every object's name.
+
+    Attributes:
+        shared: what machines share, of which the files are a copy; None for a home alone.
     """
 
     def __init__(self, root: Path, keys: KeyService, municipality: str) -> None:
@@ -48,6 +54,7 @@ class Manifests:
         self.keys = keys
         self.municipality = municipality
         self._seen: dict[str, tuple[bytes, Any]] = {}
+        self.shared: SharedPartitions | None = None
 
     def folder(self, id: PartitionId) -> Path:
         """Where a partition lies."""
@@ -78,6 +85,8 @@ class Manifests:
 
     def head(self, id: PartitionId) -> Head | None:
         """The head whose generation the log saw committed last; errors as :meth:`in_force`."""
+        if self.shared is not None:
+            self.shared.bring(id)
         committed, found = 0, None
         for attempt in range(ATTEMPTS):
             committed = self.keys.log.committed(self.name(id), anew=attempt > 0)
@@ -112,6 +121,19 @@ class Manifests:
             CustodyError: it is absent (``custody.absent``), does not authenticate (``custody.tampered_manifest``), or
                 gives a key to rows that the log saw destroyed (``custody.rolled_back``).
         """
+        partition = self.copied(id, generation)
+        if self.shared is not None and partition.key.wrapped and self._is_destroyed(id, generation):
+            self.shared.renew(id)  # another machine destroyed its rows
+            partition = self.copied(id, generation)
+        if partition.key.wrapped and self._is_destroyed(id, generation):
+            raise fault("a destroyed partition was put back", "custody.rolled_back", id)
+        return partition
+
+    def _is_destroyed(self, id: PartitionId, generation: int) -> bool:
+        return self.keys.log.destroyed(self.identity(id, generation))
+
+    def copied(self, id: PartitionId, generation: int) -> Partition:
+        """The manifest of one generation as it lies in the folder, whatever the log says of its rows."""
         path = generation_folder(self.folder(id), generation) / MANIFEST
         try:
             data = file_bytes(path)
@@ -120,8 +142,6 @@ class Manifests:
         partition = self._once(f"{id}/{MANIFEST}", data, id, lambda record: Partition.of(id, record))
         if partition.generation != generation:
             raise fault("a manifest belongs to another generation", "custody.tampered_manifest", id)
-        if partition.key.wrapped and self.keys.log.destroyed(self.identity(id, generation)):
-            raise fault("a destroyed partition was put back", "custody.rolled_back", id)
         return partition
 
     def write_manifest(self, partition: Partition, folder: Path) -> None:
@@ -135,15 +155,27 @@ class Manifests:
             CustodyError: it does not authenticate (``custody.tampered_manifest``).
         """
         data = self._beside(id, name)
-        return None if data is None else self._authentic(data, id)
+        return None if data is None else self.authentic(data, id)
 
-    def write_signed(self, id: PartitionId, name: str, record: Mapping[str, Any]) -> None:
-        """Write a signed file beside a partition's heads; callers hold a lock on it."""
-        self._write(self.folder(id) / name, {"object": self.name(id), **record})
+    def change_signed(
+        self, id: PartitionId, name: str, changed: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
+    ) -> None:
+        """Change a signed file beside a partition's heads; callers hold a lock on it.
+
+        Args:
+            changed: what the file is to say, from what it says (None where there is none).
+        """
+        if self.shared is not None:
+            self.shared.change(id, name, changed)
+        else:
+            self._write(self.folder(id) / name, {"object": self.name(id), **changed(self.read_signed(id, name))})
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
-        record = {**record, "mac": self._mac(record)}
-        write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
+        write_private(path, self.signed(record))
+
+    def signed(self, record: Mapping[str, Any]) -> bytes:
+        """A record with its signature, as a file holds it."""
+        return json.dumps({**record, "mac": self._mac(record)}, ensure_ascii=False, indent=1).encode()
 
     def _beside(self, id: PartitionId, name: str) -> bytes | None:
         """A file in a partition's folder; None where there is none."""
@@ -159,11 +191,12 @@ class Manifests:
         digest = hashlib.sha256(data).digest()
         last, known = self._seen.get(place, (b"", None))
         if last != digest:
-            known = made(self._authentic(data, id))
+            known = made(self.authentic(data, id))
             self._seen[place] = digest, known
         return cast(T, known)
 
-    def _authentic(self, data: bytes, id: PartitionId) -> dict[str, Any]:
+    def authentic(self, data: bytes, id: PartitionId) -> dict[str, Any]:
+        """What the bytes of a partition's signed file say; not authentic ones are ``custody.tampered_manifest``."""
         try:
             record: dict[str, Any] = json.loads(data)
             sound = hmac.compare_digest(record.pop("mac"), self._mac(record))

@@ -53,6 +53,7 @@ class Partition:
         created_at: UTC, ISO 8601.
         key: the wrapped data key; its ``wrapped`` is empty once the rows were destroyed.
         destroyed_at: UTC, ISO 8601, when its rows were destroyed; empty while they are there.
+        token: tells it from others of its number in a store that machines share; empty in a home alone.
     """
 
     id: PartitionId
@@ -66,6 +67,7 @@ class Partition:
     created_at: str
     key: WrappedKey
     destroyed_at: str = ""
+    token: str = ""
 
     @property
     def content(self) -> str:
@@ -90,6 +92,7 @@ class Partition:
             "created_at": self.created_at,
             "key": asdict(self.key),
             "destroyed_at": self.destroyed_at,
+            **({"token": self.token} if self.token else {}),
         }
 
     @classmethod
@@ -107,6 +110,7 @@ class Partition:
             created_at=record["created_at"],
             key=WrappedKey(**record["key"]),
             destroyed_at=record["destroyed_at"],
+            token=record.get("token", ""),
         )
 
 

@@ -31,7 +31,7 @@ from kobe_platform.custody.parquet import read_encrypted, schema_encrypted, writ
 from kobe_platform.custody.service import KEY_BYTES, KeyService, WrappedKey
 from kobe_platform.errors import CustodyError, LakeError, PlatformError
 from kobe_platform.lake import maintenance
-from kobe_platform.lake.diagnosis import diagnosed
+from kobe_platform.lake.diagnosis import diagnosed, other_file
 from kobe_platform.lake.manifests import Manifests
 from kobe_platform.lake.partitions import (
     DATA_FILE,
@@ -45,7 +45,9 @@ from kobe_platform.lake.partitions import (
     generation_folder,
     generations,
 )
+from kobe_platform.lake.sharing import SharedPartitions
 from kobe_platform.lake.shelf import SteadyShelf
+from kobe_platform.objects import Objects
 
 Frame = pl.DataFrame | pl.LazyFrame
 
@@ -62,14 +64,26 @@ class PartitionStore:
         keys: the key service, which wraps data keys and signs manifests.
         municipality: part of every file's identity.
         principal: who is acting (for callers; the key service logs its own).
+        objects: what machines share (:mod:`kobe_platform.lake.sharing`), as the key service shares its log there; None
+            where the folder is all there is.
     """
 
-    def __init__(self, root: Path, keys: KeyService, *, municipality: str, principal: str = "platform") -> None:
+    def __init__(
+        self,
+        root: Path,
+        keys: KeyService,
+        *,
+        municipality: str,
+        principal: str = "platform",
+        objects: Objects | None = None,
+    ) -> None:
         self.root = root
         self.keys = keys
         self.municipality = municipality
         self.principal = principal
         self.manifests = Manifests(root, keys, municipality)
+        self.shared = SharedPartitions(self.manifests, objects) if objects is not None else None
+        self.manifests.shared = self.shared
         self._steady: tuple[int, SteadyShelf[Partition]] | None = None
 
     def write(
@@ -99,7 +113,11 @@ class PartitionStore:
     @contextlib.contextmanager
     def holding(self, id: PartitionId) -> Iterator[None]:
         """Lock a partition against other writers, then finish or undo a commit that a crash interrupted."""
-        with storage_errors(self.manifests.name(id)), locked(self.manifests.folder(id) / ".lock"):
+        with contextlib.ExitStack() as held:
+            held.enter_context(storage_errors(self.manifests.name(id)))
+            held.enter_context(locked(self.manifests.folder(id) / ".lock"))
+            if self.shared is not None:
+                held.enter_context(self.shared.held(id))
             self._settle(id)
             yield
 
@@ -147,8 +165,9 @@ class PartitionStore:
             try:
                 return self.collected(partition, build)
             except CustodyError:
+                renewed = attempt == 0 and self.look_again(id)
                 now = self.present(id)
-                if now == partition or attempt == READ_ATTEMPTS - 1:
+                if (now == partition and not renewed) or attempt == READ_ATTEMPTS - 1:
                     raise
                 partition = now
         raise AssertionError("unreachable")
@@ -159,7 +178,12 @@ class PartitionStore:
         Each use of a key has its entry in the log, and the log is synced once.
         """
         partitions = [self.present(id) for id in ids]
-        keys = self.keys.unwrap_all([self._locked_by(partition) for partition in partitions])
+        try:
+            keys = self.keys.unwrap_all([self._locked_by(partition) for partition in partitions])
+        except CustodyError:
+            if self.shared is None:
+                raise
+            return [self.read(id) for id in ids]  # another machine may have rotated a key
         return [self._rows(partition, key) for partition, key in zip(partitions, keys, strict=True)]
 
     def _rows(self, partition: Partition, key: bytes) -> pl.DataFrame:
@@ -167,7 +191,7 @@ class PartitionStore:
         try:
             return self._decrypted(partition, key, lambda frame: frame)
         except CustodyError:
-            if self.present(partition.id) == partition:
+            if self.shared is None and self.present(partition.id) == partition:
                 raise
             return self.read(partition.id)
 
@@ -205,6 +229,8 @@ class PartitionStore:
         head = self.manifests.head(id)
         if head is None:
             return []
+        if self.shared is not None:
+            self.shared.history(id)
         held = generations(self.manifests.folder(id))
         return [self.manifests.manifest(id, number) for number in held if number <= head.generation]
 
@@ -241,13 +267,56 @@ class PartitionStore:
         identity = self.manifests.identity(partition.id, partition.generation)
         try:
             with storage_errors(identity):
-                return read_encrypted(self.data_file(partition), key=key, identity=identity, build=build)
+                return read_encrypted(self._rows_file(partition), key=key, identity=identity, build=build)
         except pl.exceptions.PolarsError as error:
             raise diagnosed(self, partition, key, error) from None
 
     def data_file(self, partition: Partition) -> Path:
         """Where the encrypted rows of a generation lie."""
         return generation_folder(self.manifests.folder(partition.id), partition.generation) / DATA_FILE
+
+    def _rows_file(self, partition: Partition) -> Path:
+        """:meth:`data_file`, which is copied here first where machines share it; a damaged one is not kept."""
+        path = self.data_file(partition)
+        if self.shared is not None and not path.exists():
+            self.shared.fetch(partition, path)
+            changed = other_file(self, partition, path)
+            if changed is not None:
+                path.unlink()
+                raise changed
+        return path
+
+    def look_again(self, id: PartitionId) -> bool:
+        """Take over what other machines changed of a partition; False where there are none that could have."""
+        if self.shared is not None:
+            self.shared.renew(id)
+        return self.shared is not None
+
+    def leave_rows(self, partition: Partition) -> None:
+        """Take a data file out of this machine's copy; nothing where the folder is all there is."""
+        if self.shared is not None:
+            self.data_file(partition).unlink(missing_ok=True)
+
+    def rewrite(self, partition: Partition) -> None:
+        """Put another manifest of a generation in the place of the former; callers hold the partition."""
+        if self.shared is not None:
+            self.shared.rewrite(partition)
+        folder = generation_folder(self.manifests.folder(partition.id), partition.generation)
+        self.manifests.write_manifest(partition, folder)
+
+    def has_rows(self, partition: Partition) -> bool:
+        """Whether there is a data file of a generation."""
+        if self.data_file(partition).exists():
+            return True
+        return self.shared is not None and self.shared.has_rows(partition)
+
+    def drop_rows(self, partition: Partition) -> None:
+        """Take the data file of a generation away; callers hold the partition."""
+        if self.shared is not None:
+            self.shared.drop_rows(partition)
+        path = self.data_file(partition)
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
     def _committed(
         self, id: PartitionId, frame: Frame, facts: Mapping[str, Any], inputs: Mapping[str, str]
@@ -260,11 +329,15 @@ class PartitionStore:
         sync_folder(aside)
         os.rename(aside, generation_folder(folder, generation))
         sync_folder(folder)
+        if self.shared is not None:
+            self.shared.publish(partition, generation_folder(folder, generation))
         self.manifests.write_head(partition, NEXT_HEAD)
-        self.keys.record("commit", id.purpose, self.manifests.identity(id, generation))
+        self.keys.record("commit", id.purpose, self.manifests.identity(id, generation), partition.token)
         self._put_in_force(folder)
-        with contextlib.suppress(OSError):  # the commit is in force; the next one tries this again
+        with contextlib.suppress(OSError, PlatformError):  # the commit is in force; the next one tries this again
             self._prune(folder)
+            if self.shared is not None:
+                self.shared.clear(id)
         return partition
 
     def _written(
@@ -294,6 +367,7 @@ class PartitionStore:
             inputs=dict(inputs),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             key=self.keys.wrap(id.purpose, key, identity),
+            token=secrets.token_hex(8) if self.shared is not None else "",
         )
         self.manifests.write_manifest(partition, folder)
         return partition
@@ -302,6 +376,8 @@ class PartitionStore:
         """Finish a commit that has its entry in the log, and delete generations that never came into force."""
         folder = self.manifests.folder(id)
         self.keys.log.settle()
+        if self.shared is not None:
+            self.shared.bring(id)
         head = self.manifests.head(id)
         following = self.manifests.stored_head(id, NEXT_HEAD)
         if following is not None and following == head != self.manifests.stored_head(id, HEAD):

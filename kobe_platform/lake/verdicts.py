@@ -60,10 +60,13 @@ def record(
     )
     folder = store.manifests.folder(partition.id)
     with storage_errors(store.manifests.name(partition.id)), locked(folder / ".verdicts.lock"):
-        held = verdicts(store, partition.id)
-        held[check] = verdict
-        told = {name: asdict(one) for name, one in sorted(held.items())}
-        store.manifests.write_signed(partition.id, VERDICTS, {"verdicts": told})
+        store.manifests.change_signed(partition.id, VERDICTS, lambda record: _with(record, verdict))
+
+
+def _with(record: Mapping[str, Any] | None, verdict: CheckVerdict) -> dict[str, Any]:
+    """What the file of a partition's verdicts says, with one more."""
+    held = {**_of(record), verdict.check: verdict}
+    return {"verdicts": {name: asdict(one) for name, one in sorted(held.items())}}
 
 
 def verdicts(store: PartitionStore, id: PartitionId) -> dict[str, CheckVerdict]:
@@ -72,7 +75,10 @@ def verdicts(store: PartitionStore, id: PartitionId) -> dict[str, CheckVerdict]:
     Raises:
         CustodyError: they are not authentic (``custody.tampered_manifest``).
     """
-    record = store.manifests.read_signed(id, VERDICTS)
+    return _of(store.manifests.read_signed(id, VERDICTS))
+
+
+def _of(record: Mapping[str, Any] | None) -> dict[str, CheckVerdict]:
     return {name: CheckVerdict(**told) for name, told in (record or {"verdicts": {}})["verdicts"].items()}
 
 

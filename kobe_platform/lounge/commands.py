@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kobe_platform.errors import PlatformError
 from kobe_platform.governance.approvals import REASONS
 from kobe_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from kobe_platform.lounge.sharing import SharedReleases
 
 site_app = typer.Typer(help="Sites of the data lounge.", no_args_is_help=True)
 release_app = typer.Typer(help="Releases: what is published, and the way back.", no_args_is_help=True)
@@ -88,8 +91,9 @@ def roll_back(release_id: Annotated[str, typer.Argument(help="Default: the one b
     """Put a former release in force again."""
     from kobe_platform.lounge.release import rollback
 
+    settings = Settings()
     with reported():
-        release = rollback(Settings().releases, release_id or None)
+        release = rollback(settings.releases, release_id or None, _shared(settings))
     typer.echo(f"{release.id} is in force")
 
 
@@ -106,7 +110,7 @@ def prune_releases(
     if keep is None:
         raise typer.BadParameter("say how many stay, or set KOBE_KEEP_RELEASES", param_hint="--keep")
     with reported():
-        pruned = prune(settings.releases, keep)
+        pruned = prune(settings.releases, keep, shared=_shared(settings))
     lines = [*(f"{name} pruned" for name in pruned), f"{len(pruned)} releases pruned"]
     typer.echo(json.dumps({"pruned": pruned}) if as_json else "\n".join(lines))
 
@@ -129,10 +133,17 @@ def build_sites() -> None:
             settings.releases,
             withheld=held_back,
             progress=lambda step: typer.echo(f"… {step}", err=True),
+            shared=_shared(settings),
         )
     typer.echo(f"{release.id} {'made' if release.made else 'unchanged'}: {', '.join(release.pages)}")
     for slug, reason in held_back.items():
         typer.echo(f"  left out: {slug} ({REASONS[reason]})")
+
+
+def _shared(settings: Settings) -> SharedReleases | None:
+    from kobe_platform.lounge.sharing import shared_releases
+
+    return shared_releases(settings.store_url, settings.releases)
 
 
 def _withheld(settings: Settings) -> dict[str, str]:

@@ -7,10 +7,14 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kobe_platform.custody.durable import locked, storage_errors, sync_folder, write_private
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.release import LOCK, RECORD, Release, current, releases_of
+
+if TYPE_CHECKING:
+    from kobe_platform.lounge.sharing import SharedReleases
 
 LEAST = 2
 """Releases that stay whatever is asked: the one in force, and one to go back to."""
@@ -39,7 +43,7 @@ def to_prune(known: Sequence[Release], in_force: str, keep: int) -> list[Release
     return list(known[: max(place + 1 - keep, 0)])
 
 
-def prune(releases: Path, keep: int, *, now: datetime | None = None) -> list[str]:
+def prune(releases: Path, keep: int, *, now: datetime | None = None, shared: SharedReleases | None = None) -> list[str]:
     """Take away all but the records of old releases; see :func:`to_prune`.
 
     A record says that its release is pruned before the first file goes, so a crash leaves either a whole release or a
@@ -58,7 +62,11 @@ def prune(releases: Path, keep: int, *, now: datetime | None = None) -> list[str
         in_force = current(releases)
         found = to_prune(releases_of(releases), in_force.id if in_force else "", keep)
         at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-        return [release.id for release in found if _prune(release, at)]
+        pruned = [release.id for release in found if _prune(release, at)]
+        if shared is not None:
+            for id in pruned:
+                shared.drop(id)
+        return pruned
 
 
 def _prune(release: Release, at: str) -> bool:

@@ -32,6 +32,8 @@ from kobe_platform.vocabulary.courses import courses_file
 if TYPE_CHECKING:
     import polars as pl
 
+    from kobe_platform.lounge.sharing import SharedReleases
+
 CURRENT = "current"
 RECORD = "release.json"
 INPUTS = "inputs.json"
@@ -89,6 +91,7 @@ def assemble(
     progress: Callable[[str], None] | None = None,
     now: datetime | None = None,
     bodies: Path | None = None,
+    shared: SharedReleases | None = None,
 ) -> Release:
     """Build a release and put it in force, or find that nothing is new.
 
@@ -105,17 +108,21 @@ def assemble(
         now: time of the release, for tests.
         bodies: folder that keeps compiled pages from one build to the next; without one, they are shared by the sites
             of this build only.
+        shared: where machines share releases, of which ``releases`` is a copy.
 
     Returns:
         The release made or, with ``made`` False, the newest one, whose content is the same. A release that was rolled
         back from stays out of force until its content changes.
 
     Raises:
-        LoungeError, ConfigurationError: tables, pages or theme are not as they must be; the former release stays.
+        LoungeError, ConfigurationError: tables, pages or theme are not as they must be, or another machine made a
+            release meanwhile (``release.superseded``); the former release stays.
     """
     tell = progress or (lambda step: None)
     releases.mkdir(parents=True, exist_ok=True)
     _sweep(releases)
+    if shared is not None:
+        shared.pull()
     folder = load_pages(dashboards)
     _refuse_links(folder)
     pages = {slug: page for slug, page in folder.items() if slug not in withheld and _is_ready(page, tables)}
@@ -127,7 +134,7 @@ def assemble(
         content = _content(building / "tables", dashboards, {k: v for k, v in facts.items() if k != "tables"})
         newest = releases_of(releases)[-1:]
         if newest and newest[0].content == content:
-            return _unchanged(releases, newest[0])
+            return _unchanged(releases, newest[0], shared)
         made = now or datetime.now(UTC)
         number = int(newest[0].id.split("-")[0]) + 1 if newest else 1
         kept = Bodies(bodies or building / "bodies")
@@ -156,11 +163,13 @@ def assemble(
         if inspect is not None:
             inspect(building)
         tell("switch")
-        _flush(building)
+        flush(building)
         path = releases / id
         building.rename(path)
-        _switch(releases, id)
-        return _read(path, made=True)
+        if shared is not None:
+            shared.publish(id)
+        switch(releases, id)
+        return read_release(path, made=True)
 
 
 def _refuse_links(pages: Mapping[str, Page]) -> None:
@@ -215,13 +224,15 @@ def _build_sites(
     return sites, served_by
 
 
-def _unchanged(releases: Path, newest: Release) -> Release:
+def _unchanged(releases: Path, newest: Release, shared: SharedReleases | None) -> Release:
     """The newest release, its content being the same; a switch that a crash prevented is made up for."""
     held = releases / HELD
     now = current(releases)
     if now is not None and (now.id == newest.id or (held.is_file() and held.read_text() == newest.id)):
         return newest
-    _switch(releases, newest.id)
+    if shared is not None:
+        shared.switch(newest.id) if shared.knows(newest.id) else shared.publish(newest.id)
+    switch(releases, newest.id)
     return replace(newest, made=True)
 
 
@@ -231,6 +242,7 @@ def rebuild(
     *,
     withheld: Collection[str] = (),
     progress: Callable[[str], None] | None = None,
+    shared: SharedReleases | None = None,
 ) -> Release:
     """Build the pages again over the published tables of the release in force; same guarantees as :func:`assemble`.
 
@@ -239,6 +251,8 @@ def rebuild(
     """
     import polars as pl
 
+    if shared is not None:
+        shared.pull()
     now = current(releases)
     if now is None:
         raise LoungeError("there is no release in force", code="release.none", remedy="run the main job first")
@@ -246,13 +260,13 @@ def rebuild(
     tables = {name: pl.read_parquet(now.path / "tables" / f"{name}.parquet") for name in told}
     dims = {name: pl.read_parquet(now.path / "tables" / f"dim_{name}.parquet") for name in hierarchies}
     facts = {**now.facts, "tables": {name: one.as_facts() for name, one in told.items()}}
-    return assemble(tables, dims, facts, dashboards, releases, withheld=withheld, progress=progress)
+    return assemble(tables, dims, facts, dashboards, releases, withheld=withheld, progress=progress, shared=shared)
 
 
 def current(releases: Path) -> Release | None:
     """The release in force, or None before the first."""
     link = releases / CURRENT
-    return _read(link.resolve()) if link.is_symlink() and (link / RECORD).is_file() else None
+    return read_release(link.resolve()) if link.is_symlink() and (link / RECORD).is_file() else None
 
 
 def releases_of(releases: Path) -> list[Release]:
@@ -260,15 +274,17 @@ def releases_of(releases: Path) -> list[Release]:
     if not releases.is_dir():
         return []
     found = [p for p in releases.iterdir() if _ID.match(p.name) and (p / RECORD).is_file()]
-    return [_read(path) for path in sorted(found, key=lambda p: int(p.name.split("-")[0]))]
+    return [read_release(path) for path in sorted(found, key=lambda p: int(p.name.split("-")[0]))]
 
 
-def rollback(releases: Path, release_id: str | None = None) -> Release:
+def rollback(releases: Path, release_id: str | None = None, shared: SharedReleases | None = None) -> Release:
     """Put a former release in force again: the one named, or the one before the current.
 
     Raises:
         LoungeError: there is none such whose pages are still there.
     """
+    if shared is not None:
+        shared.pull()
     if not releases.is_dir():
         raise _unknown([])
     with locked(releases / LOCK):
@@ -280,8 +296,10 @@ def rollback(releases: Path, release_id: str | None = None) -> Release:
             release_id = ids[place - 1] if place > 0 else ""
         if release_id not in ids:
             raise _unknown(ids)
+        if shared is not None:
+            shared.switch(release_id, held=ids[-1])
         (releases / HELD).write_text(ids[-1])
-        _switch(releases, release_id)
+        switch(releases, release_id)
         return known[ids.index(release_id)]
 
 
@@ -320,13 +338,18 @@ def _tree_digest(roots: Iterable[tuple[str, Path]], single: Iterable[Path] = ())
     return digest.hexdigest()
 
 
-def record_inputs(releases: Path, release: Release, inputs: Mapping[str, str]) -> None:
+def record_inputs(
+    releases: Path, release: Release, inputs: Mapping[str, str], shared: SharedReleases | None = None
+) -> None:
     """Write down what the newest release was made from, so that planning can tell whether it is up to date.
 
     Args:
         inputs: name → digest; also written where :func:`assemble` found that these inputs give the same content.
     """
-    write_private(releases / INPUTS, json.dumps({"release": release.id, "inputs": dict(inputs)}).encode())
+    record = {"release": release.id, "inputs": dict(inputs)}
+    if shared is not None:
+        shared.record_inputs(record)
+    write_private(releases / INPUTS, json.dumps(record).encode())
 
 
 def recorded_inputs(releases: Path) -> tuple[dict[str, str], bool]:
@@ -343,6 +366,11 @@ def recorded_inputs(releases: Path) -> tuple[dict[str, str], bool]:
     return inputs, in_force or (held.is_file() and held.read_text() == name)
 
 
+def number_of_id(id: str) -> int:
+    """The running number of a release."""
+    return int(id.split("-")[0])
+
+
 def _newest(releases: Path) -> str:
     names = [path.name for path in releases.iterdir() if _ID.match(path.name) and (path / RECORD).is_file()]
     return max(names, key=lambda name: int(name.split("-")[0]), default="")
@@ -357,12 +385,13 @@ def _write(path: Path, record: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(record, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
 
 
-def _read(path: Path, *, made: bool = False) -> Release:
+def read_release(path: Path, *, made: bool = False) -> Release:
+    """The release in a folder, as its record says; OSError, ValueError … where it has none."""
     record = json.loads((path / RECORD).read_text(encoding="utf-8"))
     return Release(path=path, made=made, **record)
 
 
-def _flush(root: Path) -> None:
+def flush(root: Path) -> None:
     """Bring every file of a release to the disk before it is named."""
     for path in root.rglob("*"):
         _sync(path)
@@ -377,7 +406,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _switch(releases: Path, release_id: str) -> None:
+def switch(releases: Path, release_id: str) -> None:
     """Name a release ``current`` by one rename."""
     with held_folder(releases, _SWITCHING) as aside:
         (aside / CURRENT).symlink_to(release_id)

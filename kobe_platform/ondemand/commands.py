@@ -28,17 +28,15 @@ INTERRUPTED = 130
 def open_desk(settings: Settings) -> Desk:
     """What answers questions in an installation."""
     from kobe_platform.contracts import load_contracts
-    from kobe_platform.custody.opening import KeyPlace, open_key_service
     from kobe_platform.governance.database import open_database
-    from kobe_platform.lake import PartitionStore
+    from kobe_platform.lake.opening import open_partitions
     from kobe_platform.lounge.release import current
     from kobe_platform.ondemand.asking import Desk
     from kobe_platform.ondemand.menu import load_menu
     from kobe_platform.statistics import load_statistics
     from kobe_platform.trials import Trials
 
-    keys = open_key_service(KeyPlace.of(settings))
-    store = PartitionStore(settings.store, keys, municipality=settings.municipality, principal=settings.principal)
+    store = open_partitions(settings)
     release, contracts = current(settings.releases), load_contracts(settings.contracts)
     trials = Trials(settings.trials)
     statistics = load_statistics(settings.statistics, contracts, trials)

@@ -123,9 +123,9 @@ class Observer:
         What is under way is looked at first: what ends meanwhile is then not missed.
         """
         under_way = frozenset(self.leases.under_way()) - frozenset(aside)
+        faults = (*installation_faults(self.settings), *self._brought_together())
         heads = self._heads.read()
         now = datetime.now(UTC)
-        faults = installation_faults(self.settings)
         found: list[Delivery] = []
         if not any(fault.code.startswith("inbox.") for fault in faults):
             try:
@@ -147,6 +147,18 @@ class Observer:
             engine=engine_version(),
             now=now,
         )
+
+    def _brought_together(self) -> tuple[InstallationFault, ...]:
+        """Copy what other machines have done into the home; what stands in the way."""
+        if not self.settings.store_url:
+            return ()
+        from kobe_platform.release.sharing import bring_together
+
+        try:
+            bring_together(self.settings, anew=False)
+        except PlatformError as error:
+            return (InstallationFault(error.code, error.message, error.remedy, error.ja),)
+        return ()
 
     def deliveries(self) -> list[Delivery]:
         """The deliveries that lie in the inbox."""

@@ -31,7 +31,10 @@ def serve(
 
     A made-up city on a machine without portal settings or accounts is served to this machine without sign-in.
     """
+    from kobe_platform.release.sharing import follow_releases
+
     settings = Settings()
+    follow_releases(settings, lambda code: typer.echo(f"the store cannot be asked for releases: {code}", err=True))
     trial = not open_audience and host in LOOPBACK and _only_a_trial(settings)
     if trial:
         open_audience = "staff"

@@ -23,7 +23,7 @@ RANKS = (
     {"errors", "code_version", "lazily"},
     {"vocabulary", "settings"},
     {"contracts"},
-    {"custody", "disclosure"},
+    {"custody", "disclosure", "objects"},
     {"intake", "lake", "abstraction", "trials", "home_format"},
     {"quality"},
     {"reception", "statistics", "forecasts", "unusual", "typology", "published", "governance", "alerts", "synthesis"},

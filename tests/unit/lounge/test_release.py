@@ -107,7 +107,7 @@ def test_a_failure_at_any_step_leaves_the_former_release_in_force(build, step):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", ["_flush", "_switch", "_hashes", "_write", "build_site", "write_tables"])
+@pytest.mark.parametrize("call", ["flush", "switch", "_hashes", "_write", "build_site", "write_tables"])
 def test_a_failing_call_leaves_the_former_release_in_force(build, monkeypatch, call):
     former = build()
     with monkeypatch.context() as patch:
