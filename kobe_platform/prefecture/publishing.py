@@ -26,6 +26,7 @@ from kobe_platform.governance.database import open_database
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import Release, assemble
+from kobe_platform.lounge.sharing import shared_releases
 from kobe_platform.prefecture.handed import Handed, packed, unpacked
 from kobe_platform.prefecture.joint import TOTAL, Summed
 from kobe_platform.prefecture.totals import FormerTotals, Totals, protect_totals
@@ -248,8 +249,16 @@ class Prefecture:
 
         told = {**told, "tables": facts}
         withheld = self._withheld("register" if registers else "synthetic")
+        releases = self.settings.releases
         return assemble(
-            tables, dims, told, self.settings.dashboards, self.settings.releases, withheld=withheld, inspect=inspected
+            tables,
+            dims,
+            told,
+            self.settings.dashboards,
+            releases,
+            withheld=withheld,
+            inspect=inspected,
+            shared=shared_releases(self.settings.store_url, releases),
         )
 
     def _withheld(self, basis: str) -> dict[str, str]:
