@@ -7,6 +7,9 @@ held as they stand.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -14,6 +17,10 @@ import pyarrow.compute as pc
 
 SAMPLE = 10_000
 """First rows by which it is decided how a column is held."""
+GROUP = 100_000
+"""Rows that are put away together."""
+OFTEN = 8
+"""So many times each value of a column stands at least whose dictionaries are united group by group."""
 
 
 def compact(columns: dict[str, pa.ChunkedArray]) -> pa.Table:
@@ -25,10 +32,65 @@ def compact(columns: dict[str, pa.ChunkedArray]) -> pa.Table:
     return pa.table({name: _compact(columns.pop(name)) for name in list(columns)})
 
 
+def compacted(pieces: Iterable[pa.RecordBatch]) -> pa.Table:
+    """The same of rows that come piece by piece: a second thread puts away what there is while the next ones are made.
+
+    Args:
+        pieces: at least one, of binary columns; what is held by dictionary never stands in memory value by value.
+    """
+    columns: dict[str, _Column] = {}
+
+    def put_away(group: list[pa.RecordBatch]) -> None:
+        rows = pa.Table.from_batches(group)
+        for name in rows.column_names:
+            columns.setdefault(name, _Column()).add(rows.column(name))
+
+    with ThreadPoolExecutor(1) as beside:
+        group: list[pa.RecordBatch] = []
+        before: Future[None] | None = None
+        for piece in pieces:
+            group.append(piece)
+            if sum(map(len, group)) >= GROUP:
+                if before is not None:
+                    before.result()  # no more than two groups are held as they came
+                before, group = beside.submit(put_away, group), []
+        if before is not None:
+            before.result()
+        if group:
+            put_away(group)
+    with ThreadPoolExecutor(2) as two:
+        return pa.table(dict(zip(columns, two.map(_Column.whole, columns.values()), strict=True)))
+
+
+class _Column:
+    """A column that comes group by group; what it becomes is what :func:`_compact` makes of it at once."""
+
+    def __init__(self) -> None:
+        self._chunks: list[pa.Array] = []
+        self._repeating = self._few = False
+
+    def add(self, rows: pa.ChunkedArray) -> None:
+        """Take further rows; the first ones say how the column is held."""
+        if not self._chunks:
+            self._repeating = _repeating(rows, 2)
+            self._few = _repeating(rows, OFTEN)
+        # Dictionaries of many values are dear to unite: such a column waits for its last rows.
+        self._chunks += (rows.dictionary_encode() if self._few else rows).chunks
+
+    def whole(self) -> pa.Array:
+        """All rows as one array; the column itself holds them no longer."""
+        rows, self._chunks = pa.chunked_array(self._chunks), []
+        return (rows.dictionary_encode() if self._repeating and not self._few else rows).combine_chunks()
+
+
 def _compact(column: pa.ChunkedArray) -> pa.Array:
+    return (column.dictionary_encode() if _repeating(column, 2) else column).combine_chunks()
+
+
+def _repeating(column: pa.ChunkedArray, times: int) -> bool:
+    """Whether the values of the first rows stand so many times on average, at least."""
     head = column.slice(0, SAMPLE)
-    repeating = 0 < 2 * pc.count_distinct(head).as_py() <= len(head)
-    return (column.dictionary_encode() if repeating else column).combine_chunks()
+    return bool(0 < times * pc.count_distinct(head).as_py() <= len(head))
 
 
 def by_dictionary(column: pa.Array) -> bool:

@@ -16,6 +16,7 @@ import pyarrow.csv
 
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import Coordinate, DeliveryRejected
+from kobe_platform.intake.extracts.bytewise import compacted
 from kobe_platform.intake.extracts.declaring import (
     SEARCHED,
     for_a_record,
@@ -151,7 +152,7 @@ def _header_size(data: memoryview) -> int:
 
 
 def parse(source: TextSource, ids: list[str], header_size: int, layout: Layout, *, public: bool = False) -> pa.Table:
-    """The records below the header as binary columns.
+    """The records below the header as binary columns of one chunk each, many by dictionary (:mod:`bytewise`).
 
     Args:
         public: whether a refusal may say how the contract would read the record.
@@ -169,7 +170,7 @@ def parse(source: TextSource, ids: list[str], header_size: int, layout: Layout, 
 
 
 def _records(body: memoryview, ids: list[str], layout: Layout, block: int) -> pa.Table:
-    return pa.csv.read_csv(
+    pieces = pa.csv.open_csv(
         pa.BufferReader(pa.py_buffer(body)),
         pa.csv.ReadOptions(column_names=ids, block_size=block, use_threads=False),
         pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
@@ -177,6 +178,8 @@ def _records(body: memoryview, ids: list[str], layout: Layout, block: int) -> pa
             column_types=dict.fromkeys(ids, pa.binary()), strings_can_be_null=False, check_utf8=False
         ),
     )
+    with pieces:
+        return compacted(pieces)
 
 
 def _broken_record(source: TextSource, fields: int, layout: Layout, *, public: bool) -> DeliveryRejected:

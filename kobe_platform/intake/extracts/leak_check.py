@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -34,9 +35,11 @@ def check_leaks(screening: Screening) -> pl.Series:
     aside = pl.Series("aside", [False]).new_from_index(0, screening.height)
     if screening.contract.sensitivity == "public":
         return aside
-    for column in screening.contract.columns:
-        if not isinstance(column, Never):
-            matches = _check_column(screening, column, known)
+    searched = [column for column in screening.contract.columns if not isinstance(column, Never)]
+    with ThreadPoolExecutor(2) as two:  # the searches are bytes' and numbers' work; verdicts follow in their order
+        searches = two.map(lambda column: _search(screening, column, known), searched)
+        for column, search in zip(searched, searches, strict=True):
+            matches = _judged(screening, column, search, known)
             if column.read and not matches.is_empty():
                 aside = aside.scatter(matches["row"], True)
     return aside
@@ -86,8 +89,8 @@ class _Search:
         return bool(len(self.beside) or self.shared or self.matches.height)
 
 
-def _check_column(screening: Screening, column: Column, known: leaks.LeakSet) -> pl.DataFrame:
-    """Coincidences of one column with the leak set, few enough to be such.
+def _search(screening: Screening, column: Column, known: leaks.LeakSet) -> _Search:
+    """What a search of one column finds.
 
     Of a column held by dictionary the distinct values are searched, and the rows where one of them is suspected.
     """
@@ -95,6 +98,11 @@ def _check_column(screening: Screening, column: Column, known: leaks.LeakSet) ->
     search = _searched(values(held), screening.encoding, known)
     if search.suspects and by_dictionary(held):
         search = _searched(plain(held), screening.encoding, known)
+    return search
+
+
+def _judged(screening: Screening, column: Column, search: _Search, known: leaks.LeakSet) -> pl.DataFrame:
+    """Coincidences of one column with the leak set, few enough to be such."""
     if len(search.beside):
         raise screening.reject("leak.keyword", int(search.beside[0]), column.id, rows=len(search.beside))
     if search.shared:

@@ -180,9 +180,7 @@ def _parsed(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.
     try:
         ids, size, put_right = delimited.header_columns(source, contract, layout)
         parsed = delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public")
-        columns = {column.id: parsed.column(column.id) for column in contract.columns}
-        del parsed
-        table = compact(columns)
+        table = parsed.select([column.id for column in contract.columns])
         if undecodable(source.data[:size], source.encoding) is None and _well_encoded(table, source.encoding):
             return table, put_right
     except Exception as error:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kobe_platform.intake.extracts import delimited
+from kobe_platform.intake.extracts import bytewise, delimited
 from kobe_platform.intake.extracts.bytewise import (
     by_dictionary,
     compact,
+    compacted,
     content,
     distinct,
     is_ascii,
@@ -42,6 +43,29 @@ def test_a_column_has_the_same_rows_however_it_is_held(rows):
     assert sizes(plain(held)).tolist() == [len(row) for row in rows]
     assert bytes(content(plain(held))) == b"".join(rows)
     assert is_ascii(plain(held)) == b"".join(rows).isascii()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from([b"", b"a", b"b", b"cc", b"d", b"e"]), min_size=1, max_size=60), st.integers(1, 9))
+def test_rows_that_come_piece_by_piece_are_held_as_they_are_at_once(rows, size):
+    pieces = [pa.record_batch({"c": pa.array(rows[n : n + size], pa.binary())}) for n in range(0, len(rows), size)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bytewise, "SAMPLE", 8)
+        patch.setattr(bytewise, "GROUP", 10)
+        at_once, by_pieces = compact({"c": column(rows)}).column("c"), compacted(pieces).column("c")
+    assert by_pieces.num_chunks == 1
+    assert by_pieces.type == at_once.type
+    assert values(by_pieces.chunk(0)).equals(values(at_once.chunk(0)))
+    assert by_pieces.to_pylist() == rows
+
+
+def test_a_piece_that_cannot_be_made_is_told():
+    def pieces():
+        yield pa.record_batch({"c": pa.array([b"a"] * 10, pa.binary())})
+        raise pa.ArrowInvalid("a record of another number of fields")
+
+    with pytest.raises(pa.ArrowInvalid):
+        compacted(pieces())
 
 
 def test_a_part_of_an_array_is_judged_by_its_own_bytes():
