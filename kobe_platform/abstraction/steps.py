@@ -107,15 +107,21 @@ def abstract(
         ConfigurationError: a reference or companion is missing.
     """
     working = Working(raw, contract, month, references, companions, pseudonym_key)
-    drop_identical(working)
-    for rule, step in STEPS.items():
-        columns = [column for column in contract.columns if column.rule == rule]
-        for column in sorted(columns, key=lambda column: bool(getattr(column, "only_for", None))):
+    order = _in_order(contract)
+    with working.reading_ahead(column.id for _, column in order):
+        drop_identical(working)
+        for step, column in order:
             _carry_out(step, working, column)
-    hide(working)
+        hide(working)
     facts, kept, derived = working.facts(), working.kept, working.derived
     del raw, working  # what was read is not held while the result is put in order
     return Abstracted(_shuffled(derived, contract, kept), facts)
+
+
+def _in_order(contract: Contract) -> list[tuple[Callable[[Working, Any], None], AnyColumn]]:
+    """Each column with its rule's function, in the order in which they depend on each other."""
+    columns = sorted(contract.columns, key=lambda column: bool(getattr(column, "only_for", None)))
+    return [(step, column) for rule, step in STEPS.items() for column in columns if column.rule == rule]
 
 
 def _carry_out(step: Callable[[Working, Any], None], working: Working, column: AnyColumn) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -59,6 +61,7 @@ class Working:
     normalised: Counter[str] = field(default_factory=Counter)
     hidden: pl.Series | None = None
     _texts: dict[str, Distinct] = field(default_factory=dict)
+    _ahead: dict[str, Future[tuple[Distinct, pl.Series | None]]] = field(default_factory=dict)
     _dates: dict[str, pl.DataFrame] = field(default_factory=dict)
     _fates: list[tuple[str, str]] = field(default_factory=list)
     _fate: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.UInt8))
@@ -74,16 +77,33 @@ class Working:
     def texts(self, name: str) -> Distinct:
         """A column's distinct normalised texts; they are decoded once and kept."""
         if name not in self._texts:
-            values, index = distinct(self._bytes[name])
-            if is_visible_ascii(flat(values)):  # normal already
-                self._texts[name] = Distinct(values.cast(pl.String), index)
-                return self._texts[name]
-            read = decoded(values, self._encoding)
-            texts = Distinct(normalised(read), index)
-            self.normalised["text.normalised"] += texts.rows(texts.values != read)
-            self.warned["text.gaiji"] += texts.rows(has_gaiji(texts.values))
+            ahead = self._ahead.pop(name, None)
+            texts, read = self._read(name) if ahead is None or ahead.cancel() else ahead.result()
+            if read is not None:
+                self.normalised["text.normalised"] += texts.rows(texts.values != read)
+                self.warned["text.gaiji"] += texts.rows(has_gaiji(texts.values))
             self._texts[name] = texts
         return self._texts[name]
+
+    def _read(self, name: str) -> tuple[Distinct, pl.Series | None]:
+        """A column's distinct normalised texts, and as they were before where that may be something else."""
+        values, index = distinct(self._bytes[name])
+        if is_visible_ascii(flat(values)):  # normal already
+            return Distinct(values.cast(pl.String), index), None
+        read = decoded(values, self._encoding)
+        return Distinct(normalised(read), index), read
+
+    @contextmanager
+    def reading_ahead(self, names: Iterable[str]) -> Iterator[None]:
+        """A second thread reads these columns in their order, as far as nobody has asked for their texts yet."""
+        _ = self._bytes, self._encoding  # worked out before, not twice
+        with ThreadPoolExecutor(1) as beside:
+            self._ahead = {name: beside.submit(self._read, name) for name in names if name in self._bytes.columns}
+            try:
+                yield
+            finally:
+                beside.shutdown(wait=False, cancel_futures=True)
+                self._ahead = {}
 
     def text(self, name: str) -> pl.Series:
         """A column's normalised text for every row."""
