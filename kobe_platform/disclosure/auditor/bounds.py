@@ -133,6 +133,8 @@ class Part:
 
     def _first_table(self) -> np.ndarray:
         """Some table that fits, with room between the unknowns and their bounds where it can be had."""
+        if (self.floor == self.ceiling).all() and (only := self._whole(self.floor)) is not None:
+            return only  # single equations leave no other: most parts are one residual, which its equation tells
         program = self._bounded_program(np.minimum(self.floor + ROOM, np.maximum(self.floor, self.ceiling)))
         weight = np.concatenate([np.full(self.size, -1.0), np.zeros(self.size)])
         program.changeColsCost(2 * self.size, np.arange(2 * self.size, dtype=np.int32), weight)

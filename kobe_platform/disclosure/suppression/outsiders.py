@@ -88,17 +88,17 @@ class Outsiders(CellProtector):
 
     def _wide(self, target: int) -> bool:
         """Whether whole tables leave a cell its width for who does not know how residuals are filled up."""
-        free = self.free | self.idle
+        free, blocks = self.free | self.idle, []
         for reach in (NEAR, ALL):
             scope = self.near.around(target, reach, free, free)
             block = block_of(self.near.by_column, scope)
+            blocks.append(block)
             for share in self._shares(target):
                 moves = self._cheapest(block, target, share, free, falls=self.reach)
                 if moves is not None and _two_tables(block, moves, share):
                     return True
-            if self._spread(block, target) >= self.model.width[target]:
-                return True
-        return False
+        # The farthest rise and fall cost more to find, and are seldom needed.
+        return any(self._spread(block, target) >= self.model.width[target] for block in blocks)
 
     def _wide_in_whole_numbers(self, target: int) -> bool:
         """:meth:`_wide` by integer programs, where these are not too large."""
