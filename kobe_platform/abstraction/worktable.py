@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +20,8 @@ from kobe_platform.intake.extracts.texts import has_gaiji, normalised
 from kobe_platform.vocabulary.rules import rules
 
 KEPT = 0
+AHEAD = 3
+"""Columns that are read before they are asked for, at most: each is some 30 MB of a city's register."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,6 +64,8 @@ class Working:
     hidden: pl.Series | None = None
     _texts: dict[str, Distinct] = field(default_factory=dict)
     _ahead: dict[str, Future[tuple[Distinct, pl.Series | None]]] = field(default_factory=dict)
+    _waiting: deque[str] = field(default_factory=deque)
+    _beside: ThreadPoolExecutor | None = None
     _dates: dict[str, pl.DataFrame] = field(default_factory=dict)
     _fates: list[tuple[str, str]] = field(default_factory=list)
     _fate: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.UInt8))
@@ -78,6 +82,7 @@ class Working:
         """A column's distinct normalised texts; they are decoded once and kept."""
         if name not in self._texts:
             ahead = self._ahead.pop(name, None)
+            self._read_on()
             texts, read = self._read(name) if ahead is None or ahead.cancel() else ahead.result()
             if read is not None:
                 self.normalised["text.normalised"] += texts.rows(texts.values != read)
@@ -95,15 +100,23 @@ class Working:
 
     @contextmanager
     def reading_ahead(self, names: Iterable[str]) -> Iterator[None]:
-        """A second thread reads these columns in their order, as far as nobody has asked for their texts yet."""
+        """A second thread reads the next few of these columns in their order, as far as nobody has asked for them."""
         _ = self._bytes, self._encoding  # worked out before, not twice
-        with ThreadPoolExecutor(1) as beside:
-            self._ahead = {name: beside.submit(self._read, name) for name in names if name in self._bytes.columns}
+        with ThreadPoolExecutor(1) as self._beside:
+            self._waiting = deque(name for name in names if name in self._bytes.columns)
+            self._read_on()
             try:
                 yield
             finally:
-                beside.shutdown(wait=False, cancel_futures=True)
-                self._ahead = {}
+                self._waiting.clear()
+                self._ahead.clear()
+        self._beside = None
+
+    def _read_on(self) -> None:
+        while self._waiting and self._beside is not None and len(self._ahead) < AHEAD:
+            name = self._waiting.popleft()
+            if name not in self._texts:
+                self._ahead[name] = self._beside.submit(self._read, name)
 
     def text(self, name: str) -> pl.Series:
         """A column's normalised text for every row."""
