@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import polars as pl
 import pytest
 from mutants import mutate
+from scipy import sparse
 
 from kobe_platform.disclosure import Attack, Dimension, Inclusion, Mean, Relation, Rule, Spec, Table
 from kobe_platform.disclosure.auditor import joints, verdict
-from kobe_platform.disclosure.auditor.bounds import Part, State, Undecided
+from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
 
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
 SEX = {"T": None, "m": "T", "f": "T"}
@@ -235,3 +237,15 @@ def test_what_is_too_large_to_be_asked_is_refused(broken, monkeypatch):
 def test_every_rule_has_its_case():
     tried = {rule for *_, rules in CASES.values() for rule in rules}
     assert tried | {"undecided", "ring"} == set(verdict._MESSAGES)
+
+
+def test_an_unknown_that_its_equation_tells_needs_no_program():
+    part = Part(sparse.csr_array([[2]]), np.array([14]), np.array([0]), np.array([True]))
+    assert (part.table.tolist(), part.programs) == ([7], 0)
+    assert part.judge(0, 3, 10, residual=False) is State.NARROW
+
+
+@pytest.mark.parametrize("right", [13, -2])
+def test_an_equation_that_no_whole_count_satisfies_is_a_contradiction(right):
+    with pytest.raises(Contradiction):
+        Part(sparse.csr_array([[2]]), np.array([right]), np.array([0]), np.array([True]))

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.abstraction import abstract
+from kobe_platform.abstraction.worktable import Working
 from kobe_platform.errors import ConfigurationError
 
 from .conftest import REGISTER, pseudonym_key
@@ -180,3 +181,13 @@ def test_rows_in_two_encodings_are_read_each_in_its_own(tmp_path, contracts, reg
         pseudonym_key=pseudonym_key,
     ).frame
     assert frame["district"].to_list() == ["0102", "0102"]
+
+
+def test_what_is_read_ahead_counts_when_a_rule_asks_for_it(tmp_path, contracts):
+    raw = taken(tmp_path, contracts[REGISTER], [person(1, lot="５番地")]).frame
+    working = Working(raw, contracts[REGISTER], "2025-07", {}, {}, pseudonym_key)
+    with working.reading_ahead(["lot", "sex"]):
+        working.texts("sex")
+    assert not working.normalised["text.normalised"]
+    assert working.texts("lot").values.to_list() == ["5番地"]
+    assert working.normalised["text.normalised"] == 1
