@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, inspect
 
 from kobe_platform.errors import ConfigurationError, PlatformError
 from kobe_platform.prefecture import lifeline, running
@@ -25,6 +25,7 @@ from kobe_platform.prefecture.machines.instance import (
     INPUTS_TAG,
     LARGE,
     MUNICIPALITY_TAG,
+    SETUP,
     SIZE_TAG,
     SMALL,
     changes,
@@ -416,6 +417,42 @@ def test_the_prefectures_dagster_stands_in_its_folder_and_begins_one_run_of_a_mu
     limits = changes(settings)["concurrency"]["runs"]["tag_concurrency_limits"]
     assert {"key": MUNICIPALITY_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1} in limits
     assert "run_launcher" not in changes(settings)
+
+
+@pytest.mark.slow
+def test_of_machines_that_begin_at_once_one_makes_the_tables_and_the_others_wait(settings, database):
+    """Two that made them at the same time failed at each other's."""
+    name = f"empty{os.getpid()}"
+    server = create_engine(database, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"create database {name}")
+    url = database.replace("/postgres?", f"/{name}?")
+    own, empty = settings.model_copy(update={"postgres_url": url}), create_engine(url)
+    words = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    other = subprocess.Popen([sys.executable, "-c", BEGIN], env={**os.environ, "KOBE_POSTGRES_URL": url}, **words)
+    assert other.stdout.readline() == "ready\n"
+    with claims_of(own).holding(SETUP):
+        other.stdin.write("\n")
+        other.stdin.flush()
+        time.sleep(5)
+        assert inspect(empty).get_table_names() == [] and other.poll() is None
+    assert other.wait(timeout=120) == 0, other.stderr.read()
+    assert "runs" in inspect(empty).get_table_names()
+    empty.dispose()
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"drop database {name} with (force)")
+
+
+BEGIN = """
+from kobe_platform.prefecture.machines.claims import claims_of
+from kobe_platform.prefecture.machines.instance import own_settings, prepared
+from kobe_platform.settings import Settings
+settings = own_settings(Settings())
+claims_of(settings).held()
+print("ready", flush=True)
+input()
+prepared(settings)
+"""
 
 
 @pytest.mark.parametrize(

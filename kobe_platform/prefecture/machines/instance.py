@@ -10,6 +10,7 @@ import dagster as dg
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.prefecture.homes import folder_of
+from kobe_platform.prefecture.machines.claims import claims_of
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import Settings
 
@@ -17,6 +18,8 @@ MUNICIPALITY_TAG, SIZE_TAG, INPUTS_TAG = "kobe/municipality", "kobe/size", "kobe
 LARGE, SMALL = "large", "small"
 QUEUES = {LARGE: "kobe-large", SMALL: "kobe-small"}
 """Size of a municipality → the queue that its runs wait in for a worker."""
+SETUP, SETUP_SECONDS = "00000", 300.0
+"""No municipality's code: the claim of who makes the tables of Dagster's records, and how long others wait for it."""
 MEMORY = {LARGE: ("4Gi", "8Gi"), SMALL: ("2Gi", "4Gi")}
 """Size → what a run's pod is given on Kubernetes, and at most: 1.5 million residents took 2 to 3 GB in a month."""
 
@@ -89,8 +92,9 @@ def prepared(settings: Settings) -> dict[str, str]:
         ConfigurationError: ``prefecture.broker``, as :func:`check_broker` has it.
     """
     check_broker(settings)
-    # One process opens the home first: several that create its tables at the same time would fail.
-    open_prefecture(settings).dispose()
+    # One process after the other opens the records: several that create their tables at the same time would fail.
+    with claims_of(settings).holding(SETUP, SETUP_SECONDS):
+        open_prefecture(settings).dispose()
     return settings.environment()
 
 
