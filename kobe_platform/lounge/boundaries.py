@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kobe_platform.errors import LoungeError
+from kobe_platform.vocabulary.municipality import own
 
 WIDTH = 480
 """Units from the western to the eastern end."""
@@ -63,6 +64,8 @@ def boundaries_files(folder: Path, kind: str) -> list[Path]:
 def load_boundaries(folder: Path, kind: str, names: Sequence[str]) -> Boundaries | None:
     """Shapes of the areas ``names``: GeoJSON where it lies there, else tiles, else None.
 
+    Tiles that say whose they are (``municipality``) are drawn for that one alone.
+
     Raises:
         LoungeError: a file is not what it must be, or has no shape for some name.
     """
@@ -70,7 +73,7 @@ def load_boundaries(folder: Path, kind: str, names: Sequence[str]) -> Boundaries
     path = folder / f"{kind}.geojson"
     if path.is_file():
         found = _projected(_named(_features(path), names, path), str(settings.get("credit", "")))
-    elif "tiles" in settings:
+    elif "tiles" in settings and settings.get("municipality", own().code) == own().code:
         path, found = folder / f"{kind}.toml", _tiles(settings["tiles"], folder / f"{kind}.toml")
     else:
         return None

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,12 +92,20 @@ class Prefecture:
         receipts = list((self.home(town) / "receipts").rglob("*.accepted.json"))
         return bool(receipts) and not (self.home(town) / "releases" / "current").exists()
 
-    def done_twice(self, town: str) -> dict[str, int]:
-        """What a town's journal says was made more than once."""
+    def done_twice(self, town: str) -> list[str]:
+        """What a town's journal says was committed again although the step that makes it had succeeded before.
+
+        A step that finds its work done says so with the generation that is there; one that was cut short begins anew.
+        """
         lines = (self.home(town) / "log" / "work.jsonl").read_text("utf-8").splitlines()
-        told = [line for line in map(json.loads, lines) if line["event"] == "made"]
-        made = Counter(f"{line['asset']} {line['month']}" for line in told)
-        return {name: times for name, times in made.items() if times > 1}
+        done, twice = set(), []
+        for line in map(json.loads, lines):
+            if line["event"] == "step" and line["ended"] == "success":
+                done.add(line["step"])
+            elif line["event"] == "made" and line.get("generation", 1) > 1 and line["step"] in done:
+                twice.append(f"{line['asset']} {line['month']}")
+        assert done
+        return twice
 
 
 _NOT_OF_A_TOWN = ("KOBE_PREFECTURE", "KOBE_POSTGRES_URL", "KOBE_BROKER")
@@ -181,7 +188,7 @@ def _judge(prefecture: Prefecture, hosts: list[Host], workers: dict[str, subproc
     for town in TOWNS:
         left = prefecture.kobe("status", "--json", town=town)
         assert left.returncode == 0, left.stdout
-        assert prefecture.done_twice(town) == {}
+        assert prefecture.done_twice(town) == []
         receipts = [path.name for path in (prefecture.home(town) / "receipts").rglob("*.json")]
         assert receipts and not [name for name in receipts if not name.endswith(".accepted.json")]
         assert (prefecture.home(town) / "releases" / "current" / "tables").is_dir()

@@ -59,6 +59,16 @@ def test_neighbours_share_the_very_points_of_their_border(tmp_path):
     assert not drawn.tiles
 
 
+def test_tiles_of_one_municipality_are_no_map_of_another(tmp_path):
+    """西区 and 中央区 are wards of several cities: only the file says whose tiles they are."""
+    tiles = '[tiles]\n"西区" = [0, 0, 1, 1]\n'
+    for whose, there in (("", True), ('municipality = "28100"\n', True), ('municipality = "14100"\n', False)):
+        (tmp_path / "wards.toml").write_text(whose + tiles, "utf-8")
+        assert (load_boundaries(tmp_path, "wards", ["西区"]) is not None) == there
+    folder = PROJECT / "dashboards" / "boundaries"
+    assert 'municipality = "28100"' in (folder / "wards.toml").read_text("utf-8")
+
+
 def test_several_features_of_one_area_are_one_shape_and_codes_serve_as_names(tmp_path):
     folder = collection(tmp_path, square("x", 135.0, 34.6, N03="28101"), square("y", 135.2, 34.6, N03="28101"))
     (shape,) = load_boundaries(folder, "wards", ["28101"]).shapes
