@@ -130,9 +130,11 @@ def run_all(
 
 
 def run_one(task: Task, told: str) -> Ending:
-    """Run a task that reads ``told`` from its standard input."""
+    """Run a task that reads ``told`` from its standard input, to its end."""
     started = time.perf_counter()
-    return _ended(task, _started(task, subprocess.PIPE), started, threading.Event(), told)
+    process = _started(task, subprocess.PIPE)
+    # Without a limit of time: what a limit leaves unsent, Python's ``communicate`` never sends (3.11).
+    return _ending(task, process, started, process.communicate(told))
 
 
 def _started(task: Task, given: int = subprocess.DEVNULL) -> subprocess.Popen:
@@ -149,10 +151,12 @@ def _started(task: Task, given: int = subprocess.DEVNULL) -> subprocess.Popen:
     )
 
 
-def _ended(
-    task: Task, process: subprocess.Popen, started: float, stopped: threading.Event, told: str | None = None
-) -> Ending:
-    output, errors = _output(process, stopped, told)
+def _ended(task: Task, process: subprocess.Popen, started: float, stopped: threading.Event) -> Ending:
+    return _ending(task, process, started, _output(process, stopped))
+
+
+def _ending(task: Task, process: subprocess.Popen, started: float, printed: tuple[str, str]) -> Ending:
+    output, errors = printed
     try:
         report = json.loads(output)
     except ValueError:
@@ -164,13 +168,12 @@ def _ended(
     return Ending(task.code, task.name, process.returncode, kept, error, seconds)
 
 
-def _output(process: subprocess.Popen, stopped: threading.Event, told: str | None) -> tuple[str, str]:
+def _output(process: subprocess.Popen, stopped: threading.Event) -> tuple[str, str]:
     """What a process printed by its end; it is ended where ``stopped`` is set meanwhile."""
     while True:
         try:
-            return process.communicate(told, timeout=_LOOK_SECONDS)
+            return process.communicate(timeout=_LOOK_SECONDS)
         except subprocess.TimeoutExpired:
-            told = None  # what was begun is sent on
             if not stopped.is_set():
                 continue
         process.terminate()

@@ -212,3 +212,14 @@ def test_settings_of_one_home_that_cannot_be_read_are_named_and_stop_no_other(se
 def test_a_code_that_is_none_makes_no_home(settings):
     assert CliRunner().invoke(prefecture_app, ["add", AKASHI, "28101"]).exit_code != 0
     assert not settings.prefecture.exists()
+
+
+def test_a_process_that_is_slow_to_read_gets_all_that_it_is_told(tmp_path, monkeypatch):
+    """More than a pipe holds, read after longer than a run is looked at."""
+    (tmp_path / "reads.py").write_text(
+        f"import json, sys, time\ntime.sleep({2 * running._LOOK_SECONDS})\n"
+        "print(json.dumps({'read': len(sys.stdin.read())}))\n"
+    )
+    monkeypatch.setattr(running, "MODULE", "reads")
+    task = Task(KOBE, KOBE, (), {**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert running.run_one(task, "x" * 1_000_000).report == {"read": 1_000_000}
