@@ -80,8 +80,8 @@ def finished(place: Place, homes: Homes, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("sign", "name", "pattern", "count"),
     [
-        short(signal.SIGTERM, "tabulated", PAGE, 2),
-        short(signal.SIGINT, "taken", COUNTED, 16),
+        short(signal.SIGTERM, "taken", COUNTED, 16),
+        long(signal.SIGINT, "tabulated", PAGE, 2),
         long(signal.SIGTERM, "first", WRITING, 3),
         long(signal.SIGINT, "register", COMMITTED, 2),
         long(signal.SIGTERM, "taken", PROTECTING, 3),
