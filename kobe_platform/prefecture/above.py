@@ -100,20 +100,26 @@ def publish(
     listed = sorted({one.month for one in due})
     for start in range(0, len(listed), AT_ONCE):
         part = [one for one in due if one.month in listed[start : start + AT_ONCE]]
-        _bring(settings, below, home, part, workers, above)
+        _bring(settings, below, home, part, workers, above, tell)
     for told in above.months:
         tell(_line(told, names))
     return above
 
 
 def _bring(
-    settings: Settings, below: Sequence[Home], home: Home, due: Sequence[DueAbove], workers: int, above: Above
+    settings: Settings,
+    below: Sequence[Home],
+    home: Home,
+    due: Sequence[DueAbove],
+    workers: int,
+    above: Above,
+    tell: Callable[[str], None],
 ) -> None:
     months = sorted({one.month for one in due})
     having = {code for one in due for code in one.contents}
     tasks = [_task(one, settings, (*HAND_OVER, *months)) for one in below if one.place.code in having]
     records: dict[tuple[str, str], list[Mapping[str, object]]] = {}
-    for ending in run_all(tasks, workers, lambda one: None):
+    for ending in run_all(tasks, workers, lambda one: tell(_handed_over(one))):
         above.left += [f"{ending.name}({ending.code}): {told}" for told in ending.report.get("refused", ())]
         above.left += [f"{ending.name}({ending.code}): {ending.error}"] if ending.error else []
         for record in ending.report.get("records", ()):
@@ -129,11 +135,17 @@ def _bring(
         for one in due
         if (found := records.get((one.month, one.group)))
     ]
+    if parts:
+        tell(f"秘匿と監査 {len(parts)}件 …")
     ended = run_one(_task(home, settings, (*RECEIVE, "--workers", str(workers))), json.dumps({"parts": parts}))
     above.months += ended.report.get("received", ())
     above.left += ended.report.get("refused", ())
     above.left += [ended.error or str(ended.exit_code)] if not ended.report else []
     above.release = ended.report.get("release", above.release)
+
+
+def _handed_over(one: Ending) -> str:
+    return f"{'✓' if one.done else '✗'} 受け渡し {one.code} {one.name} {one.seconds:.1f} s"
 
 
 def _task(home: Home, settings: Settings, arguments: tuple[str, ...]) -> Task:

@@ -149,7 +149,7 @@ def _publish(months: list[str], workers: int, as_json: bool) -> Above:
 
     settings = Settings()
     below = list(homes(settings).values())
-    return bring(settings, below, months, workers, lambda line: None if as_json else print(line))
+    return bring(settings, below, months, workers, lambda line: None if as_json else print(line, flush=True))
 
 
 def _outstanding(workers: int) -> Above:
