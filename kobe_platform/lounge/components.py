@@ -51,7 +51,7 @@ _CHART = {
     "filter": Attribute("filters"),
     "fmt": Attribute("format"),
     "note": Attribute(),
-    "height": _choice("normal", "low", "tall"),
+    "height": _choice("normal", "low", "tall", "long"),
 }
 _XY = {**_CHART, "x": Attribute("column", True), "y": Attribute("column", True), "series": Attribute("column")}
 GUIDES = ("ReferenceLine", "Annotation")

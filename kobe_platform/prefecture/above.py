@@ -87,7 +87,10 @@ def publish(
     workers: int,
     tell: Callable[[str], None],
 ) -> Above:
-    """Hand over, protect and release what is due; of some months only where ``months`` names any."""
+    """Hand over, protect and release what is due; of some months only where ``months`` names any.
+
+    Where nothing is, the release is made again if its pages or words have changed since.
+    """
     above, chosen = Above(), set(months)
     due, failed = outstanding(settings, below, workers)
     above.left += [f"{one.name}({one.code}): {one.error or one.exit_code}" for one in failed]
@@ -101,6 +104,8 @@ def publish(
     for start in range(0, len(listed), AT_ONCE):
         part = [one for one in due if one.month in listed[start : start + AT_ONCE]]
         _bring(settings, below, home, part, workers, above, tell)
+    if not listed and (home.path / "releases" / "current").exists():
+        _bring(settings, below, home, [], workers, above, tell)  # pages may have changed since
     for told in above.months:
         tell(_line(told, names))
     return above

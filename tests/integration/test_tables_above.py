@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.lounge.release import current, releases_of
+from kobe_platform.settings import PROJECT
 
 pytestmark = pytest.mark.slow
 AIOI, KAMIKAWA = "28208", "28446"
@@ -112,6 +114,20 @@ def test_nothing_is_outstanding_afterwards(told, root):
     before = len(releases_of(root / "prefecture" / "prefecture" / "releases"))
     assert kobe(root, "prefecture", "publish").returncode == 0
     assert len(releases_of(root / "prefecture" / "prefecture" / "releases")) == before
+
+
+def test_a_changed_page_is_released_though_no_month_is_due(told, root, tmp_path):
+    without = shutil.ignore_patterns("node_modules")
+    copy = shutil.copytree(PROJECT / "dashboards" / "prefecture", tmp_path / "prefecture", ignore=without)
+    page = copy / "pages" / "municipalities.md"
+    page.write_text(page.read_text("utf-8").replace("## 市町村の一覧", "## すべての市町村"), "utf-8")
+    releases = root / "prefecture" / "prefecture" / "releases"
+    before = len(releases_of(releases))
+    for _ in range(2):  # the second time there is nothing to do
+        assert kobe(root, "prefecture", "publish", KOBE_DASHBOARDS=str(tmp_path)).returncode == 0
+        assert len(releases_of(releases)) == before + 1
+    (site,) = (current(releases).path / "sites").rglob("municipalities.html")
+    assert "すべての市町村" in site.read_text("utf-8")
 
 
 def test_without_a_town_there_is_no_other_total(told, root):

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found by /proc"),
 ]
-LATE, THREE, NEXT, LAST = "2025-08", ("2025-09", "2025-10", "2025-11"), "2025-12", "2026-01"
+LATE, FIRST, NEXT, LAST = "2025-09", ("2025-10", "2025-11"), "2025-12", "2026-01"
 LIMIT = 900
 """Seconds that the daemon may take for a delivery on a busy machine."""
 
@@ -160,13 +160,13 @@ def expected(register: tuple[str, ...], movements: tuple[str, ...], estimates: t
     return tables
 
 
-def test_three_months_that_come_at_once_are_published(daemon, city):
+def test_two_months_that_come_at_once_are_published(daemon, city):
     daemon.place.deliver(city, TOWNS, LATE)
-    for month in THREE:
+    for month in FIRST:
         for source in (MOVEMENTS, ESTIMATES, REGISTER):
             daemon.place.deliver(city, source, month)
     daemon.settle()
-    assert daemon.released() == expected(THREE, THREE, THREE)
+    assert daemon.released() == expected(FIRST, FIRST, FIRST)
     told = json.loads((daemon.place.home / "releases" / "current" / "release.json").read_text("utf-8"))
     assert sum(table["suppressed"] for table in told["tables"].values()) > 0, "the city is too small to hide anything"
 
@@ -175,7 +175,7 @@ def test_the_next_month_is_published(daemon, city):
     for source in (ESTIMATES, REGISTER, MOVEMENTS):
         daemon.place.deliver(city, source, NEXT)
     daemon.settle()
-    months = (*THREE, NEXT)
+    months = (*FIRST, NEXT)
     assert daemon.released() == expected(months, months, months)
 
 
@@ -203,7 +203,7 @@ def test_a_duplicate_is_nothing_new_a_broken_delivery_is_rejected_and_a_late_mon
     data.write_bytes(data.read_bytes().replace(b"2", b"3", 1))
     daemon.place.deliver(city, REGISTER, LATE)
     daemon.settle()
-    months = (*THREE, NEXT)
+    months = (*FIRST, NEXT)
     assert daemon.released() == expected((LATE, *months), months, months)
     new = daemon.runs()[:-runs]
     assert {(run.job_name, run.tags.get("dagster/partition", "")) for run in new} == {
@@ -228,7 +228,7 @@ def test_a_duplicate_is_nothing_new_a_broken_delivery_is_rejected_and_a_late_mon
 def test_no_run_was_red_and_results_of_checks_are_on_their_months(daemon):
     runs = daemon.runs()
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
-    months = {LATE, *THREE, NEXT}
+    months = {LATE, *FIRST, NEXT}
     for asset, check in (
         ("published/population_ward", "disclosure"),
         ("published/population_ward", "no_identifiers"),
@@ -244,7 +244,7 @@ def test_a_killed_run_is_made_up_for(daemon, city):
     until(lambda: lock.exists() and lock.read_text())
     os.kill(json.loads(lock.read_text())["pid"], signal.SIGKILL)
     daemon.settle()
-    months = (*THREE, NEXT)
+    months = (*FIRST, NEXT)
     assert daemon.released() == expected((LATE, *months, LAST), months, months)
     assert [run.status for run in daemon.runs()].count(dg.DagsterRunStatus.FAILURE) == 1
 
@@ -258,7 +258,7 @@ def test_a_daemon_that_was_killed_with_its_run_goes_on_when_it_is_started_again(
     daemon.process.wait()
     daemon.start()
     daemon.settle()
-    months = (*THREE, NEXT)
+    months = (*FIRST, NEXT)
     assert daemon.released() == expected((LATE, *months, LAST), (*months, LAST), months)
     daemon.end()
     assert not list((daemon.place.home / "work").rglob("*.lock"))
