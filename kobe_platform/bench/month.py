@@ -93,7 +93,7 @@ def _middle(told: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[s
         every = [
             {**own[kind], **_named("plain", plain[kind]), **_named("least", least[kind])} for own, plain, least in told
         ]
-        case[kind] = {name: _spread(one[name] for one in every) for name in every[0]}
+        case[kind] = {name: spread(one[name] for one in every) for name in every[0]}
     for kind, name in zip(KINDS, ("ratios", "cpu_ratios"), strict=True):
         spent = {stage: value for stage, (value, _, _) in case[kind].items()}
         case[name] = {
@@ -111,7 +111,8 @@ def _named(way: str, spent: Mapping[str, float]) -> dict[str, float]:
     return {f"{way}_{name}": seconds for name, seconds in spent.items()}
 
 
-def _spread(values: Iterable[float]) -> list[float]:
+def spread(values: Iterable[float]) -> list[float]:
+    """Median, least and most."""
     spent = sorted(values)
     return [round(value, 2) for value in (median(spent), spent[0], spent[-1])]
 

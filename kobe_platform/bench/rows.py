@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import resource
-import statistics
 import sys
 import tempfile
 import time
@@ -17,7 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from kobe_platform.bench.apart import run_apart
-from kobe_platform.bench.lake import ASKED, ID, made_up
+from kobe_platform.bench.lake import ASKED, ID, grouped, made_up
+from kobe_platform.bench.month import spread
 from kobe_platform.custody.durable import sync_file
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import PlatformError
@@ -61,8 +61,8 @@ def measure(municipalities: int, rows: int, runs: int) -> dict:
             remedy="this is a fault of the platform: report it with this command",
             ja="暗号化した行と平文の行の集計が一致しません",
         )
-    spread = {
-        kind: {way: _spread([run[kind] for run in told[way]]) for way in WAYS}
+    spent = {
+        kind: {way: spread([run[kind] for run in told[way]]) for way in WAYS}
         for kind in ("seconds", "processor_seconds", "peak_mb")
     }
     return {
@@ -70,16 +70,12 @@ def measure(municipalities: int, rows: int, runs: int) -> dict:
         "rows": told["lake"][0]["rows"],
         "cells": told["lake"][0]["cells"],
         "mb": written,
-        **spread,
+        **spent,
         "ratios": {
-            kind: round(spread[kind]["lake"][0] / spread[kind]["plain"][0], 2)
+            kind: round(spent[kind]["lake"][0] / spent[kind]["plain"][0], 2)
             for kind in ("seconds", "processor_seconds", "peak_mb")
         },
     }
-
-
-def _spread(values: list[float]) -> tuple[float, float, float]:
-    return tuple(round(value, 2) for value in (statistics.median(values), min(values), max(values)))  # type: ignore[return-value]
 
 
 def write(scratch: Path, municipalities: int, rows: int) -> dict[str, float]:
@@ -110,13 +106,12 @@ def _store(home: Path, *, new: bool = False) -> PartitionStore:
 
 def _of_each(scratch: Path, way: str) -> Iterator[pl.DataFrame]:
     """A municipality's own counts, one municipality at a time."""
-    count = lambda frame: frame.group_by(ASKED).len()  # noqa: E731
     if way == "lake":
         for home in sorted((scratch / "homes").iterdir()):
-            yield _store(home).query(ID, count)
+            yield _store(home).query(ID, grouped)
     else:
         for path in sorted((scratch / "plain").iterdir()):
-            yield count(pl.scan_parquet(path)).collect()
+            yield grouped(pl.scan_parquet(path)).collect()
 
 
 def count(scratch: Path, way: str) -> dict:
