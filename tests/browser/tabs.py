@@ -32,6 +32,11 @@ class Visit:
         self.page.wait_for_load_state("networkidle")
         return self.page
 
+    def follow(self, element) -> None:
+        """Click what leads to another page, and wait until that has been read."""
+        with self.page.expect_navigation():
+            element.click()
+
     def shown(self) -> dict:
         """The choices that the figures on the screen belong to."""
         return json.loads(self.page.evaluate("document.documentElement.dataset.shown"))

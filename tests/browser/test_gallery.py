@@ -278,7 +278,7 @@ def test_paper_has_every_row_and_every_tab(tab):
 
 def test_a_copy_without_the_portal_server_has_no_dead_survey_link(tab):
     page = tab.open("gallery.html")
-    page.get_by_role("link", name="アンケートに答える").click()
+    tab.follow(page.get_by_role("link", name="アンケートに答える"))
     assert page.get_by_role("heading", name="アンケート").is_visible()
 
 

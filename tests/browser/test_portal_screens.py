@@ -41,14 +41,14 @@ def test_three_thousand_refusals_are_pages_that_words_narrow_and_a_file_takes_aw
     tab = Visit(browser, address, width)
     tab.context.add_cookies([{**cookie, "url": address}])
     page = tab.open("audit-report")
-    page.get_by_role("link", name="拒否したもの").click()
+    tab.follow(page.get_by_role("link", name="拒否したもの"))
     assert page.evaluate("document.documentElement.scrollHeight") < 6_000
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert "山田 太郎（yamada）" in page.get_by_role("region", name="拒否したもの").inner_text()
-    page.get_by_role("link", name="次の50件").click()
+    tab.follow(page.get_by_role("link", name="次の50件"))
     assert page.get_by_role("status").inner_text().endswith("3,000件（2/60ページ）")
     page.get_by_label("言葉でしぼる").fill("place-123")
-    page.get_by_role("button", name="表示").click()
+    tab.follow(page.get_by_role("button", name="表示"))
     assert page.get_by_role("region", name="拒否したもの").locator("tbody tr").count() == 10
     with page.expect_download() as saved:
         page.get_by_role("link", name="この10件をCSVで保存").click()
@@ -128,11 +128,11 @@ def test_favourites_go_with_the_person_and_a_question_to_the_owning_section(read
     assert there.locator(".lounge-favourites li").count() == 2
     assert there.evaluate("document.documentElement.scrollWidth") <= 390
     there.locator(".site-nav").get_by_text("メニュー", exact=True).click()
-    there.get_by_role("link", name="お気に入りの更新").click()
+    again.follow(there.get_by_role("link", name="お気に入りの更新"))
     assert there.locator("main .rows li").count() == 2
-    page.locator(".lounge-actions").get_by_role("link", name="質問・意見").click()
+    reader.follow(page.locator(".lounge-actions").get_by_role("link", name="質問・意見"))
     page.get_by_label("質問・意見（1000字まで）").fill("世帯数の基準日はいつですか")
-    page.get_by_role("button", name="送る").click()
+    reader.follow(page.get_by_role("button", name="送る"))
     assert page.get_by_text("世帯数の基準日はいつですか").is_visible() and page.get_by_text("回答待ち").is_visible()
     for screen in ("usage", "questions", "news"):
         assert again.open(screen).evaluate("document.documentElement.scrollWidth") <= 390, screen

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from kobe_platform.bench import forecasts as bench
 from kobe_platform.bench.commands import bench_app
 from kobe_platform.bench.forecasts import MONTHLY, move_rows, moves, one_file
 from kobe_platform.bench.forecasts import MOVES as MOVES_FILE
@@ -32,9 +31,6 @@ YOUNG = {
     "births, deaths, moves (three years)": (1.05, 1.80, 2.68),
 }
 MOVES = {"seasonal naive": (6.19, 3.97), "seasonal index, three years": (5.45, 4.02)}
-BOOSTED = {"children": (0.58, 0.84, 1.33), "ages": (0.43, 0.72, 1.05), "moves": (6.26, 4.12)}
-BOOSTED_ELSEWHERE = {"children": (0.59, 1.04, 1.78), "ages": (0.46, 0.81, 1.21), "moves": (7.29, 4.77)}
-"""What LightGBM reached on the same data, with other features."""
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +62,6 @@ def test_exponential_smoothing_has_the_errors_that_were_measured_before():
     measured = moves(Panel.of(move_rows(one_file(REAL, MOVES_FILE))), trials)
     smoothed = measured.filter(pl.col("label") == "exponential smoothing on logs")
     assert dict(smoothed.select("flow", "wape").rows()) == pytest.approx({"in": 6.01, "out": 4.62}, abs=0.05)
-
-
-@pytest.mark.parametrize("table", BOOSTED)
-def test_boosting_is_no_worse_than_the_one_that_was_measured_before(table):
-    if not REAL.is_dir():
-        pytest.skip("no ../shared/data")
-    if table == "moves":
-        rows, lines, measure = bench.move_rows(one_file(REAL, MOVES_FILE)), MONTHLY, bench.moves
-    else:
-        rows, lines = bench.register_rows(one_file(REAL, bench.REGISTER)), getattr(bench, table.upper())
-        measure = getattr(bench, table)
-    trials = [trial for trial in lines if trial.label in bench.BENCHMARKS or trial.method == "gradient_boosting"]
-    scored = measure(Panel.of(rows), trials).filter(pl.col("label") == "gradient boosting")
-    assert scored["wape"].to_list() == pytest.approx(list(BOOSTED[table]), abs=0.05)
-    assert all(ours <= theirs for ours, theirs in zip(scored["wape"], BOOSTED_ELSEWHERE[table], strict=True))
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path):
