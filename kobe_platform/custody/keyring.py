@@ -147,10 +147,13 @@ class KeyRing:
         """Write the empty ring of a new installation.
 
         Raises:
-            CustodyError: the place that machines share has one already (``store.taken``).
+            CustodyError: the place that machines share has one already (``store.taken``), or does not keep to
+                conditions of writes (``store.conditions``).
         """
-        if self._shared is not None and self._shared.get(SHARED) is not None:
-            raise taken()
+        if self._shared is not None:
+            if self._shared.get(SHARED) is not None:
+                raise taken()
+            self._shared.check_conditions()
         self.save(RingState())
 
     def save(self, state: RingState) -> None:

@@ -7,6 +7,7 @@ as done if so. Writers whose bytes could be those of another writer put a random
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,6 +65,10 @@ class Objects(ABC):
     def _put_if(self, name: str, data: bytes, tag: str | None) -> str | None:
         """One conditional write: the new tag, or None where it was refused. ``tag`` None: there must be no object."""
 
+    def _put_once_more(self, name: str, data: bytes, tag: str) -> str | None:
+        """Called where a write was refused although the object is still the one with ``tag``."""
+        return self._put_if(name, data, tag)
+
     def put_new(self, name: str, data: bytes) -> bool:
         """Write an object where there is none; False where another writer's stands there."""
         return self.exchange(name, data, None) is not None
@@ -78,7 +83,34 @@ class Objects(ABC):
         if made is not None:
             return made
         stands = self.get(name)  # an answer that was lost: the object may be the one that was to be written
-        return stands.tag if stands is not None and stands.data == data else None
+        if stands is None:
+            return None
+        if stands.data == data:
+            return stands.tag
+        return self._put_once_more(name, data, tag) if stands.tag == tag else None
+
+    def check_conditions(self) -> None:
+        """Make sure that the place keeps to conditions of writes: one that does not would lose what others wrote.
+
+        Raises:
+            CustodyError: it does not (``store.conditions``); an object under ``check`` was written and taken away.
+        """
+        name, first, second = f"check/{secrets.token_hex(8)}", b"first", b"second"
+        try:
+            tag = self.exchange(name, first, None)
+            is_kept = tag is not None and self.exchange(name, second, None) is None
+            is_kept = is_kept and self.exchange(name, second, tag) is not None
+            is_kept = is_kept and self.exchange(name, first, tag) is None
+            found = self.get(name)
+        finally:
+            self.remove(name)
+        if not is_kept or found is None or found.data != second:
+            raise CustodyError(
+                "the store does not keep to conditions of writes (If-None-Match, If-Match)",
+                code="store.conditions",
+                remedy="take another server, or a newer version of it; nothing was begun",
+                ja="この保管場所は、条件つきの書込みに対応していません",
+            )
 
 
 def unreachable(name: str) -> CustodyError:

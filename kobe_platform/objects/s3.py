@@ -46,6 +46,7 @@ class BucketObjects(Objects):
                 ja="obstoreがインストールされていません",
             ) from None
         self._obstore: Any = obstore
+        self._bare = False  # whether the server knows a tag only without its quotes, as Ceph's gateway 16 does
         plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
         options: Any = {**_TIMEOUTS, "allow_http": plain}
         again: Any = {"max_retries": tries, "retry_timeout": TRYING}
@@ -106,13 +107,20 @@ class BucketObjects(Objects):
     def _put_if(self, name: str, data: bytes, tag: str | None) -> str | None:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        mode: Any = "create" if tag is None else {"e_tag": tag}
+        mode: Any = "create" if tag is None else {"e_tag": tag.strip('"') if self._bare else tag}
         with _refusals(name):
             try:
                 made = self._obstore.put(self._store, name, data, mode=mode, use_multipart=False)
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
                 return None
         return str(made["e_tag"])
+
+    def _put_once_more(self, name: str, data: bytes, tag: str) -> str | None:
+        self._bare = not self._bare
+        made = self._put_if(name, data, tag)
+        if made is None:
+            self._bare = not self._bare
+        return made
 
 
 @contextmanager

@@ -95,6 +95,7 @@ def hand_over(
 
     from kobe_platform.errors import ConfigurationError, DisclosureError
     from kobe_platform.prefecture.handing import Hander
+    from kobe_platform.release.sharing import bring_together
     from kobe_platform.settings import Settings
 
     if not listed and sys.stdout.isatty():
@@ -103,7 +104,9 @@ def hand_over(
             code="prefecture.terminal",
             remedy="kobe prefecture publish",
         )
-    hander = Hander(Settings())
+    settings = Settings()
+    bring_together(settings)
+    hander = Hander(settings)
     if listed:
         print(json.dumps({"months": hander.released()}))
         return
@@ -124,9 +127,12 @@ def receive(workers: Workers = 1) -> None:
 
     from kobe_platform.errors import PlatformError
     from kobe_platform.prefecture.publishing import Prefecture
+    from kobe_platform.release.sharing import bring_together
     from kobe_platform.settings import Settings
 
-    above, told = Prefecture(Settings()), json.load(sys.stdin)
+    settings, told = Settings(), json.load(sys.stdin)
+    bring_together(settings)
+    above = Prefecture(settings)
     received, refused, release = [], [], ""
     with above.publishing():
         for part in told["parts"]:
@@ -139,6 +145,10 @@ def receive(workers: Workers = 1) -> None:
             release = above.release().id
         except PlatformError as error:
             refused.append(f"[{error.code}] {error.ja}")
+    try:
+        bring_together(settings)
+    except PlatformError as error:
+        refused.append(f"[{error.code}] {error.ja}")
     print(json.dumps({"received": received, "refused": refused, "release": release}, ensure_ascii=False))
 
 

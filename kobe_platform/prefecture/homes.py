@@ -48,7 +48,8 @@ class Home:
         """The environment of a process that works for this municipality and for no other.
 
         Args:
-            settings: of the prefecture; what is common is passed on, what opens keys or records is not.
+            settings: of the prefecture; what is common is passed on, what opens keys or records is not. Of a place
+                that machines share each home has the part under its own code.
 
         Raises:
             ConfigurationError: ``prefecture.settings``: a line of its own file is not ``NAME=VALUE`` of a setting, or
@@ -60,6 +61,8 @@ class Home:
         if self.place.is_prefecture:
             told["KOBE_DASHBOARDS"] = str(settings.dashboards.resolve() / ABOVE)
         common = {name: told[name] for field in COMMON if (name := f"KOBE_{field.upper()}") in told}
+        if settings.store_url:
+            common["KOBE_STORE_URL"] = f"{settings.store_url.rstrip('/')}/{self.place.code}"
         whose = {"KOBE_HOME": str(self.path), VARIABLE: self.place.code}
         return {**kept, **common, **dict(self._own(known - {*whose, "KOBE_PREFECTURE"})), **whose}
 

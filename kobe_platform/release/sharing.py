@@ -45,6 +45,11 @@ def bring_together(settings: Settings, *, anew: bool = True) -> None:
         _shared_home(settings).bring_together(anew=anew)
 
 
+def bring_receipts_together(url: str, home: Path) -> None:
+    """Bring the receipts of a home and of a place that machines share together; no key is opened."""
+    SharedReceipts(open_objects(url), home / FOLDER, home / "staging" / STATE).bring_together()
+
+
 def hold_whole(settings: Settings) -> None:
     """Have all that a backup takes in this home, data files included; nothing for a machine alone."""
     if settings.store_url:

@@ -1,15 +1,19 @@
 """Two hosts on this machine: network namespaces with addresses of their own, a Redis and a PostgreSQL that both reach.
 
-A host has its own network, home and temporary folder; the folder of homes and the inbox are shared, as over a network
-file system. It takes root, and Debian's ``iproute2``, ``redis-server`` and ``postgresql``.
+A host has its own network, home and temporary folder. The folder of homes is shared, as over a network file system, or
+each host has one of its own at the same path and shares objects of an S3 server (``mounts``). The inbox is shared. It
+takes root, and Debian's ``iproute2``, ``redis-server`` and ``postgresql``.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,7 +24,8 @@ import pytest
 from tests.postgres import postgres_server
 
 BRIDGE, NET, HUB = "kobe-br", "10.77.61", "10.77.61.1"
-REDIS, POSTGRES = 6479, 5499
+REDIS, POSTGRES, S3 = 6479, 5499, 5599
+BUCKET = "prefecture"
 SECRET = "only-for-this-trial"  # pragma: allowlist secret
 
 
@@ -36,6 +41,8 @@ class Host:
         self.name, self.link = f"kobe-h{number}", f"kobe-l{number}"
         self.address = f"{NET}.{10 + number}"
         self.folder = folder / self.name
+        self.mounts: dict[Path, Path] = {}
+        """Folder of this host → path where what runs on it sees it, and nothing else."""
         for part in ("home", "tmp"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -51,17 +58,36 @@ class Host:
 
     def start(self, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen:
         """Start a command on it; what it prints goes to its file ``log``."""
-        own = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp")}
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                ["ip", "netns", "exec", self.name, *command],
-                env={**environment, **own},
+                self._here(command),
+                env={**environment, **self._own()},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def run(self, command: list[str], environment: Mapping[str, str], seconds: float) -> subprocess.CompletedProcess:
+        """Run a command on it to its end."""
+        return subprocess.run(
+            self._here(command),
+            env={**environment, **self._own()},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+
+    def _own(self) -> dict[str, str]:
+        return {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp")}
+
+    def _here(self, command: list[str]) -> list[str]:
+        """The command within its network, and with what is mounted on it (`ip netns exec` gives it its own mounts)."""
+        mounted = [f"mount --bind {shlex.quote(str(own))} {shlex.quote(str(at))}" for own, at in self.mounts.items()]
+        script = " && ".join([*mounted, 'exec "$@"'])
+        return ["ip", "netns", "exec", self.name, "sh", "-c", script, "sh", *command]
 
     def processes(self) -> list[int]:
         """What runs on it now; zombies are not counted."""
@@ -117,6 +143,35 @@ def two_hosts(folder: Path) -> Iterator[tuple[list[Host], dict[str, str]]]:
         broker.terminate()
         broker.wait(timeout=20)
         _forget(hosts)
+
+
+@contextmanager
+def s3_server() -> Iterator[dict[str, str]]:
+    """moto's S3 server where both hosts reach it, with an empty bucket; the settings of who uses it."""
+    import boto3
+
+    address = f"http://{HUB}:{S3}"
+    command = [sys.executable, "-m", "moto.server", "-H", HUB, "-p", str(S3)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: _listens(S3), 60, "the S3 server listens")
+        told = {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": "trial",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "us-east-1",
+        }
+        login = {"aws_access_key_id": "trial", "aws_secret_access_key": SECRET}
+        boto3.client("s3", endpoint_url=address, region_name="us-east-1", **login).create_bucket(Bucket=BUCKET)
+        yield told
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as ask:
+        return ask.connect_ex((HUB, port)) == 0
 
 
 def until(what: Callable[[], object], seconds: float, told: str) -> None:

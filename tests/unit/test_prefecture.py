@@ -12,7 +12,7 @@ from kobe_platform.errors import ConfigurationError
 from kobe_platform.prefecture import running
 from kobe_platform.prefecture.commands import prefecture_app, told
 from kobe_platform.prefecture.homes import OWN_SETTINGS, delivered_bytes, homes, new_home
-from kobe_platform.prefecture.running import Task, run_all
+from kobe_platform.prefecture.running import Ending, Task, run_all
 from kobe_platform.settings import Settings
 from kobe_platform.synthesis.many import chosen, residents_of
 from kobe_platform.vocabulary.municipality import municipalities
@@ -60,6 +60,16 @@ def test_a_municipalitys_own_settings_are_its_own(settings):
     assert "KOBE_PASSPHRASE_FILE" not in other.environment(settings)
 
 
+@pytest.mark.parametrize("url", ["s3://bucket/hyogo", "s3://bucket/hyogo/"])
+def test_each_home_has_its_own_part_of_the_place_that_machines_share(settings, monkeypatch, url):
+    home, other = new_home(settings, AKASHI), new_home(settings, KOBE)
+    assert "KOBE_STORE_URL" not in home.environment(settings)
+    monkeypatch.setenv("KOBE_STORE_URL", url)
+    assert home.environment(Settings())["KOBE_STORE_URL"] == "s3://bucket/hyogo/28203"
+    (other.path / OWN_SETTINGS).write_text("KOBE_STORE_URL=s3://kobe/alone\n", "utf-8")
+    assert other.environment(Settings())["KOBE_STORE_URL"] == "s3://kobe/alone"
+
+
 @pytest.mark.parametrize(
     "line", ["KOBE_HOME=/other", "KOBE_MUNICIPALITY=28100", "KOBE_PREFECTURE=/p", "KOBE_NOTHING=1", "PATH=/bin", "x"]
 )
@@ -103,6 +113,9 @@ SCRIPT = """
 import json, os, signal, sys, time
 kind, seconds = sys.argv[1], float(sys.argv[2])
 time.sleep(seconds)
+while kind == "waits" and not os.path.exists(os.environ["UNTIL"]):
+    time.sleep(0.05)
+kind = "ends" if kind == "waits" else kind
 if kind == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
 if kind == "refuses":
@@ -119,7 +132,7 @@ def script(tmp_path, monkeypatch):
     """Processes that end as a test wants them to, in place of `kobe`."""
     (tmp_path / "stand_in.py").write_text(SCRIPT, "utf-8")
     monkeypatch.setattr(running, "MODULE", "stand_in")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "UNTIL": str(tmp_path / "all")}
     return lambda code, kind, size=0, seconds=0.0: Task(code, code, (kind, str(seconds)), environment, size)
 
 
@@ -142,12 +155,19 @@ def test_one_worker_takes_the_small_ones_first(script):
     assert [one.code for one in endings] == [AIOI, HIMEJI, KOBE]
 
 
-def test_of_two_workers_one_begins_with_the_largest_and_the_small_ones_do_not_wait_for_it(script):
-    slow = script(KOBE, "ends", 90, 2.5)
+def test_of_two_workers_one_begins_with_the_largest_and_the_small_ones_do_not_wait_for_it(script, tmp_path):
+    """The largest ends only when all the others have: did one of them wait for it, nothing would end."""
+    large = script(KOBE, "waits", 90)
     small = [script(code, "ends", number) for number, code in enumerate(list(municipalities("28"))[1:6], start=1)]
-    endings = run_all([*small, slow], 2, lambda one: None)
-    assert [one.code for one in endings] == [*(task.code for task in small), KOBE]
-    assert sum(one.seconds for one in endings[:-1]) < endings[-1].seconds
+    ended: list[str] = []
+
+    def tell(one: Ending) -> None:
+        ended.append(one.code)
+        if len(ended) == len(small):
+            (tmp_path / "all").touch()
+
+    run_all([*small, large], 2, tell)
+    assert ended == [*(task.code for task in small), KOBE]
 
 
 def test_an_interruption_ends_what_is_under_way(script, monkeypatch):

@@ -52,6 +52,9 @@ class Faulty(Objects):
     def _put_if(self, name: str, data: bytes, tag: str | None) -> str | None:
         return self._call("put_if", name, lambda: self.inner._put_if(name, data, tag))
 
+    def _put_once_more(self, name: str, data: bytes, tag: str) -> str | None:
+        return self._call("put_if", name, lambda: self.inner._put_once_more(name, data, tag))
+
 
 def lost(number: int) -> Callable[[int, str, str], None]:
     """An ``after`` that loses the answer of the call ``number``."""

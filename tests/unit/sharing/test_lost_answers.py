@@ -63,7 +63,10 @@ def between(s3_server, bucket, monkeypatch) -> Iterator[tuple[Between, BucketObj
     proxy = Between(s3_server)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.server_port}")
-    yield proxy, BucketObjects(bucket)
+    place = BucketObjects(bucket)
+    place.check_conditions()  # knows from then on in which form the server takes tags
+    proxy.writes.clear()
+    yield proxy, place
     proxy.shutdown()
     proxy.server_close()
 

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import CustodyError
-from kobe_platform.objects import open_objects
+from kobe_platform.objects import Objects, open_objects
 from kobe_platform.objects.s3 import BucketObjects
 from tests.unit.sharing.places import Faulty
 
@@ -86,3 +87,40 @@ def test_a_server_that_does_not_answer_is_told_without_its_address(monkeypatch, 
             call()
         assert told.value.code == "store.unreachable"
         assert "127.0.0.1" not in f"{told.value} {told.value.as_record()}"
+
+
+class Careless(Faulty):
+    """A server that does not look at some condition: that there is no object yet, or that it is the one with a tag.
+
+    One kind of server refuses every write with a tag, as Ceph's gateway 16 does with the tags that it gives itself.
+    """
+
+    def __init__(self, inner: Objects, about: str) -> None:
+        super().__init__(inner)
+        self.about = about
+
+    def _put_if(self, name: str, data: bytes, tag: str | None) -> str | None:
+        if self.about == "refuses tags" and tag is not None:
+            return None
+        if self.about == ("absence" if tag is None else "tags"):
+            self.inner.put(name, data)
+            return self.inner.get(name).tag
+        return self.inner._put_if(name, data, tag)
+
+    def _put_once_more(self, name: str, data: bytes, tag: str) -> str | None:
+        return self._put_if(name, data, tag)
+
+
+def test_a_place_that_keeps_to_conditions_is_left_as_it_was(place):
+    place.put("a", b"one")
+    place.check_conditions()
+    assert [found.name for found in place.names("")] == ["a"]
+
+
+@pytest.mark.parametrize("about", ["absence", "tags", "refuses tags"])
+def test_no_installation_begins_where_conditions_are_not_kept(place, tmp_path, about):
+    keys = tmp_path / "keys"
+    with pytest.raises(CustodyError) as told:
+        LocalKeyStore.create(keys, log=tmp_path / "log" / "key_use.jsonl", shared=Careless(place, about))
+    assert told.value.code == "store.conditions"
+    assert not (keys / "root.json").exists() and list(place.names("")) == []
