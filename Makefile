@@ -15,7 +15,11 @@ PIP_AUDIT := pip-audit==2.10.1
 CYCLONEDX := cyclonedx-bom==7.5.0
 # Processes that share the tests among them: one more than there are processors, as what waits for a daemon waits.
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# What commands and runs import: setup leaves its bytecode, as later processes may not be let write any (a start costs half).
+# What commands and runs import: setup leaves its bytecode, as later processes may not be let write any (a start costs half):
+# the platform's own rooms and the libraries that load parts of themselves late as a whole, of the others what is imported at once.
+ROOMS := kobe_platform assets checks resources
+LATE := babel charset_normalizer colorama dagster dagster_shared duckdb fsspec greenlet jinja2 markdown mkdocs pathlib_abc polars rich \
+  sqlalchemy structlog sudachipy typer upath
 IMPORTED := kobe_platform.cli.main, typer.rich_utils, kobe_platform.definitions, kobe_platform.cli.run, kobe_platform.orchestration.headless, \
   kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation.steps, kobe_platform.lounge.site, mkdocs.commands.build, \
   alembic.command, rich.table, rich.live
@@ -46,6 +50,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q $(ROOMS) $(addprefix $(VENV)/lib/python3*/site-packages/,$(LATE))
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import $(IMPORTED)"
 	@touch $@
 

@@ -9,5 +9,6 @@ test -x .venv/bin/python || "$python" -m venv .venv
 pip() { .venv/bin/python -m pip "$@" --quiet --disable-pip-version-check --no-index --find-links wheelhouse; }
 pip install --no-deps --require-hashes -r requirements-run.lock
 pip install --no-deps --no-build-isolation --editable .
+.venv/bin/python -m compileall -q kobe_platform assets checks resources  # who runs it may not be let write bytecode here
 .venv/bin/kobe --help >/dev/null
 echo "Installed. Next: .venv/bin/kobe config check, .venv/bin/kobe keys init, .venv/bin/kobe units --to units (docs/operations.md)"
