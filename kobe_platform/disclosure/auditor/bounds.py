@@ -1,61 +1,38 @@
-"""Computes the feasibility interval of each unknown in one connected part of the auditor's equations.
+"""Computes the feasibility interval of each unknown in a part of the auditor's equations.
 
-It first finds one integer table that satisfies the equations. Linear programs then move many unknowns at once, up and
-down, to find further tables, until a few in a row bring little. An unknown whose values still lie too close together is
-moved on in whole numbers, with everything but its surroundings held still as in the table that has taken it farthest,
-and is decided at last by programs over the whole part. Only integer tables count as proof that an interval is wide
-enough; only a program solved to its end counts as proof that it is not.
+Single equations tell most of it (:mod:`presolve`); programs are asked of the components that they leave open
+(:mod:`component`).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from enum import Enum
-
-import highspy
 import numpy as np
 from scipy import sparse
 
-TOLERANCE = 1e-6
-INFINITE = 1e30
-ROUNDS = 60
-POOR = 4
-"""So many rounds in a row that bring little end the movement of many at once; one alone may have failed to be whole."""
-NEARBY = (150, 1500, 3000)
-NODES = 200
-KEPT = 64
-"""Tables to begin from near an unknown, the last ones that were found."""
-ROOM = 3
-MANY_UNSEEN = 500
-MENDED = 3_000
-LARGEST_INTEGER = 8_000
+from kobe_platform.disclosure.auditor.component import Component, Contradiction, State, Undecided, is_open
+from kobe_platform.disclosure.auditor.presolve import INFINITE, TOLERANCE, Bounds, left_open, single_equations
 
-
-class State(Enum):
-    """Verdict on one unknown."""
-
-    OPEN = "open"
-    NARROW = "narrow"
-    UNDECIDED = "undecided"
-
-
-class Contradiction(Exception):
-    """No table agrees with the published figures."""
-
-
-class Undecided(Exception):
-    """No whole-numbered table was found within the budget."""
+__all__ = ["INFINITE", "TOLERANCE", "Contradiction", "Part", "State", "Undecided"]
+FAR = 10**6
+"""So far from the least value of an unknown without an upper bound its largest is taken to be."""
 
 
 class Part:
-    """One connected part: ``matrix @ x == right``, ``x >= lower``, x whole; coefficients are whole numbers.
+    """A part: ``matrix @ x == right``, ``x >= lower``, x whole; coefficients are whole numbers.
+
+    Args:
+        unseen: mask of the unknowns that stand in no table (default: none).
+        bounds: what single equations say (default: worked out).
 
     Attributes:
         wanted: unknowns that are counts; every other one is the difference of an inequality (its row's alone, with
             coefficient 1), so it follows exactly from the counts.
-        seen: number of unknowns that stand in a table.
-        least, most: smallest and largest value of each unknown over the whole-numbered tables found so far.
-        floor, ceiling: proven bounds (from solved programs).
+        table: some whole-numbered table that fits.
+        least, most: smallest and largest value of each count over the whole-numbered tables found so far.
+        floor, ceiling: proven bounds (from single equations and solved programs).
+
+    Raises:
+        Contradiction: no table agrees with the published figures. Undecided: none was found within the budget.
     """
 
     def __init__(
@@ -64,239 +41,77 @@ class Part:
         right: np.ndarray,
         lower: np.ndarray,
         wanted: np.ndarray,
-        seen: int | None = None,
+        unseen: np.ndarray | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
-        self.matrix = sparse.csc_array(matrix)
-        self.by_row = matrix
-        self.right, self.lower, self.wanted = right, lower, wanted
+        self.matrix, self.by_row = sparse.csc_array(matrix), matrix
+        self.right, self.wanted = right, wanted
         self.size = len(lower)
-        self.seen = self.size if seen is None else seen
-        self.floor, self.ceiling = lower.astype(float), np.full(self.size, INFINITE)
-        self.programs = 0
-        self._begun: highspy.Highs | None = None
         self.slacks = np.flatnonzero(~wanted)
         self.slack_rows = self.matrix[:, self.slacks].indices if len(self.slacks) else np.empty(0, np.int64)
-        self._tighten()
-        self.table = self._first_table()
-        self.least, self.most = self.table.copy(), self.table.copy()
-        self._tables = deque([self.table], maxlen=KEPT)
-
-    # -- finding tables -------------------------------------------------------------------------------------------
-
-    def _tighten(self) -> None:
-        """Bounds from single equations, repeated a few times (cheap presolve)."""
-        row = np.repeat(np.arange(self.by_row.shape[0]), np.diff(self.by_row.indptr))
-        column = self.by_row.indices
-        for _ in range(20):
-            before = self.floor.sum(), np.minimum(self.ceiling, 1e12).sum()
-            for weight, right in ((self.by_row.data, self.right), (-self.by_row.data, -self.right)):
-                # weight·x ≤ right − the least that the others add up to
-                least = np.where(weight > 0, self.floor[column], self.ceiling[column])
-                endless = least >= INFINITE
-                finite = np.where(endless, 0.0, least * weight)
-                total = np.bincount(row, finite, minlength=len(right))[row] - finite
-                number = np.bincount(row, endless, minlength=len(right))[row] - endless
-                bound = (right[row] - total) / weight
-                rising, falling = (number == 0) & (weight > 0), (number == 0) & (weight < 0)
-                np.minimum.at(self.ceiling, column[rising], np.floor(bound[rising] + TOLERANCE))
-                np.maximum.at(self.floor, column[falling], np.ceil(bound[falling] - TOLERANCE))
-            if (self.floor > self.ceiling + TOLERANCE).any():
-                raise Contradiction
-            if before == (self.floor.sum(), np.minimum(self.ceiling, 1e12).sum()):
-                return
-
-    def _program(
-        self, columns: np.ndarray, right: np.ndarray, matrix: sparse.csc_array, lower: np.ndarray, upper: np.ndarray
-    ) -> highspy.Highs:
-        program = highspy.Highs()
-        for option, value in (
-            ("output_flag", False), ("threads", 1), ("simplex_iteration_limit", 3_000_000),
-            ("mip_max_nodes", 20_000), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.5),
-        ):  # fmt: skip
-            program.setOptionValue(option, value)
-        program.passModel(
-            len(columns), matrix.shape[0], matrix.nnz, 1, 1, 0.0, np.zeros(len(columns)), lower, upper, right, right,
-            matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data,
-            np.zeros(len(columns), np.int32),
-        )  # fmt: skip
-        return program
-
-    def _run(self, program: highspy.Highs) -> np.ndarray | None:
-        program.run()
-        self.programs += 1
-        status = program.getModelStatus()
-        if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+        bounds = bounds or single_equations(matrix, right, lower)
+        if bounds.empty.any():
             raise Contradiction
-        if status != highspy.HighsModelStatus.kOptimal:
-            return None
-        return np.array(program.getSolution().col_value)
-
-    def _first_table(self) -> np.ndarray:
-        """Some table that fits, with room between the unknowns and their bounds where it can be had."""
-        if (self.floor == self.ceiling).all() and (only := self._whole(self.floor)) is not None:
-            return only  # single equations leave no other: most parts are one residual, which its equation tells
-        program = self._bounded_program(np.minimum(self.floor + ROOM, np.maximum(self.floor, self.ceiling)))
-        weight = np.concatenate([np.full(self.size, -1.0), np.zeros(self.size)])
-        program.changeColsCost(2 * self.size, np.arange(2 * self.size, dtype=np.int32), weight)
-        solution = self._run(program)
-        table = None if solution is None else self._fitting(solution[: self.size] + solution[self.size :])
-        if table is None:
-            right = self.right.astype(float)
-            program = self._program(np.arange(self.size), right, self.matrix, self.floor, self.ceiling)
-            program.changeColsIntegrality(self.size, np.arange(self.size, dtype=np.int32), np.ones(self.size, np.uint8))
-            table = self._whole(self._run(program))
-        if table is None:
-            raise Undecided
-        return table
-
-    def _fitting(self, solution: np.ndarray) -> np.ndarray | None:
-        """The solution itself where it is whole; else a whole table beside it, solved anew around its fractions."""
-        table = self._whole(solution)
-        if table is not None:
-            return table
-        region = np.flatnonzero((np.abs(solution - np.rint(solution)) > TOLERANCE) & self.wanted)
-        for ties in (3, 2, 1):
-            rows = np.unique(self.matrix[:, region].indices)
-            ties_of = np.bincount(self.by_row[rows].indices, minlength=self.size)
-            region = self._with_slacks(np.union1d(region, np.flatnonzero((ties_of >= ties) & self.wanted)))
-            if len(region) > MENDED:
-                return None
-            table = self._mended(solution, region)
-            if table is not None:
-                return table
-        return None
-
-    def _with_slacks(self, columns: np.ndarray) -> np.ndarray:
-        """Columns, and the differences of the inequalities that they stand in."""
-        if not len(self.slacks):
-            return columns
-        rows = self.matrix[:, columns].indices
-        return np.union1d(columns, self.slacks[np.isin(self.slack_rows, rows)])
-
-    def _mended(self, solution: np.ndarray, region: np.ndarray) -> np.ndarray | None:
-        still = np.rint(solution)
-        still[region] = 0
-        part = sparse.csr_array(self.matrix[:, region])
-        rows = np.unique(self.matrix[:, region].indices)
-        right = (self.right - self.matrix @ still)[rows].astype(float)
-        cell = self.wanted[region]
-        low = np.where(cell, np.maximum(self.lower[region], np.floor(solution[region]) - 5), 0.0)
-        high = np.where(cell, np.ceil(solution[region]) + 5, INFINITE)
-        program = self._program(region, right, sparse.csc_array(part[rows]), low, high)
-        program.setOptionValue("mip_max_nodes", 300)
-        program.changeColsIntegrality(
-            len(region), np.arange(len(region), dtype=np.int32), np.ones(len(region), np.uint8)
-        )
-        program.run()
-        self.programs += 1
-        if program.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return None
-        still[region] = np.rint(program.getSolution().col_value)
-        return self._whole(still)
-
-    def _whole(self, solution: np.ndarray | None) -> np.ndarray | None:
-        """A solution as an exactly fitting whole-numbered table, or None."""
-        if solution is None:
-            return None
-        apart = np.abs(solution - np.rint(solution))
-        if apart[self.wanted].max(initial=0) > TOLERANCE:
-            return None
-        table = np.rint(solution).astype(np.int64)
+        rest = left_open(matrix, right, bounds, lower, ~wanted)
+        if rest.broken:
+            raise Contradiction
+        self.floor, self.ceiling = bounds.floor.copy(), bounds.ceiling.copy()
+        self.least = self.floor.astype(np.int64)
+        self.most = np.minimum(self.ceiling, self.floor + FAR).astype(np.int64)
+        self.table = self.least.copy()
+        self._components: list[tuple[np.ndarray, Component]] = []
+        self._place = np.full((2, self.size), -1)
+        joint = np.zeros(self.size, dtype=bool) if unseen is None else unseen
+        for positions, equations, own_right in rest.components():
+            unknowns = rest.unknowns[positions]
+            if not equations.shape[0]:
+                continue  # anything within its bounds
+            own = Component(
+                equations, own_right, bounds.of(unknowns), wanted[unknowns], int(np.count_nonzero(joint[unknowns]))
+            )
+            self._place[0, unknowns], self._place[1, unknowns] = len(self._components), np.arange(len(unknowns))
+            self._components.append((unknowns, own))
+            self.table[unknowns] = own.table
+            self._take_over(len(self._components) - 1)
         if len(self.slacks):
-            table[self.slacks] = 0
-            table[self.slacks] = (self.right - self.matrix @ table)[self.slack_rows]
-        fits = (self.matrix @ table == self.right).all() and (table >= self.lower).all()
-        return table if fits else None
+            self.table[self.slacks] = 0
+            self.table[self.slacks] = (self.right - self.matrix @ self.table)[self.slack_rows]
 
-    def _count(self, table: np.ndarray) -> None:
-        self._tables.append(table)
-        np.minimum(self.least, table, out=self.least)
-        np.maximum(self.most, table, out=self.most)
+    @property
+    def programs(self) -> int:
+        """Number of programs solved."""
+        return sum(own.programs for _, own in self._components)
 
-    # -- many at once ---------------------------------------------------------------------------------------------
+    def _take_over(self, number: int) -> None:
+        """What a component knows, entered here."""
+        unknowns, own = self._components[number]
+        self.least[unknowns], self.most[unknowns] = own.least, own.most
+        self.floor[unknowns], self.ceiling[unknowns] = own.floor, own.ceiling
+
+    def open_ones(self, width: np.ndarray, k: np.ndarray, residual: np.ndarray) -> np.ndarray:
+        """Mask of the unknowns that what is known so far settles as open."""
+        return is_open((self.least, self.most), (self.floor, self.ceiling), width, k, residual)
 
     def spread_out(self, width: np.ndarray, settled: np.ndarray) -> None:
-        """Tables that push as many wanted unknowns apart as they can, while that pays.
+        """Tables that push as many wanted unknowns apart as they can (:meth:`component.Component.spread_out`).
 
         Args:
             settled: unknowns that need no proof, for their bounds already say enough.
         """
-        program: highspy.Highs | None = None
-        poor = 0
-        for number in range(ROUNDS):
-            missing = np.flatnonzero(self.wanted & (self.most - self.least < width) & ~settled)
-            if len(missing) < 3:
-                return
-            program = program or self._bounded_program(np.maximum(self.floor, self.table))
-            self._push(program, missing, width, number)
-            left = np.count_nonzero(self.most[missing] - self.least[missing] < width[missing])
-            poor = poor + 1 if len(missing) - left < max(2, 0.01 * len(missing)) else 0
-            if poor == POOR:
-                return
-
-    def _bounded_program(self, goal: np.ndarray) -> highspy.Highs:
-        """Each unknown as a first column up to its goal and a second one beyond it (only the first is rewarded)."""
-        matrix = sparse.hstack([self.matrix, self.matrix], format="csc")
-        lower = np.concatenate([self.floor, np.zeros(self.size)])
-        upper = np.concatenate([goal, np.full(self.size, INFINITE)])
-        program = self._program(np.arange(2 * self.size), self.right.astype(float), matrix, lower, upper)
-        if self.size - self.seen < MANY_UNSEEN:
-            program.setOptionValue("presolve", "off")
-        else:  # corners of such programs are whole more often when they are come upon from within
-            program.setOptionValue("solver", "ipm")
-        return program
-
-    def _push(self, program: highspy.Highs, missing: np.ndarray, width: np.ndarray, number: int) -> None:
-        generator = np.random.default_rng(number)
-        weight = np.zeros(2 * self.size)
-        # Falls first on one half of the cells in odd rounds: a cell cannot rise where all around it rise.
-        falls = generator.random(len(missing)) < (0.5 if number % 2 else 0.0)
-        strength = generator.uniform(0.5, 1.0, len(missing))
-        weight[missing] = np.where(falls, strength, -strength)
-        weight[self.size + missing[falls]] = strength[falls]
-        goal = np.full(self.size, 0.0)
-        goal[missing] = np.where(falls, self.least[missing], self.least[missing] + width[missing])
-        goal = np.minimum(np.maximum(goal, self.floor), np.maximum(self.floor, self.ceiling))
-        index = np.arange(2 * self.size, dtype=np.int32)
-        program.changeColsCost(2 * self.size, index, weight)
-        lower = np.concatenate([self.floor, np.zeros(self.size)])
-        upper = np.concatenate([goal, np.full(self.size, INFINITE)])
-        program.changeColsBounds(2 * self.size, index, lower, upper)
-        solution = self._run(program)
-        if solution is None:
-            return
-        table = self._fitting(solution[: self.size] + solution[self.size :])
-        if table is not None:
-            self._count(table)
-
-    # -- one by one -----------------------------------------------------------------------------------------------
+        for number, (unknowns, own) in enumerate(self._components):
+            own.spread_out(width[unknowns], settled[unknowns])
+            self._take_over(number)
 
     def judge(self, unknown: int, width: int, k: int, residual: bool) -> State:
         """Whether an unknown is open: its interval spans ``width``, or lies at k or above, or (residual) is only 0."""
-        if self.harmless(unknown, width, k, residual):
-            return State.OPEN
-        if self._narrow(unknown, width, k, residual):
-            return State.NARROW
-        for size in NEARBY:
-            self._nearby(unknown, width, size)
-            if self.harmless(unknown, width, k, residual):
-                return State.OPEN
-            if size >= self.size:
-                break
-        return self._by_extremes(unknown, width, k, residual)
-
-    def _by_extremes(self, unknown: int, width: int, k: int, residual: bool) -> State:
-        """The verdict from the largest and the smallest value in all equations: by fractions, then by whole numbers."""
-        for integer in (False, True):
-            if integer and self.size > LARGEST_INTEGER:
-                return State.UNDECIDED
-            for sign in (1, -1):
-                self._extreme(unknown, sign, integer, width)
-                if self.harmless(unknown, width, k, residual):
-                    return State.OPEN
-            if self._narrow(unknown, width, k, residual):
-                return State.NARROW
-        return State.UNDECIDED
+        number, at = self._place[:, unknown].tolist()
+        if number >= 0:
+            try:
+                return self._components[number][1].judge(at, width, k, residual)
+            finally:
+                self._take_over(number)
+        found, proven = (self.least[unknown], self.most[unknown]), (self.floor[unknown], self.ceiling[unknown])
+        return State.OPEN if is_open(found, proven, width, k, residual) else State.NARROW
 
     def bounds(self, unknown: int) -> tuple[int, int]:
         """Whole numbers that an unknown is surely not below and not above: the nearest that programs can prove.
@@ -304,141 +119,16 @@ class Part:
         Raises:
             Undecided: no upper bound was found.
         """
-        for integer in (False, True):
-            if integer and self.size > LARGEST_INTEGER:
-                break
-            low, high = self._proven(unknown)
-            if self.least[unknown] > low:
-                self._extreme(unknown, -1, integer)
-            if self.most[unknown] < high:
-                self._extreme(unknown, 1, integer)
-        low, high = self._proven(unknown)
-        if high >= INFINITE:
+        number, at = self._place[:, unknown].tolist()
+        if number >= 0:
+            return self._components[number][1].bounds(at)
+        if self.ceiling[unknown] >= INFINITE:
             raise Undecided
-        return int(low), int(high)
+        return int(self.floor[unknown]), int(self.ceiling[unknown])
 
     def reaches(self, unknown: int, low: int, high: int) -> bool:
         """Whether whole tables are found in which an unknown is at ``low`` or below, and at ``high`` or above."""
-        for integer in (False, True):
-            for sign in (-1, 1):
-                missing = self.least[unknown] > low if sign < 0 else self.most[unknown] < high
-                if missing and not (integer and self.size > LARGEST_INTEGER):
-                    self._extreme(unknown, sign, integer)
+        number, at = self._place[:, unknown].tolist()
+        if number >= 0:
+            return self._components[number][1].reaches(at, low, high)
         return bool(self.least[unknown] <= low and self.most[unknown] >= high)
-
-    def _proven(self, unknown: int) -> tuple[float, float]:
-        return np.ceil(self.floor[unknown] - TOLERANCE), np.floor(self.ceiling[unknown] + TOLERANCE)
-
-    def _narrow(self, unknown: int, width: int, k: int, residual: bool) -> bool:
-        """Whether the interval is surely shorter than the width and reaches below k (a residual: not only 0)."""
-        low, high = self._proven(unknown)
-        below = self.least[unknown] < k and (not residual or self.most[unknown] > 0)
-        return bool(high - low < width and below)
-
-    def harmless(self, unknown: int, width: int, k: int, residual: bool) -> bool:
-        """Whether what is known so far settles an unknown as open."""
-        if self.most[unknown] - self.least[unknown] >= width:
-            return True
-        if np.ceil(self.floor[unknown] - TOLERANCE) >= k:
-            return True
-        return residual and self.ceiling[unknown] < 1 - TOLERANCE
-
-    def _nearby(self, unknown: int, width: int, size: int) -> None:
-        """Rise and fall of one unknown, in whole numbers, with everything but its surroundings held still."""
-        scope = self._with_slacks(self._surroundings(unknown, size))
-        block = self.matrix[:, scope]
-        rows = np.unique(block.indices)
-        block = sparse.csc_array(block.tocsr()[rows])
-        at = int(np.searchsorted(scope, unknown))
-        program = self._program(
-            scope, np.zeros(len(rows)), block, np.zeros(len(scope)), np.full(len(scope), INFINITE)
-        )  # fmt: skip
-        program.setOptionValue("mip_max_nodes", NODES)
-        index = np.arange(len(scope), dtype=np.int32)
-        program.changeColsIntegrality(len(scope), index, np.ones(len(scope), np.uint8))
-        for sign in (1, -1):
-            table = max(self._tables, key=lambda table: sign * table[unknown])
-            low = max(self.lower[unknown], self.most[unknown] - width)
-            lower, upper = (self.lower - table)[scope].astype(float), np.full(len(scope), INFINITE)
-            lower[at], upper[at] = low - table[unknown], self.least[unknown] + width - table[unknown]
-            program.changeColsBounds(len(scope), index, lower, upper)
-            program.changeColCost(at, -float(sign))
-            solution = self._run(program)
-            if solution is not None:
-                moved = table.astype(float)
-                moved[scope] += solution
-                found = self._whole(moved)
-                if found is not None:
-                    self._count(found)
-            if self.most[unknown] - self.least[unknown] >= width:
-                return
-
-    def _surroundings(self, unknown: int, size: int) -> np.ndarray:
-        """About ``size`` unknowns that hang together with one, those with most room first where there are more."""
-        known = np.array([unknown])
-        front = known
-        while len(front) and len(known) < size:
-            rows = np.unique(self.matrix[:, front].indices)
-            reached = np.setdiff1d(np.unique(self.by_row[rows].indices), known, assume_unique=True)
-            if len(known) + len(reached) > size:
-                ties = np.bincount(self.by_row[rows].indices, minlength=self.size)[reached]
-                room = (self.table - self.lower)[reached]
-                reached = reached[np.lexsort((reached, -room, -ties))[: size - len(known)]]
-            front = reached
-            known = np.union1d(known, front)
-        return known
-
-    def _extreme(self, unknown: int, sign: int, integer: bool, width: int | None = None) -> None:
-        """Largest (sign 1) or smallest (−1) value of an unknown over the whole part.
-
-        With a ``width`` a whole-numbered program ends as soon as it has a table that is so far from the farthest one
-        on the other side; where there is none, one without it proves the bound.
-        """
-        low, high = self.floor[unknown], min(self.ceiling[unknown], float(self.least[unknown] + 10**6))
-        if integer and width is not None:
-            low, high = max(low, float(self.most[unknown] - width)), min(high, float(self.least[unknown] + width))
-        solution = None if integer else self._from_the_last(unknown, sign, high)
-        if solution is None:
-            program = self._of_all()
-            program.changeColBounds(unknown, low, high)
-            program.changeColCost(unknown, -float(sign))
-            if integer:
-                index = np.arange(self.size, dtype=np.int32)
-                program.changeColsIntegrality(self.size, index, np.ones(self.size, np.uint8))
-            solution = self._run(program)
-        if solution is None:
-            return
-        table = self._fitting(solution)
-        if table is not None:
-            self._count(table)
-        reached = float(solution[unknown])
-        if integer and width is not None:
-            if low < reached < high:  # what lies beyond may still be reached in whole numbers: a bound needs all of it
-                self._extreme(unknown, sign, integer)
-        elif sign < 0:
-            self.floor[unknown] = max(self.floor[unknown], reached)
-        elif reached < high:
-            self.ceiling[unknown] = min(self.ceiling[unknown], reached)
-
-    def _of_all(self) -> highspy.Highs:
-        """The program of the whole part, every unknown within its proven bounds."""
-        return self._program(
-            np.arange(self.size), self.right.astype(float), self.matrix, self.floor,
-            np.maximum(self.ceiling, self.floor),
-        )  # fmt: skip
-
-    def _from_the_last(self, unknown: int, sign: int, upper: float) -> np.ndarray | None:
-        """An extreme whose program begins where that of the last unknown ended (None: it did not come to an end)."""
-        if self._begun is None:
-            self._begun = self._of_all()
-        program, index = self._begun, np.arange(self.size, dtype=np.int32)
-        ceiling = np.maximum(self.ceiling, self.floor)
-        ceiling[unknown] = upper
-        program.changeColsBounds(self.size, index, self.floor, ceiling)
-        program.changeColCost(unknown, -float(sign))
-        try:
-            return self._run(program)
-        except Contradiction:
-            return None
-        finally:
-            program.changeColCost(unknown, 0.0)

@@ -12,17 +12,20 @@ import numpy as np
 from scipy import sparse
 
 from kobe_platform.disclosure.auditor.bounds import INFINITE, TOLERANCE, Contradiction, Part, Undecided
+from kobe_platform.disclosure.auditor.presolve import Bounds
 from kobe_platform.disclosure.auditor.system import System, components
 
 
-def part_of(system: System) -> Part:
-    """A system whose unknowns hang together, as :class:`bounds.Part` takes it.
+def part_of(system: System, bounds: Bounds | None = None) -> Part:
+    """A system as :class:`bounds.Part` takes it.
+
+    Args:
+        bounds: what single equations say of its unknowns (default: worked out).
 
     Raises:
         Contradiction: no table agrees with it. Undecided: none was found within the budget.
     """
-    seen = int(np.count_nonzero(system.cells != -2))
-    return Part(system.matrix, system.right, system.lower, system.cells != -1, seen=seen)
+    return Part(system.matrix, system.right, system.lower, system.cells != -1, system.cells == -2, bounds)
 
 
 def place_of(system: System) -> int:

@@ -17,7 +17,7 @@ import polars as pl
 
 from kobe_platform.disclosure.auditor.entries import SCHEMA
 from kobe_platform.disclosure.auditor.figures import Figures
-from kobe_platform.disclosure.auditor.groups import Groups, cover, finest_groups, united
+from kobe_platform.disclosure.auditor.groups import Groups, cover, finest_groups, refined, united, within
 from kobe_platform.disclosure.spec import Spec, Table
 
 MOST_JOINT_CELLS = 8_000
@@ -74,7 +74,7 @@ class _Behind:
             dimension: frozenset(
                 (self._base(dimension), groups)
                 for groups in self.known[self._base(dimension)]
-                if _within(self.groups[dimension], groups)
+                if within(self.groups[dimension], groups)
             )
             for dimension in self.groups
         }
@@ -97,7 +97,7 @@ class _Behind:
                     (base, groups)
                     for base in finest
                     for groups in self.known.get(base, ())
-                    if _within(finest[base], groups)
+                    if within(finest[base], groups)
                 ),
             )
 
@@ -205,7 +205,7 @@ class _Behind:
             found.setdefault(self.levels[table.name] & levels, table)
         return [(own, t) for own, t in found.items() if own and not any(own < other for other in found)]
 
-    def _possible(self, levels: Levels, parts: Mapping[str, list[frozenset[str]]]) -> pl.DataFrame | None:
+    def _possible(self, levels: Levels, parts: Mapping[str, tuple[frozenset[str], ...]]) -> pl.DataFrame | None:
         """All combinations of parts but those that a published zero excludes; None where too many are left."""
         count = 1
         for own in parts.values():
@@ -278,13 +278,9 @@ def _at_most(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     return _equal(pl.concat([one, differences.select(one.columns)]), other)
 
 
-def _parts(levels: Levels) -> dict[str, list[frozenset[str]]]:
+def _parts(levels: Levels) -> dict[str, tuple[frozenset[str], ...]]:
     """Classification → the parts that joint cells stand at."""
-    return {base: _refined(_of(levels, base)) for base in sorted({base for base, _ in levels})}
-
-
-def _within(finer: Groups, coarser: Groups) -> bool:
-    return all(any(group <= other for other in coarser) for group in finer)
+    return {base: refined(_of(levels, base)) for base in sorted({base for base, _ in levels})}
 
 
 def _with_sums(levels: set[Groups]) -> set[Groups]:
@@ -300,23 +296,10 @@ def _with_sums(levels: set[Groups]) -> set[Groups]:
     return {groups for groups in found if len(groups) > 1}
 
 
-def _refined(levels: list[Groups]) -> list[frozenset[str]]:
-    """The parts that groups of all levels share, in an order of their own."""
-    of_code: dict[str, list[frozenset[str]]] = {}
-    for groups in levels:
-        for group in groups:
-            for code in group:
-                of_code.setdefault(code, []).append(group)
-    parts: dict[tuple[Any, ...], set[str]] = {}
-    for code, groups_of in of_code.items():
-        parts.setdefault(tuple(groups_of), set()).add(code)
-    return sorted((frozenset(part) for part in parts.values()), key=sorted)
-
-
 def _overlap(base: str, known: set[Groups]) -> Levels:
     """The finest levels of a classification, unless nobody's group at one tells anything of his group at another
     beyond what they have in common."""
-    finest = [groups for groups in known if not any(other != groups and _within(other, groups) for other in known)]
+    finest = [groups for groups in known if not any(other != groups and within(other, groups) for other in known)]
     if len(finest) < 2:
         return frozenset()
     if len(finest) == 2:
@@ -327,19 +310,19 @@ def _overlap(base: str, known: set[Groups]) -> Levels:
     return frozenset((base, groups) for groups in finest)
 
 
-def _of(levels: Levels, base: str) -> list[Groups]:
-    return [groups for own, groups in levels if own == base]
+def _of(levels: Levels, base: str) -> frozenset[Groups]:
+    return frozenset(groups for own, groups in levels if own == base)
 
 
 def _finest_of(levels: Levels) -> dict[str, Groups]:
     """Classification → the groups that all of its levels make together."""
-    return {base: frozenset(_refined(_of(levels, base))) for base in sorted({base for base, _ in levels})}
+    return {base: frozenset(refined(_of(levels, base))) for base in sorted({base for base, _ in levels})}
 
 
 def _size(levels: Levels) -> int:
     size = 1
     for base in {base for base, _ in levels}:
-        size *= len(_refined(_of(levels, base)))
+        size *= len(refined(_of(levels, base)))
     return size
 
 

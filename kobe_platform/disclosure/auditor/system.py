@@ -143,16 +143,15 @@ def _number_unseen(cell: np.ndarray, first: int) -> tuple[int, int]:
 
 def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """Rows without those that repeat another (tables repeat the equations of their common margins)."""
-    seen: set[tuple[Any, ...]] = set()
-    kept = []
-    for row in np.flatnonzero(~empty):
-        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        sign = matrix.data[part.start]  # 1 or −1: either side of an equation may stand on the left
-        key = (matrix.indices[part].tobytes(), (matrix.data[part] * sign).tobytes(), int(right[row] * sign))
-        if key not in seen:
-            seen.add(key)
-            kept.append(row)
-    return np.array(kept, dtype=np.int64)
+    length, kept = np.diff(matrix.indptr), []
+    for size in np.unique(length[~empty]).tolist():
+        rows = np.flatnonzero(length == size)
+        entries = matrix.indptr[rows][:, None] + np.arange(size)
+        weight = matrix.data[entries].astype(np.int64)
+        sign = np.sign(weight[:, :1])  # either side of an equation may stand on the left
+        told = np.hstack([matrix.indices[entries], weight * sign, right[rows][:, None] * sign])
+        kept.append(rows[np.unique(told, axis=0, return_index=True)[1]])
+    return np.sort(np.concatenate(kept)) if kept else np.empty(0, dtype=np.int64)
 
 
 def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
@@ -291,11 +290,7 @@ def components(system: System) -> list[tuple[np.ndarray, np.ndarray]]:
     _, label = connected_components(graph, directed=False)
     rows, columns = label[:height], label[height:]
     by_row, by_column = np.argsort(rows, kind="stable"), np.argsort(columns, kind="stable")
-    result = []
-    for part in np.unique(columns):
-        unknowns = by_column[
-            np.searchsorted(columns[by_column], part) : np.searchsorted(columns[by_column], part, "right")
-        ]
-        equations = by_row[np.searchsorted(rows[by_row], part) : np.searchsorted(rows[by_row], part, "right")]
-        result.append((unknowns, equations))
-    return result
+    parts = np.unique(columns)
+    cuts = [np.searchsorted(own[order], parts) for own, order in ((columns, by_column), (rows, by_row))]
+    ends = [np.searchsorted(own[order], parts, "right") for own, order in ((columns, by_column), (rows, by_row))]
+    return [(by_column[cuts[0][n] : ends[0][n]], by_row[cuts[1][n] : ends[1][n]]) for n in range(len(parts))]

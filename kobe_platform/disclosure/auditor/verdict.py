@@ -13,9 +13,11 @@ import polars as pl
 
 from kobe_platform.disclosure.auditor.already_out import AlreadyOut
 from kobe_platform.disclosure.auditor.bounds import Contradiction, State, Undecided
+from kobe_platform.disclosure.auditor.component import is_open
 from kobe_platform.disclosure.auditor.contradictions import part_of, place_of
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.means import read_means
+from kobe_platform.disclosure.auditor.presolve import Bounds, single_equations
 from kobe_platform.disclosure.auditor.previous_release import (
     Corrected,
     already_out,
@@ -233,10 +235,14 @@ def _attack(
     programs, parts = 0, []
     if not len(system.impossible) and not figures.contradictions:
         parts = components(system)
+        bounds = single_equations(system.matrix, system.right, system.lower)
+        told = _told_and_harmless(system, figures, bounds)
         for number, (unknowns, equations) in enumerate(parts):
             if progress and number % 20 == 0:
                 progress("audit", number, len(parts))
-            rules, solved = _attack_part(system, figures, unknowns, equations, out, member=asked)
+            if told[unknowns].all():
+                continue
+            rules, solved = _attack_part(system, figures, unknowns, equations, out, member=asked, bounds=bounds)
             found += rules
             programs += solved
     found.sort(key=lambda one: one[0] == "exposed")  # what is refused stands before what is forgiven
@@ -252,6 +258,19 @@ def _attack(
     return _Attack(tuple(findings), counts, any(f.rule == "contradiction" for f in findings))
 
 
+def _told_and_harmless(system: System, figures: Figures, bounds: Bounds) -> np.ndarray:
+    """Mask of the unknowns that single equations tell, without a contradiction and without telling anything small.
+
+    Most parts are one residual, which its equation tells: they need no look of their own.
+    """
+    cells, value = system.cells, np.where(bounds.determined, bounds.floor, 0)
+    width, k = np.where(cells >= 0, figures.width[cells], 0), np.where(cells >= 0, figures.k[cells], 0)
+    residual = (cells >= 0) & figures.residual[cells]
+    harmless = bounds.determined & is_open((value, value), (value, value), width, k, residual)
+    wrong = system.matrix @ value != system.right
+    return harmless & (abs(system.matrix).T @ wrong == 0)
+
+
 def _attack_part(
     system: System,
     figures: Figures,
@@ -260,6 +279,7 @@ def _attack_part(
     out: AlreadyOut | None = None,
     *,
     member: np.ndarray | None = None,
+    bounds: Bounds | None = None,
 ) -> tuple[list[tuple[str, int]], int]:
     cells = system.cells[unknowns]
     wanted = cells >= 0
@@ -268,19 +288,16 @@ def _attack_part(
     width, k = np.where(wanted, figures.width[cells], 0), np.where(wanted, figures.k[cells], 0)
     own = system.part(unknowns, equations)
     try:
-        part = part_of(own)
-        settled = np.array(
-            [part.harmless(u, int(width[u]), int(k[u]), bool(figures.residual[cells[u]])) for u in range(part.size)]
-        )
-        part.spread_out(width, settled)
+        part = part_of(own, bounds.of(unknowns) if bounds is not None else None)
+        residuals = wanted & figures.residual[cells]
+        part.spread_out(width, part.open_ones(width, k, residuals))
     except Contradiction:
         return [("contradiction", place_of(own))], 0
     except Undecided:
         return [("undecided", int(cell)) for cell in cells[wanted]], 0
     found = []
-    for unknown in np.flatnonzero(wanted & (part.most - part.least < width)).tolist():
-        cell = int(cells[unknown])
-        residual = bool(figures.residual[cell])
+    for unknown in np.flatnonzero(wanted & ~part.open_ones(width, k, residuals)).tolist():
+        cell, residual = int(cells[unknown]), bool(residuals[unknown])
         try:
             state = part.judge(unknown, int(width[unknown]), int(k[unknown]), residual)
         except Contradiction:

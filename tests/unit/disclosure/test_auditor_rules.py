@@ -16,6 +16,7 @@ from scipy import sparse
 from kobe_platform.disclosure import Attack, Dimension, Inclusion, Mean, Relation, Rule, Spec, Table
 from kobe_platform.disclosure.auditor import joints, verdict
 from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
+from kobe_platform.disclosure.auditor.component import Component
 
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
 SEX = {"T": None, "m": "T", "f": "T"}
@@ -116,6 +117,10 @@ CASES = {
         spec_of(PLAIN, WHOLE, OTHERWISE, relations=(WITHIN, TOO)),
         {"v": TOLD, "u": AROUND, "w": areas(city=187, a=11, b=150, c=26)}, ({"v": TOLD, "u": AROUND},),
         {"narrow"}),
+    "tied since, and told exactly by another table": (
+        spec_of(PLAIN, WHOLE, OTHERWISE, relations=(WITHIN, TOO)),
+        {"v": TOLD, "u": AROUND, "w": areas(city=181, a=5, b=150, c=26)}, ({"v": TOLD, "u": AROUND},),
+        {"exact", "small"}),
     "tied since, corrected": (BOUND, {"v": TOLD, "u": areas(city=188, a=13, b=150, c=25)},
                               ({"v": TOLD, "u": AROUND},), {"narrow"}),
     "shown now": (spec_of(), {"t": rows(counts=LARGE)}, ({"t": rows(SQUARE, counts=LARGE)},), {"ratchet"}),
@@ -158,8 +163,10 @@ MUTANTS = (
     ("already_out", "interval is not None and part.reaches(unknown, *interval)", "interval is not None",
      "tied since, and told by another table"),
     ("already_out", "value=value, now=figures.before,", "", "tied since, and more is told"),
-    ("bounds", "return bool(self.least[unknown] <= low and self.most[unknown] >= high)", "return True",
+    ("component", "return bool(self.least[unknown] <= low and self.most[unknown] >= high)", "return True",
      "tied since, and told by another table"),
+    ("bounds", "return bool(self.least[unknown] <= low and self.most[unknown] >= high)", "return True",
+     "tied since, and told exactly by another table"),
     ("verdict", 'found += [("small", cell) for cell in np.flatnonzero(shown).tolist()]', "", "small"),
     ("verdict", 'found += [("ratchet", cell) for cell in ratchet(figures)]', "", "shown now"),
     ("verdict", "for table, where in figures.contradictions]", "for table, where in ()]", "two figures"),
@@ -171,11 +178,13 @@ MUTANTS = (
     ("previous_release", 'found = [("ratchet", *figures.where(cell)) for cell in ratchet(figures)]', "found = []",
      "shown after a correction"),
     ("previous_release", "again = figures.hidden_before", "again = figures.hidden", "shown now"),
-    ("bounds", "return bool(high - low < width and below)", "return bool(high - low < width - 1 and below)",
+    ("component", "return bool(high - low < width and below)", "return bool(high - low < width - 1 and below)",
      "narrow by one"),
-    ("bounds", "below = self.least[unknown] < k and", "below = self.least[unknown] < 1 and", "narrow by one"),
-    ("bounds", "if np.ceil(self.floor[unknown] - TOLERANCE) >= k:", "if False:", "narrow above k"),
-    ("bounds", "return residual and self.ceiling[unknown] < 1 - TOLERANCE", "return residual", "residual"),
+    ("component", "below = self.least[unknown] < k and", "below = self.least[unknown] < 1 and", "narrow by one"),
+    ("component", "return (most - least >= width) |", "return (most - least > width) |", "open by its width"),
+    ("component", "large = np.ceil(floor - TOLERANCE) >= k", "large = False", "narrow above k"),
+    ("component", "(residual & (ceiling < 1 - TOLERANCE))", "residual", "residual"),
+    ("bounds", "width, k, residual) else State.NARROW", "width, k, residual) else State.OPEN", "exact"),
     ("figures", 'lower = np.where(residual | cells["zeros_hidden"].fill_null(False).to_numpy(), 0, 1)',
      'lower = np.where(residual | cells["zeros_hidden"].fill_null(False).to_numpy(), 0, 0)', "narrow by one"),
     ("figures", 'residual | cells["zeros_hidden"]', 'cells["zeros_hidden"]', "residual of nothing"),
@@ -222,7 +231,7 @@ def test_what_the_auditor_cannot_decide_is_unsafe(patch, broken, monkeypatch):
         line = "elif state is State.UNDECIDED:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in'
         instead = "elif False:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in () and'
         mutate("verdict", line, instead, monkeypatch)
-    monkeypatch.setattr(Part, patch, undecided)
+    monkeypatch.setattr(Part if patch == "judge" else Component, patch, undecided)
     assert (found(verdict.audit, "narrow by one") == {"undecided"}) == (not broken)
 
 
