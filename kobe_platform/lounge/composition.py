@@ -232,11 +232,11 @@ MOST_LABELS = 400
 
 def labels_of(records: Iterable[Any]) -> list[str]:
     """The texts along the axes of a chart's matrices, once each; periods are no labels."""
+    sides = (tuple(one.get(side, ())) for one in records if isinstance(one, Mapping) for side in ("x", "s"))
     found: dict[str, None] = {}
-    for record in records:
-        for side in ("x", "s") if isinstance(record, Mapping) else ():
-            texts = [text for text in record.get(side, ()) if isinstance(text, str)]
-            found |= {part: None for text in texts for part in text.split(APART) if part}
+    for texts in dict.fromkeys(sides):  # matrices of many choices mostly share their axes
+        told = (text for text in texts if isinstance(text, str))
+        found |= {part: None for text in told for part in text.split(APART) if part}
     return [text for text in found if not is_period(text)][:MOST_LABELS]
 
 

@@ -167,6 +167,8 @@ class ReleaseDatabase:
     def run(self, queries: Sequence[Query], faults: Faults | None = None) -> dict[str, pl.DataFrame]:
         """Run a page's fences in order, each once; each may use those above.
 
+        Texts that were ENUM come as Categorical, so that they are cut into matrices as numbers; others as String.
+
         Args:
             faults: collects what is wrong; a query that fails, and those that build on it, are then left out.
 
@@ -195,7 +197,7 @@ class ReleaseDatabase:
                 if query.name in used:
                     cursor.register(f"{PREFIX}{query.name}", rows)
                 results[query.name] = pl.DataFrame(rows).with_columns(
-                    pl.col(pl.Decimal).cast(pl.Float64), pl.col(pl.Date, pl.Categorical, pl.Enum).cast(pl.String)
+                    pl.col(pl.Decimal).cast(pl.Float64), pl.col(pl.Date).cast(pl.String)
                 )
         finally:
             cursor.close()

@@ -14,10 +14,13 @@ from markdown.preprocessors import Preprocessor
 
 _FINISHED = re.compile(r"(<(figure|script)\b[^>]*>)(.+)(</\2>)")
 """A component's HTML as the composition writes it: one line, from its opening tag to its end."""
+_FILTER = re.compile(r'<(?:div|fieldset) class="lounge-filter ')
+_CHOICES = re.compile(r"<(option|optgroup|label)\b(?! for=).+?</\1>(?=</(?:select|div)>)")
+"""The choices of a filter, a hundred and more, within its line."""
 
 
 class FinishedHtml(Extension):
-    """Extension: what stands between the outer tags of a figure or script is laid aside before blocks of HTML are read.
+    """Extension: insides of figures and scripts and choices of filters are laid aside before blocks of HTML are read.
 
     The outer tags stay, so that MkDocs knows the anchors of figures.
     """
@@ -35,4 +38,6 @@ class _LayAside(Preprocessor):
     def _laid_aside(self, line: str) -> str:
         if found := _FINISHED.fullmatch(line):
             return f"{found[1]}{self.md.htmlStash.store(found[3])}{found[4]}"
+        if _FILTER.match(line):
+            return _CHOICES.sub(lambda found: self.md.htmlStash.store(found[0]), line)
         return line

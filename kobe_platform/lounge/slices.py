@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,18 @@ KEY = "|"
 APART = "\x1f"
 """Stands between the panel and the series in a series' name, where a chart is drawn as small multiples."""
 
+MOST_KEYS = 1 << 22
+"""Choices of several filters that are numbered by arithmetic; more are joined as texts."""
+
 
 class SeveralRows(Exception):
     """Two rows of a query fall on one cell: a filter or a series is missing."""
+
+
+class Texts(tuple[str, ...]):
+    """Texts along an axis, which slices share and whose JSON is made once."""
+
+    __slots__ = ()
 
 
 class WrittenSlices(str):
@@ -163,18 +173,29 @@ class _Cut:
         if all(is_period(text) for text in x_texts):
             self.present[2][:] = True
         self.shape = np.stack([present.sum(axis=1) for present in self.present])
-        # Place of a code among those that its slice has.
-        self.place = [
-            (present.cumsum(axis=1) - 1)[self.slice, index]
-            for present, (_, index) in zip(self.present, axes, strict=True)
-        ]
+        self.place = [self._place(present, index) for present, (_, index) in zip(self.present, axes, strict=True)]
+        self._shared: list[dict[bytes, Texts]] = [{}, {}, {}]
 
     def _present(self, codes: int, index: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        present = np.zeros((len(self.slices), codes), dtype=bool)
-        present[self.slice, index] = True
-        return present
+        present = np.zeros(len(self.slices) * codes, dtype=bool)
+        present[self.slice * codes + index] = True
+        return present.reshape(len(self.slices), codes)
+
+    def _place(self, present: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """Place of each row's code among those that its slice has."""
+        return index if present.all() else (present.cumsum(axis=1) - 1)[self.slice, index]
+
+    def _present_texts(self, axis: int, position: int) -> Texts:
+        """The texts along an axis that a slice has; one and the same object for slices that have the same ones."""
+        import numpy as np
+
+        has = self.present[axis][position]
+        shared, key = self._shared[axis], has.tobytes()
+        if key not in shared:
+            shared[key] = Texts(self.texts[axis][i] for i in np.flatnonzero(has))
+        return shared[key]
 
     def matrices(self, frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> Iterator[tuple[str, Matrix]]:
         """Each slice's matrix, in the order of the slices."""
@@ -190,9 +211,9 @@ class _Cut:
             members = np.flatnonzero(kind == number)
             keys, series, points = (int(n) for n in shape)
             texts = self._texts(figures, members, (keys, series, points), compared)
-            for position, text in zip(members, texts, strict=True):
-                k, s, x = ([self.texts[a][i] for i in np.flatnonzero(self.present[a][position])] for a in range(3))
-                found[int(position)] = Matrix(tuple(x), tuple(s), WrittenCells(k, WrittenSlices(text)))
+            for position, text in zip(members.tolist(), texts, strict=True):
+                k, s, x = (self._present_texts(axis, position) for axis in range(3))
+                found[position] = Matrix(x, s, WrittenCells(k, WrittenSlices(text)))
         return ((self.slices[position], found[position]) for position in sorted(found))
 
     def _texts(
@@ -207,22 +228,33 @@ class _Cut:
         import polars as pl
 
         n_keys, n_series, n_x = shape
-        rank = np.full(len(self.slices), -1)
-        rank[members] = np.arange(len(members))
-        rows = np.flatnonzero(rank[self.slice] >= 0)
-        k, s, x = (place[rows] for place in self.place)
-        flat = ((rank[self.slice[rows]] * n_keys + k) * n_series + s) * n_x + x
-        source = np.full(len(members) * n_keys * n_series * n_x, -1)
+        rows, at, (k, s, x) = self._rows(members)
+        flat = ((at * n_keys + k) * n_series + s) * n_x + x
+        source = np.full(len(members) * n_keys * n_series * n_x, figures.height, dtype=np.uint32)
         source[flat] = rows
-        if np.count_nonzero(source >= 0) != len(rows):
+        lacking = source == figures.height
+        if lacking.size - np.count_nonzero(lacking) != len(rows):
             raise SeveralRows
-        index = pl.Series(source, dtype=pl.Int64).replace(-1, None).cast(pl.UInt32)
+        index = pl.Series(source)
+        if lacking.any():
+            index = index.set(pl.Series(lacking), None)
         dense = figures.select(pl.all().gather(index))
         lines = _lines(dense["text"], n_x)
         for one in compared:
             lines = lines + "," + _lines(_differences(dense, n_x, one), n_x)
         blocks = "[" + lines.reshape((-1, n_series)).arr.join(",") + "]"
         return _objects(blocks, self._heads(members), n_keys)
+
+    def _rows(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, Sequence[np.ndarray]]:
+        """The rows of some slices, the place of each one's slice among these, and its places along the axes."""
+        import numpy as np
+
+        if len(members) == len(self.slices):
+            return np.arange(len(self.slice)), self.slice, self.place
+        rank = np.full(len(self.slices), -1)
+        rank[members] = np.arange(len(members))
+        rows = np.flatnonzero(rank[self.slice] >= 0)
+        return rows, rank[self.slice[rows]], [place[rows] for place in self.place]
 
     def _heads(self, members: np.ndarray) -> pl.Series:
         """The keys of every matrix as JSON, slice after slice."""
@@ -299,9 +331,25 @@ def _coded(frame: pl.DataFrame, column: str):
     """Distinct texts in order of first occurrence, and each row's index among them."""
     import polars as pl
 
-    texts = frame[column].cast(pl.String).fill_null("不明")
-    distinct = texts.unique(maintain_order=True)
-    return distinct.to_list(), texts.cast(pl.Enum(distinct)).to_physical().to_numpy().astype("int64")
+    told = frame[column]
+    if not isinstance(told.dtype, pl.Categorical) or told.null_count():
+        told = told.cast(pl.String).fill_null("不明").cast(pl.Categorical)
+    first, index = _by_first(told.to_physical().to_numpy())
+    return told.gather(first).cast(pl.String).to_list(), index
+
+
+def _by_first(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The row in which each code first occurs, in that order, and each row's place in it."""
+    import numpy as np
+
+    rows = len(codes)
+    first = np.full(int(codes.max(initial=0)) + 1, rows)
+    first[codes[::-1]] = np.arange(rows - 1, -1, -1)  # of several rows of one code the last one written stays
+    present = np.flatnonzero(first < rows)
+    ordered = present[np.argsort(first[present])]
+    place = np.empty(len(first), dtype=np.int64)
+    place[ordered] = np.arange(len(ordered))
+    return first[ordered], place[codes]
 
 
 def _joined(frame: pl.DataFrame, columns: Sequence[str]):
@@ -312,8 +360,15 @@ def _joined(frame: pl.DataFrame, columns: Sequence[str]):
         return [""], np.zeros(frame.height, dtype=np.int64)
     if len(columns) == 1:
         return _coded(frame, columns[0])
-    joined = frame.select(pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator=KEY).alias("key"))
-    return _coded(joined, "key")
+    parts = [_coded(frame, column) for column in columns]
+    sizes = [len(texts) for texts, _ in parts]
+    if math.prod(sizes) <= MOST_KEYS and not any(frame[column].null_count() for column in columns):
+        first, index = _by_first(np.ravel_multi_index([own for _, own in parts], sizes))
+        joined = [KEY.join(texts[own[row]] for texts, own in parts) for row in first]
+        if len(set(joined)) == len(joined):
+            return joined, index
+    texts = frame.select(pl.concat_str([pl.col(c).cast(pl.String) for c in columns], separator=KEY).alias("key"))
+    return _coded(texts, "key")
 
 
 def _without_holes(texts: list[str], index):
@@ -354,8 +409,21 @@ def as_json(value: Any) -> str:
     if isinstance(value, WrittenSlices):
         return value
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{as_json(value[k])}" for k in sorted(value)) + "}"
+        return "{" + ",".join(f"{_text_json(k)}:{as_json(value[k])}" for k in sorted(value)) + "}"
+    if isinstance(value, Texts):
+        return _texts_json(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+@lru_cache(maxsize=4096)
+def _text_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+@lru_cache(maxsize=1024)
+def _texts_json(texts: Texts) -> str:
+    """A list of texts; those along the axes of a page's slices are mostly the same."""
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
 
 
 def write_slice(directory: Path, record: Mapping[str, Any]) -> str:

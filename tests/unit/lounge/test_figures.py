@@ -6,6 +6,8 @@ import json
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.bigvalues import gauge_html
@@ -236,3 +238,40 @@ def test_every_page_of_the_project_compiles_over_the_statistics(tables, tmp_path
     for page in load_pages(PROJECT / "dashboards").values():
         result = compile_page(page, tables, tmp_path)
         assert result.components or not any(result.periods), "only a page without any figure may be empty"
+
+
+_TEXTS = st.sampled_from(["灘区", "2025-01", "2025-03", "a|b", "a|a", "b", "a", ""])
+
+
+@given(st.lists(st.tuples(_TEXTS, _TEXTS, _TEXTS, _TEXTS | st.none(), st.integers(0, 9) | st.none()), max_size=12))
+def test_columns_held_as_numbers_give_the_matrices_of_their_texts(rows):
+    texts = pl.DataFrame(
+        rows, {"x": pl.String, "k": pl.String, "l": pl.String, "s": pl.String, "y": pl.Int64}, orient="row"
+    )
+    numbers = texts.with_columns(pl.col(pl.String).cast(pl.Categorical))
+
+    def cut(frame):
+        try:
+            found = matrices(frame, x="x", y="y", series="s", sliced_by="l", keys=("k", "x"))
+        except SeveralRows:
+            return "several rows"
+        return [(part, one.x, one.series, dict(one.cells)) for part, one in found.items()]
+
+    told: dict = {}
+    for x, k, part, s, y in rows:
+        told.setdefault((part, f"{k}|{x}", "不明" if s is None else s, x), []).append(y)
+    expected = "several rows" if any(len(several) > 1 for several in told.values()) else told
+    for found in (cut(texts), cut(numbers)):
+        if expected == "several rows":
+            assert found == expected
+        else:
+            shown = {
+                (part, key, s, x): [y]
+                for part, xs, series, cells in found
+                for key, lines in cells.items()
+                for s, line in zip(series, lines, strict=True)
+                for x, y in zip(xs, line, strict=True)
+            }
+            assert {place: shown.get(place) for place in expected} == expected
+            assert all(y == [None] for place, y in shown.items() if place not in expected)
+    assert cut(texts) == cut(numbers)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from kobe_platform.lounge.binding import Bound
+from kobe_platform.lounge.components import COMPONENTS
+from kobe_platform.lounge.filters import PageFilter, filter_html
 from kobe_platform.lounge.finished import FinishedHtml
 from kobe_platform.lounge.links import renderer
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.site import render
+from kobe_platform.lounge.tags import Tag
 
 FIGURE = (
     '<figure class="lounge-card" id="c1"><figcaption>表 *一* と `c`</figcaption><p hidden>x</p>'
@@ -34,6 +38,21 @@ def test_a_figure_that_an_author_breaks_over_lines_is_read_as_before():
     plain, ours = renderer(), renderer()
     FinishedHtml().extendMarkdown(ours)
     assert ours.convert(broken) == plain.convert(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "look", "default"),
+    [("Dropdown", "", "101"), ("Dropdown", "buttons", "101"), ("Period", "", "101"), ("Range", "", "101..103")],
+)
+def test_a_filter_stands_as_if_each_of_its_choices_had_been_read(name, look, default):
+    options = tuple((f"1{n:02d}", f"<{n}> *区*", "市" if n % 2 else "") for n in range(30))
+    bound = Bound(Tag(name, {}, 1), COMPONENTS[name], {"name": "area", "title": "区", "look": look})
+    line = filter_html(PageFilter(bound, options, default))
+    text = f'<div class="lounge-filters" markdown="1">\n\n{line}\n\n</div>\n\n## 題\n'
+    plain, ours = renderer(), renderer()
+    FinishedHtml().extendMarkdown(ours)
+    assert ours.convert(text) == plain.convert(text)
+    assert "101" in line and "101" not in "".join(ours.preprocessors["lounge_finished"].run([line])).partition(">")[2]
 
 
 def test_a_rendered_page_has_it_and_its_anchor(dashboards, tmp_path):
