@@ -9,6 +9,8 @@ unit = "件"
 kind = "frequency"
 measure = "events"
 minimum_frequency = 10
+above = "prefecture"
+above_title = "市町村別の転出・転出先別（年次）"
 [dimensions]
 area = "ward"
 counterpart = "counterpart"

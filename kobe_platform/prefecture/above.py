@@ -169,9 +169,13 @@ def _task(home: Home, settings: Settings, arguments: tuple[str, ...]) -> Task:
 def _line(told: Mapping[str, object], names: Mapping[str, str]) -> str:
     missing = told.get("missing")
     lacking = "、".join(names.get(code, code) for code in missing) if isinstance(missing, list) else ""
+    uneven = told.get("uneven")
+    fewer = "、".join(names.get(code, code) for code in uneven) if isinstance(uneven, list) else ""
     head = f"{told['month']} {told['group']}"
     if told["totals"] == "complete":
         return f"{head}: 合計 {told['shown']}、秘匿 {told['hidden']}"
     if lacking:
         return f"{head}: 合計なし(未提供: {lacking})"
+    if fewer:
+        return f"{head}: 合計なし(年の月がそろっていない: {fewer})"
     return f"{head}: 合計なし(別の市町村の組み合わせで公表済み)"

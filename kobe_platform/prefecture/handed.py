@@ -1,8 +1,9 @@
 """What one municipality hands over to its prefecture for a month: published tables, and counts of itself as a whole.
 
 Of its published tables everything goes along that an outsider has: rows, specification, what was released of the month
-before. Beside them stand the finest cells of those statistics that say ``above``, counted for the municipality as a
-whole: no row about a person, no pseudonym, no count of a ward or a district that is not published.
+before. Beside them stand the finest cells of those statistics whose totals may tell more than published figures do,
+counted for the municipality as a whole: no row about a person, no pseudonym, no count of a ward or a district that is
+not published.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Handed:
         spec: the specification that its tables were audited by.
         tables: published tables of the group by name: dimensions, ``value``, ``status``.
         former: what was released of the same month before, oldest first.
-        cells: statistic → finest cells of the municipality as a whole: dimensions without its area, ``count``.
+        cells: statistic → finest cells of the municipality as a whole: dimensions without its area, ``count``; only of
+            statistics whose totals may be more than sums of published figures.
+        covers: of a yearly group the months (``YYYY-MM``) that it counts.
     """
 
     municipality: str
@@ -44,6 +47,7 @@ class Handed:
     tables: Mapping[str, pl.DataFrame]
     former: tuple[FormerRelease, ...]
     cells: Mapping[str, pl.DataFrame] = field(repr=False)
+    covers: tuple[str, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
         """JSON-ready, for the pipe and for the prefecture's encrypted record; :meth:`of` reads it."""
@@ -60,6 +64,7 @@ class Handed:
                 for one in self.former
             ],
             "cells": packed(self.cells),
+            "covers": list(self.covers),
         }
 
     @classmethod
@@ -77,7 +82,7 @@ class Handed:
             told = {name: str(record[name]) for name in ("municipality", "month", "group", "content", "basis")}
             spec = Spec.model_validate_json(record["spec"])
             return cls(**told, spec=spec, tables=unpacked(record["tables"]), former=former,
-                       cells=unpacked(record["cells"]))  # fmt: skip
+                       cells=unpacked(record["cells"]), covers=tuple(record.get("covers", ())))  # fmt: skip
         except (KeyError, TypeError, ValueError, OSError, pl.exceptions.PolarsError):
             raise DisclosureError(
                 "what a municipality handed over cannot be read",

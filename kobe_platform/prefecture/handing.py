@@ -23,11 +23,12 @@ from kobe_platform.governance.database import open_database
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lounge.release import Release, current
 from kobe_platform.prefecture.handed import COUNT, Handed, is_new
-from kobe_platform.release.collect import content_of
+from kobe_platform.prefecture.joint import how_summed
+from kobe_platform.release.collect import COVERS, content_of
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
 from kobe_platform.statistics.history import is_recorded
-from kobe_platform.tabulation.steps import is_settled, stored_for_audit
+from kobe_platform.tabulation.steps import is_settled, period_of, stored_for_audit
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.clock import today
 
@@ -97,6 +98,7 @@ class Hander:
             if not is_settled(self.store, members, month, self.statistics):
                 raise self._unreleased(month, key)
             basis = str(release.facts.get("basis", "register"))
+            covers = self.store.present(PartitionId("published", members[0].name, month)).facts.get(COVERS, ())
             self._approved(basis, {source for one in members for source in one.sources if one.above})
             spec, tables, former = stored_for_audit(
                 self.store, members, month, self.statistics, self.settings.history_months
@@ -110,7 +112,8 @@ class Hander:
                 spec,
                 tables,
                 tuple(one for one in former if is_new(one, tables)),
-                {one.name: self._whole(one, month) for one in members if one.above},
+                {name: self._whole(self.statistics[name], month) for name in self._needed(members)},
+                tuple(covers),
             )
 
     def _shows(self, release: Release, members: Sequence[Statistic], month: str) -> bool:
@@ -123,8 +126,15 @@ class Hander:
             return False
         held = self.store.read(PartitionId("published", statistic.name, month))
         keys = ["period", *statistic.dimensions]
-        shown = pl.read_parquet(file).filter(pl.col("period") == month).select(*keys, "value", "status")
+        period = period_of(statistic, month)
+        shown = pl.read_parquet(file).filter(pl.col("period") == period).select(*keys, "value", "status")
         return shown.sort(keys).equals(held.select(*keys, "value", "status").sort(keys))
+
+    def _needed(self, members: Sequence[Statistic]) -> Iterator[str]:
+        """The statistics whose totals may be more than sums of published figures; counts of no other leave."""
+        for one in members:
+            if one.above and not how_summed(one, self.statistics).plain:
+                yield one.name
 
     def _whole(self, statistic: Statistic, month: str) -> pl.DataFrame:
         """Finest cells of the municipality as a whole, its areas summed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,9 @@ from kobe_platform.disclosure.model import build_model
 from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture.handed import COUNT, Handed, is_new
 
+if TYPE_CHECKING:
+    from kobe_platform.statistics import Statistic
+
 AREA = "above"
 """Dimension of the municipalities and their total."""
 TOTAL = "all"
@@ -41,8 +44,7 @@ class Summed:
 
     Attributes:
         statistic: its name. area: its column of areas. table: name of the table of municipalities and their total.
-        plain: only totals that are sums of published figures are shown: its people are also in tables of other groups
-            (years), which are not part of the attack.
+        plain: only totals that are sums of published figures are shown, so that no unpublished count is needed.
     """
 
     statistic: str
@@ -51,13 +53,32 @@ class Summed:
     plain: bool = False
 
 
+def table_of(statistic: Statistic) -> str:
+    """Name of a statistic's table over municipalities."""
+    return f"{statistic.above}_{statistic.name}"
+
+
+def how_summed(statistic: Statistic, defined: Mapping[str, Statistic]) -> Summed:
+    """How a statistic is summed; of an installation's definitions both sides work out the same.
+
+    Plain are years, and what years are sums of or whose people stand in tables of another group: the tables of one are
+    more equations for the other, and the attack has those of one group.
+    """
+    others = [one for one in defined.values() if one.is_protected and one.key != statistic.key]
+    tied = any(one.population == statistic.population for one in others)
+    tied |= any(tie.table == statistic.name for one in others for tie in one.ties)
+    plain = tied or statistic.period == "year"
+    return Summed(statistic.name, str(statistic.ward_column), table_of(statistic), plain=plain)
+
+
 @dataclass(frozen=True)
 class SummedCells:
     """One summed statistic's figures, code by code and municipality by municipality.
 
     Attributes:
         codes: one row a cell: dimensions without the area, margins included, residual codes left out.
-        counts: cells × municipalities: how many there are.
+        counts: cells × municipalities: how many there are; zeros for hidden cells where no counts were handed over,
+            as of a plain statistic, whose total is then not shown.
         hidden: cells × municipalities: whether the municipality's own table hides it.
         k: least minimum frequency that a total must have.
     """
@@ -100,15 +121,20 @@ def sums_of(handed: Sequence[Handed], summed: Summed) -> SummedCells:
     for one in handed:
         table = one.spec.table(summed.statistic)
         columns = [column for column in table.dimensions if column != summed.area]
-        found = _margins(one, summed, columns)
         root = one.municipality
         rows = one.tables[summed.statistic].filter(pl.col(summed.area) == root)
         rows = rows.select(*columns, "value", "status")
+        cells = one.cells.get(summed.statistic)
+        if cells is None and not summed.plain:
+            raise _refused("counts of a table that is summed are missing", "prefecture.handed", one, summed)
+        found = _margins(one, summed, columns, cells)
         joined = (
             found.join(rows, on=columns, how="left", maintain_order="left")
             if columns
             else found.join(rows, how="cross")
         )
+        if cells is None:
+            joined = joined.with_columns(pl.col("value").fill_null(0).cast(pl.Int64).alias(COUNT))
         codes = found.select(columns) if codes is None else codes
         if not codes.equals(joined.select(columns)) or joined["status"].null_count():
             raise _refused("municipalities count by different codes", "prefecture.codes", one, summed)
@@ -122,9 +148,12 @@ def sums_of(handed: Sequence[Handed], summed: Summed) -> SummedCells:
     return SummedCells(summed, codes, np.stack(counts, axis=1), np.stack(hidden, axis=1), max(least))
 
 
-def _margins(handed: Handed, summed: Summed, columns: Sequence[str]) -> pl.DataFrame:
-    """Every published cell of a municipality as a whole with its count; residual codes are in the margins alone."""
-    cells = handed.cells[summed.statistic]
+def _margins(handed: Handed, summed: Summed, columns: Sequence[str], handed_over: pl.DataFrame | None) -> pl.DataFrame:
+    """Every published cell of a municipality as a whole with its count, zeros where no counts were handed over;
+    residual codes are in the margins alone.
+    """
+    empty = pl.DataFrame(schema={**dict.fromkeys(columns, pl.String), COUNT: pl.Int64})
+    cells = empty if handed_over is None else handed_over
     if not columns:
         return pl.DataFrame({COUNT: [int(cells[COUNT].sum())]})
     named = handed.spec.table(summed.statistic).dimensions

@@ -28,12 +28,13 @@ from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.release import Release, assemble
 from kobe_platform.lounge.sharing import shared_releases
 from kobe_platform.prefecture.handed import Handed, packed, unpacked
-from kobe_platform.prefecture.joint import TOTAL, Summed
+from kobe_platform.prefecture.joint import TOTAL, Summed, how_summed, table_of
 from kobe_platform.prefecture.totals import FormerTotals, Totals, protect_totals
-from kobe_platform.release.collect import content_digest, withheld_pages
+from kobe_platform.release.collect import COVERS, content_digest, withheld_pages
 from kobe_platform.release.identifiers import refuse_identifiers
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
+from kobe_platform.tabulation.steps import period_of
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.clock import today
 from kobe_platform.vocabulary.codes import hierarchies
@@ -56,6 +57,7 @@ class Received:
     Attributes:
         totals: :data:`COMPLETE`, :data:`INCOMPLETE` or :data:`OTHERS`.
         shown, hidden: totals with and without a figure. circles: parts of the attack.
+        uneven: codes of municipalities that count fewer months of the year than others: they are not compared.
     """
 
     month: str
@@ -64,6 +66,7 @@ class Received:
     shown: int = 0
     hidden: int = 0
     circles: int = 0
+    uneven: tuple[str, ...] = ()
 
 
 class Prefecture:
@@ -94,10 +97,7 @@ class Prefecture:
 
     def summed(self, statistic: Statistic) -> Summed:
         """How a statistic is summed, and what its table over municipalities is called."""
-        others = [one for one in self.defined.values() if one.is_protected and one.key != statistic.key]
-        tied = any(one.population == statistic.population for one in others)
-        tied |= any(tie.table == statistic.name for one in others for tie in one.ties)
-        return Summed(statistic.name, str(statistic.ward_column), table_of(statistic), plain=tied)
+        return how_summed(statistic, self.defined)
 
     def publishing(self) -> AbstractContextManager[None]:
         """Held while what was handed over becomes a release: one at a time."""
@@ -118,12 +118,14 @@ class Prefecture:
         """
         receipts = {str(record["municipality"]): self._keep(month, group, record) for record in records}
         handed = [self._handed(group, code, told["content"], month) for code, told in sorted(receipts.items())]
+        handed, uneven = _even(handed)
         summed = [self.summed(one) for one in groups(self.statistics.values()).get(group, ())]
         versions = self._versions(group, month)
         members = {one.municipality: one.content for one in handed}
-        state = COMPLETE if not missing else INCOMPLETE
+        whole = not missing and not uneven
+        state = COMPLETE if whole else INCOMPLETE
         if versions and set(versions[-1][0]) != set(members):
-            state = OTHERS if not missing else INCOMPLETE
+            state = OTHERS if whole else INCOMPLETE
         former = [self._former(group, month, told, tables) for told, tables in versions]
         if state == COMPLETE:
             made = protect_totals(handed, summed, former, workers=workers)
@@ -135,7 +137,8 @@ class Prefecture:
         self._write_receipt(month, group, receipts, missing, state)
         totals = [table.filter(pl.nth(0) == TOTAL) for table in tables.values()]
         away = sum(int((table["status"] == "suppressed").sum()) for table in totals)
-        return Received(month, group, state, sum(table.height for table in totals) - away, away, made.circles)
+        shown = sum(table.height for table in totals) - away
+        return Received(month, group, state, shown, away, made.circles, uneven)
 
     def _keep(self, month: str, group: str, record: Mapping[str, Any]) -> dict[str, str]:
         """Write a record as a partition of its own, and tell what a receipt says of it.
@@ -197,11 +200,13 @@ class Prefecture:
         members = {one.municipality: one.content for one in handed}
         basis = "synthetic" if any(one.basis == "synthetic" for one in handed) else "register"
         facts = {"group": group, "members": members, "totals": state, "audit_safe": True, "basis": basis}
+        facts |= {COVERS: list(handed[0].covers)} if handed[0].covers else {}
         facts["registers"] = sum(one.basis != "synthetic" for one in handed)
+        periods = {self.summed(one).table: period_of(one, month) for one in self.statistics.values()}
         for name, table in tables.items():
             area = table.columns[0]
             code = pl.col(area).replace(TOTAL, self.store.municipality)
-            dated = table.with_columns(code).select(pl.lit(month).alias("period"), pl.all())
+            dated = table.with_columns(code).select(pl.lit(periods[name]).alias("period"), pl.all())
             content = content_digest(dated)
             self.store.write(PartitionId("published", name, month), dated, facts={**facts, "content": content})
 
@@ -214,17 +219,18 @@ class Prefecture:
         tables: dict[str, pl.DataFrame] = {}
         facts: dict[str, dict[str, Any]] = {}
         lacking: dict[str, dict[str, str]] = {}
-        basis, registers, members = "register", 0, set[frozenset[str]]()
+        basis, registers, members = "register", 0, set[tuple[frozenset[str], bool]]()
         held = {name: self.store.months("published", name) for name in map(table_of, self.statistics.values())}
         for name, statistic in sorted((table_of(one), one) for one in self.statistics.values()):
             partitions = [self.store.present(PartitionId("published", name, month)) for month in held[name]]
             if not partitions:
                 continue
             tables[name] = pl.concat([self.store.read(partition.id) for partition in partitions])
-            facts[name] = _facts(statistic)
+            months = {p.id.month[:4]: list(p.facts[COVERS]) for p in partitions if COVERS in p.facts}
+            facts[name] = {**_facts(statistic), **({"months": months} if months else {})}
             without = {p.id.month: str(p.facts["totals"]) for p in partitions if p.facts["totals"] != COMPLETE}
             lacking |= {name: without} if without else {}
-            members |= {frozenset(p.facts["members"]) for p in partitions}
+            members |= {(frozenset(p.facts["members"]), p.facts["totals"] == COMPLETE) for p in partitions}
             basis = "synthetic" if any(p.facts["basis"] == "synthetic" for p in partitions) else basis
             registers += sum(int(p.facts["registers"]) for p in partitions)
         if not tables:
@@ -284,12 +290,15 @@ class Prefecture:
         table = self.store.read(id).drop("period")
         return table.with_columns(pl.nth(0).replace(self.store.municipality, TOTAL))
 
-    def _areas(self, members: Set[frozenset[str]]) -> pl.DataFrame:
+    def _areas(self, members: Set[tuple[frozenset[str], bool]]) -> pl.DataFrame:
         """Codes of the municipalities that have figures, below their total; which is the prefecture's name only where
-        every municipality of the list is in it in every month.
+        every municipality of the list is in each total.
+
+        Args:
+            members: sets of municipalities, and whether there is a total over them.
         """
-        root, everyone, there = self.store.municipality, own().neighbours, frozenset().union(*members)
-        label = own().name if members == {frozenset(everyone)} else PARTIAL
+        root, everyone, there = self.store.municipality, own().neighbours, frozenset().union(*(m for m, _ in members))
+        label = own().name if {m for m, total in members if total} == {frozenset(everyone)} else PARTIAL
         rows: list[tuple[str, str, str | None, int, int]] = [(root, label, None, 0, 0)]
         listed = [code for code in everyone if code in there]
         rows += [(code, everyone[code], root, 1, at) for at, code in enumerate(listed, start=1)]
@@ -321,9 +330,13 @@ def received(home: Path, month: str, group: str) -> Mapping[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def table_of(statistic: Statistic) -> str:
-    """Name of a statistic's table over municipalities."""
-    return f"{statistic.above}_{statistic.name}"
+def _even(handed: Sequence[Handed]) -> tuple[list[Handed], tuple[str, ...]]:
+    """Those that count the same months of a year as the one that counts most, and the codes of all others: half a year
+    stands beside no whole one.
+    """
+    most = max((one.covers for one in handed), key=len, default=())
+    even = [one for one in handed if one.covers == most]
+    return even, tuple(one.municipality for one in handed if one.covers != most)
 
 
 def _without_total(handed: Sequence[Handed], summed: Summed) -> pl.DataFrame:

@@ -44,7 +44,8 @@ class Totals:
 
     Attributes:
         tables: by name: area (codes of municipalities, :data:`joint.TOTAL`), dimensions, ``value``, ``status``.
-        circles: how many parts the attack had; programs: solved by the auditor in the last attacks of all parts.
+        circles: how many parts the attack had; none where only sums of published figures are, and ever were, shown.
+        programs: solved by the auditor in the last attacks of all parts.
     """
 
     tables: Mapping[str, pl.DataFrame]
@@ -87,7 +88,10 @@ def protect_totals(
     sums = [sums_of(handed, one) for one in summed]
     then = [(one.handed, [sums_of(one.handed, s) for s in summed], one.tables) for one in former]
     earlier = [(h, s, {x.summed.table: _was_shown(x, t[x.summed.table]) for x in s}) for h, s, t in then]
-    circles = [_Circle(chosen) for chosen in _circles(handed, sums, together)]
+    # Totals of published figures alone say nothing new: there is nothing to attack.
+    told = any((was[x.summed.table] & x.telling).any() for _, cells, was in earlier for x in cells)
+    attacked = told or any(not one.plain for one in summed)
+    circles = [_Circle(chosen) for chosen in _circles(handed, sums, together)] if attacked else []
     shown = {one.summed.table: _first(one, circles, earlier) for one in sums}
     for turn in range(ROUNDS + 1):
         due = [circle for circle in circles if circle.report is None or _changed(circle, sums, shown)]

@@ -144,12 +144,8 @@ class Statistic(BaseModel):
     def _summed_above(self) -> Statistic:
         if bool(self.above) != bool(self.above_title):
             raise ValueError("above and above_title go together")
-        if self.above and (self.kind, self.period, [*self.dimensions.values()].count(WARD)) != (
-            "frequency",
-            "month",
-            1,
-        ):
-            raise ValueError("a table that is summed above counts people by month and by one column of wards")
+        if self.above and (self.kind, [*self.dimensions.values()].count(WARD)) != ("frequency", 1):
+            raise ValueError("a table that is summed above counts people by one column of wards")
         return self
 
     @property

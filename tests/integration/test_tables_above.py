@@ -61,6 +61,15 @@ def test_the_total_is_the_sum_of_the_two(tables):
     assert tables["dim_municipality"]["label"].to_list() == ["参加市町村の計", "相生市", "神河町"]
 
 
+def test_a_year_is_summed_where_both_show_it(tables, root):
+    """No count of a year leaves a town: a total is there where every town shows its figure, and nowhere else."""
+    table = tables["prefecture_births_ward_year"]
+    assert set(table["period"]) == {"2025"}
+    of = {code: table.filter(pl.col("area") == code).sort("sex") for code in ("28000", AIOI, KAMIKAWA)}
+    both = of[AIOI]["value"] + of[KAMIKAWA]["value"]
+    assert of["28000"]["value"].to_list() == both.to_list()
+
+
 def test_each_towns_rows_are_those_of_its_own_release(tables, root):
     for code in (AIOI, KAMIKAWA):
         folder = current(root / "prefecture" / "municipalities" / code / "releases").path / "tables"
@@ -83,7 +92,9 @@ def test_what_is_handed_over_are_cells_and_published_tables(told, root):
     handed = kobe(root, "prefecture", "hand-over", "2025-12", **of_town(root, AIOI))
     assert handed.returncode == 0 and not handed.stderr
     records = json.loads(handed.stdout)["records"]
-    assert {record["group"] for record in records} == {"stocks/month", "flows/month"}
+    groups = {record["group"]: set(record["cells"]) for record in records}
+    stocks = {"population_ward", "households_size_ward", "foreigners_nationality_ward"}
+    assert groups == {"stocks/month": stocks, "flows/month": set(), "flows/year": set()}
     for record in records:
         for name, packed in record["cells"].items():
             cells = pl.read_ipc(io.BytesIO(base64.b64decode(packed)))

@@ -31,7 +31,14 @@ def above(tmp_path, monkeypatch) -> Prefecture:
     made = Prefecture(Settings(), PartitionStore(tmp_path / "store", keys, municipality="28000"))
     made.__dict__["defined"] = {
         name: SimpleNamespace(
-            name=name, above="prefecture", ward_column="area", is_protected=True, key=GROUP, population=name, ties=()
+            name=name,
+            above="prefecture",
+            ward_column="area",
+            is_protected=True,
+            key=GROUP,
+            period="month",
+            population=name,
+            ties=(),
         )
         for name in ("residents", "foreigners")
     }
@@ -60,7 +67,15 @@ def test_a_table_that_years_are_sums_of_has_only_totals_of_published_figures(abo
     """A year's table is one more equation for its months, and stands in another group than these."""
     for kind in ({"population": "residents"}, {"population": "x", "ties": (SimpleNamespace(table="residents"),)}):
         year = SimpleNamespace(
-            **{"name": "year", "above": "", "is_protected": True, "key": "stocks/year", "ties": (), **kind}
+            **{
+                "name": "year",
+                "above": "",
+                "is_protected": True,
+                "key": "stocks/year",
+                "period": "year",
+                "ties": (),
+                **kind,
+            }
         )
         above.__dict__["defined"]["year"] = year
         assert {one.statistic: one.plain for one in map(above.summed, above.statistics.values())} == {
@@ -90,6 +105,17 @@ def test_totals_of_others_than_those_that_are_out_are_not_made(above, towns):
     told = receive(above, towns[:2])
     assert told.totals == OTHERS and areas(above) == {"00001", "00002"}
     assert receive(above, towns).totals == COMPLETE
+
+
+def test_half_a_year_stands_beside_no_whole_one(above, towns):
+    """One town came in July: its year is in no table, and the year has no total; the next correction is even."""
+    months = tuple(f"2025-{month:02}" for month in range(1, 13))
+    years = [replace(one, covers=months) for one in towns]
+    late = [replace(years[0], content="00001later", covers=months[6:]), *years[1:]]
+    told = receive(above, late)
+    assert (told.totals, told.uneven) == (INCOMPLETE, ("00001",)) and areas(above) == {"00002", "00003"}
+    assert above.store.present(PartitionId("published", "prefecture_residents", MONTH)).facts["covers"] == list(months)
+    assert receive(above, years).totals == COMPLETE and areas(above) == {"28000", "00001", "00002", "00003"}
 
 
 def test_totals_that_nobody_saw_bind_nothing(above, towns):

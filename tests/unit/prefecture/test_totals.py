@@ -93,6 +93,31 @@ def test_a_plain_table_shows_only_sums_of_published_figures():
     assert totals(made) == {"total": 1600 + 370 + 28, "0": 1600, "65": None, "75": None}
 
 
+def test_a_plain_table_needs_no_counts_and_no_attack():
+    """A small town hides two ages; nothing but its published figures is handed over."""
+    plain = replace(AGE, plain=True)
+    towns = [town("00001", {"0": 400, "65": 90, "75": 3}), town("00002", {"0": 4000, "65": 900, "75": 300})]
+    made = protect_totals([replace(one, cells={}) for one in towns], [plain])
+    assert totals(made.tables[AGE.table]) == {"total": 5693, "0": 4400, "65": None, "75": None}
+    assert (made.circles, made.programs) == (0, 0)
+
+
+def test_a_table_that_is_not_plain_has_no_totals_without_counts():
+    with pytest.raises(DisclosureError) as caught:
+        protect_totals([replace(town("00001", {"0": 400, "65": 90}), cells={})], [AGE])
+    assert caught.value.code == "prefecture.handed"
+
+
+def test_a_table_that_became_plain_is_attacked_beside_the_totals_that_it_showed_before():
+    """The first town's hidden cells grew by one; the total of hidden cells that was shown stays part of the attack."""
+    _, former, after = corrected({"75": 8})
+    plain = replace(AGE, plain=True)
+    shown = {code: value for code, value in totals(former.tables[AGE.table]).items() if value is not None}
+    assert "75" in shown, "the former release told something new"
+    made = protect_totals([replace(one, cells={}) for one in after], [plain], [former])
+    assert made.circles == 1 and totals(made.tables[AGE.table])["75"] is None
+
+
 def test_the_municipalities_rows_are_those_that_they_published():
     towns = prefecture(3, seed=1)
     made = protect_totals(towns, SUMMED).tables
