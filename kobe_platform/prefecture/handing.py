@@ -84,7 +84,7 @@ class Hander:
         return content if is_recorded(self.store, key, month, [name for name, _ in told], content) else ""
 
     def hand_over(self, month: str) -> Iterator[Handed]:
-        """What the prefecture gets of a month, group by group.
+        """What the prefecture gets of a month: of each group that was released of it.
 
         Raises:
             DisclosureError: ``prefecture.unreleased`` (the release in force does not show the month as it is held, or
@@ -92,8 +92,11 @@ class Hander:
         """
         release = current(self.settings.releases)
         known = self.released().get(month, {})
-        for key, members in self.groups.items():
-            if key not in known or release is None or not self._shows(release, members, month):
+        if not known:
+            raise self._unreleased(month, "")
+        for key in known:  # a year is there in one of its months alone
+            members = self.groups[key]
+            if release is None or not self._shows(release, members, month):
                 raise self._unreleased(month, key)
             if not is_settled(self.store, members, month, self.statistics):
                 raise self._unreleased(month, key)
