@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 STEPS = 7
 """Steps of a shaded table."""
+_LONG = ((12, "normal"), (24, "tall"))
+"""Most places that fit on a canvas of a height."""
 _KINDS = {
     "LineChart": "折れ線グラフ",
     "AreaChart": "面グラフ",
@@ -199,7 +201,7 @@ def _chart(
     alternative = f"{bound['title']}（{_KINDS['BarChart' if alone else bound.name]}）。数値は直後の表にあります。"
     hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))
     canvas = (
-        f'<div class="lounge-canvas lounge-canvas--{bound["height"] or "normal"}" role="img" '
+        f'<div class="lounge-canvas lounge-canvas--{canvas_height(bound["height"], len(places))}" role="img" '
         f'aria-label="{escape(alternative)}{HIDDEN_ALTERNATIVE if hidden else ""}"></div>'
     )
     shown = _scroll(table, bound["title"]) if bound.name == "Heatmap" else canvas + _details(table, bound["title"])
@@ -212,6 +214,13 @@ def _chart(
     }
     cells = sum(len(m.x) * len(m.series) * len(m.cells) for m in found.values())
     return Drawn(records, spec, html, cells, (bound["title"],))
+
+
+def canvas_height(wanted: str, places: int) -> str:
+    """The height of a chart's canvas: ``long`` is only as long as its bars need."""
+    if wanted == "long":
+        return next((name for most, name in _LONG if places <= most), wanted)
+    return wanted or "normal"
 
 
 def _map(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.bigvalues import gauge_html
+from kobe_platform.lounge.charts import canvas_height
 from kobe_platform.lounge.compile import compile_page
 from kobe_platform.lounge.formats import Format, period_label
 from kobe_platform.lounge.pages import load_pages
@@ -44,6 +45,14 @@ def test_figures_read_as_in_japanese_statistics(code, value, text):
 def test_a_gauge_shows_how_much_is_reached_and_nothing_of_what_is_hidden(value, difference, width, told):
     shown = gauge_html(value, difference)
     assert f'<rect width="{width}"' in shown and f"<b>{told}</b>" in shown and "style" not in shown
+
+
+@pytest.mark.parametrize(
+    ("places", "height"), [(3, "normal"), (12, "normal"), (13, "tall"), (24, "tall"), (41, "long")]
+)
+def test_a_long_chart_is_only_as_long_as_its_bars_need(places, height):
+    assert canvas_height("long", places) == height
+    assert [canvas_height(fixed, places) for fixed in ("", "low", "tall")] == ["normal", "low", "tall"]
 
 
 def test_periods_read_as_years_and_months():
