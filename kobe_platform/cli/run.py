@@ -205,6 +205,7 @@ def summary(report: RunReport) -> dict[str, object]:
     """The report as JSON-ready counts and coordinates."""
     from kobe_platform.planning.status import record
 
+    plan = record(report.plan)
     return {
         "exit_code": report.exit_code,
         "nothing_new": report.nothing_new,
@@ -212,8 +213,7 @@ def summary(report: RunReport) -> dict[str, object]:
         "refused": list(report.refused),
         "seconds": round(report.seconds, 2),
         "runs": [_record(outcome) for outcome in report.outcomes],
-        "outstanding": record(report.plan)["outstanding"],
-        "faults": record(report.plan)["faults"],
+        **{name: plan[name] for name in ("outstanding", "faults", "turned_away")},
     }
 
 

@@ -56,12 +56,15 @@ def status(as_json: AsJson = False) -> None:
 
 
 def record(plan: Plan) -> dict[str, object]:
-    """The plan as JSON-ready coordinates: ``empty``, ``faults``, ``outstanding``, ``later``."""
+    """The plan as JSON-ready coordinates: ``empty``, ``faults``, ``outstanding``, ``later``, ``turned_away``."""
+    from kobe_platform.planning.words import turned_away
+
     return {
         "empty": plan.empty,
         "faults": [asdict(fault) for fault in plan.faults],
         "outstanding": [_step(step) for step in plan.outstanding],
         "later": [_step(step) for step in plan.steps if step.state == "later"],
+        "turned_away": [{**asdict(one), "ja": turned_away(one)} for one in plan.turned_away],
     }
 
 

@@ -263,6 +263,8 @@ def _close(endings: list[Ending], as_json: bool, above: Above | None) -> None:
         names = "、".join(f"{one.name}({one.code})" for one in sorted(left, key=lambda one: one.code))
         if endings:
             print(f"残り {len(left)}/{len(endings)}: {names}" if left else f"{len(endings)} / 残りはありません")
+        if rejected := sum(len(_rejected(one.report)) for one in endings):
+            print(f"却下した提供データが{rejected}件あります。直したものが届くのを待っています")
         for line in more:
             print(f"✗ {line}")
         if above and above.release:
@@ -272,12 +274,12 @@ def _close(endings: list[Ending], as_json: bool, above: Above | None) -> None:
 
 def told(one: Ending) -> str:
     """One municipality in one line: whether something is left, what, and what to do."""
-    reasons = [one.error] if one.error else _left(one.report)
+    reasons = [one.error] if one.error else [*_rejected(one.report), *_left(one.report)]
     if not one.done and not reasons:
         reasons = [f"exit {one.exit_code}"]
     more = f" ほか{len(reasons) - _REASONS}件" if len(reasons) > _REASONS else ""
     mark = "✓" if one.done else "✗"
-    rest = f" {' / '.join(reasons[:_REASONS])}{more}" if not one.done else ""
+    rest = f" {' / '.join(reasons[:_REASONS])}{more}" if reasons else ""
     return f"{mark} {one.code} {one.name} {one.seconds:.1f} s{rest}"
 
 
@@ -290,4 +292,9 @@ def _left(report: Mapping[str, Any]) -> list[str]:
 
 def _record(one: Ending) -> dict[str, object]:
     record = {"code": one.code, "name": one.name, "exit_code": one.exit_code, "seconds": round(one.seconds, 2)}
-    return {**record, "error": one.error, "left": _left(one.report)}
+    return {**record, "error": one.error, "left": _left(one.report), "rejected": _rejected(one.report)}
+
+
+def _rejected(report: Mapping[str, Any]) -> list[str]:
+    """Deliveries that were rejected: nothing is left to do here, but somebody has to be told."""
+    return [f"却下 {one['ja']}" for one in report.get("turned_away", ())]

@@ -55,7 +55,8 @@ if told["exit"] < 0:
 if told["exit"] == 9:
     sys.stderr.write("kobe run: [custody.absent] a file is missing (object x)\\n")
     raise SystemExit(1)
-print(json.dumps({"runs": [], "released": True, "faults": [], "outstanding": told.get("outstanding", [])}))
+parts = {name: told.get(name, []) for name in ("outstanding", "turned_away")}
+print(json.dumps({"runs": [], "released": True, "faults": [], **parts}))
 raise SystemExit(told["exit"])
 """
 
@@ -228,6 +229,14 @@ def test_what_is_left_fails_the_run_by_its_code_and_keeps_the_months_before_it(s
     assert not result.success and made(instance) == {f"2025-10|{AIOI}"}
     told = failed_with(result)
     assert (told["code"], told["at/municipality"], told["at/reason"]) == ("prefecture.left", AIOI, "delivery.held")
+
+
+def test_a_run_that_only_rejected_a_delivery_fails_by_the_rule(settings, instance):
+    deliver(settings, AIOI, "2025-11")
+    away = {"source": "resident_register", "month": "2025-11", "cause": {"code": "file.bytes"}}
+    say(settings, AIOI, exit=1, turned_away=[away])
+    (request,) = tick(instance, settings).run_requests
+    assert failed_with(execute(instance, settings, request))["at/reason"] == "file.bytes"
 
 
 def test_a_release_that_is_left_keeps_no_month(settings, instance):

@@ -122,8 +122,11 @@ if kind == "refuses":
     sys.stderr.write("kobe run: だめです\\n  [custody.absent] a file is not there\\n")
     raise SystemExit(1)
 runs = [{"what": "plan", "faults": [{"code": "plan.changed", "text": "run it again"}]}] if kind == "changes" else []
-print(json.dumps({"faults": [], "runs": runs, "outstanding": [] if kind == "ends" else [{"ja": "まだ"}]}))
-raise SystemExit(kind != "ends")
+away = [{"ja": "2026-09 推計人口: 他団体のデータです [manifest.city]"}] if kind.startswith("rejects") else []
+done = kind in ("ends", "rejects before")
+left = [] if done or away else [{"ja": "まだ"}]
+print(json.dumps({"faults": [], "runs": runs, "outstanding": left, "turned_away": away}))
+raise SystemExit(not done)
 """
 
 
@@ -139,6 +142,13 @@ def script(tmp_path, monkeypatch):
 def test_the_reason_for_which_a_plan_was_given_up_comes_before_what_is_left_by_it(script):
     (ending,) = run_all([script(AKASHI, "changes")], 1, lambda one: None)
     assert told(ending).endswith("[plan.changed] run it again / まだ")
+
+
+@pytest.mark.parametrize(("kind", "mark"), [("rejects", "✗"), ("rejects before", "✓")])
+def test_a_rejected_delivery_is_named_by_the_run_that_rejects_it_and_ever_after(script, kind, mark):
+    (ending,) = run_all([script(AKASHI, kind)], 1, lambda one: None)
+    line = told(ending)
+    assert line.startswith(mark) and line.endswith("却下 2026-09 推計人口: 他団体のデータです [manifest.city]")
 
 
 def test_one_that_fails_stops_no_other_and_is_named(script):

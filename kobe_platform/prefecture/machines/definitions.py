@@ -27,6 +27,8 @@ from kobe_platform.settings import Settings
 JOB, SENSOR = "municipality", "municipalities"
 SECONDS_BETWEEN_TICKS = 15
 MAX_RUNTIME = {"dagster/max_runtime": str(6 * 3600)}
+_COUNTED = {"runs": "runs", "outstanding": "outstanding", "rejected": "turned_away"}
+"""What a run's facts count, and the part of the municipality's report that it is counted from."""
 
 seal_process()
 
@@ -117,6 +119,7 @@ def left(ending: Ending, code: str) -> PlatformError:
     steps, faults = report.get("outstanding", ()), report.get("faults", ())
     causes = [step["cause"]["code"] for step in steps if step.get("cause")]
     causes += [fault["code"] for run in report.get("runs", ()) for fault in run["faults"] if fault["code"]]
+    causes += [one["cause"]["code"] for one in report.get("turned_away", ()) if one.get("cause")]
     reason = next(iter([*(fault["code"] for fault in faults), *causes]), "") or _code_of(ending.error)
     return PlatformError(
         "something is left of this municipality",
@@ -140,7 +143,7 @@ def _code_of(error: str) -> str:
 
 def _facts(ending: Ending) -> dict[str, object]:
     report = ending.report
-    counts = {"runs": len(report.get("runs", ())), "outstanding": len(report.get("outstanding", ()))}
+    counts = {name: len(report.get(key, ())) for name, key in _COUNTED.items()}
     return {**counts, "released": bool(report.get("released")), "seconds": round(ending.seconds, 1)}
 
 

@@ -90,7 +90,9 @@ def test_a_rejected_delivery_is_named_with_its_rule_and_is_not_outstanding(home)
     code, text = said("status")
     assert code == 0 and "却下" in text and "[file.empty]" in text and "（ファイル manifest.json）" in text
     assert "却下した提供データが1件あります" in text
-    assert told_json()["months"][0][TOWNS] == "rejected"
+    told = told_json()
+    assert told["months"][0][TOWNS] == "rejected"
+    assert told["turned_away"][0]["ja"].startswith(JULY) and told["turned_away"][0]["ja"].endswith("[file.empty]")
 
 
 def test_a_held_delivery_is_outstanding_and_names_the_command_that_approves_it(home):
@@ -182,7 +184,8 @@ def test_a_month_that_is_done_is_done_in_every_column():
     told = rows(world)
     assert list(told) == [AUGUST, JULY], "the newest first"
     assert set(told[JULY].values()) == {JULY, "done"}
-    assert record(world.plan()) == {"empty": True, "faults": [], "outstanding": [], "later": []}
+    empty = {name: [] for name in ("faults", "outstanding", "later", "turned_away")}
+    assert record(world.plan()) == {"empty": True, **empty}
 
 
 def test_a_month_is_shown_with_the_state_of_its_deliveries_its_tables_and_the_release():
