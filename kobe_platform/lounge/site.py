@@ -50,8 +50,6 @@ from kobe_platform.lounge.unusual import page_of, usual_notice
 from kobe_platform.vocabulary.municipality import localized
 
 BUILT = ("manifest.json", "lounge.js", "lounge.css")
-DROPPED = ("sitemap.xml", "sitemap.xml.gz", "404.html", "objects.inv")
-"""What MkDocs and Material put beside the pages and the lounge does not use."""
 ASKED_FOR = "A 'dirty' build is being performed"
 """A warning of MkDocs that says only that the workshop renders what has changed."""
 
@@ -272,6 +270,7 @@ def render(
 
     from kobe_platform.lounge.finished import FinishedHtml
     from kobe_platform.lounge.links import AudienceLinks
+    from kobe_platform.lounge.templates import use_templates_alone
 
     nav = [{page.title: f"{page.slug}.md"} for page in pages]
     with _warnings("mkdocs") as warned:
@@ -283,6 +282,7 @@ def render(
                 nav=nav,
             )
             config.site_name = localized(config.site_name)
+            use_templates_alone(config)
             config.markdown_extensions.append(AudienceLinks([page.slug for page in pages], unseen))
             config.markdown_extensions.append(FinishedHtml())
             if GLOSSARY not in {page.slug for page in pages}:
@@ -296,10 +296,6 @@ def render(
             raise LoungeError("MkDocs could not render the site", code="site.mkdocs", remedy=str(error)[:300]) from None
     if warned:
         raise _warned(warned)
-    for name in DROPPED:
-        (out / name).unlink(missing_ok=True)
-    for folder in ("stylesheets", "javascripts", "images"):
-        shutil.rmtree(out / "assets" / folder, ignore_errors=True)
 
 
 @contextmanager
