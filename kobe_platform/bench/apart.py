@@ -9,6 +9,11 @@ import sys
 from collections.abc import Mapping
 
 from kobe_platform.errors import PlatformError
+from kobe_platform.vocabulary.municipality import VARIABLE
+
+_OF_AN_INSTALLATION = ("KOBE_", "DAGSTER_")
+"""What the names of variables begin with that name an installation's home, store, databases and keys. Which made-up
+municipality it is (:data:`VARIABLE`) goes along."""
 
 
 def run_apart(
@@ -16,11 +21,17 @@ def run_apart(
 ) -> tuple[str, resource.struct_rusage]:
     """What ``python -m module …`` printed, and what it used with its children from its start to its end.
 
+    Args:
+        environment: settings of the installation that is measured; none of this process's own is passed on but the
+            municipality's code.
+
     Raises:
         PlatformError: it ended with anything but 0; what it said of that stands on its standard error.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | dict(environment or {}))
+    told = os.environ.items()
+    kept = {name: value for name, value in told if name == VARIABLE or not name.startswith(_OF_AN_INSTALLATION)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=kept | dict(environment or {}))
     assert process.stdout is not None
     with process.stdout:
         words = process.stdout.read().decode()
