@@ -7,13 +7,13 @@ this process, which opens no key: it is in no file, log, argument or environment
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.prefecture.homes import Home, home_above
-from kobe_platform.prefecture.publishing import received
+from kobe_platform.prefecture.publishing import received, unreleased
 from kobe_platform.prefecture.running import Ending, Task, not_begun, run_all, run_one
 from kobe_platform.settings import Settings
 
@@ -29,12 +29,14 @@ class DueAbove:
     Attributes:
         contents: municipality → digest of what it has released; those without a release of the month are not there.
         missing: codes of the homes without.
+        before: codes of the municipalities that the tables of the month are made of now.
     """
 
     month: str
     group: str
     contents: Mapping[str, str]
     missing: tuple[str, ...]
+    before: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -67,26 +69,38 @@ def outstanding(settings: Settings, below: Sequence[Home], workers: int) -> tupl
                 known.setdefault((month, group), {})[ending.code] = content
     everyone = {home.place.code for home in below}
     above = home_above(settings, below)
-    _bring_receipts(above, settings)
-    due = [
-        DueAbove(month, group, contents, tuple(sorted(everyone - set(contents))))
+    _bring_shared(above, settings)
+    failed = [one for one in endings if not one.done]
+    found = [
+        _due(above.path, month, group, contents, everyone, {one.code for one in failed})
         for (month, group), contents in sorted(known.items())
     ]
-    return [one for one in due if not _is_received(above.path, one)], [one for one in endings if not one.done]
+    return [one for one in found if one is not None], failed
 
 
-def _bring_receipts(above: Home, settings: Settings) -> None:
-    """Have the receipts of other machines that publish above the municipalities here; no key is opened for it."""
+def _bring_shared(above: Home, settings: Settings) -> None:
+    """Have the receipts and the release of other machines that publish above the municipalities here; no key is opened
+    for it."""
     if url := above.environment(settings).get("KOBE_STORE_URL"):
+        from kobe_platform.lounge.sharing import SharedReleases
+        from kobe_platform.objects import open_objects
         from kobe_platform.release.sharing import bring_receipts_together
 
         bring_receipts_together(url, above.path)
+        SharedReleases(open_objects(url), above.path / "releases").pull()
 
 
-def _is_received(home: Path, due: DueAbove) -> bool:
-    receipt = received(home, due.month, due.group)
-    contents = {code: told["content"] for code, told in receipt.get("received", {}).items()}
-    return contents == dict(due.contents) and tuple(receipt.get("missing", ())) == due.missing
+def _due(
+    home: Path, month: str, group: str, contents: Mapping[str, str], everyone: Set[str], unknown: Set[str]
+) -> DueAbove | None:
+    """A group and month, unless it was received as it is; what nobody could be asked about is taken as it was."""
+    receipt = received(home, month, group)
+    before = {code: told["content"] for code, told in receipt.get("received", {}).items()}
+    missing = tuple(sorted(everyone - set(contents)))
+    same = {code: content for code, content in before.items() if code not in unknown} == dict(contents)
+    if same and set(receipt.get("missing", ())) - unknown == set(missing) - unknown:
+        return None
+    return DueAbove(month, group, contents, missing, frozenset(before))
 
 
 def publish(
@@ -98,7 +112,8 @@ def publish(
 ) -> Above:
     """Hand over, protect and release what is due; of some months only where ``months`` names any.
 
-    Where nothing is, the release is made again if its pages or words have changed since.
+    Where nothing is, the release is made again if its pages or words have changed since. A month stays as it is
+    published when one of its municipalities cannot be asked, or fails to hand over: that one is named as left.
     """
     above, chosen = Above(), set(months)
     due, failed = outstanding(settings, below, workers)
@@ -112,9 +127,9 @@ def publish(
     listed = sorted({one.month for one in due})
     for start in range(0, len(listed), AT_ONCE):
         part = [one for one in due if one.month in listed[start : start + AT_ONCE]]
-        _bring(settings, below, home, part, workers, above, tell)
-    if not listed and (home.path / "releases" / "current").exists():
-        _bring(settings, below, home, [], workers, above, tell)  # pages may have changed since
+        _bring(settings, below, home, part, workers, above, tell, {one.code for one in failed})
+    if not listed and ((home.path / "releases" / "current").exists() or unreleased(home.path)):
+        _bring(settings, below, home, [], workers, above, tell)  # pages may have changed, or a release have failed
     for told in above.months:
         tell(_line(told, names))
     return above
@@ -128,6 +143,7 @@ def _bring(
     workers: int,
     above: Above,
     tell: Callable[[str], None],
+    unknown: Set[str] = frozenset(),
 ) -> None:
     months = sorted({one.month for one in due})
     having = {code for one in due for code in one.contents}
@@ -135,20 +151,16 @@ def _bring(
     records: dict[tuple[str, str], list[Mapping[str, object]]] = {}
     for ending in run_all(tasks, workers, lambda one: tell(_handed_over(one))):
         above.left += [f"{ending.name}({ending.code}): {told}" for told in ending.report.get("refused", ())]
-        above.left += [f"{ending.name}({ending.code}): {ending.error}"] if ending.error else []
+        if not ending.done:
+            above.left.append(f"{ending.name}({ending.code}): {ending.error or ending.exit_code}")
         for record in ending.report.get("records", ()):
             records.setdefault((record["month"], record["group"]), []).append(record)
-    everyone = {one.place.code for one in below}
-    parts = [
-        {
-            "month": one.month,
-            "group": one.group,
-            "records": found,
-            "missing": sorted(everyone - {str(record["municipality"]) for record in found}),
-        }
-        for one in due
-        if (found := records.get((one.month, one.group)))
-    ]
+    everyone, parts = {one.place.code for one in below}, []
+    for one in due:
+        found = records.get((one.month, one.group), [])
+        missing = everyone - {str(record["municipality"]) for record in found}
+        if found and not one.before & missing & (unknown | set(one.contents)):
+            parts.append({"month": one.month, "group": one.group, "records": found, "missing": sorted(missing)})
     if parts:
         tell(f"秘匿と監査 {len(parts)}件 …")
     ended = run_one(_task(home, settings, (*RECEIVE, "--workers", str(workers))), json.dumps({"parts": parts}))

@@ -67,6 +67,10 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Sum what municipalities have released, protect it with all that each has published, and release it."""
+    from kobe_platform.vocabulary.months import is_month
+
+    if not all(map(is_month, months or ())):
+        raise typer.BadParameter("a month is written YYYY-MM", param_hint="MONTHS")
     _close([], as_json, _publish(months or [], workers, as_json))
 
 
@@ -91,32 +95,33 @@ def hand_over(
     listed: Annotated[bool, typer.Option("--list")] = False,
 ) -> None:
     """A municipality's side of `publish`: writes to a pipe what its prefecture gets of some months."""
+    import os
+    import stat
     import sys
 
-    from kobe_platform.errors import ConfigurationError, DisclosureError
+    from kobe_platform.errors import ConfigurationError
+    from kobe_platform.home_format import check_version
     from kobe_platform.prefecture.handing import Hander
     from kobe_platform.release.sharing import bring_together
     from kobe_platform.settings import Settings
 
-    if not listed and sys.stdout.isatty():
+    if not listed and not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
         raise ConfigurationError(
-            "counts are handed over to a pipe, never shown on a terminal",
+            "counts are handed over to a pipe, never shown on a terminal or written to a file",
             code="prefecture.terminal",
             remedy="kobe prefecture publish",
+            ja="未公開の数値は、画面やファイルには出力しません",
         )
     settings = Settings()
+    check_version(settings.root)
     bring_together(settings)
     hander = Hander(settings)
     if listed:
         print(json.dumps({"months": hander.released()}))
         return
-    records, refused = [], []
-    for month in months or ():
-        try:
-            records += [one.as_record() for one in hander.hand_over(month)]
-        except DisclosureError as error:
-            refused.append(f"[{error.code}] {month} {error.ja}")
-    print(json.dumps({"records": records, "refused": refused}))
+    handed, refused = hander.hand_over(months or ())
+    reasons = [f"[{error.code}] {month} {group} {error.ja}" for month, group, error in refused]
+    print(json.dumps({"records": [one.as_record() for one in handed], "refused": reasons}))
 
 
 @prefecture_app.command(hidden=True)
@@ -126,11 +131,14 @@ def receive(workers: Workers = 1) -> None:
     from dataclasses import asdict
 
     from kobe_platform.errors import PlatformError
+    from kobe_platform.home_format import check_version
     from kobe_platform.prefecture.publishing import Prefecture
     from kobe_platform.release.sharing import bring_together
     from kobe_platform.settings import Settings
 
-    settings, told = Settings(), json.load(sys.stdin)
+    settings = Settings()
+    check_version(settings.root)
+    told = json.load(sys.stdin)
     bring_together(settings)
     above = Prefecture(settings)
     received, refused, release = [], [], ""
@@ -164,12 +172,16 @@ def _publish(months: list[str], workers: int, as_json: bool) -> Above:
 
 def _outstanding(workers: int) -> Above:
     from kobe_platform.prefecture.above import Above, outstanding
-    from kobe_platform.prefecture.homes import homes
+    from kobe_platform.prefecture.homes import home_above, homes
+    from kobe_platform.prefecture.publishing import unreleased
     from kobe_platform.settings import Settings
 
     settings = Settings()
-    due, failed = outstanding(settings, list(homes(settings).values()), workers)
+    below = list(homes(settings).values())
+    due, failed = outstanding(settings, below, workers)
     left = [f"{one.month} {one.group}: 都道府県の表が未作成です" for one in due]
+    waiting = len(unreleased(home_above(settings, below).path))
+    left += [f"都道府県の公開が済んでいません({waiting}件)"] if waiting else []
     return Above(left=[*left, *(f"{one.name}({one.code}): {one.error or one.exit_code}" for one in failed)])
 
 
@@ -203,7 +215,7 @@ def worker(
 def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> tuple[list[Task], list[Ending]]:
     """What to run, and the municipalities whose own settings keep them from it: they stop no other."""
     from kobe_platform.errors import ConfigurationError
-    from kobe_platform.prefecture.homes import delivered_bytes, homes
+    from kobe_platform.prefecture.homes import delivered_bytes, home_above, homes
     from kobe_platform.prefecture.running import Task, not_begun
     from kobe_platform.settings import Settings
 
@@ -215,6 +227,8 @@ def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> tuple[list[Ta
             code="prefecture.unknown",
             remedy="kobe prefecture add CODE makes one",
         )
+    if not codes:
+        home_above(settings, found.values())  # homes of several prefectures are refused before any work
     tasks, refused = [], []
     for home in found.values():
         code, name = home.place.code, home.place.name

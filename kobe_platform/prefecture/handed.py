@@ -28,7 +28,8 @@ class Handed:
     """A month of a group of statistics as one municipality handed it over.
 
     Attributes:
-        municipality: five-digit code. group: such as ``stocks/month``. content: digest of the published tables.
+        municipality: five-digit code. group: such as ``stocks/month``. content: digest of the published tables and of
+            which of them are summed.
         basis: ``register`` or ``synthetic``.
         spec: the specification that its tables were audited by.
         tables: published tables of the group by name: dimensions, ``value``, ``status``.

@@ -1,13 +1,14 @@
 """The municipality's side: hands over what its own gate has released, and nothing else.
 
-Runs in the municipality's own process, with its own keys. What leaves it is written to a pipe, never to a terminal.
+Runs in the municipality's own process, with its own keys. What leaves it is written to a pipe, never to a terminal or
+a file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,60 +65,75 @@ class Hander:
 
     def released(self) -> dict[str, dict[str, str]]:
         """Month → group → digest of the tables that were released of it last; what was not released is not there."""
-        found: dict[str, dict[str, str]] = {}
         if current(self.settings.releases) is None:
-            return found
-        for key, members in self.groups.items():
-            for month in sorted({month for one in members for month in self.store.months("published", one.name)}):
-                content = self._content(key, members, month)
-                if content:
-                    found.setdefault(month, {})[key] = content
-        return found
+            return {}
+        every = {one.name for members in self.groups.values() for one in members}
+        months = sorted({month for name in every for month in self.store.months("published", name)})
+        return {month: found for month in months if (found := self._released_of(month))}
+
+    def _released_of(self, month: str) -> dict[str, str]:
+        """Group → digest of the tables that were released of a month last."""
+        told = {key: self._content(key, members, month) for key, members in self.groups.items()}
+        return {key: content for key, content in told.items() if content}
 
     def _content(self, key: str, members: Sequence[Statistic], month: str) -> str:
-        """Digest of the tables of a month as the record of releases has them; empty where it has not."""
+        """Digest of the tables of a month as the record of releases has them, and of which are summed above and how;
+        empty where it has not."""
         held = [(one.name, self.store.current(PartitionId("published", one.name, month))) for one in members]
         told = sorted((name, content_of(partition)) for name, partition in held if partition is not None)
         if len(told) < len(members):
             return ""
         content = hashlib.sha256(json.dumps(told).encode()).hexdigest()
-        return content if is_recorded(self.store, key, month, [name for name, _ in told], content) else ""
+        if not is_recorded(self.store, key, month, [name for name, _ in told], content):
+            return ""
+        summed, counted = sorted(one.name for one in members if one.above), sorted(self._needed(members))
+        return hashlib.sha256(json.dumps([content, summed, counted]).encode()).hexdigest()
 
-    def hand_over(self, month: str) -> Iterator[Handed]:
-        """What the prefecture gets of a month: of each group that was released of it.
+    def hand_over(self, months: Iterable[str]) -> tuple[list[Handed], list[tuple[str, str, DisclosureError]]]:
+        """What the prefecture gets of some months, group by group, and what is refused: month, group, why.
+
+        A group that was not released in a month is in neither: its municipality is missing there, and a year is there
+        in one of its months alone.
+        """
+        handed, refused = [], []
+        for month in months:
+            for group, content in self._released_of(month).items():
+                try:
+                    handed.append(self._handed(month, group, content))
+                except DisclosureError as error:
+                    refused.append((month, group, error))
+        return handed, refused
+
+    def _handed(self, month: str, key: str, content: str) -> Handed:
+        """A group of a month.
 
         Raises:
             DisclosureError: ``prefecture.unreleased`` (the release in force does not show the month as it is held, or
                 counts have moved on since), ``prefecture.approval`` (figures of a register, without an application).
         """
-        release = current(self.settings.releases)
-        known = self.released().get(month, {})
-        if not known:
-            raise self._unreleased(month, "")
-        for key in known:  # a year is there in one of its months alone
-            members = self.groups[key]
-            if release is None or not self._shows(release, members, month):
-                raise self._unreleased(month, key)
-            if not is_settled(self.store, members, month, self.statistics):
-                raise self._unreleased(month, key)
-            basis = str(release.facts.get("basis", "register"))
-            covers = self.store.present(PartitionId("published", members[0].name, month)).facts.get(COVERS, ())
-            self._approved(basis, {source for one in members for source in one.sources if one.above})
-            spec, tables, former = stored_for_audit(
-                self.store, members, month, self.statistics, self.settings.history_months
-            )
-            yield Handed(
-                self.store.municipality,
-                month,
-                key,
-                known[key],
-                basis,
-                spec,
-                tables,
-                tuple(one for one in former if is_new(one, tables)),
-                {name: self._whole(self.statistics[name], month) for name in self._needed(members)},
-                tuple(covers),
-            )
+        release, members = current(self.settings.releases), self.groups[key]
+        if release is None or not self._shows(release, members, month):
+            raise self._unreleased(month, key)
+        if not is_settled(self.store, members, month, self.statistics):
+            raise self._unreleased(month, key)
+        basis = str(release.facts.get("basis", "register"))
+        covers = self.store.present(PartitionId("published", members[0].name, month)).facts.get(COVERS, ())
+        self._approved(basis, {source for one in members for source in one.sources if one.above})
+        spec, tables, former = stored_for_audit(
+            self.store, members, month, self.statistics, self.settings.history_months
+        )
+        return Handed(
+            self.store.municipality,
+            month,
+            key,
+            content,
+            basis,
+            spec,
+            tables,
+            tuple(one for one in former if is_new(one, tables)),
+            {name: self._whole(self.statistics[name], month) for name in self._needed(members)},
+            tuple(covers),
+        )
 
     def _shows(self, release: Release, members: Sequence[Statistic], month: str) -> bool:
         """Whether the files of the release in force show exactly the published tables of a month."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.settings import Settings
+from kobe_platform.vocabulary.months import is_month
 from kobe_platform.vocabulary.municipality import VARIABLE, WHOLE, Municipality, municipality
 
 FOLDER = "municipalities"
@@ -28,8 +29,8 @@ COMMON = frozenset(
     }
 )
 """Settings that hold for all municipalities; every other one is a home's own, and is not passed on to it."""
-_OF_A_HOME = ("KOBE_", "DAGSTER_HOME")
-"""What the names of variables begin with that say whose home a process works on."""
+_OF_A_HOME = ("KOBE_", "DAGSTER_")
+"""What the names of variables begin with that say whose home a process works on, or open its records."""
 _LINE = re.compile(r"^(KOBE_[A-Z_]+)=(.*)$")
 
 
@@ -170,9 +171,10 @@ def delivered_bytes(home: Home, environment: Mapping[str, str]) -> int:
     root = Path(environment.get("KOBE_INBOX", "inbox")) / home.place.code
     total = 0
     try:
-        for source in os.scandir(root):
-            months = sorted(month.path for month in os.scandir(source.path) if month.is_dir())
-            total += sum(file.stat().st_size for file in os.scandir(months[-1])) if months else 0
+        for source in (entry for entry in os.scandir(root) if entry.is_dir()):
+            months = sorted(month.path for month in os.scandir(source.path) if is_month(month.name) and month.is_dir())
+            files = os.scandir(months[-1]) if months else ()
+            total += sum(file.stat().st_size for file in files if file.is_file())
     except OSError:
         return total
     return total

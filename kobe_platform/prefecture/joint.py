@@ -193,6 +193,8 @@ def joint(
         _renamed_release(one, release, own) for one in members for release in one.former if is_new(release, one.tables)
     ]
     for then, sums_then, shown_then in former:
+        if not sums_then:
+            continue
         old = [then[number] for number in chosen]
         names = _own_dimensions(old)
         spec_then, rows_then = _above(_beside(old, names)[0], old, sums_then, chosen, shown_then, names)

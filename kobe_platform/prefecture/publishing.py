@@ -6,6 +6,7 @@ is kept encrypted like every partition; a receipt tells who handed what over and
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
@@ -25,7 +26,7 @@ from kobe_platform.errors import DisclosureError
 from kobe_platform.governance.database import open_database
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.lounge.pages import load_pages
-from kobe_platform.lounge.release import Release, assemble
+from kobe_platform.lounge.release import Release, assemble, record_inputs, recorded_inputs
 from kobe_platform.lounge.sharing import shared_releases
 from kobe_platform.prefecture.handed import Handed, packed, unpacked
 from kobe_platform.prefecture.joint import TOTAL, Summed, how_summed, table_of
@@ -47,6 +48,7 @@ PARTIAL = "参加市町村の計"
 RECEIPTS = "above"
 COMPLETE, INCOMPLETE, OTHERS = "complete", "incomplete", "others"
 """Whether a month has totals; if not, whether a municipality is missing, or totals of others than these are out."""
+_KEPT = {"municipality": pl.String, "content": pl.String, "received_at": pl.String, "record": pl.String}
 _VERSIONS = {"version": pl.Int64, "released_at": pl.String, "members": pl.String, "tables": pl.String}
 
 
@@ -116,8 +118,8 @@ class Prefecture:
         Raises:
             DisclosureError: as :func:`totals.protect_totals`; what is published of the month stays as it was.
         """
-        receipts = {str(record["municipality"]): self._keep(month, group, record) for record in records}
-        handed = [self._handed(group, code, told["content"], month) for code, told in sorted(receipts.items())]
+        receipts, kept = self._keep(month, group, records)
+        handed = [Handed.of(kept[code, told["content"]]) for code, told in sorted(receipts.items())]
         handed, uneven = _even(handed)
         summed = [self.summed(one) for one in groups(self.statistics.values()).get(group, ())]
         versions = self._versions(group, month)
@@ -126,7 +128,10 @@ class Prefecture:
         state = COMPLETE if whole else INCOMPLETE
         if versions and set(versions[-1][0]) != set(members):
             state = OTHERS if whole else INCOMPLETE
-        former = [self._former(group, month, told, tables) for told, tables in versions]
+        former = [
+            FormerTotals([Handed.of(kept[code, content]) for code, content in sorted(told.items())], tables)
+            for told, tables in versions
+        ]
         if state == COMPLETE:
             made = protect_totals(handed, summed, former, workers=workers)
             tables = made.tables
@@ -140,26 +145,29 @@ class Prefecture:
         shown = sum(table.height for table in totals) - away
         return Received(month, group, state, shown, away, made.circles, uneven)
 
-    def _keep(self, month: str, group: str, record: Mapping[str, Any]) -> dict[str, str]:
-        """Write a record as a partition of its own, and tell what a receipt says of it.
+    def _keep(
+        self, month: str, group: str, records: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, dict[str, str]], dict[tuple[str, str], dict[str, Any]]]:
+        """Keep records in the partition of their group and month: what a receipt says of each, and all that is kept.
 
         What was handed over first behind the same published tables stays: totals that are out were made of it. A
         receipt has no digest of the counts themselves, by which a few guesses at a small one could be tried.
         """
-        content = str(record["content"])
-        id = self._place(group, str(record["municipality"]), content, month)
+        id = PartitionId("statistics", f"handed_{group.replace('/', '_')}", month)
         held = self.store.current(id)
-        if held is None:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            held = self.store.write(id, pl.DataFrame({"record": [json.dumps(record)]}), facts={"received_at": now})
-        return {"content": content, "sealed": held.digest, "received_at": str(held.facts["received_at"])}
-
-    @staticmethod
-    def _place(group: str, code: str, content: str, month: str) -> PartitionId:
-        return PartitionId("statistics", f"handed_{group.replace('/', '_')}_{code}_{content[:12]}", month)
-
-    def _handed(self, group: str, code: str, content: str, month: str) -> Handed:
-        return Handed.of(json.loads(self.store.read(self._place(group, code, content, month))["record"][0]))
+        rows = self.store.read(id) if held is not None else pl.DataFrame(schema=_KEPT)
+        now, known = datetime.now(UTC).isoformat(timespec="seconds"), set(rows.select("municipality", "content").rows())
+        told = {(str(record["municipality"]), str(record["content"])): record for record in records}
+        fresh = [(*key, now, json.dumps(record)) for key, record in told.items() if key not in known]
+        if held is None or fresh:
+            rows = pl.concat([rows, pl.DataFrame(fresh, schema=_KEPT, orient="row")])
+            held = self.store.write(id, rows)
+        at = {(code, content): received_at for code, content, received_at, _ in rows.iter_rows()}
+        receipts = {
+            code: {"content": content, "sealed": held.digest, "received_at": at[code, content]}
+            for code, content in told
+        }
+        return receipts, {(code, content): json.loads(record) for code, content, _, record in rows.iter_rows()}
 
     # -- the record of what was released ------------------------------------------------------------------------------
 
@@ -173,11 +181,6 @@ class Prefecture:
             return []
         rows = self.store.read(id).sort("version")
         return [(json.loads(members), unpacked(json.loads(tables))) for *_, members, tables in rows.iter_rows()]
-
-    def _former(
-        self, group: str, month: str, members: Mapping[str, str], tables: Mapping[str, pl.DataFrame]
-    ) -> FormerTotals:
-        return FormerTotals([self._handed(group, code, told, month) for code, told in sorted(members.items())], tables)
 
     def _enter(self, group: str, month: str, members: Mapping[str, str], tables: Mapping[str, pl.DataFrame]) -> None:
         """Enter totals into the record before anybody sees them; nothing where the newest version says the same."""
@@ -216,6 +219,7 @@ class Prefecture:
         Raises:
             DisclosureError: ``release.nothing``: no month was handed over yet.
         """
+        receipts = _receipts(self.settings.root)
         tables: dict[str, pl.DataFrame] = {}
         facts: dict[str, dict[str, Any]] = {}
         lacking: dict[str, dict[str, str]] = {}
@@ -253,10 +257,10 @@ class Prefecture:
             refuse_identifiers(building)
             self._enter_all(held)
 
-        told = {**told, "tables": facts}
         withheld = self._withheld("register" if registers else "synthetic")
         releases = self.settings.releases
-        return assemble(
+        shared = shared_releases(self.settings.store_url, releases)
+        made = assemble(
             tables,
             dims,
             told,
@@ -264,8 +268,10 @@ class Prefecture:
             releases,
             withheld=withheld,
             inspect=inspected,
-            shared=shared_releases(self.settings.store_url, releases),
+            shared=shared,
         )
+        record_inputs(releases, made, receipts, shared)
+        return made
 
     def _withheld(self, basis: str) -> dict[str, str]:
         """Pages without an application in force in this home's governance.
@@ -277,11 +283,13 @@ class Prefecture:
         engine = open_database(self.settings.governance)
         return withheld_pages(engine, load_pages(self.settings.dashboards), named, self.contracts, basis, today())
 
-    def _enter_all(self, held: Mapping[str, Iterable[str]]) -> None:
+    def _enter_all(self, months: Mapping[str, Iterable[str]]) -> None:
         for group, members in groups(self.statistics.values()).items():
             named = [table_of(one) for one in members]
-            for month in sorted({month for name in named for month in held[name]}):
-                partitions = [self.store.present(PartitionId("published", name, month)) for name in named]
+            for month in sorted({month for name in named for month in months[name]}):
+                ids = [PartitionId("published", name, month) for name in named]
+                # A statistic may be summed above later than others of its group: its table is not there yet.
+                partitions = [held for id in ids if (held := self.store.current(id)) is not None]
                 if all(partition.facts["totals"] == COMPLETE for partition in partitions):
                     tables = {p.id.source: self._undated(p.id) for p in partitions}
                     self._enter(group, month, partitions[0].facts["members"], tables)
@@ -328,6 +336,21 @@ def received(home: Path, month: str, group: str) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def unreleased(home: Path) -> list[str]:
+    """Months and groups that were received and that no release was made of; it needs no key."""
+    releases = home / "releases"
+    made, stands = recorded_inputs(releases) if releases.is_dir() else ({}, False)
+    return [name for name, digest in _receipts(home).items() if not stands or made.get(name) != digest]
+
+
+def _receipts(home: Path) -> dict[str, str]:
+    """Month and group → digest of the receipt."""
+    return {
+        f"{path.parent.name} {path.stem.replace('_', '/')}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((home / "receipts" / RECEIPTS).glob("*/*.json"))
+    }
 
 
 def _even(handed: Sequence[Handed]) -> tuple[list[Handed], tuple[str, ...]]:

@@ -37,6 +37,11 @@ class FormerTotals:
     handed: Sequence[Handed]
     tables: Mapping[str, pl.DataFrame]
 
+    def has(self, summed: Summed) -> bool:
+        """Whether a statistic was summed in it: others of its group may be since."""
+        known = all(summed.plain or summed.statistic in one.cells for one in self.handed)
+        return known and summed.table in self.tables
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -86,7 +91,7 @@ def protect_totals(
             as the auditor's refusal where not even the tables without any such total pass.
     """
     sums = [sums_of(handed, one) for one in summed]
-    then = [(one.handed, [sums_of(one.handed, s) for s in summed], one.tables) for one in former]
+    then = [(one.handed, [sums_of(one.handed, s) for s in summed if one.has(s)], one.tables) for one in former]
     earlier = [(h, s, {x.summed.table: _was_shown(x, t[x.summed.table]) for x in s}) for h, s, t in then]
     # Totals of published figures alone say nothing new: there is nothing to attack.
     told = any((was[x.summed.table] & x.telling).any() for _, cells, was in earlier for x in cells)
@@ -156,7 +161,9 @@ def _first(
     for circle in circles:  # the only hidden cell of a circle would follow from its total
         shown &= sums.hidden[:, list(circle.chosen)].sum(axis=1) != 1
     for _, then, was in earlier:
-        before = next(one for one in then if one.summed == sums.summed)
+        before = next((one for one in then if one.summed == sums.summed), None)
+        if before is None:
+            continue
         if not before.codes.equals(sums.codes):
             raise DisclosureError(
                 "the codes of a month's table were changed after its totals were released",

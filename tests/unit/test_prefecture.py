@@ -4,18 +4,20 @@ import json
 import os
 import stat
 import time
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.prefecture import homes as of_homes
 from kobe_platform.prefecture import running
 from kobe_platform.prefecture.commands import prefecture_app, told
 from kobe_platform.prefecture.homes import OWN_SETTINGS, delivered_bytes, homes, new_home
 from kobe_platform.prefecture.running import Ending, Task, run_all
 from kobe_platform.settings import Settings
 from kobe_platform.synthesis.many import chosen, residents_of
-from kobe_platform.vocabulary.municipality import municipalities
+from kobe_platform.vocabulary.municipality import municipalities, municipality
 
 KOBE, AKASHI, HIMEJI, AIOI = "28100", "28203", "28201", "28208"
 
@@ -39,12 +41,13 @@ def test_a_home_is_the_owners_alone_and_its_processes_know_no_other(settings, mo
     for name, value in (("PASSPHRASE_FILE", "x"), ("DATABASE_URL", "sqlite:///all"), ("KEY_SERVICE", "aws-kms"),
                         ("POSTGRES_URL", "postgresql://all"), ("BACKUP", "/b"), ("START", "2020-01")):  # fmt: skip
         monkeypatch.setenv(f"KOBE_{name}", value)
-    monkeypatch.setenv("DAGSTER_HOME", "/all")
+    for name in ("DAGSTER_HOME", "DAGSTER_PG_PASSWORD"):  # Dagster's chart gives the latter to every run
+        monkeypatch.setenv(name, "/all")
     monkeypatch.setenv("KOBE_BACKUP_KEY", "/key")
     home = new_home(Settings(), AKASHI)
     assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
     every = home.environment(Settings())
-    assert "DAGSTER_HOME" not in every and every["PATH"] == os.environ["PATH"]
+    assert "/all" not in every.values() and every["PATH"] == os.environ["PATH"]
     told = {name: value for name, value in every.items() if name.startswith("KOBE_")}
     paths = {name for name in told if name in ("KOBE_CONTRACTS", "KOBE_STATISTICS", "KOBE_DASHBOARDS", "KOBE_ONDEMAND")}
     common = {"KOBE_PRINCIPAL", "KOBE_RAW_DAYS", "KOBE_HISTORY_MONTHS", "KOBE_RUN_LOG_DAYS", "KOBE_START", "KOBE_INBOX"}
@@ -106,6 +109,11 @@ def test_the_work_of_a_municipality_is_measured_by_its_newest_deliveries(setting
         folder = tmp_path / "inbox" / AKASHI / "resident_register" / month
         folder.mkdir(parents=True)
         (folder / "rows.csv").write_bytes(b"x" * size)
+    assert delivered_bytes(home, environment) == 30
+    place = tmp_path / "inbox" / AKASHI
+    (place / "a note").write_bytes(b"x")
+    (place / "resident_register" / "taken back").mkdir()
+    (place / "resident_register" / "2025-12" / "parts").mkdir()
     assert delivered_bytes(home, environment) == 30
 
 
@@ -237,6 +245,26 @@ def test_settings_of_one_home_that_cannot_be_read_are_named_and_stop_no_other(se
     assert "[prefecture.settings]" in report[AKASHI]["error"] and "/other" not in done.output
     lines = CliRunner().invoke(prefecture_app, [command]).output.splitlines()
     assert [line[:7] for line in lines[:2]] == [f"✗ {AKASHI}", f"✓ {AIOI}"] and AKASHI in lines[2]
+
+
+@pytest.mark.parametrize("month", ["2025-6", "2025-13", "June"])
+def test_a_month_that_is_none_is_bad_usage_and_not_nothing_to_do(settings, month):
+    new_home(settings, AKASHI)
+    done = CliRunner().invoke(prefecture_app, ["publish", month])
+    assert done.exit_code == 2 and "YYYY-MM" in done.output, done.output
+
+
+@pytest.mark.parametrize("command", ["status", "run"])
+def test_homes_of_two_prefectures_are_refused_before_any_work(settings, command, monkeypatch):
+    """Afterwards, what the municipalities' runs told would be lost."""
+    for code in (AKASHI, AIOI):
+        new_home(settings, code)
+    elsewhere = replace(municipality(AIOI), prefecture="13")
+    monkeypatch.setattr(of_homes, "municipality", lambda code: elsewhere if code == AIOI else municipality(code))
+    begun = []
+    monkeypatch.setattr(running, "run_all", lambda *told: begun.append(told) or [])
+    done = CliRunner().invoke(prefecture_app, [command])
+    assert done.exception.code == "prefecture.several" and not begun, (done.exception, begun)
 
 
 def test_a_code_that_is_none_makes_no_home(settings):
