@@ -128,12 +128,8 @@ class Prefecture:
         state = COMPLETE if whole else INCOMPLETE
         if versions and set(versions[-1][0]) != set(members):
             state = OTHERS if whole else INCOMPLETE
-        former = [
-            FormerTotals([Handed.of(kept[code, content]) for code, content in sorted(told.items())], tables)
-            for told, tables in versions
-        ]
         if state == COMPLETE:
-            made = protect_totals(handed, summed, former, workers=workers)
+            made = protect_totals(handed, summed, _former(versions, kept, month, group), workers=workers)
             tables = made.tables
         else:
             made = Totals({}, 0, 0)
@@ -351,6 +347,24 @@ def _receipts(home: Path) -> dict[str, str]:
         f"{path.parent.name} {path.stem.replace('_', '/')}": hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted((home / "receipts" / RECEIPTS).glob("*/*.json"))
     }
+
+
+def _former(
+    versions: Sequence[tuple[Mapping[str, str], Mapping[str, pl.DataFrame]]],
+    kept: Mapping[tuple[str, str], Mapping[str, Any]],
+    month: str,
+    group: str,
+) -> list[FormerTotals]:
+    """Former releases of a month's totals, each with what it was made of."""
+    if lost := [key for members, _ in versions for key in members.items() if key not in kept]:
+        raise DisclosureError(
+            "what former totals of this month were made of is not kept in this home",
+            code="prefecture.handed",
+            at={"month": month, "group": group, "records": len(lost)},
+            remedy="restore the prefecture's home from its backup; the month stays as it was released",
+            ja="公表した合計のもとになった数値が残っていないため、合計を作り直しません",
+        )
+    return [FormerTotals([Handed.of(kept[key]) for key in sorted(told.items())], tables) for told, tables in versions]
 
 
 def _even(handed: Sequence[Handed]) -> tuple[list[Handed], tuple[str, ...]]:

@@ -144,6 +144,21 @@ def test_a_correction_is_protected_beside_the_release_before(above, towns, monke
     assert [one.content for one in former.handed] == [one.content for one in towns]
 
 
+def test_totals_are_not_made_again_where_what_the_former_ones_were_made_of_is_lost(above, towns, monkeypatch):
+    receive(above, towns)
+    release(above)
+    real, lost = Prefecture._keep, (towns[0].municipality, towns[0].content)
+
+    def keep(*told):
+        receipts, kept = real(*told)
+        return receipts, {key: record for key, record in kept.items() if key != lost}
+
+    monkeypatch.setattr(Prefecture, "_keep", keep)
+    with pytest.raises(DisclosureError) as caught:
+        receive(above, [replace(towns[0], content="00001again"), *towns[1:]])
+    assert (caught.value.code, caught.value.at["records"]) == ("prefecture.handed", 1)
+
+
 def test_counts_behind_the_same_published_tables_stay_as_they_were_first_handed_over(above, towns, monkeypatch):
     receive(above, towns)
     before = above.store.read(PartitionId("published", "prefecture_residents", MONTH))
