@@ -265,20 +265,23 @@ def cells_at(
 
 def _cover(classification: Classification, dimension: str, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
     """(group, node) of the nodes of a dimension's tree that make up each group: itself, else its finest."""
+    key = (dimension, labels.tobytes())
+    if key in classification.covers:
+        return classification.covers[key]
     tree, ids = classification.trees[dimension], classification.nodes[dimension]
-    at = {leaf: position for position, leaf in enumerate(sorted(classification.finest[0]))}
     size = np.bincount(labels)
     whole: dict[int, int] = {}
     finest: dict[int, list[int]] = {}
-    for node in range(len(tree)):
-        leaves = classification.finest[ids[node]]
-        group = int(labels[at[min(leaves)]])
-        if len(leaves) == size[group] and all(labels[at[leaf]] == group for leaf in leaves):
+    for node, leaf in enumerate(tree.leaf.tolist()):
+        own = labels[classification.leaves[ids[node]]]
+        group = int(own[0])
+        if len(own) == size[group] and (own == group).all():
             whole.setdefault(group, node)
-        if tree.leaf[node]:
+        if leaf:
             finest.setdefault(group, []).append(node)
     pairs = [(g, node) for g in range(len(size)) for node in ([whole[g]] if g in whole else finest[g])]
     groups, nodes = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    classification.covers[key] = groups, nodes
     return groups, nodes
 
 

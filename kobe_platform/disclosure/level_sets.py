@@ -40,13 +40,13 @@ LevelSet = frozenset[CodeLevel]
 
 def labels_of(classification: Classification, dimension: str) -> Labels:
     """The groups that the finest codes of a dimension make."""
-    leaves = sorted(classification.finest[0])
-    at = {leaf: position for position, leaf in enumerate(leaves)}
-    ids = classification.nodes[dimension][classification.trees[dimension].leaf]
-    labels = np.full(len(leaves), -1)
-    for number, node in enumerate(ids.tolist()):
-        labels[[at[leaf] for leaf in classification.finest[node]]] = number
-    return _numbered(labels)
+    if dimension not in classification.labels:
+        ids = classification.nodes[dimension][classification.trees[dimension].leaf]
+        labels = np.full(len(classification.finest[0]), -1)
+        for number, node in enumerate(ids.tolist()):
+            labels[classification.leaves[node]] = number
+        classification.labels[dimension] = _numbered(labels)
+    return classification.labels[dimension]
 
 
 def common_refinement(levels: Iterable[Labels]) -> Labels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -153,6 +153,7 @@ class Classification:
         nodes: dimension name → (node of its tree → node of the classification).
         sums: ``(node, parts)`` of regrouped codes: the node is the sum of these nodes of the base tree.
         finest: node → the finest nodes of the base tree that it gathers.
+        labels, covers: what was worked out of dimensions and groups (``level_sets.labels_of``, ``joints.cells_at``).
     """
 
     size: int
@@ -160,6 +161,14 @@ class Classification:
     nodes: Mapping[str, np.ndarray]
     sums: tuple[tuple[int, tuple[int, ...]], ...]
     finest: tuple[frozenset[int], ...]
+    labels: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
+    covers: dict[tuple[str, bytes], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def leaves(self) -> tuple[np.ndarray, ...]:
+        """node → positions of its finest nodes among all finest ones, in order."""
+        at = {leaf: position for position, leaf in enumerate(sorted(self.finest[0]))}
+        return tuple(np.array(sorted(at[leaf] for leaf in own), dtype=np.int64) for own in self.finest)
 
 
 def classifications(spec: Spec, codes_seen: Mapping[str, Iterable[str]]) -> dict[str, Classification]:

@@ -203,7 +203,7 @@ class CellProtector:
         return False
 
     def _open(self, target: int) -> bool:
-        return bool(self.pattern.proofs.spread[target] >= self.model.width[target])
+        return self.pattern.proofs.opens(target, int(self.model.width[target]))
 
     def _splits(self, target: int) -> list[float]:
         """Shares of the move that are a rise: what cannot fall must rise."""

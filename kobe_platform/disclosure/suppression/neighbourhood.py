@@ -50,6 +50,7 @@ class Neighbourhoods:
         self._starts = np.searchsorted(flat[order], np.arange(model.size + 1))
         self._layouts = layouts
         self._unseen = bool(model.slack.any())
+        self._single = model.slack & ~model.joint
         self._relatives = cache(lambda table, axis, node, reach: relatives(layouts[table].trees[axis], node, reach))
 
     def around(self, variable: int, reach: int, free: np.ndarray, movable: np.ndarray) -> np.ndarray:
@@ -60,7 +61,7 @@ class Neighbourhoods:
         for table, layout, nodes in self._places(variable):
             index = [self._relatives(table, axis, node, reach) for axis, node in enumerate(nodes)]
             parts.append(layout.variables[np.ix_(*index)].ravel())
-        chosen = np.unique(np.concatenate(parts))
+        chosen = _distinct(np.concatenate(parts))
         chosen = chosen[movable[chosen]]
         return self._with_hidden(chosen, free)
 
@@ -95,7 +96,7 @@ class Neighbourhoods:
                 index.append(np.concatenate([[node], near[usable][choose(line[usable])]]))
             block = layout.variables[np.ix_(*index)].ravel()
             parts.append(block[allowed[block]])
-        return self._with_unseen(np.unique(np.concatenate(parts)))
+        return self._with_unseen(_distinct(np.concatenate(parts)))
 
     def _places(self, variable: int) -> Iterator[tuple[int, TableIndex, list[int]]]:
         """Where a variable stands: number of the table, its layout, and the node on each of its axes."""
@@ -115,20 +116,19 @@ class Neighbourhoods:
             return chosen
         front, moves = chosen, self.model.slack
         for _ in range(UNSEEN_STEPS):
-            beside = np.unique(_gather(self.by_row, np.unique(_gather(self.by_column, front))))
-            front = np.setdiff1d(beside[moves[beside]], chosen, assume_unique=True)
-            chosen, moves = np.union1d(chosen, front), self.model.slack & ~self.model.joint
+            beside = _distinct(_gather(self.by_row, _distinct(_gather(self.by_column, front))))
+            front = _besides(beside[moves[beside]], chosen)
+            chosen, moves = _distinct(np.concatenate([chosen, front])), self._single
         return chosen
 
     def _with_hidden(self, chosen: np.ndarray, free: np.ndarray) -> np.ndarray:
         chosen = self._with_unseen(chosen)
         front, known, goal = chosen[free[chosen]], chosen, max(len(chosen), LEAST_SCOPE)
         while len(front) and len(known) < goal:
-            rows = np.unique(_gather(self.by_column, front))
-            reached = np.unique(_gather(self.by_row, rows))
-            reached = reached[free[reached]]
-            front = np.setdiff1d(reached, known, assume_unique=True)
-            known = np.union1d(known, front)
+            rows = _distinct(_gather(self.by_column, front))
+            reached = _distinct(_gather(self.by_row, rows))
+            front = _besides(reached[free[reached]], known)
+            known = _distinct(np.concatenate([known, front]))
         return known
 
     def components(self, free: np.ndarray) -> list[np.ndarray]:
@@ -145,3 +145,16 @@ def _gather(matrix: sparse.csr_array | sparse.csc_array, lines: np.ndarray) -> n
     first, lengths = matrix.indptr[lines], np.diff(matrix.indptr)[lines]
     ends = np.cumsum(lengths)
     return matrix.indices[np.repeat(first - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)]
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """Sorted, each once (numpy's own way is made for long arrays; these are short and many)."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
+
+
+def _besides(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Those of some values that are not among others; both sorted."""
+    if not len(known):
+        return values
+    return values[known[np.minimum(np.searchsorted(known, values), len(known) - 1)] != values]

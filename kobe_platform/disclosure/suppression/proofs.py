@@ -50,16 +50,25 @@ class Proofs:
     @property
     def spread(self) -> np.ndarray:
         """Proven width of each variable's interval, as far as it counts."""
+        return self.spread_of(slice(None))
+
+    def spread_of(self, variables: np.ndarray | slice) -> np.ndarray:
+        """Proven width of the intervals of some variables, as far as it counts."""
+        up, down = self.up[variables], self.down[variables]
         if self.fall is None or self.rise is None:
-            return self.up + self.down
-        return np.minimum(self.up, self.rise) + np.minimum(self.down, self.fall)
+            return up + down
+        return np.minimum(up, self.rise[variables]) + np.minimum(down, self.fall[variables])
+
+    def opens(self, variable: int, width: int) -> bool:
+        """Whether one variable's proven interval has a width."""
+        return bool(self.spread_of(slice(variable, variable + 1))[0] >= width)
 
     def withdraw(self, numbers: np.ndarray) -> np.ndarray:
         """Forget these tables; returns the variables whose proven width shrank."""
         touched = np.unique(
             np.concatenate([self.tables[n][0] for n in numbers if self.tables[n]] or [np.empty(0, int)])
         )
-        before = self.spread[touched]
+        before = self.spread_of(touched)
         for number in numbers:
             self.tables[number] = None
         stale = touched[np.isin(self.up_by[touched], numbers) | np.isin(self.down_by[touched], numbers)]
@@ -79,7 +88,7 @@ class Proofs:
             self.up[variables[rises]], self.up_by[variables[rises]] = moves[rises], number
             falls = -moves > self.down[variables]
             self.down[variables[falls]], self.down_by[variables[falls]] = -moves[falls], number
-        return touched[self.spread[touched] < before]
+        return touched[self.spread_of(touched) < before]
 
     def snapshot(self) -> tuple[Any, ...]:
         """What :meth:`restore` needs to undo additions and withdrawals."""

@@ -191,7 +191,7 @@ class Suppressor(Outsiders):
             state = proofs.snapshot()
             pattern.hidden[cell] = False
             shrunk = proofs.withdraw(proofs.moving(cell))
-            lacking = shrunk[targets[shrunk] & (proofs.spread[shrunk] < model.width[shrunk])]
+            lacking = shrunk[targets[shrunk] & (proofs.spread_of(shrunk) < model.width[shrunk])]
             if len(lacking) > FEW_LACKING:
                 pattern.hidden[cell] = True
                 proofs.restore(state)
@@ -264,7 +264,7 @@ class Suppressor(Outsiders):
             block: Block | None = None
             poor, inner = 0, np.count_nonzero(model.joint[scope]) >= MANY_JOINT
             for number in range(ROUNDS):
-                missing = np.flatnonzero(targets[scope] & (proofs.spread[scope] < model.width[scope]))
+                missing = np.flatnonzero(targets[scope] & (proofs.spread_of(scope) < model.width[scope]))
                 if len(missing) < 3 or poor == POOR_ROUNDS:
                     break
                 block = block or block_of(self.near.by_column, scope)
@@ -275,7 +275,7 @@ class Suppressor(Outsiders):
                 )  # fmt: skip
                 if moves is not None:
                     self._accept_near(block, moves)
-                left = np.count_nonzero(proofs.spread[cells] < model.width[cells])
+                left = np.count_nonzero(proofs.spread_of(cells) < model.width[cells])
                 poor = poor + 1 if len(missing) - left < max(2, POOR * len(missing)) else 0
 
     def settle(self) -> None:
