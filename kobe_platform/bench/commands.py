@@ -228,13 +228,19 @@ def disclosure(
     cases: Annotated[list[str] | None, typer.Argument(help="Tables (docs/disclosure.md, 6); four small ones.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="How often each table is measured; medians are told.")] = 3,
     compare: Annotated[Path | None, typer.Option(help="An earlier report (--json): how many times as long.")] = None,
+    districts: Annotated[
+        list[int] | None, typer.Option(min=18, help="Instead: a city of so many school districts; repeat it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Protect and audit made-up tables of a large city, beside a script that only hides small counts."""
     from kobe_platform.bench import disclosure as bench_disclosure
 
     earlier = _earlier(compare)
-    report = bench_disclosure.measure(cases or bench_disclosure.USUAL, runs)
+    if districts:
+        report = bench_disclosure.measure_districts(districts, runs)
+    else:
+        report = bench_disclosure.measure(cases or bench_disclosure.USUAL, runs)
     if earlier:
         report["compared"] = bench_disclosure.compared(report, earlier)
     if as_json:
@@ -251,6 +257,9 @@ def disclosure(
             facts = (f"{case['cells']:,}", f"{case['hidden']:,}", *spent, f"{case['ratio']:g}", f"{case['peak_mb']}")
             table.add_row(name, *facts, before)
         Console().print(table)
+        if "exponents" in report:
+            grown = ", ".join(f"{name} {power}" for name, power in report["exponents"].items())
+            Console().print(f"exponents over the districts: {grown}")
     unsafe = [name for name, case in report["cases"].items() if not case["safe"]]
     if unsafe:
         typer.echo(f"the auditor refuses: {', '.join(unsafe)}", err=True)

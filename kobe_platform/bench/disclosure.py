@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, TypeVar
 
+import numpy as np
 import polars as pl
 
 from kobe_platform.bench.apart import run_apart
-from kobe_platform.bench.disclosure_cases import CASES
+from kobe_platform.bench.disclosure_cases import CASES, many_districts
 from kobe_platform.disclosure import Spec, audit, protect
 from kobe_platform.errors import ConfigurationError
 
@@ -51,6 +52,25 @@ def measure(cases: Sequence[str], runs: int) -> dict[str, Any]:
     return {"runs": runs, "cases": {name: _middle([_apart(name) for _ in range(runs)]) for name in cases}}
 
 
+def measure_districts(numbers: Sequence[int], runs: int) -> dict[str, Any]:
+    """Made-up cities of so many school districts (:func:`disclosure_cases.many_districts`).
+
+    Returns:
+        ``runs``, ``cases`` as :func:`measure` has them, by number of districts; ``exponents``, where there are several
+        numbers: of ``protect``, ``audit`` and ``plain`` (processor seconds) and of ``peak_mb`` over the districts.
+    """
+    cases = {str(number): _middle([_apart(str(number)) for _ in range(runs)]) for number in sorted(set(numbers))}
+    figures = {step: [case["cpu"][step] for case in cases.values()] for step in STEPS}
+    figures["peak_mb"] = [case["peak_mb"] for case in cases.values()]
+    grown = {name: exponent([int(n) for n in cases], values) for name, values in figures.items()}
+    return {"runs": runs, "cases": cases, **({"exponents": grown} if len(cases) > 1 else {})}
+
+
+def exponent(sizes: Sequence[float], figures: Sequence[float]) -> float:
+    """The slope of figures over sizes, both as logarithms: 1 is linear."""
+    return round(float(np.polyfit(np.log(sizes), np.log(figures), 1)[0]), 2)
+
+
 def compared(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, float]:
     """By case that both reports have: how many times as long as before, each run measured by its own plain script."""
     both = [name for name in now["cases"] if name in before["cases"]]
@@ -71,10 +91,10 @@ def _middle(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def run_case(name: str) -> dict[str, Any]:
-    """One run of a case in this process: the plain script first, then protection, then the audit of its tables."""
+    """One run of a case, or of a number of districts, in this process: the plain script, protection, the audit."""
     import resource
 
-    spec, cells = CASES[name].build()
+    spec, cells = many_districts(int(name)) if name.isdecimal() else CASES[name].build()
     cpu: dict[str, float] = {}
     seconds: dict[str, float] = {}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kobe_platform.disclosure import Dimension, Rule, Spec, Table
+from kobe_platform.disclosure import Dimension, Inclusion, Rule, Spec, Table
 
 RESIDENTS, FOREIGNERS, WARDS = 1_510_000, 50_000, 9
 AGES = [f"a{i:02d}" for i in range(21)]
@@ -45,9 +45,9 @@ class Case:
     other_methods: bool = False
 
 
-def _districts(number: int) -> dict[str, str | None]:
-    wards = [f"w{i}" for i in range(WARDS)]
-    return {"T": None, **dict.fromkeys(wards, "T"), **{f"d{i:03d}": wards[i % WARDS] for i in range(number)}}
+def _districts(number: int, in_wards: int = WARDS) -> dict[str, str | None]:
+    wards = [f"w{i}" for i in range(in_wards)]
+    return {"T": None, **dict.fromkeys(wards, "T"), **{f"d{i:03d}": wards[i % in_wards] for i in range(number)}}
 
 
 def _leaves(tree: Mapping[str, str | None]) -> list[str]:
@@ -85,6 +85,32 @@ def district_age_sex(districts: int = 165) -> tuple[Spec, dict[str, pl.DataFrame
     }
     table = Table(name="t", dimensions=["district", "age", "sex"])
     return Spec(rule=Rule(minimum_frequency=10), dimensions=dimensions, tables=(table,)), {"t": cells}
+
+
+def many_districts(number: int) -> tuple[Spec, dict[str, pl.DataFrame]]:
+    """So many school districts of some 800 residents, eighteen in a ward; foreigners are part of the residents."""
+    tree = _districts(number, max(1, number // 18))
+    people = _by_age(number, 800 * number, 13, spread=0.35)
+    abroad = people.sum(axis=1) * np.random.default_rng(14).lognormal(-3.6, 0.6, (number, 1))
+    areas = _leaves(tree)
+    others = _cells({"district": areas, "age": AGES, "sex": SEXES}, people, 15)
+    foreigners = _cells({"district": areas, "sex": SEXES}, abroad, 16)
+    most = others.group_by("district", "sex").agg(pl.col("persons").sum().alias("most"))
+    foreigners = foreigners.join(most, on=["district", "sex"], maintain_order="left").select(
+        "district", "sex", persons=pl.min_horizontal("persons", "most")
+    )
+    dimensions = {
+        "district": Dimension(hierarchy=tree),
+        "age": Dimension(hierarchy=AGE_TREE),
+        "sex": Dimension(total="T"),
+    }
+    tables = (
+        Table(name="residents", dimensions=["district", "age", "sex"], population="residents"),
+        Table(name="foreigners", dimensions=["district", "sex"], population="foreigners"),
+    )
+    within = (Inclusion(part="foreigners", whole="residents"),)
+    spec = Spec(rule=Rule(minimum_frequency=10), dimensions=dimensions, tables=tables, includes=within)
+    return spec, {"residents": others, "foreigners": foreigners}
 
 
 def _nationalities(number: int, exponent: float) -> np.ndarray:

@@ -82,12 +82,13 @@ class CellProtector:
         # Whoever does not know it reckons with more tables, so a cell counts as harmless only if it is so for him too.
         self.reach = model.value - model.lower
         self.idle = model.residual & (model.value == 0)
+        self._untold = (model.residual | model.slack) & ~self.idle
         self.cost = _costs(model, preferred)
 
     @property
     def free(self) -> np.ndarray:
         """What the attacker does not know, but residuals that are zero (no proof leans on those)."""
-        return self.pattern.hidden | ((self.model.residual | self.model.slack) & ~self.idle)
+        return self.pattern.hidden | self._untold
 
     def open(self, target: int) -> None:
         """Hide what it takes for one cell to vary by its width."""
@@ -280,8 +281,9 @@ class CellProtector:
 
     def _accept(self, block: Block, moves: np.ndarray) -> bool:
         scope = block.variables
-        allowed = np.where(self.free[scope] | self.idle[scope], -self.slackness[scope], 0)
-        still = moves[~(self.free | self.idle)[scope]]
+        movable = self.pattern.hidden[scope] | self._untold[scope] | self.idle[scope]
+        allowed = np.where(movable, -self.slackness[scope], 0)
+        still = moves[~movable]
         if (moves < allowed).any() or still.any() or not balanced(block, moves):
             return False
         self.pattern.proofs.add(scope, moves)

@@ -142,7 +142,8 @@ class Neighbourhoods:
 
 
 def _gather(matrix: sparse.csr_array | sparse.csc_array, lines: np.ndarray) -> np.ndarray:
-    first, lengths = matrix.indptr[lines], np.diff(matrix.indptr)[lines]
+    first = matrix.indptr[lines]
+    lengths = matrix.indptr[lines + 1] - first
     ends = np.cumsum(lengths)
     return matrix.indices[np.repeat(first - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)]
 

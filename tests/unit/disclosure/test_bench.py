@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kobe_platform.bench.commands import bench_app
-from kobe_platform.bench.disclosure import compared, hidden_below, measure
+from kobe_platform.bench.disclosure import compared, exponent, hidden_below, measure
 from kobe_platform.bench.disclosure_cases import CASES
 from kobe_platform.disclosure import protect
 from kobe_platform.errors import ConfigurationError
@@ -53,3 +53,18 @@ def test_a_case_that_there_is_not_is_named_with_those_that_there_are():
         measure(["nowhere"], 1)
     assert refused.value.code == "bench.case"
     assert "ward_nation" in refused.value.remedy
+
+
+def test_growth_over_districts_is_told_as_an_exponent():
+    told = CliRunner().invoke(
+        bench_app, ["disclosure", "--districts", "36", "--districts", "18", "--runs", "1", "--json"]
+    )
+    assert told.exit_code == 0
+    report = json.loads(told.stdout)
+    assert list(report["cases"]) == ["18", "36"]
+    assert report["cases"]["36"]["cells"] > 1.5 * report["cases"]["18"]["cells"]
+    assert set(report["exponents"]) == {"plain", "protect", "audit", "peak_mb"}
+
+
+def test_the_exponent_of_what_grows_with_its_square_is_two():
+    assert exponent([10, 20, 40], [3.0, 12.0, 48.0]) == 2.0
