@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from kobe_platform.disclosure.auditor.component import Component, Contradiction, State, Undecided, is_open
+from kobe_platform.disclosure.auditor.component import Contradiction, OpenComponent, State, Undecided, is_open
 from kobe_platform.disclosure.auditor.presolve import INFINITE, TOLERANCE, Bounds, left_open, single_equations
 
 __all__ = ["INFINITE", "TOLERANCE", "Contradiction", "Part", "State", "Undecided"]
@@ -59,14 +59,14 @@ class Part:
         self.least = self.floor.astype(np.int64)
         self.most = np.minimum(self.ceiling, self.floor + FAR).astype(np.int64)
         self.table = self.least.copy()
-        self._components: list[tuple[np.ndarray, Component]] = []
+        self._components: list[tuple[np.ndarray, OpenComponent]] = []
         self._place = np.full((2, self.size), -1)
         joint = np.zeros(self.size, dtype=bool) if unseen is None else unseen
         for positions, equations, own_right in rest.components():
             unknowns = rest.unknowns[positions]
             if not equations.shape[0]:
                 continue  # anything within its bounds
-            own = Component(
+            own = OpenComponent(
                 equations, own_right, bounds.of(unknowns), wanted[unknowns], int(np.count_nonzero(joint[unknowns]))
             )
             self._place[0, unknowns], self._place[1, unknowns] = len(self._components), np.arange(len(unknowns))
@@ -93,7 +93,7 @@ class Part:
         return is_open((self.least, self.most), (self.floor, self.ceiling), width, k, residual)
 
     def spread_out(self, width: np.ndarray, settled: np.ndarray) -> None:
-        """Tables that push as many wanted unknowns apart as they can (:meth:`component.Component.spread_out`).
+        """Tables that push as many wanted unknowns apart as they can (:meth:`component.OpenComponent.spread_out`).
 
         Args:
             settled: unknowns that need no proof, for their bounds already say enough.

@@ -65,7 +65,7 @@ def is_open(
     return (most - least >= width) | large | (residual & (ceiling < 1 - TOLERANCE))
 
 
-class Component:
+class OpenComponent:
     """One component: ``matrix @ x == right``, ``bounds``, x whole; coefficients are whole numbers.
 
     Attributes:

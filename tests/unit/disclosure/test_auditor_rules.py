@@ -16,7 +16,7 @@ from scipy import sparse
 from kobe_platform.disclosure import Attack, Dimension, Inclusion, Mean, Relation, Rule, Spec, Table
 from kobe_platform.disclosure.auditor import joints, verdict
 from kobe_platform.disclosure.auditor.bounds import Contradiction, Part, State, Undecided
-from kobe_platform.disclosure.auditor.component import Component
+from kobe_platform.disclosure.auditor.component import OpenComponent
 
 AREA = {"city": None, "a": "city", "b": "city", "c": "city"}
 SEX = {"T": None, "m": "T", "f": "T"}
@@ -231,7 +231,7 @@ def test_what_the_auditor_cannot_decide_is_unsafe(patch, broken, monkeypatch):
         line = "elif state is State.UNDECIDED:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in'
         instead = "elif False:" if patch == "judge" else 'return [("undecided", int(cell)) for cell in () and'
         mutate("verdict", line, instead, monkeypatch)
-    monkeypatch.setattr(Part if patch == "judge" else Component, patch, undecided)
+    monkeypatch.setattr(Part if patch == "judge" else OpenComponent, patch, undecided)
     assert (found(verdict.audit, "narrow by one") == {"undecided"}) == (not broken)
 
 
