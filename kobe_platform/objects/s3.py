@@ -37,6 +37,7 @@ class BucketObjects(Objects):
     def __init__(self, url: str, *, tries: int = TRIES) -> None:
         try:
             import obstore
+            from obstore.exceptions import BaseError
             from obstore.store import S3Store
         except ImportError:
             raise CustodyError(
@@ -52,7 +53,7 @@ class BucketObjects(Objects):
         again: Any = {"max_retries": tries, "retry_timeout": TRYING}
         try:
             self._store: Any = S3Store.from_url(url, client_options=options, retry_config=again)
-        except Exception:
+        except (BaseError, ValueError):
             raise _no_address() from None
 
     def get(self, name: str) -> StoredObject | None:

@@ -62,20 +62,36 @@ def outstanding(settings: Settings, below: Sequence[Home], workers: int) -> tupl
         except ConfigurationError as error:
             refused.append(not_begun(one.place.code, one.place.name, error))
     endings = [*refused, *run_all(tasks, workers, lambda one: None)]
+    failed = [one for one in endings if not one.done]
+    released = {one.code: one.report["months"] for one in endings if "months" in one.report}
+    return due_above(settings, below, released, {one.code for one in failed}), failed
+
+
+def due_above(
+    settings: Settings,
+    below: Sequence[Home],
+    released: Mapping[str, Mapping[str, Mapping[str, str]]],
+    unknown: Set[str],
+) -> list[DueAbove]:
+    """What is due above the municipalities, oldest month first.
+
+    Args:
+        released: municipality → month → group → digest of what was released of it.
+        unknown: codes of the municipalities that could not be asked.
+    """
     known: dict[tuple[str, str], dict[str, str]] = {}
-    for ending in endings:
-        for month, groups in ending.report.get("months", {}).items():
+    for code, months in released.items():
+        for month, groups in months.items():
             for group, content in groups.items():
-                known.setdefault((month, group), {})[ending.code] = content
+                known.setdefault((month, group), {})[code] = content
     everyone = {home.place.code for home in below}
     above = home_above(settings, below)
     _bring_shared(above, settings)
-    failed = [one for one in endings if not one.done]
     found = [
-        _due(above.path, month, group, contents, everyone, {one.code for one in failed})
+        _due(above.path, month, group, contents, everyone, unknown)
         for (month, group), contents in sorted(known.items())
     ]
-    return [one for one in found if one is not None], failed
+    return [one for one in found if one is not None]
 
 
 def _bring_shared(above: Home, settings: Settings) -> None:

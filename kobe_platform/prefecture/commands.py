@@ -56,8 +56,8 @@ def run(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> N
 @prefecture_app.command()
 def status(codes: Codes = None, workers: Workers = 1, as_json: AsJson = False) -> None:
     """What is outstanding in each municipality and above them; exit 0 only where nothing is."""
-    endings = _ended(*_tasks(codes, ("status", "--json")), workers, as_json)
-    _close(endings, as_json, None if codes else _outstanding(workers))
+    endings = _looked(codes, workers, as_json)
+    _close(endings, as_json, None if codes else _outstanding(endings))
 
 
 @prefecture_app.command()
@@ -125,6 +125,26 @@ def hand_over(
 
 
 @prefecture_app.command(hidden=True)
+def look() -> None:
+    """A municipality's side of `status`: what is outstanding, and the months that are released."""
+    from kobe_platform.errors import PlatformError
+    from kobe_platform.planning.observing import Observer
+    from kobe_platform.planning.status import record
+    from kobe_platform.prefecture.handing import Hander
+    from kobe_platform.settings import Settings
+
+    settings = Settings()
+    plan = Observer(settings).plan()
+    report = record(plan)
+    try:
+        report["released"] = Hander(settings).released()
+    except PlatformError as error:
+        report["unanswered"] = str(error)
+    print(json.dumps(report, ensure_ascii=False))
+    raise typer.Exit(int(not plan.empty))
+
+
+@prefecture_app.command(hidden=True)
 def receive(workers: Workers = 1) -> None:
     """The prefecture's side of `publish`: reads what was handed over from a pipe."""
     import sys
@@ -170,19 +190,25 @@ def _publish(months: list[str], workers: int, as_json: bool) -> Above:
     return bring(settings, below, months, workers, lambda line: None if as_json else print(line, flush=True))
 
 
-def _outstanding(workers: int) -> Above:
-    from kobe_platform.prefecture.above import Above, outstanding
+def _outstanding(endings: list[Ending]) -> Above:
+    """What is due above the municipalities, by what each of them has answered."""
+    from kobe_platform.prefecture.above import Above, due_above
     from kobe_platform.prefecture.homes import home_above, homes
     from kobe_platform.prefecture.publishing import unreleased
     from kobe_platform.settings import Settings
 
     settings = Settings()
     below = list(homes(settings).values())
-    due, failed = outstanding(settings, below, workers)
-    left = [f"{one.month} {one.group}: 都道府県の表が未作成です" for one in due]
+    released = {one.code: one.report["released"] for one in endings if "released" in one.report}
+    failed = [(one, one.error or one.report.get("unanswered") or one.exit_code) for one in endings]
+    silent = {one.code: f"{one.name}({one.code}): {error}" for one, error in failed if one.code not in released}
+    left = [
+        f"{one.month} {one.group}: 都道府県の表が未作成です"
+        for one in due_above(settings, below, released, set(silent))
+    ]
     waiting = len(unreleased(home_above(settings, below).path))
     left += [f"都道府県の公開が済んでいません({waiting}件)"] if waiting else []
-    return Above(left=[*left, *(f"{one.name}({one.code}): {one.error or one.exit_code}" for one in failed)])
+    return Above(left=[*left, *silent.values()])
 
 
 @prefecture_app.command()
@@ -241,8 +267,36 @@ def _tasks(codes: list[str] | None, arguments: tuple[str, ...]) -> tuple[list[Ta
     return tasks, refused
 
 
-def _ended(tasks: list[Task], refused: list[Ending], workers: int, as_json: bool) -> list[Ending]:
-    """Run all, and tell each as it ends, those first that could not be begun."""
+def _looked(codes: list[str] | None, workers: int, as_json: bool) -> list[Ending]:
+    """What each municipality answers: kept answers first, where nothing has changed since; the others are asked."""
+    from kobe_platform.prefecture.answers import Answers
+    from kobe_platform.prefecture.homes import homes
+    from kobe_platform.prefecture.running import Ending
+    from kobe_platform.settings import Settings
+
+    settings = Settings()
+    answers, there = Answers(settings), homes(settings)
+    tasks, known = _tasks(codes, ("prefecture", "look"))
+    stamps = {task.code: answers.stamp(there[task.code], task.environment) for task in tasks}
+    asked = []
+    for task in tasks:
+        told = answers.recall(there[task.code], stamps[task.code])
+        if told is None:
+            asked.append(task)
+        else:
+            known.append(Ending(task.code, task.name, 0, told, "", 0.0))
+    endings = _ended(asked, known, workers, as_json)
+    for task in asked:
+        (ending,) = [one for one in endings if one.code == task.code]
+        stamp = stamps[task.code]
+        if ending.done and "released" in ending.report and stamp == answers.stamp(there[task.code], task.environment):
+            told = {name: ending.report[name] for name in ("released", "turned_away")}
+            answers.keep(there[task.code], stamp, told)
+    return endings
+
+
+def _ended(tasks: list[Task], known: list[Ending], workers: int, as_json: bool) -> list[Ending]:
+    """Run all, and tell each as it ends, those first that need not or could not be begun."""
     from rich.console import Console
 
     from kobe_platform.orchestration.ending import ending_soon
@@ -254,10 +308,10 @@ def _ended(tasks: list[Task], refused: list[Ending], workers: int, as_json: bool
         if not as_json:
             console.print(told(one), markup=False)
 
-    for one in refused:
+    for one in known:
         tell(one)
     with ending_soon():
-        return [*refused, *run_all(tasks, workers, tell)]
+        return [*known, *run_all(tasks, workers, tell)]
 
 
 def _finish(tasks: list[Task], workers: int, as_json: bool) -> None:

@@ -72,7 +72,7 @@ def test_a_write_that_is_made_twice_because_its_answer_was_lost_counts_as_done(p
     assert place.get("a").data == b"two"
 
 
-@pytest.mark.parametrize("address", ["http://example/x", "s3://", "bucket/prefix", "file://relative"])
+@pytest.mark.parametrize("address", ["http://example/x", "s3://", "s3://[/x", "bucket/prefix", "file://relative"])
 def test_an_address_that_is_none_is_told(address):
     with pytest.raises(CustodyError) as told:
         open_objects(address)
