@@ -187,8 +187,9 @@ def validate(abstracted: Abstracted, contract: Contract, *, month: str, previous
     if previous_rows is None or "snapshot" not in contract.kinds:
         return facts
     kept = abstracted.frame.height
-    change = abs(kept - previous_rows) / max(previous_rows, 1)
-    allowed = thresholds.row_change_by_month.get(month[5:], thresholds.row_change)
+    change = abs(kept - previous_rows)
+    share = thresholds.row_change_by_month.get(month[5:], thresholds.row_change)
+    allowed = max(int(share * previous_rows), thresholds.row_change_rows)
     if change > allowed:
-        raise hold("delivery.row_change", **at, rows=kept, former_rows=previous_rows)
-    return {**facts, "previous_rows": previous_rows, "row_change": round(change, 6)}
+        raise hold("delivery.row_change", **at, rows=kept, former_rows=previous_rows, allowed=allowed)
+    return {**facts, "previous_rows": previous_rows, "row_change": round(change / max(previous_rows, 1), 6)}

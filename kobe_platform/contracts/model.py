@@ -127,6 +127,7 @@ class Thresholds(_Strict):
     Attributes:
         row_change: change against the former month's rows, as a share of them, above which the delivery is held.
         row_change_by_month: calendar month (01 to 12) → its own share instead of ``row_change``.
+        row_change_rows: a change of so many rows or fewer is never held: in a small town chance alone exceeds a share.
         set_aside: share of the delivery's rows that are set aside, above which it is rejected.
         exchanged: share of rows whose values are distributed otherwise than the month before, from which on two columns
             are compared with each other (1: never).
@@ -138,6 +139,7 @@ class Thresholds(_Strict):
 
     row_change: float = Field(default=0.005, ge=0)
     row_change_by_month: dict[str, float] = {"03": 0.015, "04": 0.015}
+    row_change_rows: int = Field(default=0, ge=0)
     set_aside: float = Field(default=0.01, ge=0, le=1)
     exchanged: float = Field(default=0.2, gt=0, le=1)
     reconciliation: float = Field(default=0.001, ge=0, le=1)

@@ -31,7 +31,9 @@ COMMON = frozenset(
 """Settings that hold for all municipalities; every other one is a home's own, and is not passed on to it."""
 _OF_A_HOME = ("KOBE_", "DAGSTER_")
 """What the names of variables begin with that say whose home a process works on, or open its records."""
-_LINE = re.compile(r"^(KOBE_[A-Z_]+)=(.*)$")
+_AWS = "AWS_"
+"""What the names of variables begin with by which AWS's tools open a store or a key service."""
+_LINE = re.compile(r"""^((?:KOBE|AWS)_[A-Z0-9_]+)=\s*(["']?)(.*)\2\s*$""")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Home:
 
         Args:
             settings: of the prefecture; what is common is passed on, what opens keys or records is not. Of a place
-                that machines share each home has the part under its own code.
+                that machines share each home has the part under its own code. Where the home's own file has
+                credentials or places of AWS, none of the prefecture's goes along.
 
         Raises:
             ConfigurationError: ``prefecture.settings``: a line of its own file is not ``NAME=VALUE`` of a setting, or
@@ -65,7 +68,10 @@ class Home:
         if settings.store_url:
             common["KOBE_STORE_URL"] = f"{settings.store_url.rstrip('/')}/{self.place.code}"
         whose = {"KOBE_HOME": str(self.path), VARIABLE: self.place.code}
-        return {**kept, **common, **dict(self._own(known - {*whose, "KOBE_PREFECTURE"})), **whose}
+        own = dict(self._own(known - {*whose, "KOBE_PREFECTURE"}))
+        if any(name.startswith(_AWS) for name in own):
+            kept = {name: value for name, value in kept.items() if not name.startswith(_AWS)}
+        return {**kept, **common, **own, **whose}
 
     def _own(self, known: set[str]) -> Iterator[tuple[str, str]]:
         file = self.path / OWN_SETTINGS
@@ -75,14 +81,14 @@ class Home:
             if not text or text.startswith("#"):
                 continue
             found = _LINE.match(text)
-            if found is None or found[1] not in known:
+            if found is None or not (found[1] in known or found[1].startswith(_AWS)):
                 raise ConfigurationError(
                     "a municipality's own settings hold a line that is none",
                     code="prefecture.settings",
                     at={"municipality": self.place.code, "file": OWN_SETTINGS, "line": number},
-                    remedy="write KOBE_NAME=VALUE; the home and the municipality follow from the folder",
+                    remedy="write KOBE_NAME=VALUE or AWS_NAME=VALUE; home and municipality follow from the folder",
                 )
-            yield found[1], found[2].strip().strip("\"'")
+            yield found[1], found[3].strip()
 
 
 def folder_of(settings: Settings) -> Path:
@@ -112,7 +118,7 @@ def homes(settings: Settings, only: tuple[str, ...] = ()) -> dict[str, Home]:
     """
     root = folder_of(settings) / FOLDER
     found = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    there = {path.name: Home(municipality(path.name), path) for path in found}
+    there = {path.name: Home(_below(path.name), path) for path in found}
     for code in only:
         if code not in there:
             raise ConfigurationError(
@@ -130,6 +136,15 @@ def new_home(settings: Settings, code: str) -> Home:
     Raises:
         ConfigurationError: ``prefecture.absent``, or ``vocabulary.municipality``.
     """
+    place = _below(code)
+    path = folder_of(settings) / FOLDER / code
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return Home(place, path)
+
+
+def _below(code: str) -> Municipality:
+    """The municipality of a code; a whole prefecture is none."""
     place = municipality(code)
     if place.is_prefecture:
         raise ConfigurationError(
@@ -138,10 +153,7 @@ def new_home(settings: Settings, code: str) -> Home:
             at={"municipality": code},
             remedy="name its municipalities; kobe prefecture publish makes the prefecture's own home",
         )
-    path = folder_of(settings) / FOLDER / code
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=0o700, exist_ok=True)
-    return Home(place, path)
+    return place
 
 
 def home_above(settings: Settings, below: Iterable[Home]) -> Home:

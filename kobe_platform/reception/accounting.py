@@ -13,7 +13,7 @@ _PASSED_ON = (LAID, RECONCILED)
 WORDS = {
     "added": "追加", "removed": "削除", "changed": "変更", "differing": "相違", "behind": "古い版", "came": "増えた",
     "went": "減った", "ended": "終わった", "same": "変更なし", "older": "前より古い", "rows": "行数",
-    "former_rows": "前回の行数", "base_rows": "前月の行数", "compared": "照合した件数",
+    "former_rows": "前回の行数", "base_rows": "前月の行数", "compared": "照合した件数", "allowed": "許容する増減",
 }  # fmt: skip
 """Names of counts, as screens have them."""
 

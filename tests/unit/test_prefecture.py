@@ -63,6 +63,24 @@ def test_a_municipalitys_own_settings_are_its_own(settings):
     assert "KOBE_PASSPHRASE_FILE" not in other.environment(settings)
 
 
+def test_a_municipality_with_credentials_of_its_own_gets_none_of_the_prefectures(settings, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-prefecture")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of-the-prefecture")
+    own, other = new_home(settings, AKASHI), new_home(settings, KOBE)
+    (own.path / OWN_SETTINGS).write_text("AWS_PROFILE=akashi\nAWS_SECRET_ACCESS_KEY=ends'in\"\n", "utf-8")
+    told = {name: value for name, value in own.environment(settings).items() if name.startswith("AWS_")}
+    assert told == {"AWS_PROFILE": "akashi", "AWS_SECRET_ACCESS_KEY": "ends'in\""}
+    assert other.environment(settings)["AWS_SESSION_TOKEN"] == "of-the-prefecture"
+
+
+def test_a_folder_with_a_prefectures_own_code_is_no_municipality(settings):
+    home = new_home(settings, AKASHI)
+    (home.path.parent / "28000").mkdir()
+    with pytest.raises(ConfigurationError) as caught:
+        homes(settings)
+    assert caught.value.code == "prefecture.unknown"
+
+
 @pytest.mark.parametrize("url", ["s3://bucket/hyogo", "s3://bucket/hyogo/"])
 def test_each_home_has_its_own_part_of_the_place_that_machines_share(settings, monkeypatch, url):
     home, other = new_home(settings, AKASHI), new_home(settings, KOBE)

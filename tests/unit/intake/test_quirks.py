@@ -233,11 +233,16 @@ def test_rows_that_do_not_count_are_accounted_for(make_inbox, quirk, source):
     assert_accounted(facts)
 
 
+def by_share_alone(contract):
+    """A contract that holds small towns' changes as well."""
+    return contract.model_copy(update={"thresholds": contract.thresholds.model_copy(update={"row_change_rows": 0})})
+
+
 @pytest.mark.slow
 def test_a_jump_in_rows_waits_for_an_operator(make_inbox):
     inbox = inbox_with(make_inbox, "row_count_jump", REGISTER)
     former = inbox.abstract(REGISTER, "2025-07").frame.height
-    result, contract = inbox.abstract(REGISTER), inbox.contracts[REGISTER]
+    result, contract = inbox.abstract(REGISTER), by_share_alone(inbox.contracts[REGISTER])
     with pytest.raises(DeliveryHeld) as caught:
         validate(result, contract, month=MONTH, previous_rows=former)
     assert caught.value.code == "delivery.row_change"
@@ -249,13 +254,27 @@ def test_a_jump_in_rows_waits_for_an_operator(make_inbox):
 )
 def test_march_and_april_may_change_by_one_and_a_half_percent(make_inbox, month, held):
     inbox = make_inbox()
-    result, contract = inbox.abstract(REGISTER), inbox.contracts[REGISTER]
+    result, contract = inbox.abstract(REGISTER), by_share_alone(inbox.contracts[REGISTER])
     former = round(result.frame.height * 1.012)
     if held:
         with pytest.raises(DeliveryHeld):
             validate(result, contract, month=month, previous_rows=former)
     else:
         assert validate(result, contract, month=month, previous_rows=former)["previous_rows"] == former
+
+
+@pytest.mark.parametrize(("change", "held"), [(30, False), (-30, False), (31, True), (-31, True)])
+def test_in_a_small_town_a_few_people_more_or_fewer_are_no_jump(make_inbox, change, held):
+    inbox = make_inbox()
+    result, contract = inbox.abstract(REGISTER), inbox.contracts[REGISTER]
+    former = result.frame.height - change
+    assert former < 30 / contract.thresholds.row_change, "the town is too large for this"
+    if held:
+        with pytest.raises(DeliveryHeld) as caught:
+            validate(result, contract, month="2025-05", previous_rows=former)
+        assert caught.value.at["allowed"] == 30
+    else:
+        assert validate(result, contract, month="2025-05", previous_rows=former)["previous_rows"] == former
 
 
 @pytest.mark.parametrize("source", [REGISTER, MOVEMENTS])
