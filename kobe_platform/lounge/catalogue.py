@@ -17,6 +17,7 @@ from pathlib import Path
 from kobe_platform.lounge.compile import CompiledPage
 from kobe_platform.lounge.notices import time_html
 from kobe_platform.lounge.pages import CATEGORIES, PORTAL, USAGES, Page
+from kobe_platform.vocabulary.municipality import own
 
 NEW_DAYS = 90
 """How long before the newest page another one still counts as new."""
@@ -68,6 +69,13 @@ def write_catalogue(entries: Sequence[dict[str, object]], out: Path) -> None:
     (out / "catalogue.json").write_text(json.dumps(listed, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
+def _example() -> str:
+    """An area that a reader may look for, and a space; nothing where there is only the municipality itself."""
+    place = own()
+    areas = [*(place.neighbours if place.is_prefecture else place.wards).values()]
+    return f"{areas[0]} " if areas else ""
+
+
 def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
     """The catalogue as a page shows it without JavaScript: search box, categories and purposes with counts, cards.
 
@@ -82,7 +90,7 @@ def catalogue_html(pages: Sequence[Page], latest: dict[str, str]) -> str:
     search = (
         '<div class="lounge-search"><label for="catalogue-search">ダッシュボードを探す</label>'
         '<input type="search" id="catalogue-search" autocomplete="off" '
-        'placeholder="例：垂水区 人口、ベトナム、こうれいか">'
+        f'placeholder="例：{escape(_example())}人口、ベトナム、こうれいか">'
         '<p class="lounge-count" role="status" aria-live="polite"></p></div>'
     )
     facets = _facet("category", "分類", [(c, categories[c]) for c in CATEGORIES], len(listed))

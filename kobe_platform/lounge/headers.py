@@ -81,21 +81,20 @@ def manual_html(page: Page, facts: Sequence[TableFacts], synthetic: bool) -> str
         f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )
     law = page.meta.application or "不要（公表統計）"
-    items = [
-        ("所管", page.meta.owner),
-        ("データ利用申請書", law),
-        ("最新のデータ", latest_label(facts) or "まだありません"),
-    ]
+    items = [("所管", page.meta.owner), ("データ利用申請書", law)]
+    if facts:
+        items.append(("最新のデータ", latest_label(facts) or "まだありません"))
     facts_list = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in items)
     rule = (
         "<p><b>「X」の決まり。</b> 値が基準（上の表の「秘匿の基準」）に満たないセルは「X」とし、"
         "合計との差から逆算されないよう、他のセルも併せて秘匿します。0はそのまま「0」、データがない月などは「…」と表示します。合計は秘匿前の値から計算した公表値で、"
         "表示中の値の足し算ではありません。</p>"
     )
+    told = f"\n\n{sources}\n\n{rule}" if facts else ""
     return (
         f'<section class="lounge-manual" id="manual" markdown="1">\n\n## 使い方\n\n{page.manual.strip()}\n\n'
         "### データについて\n\n"
-        f'<dl class="lounge-state">{facts_list}</dl>\n\n{sources}\n\n{rule}\n\n</section>'
+        f'<dl class="lounge-state">{facts_list}</dl>{told}\n\n</section>'
     )
 
 

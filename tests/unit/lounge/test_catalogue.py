@@ -123,6 +123,14 @@ def test_every_card_says_what_a_reader_chooses_by():
     assert "まだありません" in catalogue_html(pages_of("2026-01-09"), {})
 
 
+@pytest.mark.parametrize(
+    ("code", "example"), [("28100", "例：東灘区 人口、"), ("28203", "例：人口、"), ("28000", "例：神戸市 人口、")]
+)
+def test_the_example_of_a_search_is_of_the_place(monkeypatch, code, example):
+    monkeypatch.setenv("KOBE_MUNICIPALITY", code)
+    assert f'placeholder="{example}' in catalogue_html(pages_of("2026-01-09"), {})
+
+
 def test_every_category_stands_there_and_one_without_a_page_cannot_be_chosen():
     html = catalogue_html(pages_of(None), {})
     for category in CATEGORIES:
