@@ -170,6 +170,9 @@ def _bring(
         if not ending.done:
             above.left.append(f"{ending.name}({ending.code}): {ending.error or ending.exit_code}")
         for record in ending.report.get("records", ()):
+            if record["municipality"] != ending.code:
+                above.left.append(f"{ending.name}({ending.code}): [prefecture.handed] 別の市町村の数値です")
+                continue
             records.setdefault((record["month"], record["group"]), []).append(record)
     everyone, parts = {one.place.code for one in below}, []
     for one in due:

@@ -331,7 +331,18 @@ def received(home: Path, month: str, group: str) -> Mapping[str, Any]:
         record = json.loads(receipt_path(home, month, group).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return record if isinstance(record, dict) else {}
+    return record if _is_receipt(record) else {}
+
+
+def _is_receipt(record: object) -> bool:
+    if not isinstance(record, dict):
+        return False
+    told, missing = record.get("received"), record.get("missing")
+    return (
+        isinstance(told, dict)
+        and all(isinstance(one, dict) and isinstance(one.get("content"), str) for one in told.values())
+        and isinstance(missing, list)
+    )
 
 
 def unreleased(home: Path) -> list[str]:

@@ -24,6 +24,7 @@ AKASHI, AIOI = "28203", "28208"
 MONTH, GROUP = "2025-06", "stocks/month"
 
 STAND_IN = """
+# Stands in for `kobe`; "other" in a home has it hand over what another municipality would.
 import json, os, signal, sys
 from pathlib import Path
 home, code, arguments = Path(os.environ["KOBE_HOME"]), os.environ["KOBE_MUNICIPALITY"], sys.argv[1:]
@@ -31,11 +32,15 @@ if "hand-over" in arguments:
     if (home / "dies").exists() and "--list" not in arguments:
         os.kill(os.getpid(), signal.SIGKILL)
     released = json.loads((home / "released.json").read_text())
+    sender = "28999" if (home / "other").exists() else code
     records = [
-        {"municipality": code, "month": month, "group": group, "content": content}
+        {"municipality": sender, "month": month, "group": group, "content": content}
         for month in arguments for group, content in released.get(month, {}).items()
     ]
     print(json.dumps({"months": released, "records": records, "refused": []}))
+if "look" in arguments:
+    released = json.loads((home / "released.json").read_text())
+    print(json.dumps({"faults": [], "outstanding": [], "turned_away": [], "released": released}))
 if "receive" in arguments:
     told = sys.stdin.read()
     with (home / "told.jsonl").open("a") as file:
@@ -87,6 +92,26 @@ def test_a_municipality_whose_process_was_killed_while_it_handed_over_is_named(s
     (homes(settings)[AKASHI].path / "dies").touch()
     code, left = publish()
     assert code == 1 and [line for line in left if AKASHI in line], left
+
+
+def test_what_is_not_the_senders_own_is_named_and_not_received(settings):
+    (homes(settings)[AKASHI].path / "other").touch()
+    code, left = publish()
+    assert code == 1 and [line for line in left if AKASHI in line and "prefecture.handed" in line], left
+    home = home_above(settings, homes(settings).values()).path
+    senders = {record["municipality"] for one in told(home) for part in one["parts"] for record in part["records"]}
+    assert senders == {AIOI}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[]", "3", "{}", '{"received": [], "missing": []}', '{"received": {"28203": 1}, "missing": []}']
+)
+def test_a_receipt_that_cannot_be_read_counts_as_none(settings, text):
+    home = was_received(settings)
+    receipt_path(home, MONTH, GROUP).write_text(text)
+    assert publish()[0] == 0
+    (part,) = [part for one in told(home) for part in one["parts"]]
+    assert {record["municipality"] for record in part["records"]} == {AKASHI, AIOI}
 
 
 def test_a_month_that_is_published_stays_when_one_of_its_municipalities_fails_to_hand_over(settings):
