@@ -21,7 +21,7 @@ ROOMS := kobe_platform assets checks resources
 LATE := babel charset_normalizer colorama dagster dagster_shared duckdb fsspec greenlet jinja2 markdown mkdocs pathlib_abc polars rich \
   sqlalchemy structlog sudachipy typer upath
 IMPORTED := kobe_platform.cli.main, typer.rich_utils, kobe_platform.definitions, kobe_platform.cli.run, kobe_platform.orchestration.headless, \
-  kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation.steps, kobe_platform.lounge.site, mkdocs.commands.build, \
+  kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation.steps, kobe_platform.lounge.site, mkdocs.commands.build, material.templates, sudachidict_small, \
   alembic.command, rich.table, rich.live
 BUILT := $(THEME)/node_modules/.kobe-built
 BROWSER := $(VENV)/.browser
