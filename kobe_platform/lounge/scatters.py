@@ -32,5 +32,7 @@ def measured(bound: Bound, frame: pl.DataFrame) -> tuple[pl.DataFrame, str, str,
         name = f"{column}（{fmt.unit}）" if fmt.unit else column
         hidden = pl.col(status) if status else pl.lit("published")
         figure = pl.col(column).cast(pl.Float64).alias("_value")
-        parts.append(frame.select(*kept, figure, hidden.cast(pl.String).alias("_value_status"), pl.lit(name).alias("_measure")))
+        parts.append(
+            frame.select(*kept, figure, hidden.cast(pl.String).alias("_value_status"), pl.lit(name).alias("_measure"))
+        )
     return pl.concat(parts), bound["label"], "_value", "_measure"
