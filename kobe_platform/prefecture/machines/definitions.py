@@ -17,7 +17,7 @@ from kobe_platform.prefecture.homes import homes
 from kobe_platform.prefecture.machines import due
 from kobe_platform.prefecture.machines.claims import claims_of
 from kobe_platform.prefecture.machines.deliveries import defined, delivered_months
-from kobe_platform.prefecture.machines.instance import own_settings
+from kobe_platform.prefecture.machines.instance import leaves_places, own_settings
 from kobe_platform.prefecture.running import Ending, Task, run_all
 from kobe_platform.privacy.border import border, seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
@@ -174,7 +174,7 @@ def ticked(instance: dg.DagsterInstance, settings: Settings, now: float) -> dg.S
     """One tick: end what lost its process, follow homes and deliveries with the partitions, ask for what is due."""
     due.end_lost_runs(instance, claims_of(settings), now)
     seen = due.look(settings, due.made_versions(instance))
-    asked = list(due.requests(instance, seen.due, runs=settings.prefecture_runs, now=now))
+    asked = list(due.requests(instance, seen.due, large_first=leaves_places(settings), now=now))
     reason = None if asked else dg.SkipReason(_why(seen))
     return dg.SensorResult(
         run_requests=asked, skip_reason=reason, dynamic_partitions_requests=list(_partition_changes(instance, seen))

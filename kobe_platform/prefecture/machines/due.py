@@ -102,16 +102,16 @@ def made_versions(instance: dg.DagsterInstance) -> dict[str, str]:
 
 
 def requests(
-    instance: dg.DagsterInstance, due: Sequence[DueMunicipality], *, runs: int, now: float | None = None
+    instance: dg.DagsterInstance, due: Sequence[DueMunicipality], *, large_first: bool, now: float | None = None
 ) -> Iterator[dg.RunRequest]:
     """The runs to ask for: of each municipality that is due, has none under way, and whose pause is over.
 
-    Of several runs at a time the large municipalities come first (their own limit lets one work), the others from the
-    smallest to the largest. Where only one works at a time, all go from the smallest to the largest. So no small one
-    waits behind a large one.
+    Where places are left that large municipalities may not take, they come first and their own limit keeps the rest of
+    them waiting, the others go from the smallest to the largest. Where large ones may take every place (one run at a
+    time, for instance), all go from the smallest to the largest. So no small one waits behind a large one.
 
     Args:
-        runs: at a time.
+        large_first: whether a place is left for small ones however many large ones wait (``instance.leaves_places``).
     """
     under_way = {run.tags.get(MUNICIPALITY_TAG) for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_FLIGHT)))}
     moment = now or time.time()
@@ -119,7 +119,7 @@ def requests(
         if one.code in under_way or moment < not_before(instance, one):
             continue
         size = LARGE if one.size >= LARGE_BYTES else SMALL
-        priority = 1000 + rank if runs > 1 and size == LARGE else -rank
+        priority = 1000 + rank if large_first and size == LARGE else -rank
         yield dg.RunRequest(
             partition_key=partition(one.months[-1], one.code),
             run_config={"loggers": {"console": {}}},  # errors only, as the code location has it

@@ -37,13 +37,15 @@ def run_tags(code: str, size: str, inputs: str, priority: int) -> dict[str, str]
     """What Dagster's queue, Celery and Kubernetes are told of a run."""
     requested, most = MEMORY[size]
     resources = {"requests": {"cpu": "1", "memory": requested}, "limits": {"memory": most}}
+    # A run asks nothing of the cluster: its pod gets no token of it.
+    pod = {"container_config": {"resources": resources}, "pod_spec_config": {"automount_service_account_token": False}}
     return {
         MUNICIPALITY_TAG: code,
         SIZE_TAG: size,
         INPUTS_TAG: inputs,
         "dagster/priority": str(priority),
         "dagster-celery/queue": QUEUES[size],
-        "dagster-k8s/config": json.dumps({"container_config": {"resources": resources}}),
+        "dagster-k8s/config": json.dumps(pod),
     }
 
 
@@ -58,6 +60,11 @@ def concurrency(settings: Settings) -> dict[str, Any]:
             ],
         },
     }
+
+
+def leaves_places(settings: Settings) -> bool:
+    """Whether large municipalities, as many as may run at a time, leave a place to small ones."""
+    return settings.prefecture_large_runs < settings.prefecture_runs
 
 
 def launcher(settings: Settings) -> dict[str, Any]:

@@ -36,6 +36,12 @@ def test_an_installation_has_no_tool_of_developers():
     assert not {"pytest", "mypy", "ruff", "playwright", "moto", "hypothesis"} & pins("requirements-run.lock").keys()
 
 
+def test_the_images_hold_what_several_machines_and_kubernetes_need():
+    assert {"dagster-celery", "dagster-k8s", "dagster-postgres", "psycopg2-binary"} <= pins(
+        "requirements-run.lock"
+    ).keys()
+
+
 def test_the_container_is_no_root_and_its_settings_exist():
     instructions = re.findall(r"^([A-Z]+) ", RECIPE, re.M)
     assert instructions[0] == "FROM" and instructions[-3:] == ["VOLUME", "ENTRYPOINT", "CMD"]

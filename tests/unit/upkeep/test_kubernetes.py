@@ -18,7 +18,7 @@ from dagster._core.run_coordinator import QueuedRunCoordinator
 from kobe_platform.prefecture.machines.definitions import JOB, build_prefecture
 from kobe_platform.prefecture.machines.due import partition
 from kobe_platform.prefecture.machines.instance import LARGE, MEMORY, SMALL, concurrency, run_tags
-from kobe_platform.settings import Settings
+from kobe_platform.settings import Settings, with_driver
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "deploy" / "kubernetes" / "values.yaml"
@@ -33,18 +33,20 @@ client = importlib.import_module("kubernetes.client")
 from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict  # noqa: E402
 
 # Keys of the chart's own schema (dagster-io/dagster, helm/dagster/schema) for the sections that are used here.
+# With the chart at hand, tests/soak/test_chart.py renders it.
 _POD = {"podSecurityContext", "securityContext", "resources", "volumes", "volumeMounts", "env", "envSecrets", "image"}
 SECTIONS = {
     "global": {"postgresqlSecretName"},
     "generatePostgresqlPasswordSecret": None,
-    "postgresql": {"enabled", "postgresqlHost", "postgresqlUsername", "postgresqlDatabase"},
+    "busybox": {"image"},
+    "postgresql": {"enabled", "postgresqlHost", "postgresqlUsername", "postgresqlDatabase", "postgresqlScheme"},
     "telemetry": {"enabled"},
     "computeLogManager": {"type", "config"},
     "additionalInstanceConfig": None,
-    "dagster-user-deployments": {"enabled", "enableSubchart", "imagePullSecrets", "deployments"},
+    "dagster-user-deployments": {"enabled", "enableSubchart", "imagePullSecrets", "deployments", "rbacEnabled"},
     "runLauncher": {"type", "config"},
-    "dagsterDaemon": {*_POD, "enabled", "runCoordinator", "runMonitoring", "runRetries"},
-    "dagsterWebserver": {*_POD, "service"},
+    "dagsterDaemon": {*_POD, "enabled", "runCoordinator", "runMonitoring", "runRetries", "checkDbReadyInitContainer"},
+    "dagsterWebserver": {*_POD, "service", "readinessProbe", "checkDbReadyInitContainer"},
     **{name: {"enabled"} for name in ("ingress", "rabbitmq", "redis", "flower")},
 }
 DEPLOYMENT = {*_POD, "name", "dagsterApiGrpcArgs", "port", "includeConfigInLaunchedRuns"}
@@ -125,6 +127,7 @@ def _origin():
 def test_a_run_is_a_pod_without_rights_that_knows_secrets_by_name_alone(job):
     made, size = job
     spec = made["spec"]["template"]["spec"]
+    assert spec["automountServiceAccountToken"] is False, "a run could ask the cluster"
     (container,) = spec["containers"]
     assert container["image"] == IMAGE and container["args"][:5] == RUN_COMMAND
     assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] == 10001
@@ -143,6 +146,33 @@ def test_a_run_is_a_pod_without_rights_that_knows_secrets_by_name_alone(job):
     assert mounts["inbox"]["readOnly"] and {"homes", "tmp"} <= set(mounts)
     (scratch,) = [volume for volume in spec["volumes"] if volume["name"] == "tmp"]
     assert scratch["emptyDir"]["medium"] == "Memory"
+
+
+def test_no_pod_opens_the_keys_of_the_homes_to_a_group():
+    """With ``fsGroup`` Kubernetes sets the modes of all files of a volume, and the platform refuses such keys."""
+    assert not re.search(r"^\s*fs_?Group", TEXT, re.M | re.I)
+
+
+def test_every_pod_is_of_the_platforms_own_image():
+    parts = (CODE, VALUES["busybox"], VALUES["dagsterDaemon"], VALUES["dagsterWebserver"])
+    assert {f"{part['image']['repository']}:{part['image']['tag']}" for part in parts} == {IMAGE}
+    assert not any(VALUES[name]["checkDbReadyInitContainer"] for name in ("dagsterDaemon", "dagsterWebserver"))
+
+
+def test_the_webserver_is_asked_where_it_listens():
+    """The chart's own probe asks port 80: such a pod would never be ready."""
+    server = VALUES["dagsterWebserver"]
+    assert server["readinessProbe"]["httpGet"] == {"path": "/server_info", "port": server["service"]["port"]}
+
+
+def test_the_database_is_spoken_to_by_the_driver_of_the_image():
+    assert with_driver("postgresql://x").partition(":")[0] == VALUES["postgresql"]["postgresqlScheme"]
+
+
+def test_the_code_server_finds_a_place_for_dagsters_files_beside_its_read_only_root():
+    mounts = {mount["mountPath"]: mount["name"] for mount in CODE["volumeMounts"]}
+    kinds = {volume["name"]: volume for volume in CODE["volumes"]}
+    assert kinds[mounts["/opt/dagster/dagster_home"]]["emptyDir"]["medium"] == "Memory"
 
 
 def test_pods_of_the_chart_are_what_kubernetes_models_take():
@@ -197,5 +227,5 @@ def test_the_chart_is_of_the_version_of_the_package():
     (version,) = re.findall(r"--version (\S+)", TEXT)
     assert version == dg.__version__
     recipe = (FILE.parent / "Containerfile").read_text("utf-8")
-    assert re.findall(r"^([A-Z]+) ", recipe, re.M) == ["FROM", "ENTRYPOINT", "CMD"] and "ENTRYPOINT []" in recipe
+    assert re.findall(r"^USER (\d+)$", recipe, re.M)[-1] == "10001" and "ENTRYPOINT []" in recipe
     assert json.loads(re.findall(r"^CMD (.*)$", recipe, re.M)[0])[0] == "dagster"
