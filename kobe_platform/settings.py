@@ -42,6 +42,8 @@ class Settings(BaseSettings):
             (``KOBE_HISTORY_MONTHS``; docs/statistics.md).
         keep_releases: releases that stay with their pages and tables (``KOBE_KEEP_RELEASES``); all by default.
         run_log_days: days that the events of each step of a run are kept in Dagster (``KOBE_RUN_LOG_DAYS``).
+        page_processes: processes that work on the pages of a site at once (``KOBE_PAGE_PROCESSES``); by default as many
+            as there are processors and memory for, where there is enough to do.
         backup: folder or ``s3://`` address whose backups' age is watched (``KOBE_BACKUP``).
         start: the first month of the platform's series (``KOBE_START``): the graph's first monthly partition.
         prefecture: folder of the homes of many municipalities (``KOBE_PREFECTURE``), for ``kobe prefecture`` alone.
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     keep_releases: int | None = Field(default=None, ge=2)
     backup: str = ""
     run_log_days: int = Field(default=180, ge=1)
+    page_processes: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _one_municipality(self) -> Settings:

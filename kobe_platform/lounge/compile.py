@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from kobe_platform.lounge.unusual import usual_inserts
 
 SYNTHETIC = "synthetic"
 """Value of a release's ``basis`` whose figures are made up; every page then says 合成データ."""
+
+Making = Callable[[Page, ReleaseDatabase, Mapping[str, str], Bodies, str], CompiledBody]
+"""Who works a body out: takes what :func:`make_body` takes, and keeps it as that does."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def compile_page(
     inserts: Mapping[str, str] | None = None,
     bodies: Bodies | None = None,
     data: Path | None = None,
+    making: Making | None = None,
 ) -> CompiledPage:
     """Compile one page into ``out/<slug>.md`` and ``out/data/<slug>/<hash>.json``.
 
@@ -72,17 +76,22 @@ def compile_page(
             ``composition.py``, and in the page's head ``Links``, ``Star`` and ``Related``.
         bodies: where finished bodies are kept; a page whose text and tables are as before is not worked out again.
         data: where slices go instead of ``out/data``.
+        making: who works a body out that is not kept yet; :func:`make_body` by default.
 
     Raises:
         LoungeError: with file, line and a suggestion.
     """
     if isinstance(tables, Path):
         with ReleaseDatabase(tables, page.tables) as database:
-            return compile_page(page, database, out, basis=basis, inserts=inserts, bodies=bodies, data=data)
+            return compile_page(
+                page, database, out, basis=basis, inserts=inserts, bodies=bodies, data=data, making=making
+            )
     if bodies is None:
         with tempfile.TemporaryDirectory(prefix="kobe-page-") as scratch:
             bodies = Bodies(Path(scratch))
-            return compile_page(page, tables, out, basis=basis, inserts=inserts, bodies=bodies, data=data)
+            return compile_page(
+                page, tables, out, basis=basis, inserts=inserts, bodies=bodies, data=data, making=making
+            )
     tags = {node.name for node in walk(page.nodes) if isinstance(node, Tag)}
     shown = {name: html for name, html in (inserts or {}).items() if name in tags}
     shown |= forecast_inserts(tags, tables.facts) | usual_inserts(tags, tables.facts) | course_inserts(tags)
@@ -90,7 +99,7 @@ def compile_page(
     text = "\n".join([*page.meta.units, page.body])
     key = body_key(text, tables.digest({t for query in page.queries for t in query.tables}), shown | maps)
     with bodies.making(key):
-        body = bodies.find(key) or _made(page, tables, shown, bodies, key)
+        body = bodies.find(key) or (making or make_body)(page, tables, shown, bodies, key)
     size = bodies.lay_out(key, body, (data or out / "data") / page.slug)
     facts = [tables.facts[name] for name in page.tables]
     return _written(page, body, facts, basis, inserts or {}, out, size)
@@ -108,8 +117,10 @@ def _map_files(page: Page) -> list[Path]:
     return [path for kind in sorted(kinds) for path in boundaries_files(page.boundaries, kind)]
 
 
-def _made(page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str) -> CompiledBody:
-    """Work a body out: run the fences, draw the components, write the slices."""
+def make_body(
+    page: Page, tables: ReleaseDatabase, inserts: Mapping[str, str], bodies: Bodies, key: str
+) -> CompiledBody:
+    """Work a body out and keep it under its key: run the fences, draw the components, write the slices."""
     with bodies.scratch(key) as scratch:
         results, periods = tables.run(page.queries), tables.periods(page.queries)
         body = Composition(page, results, inserts, periods).body(scratch)

@@ -51,6 +51,11 @@ class ReleaseDatabase:
     and joining and sorting numbers takes a fifth of the time. What VARCHAR can do and ENUM cannot (be sliced, take a
     default of LAG that is none of its values) is an error of the engine's, never another result; such a query then runs
     on views whose texts are VARCHAR.
+
+    Attributes:
+        directory, seconds, keeps: as it was opened.
+        facts: what each table is.
+        names: tables and hierarchies that queries may read.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class ReleaseDatabase:
         import duckdb
 
         self.facts, hierarchies = read_index(directory)
-        self._directory, self._seconds = directory, seconds
+        self.directory, self.seconds, self.keeps = directory, seconds, keep
         self._kept = _Results() if keep else None
         wanted = set(self.facts) if names is None else set(names) & set(self.facts)
         self._connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": MOST_MEMORY, **SHUT})
@@ -105,7 +110,7 @@ class ReleaseDatabase:
         for dimension in {f"dim_{hierarchy}" for hierarchy in facts.dimensions.values()} - self._loaded:
             self._load_hierarchy(dimension)
             self._loaded.add(dimension)
-        cells = pl.read_parquet(self._directory / f"{name}.parquet")
+        cells = pl.read_parquet(self.directory / f"{name}.parquet")
         codes: dict[str, pl.DataType] = {
             dimension: self._codes[hierarchy] for dimension, hierarchy in facts.dimensions.items()
         }
@@ -119,7 +124,7 @@ class ReleaseDatabase:
         """``dim_X``, and ``codes__X``: the same with ``leaf``."""
         import polars as pl
 
-        codes = pl.read_parquet(self._directory / f"{name}.parquet")
+        codes = pl.read_parquet(self.directory / f"{name}.parquet")
         leaf = ~pl.col("code").is_in(codes["parent"].drop_nulls().implode())
         codes = codes.with_columns(leaf=leaf)
         both = kinds_of(pl.concat([codes["code"], codes["parent"]]))
@@ -240,12 +245,12 @@ class ReleaseDatabase:
             if table not in self.names:
                 raise query.fault("table", f"there is no published table {table}", did_you_mean(table, self.names))
         self._make_ready(query.tables)
-        limit = threading.Timer(self._seconds, cursor.interrupt)
+        limit = threading.Timer(self.seconds, cursor.interrupt)
         limit.start()
         try:
             return _told(query, _either_way(cursor, query))
         except (duckdb.Error, OSError) as error:
-            raise _failed(query, _located(cursor, query, error), self._seconds) from None
+            raise _failed(query, _located(cursor, query, error), self.seconds) from None
         finally:
             limit.cancel()
 

@@ -7,7 +7,6 @@ import logging
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +24,7 @@ from kobe_platform.lounge.catalogue import (
     star_html,
     write_catalogue,
 )
-from kobe_platform.lounge.compile import CompiledPage, compile_page
+from kobe_platform.lounge.compile import CompiledPage, Making, compile_page
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.glossary import GLOSSARY, GlossaryLinks, glossary_page, load_glossary
 from kobe_platform.lounge.notices import (
@@ -45,6 +44,7 @@ from kobe_platform.lounge.notices import (
 )
 from kobe_platform.lounge.pages import PORTAL, Page
 from kobe_platform.lounge.periods import latest_label
+from kobe_platform.lounge.processes import Makers
 from kobe_platform.lounge.searching import load_words, search_index, write_index
 from kobe_platform.lounge.unusual import page_of, usual_notice
 from kobe_platform.vocabulary.municipality import localized
@@ -195,23 +195,19 @@ def compile_pages(
     inserts: Mapping[str, Mapping[str, str]],
     bodies: Bodies | None = None,
 ) -> list[CompiledPage]:
-    """Compile pages two at a time; pages know nothing of each other, so the result does not depend on the order.
+    """Compile pages side by side; they know nothing of each other, so the result does not depend on the order.
 
     Raises:
         LoungeError: of the first page, in order, that does not compile.
     """
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        tasks = [
-            pool.submit(
-                compile_page, page, tables, work,
-                inserts=inserts.get(page.slug), basis=basis, bodies=bodies, data=data,
-            )
-            for page in pages
-        ]  # fmt: skip
-        try:
-            return [task.result() for task in tasks]
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+    def compiled(page: Page, making: Making) -> CompiledPage:
+        given = inserts.get(page.slug)
+        return compile_page(
+            page, tables, work, inserts=given, basis=basis, bodies=bodies, data=data, making=making
+        )  # fmt: skip
+
+    return Makers(tables, bodies).compile(pages, compiled)
 
 
 def _inserts(

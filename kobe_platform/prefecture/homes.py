@@ -25,7 +25,7 @@ OWN_SETTINGS = "settings.env"
 COMMON = frozenset(
     {
         *("inbox", "contracts", "statistics", "forecasts", "unusual", "dashboards", "ondemand", "principal", "start"),
-        *("raw_days", "history_months", "keep_releases", "run_log_days"),
+        *("raw_days", "history_months", "keep_releases", "run_log_days", "page_processes"),
     }
 )
 """Settings that hold for all municipalities; every other one is a home's own, and is not passed on to it."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kobe_platform import lifeline
 from kobe_platform.errors import ConfigurationError
 
 MODULE = "kobe_platform.cli"
-LIFELINE = Path(__file__).with_name("lifeline.py")
+LIFELINE = Path(lifeline.__file__)
 """Ends a child with its parent, however that died."""
 _STOPPING_SECONDS = 15.0
 _LOOK_SECONDS = 1.0

@@ -20,7 +20,7 @@ DAGSTER_WINGS = {
 }
 # Lower rooms first; a room may import rooms of its own rank or below.
 RANKS = (
-    {"errors", "code_version", "lazily"},
+    {"errors", "code_version", "lazily", "lifeline"},
     {"vocabulary", "settings"},
     {"contracts"},
     {"custody", "disclosure", "objects"},

@@ -13,8 +13,9 @@ import dagster as dg
 import pytest
 from sqlalchemy import create_engine, inspect
 
+from kobe_platform import lifeline
 from kobe_platform.errors import ConfigurationError, PlatformError
-from kobe_platform.prefecture import lifeline, running
+from kobe_platform.prefecture import running
 from kobe_platform.prefecture.homes import OWN_SETTINGS, homes, new_home
 from kobe_platform.prefecture.machines import claims as claims_module
 from kobe_platform.prefecture.machines import due

@@ -15,7 +15,7 @@ from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 from kombu import Queue
 
-from kobe_platform.prefecture.lifeline import end_with
+from kobe_platform.lifeline import end_with
 from kobe_platform.prefecture.machines.instance import QUEUES, SMALL
 from kobe_platform.privacy.border import seal_process
 
