@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -36,10 +37,10 @@ def test_an_installation_has_no_tool_of_developers():
     assert not {"pytest", "mypy", "ruff", "playwright", "moto", "hypothesis"} & pins("requirements-run.lock").keys()
 
 
-def test_the_images_hold_what_several_machines_and_kubernetes_need():
-    assert {"dagster-celery", "dagster-k8s", "dagster-postgres", "psycopg2-binary"} <= pins(
-        "requirements-run.lock"
-    ).keys()
+def test_an_installation_has_every_extra_but_that_of_developers():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    wanted = {re.split(r"[^\w-]", one)[0] for extra, named in told.items() if extra != "dev" for one in named}
+    assert {"dagster-k8s", "obstore", "psycopg2-binary"} <= wanted <= pins("requirements-run.lock").keys()
 
 
 def test_the_container_is_no_root_and_its_settings_exist():
