@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit, protect
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError, QuestionError
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.ondemand.nearest import Nearer
@@ -22,6 +23,7 @@ from kobe_platform.release.collect import content_digest
 from kobe_platform.statistics import Statistic, groups
 from kobe_platform.statistics.history import WINDOW, commits, former_releases, record_release, recorded_content, under
 from kobe_platform.statistics.protection import specification
+from kobe_platform.statistics.totals_out import totals_out
 from kobe_platform.statistics.trees import dimension, regrouped
 from kobe_platform.tabulation.steps import areas_of, counted_beside
 from kobe_platform.vocabulary.codes import Hierarchy, hierarchies
@@ -107,14 +109,16 @@ def _tell(progress: Progress | None, step: str) -> None:
 
 @dataclass(frozen=True)
 class _State:
-    """What an answer is worked out beside: the month's published tables, and what was released of it so far."""
+    """What an answer is worked out beside: the month's published tables, what was released of it so far, and what
+    totals over municipalities that are out ask of it."""
 
     published: Mapping[str, pl.DataFrame]
     inputs: Mapping[str, str]
     recorded: str
+    above: tuple[Scenarios, ...]
 
     def stands(self, other: _State) -> bool:
-        return (self.inputs, self.recorded) == (other.inputs, other.recorded)
+        return (self.inputs, self.recorded, self.above) == (other.inputs, other.recorded, other.above)
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ class _Solved:
 def _state(store: PartitionStore, members: Sequence[Statistic], question: Question) -> _State:
     recorded = recorded_content(store, question.statistic.key, question.month)
     published = _published(store, members, question.month)
-    return _State(published, {name: content_digest(table) for name, table in published.items()}, recorded)
+    inputs = {name: content_digest(table) for name, table in published.items()}
+    return _State(published, inputs, recorded, totals_out(store, question.statistic.key, question.month))
 
 
 def _kept(store: PartitionStore, question: Question, state: _State) -> Answer | None:
@@ -170,7 +175,8 @@ def _solved(
     exposed = {
         name: int(partition.facts.get("exposed", 0)) for name, partition in held.items() if partition is not None
     }
-    beside = _Beside(members, answered, {**state.published, **answered.tables}, cells, areas, former, exposed)
+    tables = {**state.published, **answered.tables}
+    beside = _Beside(members, answered, tables, cells, areas, former, exposed, state.above)
     table = _protected(beside, asked, thorough=True)
     if table is None:
         refused()
@@ -192,6 +198,7 @@ class _Beside:
 
     Attributes:
         exposed: published table → how many of its cells former releases alone give away (decision 0048).
+        above: what totals over municipalities that are out ask of the month (decision 0070).
     """
 
     members: Sequence[Statistic]
@@ -201,6 +208,7 @@ class _Beside:
     areas: Hierarchy | None
     former: Sequence[FormerRelease]
     exposed: Mapping[str, int]
+    above: Sequence[Scenarios] = ()
 
 
 def _answerable(beside: _Beside, asked: Statistic) -> bool:
@@ -233,7 +241,7 @@ def _protected(beside: _Beside, asked: Statistic, *, thorough: bool = False) -> 
         return protect(spec, wanted, hidden=hidden, previous=former, **quick).tables[asked.name]
 
     def judge(table: pl.DataFrame) -> AuditReport:
-        return audit(spec, {**beside.tables, asked.name: table}, previous=former)
+        return audit(spec, {**beside.tables, asked.name: table}, previous=former, above=beside.above)
 
     table = _in_turns(shield, judge, {table.name: list(table.dimensions) for table in tables if table.fixed})
     if table is None and thorough:

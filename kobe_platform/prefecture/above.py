@@ -13,11 +13,11 @@ from pathlib import Path
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.prefecture.homes import Home, home_above
-from kobe_platform.prefecture.publishing import received, unreleased
+from kobe_platform.prefecture.publishing import COMPLETE, received, unreleased
 from kobe_platform.prefecture.running import Ending, Task, not_begun, run_all, run_one
 from kobe_platform.settings import Settings
 
-HAND_OVER, RECEIVE = ("prefecture", "hand-over"), ("prefecture", "receive")
+HAND_OVER, TAKE_IN, RECEIVE = (("prefecture", name) for name in ("hand-over", "take-in", "receive"))
 AT_ONCE = 6
 """Months that are handed over at a time: so many are in memory."""
 
@@ -64,7 +64,8 @@ def outstanding(settings: Settings, below: Sequence[Home], workers: int) -> tupl
     endings = [*refused, *run_all(tasks, workers, lambda one: None)]
     failed = [one for one in endings if not one.done]
     released = {one.code: one.report["months"] for one in endings if "months" in one.report}
-    return due_above(settings, below, released, {one.code for one in failed}), failed
+    held = {one.code: one.report.get("held", {}) for one in endings}
+    return due_above(settings, below, released, {one.code for one in failed}, held), failed
 
 
 def due_above(
@@ -72,12 +73,14 @@ def due_above(
     below: Sequence[Home],
     released: Mapping[str, Mapping[str, Mapping[str, str]]],
     unknown: Set[str],
+    held: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]],
 ) -> list[DueAbove]:
     """What is due above the municipalities, oldest month first.
 
     Args:
         released: municipality → month → group → digest of what was released of it.
         unknown: codes of the municipalities that could not be asked.
+        held: municipality → month → group → digests of what it holds of what totals ask of it.
     """
     known: dict[tuple[str, str], dict[str, str]] = {}
     for code, months in released.items():
@@ -88,7 +91,7 @@ def due_above(
     above = home_above(settings, below)
     _bring_shared(above, settings)
     found = [
-        _due(above.path, month, group, contents, everyone, unknown)
+        _due(above.path, month, group, contents, everyone, unknown, held)
         for (month, group), contents in sorted(known.items())
     ]
     return [one for one in found if one is not None]
@@ -107,14 +110,25 @@ def _bring_shared(above: Home, settings: Settings) -> None:
 
 
 def _due(
-    home: Path, month: str, group: str, contents: Mapping[str, str], everyone: Set[str], unknown: Set[str]
+    home: Path,
+    month: str,
+    group: str,
+    contents: Mapping[str, str],
+    everyone: Set[str],
+    unknown: Set[str],
+    held: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]],
 ) -> DueAbove | None:
     """A group and month, unless it was received as it is; what nobody could be asked about is taken as it was."""
     receipt = received(home, month, group)
     before = {code: told["content"] for code, told in receipt.get("received", {}).items()}
     missing = tuple(sorted(everyone - set(contents)))
     same = {code: content for code, content in before.items() if code not in unknown} == dict(contents)
-    if same and set(receipt.get("missing", ())) - unknown == set(missing) - unknown:
+    knows = {code: held.get(code, {}).get(month, {}).get(group, ()) for code in contents}
+    told = receipt.get("stated") if receipt.get("totals") == COMPLETE else receipt.get("stated", {})
+    stated = told is not None and all(
+        digest in knows[code] for code, digest in told.items() if code in knows and code not in unknown
+    )  # None: totals of a version that told municipalities nothing yet
+    if same and stated and set(receipt.get("missing", ())) - unknown == set(missing) - unknown:
         return None
     return DueAbove(month, group, contents, missing, frozenset(before))
 
@@ -182,11 +196,39 @@ def _bring(
             parts.append({"month": one.month, "group": one.group, "records": found, "missing": sorted(missing)})
     if parts:
         tell(f"秘匿と監査 {len(parts)}件 …")
-    ended = run_one(_task(home, settings, (*RECEIVE, "--workers", str(workers))), json.dumps({"parts": parts}))
-    above.months += ended.report.get("received", ())
-    above.left += ended.report.get("refused", ())
-    above.left += [ended.error or str(ended.exit_code)] if not ended.report else []
-    above.release = ended.report.get("release", above.release)
+    given: dict[str, object] = {"parts": parts}
+    while True:
+        ended = run_one(_task(home, settings, (*RECEIVE, "--workers", str(workers))), json.dumps(given))
+        above.months += ended.report.get("received", ())
+        above.left += ended.report.get("refused", ())
+        above.left += [ended.error or str(ended.exit_code)] if not ended.report else []
+        above.release = ended.report.get("release", above.release)
+        if not (told := ended.report.get("statements")):
+            return
+        given = {"parts": [], "taken": _told(settings, below, told, above)}
+
+
+def _told(
+    settings: Settings, below: Sequence[Home], statements: Sequence[Mapping[str, object]], above: Above
+) -> list[tuple[object, ...]]:
+    """Tell each municipality what the totals ask of it: month, group, code and digest of what it holds now."""
+    taken: list[tuple[object, ...]] = []
+    for one in below:
+        own = [told for told in statements if told["municipality"] == one.place.code]
+        if not own:
+            continue
+        ended = run_one(_task(one, settings, TAKE_IN), json.dumps({"statements": own}))
+        named = f"{ended.name}({ended.code})"
+        above.left += [f"{named}: {refused}" for refused in ended.report.get("refused", ())]
+        above.left += [f"{named}: {ended.error or ended.exit_code}"] if not ended.done else []
+        held = ended.report.get("held", {})
+        taken += [
+            (month, group, ended.code, digest)
+            for month, groups in held.items()
+            for group, digests in groups.items()
+            for digest in digests
+        ]
+    return taken
 
 
 def _handed_over(one: Ending) -> str:

@@ -117,7 +117,7 @@ def hand_over(
     bring_together(settings)
     hander = Hander(settings)
     if listed:
-        print(json.dumps({"months": hander.released()}))
+        print(json.dumps({"months": hander.released(), "held": hander.held()}))
         return
     handed, refused = hander.hand_over(months or ())
     reasons = [f"[{error.code}] {month} {group} {error.ja}" for month, group, error in refused]
@@ -137,18 +137,45 @@ def look() -> None:
     plan = Observer(settings).plan()
     report = record(plan)
     try:
-        report["released"] = Hander(settings).released()
+        hander = Hander(settings)
+        report |= {"released": hander.released(), "held": hander.held()}
     except PlatformError as error:
         report["unanswered"] = str(error)
     print(json.dumps(report, ensure_ascii=False))
     raise typer.Exit(int(not plan.empty))
 
 
+@prefecture_app.command("take-in", hidden=True)
+def take_in() -> None:
+    """A municipality's side of `publish`: reads from a pipe what totals over municipalities ask of it."""
+    import sys
+
+    from kobe_platform.errors import PlatformError
+    from kobe_platform.home_format import check_version
+    from kobe_platform.prefecture.handing import Hander
+    from kobe_platform.release.sharing import bring_together
+    from kobe_platform.settings import Settings
+
+    settings = Settings()
+    check_version(settings.root)
+    told = json.load(sys.stdin)
+    bring_together(settings)
+    hander = Hander(settings)
+    refused = []
+    for one in told["statements"]:
+        try:
+            hander.take_in(one)
+        except PlatformError as error:
+            refused.append(f"[{error.code}] {one.get('month')} {one.get('group')} {error.ja}")
+    bring_together(settings)
+    print(json.dumps({"held": hander.held(), "refused": refused}, ensure_ascii=False))
+
+
 @prefecture_app.command(hidden=True)
 def receive(workers: Workers = 1) -> None:
     """The prefecture's side of `publish`: reads what was handed over from a pipe."""
     import sys
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from kobe_platform.errors import PlatformError
     from kobe_platform.home_format import check_version
@@ -162,22 +189,27 @@ def receive(workers: Workers = 1) -> None:
     bring_together(settings)
     above = Prefecture(settings)
     received, refused, release = [], [], ""
+    statements: list[Mapping[str, Any]] = []
     with above.publishing():
+        above.taken(told.get("taken", ()))
         for part in told["parts"]:
             try:
                 made = above.receive(part["month"], part["group"], part["records"], part["missing"], workers)
-                received.append({**asdict(made), "missing": part["missing"]})
+                statements += made.statements
+                received.append({**asdict(replace(made, statements=())), "missing": part["missing"]})
             except PlatformError as error:
                 refused.append(f"[{error.code}] {part['month']} {part['group']} {error.ja}")
-        try:
-            release = above.release().id
-        except PlatformError as error:
-            refused.append(f"[{error.code}] {error.ja}")
+        if not statements:
+            try:
+                release = above.release().id
+            except PlatformError as error:
+                refused.append(f"[{error.code}] {error.ja}")
     try:
         bring_together(settings)
     except PlatformError as error:
         refused.append(f"[{error.code}] {error.ja}")
-    print(json.dumps({"received": received, "refused": refused, "release": release}, ensure_ascii=False))
+    report = {"received": received, "refused": refused, "release": release, "statements": statements}
+    print(json.dumps(report, ensure_ascii=False))
 
 
 def _publish(months: list[str], workers: int, as_json: bool) -> Above:
@@ -200,11 +232,12 @@ def _outstanding(endings: list[Ending]) -> Above:
     settings = Settings()
     below = list(homes(settings).values())
     released = {one.code: one.report["released"] for one in endings if "released" in one.report}
+    held = {one.code: one.report.get("held", {}) for one in endings if "released" in one.report}
     failed = [(one, one.error or one.report.get("unanswered") or one.exit_code) for one in endings]
     silent = {one.code: f"{one.name}({one.code}): {error}" for one, error in failed if one.code not in released}
     left = [
         f"{one.month} {one.group}: 都道府県の表が未作成です"
-        for one in due_above(settings, below, released, set(silent))
+        for one in due_above(settings, below, released, set(silent), held)
     ]
     waiting = len(unreleased(home_above(settings, below).path))
     left += [f"都道府県の公開が済んでいません({waiting}件)"] if waiting else []
@@ -290,7 +323,7 @@ def _looked(codes: list[str] | None, workers: int, as_json: bool) -> list[Ending
         (ending,) = [one for one in endings if one.code == task.code]
         stamp = stamps[task.code]
         if ending.done and "released" in ending.report and stamp == answers.stamp(there[task.code], task.environment):
-            told = {name: ending.report[name] for name in ("released", "turned_away")}
+            told = {name: ending.report[name] for name in ("released", "held", "turned_away") if name in ending.report}
             answers.keep(there[task.code], stamp, told)
     return endings
 

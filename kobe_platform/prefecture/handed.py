@@ -37,6 +37,7 @@ class Handed:
         cells: statistic → finest cells of the municipality as a whole: dimensions without its area, ``count``; only of
             statistics whose totals may be more than sums of published figures.
         covers: of a yearly group the months (``YYYY-MM``) that it counts.
+        recorded: digest of its record of releases of the month, answers on demand among them, that ``former`` is of.
     """
 
     municipality: str
@@ -49,6 +50,7 @@ class Handed:
     former: tuple[FormerRelease, ...]
     cells: Mapping[str, pl.DataFrame] = field(repr=False)
     covers: tuple[str, ...] = ()
+    recorded: str = ""
 
     def as_record(self) -> dict[str, Any]:
         """JSON-ready, for the pipe and for the prefecture's encrypted record; :meth:`of` reads it."""
@@ -66,6 +68,7 @@ class Handed:
             ],
             "cells": packed(self.cells),
             "covers": list(self.covers),
+            "recorded": self.recorded,
         }
 
     @classmethod
@@ -83,7 +86,8 @@ class Handed:
             told = {name: str(record[name]) for name in ("municipality", "month", "group", "content", "basis")}
             spec = Spec.model_validate_json(record["spec"])
             return cls(**told, spec=spec, tables=unpacked(record["tables"]), former=former,
-                       cells=unpacked(record["cells"]), covers=tuple(record.get("covers", ())))  # fmt: skip
+                       cells=unpacked(record["cells"]), covers=tuple(record.get("covers", ())),
+                       recorded=str(record.get("recorded", "")))  # fmt: skip
         except (KeyError, TypeError, ValueError, OSError, pl.exceptions.PolarsError):
             raise DisclosureError(
                 "what a municipality handed over cannot be read",

@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from kobe_platform.contracts import load_contracts
 from kobe_platform.custody.commands import open_store
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError
 from kobe_platform.governance.application_records import applications
 from kobe_platform.governance.approvals import REASONS, Use, reason_against
@@ -28,7 +29,8 @@ from kobe_platform.prefecture.joint import how_summed
 from kobe_platform.release.collect import COVERS, content_of
 from kobe_platform.settings import Settings
 from kobe_platform.statistics import Statistic, groups, load_statistics
-from kobe_platform.statistics.history import is_recorded
+from kobe_platform.statistics.history import commits, is_recorded, recorded_content
+from kobe_platform.statistics.totals_out import held_digests, keep_totals_out, months_held
 from kobe_platform.tabulation.steps import is_settled, period_of, stored_for_audit
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.clock import today
@@ -89,6 +91,50 @@ class Hander:
         summed, counted = sorted(one.name for one in members if one.above), sorted(self._needed(members))
         return hashlib.sha256(json.dumps([content, summed, counted]).encode()).hexdigest()
 
+    def held(self) -> dict[str, dict[str, list[str]]]:
+        """Month → group → digests of the scenarios that are held of totals that are out; others are not there."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for key in self.groups:
+            for month in months_held(self.store, key):
+                found.setdefault(month, {})[key] = held_digests(self.store, key, month)
+        return found
+
+    def take_in(self, told: Mapping[str, Any]) -> None:
+        """Keep what totals that the prefecture is about to publish ask of a month.
+
+        Args:
+            told: ``month``, ``group``, ``content`` and ``recorded`` as they were handed over, ``scenarios``, and the
+                digests ``standing`` of those that stay in force besides.
+
+        Raises:
+            DisclosureError: ``prefecture.moved`` (the month was published or asked anew since it was handed over),
+                ``prefecture.statement`` (it cannot be read). Nothing is kept then.
+        """
+        try:
+            month, group, content, recorded = (str(told[name]) for name in ("month", "group", "content", "recorded"))
+            scenarios = Scenarios.of(told["scenarios"])
+            standing = {str(digest) for digest in told["standing"]}
+        except (KeyError, TypeError, ValueError):
+            raise DisclosureError(
+                "what the prefecture's totals ask of this municipality cannot be read",
+                code="prefecture.statement",
+                at={"municipality": self.store.municipality},
+                remedy="bring both homes to one version (kobe upgrade) and publish again",
+                ja="都道府県の合計に関する通知を読めません",
+            ) from None
+        with commits(self.store):
+            members = self.groups.get(group, ())
+            now = (self._content(group, members, month) if members else "", recorded_content(self.store, group, month))
+            if now != (content, recorded):
+                raise DisclosureError(
+                    "the month was published or answered from again since it was handed over",
+                    code="prefecture.moved",
+                    at={"municipality": self.store.municipality, "month": month, "group": group},
+                    remedy="kobe run in this municipality's home, then publish above it again",
+                    ja="受け渡しのあとで、この月が更新されました",
+                )
+            keep_totals_out(self.store, group, month, scenarios, standing)
+
     def hand_over(self, months: Iterable[str]) -> tuple[list[Handed], list[tuple[str, str, DisclosureError]]]:
         """What the prefecture gets of some months, group by group, and what is refused: month, group, why.
 
@@ -119,6 +165,7 @@ class Hander:
         basis = str(release.facts.get("basis", "register"))
         covers = self.store.present(PartitionId("published", members[0].name, month)).facts.get(COVERS, ())
         self._approved(basis, {source for one in members for source in one.sources if one.above})
+        recorded = recorded_content(self.store, key, month)
         spec, tables, former = stored_for_audit(
             self.store, members, month, self.statistics, self.settings.history_months
         )
@@ -133,6 +180,7 @@ class Hander:
             tuple(one for one in former if is_new(one, tables)),
             {name: self._whole(self.statistics[name], month) for name in self._needed(members)},
             tuple(covers),
+            recorded,
         )
 
     def _shows(self, release: Release, members: Sequence[Statistic], month: str) -> bool:

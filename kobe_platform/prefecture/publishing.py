@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from kobe_platform.lounge.release import Release, assemble, record_inputs, recor
 from kobe_platform.lounge.sharing import shared_releases
 from kobe_platform.prefecture.handed import Handed, packed, unpacked
 from kobe_platform.prefecture.joint import TOTAL, Summed, how_summed, table_of
+from kobe_platform.prefecture.stating import carried, statements, waiting, with_taken
 from kobe_platform.prefecture.totals import FormerTotals, Totals, protect_totals
 from kobe_platform.release.collect import COVERS, content_digest, withheld_pages
 from kobe_platform.release.identifiers import refuse_identifiers
@@ -60,6 +61,7 @@ class Received:
         totals: :data:`COMPLETE`, :data:`INCOMPLETE` or :data:`OTHERS`.
         shown, hidden: totals with and without a figure. circles: parts of the attack.
         uneven: codes of municipalities that count fewer months of the year than others: they are not compared.
+        statements: what municipalities are to be told before the totals are released (:mod:`stating`).
     """
 
     month: str
@@ -69,6 +71,7 @@ class Received:
     hidden: int = 0
     circles: int = 0
     uneven: tuple[str, ...] = ()
+    statements: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
 
 class Prefecture:
@@ -119,7 +122,9 @@ class Prefecture:
             DisclosureError: as :func:`totals.protect_totals`; what is published of the month stays as it was.
         """
         receipts, kept = self._keep(month, group, records)
-        handed = [Handed.of(kept[code, told["content"]]) for code, told in sorted(receipts.items())]
+        # Answers on demand may have been given behind the same published tables since: they are part of the attack.
+        since = {str(one["municipality"]): {n: one[n] for n in ("former", "recorded") if n in one} for one in records}
+        handed = [Handed.of({**kept[code, told["content"]], **since[code]}) for code, told in sorted(receipts.items())]
         handed, uneven = _even(handed)
         summed = [self.summed(one) for one in groups(self.statistics.values()).get(group, ())]
         versions = self._versions(group, month)
@@ -135,11 +140,27 @@ class Prefecture:
             made = Totals({}, 0, 0)
             tables = {one.table: _without_total(handed, one) for one in summed}
         self._publish(month, group, tables, handed, state)
-        self._write_receipt(month, group, receipts, missing, state)
+        before = received(self.settings.root, month, group)
+        told: list[dict[str, Any]] = []
+        said = carried(before)
+        if state == COMPLETE:
+            out = f"{month} {group}" not in unreleased(self.settings.root)
+            told, said = statements(month, group, handed, made.scenarios, before, released=out)
+        record = {"month": month, "group": group, "received": receipts, "missing": sorted(missing), "totals": state}
+        self._write_receipt({**record, **said})
         totals = [table.filter(pl.nth(0) == TOTAL) for table in tables.values()]
         away = sum(int((table["status"] == "suppressed").sum()) for table in totals)
         shown = sum(table.height for table in totals) - away
-        return Received(month, group, state, shown, away, made.circles, uneven)
+        return Received(month, group, state, shown, away, made.circles, uneven, tuple(told))
+
+    def taken(self, told: Iterable[Sequence[str]]) -> None:
+        """Note what municipalities have taken: month, group, code, digest of each."""
+        of: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for month, group, code, digest in told:
+            of.setdefault((month, group), []).append((code, digest))
+        for (month, group), pairs in of.items():
+            if receipt := received(self.settings.root, month, group):
+                self._write_receipt(with_taken(receipt, pairs))
 
     def _keep(
         self, month: str, group: str, records: Sequence[Mapping[str, Any]]
@@ -213,8 +234,10 @@ class Prefecture:
         """Make a release of all that is published; the totals enter the record of releases before anybody sees them.
 
         Raises:
-            DisclosureError: ``release.nothing``: no month was handed over yet.
+            DisclosureError: ``release.nothing``: no month was handed over yet. ``prefecture.waiting``: a municipality
+                has not taken what the totals ask of it, so they stay as they are released.
         """
+        self._refuse_untold()
         receipts = _receipts(self.settings.root)
         tables: dict[str, pl.DataFrame] = {}
         facts: dict[str, dict[str, Any]] = {}
@@ -269,6 +292,18 @@ class Prefecture:
         record_inputs(releases, made, receipts, shared)
         return made
 
+    def _refuse_untold(self) -> None:
+        for path in sorted((self.settings.root / "receipts" / RECEIPTS).glob("*/*.json")):
+            month, group = path.parent.name, path.stem.replace("_", "/")
+            if codes := waiting(received(self.settings.root, month, group)):
+                raise DisclosureError(
+                    "a municipality has not taken what the totals ask of it: nothing is released",
+                    code="prefecture.waiting",
+                    at={"month": month, "group": group, "municipalities": len(codes), "first": codes[0]},
+                    remedy="look at what is left of it (kobe prefecture status CODE), then kobe prefecture publish",
+                    ja="合計に関する通知を受け取っていない市町村があるため、公開しません",
+                )
+
     def _withheld(self, basis: str) -> dict[str, str]:
         """Pages without an application in force in this home's governance.
 
@@ -311,11 +346,8 @@ class Prefecture:
 
     # -- receipts -----------------------------------------------------------------------------------------------------
 
-    def _write_receipt(
-        self, month: str, group: str, received: Mapping[str, Mapping[str, str]], missing: Sequence[str], state: str
-    ) -> None:
-        record = {"month": month, "group": group, "received": received, "missing": sorted(missing), "totals": state}
-        path = receipt_path(self.settings.root, month, group)
+    def _write_receipt(self, record: Mapping[str, Any]) -> None:
+        path = receipt_path(self.settings.root, record["month"], record["group"])
         private_folder(path.parent)
         write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
 

@@ -17,9 +17,11 @@ import numpy as np
 import polars as pl
 
 from kobe_platform.disclosure import SUPPRESSED, AuditReport, Finding, audit
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture.handed import Handed
 from kobe_platform.prefecture.joint import TOTAL, JointTables, Summed, SummedCells, joint, published_rows, sums_of
+from kobe_platform.prefecture.scenarios import scenarios_of
 
 MOST_HIDDEN = 10_000
 """Hidden figures of all tables of the municipalities that are attacked at once; of more, circles are made."""
@@ -51,11 +53,13 @@ class Totals:
         tables: by name: area (codes of municipalities, :data:`joint.TOTAL`), dimensions, ``value``, ``status``.
         circles: how many parts the attack had; none where only sums of published figures are, and ever were, shown.
         programs: solved by the auditor in the last attacks of all parts.
+        scenarios: municipality → what it must leave possible of the totals that are out; others are not there.
     """
 
     tables: Mapping[str, pl.DataFrame]
     circles: int
     programs: int
+    scenarios: Mapping[str, Scenarios] = field(default_factory=dict)
 
 
 @dataclass
@@ -88,7 +92,8 @@ def protect_totals(
 
     Raises:
         DisclosureError: ``prefecture.codes`` or ``prefecture.handed`` (what was handed over does not fit together);
-            as the auditor's refusal where not even the tables without any such total pass.
+            as the auditor's refusal where not even the tables without any such total pass. ``prefecture.scenarios``:
+            what municipalities must leave possible was not found, though no such total is shown any more.
     """
     sums = [sums_of(handed, one) for one in summed]
     then = [(one.handed, [sums_of(one.handed, s) for s in summed if one.has(s)], one.tables) for one in former]
@@ -98,6 +103,28 @@ def protect_totals(
     attacked = told or any(not one.plain for one in summed)
     circles = [_Circle(chosen) for chosen in _circles(handed, sums, together)] if attacked else []
     shown = {one.summed.table: _first(one, circles, earlier) for one in sums}
+    shown = _passed(handed, sums, shown, circles, earlier, workers)
+    try:
+        scenarios = scenarios_of(handed, sums, shown, earlier)
+    except DisclosureError:
+        shown = {s.summed.table: shown[s.summed.table] & ~s.telling for s in sums}
+        shown = _passed(handed, sums, shown, circles, earlier, workers)
+        scenarios = scenarios_of(handed, sums, shown, earlier)
+    names, everyone = [one.municipality for one in handed], range(len(handed))
+    tables = {one.summed.table: _as_published(one, names, everyone, shown[one.summed.table]) for one in sums}
+    programs = sum(c.report.counts.get("programs", 0) for c in circles if c.report)
+    return Totals(tables, len(circles), programs, scenarios)
+
+
+def _passed(
+    handed: Sequence[Handed],
+    sums: Sequence[SummedCells],
+    shown: Shown,
+    circles: Sequence[_Circle],
+    earlier: Sequence[tuple[Sequence[Handed], Sequence[SummedCells], Shown]],
+    workers: int,
+) -> Shown:
+    """The totals that the auditor lets pass, of those that are to be shown."""
     for turn in range(ROUNDS + 1):
         due = [circle for circle in circles if circle.report is None or _changed(circle, sums, shown)]
         joints = [joint(handed, sums, circle.chosen, shown, earlier) for circle in due]
@@ -112,9 +139,7 @@ def protect_totals(
             shown = _withdrawn([c for c in circles if c.report in refused], sums, shown, handed)
     else:
         raise refused[0].refusal({"month": handed[0].month, "municipalities": len(handed)})
-    names, everyone = [one.municipality for one in handed], range(len(handed))
-    tables = {one.summed.table: _as_published(one, names, everyone, shown[one.summed.table]) for one in sums}
-    return Totals(tables, len(circles), sum(c.report.counts.get("programs", 0) for c in circles if c.report))
+    return shown
 
 
 def _as_published(sums: SummedCells, names: Sequence[str], everyone: Sequence[int], shown: np.ndarray) -> pl.DataFrame:

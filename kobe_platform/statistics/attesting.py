@@ -15,23 +15,32 @@ import polars as pl
 
 from kobe_platform.code_version import engine_version
 from kobe_platform.disclosure import FormerRelease, Spec
+from kobe_platform.disclosure.scenarios import Scenarios
 
 _ROOMS = ("statistics", "disclosure", "vocabulary")
 _LIBRARIES = ("highspy", "numpy", "polars", "scipy")
 
 
-def seen(spec: Spec, tables: Mapping[str, pl.DataFrame], previous: Sequence[FormerRelease]) -> str:
+def seen(
+    spec: Spec,
+    tables: Mapping[str, pl.DataFrame],
+    previous: Sequence[FormerRelease],
+    above: Sequence[Scenarios] = (),
+) -> str:
     """SHA-256 over all that an audit reads, and the code that reads it.
 
     Args:
         tables: table → dimension columns, ``value``, ``status``; the order of rows and columns does not count.
         previous: former releases as the audit is given them.
+        above: scenarios as the audit is given them.
     """
     digest = hashlib.sha256(f"{_code()}\n{spec.model_dump_json()}\n".encode())
     digest.update(_tables(tables))
     for release in previous:
         own = release.spec.model_dump_json() if release.spec else ""
         digest.update(f"release {own}\n".encode() + _tables(release.tables))
+    for scenarios in above:
+        digest.update(f"above {scenarios.digest}\n".encode())
     return digest.hexdigest()
 
 

@@ -22,6 +22,7 @@ from kobe_platform.disclosure import (
     protect,
 )
 from kobe_platform.disclosure.protection import ProtectionReport
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError
 from kobe_platform.statistics.attesting import seen
 from kobe_platform.statistics.definition import Statistic
@@ -69,6 +70,7 @@ def protect_group(
     previous: Sequence[FormerRelease] = (),
     start: Mapping[str, pl.DataFrame] | None = None,
     months: Sequence[TiedMonth] = (),
+    above: Sequence[Scenarios] = (),
 ) -> GroupResult:
     """Protect all tables of one group for one period, and have the auditor attack the result.
 
@@ -81,6 +83,7 @@ def protect_group(
             they are part of the attack.
         start: published tables of the period before: their pattern is preferred where there is a choice.
         months: the released months that yearly tables are sums of (:class:`definition.Tie`).
+        above: what totals over municipalities that are out ask of these tables (:mod:`totals_out`).
 
     Raises:
         DisclosureError: a cell cannot be protected, the audit is not satisfied (table, rule, coordinates), or a ring of
@@ -104,7 +107,7 @@ def protect_group(
         for statistic in chosen
         if statistic.kind == "mean"
     }
-    verdict, means = audited(protected.spec, protected.tables, means, former)
+    verdict, means = audited(protected.spec, protected.tables, means, former, above)
     if not verdict.publishable:
         raise verdict.refusal({"period": period})
     tables = {name: _dated(table, period) for name, table in {**protected.tables, **means}.items()}
@@ -119,7 +122,8 @@ def protect_group(
             ja="公表値の合計と内訳が一致しないため公表しません",
         )
     facts = _facts(chosen, tables, protected.report, verdict, lost)
-    return GroupResult(tables, facts, verdict, seen(protected.spec, {**protected.tables, **means}, former))
+    told = seen(protected.spec, {**protected.tables, **means}, former, above)
+    return GroupResult(tables, facts, verdict, told)
 
 
 def audited(
@@ -127,6 +131,7 @@ def audited(
     counts: Mapping[str, pl.DataFrame],
     means: Mapping[str, pl.DataFrame],
     previous: Sequence[FormerRelease] = (),
+    above: Sequence[Scenarios] = (),
 ) -> tuple[AuditReport, dict[str, pl.DataFrame]]:
     """The auditor's verdict, and the means that may stay: where they tell too much, they give way and not the counts.
 
@@ -134,7 +139,7 @@ def audited(
     behind them; what is found even then is the counts' own.
     """
     shown = dict(means)
-    verdict = audit(spec, {**counts, **shown}, previous=previous)
+    verdict = audit(spec, {**counts, **shown}, previous=previous, above=above)
     for everywhere in (False, True):
         if verdict.publishable or not shown:
             break
@@ -144,7 +149,7 @@ def audited(
             rows = telling_means(mean, shown[mean.table], counts[mean.of])
             rows = rows if everywhere else rows.filter(pl.col(column).is_in(sorted(found - {None})))
             shown[mean.table] = without(shown[mean.table], rows)
-        verdict = audit(spec, {**counts, **shown}, previous=previous)
+        verdict = audit(spec, {**counts, **shown}, previous=previous, above=above)
     return verdict, shown
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.disclosure import AuditReport, FormerRelease, Spec, audit
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, DisclosureError, LakeError
 from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.intake.extracts import take_in
@@ -50,7 +52,8 @@ from kobe_platform.statistics.inputs import (
     sources_of,
     tied_months,
 )
-from kobe_platform.statistics.protection import specification
+from kobe_platform.statistics.protection import GroupResult, specification
+from kobe_platform.statistics.totals_out import totals_out
 from kobe_platform.vocabulary.codes import Hierarchy, districts
 from kobe_platform.vocabulary.months import shifted
 from kobe_platform.vocabulary.rules import worded_for
@@ -142,15 +145,33 @@ def protect_counts(
     cells = dict(zip(counted, store.read_all([partition.id for partition in counted.values()]), strict=True))
     covers = {key: value for key, value in counted[members[0].name].facts.items() if key == COVERS}
     tied = _tied(store, members, month, statistics)
-    result = protect_group(
-        members,
-        cells,
-        areas_of(store, members, month),
-        period=period_of(members[0], month),
-        previous=former_releases(store, members[0].key, month, window),
-        start=_tables(store, members, _period_before(members[0], month)),
-        months=tied,
-    )
+    above: tuple[Scenarios, ...] | None = None
+    while True:
+        if (asked := totals_out(store, members[0].key, month)) != above:
+            above = asked
+            result = protect_group(
+                members,
+                cells,
+                areas_of(store, members, month),
+                period=period_of(members[0], month),
+                previous=former_releases(store, members[0].key, month, window),
+                start=_tables(store, members, _period_before(members[0], month)),
+                months=tied,
+                above=above,
+            )
+        with commits(store):
+            if totals_out(store, members[0].key, month) == above:  # its prefecture may have published meanwhile
+                return _published(store, members, month, result, covers, inputs)
+
+
+def _published(
+    store: PartitionStore,
+    members: Sequence[Statistic],
+    month: str,
+    result: GroupResult,
+    covers: Mapping[str, Any],
+    inputs: Mapping[str, str],
+) -> list[Partition]:
     return [
         store.write(
             PartitionId("published", member.name, month),
@@ -177,7 +198,7 @@ def audit_published(
 ) -> AuditReport:
     """The auditor on a group's tables as they are stored: it reads them, former releases and the specification."""
     spec, tables, previous = stored_for_audit(store, members, month, statistics, window)
-    return audit(spec, tables, previous=previous)
+    return audit(spec, tables, previous=previous, above=totals_out(store, members[0].key, month))
 
 
 def passed_audit(
@@ -201,7 +222,8 @@ def passed_audit(
     (digest,) = told
     return (
         int(digest, 16) % AUDITED_AGAIN != 0
-        and seen(*stored_for_audit(store, members, month, statistics, window)) == digest
+        and seen(*stored_for_audit(store, members, month, statistics, window), totals_out(store, members[0].key, month))
+        == digest
     )
 
 

@@ -102,6 +102,17 @@ class Part:
             own.spread_out(width[unknowns], settled[unknowns])
             self._take_over(number)
 
+    def collect(self) -> None:
+        """Keep the tables that are found from here on, for :meth:`collected`."""
+        for _, own in self._components:
+            own.collected = [own.table]
+
+    def collected(self) -> list[tuple[np.ndarray, list[np.ndarray]]]:
+        """(unknowns, their tables) of each set of unknowns that moves by itself; every other unknown has one value."""
+        found = [(unknowns, own.collected or [own.table]) for unknowns, own in self._components]
+        apart = np.flatnonzero((self._place[0] < 0) & (self.least < self.most))
+        return found + [(np.array([n]), [self.least[[n]], self.most[[n]]]) for n in apart.tolist()]
+
     def judge(self, unknown: int, width: int, k: int, residual: bool) -> State:
         """Whether an unknown is open: its interval spans ``width``, or lies at k or above, or (residual) is only 0."""
         number, at = self._place[:, unknown].tolist()

@@ -74,6 +74,7 @@ class OpenComponent:
         unseen: number of unknowns that stand in no table.
         least, most: smallest and largest value of each unknown over the whole-numbered tables found so far.
         floor, ceiling: proven bounds (from solved programs).
+        collected: where it is a list, tables that are found and widen some ``least`` or ``most`` are put there.
 
     Raises:
         Contradiction: no table fits. Undecided: none was found within the budget.
@@ -95,6 +96,7 @@ class OpenComponent:
         self.table = self._first_table()
         self.least, self.most = self.table.copy(), self.table.copy()
         self._tables = deque([self.table], maxlen=KEPT)
+        self.collected: list[np.ndarray] | None = None
 
     # -- finding tables -------------------------------------------------------------------------------------------
 
@@ -202,6 +204,8 @@ class OpenComponent:
 
     def _count(self, table: np.ndarray) -> None:
         self._tables.append(table)
+        if self.collected is not None and ((table < self.least) | (table > self.most)).any():
+            self.collected.append(table)
         np.minimum(self.least, table, out=self.least)
         np.maximum(self.most, table, out=self.most)
 

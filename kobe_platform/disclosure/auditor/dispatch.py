@@ -14,6 +14,7 @@ from kobe_platform.disclosure.auditor import verdict
 from kobe_platform.disclosure.auditor.figures import Figures, read_figures
 from kobe_platform.disclosure.auditor.verdict import MOST_FINDINGS, AuditReport, Finding
 from kobe_platform.disclosure.previous_release import FormerRelease, check_former
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.disclosure.spec import Spec, Table
 from kobe_platform.errors import DisclosureError
 
@@ -35,6 +36,7 @@ def audit(
     *,
     previous: Sequence[FormerRelease | Mapping[str, pl.DataFrame]] = (),
     contributions: Mapping[str, pl.DataFrame] | None = None,
+    above: Sequence[Scenarios] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> AuditReport:
     """Attack published tables.
@@ -44,6 +46,7 @@ def audit(
         previous: former releases, which the attack on suppressed tables uses besides (:func:`verdict.audit`).
         contributions: the finest cells of magnitude tables, for the attacks of contributors; only who made the tables
             has them.
+        above: what totals over several municipalities ask of suppressed tables of this one (:mod:`scenarios`).
 
     Raises:
         DisclosureError: the files are not what the specification promises.
@@ -54,7 +57,7 @@ def audit(
     for table in spec.tables:
         kinds.setdefault("magnitudes" if table.magnitude else table.method, []).append(table)
     if set(kinds) == {"suppression"}:
-        return verdict.audit(spec, tables, previous=previous, progress=progress)
+        return verdict.audit(spec, tables, previous=previous, above=above, progress=progress)
     reports = []
     for kind, members in sorted(kinds.items()):
         names = {table.name for table in members}
@@ -62,7 +65,7 @@ def audit(
         means = tuple(mean for mean in spec.means if mean.of in names)
         part = spec.model_copy(update={"tables": tuple(members), "relations": relations, "means": means})
         if kind == "suppression":
-            reports.append(verdict.audit(part, tables, previous=previous, progress=progress))
+            reports.append(verdict.audit(part, tables, previous=previous, above=above, progress=progress))
         else:
             reports.append(_by_method(kind, part, tables, contributions))
     findings = tuple(finding for report in reports for finding in report.findings)

@@ -26,9 +26,12 @@ from kobe_platform.disclosure.auditor.previous_release import (
     join,
     ratchet,
 )
+from kobe_platform.disclosure.auditor.scenarios import RULE as ABOVE
+from kobe_platform.disclosure.auditor.scenarios import beside_scenarios
 from kobe_platform.disclosure.auditor.singletons import told_to_members
 from kobe_platform.disclosure.auditor.system import System, build_system, components, rings_left_out
 from kobe_platform.disclosure.previous_release import FormerRelease
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.disclosure.spec import Spec
 from kobe_platform.errors import DisclosureError
 
@@ -39,6 +42,8 @@ _REMEDY = "make the named table coarser, or report the finding: the engine ought
 _JA = "監査で推定可能な値が見つかったため公表しません"
 _RING_REMEDY = "coarsen one of the tables, or publish the table of all their columns"
 _RING_JA = "表どうしの組合せが大きすぎて監査できないため公表しません"
+_ABOVE_REMEDY = "leave out what is new of this month or make it coarser; what it shows already stays"
+_ABOVE_JA = "都道府県の公表済みの合計と合わせると推定できる値があるため公表しません"
 
 _MESSAGES = {
     "narrow": "the interval that follows is narrower than the width and reaches below k",
@@ -50,6 +55,7 @@ _MESSAGES = {
     "singleton": "the only person of another hidden cell can work the figure out",
     "residual": "the residual that follows is narrower than the width and reaches below k",
     "ring": "tables of one population stand in a ring that is too large to be audited",
+    ABOVE: "beside the totals over municipalities that are out it could follow more closely than was reckoned with",
     "exposed": "former releases alone give the figure away under the present rules; the tables tell no more of it",
 }
 _SUPERSEDED = "a former figure is not the present one, or cannot be true beside the present figures"
@@ -105,6 +111,14 @@ class AuditReport:
         """
         first = self.findings[0]
         ring = first.rule == "ring"
+        if first.rule == ABOVE:
+            return DisclosureError(
+                f"the audit refuses the tables: {first.message}",
+                code="disclosure.above",
+                at={**(at or {}), "table": first.table, "findings": len(self.findings)},
+                remedy=_ABOVE_REMEDY,
+                ja=_ABOVE_JA,
+            )
         return DisclosureError(
             f"the audit refuses the tables: {first.message}",
             code="disclosure.ring" if ring else "disclosure.audit",
@@ -127,6 +141,7 @@ def audit(
     tables: Mapping[str, pl.DataFrame],
     *,
     previous: Sequence[FormerRelease | Mapping[str, pl.DataFrame]] = (),
+    above: Sequence[Scenarios] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> AuditReport:
     """Attack published tables.
@@ -137,6 +152,7 @@ def audit(
     Args:
         tables: table → dimension columns, ``value`` (null when suppressed), ``status``; published means among them.
         previous: former releases of the same reference date, oldest first (see :mod:`previous_release`).
+        above: what totals over several municipalities that are out ask of this one (:mod:`scenarios`).
 
     Raises:
         DisclosureError: the files are not what the specification promises.
@@ -155,10 +171,16 @@ def audit(
         findings += [_finding(*one) for one in found]
         number = next(n for n, release in enumerate(releases, 1) if release is pair.release)
         superseded.append(Finding("corrected", table, {**where, "release": str(number)}, _SUPERSEDED))
+    solved = 0
+    for scenarios in above if not attack.contradicted else ():
+        rules, more = beside_scenarios(counted, attack.system, attack.figures, corrected, scenarios)
+        findings += [_finding(rule, *attack.figures.where(cell)) for rule, cell in rules]
+        solved += more
     everything = list(dict.fromkeys(findings))
     findings = [finding for finding in everything if finding.rule != "exposed"][:MOST_FINDINGS]
     exposed = tuple(finding for finding in everything if finding.rule == "exposed")
-    counts = {**attack.counts, "former": len(previous), "corrected": len(corrected), "exposed": len(exposed)}
+    counts = {**attack.counts, "programs": attack.counts["programs"] + solved}
+    counts |= {"former": len(previous), "corrected": len(corrected), "exposed": len(exposed)}
     for rule in sorted({finding.rule for finding in findings}):
         counts[rule] = sum(finding.rule == rule for finding in findings)
     seconds = round(time.perf_counter() - began, 3)
@@ -172,6 +194,8 @@ class _Attack:
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     contradicted: bool
+    system: System
+    figures: Figures
 
 
 def _with_former(
@@ -255,7 +279,8 @@ def _attack(
         "parts": len(parts),
         "programs": programs,
     }
-    return _Attack(tuple(findings), counts, any(f.rule == "contradiction" for f in findings))
+    contradicted = any(finding.rule == "contradiction" for finding in findings)
+    return _Attack(tuple(findings), counts, contradicted, system, figures)
 
 
 def _told_and_harmless(system: System, figures: Figures, bounds: Bounds) -> np.ndarray:

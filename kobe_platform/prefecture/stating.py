@@ -1,0 +1,74 @@
+"""Tells each municipality what the totals that are about to be published ask of it, and waits until all have taken it.
+
+A receipt names the digests: of what a municipality is told now, of what stays in force besides until the prefecture
+has published, and of what it has taken. A month whose totals somebody was not told of yet is not released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kobe_platform.disclosure.scenarios import Scenarios
+from kobe_platform.prefecture.handed import Handed
+
+NOTHING = Scenarios((), ())
+"""Told where totals ask for nothing any more of a municipality that was told something before."""
+
+
+def statements(
+    month: str,
+    group: str,
+    handed: Sequence[Handed],
+    scenarios: Mapping[str, Scenarios],
+    before: Mapping[str, Any],
+    *,
+    released: bool,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What each municipality is told, and what the receipt says of it.
+
+    Args:
+        before: the receipt so far; released: whether the prefecture's release in force was made of it.
+    """
+    told, stated, standing = [], {}, {}
+    for one in handed:
+        code = one.municipality
+        last = before.get("stated", {}).get(code)
+        if code not in scenarios and last is None:
+            continue
+        own = scenarios.get(code, NOTHING)
+        stays = [] if last is None else [last]
+        stays += [] if released else before.get("standing", {}).get(code, [])
+        stated[code] = own.digest
+        standing[code] = sorted(set(stays) - {own.digest})
+        told.append(
+            {
+                "municipality": code,
+                "month": month,
+                "group": group,
+                "content": one.content,
+                "recorded": one.recorded,
+                "scenarios": own.as_record(),
+                "standing": standing[code],
+            }
+        )
+    # Whatever was taken before has to be taken again: a home may have been restored from a backup.
+    return told, {"stated": stated, "standing": standing, "taken": {}}
+
+
+def carried(before: Mapping[str, Any]) -> dict[str, Any]:
+    """What a receipt goes on to say where no totals were made."""
+    return {name: before.get(name, {}) for name in ("stated", "standing", "taken")}
+
+
+def with_taken(receipt: Mapping[str, Any], taken: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """A receipt after municipalities have taken something: pairs of a code and a digest."""
+    stated = receipt.get("stated", {})
+    own = {code: digest for code, digest in taken if stated.get(code) == digest}
+    return {**receipt, "taken": {**receipt.get("taken", {}), **own}}
+
+
+def waiting(receipt: Mapping[str, Any]) -> list[str]:
+    """Codes of the municipalities that have not taken what they are to be told."""
+    taken = receipt.get("taken", {})
+    return sorted(code for code, digest in receipt.get("stated", {}).items() if taken.get(code) != digest)
