@@ -35,7 +35,9 @@ def hander(monkeypatch) -> Hander:
     """A town that has released the stocks and flows of November, and those and the year of December."""
     (town,) = prefecture(1, seed=4)
     counts = pl.DataFrame({"area": ["00001"], "events": [12]})
-    store = SimpleNamespace(municipality="00001", present=lambda _: SimpleNamespace(facts={}), read=lambda _: counts)
+    store = SimpleNamespace(
+        municipality="00001", present=lambda _: SimpleNamespace(facts={}), read=lambda _: counts, current=lambda _: None
+    )
     every = [
         statistic("residents", STOCKS, "residents"),
         statistic("moves", FLOWS, "moves"),
