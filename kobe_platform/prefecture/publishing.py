@@ -30,7 +30,7 @@ from kobe_platform.lounge.release import Release, assemble, record_inputs, recor
 from kobe_platform.lounge.sharing import shared_releases
 from kobe_platform.prefecture.handed import Handed, packed, unpacked
 from kobe_platform.prefecture.joint import TOTAL, Summed, how_summed, table_of
-from kobe_platform.prefecture.stating import carried, statements, waiting, with_taken
+from kobe_platform.prefecture.stating import carried, refuse_untold, statements, with_taken
 from kobe_platform.prefecture.totals import FormerTotals, Totals, protect_totals
 from kobe_platform.release.collect import COVERS, content_digest, withheld_pages
 from kobe_platform.release.identifiers import refuse_identifiers
@@ -237,7 +237,7 @@ class Prefecture:
             DisclosureError: ``release.nothing``: no month was handed over yet. ``prefecture.waiting``: a municipality
                 has not taken what the totals ask of it, so they stay as they are released.
         """
-        self._refuse_untold()
+        refuse_untold(map(_read, _receipt_files(self.settings.root)))
         receipts = _receipts(self.settings.root)
         tables: dict[str, pl.DataFrame] = {}
         facts: dict[str, dict[str, Any]] = {}
@@ -291,18 +291,6 @@ class Prefecture:
         )
         record_inputs(releases, made, receipts, shared)
         return made
-
-    def _refuse_untold(self) -> None:
-        for path in sorted((self.settings.root / "receipts" / RECEIPTS).glob("*/*.json")):
-            month, group = path.parent.name, path.stem.replace("_", "/")
-            if codes := waiting(received(self.settings.root, month, group)):
-                raise DisclosureError(
-                    "a municipality has not taken what the totals ask of it: nothing is released",
-                    code="prefecture.waiting",
-                    at={"month": month, "group": group, "municipalities": len(codes), "first": codes[0]},
-                    remedy="look at what is left of it (kobe prefecture status CODE), then kobe prefecture publish",
-                    ja="合計に関する通知を受け取っていない市町村があるため、公開しません",
-                )
 
     def _withheld(self, basis: str) -> dict[str, str]:
         """Pages without an application in force in this home's governance.
@@ -359,8 +347,12 @@ def receipt_path(home: Path, month: str, group: str) -> Path:
 
 def received(home: Path, month: str, group: str) -> Mapping[str, Any]:
     """The receipt of a group and month; empty where there is none that can be read."""
+    return _read(receipt_path(home, month, group))
+
+
+def _read(path: Path) -> Mapping[str, Any]:
     try:
-        record = json.loads(receipt_path(home, month, group).read_bytes())
+        record = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return record if _is_receipt(record) else {}
@@ -388,8 +380,12 @@ def _receipts(home: Path) -> dict[str, str]:
     """Month and group → digest of the receipt."""
     return {
         f"{path.parent.name} {path.stem.replace('_', '/')}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((home / "receipts" / RECEIPTS).glob("*/*.json"))
+        for path in _receipt_files(home)
     }
+
+
+def _receipt_files(home: Path) -> list[Path]:
+    return sorted((home / "receipts" / RECEIPTS).glob("*/*.json"))
 
 
 def _former(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kobe_platform.disclosure.scenarios import Scenarios
+from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture.handed import Handed
 
 NOTHING = Scenarios((), ())
@@ -72,3 +73,20 @@ def waiting(receipt: Mapping[str, Any]) -> list[str]:
     """Codes of the municipalities that have not taken what they are to be told."""
     taken = receipt.get("taken", {})
     return sorted(code for code, digest in receipt.get("stated", {}).items() if taken.get(code) != digest)
+
+
+def refuse_untold(receipts: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a release as long as a municipality has not taken what the totals of a month ask of it.
+
+    Raises:
+        DisclosureError: ``prefecture.waiting``, with the first such month and municipality.
+    """
+    for receipt in receipts:
+        if codes := waiting(receipt):
+            raise DisclosureError(
+                "a municipality has not taken what the totals ask of it: nothing is released",
+                code="prefecture.waiting",
+                at={"month": receipt["month"], "group": receipt["group"], "municipality": codes[0]},
+                remedy="look at what is left of it (kobe prefecture status CODE), then kobe prefecture publish",
+                ja="合計に関する通知を受け取っていない市町村があるため、公開しません",
+            )

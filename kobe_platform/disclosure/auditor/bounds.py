@@ -141,5 +141,8 @@ class Part:
         """Whether whole tables are found in which an unknown is at ``low`` or below, and at ``high`` or above."""
         number, at = self._place[:, unknown].tolist()
         if number >= 0:
-            return self._components[number][1].reaches(at, low, high)
+            try:
+                return self._components[number][1].reaches(at, low, high)
+            finally:
+                self._take_over(number)
         return bool(self.least[unknown] <= low and self.most[unknown] >= high)

@@ -9,6 +9,7 @@ import pytest
 
 from kobe_platform.bench.prefecture import prefecture
 from kobe_platform.custody.keys import LocalKeyStore
+from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError
 from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.prefecture import publishing
@@ -55,7 +56,11 @@ def above(tmp_path, monkeypatch) -> Prefecture:
 
 
 def receive(above: Prefecture, towns, missing=()):
-    return above.receive(MONTH, GROUP, [one.as_record() for one in towns], list(missing))
+    """What was handed over is received, and each municipality takes what it is told of the totals."""
+    made = above.receive(MONTH, GROUP, [one.as_record() for one in towns], list(missing))
+    told = [(one["municipality"], Scenarios.of(one["scenarios"]).digest) for one in made.statements]
+    above.taken([(MONTH, GROUP, code, digest) for code, digest in told])
+    return made
 
 
 def areas(above: Prefecture) -> set[str]:

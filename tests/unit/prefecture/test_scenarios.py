@@ -1,4 +1,4 @@
-"""What totals that are out ask of a municipality: nothing that it publishes later narrows its cells or anybody else's."""
+"""What totals that are out ask of a municipality: nothing that it publishes later narrows a hidden cell of anybody."""
 
 import json
 from dataclasses import replace

@@ -1,0 +1,134 @@
+"""Totals are released when every municipality has taken what they ask of it, and not before."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from kobe_platform.disclosure.scenarios import Scenarios
+from kobe_platform.errors import DisclosureError
+from kobe_platform.prefecture import handing
+from kobe_platform.prefecture.handing import Hander
+from kobe_platform.prefecture.publishing import Prefecture, received
+from kobe_platform.prefecture.stating import NOTHING, refuse_untold, statements, waiting, with_taken
+from kobe_platform.prefecture.totals import protect_totals
+from kobe_platform.statistics.totals_out import held_digests
+from tests.unit.ondemand.conftest import store  # noqa: F401
+from tests.unit.prefecture.test_publishing import GROUP, MONTH, above, receive, towns  # noqa: F401
+from tests.unit.prefecture.test_scenarios import FIRST, SECOND
+from tests.unit.prefecture.tiny import AGE, town
+
+ASKED = Scenarios((("persons", (("age", "b"),)),), ((1,), (4,)))
+OTHER = Scenarios((("persons", (("age", "b"),)),), ((2,), (5,)))
+
+
+def handed():
+    return [town(*one).before for one in (FIRST, SECOND)]
+
+
+def test_who_has_nothing_to_keep_and_had_nothing_is_told_nothing():
+    told, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, {}, released=True)
+    assert [one["municipality"] for one in told] == ["00001"]
+    assert said == {"stated": {"00001": ASKED.digest}, "standing": {"00001": []}, "taken": {}}
+
+
+def test_what_was_told_before_stands_until_the_prefecture_has_published():
+    """The old totals are in force while the new ones are told, town after town: both have to be left possible."""
+    before = {"stated": {"00001": "first"}, "standing": {"00001": ["older"]}}
+    for released, standing in ((True, ["first"]), (False, ["first", "older"])):
+        told, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, before, released=released)
+        assert told[0]["standing"] == said["standing"]["00001"] == standing
+
+
+def test_who_has_nothing_to_keep_any_more_is_told_so():
+    told, said = statements(MONTH, GROUP, handed(), {}, {"stated": {"00002": "before"}}, released=True)
+    assert [(one["municipality"], one["scenarios"]) for one in told] == [("00002", NOTHING.as_record())]
+    assert said["stated"] == {"00002": NOTHING.digest}
+
+
+def test_a_receipt_waits_for_whom_it_names_and_notes_nothing_else():
+    receipt = {"month": MONTH, "group": GROUP, "stated": {"00001": "a", "00002": "b"}, "taken": {}}
+    some = with_taken(receipt, [("00001", "a"), ("00002", "other"), ("00003", "c")])
+    assert some["taken"] == {"00001": "a"} and waiting(some) == ["00002"]
+    with pytest.raises(DisclosureError) as caught:
+        refuse_untold([{"received": {}}, some])
+    assert caught.value.code == "prefecture.waiting" and caught.value.at["municipality"] == "00002"
+    refuse_untold([with_taken(some, [("00002", "b")])])
+
+
+def test_no_release_is_made_before_all_have_taken_what_they_are_told(above: Prefecture, towns):  # noqa: F811
+    made = above.receive(MONTH, GROUP, [one.as_record() for one in towns], [])
+    codes = [one["municipality"] for one in made.statements]
+    assert len(codes) > 1, "the totals tie nothing: take another seed"
+    for count in range(len(codes)):
+        assert waiting(received(above.settings.root, MONTH, GROUP)) == codes[count:]
+        with pytest.raises(DisclosureError) as caught:
+            above.release()
+        assert caught.value.code == "prefecture.waiting"
+        one = made.statements[count]
+        above.taken([(MONTH, GROUP, one["municipality"], Scenarios.of(one["scenarios"]).digest)])
+    assert waiting(received(above.settings.root, MONTH, GROUP)) == []
+
+
+def test_answers_given_behind_the_same_published_tables_are_part_of_the_next_attack(above, towns, monkeypatch):  # noqa: F811
+    """The counts that were handed over first stay; what was released of the month since does not."""
+    from kobe_platform.prefecture import publishing
+
+    receive(above, towns)
+    seen, real = [], publishing.protect_totals
+    monkeypatch.setattr(publishing, "protect_totals", lambda *a, **k: seen.append(a[0]) or real(*a, **k))
+    receive(above, [replace(towns[0], recorded="later"), *towns[1:]])
+    assert [one.recorded for one in seen[0]] == ["later", "", ""]
+
+
+def test_a_statement_holds_no_count_of_any_municipality(above, towns):  # noqa: F811
+    """It is made of what is published alone: other counts behind it, the same statement."""
+    first = above.receive(MONTH, GROUP, [one.as_record() for one in towns], [])
+    assert first.statements and "cells" not in json.dumps([sorted(one) for one in first.statements])
+
+
+# -- the municipality's side ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hander(store, monkeypatch) -> Hander:  # noqa: F811
+    made = Hander(SimpleNamespace(releases=None), store)
+    made.__dict__["groups"] = {GROUP: ()}
+    monkeypatch.setattr(handing, "recorded_content", lambda *_: "answers so far")
+    monkeypatch.setattr(Hander, "_content", lambda *_: "published")
+    made.__dict__["groups"] = {GROUP: ("one table",)}
+    return made
+
+
+def told(**change) -> dict:
+    statement = {"month": MONTH, "group": GROUP, "content": "published", "recorded": "answers so far", "standing": []}
+    return {**statement, "scenarios": ASKED.as_record(), **change}
+
+
+def test_a_municipality_keeps_what_it_is_told_and_says_so(hander):
+    assert hander.held() == {}
+    hander.take_in(told())
+    assert hander.held() == {MONTH: {GROUP: [ASKED.digest]}}
+    hander.take_in(told(scenarios=OTHER.as_record(), standing=[ASKED.digest]))
+    assert hander.held() == {MONTH: {GROUP: [ASKED.digest, OTHER.digest]}}
+
+
+@pytest.mark.parametrize("change", [{"content": "another release"}, {"recorded": "an answer more"}, {"group": "other"}])
+def test_what_was_made_of_another_state_of_the_month_is_not_taken(hander, change):
+    with pytest.raises(DisclosureError) as caught:
+        hander.take_in(told(**change))
+    assert caught.value.code == "prefecture.moved" and held_digests(hander.store, GROUP, MONTH) == []
+
+
+@pytest.mark.parametrize("change", [{"scenarios": {}}, {"scenarios": None}, {"standing": 3}, {"month": None}])
+def test_what_cannot_be_read_is_not_taken(hander, change):
+    given = told(**change)
+    given = {name: value for name, value in given.items() if value is not None}
+    with pytest.raises(DisclosureError) as caught:
+        hander.take_in(given)
+    assert caught.value.code == "prefecture.statement" and held_digests(hander.store, GROUP, MONTH) == []
+
+
+def test_totals_of_two_towns_say_the_same_each_time():
+    assert protect_totals(handed(), [AGE]).scenarios == protect_totals(handed(), [AGE]).scenarios
