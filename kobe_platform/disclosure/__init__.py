@@ -29,7 +29,7 @@ from kobe_platform.disclosure.spec import (
 from kobe_platform.lazily import attribute
 
 if TYPE_CHECKING:
-    from kobe_platform.disclosure.auditor import AuditReport, Finding, audit
+    from kobe_platform.disclosure.auditor import AuditReport, Finding, Together, audit, find_scenarios
     from kobe_platform.disclosure.previous_release import FormerRelease
     from kobe_platform.disclosure.protection import Protected, ProtectionReport, TableReport, protect
 
@@ -55,12 +55,14 @@ __all__ = [
     "Table",
     "TableReport",
     "Term",
+    "Together",
     "audit",
+    "find_scenarios",
     "protect",
 ]  # fmt: skip
 
 _ROOMS = {
-    "auditor": ("AuditReport", "Finding", "audit"),
+    "auditor": ("AuditReport", "Finding", "Together", "audit", "find_scenarios"),
     "previous_release": ("FormerRelease",),
     "protection": ("Protected", "ProtectionReport", "TableReport", "protect"),
 }

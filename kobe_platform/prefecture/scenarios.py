@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kobe_platform.disclosure.auditor.bounds import Contradiction, Undecided
-from kobe_platform.disclosure.auditor.scenarios import Together, find_scenarios
+from kobe_platform.disclosure import Together, find_scenarios
 from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture.handed import Handed
@@ -40,13 +39,13 @@ def scenarios_of(
         {one.summed.table: (one.summed.area, one.summed.statistic) for one in sums},
         {f"{one.municipality}.{name}": (one.municipality, name) for one in handed for name in one.tables},
     )
-    try:
-        return find_scenarios(everything.spec, everything.tables, everything.previous, together)
-    except (Contradiction, Undecided):
+    found = find_scenarios(everything.spec, everything.tables, everything.previous, together)
+    if found is None:
         raise DisclosureError(
             "no tables were found that agree with all totals that are out: municipalities cannot be told what to keep",
             code="prefecture.scenarios",
             at={"month": handed[0].month, "group": handed[0].group, "municipalities": len(handed)},
             remedy="make a table that is summed above coarser; the month stays as it was released",
             ja="公表済みの合計と合う表を求められないため、合計を作り直しません",
-        ) from None
+        )
+    return found

@@ -60,21 +60,22 @@ class Together:
 
 def find_scenarios(
     spec: Spec, tables: Mapping[str, pl.DataFrame], previous: Sequence[FormerRelease], together: Together
-) -> dict[str, Scenarios]:
-    """Scenarios of each municipality that has a hidden figure which a total over several ties to another's.
+) -> dict[str, Scenarios] | None:
+    """Scenarios of each municipality that has a hidden figure which a total over several ties to another's; None where
+    no tables were found that agree with all that is published.
 
     Args:
         spec, tables, previous: all that is published of all municipalities, and their totals.
-
-    Raises:
-        Contradiction: no table agrees with what is published. Undecided: none was found within the budget.
     """
     counts = {table.name: tables[table.name] for table in spec.tables}
     joined = join(spec, counts, previous)
     figures = read_figures(joined.spec, joined.tables, joined.former)
     system = build_system(joined.spec, figures, read_means(spec, tables))
     owners = _owners(figures, together)
-    pools = [_pool(system, figures, *one) for one in _coupled(system, owners, figures, together)]
+    try:
+        pools = [_pool(system, figures, *one) for one in _coupled(system, owners, figures, together)]
+    except (Contradiction, Undecided):
+        return None
     number = max((len(pool.tables) for pool in pools), default=0)
     found: dict[str, dict[Cell, list[int]]] = {}
     known: dict[str, list[tuple[Cell, int, int]]] = {}
