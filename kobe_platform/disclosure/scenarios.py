@@ -3,7 +3,7 @@
 A total that is out ties hidden figures of several municipalities. Each of them publishes on, and none sees what the
 others publish meanwhile. So who publishes the totals picks some tables of all municipalities that agree with all that
 is out, and tells each of them its own part of these: the scenarios. As long as everyone leaves each of its scenarios
-possible, any two tables of its own that fit scenarios can be completed to tables of all (decision 0071). Scenarios are
+possible, any two tables of its own that fit scenarios can be completed to tables of all (decision 0072). Scenarios are
 worked out from what is published alone: there is no count of anybody in them.
 """
 

@@ -198,7 +198,7 @@ class _Beside:
 
     Attributes:
         exposed: published table → how many of its cells former releases alone give away (decision 0048).
-        above: what totals over municipalities that are out ask of the month (decision 0071).
+        above: what totals over municipalities that are out ask of the month (decision 0072).
     """
 
     members: Sequence[Statistic]

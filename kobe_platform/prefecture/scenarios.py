@@ -1,4 +1,4 @@
-"""What each municipality must leave possible of the totals that are out, by what is published alone (decision 0071)."""
+"""What each municipality must leave possible of the totals that are out, by what is published alone (decision 0072)."""
 
 from __future__ import annotations
 

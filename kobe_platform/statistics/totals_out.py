@@ -2,7 +2,7 @@
 
 Its prefecture hands them over before totals that tell something new are out; a municipality without a prefecture has
 none, and no partition of them. A set that was handed over last stands beside those that are in force until the
-prefecture has published (decision 0071).
+prefecture has published (decision 0072).
 """
 
 from __future__ import annotations

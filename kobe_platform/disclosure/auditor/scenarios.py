@@ -3,7 +3,7 @@
 A scenario gives every hidden figure that sums over municipalities tie together a value, such that some table of each
 municipality agrees with it (:mod:`kobe_platform.disclosure.scenarios`). Given a scenario, no equation ties one
 municipality to another: so one that leaves each of its scenarios possible, whatever else it publishes, keeps for its
-own hidden cells and for all others' the tables that two scenarios have (decision 0071). The attack asks that of what
+own hidden cells and for all others' the tables that two scenarios have (decision 0072). The attack asks that of what
 is published, counts of nobody known.
 """
 
