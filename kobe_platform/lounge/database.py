@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from kobe_platform.errors import LoungeError
 from kobe_platform.lounge.enumerated import as_enum, enumerated, is_text, kinds_of
 from kobe_platform.lounge.faults import Faults
+from kobe_platform.lounge.labels import only_what_is_read, table_view
 from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.queries import PREFIX, Query
 from kobe_platform.lounge.tables import TableFacts, read_index
@@ -117,7 +118,7 @@ class ReleaseDatabase:
         cells = enumerated(cells, codes)
         self._load(f"cells__{name}", cells)
         self._load(f"periods__{name}", enumerated(_labels(cells, facts), {"period": cells.schema["period"]}))
-        self._connection.execute(_view(facts))
+        self._connection.execute(table_view(facts))
         self._show_as_text(name)
 
     def _load_hierarchy(self, name: str) -> None:
@@ -245,14 +246,15 @@ class ReleaseDatabase:
             if table not in self.names:
                 raise query.fault("table", f"there is no published table {table}", did_you_mean(table, self.names))
         self._make_ready(query.tables)
-        limit = threading.Timer(self.seconds, cursor.interrupt)
-        limit.start()
         try:
-            return _told(query, _either_way(cursor, query))
+            with only_what_is_read(cursor, query, self.facts), _limited(cursor, self.seconds):
+                rows = _bounded_as_enum(cursor, query)
+            if rows is None:
+                with _limited(cursor, self.seconds), _texts_as_text(cursor):
+                    rows = _bounded(cursor, query)
+            return _told(query, rows)
         except (duckdb.Error, OSError) as error:
             raise _failed(query, _located(cursor, query, error), self.seconds) from None
-        finally:
-            limit.cancel()
 
     def close(self) -> None:
         """Give the memory back."""
@@ -316,18 +318,19 @@ def _bounded(cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
     """A query's rows, fetched piece by piece, so that one without end is stopped and not stored."""
     import pyarrow as pa
 
-    reader = cursor.sql(query.sql).to_arrow_reader(_BATCH)
     batches, rows, size = [], 0, 0
-    for batch in reader:
-        batches.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows > MOST_ROWS:
-            remedy = f"narrow it with WHERE; a query may give {MOST_ROWS:,} rows"
-            raise query.fault("rows", "the result has too many rows", remedy)
-        if size > MOST_BYTES:
-            remedy = f"select fewer columns; a query may give {MOST_BYTES >> 20:,} MB"
-            raise query.fault("rows", "the result is too large", remedy)
-    return pa.Table.from_batches(batches, reader.schema)
+    with cursor.sql(query.sql).to_arrow_reader(_BATCH) as reader:  # left open, it would hold the cursor
+        for batch in reader:
+            batches.append(batch)
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows > MOST_ROWS:
+                remedy = f"narrow it with WHERE; a query may give {MOST_ROWS:,} rows"
+                raise query.fault("rows", "the result has too many rows", remedy)
+            if size > MOST_BYTES:
+                remedy = f"select fewer columns; a query may give {MOST_BYTES >> 20:,} MB"
+                raise query.fault("rows", "the result is too large", remedy)
+        schema = reader.schema
+    return pa.Table.from_batches(batches, schema)
 
 
 def _told(query: Query, rows: pa.Table) -> pa.Table:
@@ -338,19 +341,27 @@ def _told(query: Query, rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _either_way(cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
-    """A query's rows over texts as ENUM or, where it does with them what only VARCHAR can, as VARCHAR."""
+def _bounded_as_enum(cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table | None:
+    """A query's rows over texts as ENUM; None where it does with them what only VARCHAR can."""
     import duckdb
     import pyarrow as pa
 
     try:
         rows = _bounded(cursor, query)
-        if not any(pa.types.is_nested(kind) for kind in rows.schema.types):
-            return rows
     except (duckdb.BinderException, duckdb.ConversionException):
-        pass
-    with _texts_as_text(cursor):
-        return _bounded(cursor, query)
+        return None
+    return None if any(pa.types.is_nested(kind) for kind in rows.schema.types) else rows
+
+
+@contextmanager
+def _limited(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt what a cursor does when it takes too long."""
+    limit = threading.Timer(seconds, cursor.interrupt)
+    limit.start()
+    try:
+        yield
+    finally:
+        limit.cancel()
 
 
 @contextmanager
@@ -361,16 +372,6 @@ def _texts_as_text(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     finally:
         cursor.execute("USE main")
-
-
-def _view(facts: TableFacts) -> str:
-    columns = ["t.*", "p.period_label"]
-    joins = [f'LEFT JOIN "periods__{facts.name}" p ON p.period = t.period']
-    for dimension, hierarchy in facts.dimensions.items():
-        alias = f"h_{dimension}"
-        joins.append(f'LEFT JOIN "codes__{hierarchy}" {alias} ON {alias}.code = t."{dimension}"')
-        columns += [f'{alias}.{c} AS "{dimension}_{c}"' for c in ("label", "sort", "level", "parent", "leaf")]
-    return f'CREATE VIEW "{facts.name}" AS SELECT {", ".join(columns)} FROM "cells__{facts.name}" t {" ".join(joins)}'
 
 
 def _labels(cells: pl.DataFrame, facts: TableFacts) -> pl.DataFrame:

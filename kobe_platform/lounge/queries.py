@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kobe_platform.errors import Coordinate, LoungeError
-from kobe_platform.statistics.select.judging import PAGES, tables_of
+from kobe_platform.statistics.select.judging import PAGES, names_in, tables_of
 from kobe_platform.statistics.select.syntax import SelectFault, parse
 from kobe_platform.vocabulary.nearest import did_you_mean
 
@@ -31,6 +31,7 @@ class Query:
         line: line of the file that the SQL begins on.
         tables: published tables and ``dim_…`` that it names.
         uses: earlier queries that it builds on.
+        names: every name that stands in it, in small letters; None where it may read columns without naming them.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Query:
     line: int
     tables: tuple[str, ...]
     uses: tuple[str, ...]
+    names: frozenset[str] | None = None
 
     def fault(self, code: str, message: str, remedy: str, *, line: int = 1, column: int = 0) -> LoungeError:
         """An error at a line of this fence (1 = its first) and, where it is known, a column."""
@@ -87,7 +89,7 @@ def parse_query(name: str, sql: str, file: str, line: int, earlier: Iterable[str
             place = parse(text).place(tables[table])
             message, remedy = f"{table} is a query of this page", f"write ${{{table}}}"
             raise draft.fault("reference", message, remedy, line=place[0], column=place[1])
-    return Query(name, text, file, line, tuple(sorted(set(tables) - own)), uses)
+    return Query(name, text, file, line, tuple(sorted(set(tables) - own)), uses, names_in(parse(text)))
 
 
 def _reference_error(query: Query, used: str, earlier: list[str], below: list[str], line: int) -> LoungeError:

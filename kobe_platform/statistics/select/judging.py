@@ -5,7 +5,7 @@ A list of what is allowed, never of what is forbidden. A query over people's row
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kobe_platform.statistics.select.functions import ALLOWED, SPECIAL_COLUMNS, SUMMING, TABLE_FUNCTIONS
@@ -64,6 +64,32 @@ def tables_of(statement: Statement, allowed: Allowed) -> dict[str, Node]:
                 raise _outside(statement, node, f"only {allowed.tables} can be read", allowed)
             tables.setdefault(node["table_name"], node)
     return {name: node for name, node in tables.items() if name not in named}
+
+
+def names_in(statement: Statement) -> frozenset[str] | None:
+    """Every name in a query (and every other text in it), in small letters.
+
+    None where it may read columns without naming them: by ``*`` or COLUMNS, as whole rows, in a natural join, in a
+    PIVOT, or under names that it gives a table's columns by their places.
+    """
+    found = list(statement.nodes())
+    tables = {str(node[key]).lower() for node in found if "table_name" in node for key in ("table_name", "alias")}
+    for node in found:
+        if node.get("class") == "STAR" or node.get("ref_type") == "NATURAL" or node.get("column_name_alias"):
+            return None
+        if "PIVOT" in str(node.get("type")) or "pivots" in node:
+            return None
+        if node.get("type") == "COLUMN_REF" and node["column_names"][-1].lower() in tables:
+            return None
+    return frozenset(_texts(found))
+
+
+def _texts(found: list[Node]) -> Iterator[str]:
+    for node in found:
+        for value in node.values():
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, str):
+                    yield one.lower()
 
 
 def plain_name(name: str) -> bool:
