@@ -4,7 +4,7 @@ import { compared, MOST, Pins } from './pins.js';
 import { Range } from './range.js';
 
 const LONGEST = 40; // characters of a link's word that are repeated
-const SAME_MOVE = 1000; // milliseconds in which further moves of one control (a slider that is dragged) are one step back
+const SAME_MOVE = 1000; // milliseconds in which further moves of one control (a key that is held on a slider) are one step back
 
 /** The state of a page's filters; `onChange(names)` is called with what changed. */
 export class Filters {
@@ -18,7 +18,7 @@ export class Filters {
       const root = document.querySelector(`[data-filter="${CSS.escape(spec.name)}"]`);
       const control = spec.range ? new Range(root, spec) : new Control(root, spec);
       this.controls.set(spec.name, control);
-      control.onInput = (value) => this.set(spec.name, value);
+      control.onInput = (value, dragged) => this.set(spec.name, value, dragged);
       if (comparable.has(spec.name) && !spec.period && control.options.length > 1) this.pins.set(spec.name, new Pins(control, (values) => this.pin(spec.name, values)));
     }
     this.stale = new Stale(document.querySelector('[data-filter]'));
@@ -28,13 +28,15 @@ export class Filters {
     addEventListener('popstate', () => this.restore());
   }
 
-  set(name, value) {
+  /** Take a choice. A further move of a drag, or one right after another, is the same step back as the one before. */
+  set(name, value, dragged = false) {
     if (this.state[name] === value) return;
+    const at = performance.now(); // drawing takes time
     this.take({ ...this.state, [name]: value });
     this.stale.clear();
-    const again = this.moved?.name === name && performance.now() - this.moved.at < SAME_MOVE;
+    const again = this.moved?.name === name && (dragged || at - this.moved.at < SAME_MOVE);
     history[again ? 'replaceState' : 'pushState'](null, '', this.address());
-    this.moved = { name, at: performance.now() };
+    this.moved = { name, at };
   }
 
   /** Let these values of a filter stand beside the reader's choice. */
@@ -210,7 +212,10 @@ class Control {
     this.slider = element('input', { type: 'range', min: 0, max: last, step: 1, 'aria-label': `${title}（スライダー）` });
     this.back = element('button', { type: 'button', 'aria-label': '前の期間' }, '‹');
     this.next = element('button', { type: 'button', 'aria-label': '次の期間' }, '›');
-    this.slider.addEventListener('input', () => this.onInput(this.options[Number(this.slider.value)].value));
+    let moves; // of the drag that is under way
+    this.slider.addEventListener('pointerdown', () => (moves = 0));
+    this.slider.addEventListener('change', () => (moves = undefined));
+    this.slider.addEventListener('input', () => this.onInput(this.options[Number(this.slider.value)].value, moves !== undefined && moves++ > 0));
     this.back.addEventListener('click', () => this.step(-1));
     this.next.addEventListener('click', () => this.step(1));
     this.root.append(this.back, this.slider, this.next);
