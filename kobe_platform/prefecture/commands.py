@@ -374,14 +374,22 @@ def _close(endings: list[Ending], as_json: bool, above: Above | None) -> None:
 
 
 def told(one: Ending) -> str:
-    """One municipality in one line: whether something is left, what, and what to do."""
+    """One municipality in one line: whether it is done (✓), has work that the next run does (・), or needs somebody or
+    something else (✗); what is left, and what to do."""
     reasons = [one.error] if one.error else [*_rejected(one.report), *_left(one.report)]
     if not one.done and not reasons:
         reasons = [f"exit {one.exit_code}"]
     more = f" ほか{len(reasons) - _REASONS}件" if len(reasons) > _REASONS else ""
-    mark = "✓" if one.done else "✗"
+    mark = "✓" if one.done else "・" if _goes_on(one) else "✗"
     rest = f" {' / '.join(reasons[:_REASONS])}{more}" if reasons else ""
     return f"{mark} {one.code} {one.name} {one.seconds:.1f} s{rest}"
+
+
+def _goes_on(one: Ending) -> bool:
+    """Whether something is left that the next run does, and nothing that failed, is held, or was given up."""
+    states = {step.get("state") for step in one.report.get("outstanding", ())}
+    over = one.error or any(one.report.get(name) for name in ("faults", "runs", "unanswered"))
+    return not over and bool(states & {"ready", "under_way"}) and not states & {"held", "failed", "blocked"}
 
 
 def _left(report: Mapping[str, Any]) -> list[str]:

@@ -80,8 +80,8 @@ def finished(place: Place, homes: Homes, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("sign", "name", "pattern", "count"),
     [
-        short(signal.SIGTERM, "taken", COUNTED, 16),
-        long(signal.SIGINT, "tabulated", PAGE, 2),
+        long(signal.SIGTERM, "taken", COUNTED, 16),
+        short(signal.SIGINT, "tabulated", PAGE, 2),
         long(signal.SIGTERM, "first", WRITING, 3),
         long(signal.SIGINT, "register", COMMITTED, 2),
         long(signal.SIGTERM, "taken", PROTECTING, 3),
@@ -140,7 +140,7 @@ def fill(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "pattern", "count"),
     [
-        short("public", "", 1),
+        long("public", "", 1),
         long("public", WRITING, 1),
         long("tabulated", BUILDING, 1),
         long("first", WRITING, 3),

@@ -240,6 +240,17 @@ def test_a_run_that_only_rejected_a_delivery_fails_by_the_rule(settings, instanc
     assert failed_with(execute(instance, settings, request))["at/reason"] == "file.bytes"
 
 
+def test_a_month_that_was_never_delivered_is_said_to_be_and_starts_nothing(settings, instance):
+    deliver(settings, AIOI, "2025-11")
+    (request,) = tick(instance, settings).run_requests
+    asked = due.partition("2025-10", AIOI)
+    instance.add_dynamic_partitions("prefecture_months", ["2025-10"])
+    result = execute(instance, settings, dg.RunRequest(partition_key=asked, tags=request.tags))
+    told = failed_with(result)
+    assert (told["code"], told["at/month"]) == ("prefecture.undelivered", "2025-10")
+    assert calls(settings, AIOI) == 0
+
+
 def test_a_release_that_is_left_keeps_no_month(settings, instance):
     deliver(settings, AIOI, "2025-11")
     step = {"kind": "release", "month": "", "ja": "x", "cause": None}
@@ -360,6 +371,24 @@ def test_a_database_that_is_not_there_is_said_without_its_address(settings):
         gone.held()
     assert caught.value.code == "prefecture.database" and "hidden" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_database_that_goes_away_while_a_run_waits_is_said_without_the_drivers_words(settings, database):
+    claims = claims_of(settings.model_copy(update={"postgres_url": database}))
+    every = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
+
+    def end_all() -> None:
+        time.sleep(1)
+        with create_engine(database).connect() as connection:
+            connection.exec_driver_sql(every)
+
+    ending = threading.Thread(target=end_all)
+    with claims.holding(AIOI, 0):
+        ending.start()
+        with pytest.raises(PlatformError) as caught, claims.holding(AIOI, 60):
+            pass
+    ending.join()
+    assert caught.value.code == "prefecture.database" and caught.value.__cause__ is None
 
 
 def test_a_run_whose_process_is_gone_is_ended_and_asked_for_again(settings, instance):

@@ -177,6 +177,26 @@ def test_a_rejected_delivery_is_named_by_the_run_that_rejects_it_and_ever_after(
     assert line.startswith(mark) and line.endswith("却下 2026-09 推計人口: 他団体のデータです [manifest.city]")
 
 
+@pytest.mark.parametrize(
+    ("states", "mark"),
+    [
+        (["ready", "waiting"], "・"),
+        (["under_way"], "・"),
+        (["ready", "held"], "✗"),
+        (["failed"], "✗"),
+        (["blocked", "ready"], "✗"),
+        (["waiting"], "✗"),
+    ],
+)
+def test_work_that_the_next_run_does_is_told_apart_from_what_needs_somebody(states, mark):
+    steps = [{"state": state, "ja": "まだ"} for state in states]
+    assert told(Ending(AKASHI, "明石市", 1, {"outstanding": steps}, "", 1.0)).startswith(mark)
+    assert (
+        told(Ending(AKASHI, "明石市", 1, {"outstanding": steps, "runs": [{"what": "x", "faults": []}]}, "", 1.0))[0]
+        == "✗"
+    )
+
+
 def test_one_that_fails_stops_no_other_and_is_named(script):
     kinds = {KOBE: "ends", HIMEJI: "dies", AKASHI: "refuses", AIOI: "leaves"}
     endings = {one.code: one for one in run_all([script(*one) for one in kinds.items()], 2, lambda one: None)}

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kobe_platform.errors import PlatformError
 from kobe_platform.planning.leases import Leases
 from kobe_platform.settings import Settings, with_driver
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, CursorResult, TextClause
 
 SPACE = 0x6B6F6265
 """First half of the number of an advisory lock ("kobe"); the second is the municipality's code."""
@@ -112,7 +112,7 @@ class DatabaseClaims:
         until = time.monotonic() + patience
         ask = text("select pg_try_advisory_lock(:space, :code)")
         with self._connected() as connection:
-            while not connection.execute(ask, {"space": SPACE, "code": int(code)}).scalar():
+            while not _answer(connection, ask, {"space": SPACE, "code": int(code)}).scalar():
                 _still_patient(until, code)
                 time.sleep(0.5)
             driver = connection.connection.driver_connection
@@ -131,7 +131,7 @@ class DatabaseClaims:
         from sqlalchemy import text
 
         with self._connected() as connection:
-            return {f"{code:05}" for code in connection.execute(text(_HELD), {"space": SPACE}).scalars()}
+            return {f"{code:05}" for code in _answer(connection, text(_HELD), {"space": SPACE}).scalars()}
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -149,14 +149,32 @@ class DatabaseClaims:
         try:
             connection = engine.connect()
         except SQLAlchemyError:
-            raise PlatformError(
-                "the database of Dagster's records does not answer",
-                code="prefecture.database",
-                remedy="look at PostgreSQL and at KOBE_POSTGRES_URL; what is due is asked for again",
-                ja="Dagster の記録のデータベースにつながりません",
-            ) from None  # the driver's words may name the address and the user
+            raise _silent() from None  # the driver's words may name the address and the user
         with connection:
             yield connection
+
+
+def _answer(connection: Connection, question: TextClause, values: Mapping[str, int]) -> CursorResult[Any]:
+    """What the database answers on a session.
+
+    Raises:
+        PlatformError: ``prefecture.database``: it was there and is gone.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return connection.execute(question, values)
+    except SQLAlchemyError:
+        raise _silent() from None
+
+
+def _silent() -> PlatformError:
+    return PlatformError(
+        "the database of Dagster's records does not answer",
+        code="prefecture.database",
+        remedy="look at PostgreSQL and at KOBE_POSTGRES_URL; what is due is asked for again",
+        ja="Dagster の記録のデータベースにつながりません",
+    )
 
 
 def _watch(connection: Connection, lost: threading.Event, over: threading.Event) -> None:

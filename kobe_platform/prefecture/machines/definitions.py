@@ -64,7 +64,7 @@ def _released_months(settings: Settings) -> dg.AssetsDefinition:
     def released_months(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         asked, code = (context.partition_key.keys_by_dimension[name] for name in ("month", "municipality"))
         with border(municipality=code):
-            ending, delivered = _worked(context, settings, code)
+            ending, delivered = _worked(context, settings, code, asked)
             facts = allowed(_facts(ending))
             done = months_done(ending, delivered)
             for month in done:
@@ -80,12 +80,26 @@ def _released_months(settings: Settings) -> dg.AssetsDefinition:
     return released_months
 
 
-def _worked(context: dg.AssetExecutionContext, settings: Settings, code: str) -> tuple[Ending, dict[str, str]]:
-    """Run the municipality's ``kobe run`` to its end, held against others; what had been delivered before it began."""
+def _worked(
+    context: dg.AssetExecutionContext, settings: Settings, code: str, asked: str
+) -> tuple[Ending, dict[str, str]]:
+    """Run the municipality's ``kobe run`` to its end, held against others; what had been delivered before it began.
+
+    Raises:
+        PlatformError: ``prefecture.undelivered``: nothing of the month that is asked for lies in the inbox.
+    """
     home = homes(settings, (code,))[code]
     with claims_of(settings).holding(code) as claim:
         environment = home.environment(settings)
         delivered = delivered_months(home, environment, defined(settings))
+        if asked not in delivered:
+            raise PlatformError(
+                "nothing has been delivered by this municipality for this month",
+                code="prefecture.undelivered",
+                at={"municipality": code, "month": asked},
+                remedy="nothing needs to be done: it is worked through by itself when it has come",
+                ja="この市町村のこの月の提供データは、まだ届いていません",
+            )
         task = Task(code, home.place.name, ("run", "--json"), environment, holds=claim.handles)
         (ending,) = run_all([task], 1, lambda one: None, claim.lost)
         # The last word before the claim is given back: until then nobody takes this run for lost.
