@@ -14,6 +14,8 @@ from tests.browser.tabs import CHROMIUM, PROJECT, Visit
 from tests.serving import serving
 
 _HERE = Path(__file__).parent
+PATIENCE = 30_000
+"""Milliseconds that a page may take on a busy machine until it shows what is expected of it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,8 +43,9 @@ def site(release) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def browser():
     """Debian's Chromium. It ends with this folder's tests: its loop would stand in the way of others."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)

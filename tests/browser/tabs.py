@@ -46,6 +46,14 @@ class Visit:
             "([n, v]) => JSON.parse(document.documentElement.dataset.shown ?? '{}')[n] === v", arg=[name, value]
         )
 
+    def wait_until(self, there: Callable[[], object]) -> None:
+        """Let the page go on until something is there that it has told the test of."""
+        for _ in range(300):
+            if there():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("it never came")
+
     def copied(self, wanted: Callable[[str], bool]) -> str:
         """The clipboard's text, as soon as it is what is wanted."""
         for _ in range(50):

@@ -10,6 +10,7 @@ from kobe_platform.vocabulary.months import months_between
 from tests.browser.tabs import PAGES, PROJECT, Visit
 from tests.serving import serving
 
+expect = pytest.importorskip("playwright.sync_api").expect
 A4_LESS_MARGINS = 687
 """Pixels: 210 mm less 14 mm on either side."""
 
@@ -31,9 +32,8 @@ def lay_out(page) -> None:
 def test_paper_shows_every_table(visit):
     page = visit.open("district_moves.html")
     lay_out(page)
-    page.wait_for_timeout(800)
     assert page.locator("details.lounge-details").evaluate_all("all => all.every((d) => d.open)")
-    assert page.locator("figure:has(.lounge-canvas)").count() == page.locator(".lounge-canvas svg").count()
+    expect(page.locator(".lounge-canvas svg")).to_have_count(page.locator("figure:has(.lounge-canvas)").count())
     assert page.locator(".lounge-empty:visible").count() == 0
     assert page.locator(".lounge-left-out").count() == 0
 
