@@ -25,6 +25,7 @@ from kobe_platform.disclosure.suppression.programs import (
     whole,
 )
 from kobe_platform.disclosure.suppression.proofs import Proofs
+from kobe_platform.disclosure.suppression.sorted_sets import union
 from kobe_platform.errors import DisclosureError
 
 LARGEST_CERTIFIED, LARGEST_WHOLE = 400, 20_000
@@ -325,7 +326,7 @@ class CellProtector:
             largest: columns up to which an integer program is asked where linear ones found room, but no whole table.
         """
         free = self.free | self.idle if idle else self.free
-        scope = np.union1d(variables[free[variables]], [target])
+        scope = union(variables[free[variables]], np.array([target]))
         block = block_of(self.near.by_column, scope)
         width = int(self.model.width[target])
         at = int(np.searchsorted(scope, target))

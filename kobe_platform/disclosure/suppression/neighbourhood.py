@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.model import Model
+from kobe_platform.disclosure.suppression.sorted_sets import distinct, gather, union, without
 from kobe_platform.disclosure.table_index import TableIndex
 from kobe_platform.disclosure.trees import Tree
 
@@ -61,7 +62,7 @@ class Neighbourhoods:
         for table, layout, nodes in self._places(variable):
             index = [self._relatives(table, axis, node, reach) for axis, node in enumerate(nodes)]
             parts.append(layout.variables[np.ix_(*index)].ravel())
-        chosen = _distinct(np.concatenate(parts))
+        chosen = distinct(np.concatenate(parts))
         chosen = chosen[movable[chosen]]
         return self._with_hidden(chosen, free)
 
@@ -76,7 +77,7 @@ class Neighbourhoods:
             wide = slack[line] >= self.model.width[line]
             known = np.lexsort((-slack[line], ~free[line]))[: mates // 2]
             cheap = np.lexsort((slack[line], ~wide, free[line]))[: mates - mates // 2]
-            return np.union1d(known, cheap)
+            return union(known, cheap)
 
         return self._small_grid(variable, movable, half_of_either)
 
@@ -96,7 +97,7 @@ class Neighbourhoods:
                 index.append(np.concatenate([[node], near[usable][choose(line[usable])]]))
             block = layout.variables[np.ix_(*index)].ravel()
             parts.append(block[allowed[block]])
-        return self._with_unseen(_distinct(np.concatenate(parts)))
+        return self._with_unseen(distinct(np.concatenate(parts)))
 
     def _places(self, variable: int) -> Iterator[tuple[int, TableIndex, list[int]]]:
         """Where a variable stands: number of the table, its layout, and the node on each of its axes."""
@@ -116,19 +117,19 @@ class Neighbourhoods:
             return chosen
         front, moves = chosen, self.model.slack
         for _ in range(UNSEEN_STEPS):
-            beside = _distinct(_gather(self.by_row, _distinct(_gather(self.by_column, front))))
-            front = _besides(beside[moves[beside]], chosen)
-            chosen, moves = _distinct(np.concatenate([chosen, front])), self._single
+            beside = distinct(gather(self.by_row, distinct(gather(self.by_column, front))))
+            front = without(beside[moves[beside]], chosen)
+            chosen, moves = union(chosen, front), self._single
         return chosen
 
     def _with_hidden(self, chosen: np.ndarray, free: np.ndarray) -> np.ndarray:
         chosen = self._with_unseen(chosen)
         front, known, goal = chosen[free[chosen]], chosen, max(len(chosen), LEAST_SCOPE)
         while len(front) and len(known) < goal:
-            rows = _distinct(_gather(self.by_column, front))
-            reached = _distinct(_gather(self.by_row, rows))
-            front = _besides(reached[free[reached]], known)
-            known = _distinct(np.concatenate([known, front]))
+            rows = distinct(gather(self.by_column, front))
+            reached = distinct(gather(self.by_row, rows))
+            front = without(reached[free[reached]], known)
+            known = union(known, front)
         return known
 
     def components(self, free: np.ndarray) -> list[np.ndarray]:
@@ -139,23 +140,3 @@ class Neighbourhoods:
         order = np.argsort(label, kind="stable")
         cuts = np.flatnonzero(np.diff(label[order])) + 1
         return [np.sort(chosen[group]) for group in np.split(order, cuts)] if len(chosen) else []
-
-
-def _gather(matrix: sparse.csr_array | sparse.csc_array, lines: np.ndarray) -> np.ndarray:
-    first = matrix.indptr[lines]
-    lengths = matrix.indptr[lines + 1] - first
-    ends = np.cumsum(lengths)
-    return matrix.indices[np.repeat(first - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)]
-
-
-def _distinct(values: np.ndarray) -> np.ndarray:
-    """Sorted, each once (numpy's own way is made for long arrays; these are short and many)."""
-    ordered = np.sort(values)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
-
-
-def _besides(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Those of some values that are not among others; both sorted."""
-    if not len(known):
-        return values
-    return values[known[np.minimum(np.searchsorted(known, values), len(known) - 1)] != values]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from kobe_platform.disclosure.suppression.sorted_sets import distinct, union
+
 if TYPE_CHECKING:
     import highspy
 
@@ -52,8 +54,12 @@ def block_of(columns: sparse.csc_array, variables: np.ndarray) -> Block:
     lengths = last - first
     starts = np.concatenate([[0], np.cumsum(lengths)])
     entries = np.repeat(first - starts[:-1], lengths) + np.arange(starts[-1])
-    used, rows = np.unique(columns.indices[entries], return_inverse=True)
-    return Block(variables, starts.astype(np.int32), rows.astype(np.int32), columns.data[entries], len(used))
+    rows = columns.indices[entries]
+    used = np.zeros(columns.shape[0], dtype=bool)
+    used[rows] = True
+    number = used.cumsum(dtype=np.int32)  # of each row that is used, from 1
+    height = int(number[-1]) if len(number) else 0
+    return Block(variables, starts.astype(np.int32), number[rows] - np.int32(1), columns.data[entries], height)
 
 
 def _quiet_highs() -> highspy.Highs:
@@ -195,9 +201,9 @@ class Solver:
             return None
         region = np.flatnonzero(fractional)
         for shared in REPAIR_RINGS:
-            rows = np.unique(matrix[:, region].indices)
+            rows = distinct(matrix[:, region].indices)
             near = np.bincount(by_row[rows].indices, minlength=len(moves))
-            region = np.union1d(region, np.flatnonzero(near >= shared))
+            region = union(region, np.flatnonzero(near >= shared))
             if keep >= 0:
                 region = region[region != keep]
             if len(region) > LARGEST_REPAIR:
@@ -218,7 +224,7 @@ class Solver:
         fixed = np.rint(moves)
         fixed[region] = 0
         part = matrix[:, region]
-        rows = np.unique(part.indices)
+        rows = distinct(part.indices)
         part = sparse.csc_array(part.tocsr()[rows])
         right = ((0 if right is None else right) - matrix @ fixed)[rows]
         low = np.maximum(lower[region], np.floor(moves[region]) - REPAIR_STEP)

@@ -17,6 +17,7 @@ from kobe_platform.disclosure.suppression.cell_protection import Pattern
 from kobe_platform.disclosure.suppression.neighbourhood import NEAR
 from kobe_platform.disclosure.suppression.outsiders import Outsiders
 from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, block_of, propagate
+from kobe_platform.disclosure.suppression.sorted_sets import distinct, gather, union
 from kobe_platform.errors import DisclosureError
 
 Progress = Callable[[str, int, int], None]
@@ -121,7 +122,11 @@ class Suppressor(Outsiders):
     @property
     def complementary(self) -> np.ndarray:
         """Hidden cells that may be shown again, by number."""
-        return np.flatnonzero(self.pattern.hidden & ~self.pattern.primary & ~self.ratchet)
+        return np.flatnonzero(self._is_complementary)
+
+    @property
+    def _is_complementary(self) -> np.ndarray:
+        return self.pattern.hidden & ~self.pattern.primary & ~self.ratchet
 
     def improve(self, targets: np.ndarray) -> None:
         """Hide less: show what is hidden around a cell, open the targets at other costs, keep what is no dearer.
@@ -146,10 +151,11 @@ class Suppressor(Outsiders):
         """One round of :meth:`improve`, around a complementary cell."""
         pattern, proofs, cost = self.pattern, self.pattern.proofs, self.cost
         state, hidden, price = proofs.snapshot(), pattern.hidden.copy(), cost[self.complementary].sum()
-        near = np.intersect1d(self._sharing_an_equation(cell), self.complementary)
-        near = np.union1d(drawn.permutation(near)[:MOST_SHOWN], [cell])
+        near = distinct(self._sharing_an_equation(cell))
+        near = near[self._is_complementary[near]]
+        near = union(drawn.permutation(near)[:MOST_SHOWN], np.array([cell]))
         pattern.hidden[near] = False
-        proofs.withdraw(np.unique(np.concatenate([proofs.moving(other) for other in near.tolist()])))
+        proofs.withdraw(proofs.moving(*near.tolist()))
         lacking = targets & (proofs.spread < self.model.width)
         if np.count_nonzero(lacking) > MANY_LACKING:
             pattern.hidden[:] = hidden
@@ -171,19 +177,18 @@ class Suppressor(Outsiders):
             proofs.restore(state)
 
     def _sharing_an_equation(self, cell: int) -> np.ndarray:
-        columns, rows = self.near.by_column, self.near.by_row
-        around = columns.indices[columns.indptr[cell] : columns.indptr[cell + 1]]
-        return np.concatenate([rows.indices[rows.indptr[row] : rows.indptr[row + 1]] for row in around] or [[cell]])
+        rows = gather(self.near.by_column, np.array([cell]))
+        return gather(self.near.by_row, rows) if len(rows) else np.array([cell])
 
     def tidy(self, targets: np.ndarray, among: np.ndarray | None = None) -> None:
         """Show again what others have made superfluous: dearest first, wherever every target can still be proven.
 
         Args:
-            among: the cells to look at (default: all complementary ones).
+            among: the cells to look at, sorted (default: all complementary ones).
         """
         pattern, proofs, model = self.pattern, self.pattern.proofs, self.model
-        extra = self.complementary if among is None else np.intersect1d(self.complementary, among)
-        if len(extra) > MOST_TIDIED or len(proofs.tables) > MOST_TIDIED:
+        extra = self.complementary if among is None else among[self._is_complementary[among]]
+        if len(extra) > MOST_TIDIED or proofs.count > MOST_TIDIED:
             return
         for cell in extra[np.lexsort((extra, -self.cost[extra]))].tolist():
             if not self._superfluous(cell):

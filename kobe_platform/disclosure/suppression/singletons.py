@@ -85,7 +85,7 @@ def _same_persons(search: Suppressor) -> np.ndarray:
 
 def _proportional(search: Suppressor) -> list[tuple[list[int], list[int]]]:
     """Groups of hidden cells that every proof moves in one proportion, and their shares in it (whole numbers)."""
-    tables = [table for table in search.pattern.proofs.tables if table is not None]
+    tables = search.pattern.proofs.tables()
     numbers = np.repeat(np.arange(len(tables)), [len(variables) for variables, _ in tables])
     variables, moves = (np.concatenate([t[i] for t in tables] or [np.empty(0, np.int64)]) for i in (0, 1))
     by_cell = sparse.csc_array((moves, (numbers, variables)), shape=(len(tables), search.model.size))
@@ -129,12 +129,12 @@ def _move_alone(search: Suppressor, cell: int, lone: int) -> None:
     """Hide what it takes for a cell to vary by its width while the other one stands still."""
     proofs, may_hide = search.pattern.proofs, search.may_hide[lone]
     state = proofs.snapshot()
-    known = len(proofs.tables)
+    known = proofs.count
     proofs.withdraw(proofs.moving(cell))
     search.pattern.hidden[lone] = search.may_hide[lone] = False
     search.open(cell)
     search.pattern.hidden[lone], search.may_hide[lone] = True, may_hide
-    added = [table for table in proofs.tables[known:] if table is not None]
+    added = proofs.tables(known)
     proofs.restore(state)
     for variables, moves in added:
         proofs.add(variables, moves)

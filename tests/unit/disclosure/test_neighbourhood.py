@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from kobe_platform.disclosure.suppression.neighbourhood import _besides, _distinct, _gather
 from kobe_platform.disclosure.suppression.proofs import Proofs
+from kobe_platform.disclosure.suppression.sorted_sets import distinct, gather, union, without
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_sorted_sets_are_those_of_numpy(seed):
     random = np.random.default_rng(seed)
     one, other = (random.integers(0, 30, random.integers(0, 20)) for _ in range(2))
-    assert np.array_equal(_distinct(one), np.unique(one))
-    assert np.array_equal(_besides(_distinct(one), _distinct(other)), np.setdiff1d(one, other))
+    kept = one.copy()
+    assert np.array_equal(distinct(one), np.unique(one)) and np.array_equal(one, kept)
+    assert np.array_equal(union(one, other), np.union1d(one, other))
+    assert np.array_equal(without(distinct(one), distinct(other)), np.setdiff1d(one, other))
     matrix = sparse.csr_array(random.integers(-1, 2, (12, 9)))
     lines = random.integers(0, 12, random.integers(0, 6))
     entries = [matrix.indices[matrix.indptr[line] : matrix.indptr[line + 1]] for line in lines]
-    assert np.array_equal(_gather(matrix, lines), np.concatenate([np.empty(0, int), *entries]))
+    assert np.array_equal(gather(matrix, lines), np.concatenate([np.empty(0, int), *entries]))
 
 
 @pytest.mark.parametrize("counted", [None, np.array([3, 0, 9])])

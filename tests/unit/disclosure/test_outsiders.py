@@ -43,7 +43,7 @@ def test_a_residual_that_can_fall_for_one_outsider_is_opened_for_him_and_proves_
     found.widen(at["?", "m"])
     hidden = {codes for codes, variable in at.items() if found.pattern.hidden[variable]}
     assert hidden in ({("a", "m"), ("a", "f")}, {("b", "m"), ("b", "f")})
-    assert found._wide(at["?", "m"]) and not found.pattern.proofs.tables
+    assert found._wide(at["?", "m"]) and not found.pattern.proofs.tables()
 
 
 def test_who_knows_how_residuals_are_filled_up_learns_nothing_small_of_ten():
