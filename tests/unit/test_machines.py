@@ -26,6 +26,7 @@ from kobe_platform.prefecture.machines.instance import (
     INPUTS_TAG,
     LARGE,
     MUNICIPALITY_TAG,
+    QUEUES,
     SETUP,
     SIZE_TAG,
     SMALL,
@@ -273,9 +274,22 @@ def test_small_municipalities_go_first_and_a_large_one_takes_one_place_of_severa
     assert codes(result) == [KOBE, AIOI, AKASHI]
     sizes = {one.tags[MUNICIPALITY_TAG]: one.tags[SIZE_TAG] for one in result.run_requests}
     assert sizes == {KOBE: LARGE, AIOI: SMALL, AKASHI: SMALL}
-    queues = {one.tags["dagster-celery/queue"] for one in result.run_requests}
-    assert queues == {"kobe-large", "kobe-small"}
     assert codes(tick(instance, settings.model_copy(update={"prefecture_runs": 1}))) == [AIOI, AKASHI, KOBE]
+
+
+def test_a_run_carries_words_for_celery_and_kubernetes_only_where_these_start_it(settings, instance, monkeypatch):
+    """In the list of runs they would hide which municipality it is."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    deliver(settings, AIOI, "2025-11")
+
+    def further(of: Settings) -> dict[str, str]:
+        (request,) = tick(instance, of).run_requests
+        return {name: value for name, value in request.tags.items() if name.startswith("dagster-")}
+
+    assert further(settings) == {}
+    assert further(settings.model_copy(update={"broker": "redis://b"})) == {"dagster-celery/queue": QUEUES[SMALL]}
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert set(further(settings)) == {"dagster-k8s/config"}
 
 
 def test_a_municipality_that_is_under_way_is_not_asked_for_twice(settings, instance):

@@ -188,7 +188,8 @@ def ticked(instance: dg.DagsterInstance, settings: Settings, now: float) -> dg.S
     """One tick: end what lost its process, follow homes and deliveries with the partitions, ask for what is due."""
     due.end_lost_runs(instance, claims_of(settings), now)
     seen = due.look(settings, due.made_versions(instance))
-    asked = list(due.requests(instance, seen.due, large_first=leaves_places(settings), now=now))
+    celery, large_first = bool(settings.broker), leaves_places(settings)
+    asked = list(due.requests(instance, seen.due, large_first=large_first, celery=celery, now=now))
     reason = None if asked else dg.SkipReason(_why(seen))
     return dg.SensorResult(
         run_requests=asked, skip_reason=reason, dynamic_partitions_requests=list(_partition_changes(instance, seen))

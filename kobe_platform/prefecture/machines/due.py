@@ -20,7 +20,15 @@ from kobe_platform.orchestration.reaping import GONE, IN_FLIGHT
 from kobe_platform.prefecture.homes import delivered_bytes, homes
 from kobe_platform.prefecture.machines.claims import Claims
 from kobe_platform.prefecture.machines.deliveries import defined, delivered_months, inputs_of
-from kobe_platform.prefecture.machines.instance import INPUTS_TAG, LARGE, MUNICIPALITY_TAG, SMALL, run_tags
+from kobe_platform.prefecture.machines.instance import (
+    INPUTS_TAG,
+    LARGE,
+    MUNICIPALITY_TAG,
+    SMALL,
+    in_kubernetes,
+    place_tags,
+    run_tags,
+)
 from kobe_platform.settings import Settings
 
 RELEASED = dg.AssetKey(["prefecture", "released_months"])
@@ -102,7 +110,12 @@ def made_versions(instance: dg.DagsterInstance) -> dict[str, str]:
 
 
 def requests(
-    instance: dg.DagsterInstance, due: Sequence[DueMunicipality], *, large_first: bool, now: float | None = None
+    instance: dg.DagsterInstance,
+    due: Sequence[DueMunicipality],
+    *,
+    large_first: bool,
+    celery: bool = False,
+    now: float | None = None,
 ) -> Iterator[dg.RunRequest]:
     """The runs to ask for: of each municipality that is due, has none under way, and whose pause is over.
 
@@ -112,6 +125,7 @@ def requests(
 
     Args:
         large_first: whether a place is left for small ones however many large ones wait (``instance.leaves_places``).
+        celery: whether Celery's workers start the runs.
     """
     under_way = {run.tags.get(MUNICIPALITY_TAG) for run in instance.get_runs(dg.RunsFilter(statuses=list(IN_FLIGHT)))}
     moment = now or time.time()
@@ -123,7 +137,10 @@ def requests(
         yield dg.RunRequest(
             partition_key=partition(one.months[-1], one.code),
             run_config={"loggers": {"console": {}}},  # errors only, as the code location has it
-            tags=run_tags(one.code, size, one.inputs, priority),
+            tags={
+                **run_tags(one.code, size, one.inputs, priority),
+                **place_tags(size, celery=celery, kubernetes=in_kubernetes()),
+            },
         )
 
 

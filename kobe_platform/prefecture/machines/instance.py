@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -34,19 +35,23 @@ def own_settings(settings: Settings) -> Settings:
 
 
 def run_tags(code: str, size: str, inputs: str, priority: int) -> dict[str, str]:
-    """What Dagster's queue, Celery and Kubernetes are told of a run."""
+    """What Dagster's queue is told of a run."""
+    return {MUNICIPALITY_TAG: code, SIZE_TAG: size, INPUTS_TAG: inputs, "dagster/priority": str(priority)}
+
+
+def place_tags(size: str, *, celery: bool, kubernetes: bool) -> dict[str, str]:
+    """What those who start a run are told of it, where they are there: on one machine nobody has to be told."""
     requested, most = MEMORY[size]
     resources = {"requests": {"cpu": "1", "memory": requested}, "limits": {"memory": most}}
     # A run asks nothing of the cluster: its pod gets no token of it.
     pod = {"container_config": {"resources": resources}, "pod_spec_config": {"automount_service_account_token": False}}
-    return {
-        MUNICIPALITY_TAG: code,
-        SIZE_TAG: size,
-        INPUTS_TAG: inputs,
-        "dagster/priority": str(priority),
-        "dagster-celery/queue": QUEUES[size],
-        "dagster-k8s/config": json.dumps(pod),
-    }
+    tags = {"dagster-celery/queue": QUEUES[size]} if celery else {}
+    return tags | ({"dagster-k8s/config": json.dumps(pod)} if kubernetes else {})
+
+
+def in_kubernetes() -> bool:
+    """Whether this process is in a pod: every container is told where the API server is."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 def concurrency(settings: Settings) -> dict[str, Any]:

@@ -17,7 +17,14 @@ from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from kobe_platform.prefecture.machines.definitions import JOB, build_prefecture
 from kobe_platform.prefecture.machines.due import partition
-from kobe_platform.prefecture.machines.instance import LARGE, MEMORY, SMALL, concurrency, run_tags
+from kobe_platform.prefecture.machines.instance import (
+    LARGE,
+    MEMORY,
+    SMALL,
+    concurrency,
+    place_tags,
+    run_tags,
+)
 from kobe_platform.settings import Settings, with_driver
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,7 +111,8 @@ def job(request, tmp_path, monkeypatch):
         launcher.register_instance(instance)
         for name, key in (("prefecture_months", "2025-11"), ("prefecture_municipalities", "28208")):
             instance.add_dynamic_partitions(name, [key])
-        tags = {**run_tags("28208", request.param, "0" * 16, 0), "dagster/partition": partition("2025-11", "28208")}
+        tags = place_tags(request.param, celery=False, kubernetes=True)
+        tags |= {**run_tags("28208", request.param, "0" * 16, 0), "dagster/partition": partition("2025-11", "28208")}
         run = instance.create_run_for_job(definitions.resolve_job_def(JOB), tags=tags)
         run = run._replace(job_code_origin=_origin())
         monkeypatch.setattr(instance, "get_ref", lambda: None)
