@@ -13,8 +13,9 @@ from pathlib import Path
 
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.prefecture.homes import Home, home_above
-from kobe_platform.prefecture.publishing import COMPLETE, received, unreleased
+from kobe_platform.prefecture.publishing import received, unreleased
 from kobe_platform.prefecture.running import Ending, Task, not_begun, run_all, run_one
+from kobe_platform.prefecture.stating import COMPLETE, waiting
 from kobe_platform.settings import Settings
 
 HAND_OVER, TAKE_IN, RECEIVE = (("prefecture", name) for name in ("hand-over", "take-in", "receive"))
@@ -124,10 +125,11 @@ def _due(
     missing = tuple(sorted(everyone - set(contents)))
     same = {code: content for code, content in before.items() if code not in unknown} == dict(contents)
     knows = {code: held.get(code, {}).get(month, {}).get(group, ()) for code in contents}
-    told = receipt.get("stated") if receipt.get("totals") == COMPLETE else receipt.get("stated", {})
+    told = receipt.get("stated") if receipt.get("totals") == COMPLETE else {}
     stated = told is not None and all(
         digest in knows[code] for code, digest in told.items() if code in knows and code not in unknown
     )  # None: totals of a version that told municipalities nothing yet
+    stated &= not waiting(receipt)  # it was taken, perhaps, and nobody noted it
     if same and stated and set(receipt.get("missing", ())) - unknown == set(missing) - unknown:
         return None
     return DueAbove(month, group, contents, missing, frozenset(before))

@@ -30,7 +30,15 @@ from kobe_platform.lounge.release import Release, assemble, record_inputs, recor
 from kobe_platform.lounge.sharing import shared_releases
 from kobe_platform.prefecture.handed import Handed, packed, unpacked
 from kobe_platform.prefecture.joint import TOTAL, Summed, how_summed, table_of
-from kobe_platform.prefecture.stating import carried, refuse_untold, statements, with_taken
+from kobe_platform.prefecture.stating import (
+    COMPLETE,
+    INCOMPLETE,
+    OTHERS,
+    carried,
+    refuse_untold,
+    statements,
+    with_taken,
+)
 from kobe_platform.prefecture.totals import FormerTotals, Totals, protect_totals
 from kobe_platform.release.collect import COVERS, content_digest, withheld_pages
 from kobe_platform.release.identifiers import refuse_identifiers
@@ -47,8 +55,6 @@ MUNICIPALITIES = "municipality"
 PARTIAL = "参加市町村の計"
 """Label of a total over fewer municipalities than the prefecture has."""
 RECEIPTS = "above"
-COMPLETE, INCOMPLETE, OTHERS = "complete", "incomplete", "others"
-"""Whether a month has totals; if not, whether a municipality is missing, or totals of others than these are out."""
 _KEPT = {"municipality": pl.String, "content": pl.String, "received_at": pl.String, "record": pl.String}
 _VERSIONS = {"version": pl.Int64, "released_at": pl.String, "members": pl.String, "tables": pl.String}
 
@@ -139,14 +145,15 @@ class Prefecture:
         else:
             made = Totals({}, 0, 0)
             tables = {one.table: _without_total(handed, one) for one in summed}
-        self._publish(month, group, tables, handed, state)
         before = received(self.settings.root, month, group)
         told: list[dict[str, Any]] = []
         said = carried(before)
-        if state == COMPLETE:
-            out = f"{month} {group}" not in unreleased(self.settings.root)
-            told, said = statements(month, group, handed, made.scenarios, before, released=out)
         record = {"month": month, "group": group, "received": receipts, "missing": sorted(missing), "totals": state}
+        if state == COMPLETE:
+            told, said = statements(month, group, handed, made.scenarios, before)
+        if told:  # killed between the tables and the receipt, no release may be made of totals that nobody was told of
+            self._write_receipt({**record, "received": before.get("received", {}), **said})
+        self._publish(month, group, tables, handed, state)
         self._write_receipt({**record, **said})
         totals = [table.filter(pl.nth(0) == TOTAL) for table in tables.values()]
         away = sum(int((table["status"] == "suppressed").sum()) for table in totals)

@@ -1,7 +1,8 @@
 """Tells each municipality what the totals that are about to be published ask of it, and waits until all have taken it.
 
-A receipt names the digests: of what a municipality is told now, of what stays in force besides until the prefecture
-has published, and of what it has taken. A month whose totals somebody was not told of yet is not released.
+A receipt names the digests: of what a municipality is told now, of what stays in force besides, and of what it has
+taken. What totals asked that were ever out stays in force: who has them, and what was published then, has both still
+when another municipality has corrected its figures. A month whose totals somebody was not told of yet is not released.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture.handed import Handed
 
+COMPLETE, INCOMPLETE, OTHERS = "complete", "incomplete", "others"
+"""Whether a month has totals; if not, whether a municipality is missing, or totals of others than these are out."""
 NOTHING = Scenarios((), ())
 """Told where totals ask for nothing any more of a municipality that was told something before."""
 
@@ -23,25 +26,25 @@ def statements(
     handed: Sequence[Handed],
     scenarios: Mapping[str, Scenarios],
     before: Mapping[str, Any],
-    *,
-    released: bool,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What each municipality is told, and what the receipt says of it.
 
     Args:
-        before: the receipt so far; released: whether the prefecture's release in force was made of it.
+        before: the receipt so far. Totals that everybody had taken what they asked of may be out; others cannot be.
     """
     told, stated, standing = [], {}, {}
+    last, earlier = before.get("stated", {}), before.get("out", before.get("standing", {}))
+    out = {code: set(digests) for code, digests in earlier.items()}
+    if not waiting(before):
+        for code, digest in last.items():
+            out.setdefault(code, set()).add(digest)
     for one in handed:
         code = one.municipality
-        last = before.get("stated", {}).get(code)
-        if code not in scenarios and last is None:
+        if code not in scenarios and code not in last:
             continue
         own = scenarios.get(code, NOTHING)
-        stays = [] if last is None else [last]
-        stays += [] if released else before.get("standing", {}).get(code, [])
         stated[code] = own.digest
-        standing[code] = sorted(set(stays) - {own.digest})
+        standing[code] = sorted(out.get(code, set()) - {own.digest})
         told.append(
             {
                 "municipality": code,
@@ -54,12 +57,13 @@ def statements(
             }
         )
     # Whatever was taken before has to be taken again: a home may have been restored from a backup.
-    return told, {"stated": stated, "standing": standing, "taken": {}}
+    kept = {code: sorted(digests) for code, digests in out.items()}
+    return told, {"stated": stated, "standing": standing, "out": kept, "taken": {}}
 
 
 def carried(before: Mapping[str, Any]) -> dict[str, Any]:
     """What a receipt goes on to say where no totals were made."""
-    return {name: before.get(name, {}) for name in ("stated", "standing", "taken")}
+    return {name: before.get(name, {}) for name in ("stated", "standing", "out", "taken")}
 
 
 def with_taken(receipt: Mapping[str, Any], taken: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -70,7 +74,9 @@ def with_taken(receipt: Mapping[str, Any], taken: Iterable[tuple[str, str]]) -> 
 
 
 def waiting(receipt: Mapping[str, Any]) -> list[str]:
-    """Codes of the municipalities that have not taken what they are to be told."""
+    """Codes of the municipalities that have not taken what they are to be told; none where there are no totals."""
+    if receipt.get("totals") != COMPLETE:
+        return []
     taken = receipt.get("taken", {})
     return sorted(code for code, digest in receipt.get("stated", {}).items() if taken.get(code) != digest)
 

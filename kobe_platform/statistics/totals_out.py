@@ -1,8 +1,8 @@
 """Keeps what totals over municipalities ask of this one, by reference month: the scenarios that it must leave possible.
 
 Its prefecture hands them over before totals that tell something new are out; a municipality without a prefecture has
-none, and no partition of them. A set that was handed over last stands beside those that are in force until the
-prefecture has published (decision 0072).
+none, and no partition of them. A set that was handed over last stands beside those of totals that came out before it
+(decision 0072).
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ import pytest
 from kobe_platform.disclosure.scenarios import Scenarios
 from kobe_platform.errors import DisclosureError
 from kobe_platform.prefecture import handing
+from kobe_platform.prefecture.above import _due
 from kobe_platform.prefecture.handing import Hander
 from kobe_platform.prefecture.publishing import Prefecture, received
-from kobe_platform.prefecture.stating import NOTHING, refuse_untold, statements, waiting, with_taken
+from kobe_platform.prefecture.stating import NOTHING, carried, refuse_untold, statements, waiting, with_taken
 from kobe_platform.prefecture.totals import protect_totals
 from kobe_platform.statistics.totals_out import held_digests
 from tests.unit.ondemand.conftest import store  # noqa: F401
@@ -28,33 +29,73 @@ def handed():
 
 
 def test_who_has_nothing_to_keep_and_had_nothing_is_told_nothing():
-    told, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, {}, released=True)
+    told, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, {})
     assert [one["municipality"] for one in told] == ["00001"]
-    assert said == {"stated": {"00001": ASKED.digest}, "standing": {"00001": []}, "taken": {}}
+    assert said == {"stated": {"00001": ASKED.digest}, "standing": {"00001": []}, "out": {}, "taken": {}}
 
 
-def test_what_was_told_before_stands_until_the_prefecture_has_published():
-    """The old totals are in force while the new ones are told, town after town: both have to be left possible."""
-    before = {"stated": {"00001": "first"}, "standing": {"00001": ["older"]}}
-    for released, standing in ((True, ["first"]), (False, ["first", "older"])):
-        told, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, before, released=released)
-        assert told[0]["standing"] == said["standing"]["00001"] == standing
+def test_what_totals_asked_that_may_be_out_stands_for_good_and_what_cannot_be_does_not():
+    """Who has old totals has them still, whatever a later publication says; what not all had taken never came out."""
+    _, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, {})
+    before = {**said, "totals": "complete"}
+    told, _ = statements(MONTH, GROUP, handed(), {"00001": OTHER}, before)
+    assert told[0]["standing"] == [], "nobody has taken the first: it is not out"
+    before = with_taken(before, [("00001", ASKED.digest)])
+    for scenarios in ({"00001": OTHER}, {}):
+        told, said = statements(MONTH, GROUP, handed(), scenarios, before)
+        assert told[0]["standing"] == said["standing"]["00001"] == [ASKED.digest]
+        told, _ = statements(MONTH, GROUP, handed(), {"00001": OTHER}, {**carried(said), "totals": "complete"})
+        assert told[0]["standing"] == [ASKED.digest]
 
 
 def test_who_has_nothing_to_keep_any_more_is_told_so():
-    told, said = statements(MONTH, GROUP, handed(), {}, {"stated": {"00002": "before"}}, released=True)
+    told, said = statements(MONTH, GROUP, handed(), {}, {"stated": {"00002": "before"}})
     assert [(one["municipality"], one["scenarios"]) for one in told] == [("00002", NOTHING.as_record())]
     assert said["stated"] == {"00002": NOTHING.digest}
 
 
 def test_a_receipt_waits_for_whom_it_names_and_notes_nothing_else():
-    receipt = {"month": MONTH, "group": GROUP, "stated": {"00001": "a", "00002": "b"}, "taken": {}}
+    receipt = {"month": MONTH, "group": GROUP, "totals": "complete", "stated": {"00001": "a", "00002": "b"}}
     some = with_taken(receipt, [("00001", "a"), ("00002", "other"), ("00003", "c")])
     assert some["taken"] == {"00001": "a"} and waiting(some) == ["00002"]
     with pytest.raises(DisclosureError) as caught:
         refuse_untold([{"received": {}}, some])
     assert caught.value.code == "prefecture.waiting" and caught.value.at["municipality"] == "00002"
     refuse_untold([with_taken(some, [("00002", "b")])])
+    refuse_untold([{**some, "totals": "incomplete"}])  # there are no totals of the month that could tell anything
+
+
+def test_what_was_taken_and_not_noted_is_due_again(above: Prefecture, towns):  # noqa: F811
+    """Killed after municipalities have taken what they were told: the next publication goes on."""
+    made = above.receive(MONTH, GROUP, [one.as_record() for one in towns], [])
+    stated = [(one["municipality"], Scenarios.of(one["scenarios"]).digest) for one in made.statements]
+    contents = {one.municipality: one.content for one in towns}
+    held = {code: {MONTH: {GROUP: [digest]}} for code, digest in stated}
+
+    def due():
+        return _due(above.settings.root, MONTH, GROUP, contents, set(contents), set(), held)
+
+    assert stated and due() is not None
+    above.taken([(MONTH, GROUP, code, digest) for code, digest in stated])
+    assert due() is None
+
+
+def test_killed_before_the_receipt_no_release_is_made_of_totals_that_nobody_was_told_of(above, towns, monkeypatch):  # noqa: F811
+    real, written = Prefecture._write_receipt, []
+
+    def killed(self, record):
+        if written:
+            raise KeyboardInterrupt
+        written.append(record)
+        real(self, record)
+
+    monkeypatch.setattr(Prefecture, "_write_receipt", killed)
+    with pytest.raises(KeyboardInterrupt):
+        above.receive(MONTH, GROUP, [one.as_record() for one in towns], [])
+    assert above.store.months("published", "prefecture_residents") == [MONTH], "the tables are there"
+    with pytest.raises(DisclosureError) as caught:
+        above.release()
+    assert caught.value.code == "prefecture.waiting"
 
 
 def test_no_release_is_made_before_all_have_taken_what_they_are_told(above: Prefecture, towns):  # noqa: F811
