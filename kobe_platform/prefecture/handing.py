@@ -103,17 +103,18 @@ class Hander:
         """Keep what totals that the prefecture is about to publish ask of a month.
 
         Args:
-            told: ``month``, ``group``, ``content`` and ``recorded`` as they were handed over, ``scenarios``, and the
-                digests ``standing`` of those that stay in force besides.
+            told: ``municipality``, ``month``, ``group``, ``content`` and ``recorded`` as they were handed over, and
+                ``scenarios``; those that were taken before stay in force.
 
         Raises:
             DisclosureError: ``prefecture.moved`` (the month was published or asked anew since it was handed over),
-                ``prefecture.statement`` (it cannot be read). Nothing is kept then.
+                ``prefecture.statement`` (it cannot be read, or is another municipality's). Nothing is kept then.
         """
         try:
             month, group, content, recorded = (str(told[name]) for name in ("month", "group", "content", "recorded"))
             scenarios = Scenarios.of(told["scenarios"])
-            standing = {str(digest) for digest in told["standing"]}
+            if told["municipality"] != self.store.municipality:
+                raise ValueError
         except (KeyError, TypeError, ValueError):
             raise DisclosureError(
                 "what the prefecture's totals ask of this municipality cannot be read",
@@ -133,7 +134,7 @@ class Hander:
                     remedy="kobe run in this municipality's home, then publish above it again",
                     ja="受け渡しのあとで、この月が更新されました",
                 )
-            keep_totals_out(self.store, group, month, scenarios, standing)
+            keep_totals_out(self.store, group, month, scenarios)
 
     def hand_over(self, months: Iterable[str]) -> tuple[list[Handed], list[tuple[str, str, DisclosureError]]]:
         """What the prefecture gets of some months, group by group, and what is refused: month, group, why.

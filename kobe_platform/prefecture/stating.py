@@ -1,8 +1,8 @@
 """Tells each municipality what the totals that are about to be published ask of it, and waits until all have taken it.
 
-A receipt names the digests: of what a municipality is told now, of what stays in force besides, and of what it has
-taken. What totals asked that were ever out stays in force: who has them, and what was published then, has both still
-when another municipality has corrected its figures. A month whose totals somebody was not told of yet is not released.
+A receipt names the digests: of what a municipality is told now, and of what it has taken. What it was told before stays
+in force: who has old totals, and what was published then, has both still when another municipality has corrected its
+figures. A month whose totals somebody was not told of yet is not released.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kobe_platform.prefecture.handed import Handed
 COMPLETE, INCOMPLETE, OTHERS = "complete", "incomplete", "others"
 """Whether a month has totals; if not, whether a municipality is missing, or totals of others than these are out."""
 NOTHING = Scenarios((), ())
-"""Told where totals ask for nothing any more of a municipality that was told something before."""
+"""Told where new totals ask for nothing of a municipality that was told something before."""
 
 
 def statements(
@@ -30,21 +30,15 @@ def statements(
     """What each municipality is told, and what the receipt says of it.
 
     Args:
-        before: the receipt so far. Totals that everybody had taken what they asked of may be out; others cannot be.
+        before: the receipt so far.
     """
-    told, stated, standing = [], {}, {}
-    last, earlier = before.get("stated", {}), before.get("out", before.get("standing", {}))
-    out = {code: set(digests) for code, digests in earlier.items()}
-    if not waiting(before):
-        for code, digest in last.items():
-            out.setdefault(code, set()).add(digest)
+    told, stated, last = [], {}, before.get("stated", {})
     for one in handed:
         code = one.municipality
         if code not in scenarios and code not in last:
             continue
         own = scenarios.get(code, NOTHING)
         stated[code] = own.digest
-        standing[code] = sorted(out.get(code, set()) - {own.digest})
         told.append(
             {
                 "municipality": code,
@@ -53,17 +47,15 @@ def statements(
                 "content": one.content,
                 "recorded": one.recorded,
                 "scenarios": own.as_record(),
-                "standing": standing[code],
             }
         )
     # Whatever was taken before has to be taken again: a home may have been restored from a backup.
-    kept = {code: sorted(digests) for code, digests in out.items()}
-    return told, {"stated": stated, "standing": standing, "out": kept, "taken": {}}
+    return told, {"stated": stated, "taken": {}}
 
 
 def carried(before: Mapping[str, Any]) -> dict[str, Any]:
     """What a receipt goes on to say where no totals were made."""
-    return {name: before.get(name, {}) for name in ("stated", "standing", "out", "taken")}
+    return {name: before.get(name, {}) for name in ("stated", "taken")}
 
 
 def with_taken(receipt: Mapping[str, Any], taken: Iterable[tuple[str, str]]) -> dict[str, Any]:

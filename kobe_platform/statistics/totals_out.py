@@ -1,14 +1,12 @@
 """Keeps what totals over municipalities ask of this one, by reference month: the scenarios that it must leave possible.
 
 Its prefecture hands them over before totals that tell something new are out; a municipality without a prefecture has
-none, and no partition of them. A set that was handed over last stands beside those of totals that came out before it
-(decision 0072).
+none, and no partition of them. A set is never let go of: the totals that it is of may be out (decision 0072).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 
 import polars as pl
 
@@ -48,16 +46,13 @@ def held_digests(store: PartitionStore, group: str, month: str) -> list[str]:
     return list(held.facts[DIGESTS]) if held is not None else []
 
 
-def keep_totals_out(
-    store: PartitionStore, group: str, month: str, scenarios: Scenarios, standing: Collection[str]
-) -> None:
-    """Keep a set besides those that still stand, by digest; call it while :func:`history.commits` is held."""
+def keep_totals_out(store: PartitionStore, group: str, month: str, scenarios: Scenarios) -> None:
+    """Keep a set besides those that are there; call it while :func:`history.commits` is held."""
     id = _place(group, month)
-    before = store.read(id).rows() if store.current(id) is not None else []
+    rows = store.read(id).rows() if store.current(id) is not None else []
     digest = scenarios.digest
-    rows = [row for row in before if row[0] in standing and row[0] != digest]
-    rows.append((digest, json.dumps(scenarios.as_record())))
-    if rows != before:
+    if digest not in [row[0] for row in rows]:
+        rows.append((digest, json.dumps(scenarios.as_record())))
         store.write(id, pl.DataFrame(rows, schema=_SCHEMA, orient="row"), facts={DIGESTS: [row[0] for row in rows]})
 
 

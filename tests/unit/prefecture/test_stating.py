@@ -12,7 +12,7 @@ from kobe_platform.prefecture import handing
 from kobe_platform.prefecture.above import _due
 from kobe_platform.prefecture.handing import Hander
 from kobe_platform.prefecture.publishing import Prefecture, received
-from kobe_platform.prefecture.stating import NOTHING, carried, refuse_untold, statements, waiting, with_taken
+from kobe_platform.prefecture.stating import NOTHING, refuse_untold, statements, waiting, with_taken
 from kobe_platform.prefecture.totals import protect_totals
 from kobe_platform.statistics.totals_out import held_digests
 from tests.unit.ondemand.conftest import store  # noqa: F401
@@ -31,21 +31,7 @@ def handed():
 def test_who_has_nothing_to_keep_and_had_nothing_is_told_nothing():
     told, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, {})
     assert [one["municipality"] for one in told] == ["00001"]
-    assert said == {"stated": {"00001": ASKED.digest}, "standing": {"00001": []}, "out": {}, "taken": {}}
-
-
-def test_what_totals_asked_that_may_be_out_stands_for_good_and_what_cannot_be_does_not():
-    """Who has old totals has them still, whatever a later publication says; what not all had taken never came out."""
-    _, said = statements(MONTH, GROUP, handed(), {"00001": ASKED}, {})
-    before = {**said, "totals": "complete"}
-    told, _ = statements(MONTH, GROUP, handed(), {"00001": OTHER}, before)
-    assert told[0]["standing"] == [], "nobody has taken the first: it is not out"
-    before = with_taken(before, [("00001", ASKED.digest)])
-    for scenarios in ({"00001": OTHER}, {}):
-        told, said = statements(MONTH, GROUP, handed(), scenarios, before)
-        assert told[0]["standing"] == said["standing"]["00001"] == [ASKED.digest]
-        told, _ = statements(MONTH, GROUP, handed(), {"00001": OTHER}, {**carried(said), "totals": "complete"})
-        assert told[0]["standing"] == [ASKED.digest]
+    assert said == {"stated": {"00001": ASKED.digest}, "taken": {}}
 
 
 def test_who_has_nothing_to_keep_any_more_is_told_so():
@@ -143,16 +129,20 @@ def hander(store, monkeypatch) -> Hander:  # noqa: F811
 
 
 def told(**change) -> dict:
-    statement = {"month": MONTH, "group": GROUP, "content": "published", "recorded": "answers so far", "standing": []}
-    return {**statement, "scenarios": ASKED.as_record(), **change}
+    statement = {"month": MONTH, "group": GROUP, "content": "published", "recorded": "answers so far"}
+    return {**statement, "municipality": "28100", "scenarios": ASKED.as_record(), **change}
 
 
 def test_a_municipality_keeps_what_it_is_told_and_says_so(hander):
     assert hander.held() == {}
     hander.take_in(told())
     assert hander.held() == {MONTH: {GROUP: [ASKED.digest]}}
-    hander.take_in(told(scenarios=OTHER.as_record(), standing=[ASKED.digest]))
-    assert hander.held() == {MONTH: {GROUP: [ASKED.digest, OTHER.digest]}}
+    both = {MONTH: {GROUP: [ASKED.digest, OTHER.digest]}}
+    for scenarios in (OTHER, OTHER, ASKED):
+        hander.take_in(told(scenarios=scenarios.as_record()))
+        assert hander.held() == both
+    hander.take_in(told(scenarios=NOTHING.as_record()))
+    assert hander.held() == {MONTH: {GROUP: [ASKED.digest, OTHER.digest, NOTHING.digest]}}, "old totals are out"
 
 
 @pytest.mark.parametrize("change", [{"content": "another release"}, {"recorded": "an answer more"}, {"group": "other"}])
@@ -162,7 +152,7 @@ def test_what_was_made_of_another_state_of_the_month_is_not_taken(hander, change
     assert caught.value.code == "prefecture.moved" and held_digests(hander.store, GROUP, MONTH) == []
 
 
-@pytest.mark.parametrize("change", [{"scenarios": {}}, {"scenarios": None}, {"standing": 3}, {"month": None}])
+@pytest.mark.parametrize("change", [{"scenarios": {}}, {"scenarios": None}, {"month": None}, {"municipality": "00002"}])
 def test_what_cannot_be_read_is_not_taken(hander, change):
     given = told(**change)
     given = {name: value for name, value in given.items() if value is not None}
