@@ -100,8 +100,8 @@ def narrow_at_first(monkeypatch, finding: Finding) -> list[dict]:
             doubts.append({name: rows.rows() for name, rows in options["doubted"].items()})
         return protect(spec, cells, **options)
 
-    def found(spec, tables, previous):
-        return audit(spec, tables, previous=previous) if doubts[-1] else AuditReport((finding,), {}, 0.0)
+    def found(spec, tables, previous, above):
+        return audit(spec, tables, previous=previous, above=above) if doubts[-1] else AuditReport((finding,), {}, 0.0)
 
     monkeypatch.setattr(answers, "protect", noted)
     monkeypatch.setattr(answers, "audit", found)
@@ -181,11 +181,11 @@ def test_an_answer_is_worked_out_again_beside_what_came_meanwhile(desk, analyst,
     renamed = FormerRelease({"answer_meanwhile": other.table}, _renamed(version.spec, "answer_meanwhile"))
     seen, original = [], answers.audit
 
-    def audit(spec, tables, previous):
+    def audit(spec, tables, previous, above):
         if not seen:
             record_release(desk.store, "stocks/month", MONTH, renamed)
         seen.append({name for release in previous for name in release.tables})
-        return original(spec, tables, previous=previous)
+        return original(spec, tables, previous=previous, above=above)
 
     monkeypatch.setattr(answers, "audit", audit)
     desk.ask(analyst, question("ward", "age10"))
@@ -197,9 +197,9 @@ def test_a_release_that_fixed_tables_show_as_it_was_is_not_attacked_twice(desk, 
     """Every answer stands in the record too; one that shows something else, or more, stays part of the attack."""
     seen, original = [], answers.audit
 
-    def audit(spec, tables, previous):
+    def audit(spec, tables, previous, above):
         seen.append([sorted(release.tables) for release in previous])
-        return original(spec, tables, previous=previous)
+        return original(spec, tables, previous=previous, above=above)
 
     monkeypatch.setattr(answers, "audit", audit)
     _, first = desk.ask(analyst, question("ward"))
@@ -249,10 +249,10 @@ def test_two_questions_at_once_do_not_both_take_the_last_of_the_quota(desk, anal
 def test_an_unpublishable_verdict_offers_too(desk, analyst, monkeypatch):
     original = answers.audit
 
-    def audit(spec, tables, previous):
+    def audit(spec, tables, previous, above):
         asked = next(table for table in spec.tables if not table.fixed)
         unsafe = AuditReport((Finding("undecided", asked.name, {}, "why"),), {}, 0.0)
-        return unsafe if "sex" in asked.dimensions else original(spec, tables, previous=previous)
+        return unsafe if "sex" in asked.dimensions else original(spec, tables, previous=previous, above=above)
 
     monkeypatch.setattr(answers, "audit", audit)
     with pytest.raises(Unanswerable) as refusal:
