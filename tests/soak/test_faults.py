@@ -81,7 +81,7 @@ def finished(place: Place, homes: Homes, name: str) -> list[str]:
     ("sign", "name", "pattern", "count"),
     [
         long(signal.SIGTERM, "taken", COUNTED, 16),
-        short(signal.SIGINT, "tabulated", PAGE, 2),
+        long(signal.SIGINT, "tabulated", PAGE, 2),
         long(signal.SIGTERM, "first", WRITING, 3),
         long(signal.SIGINT, "register", COMMITTED, 2),
         long(signal.SIGTERM, "taken", PROTECTING, 3),

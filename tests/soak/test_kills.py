@@ -1,6 +1,6 @@
 """A process that is killed at any moment leaves a home which the next `kobe run` brings to its end, without hands.
 
-`make test` tries one kill for each kind of work, `make soak` all of them.
+`make test` tries six of them, `make soak` all.
 """
 
 from __future__ import annotations
