@@ -274,7 +274,10 @@ def test_how_many_processes_there_are_is_a_setting_or_follows_from_the_machine(m
 def test_free_memory_is_that_of_the_machine_or_of_the_container(tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  9 kB\nMemAvailable:    4096 kB\n")
-    told = lambda: processes._free_memory(meminfo, tmp_path)  # noqa: E731
+
+    def told() -> int:
+        return processes._free_memory(meminfo, tmp_path)
+
     assert told() == 4 << 20
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("1000\n")
