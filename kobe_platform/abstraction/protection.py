@@ -13,6 +13,7 @@ from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Area, CoarseArea, District, Protection, Pseudonym
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.intake.extracts.bytewise import ByteColumns
 from kobe_platform.intake.extracts.taking import ENCODING
 from kobe_platform.vocabulary.codes import UNKNOWN
 
@@ -66,9 +67,8 @@ def _of_companion(working: Working, column: Protection, households: pl.Series) -
             at={"source": working.contract.name, "companion": str(column.companion), "month": working.month},
             remedy="take in that extract of the same month first",
         )
-    other = Working(
-        working.companions[column.companion], working.contract, working.month, {}, {}, working.pseudonym_key
-    )
+    companion = ByteColumns.of(working.companions[column.companion])
+    other = Working(companion, working.contract, working.month, {}, {}, working.pseudonym_key)
     names = column.companion_columns
     flags = other.texts(names["protection"])
     flagged = flags.spread(~flags.values.is_in(list(column.released)))
@@ -76,7 +76,8 @@ def _of_companion(working: Working, column: Protection, households: pl.Series) -
     protected = pl.concat([homes.values.gather(homes.index.filter(flagged)), households]).unique()
     protected = protected.filter(protected != "")
     chosen = flagged | homes.spread(homes.values.is_in(protected.implode()))
-    few = Working(other.raw.filter(chosen), working.contract, working.month, {}, {}, working.pseudonym_key)
+    rows = other.raw.frame(rows=chosen.fill_null(False).arg_true())
+    few = Working(ByteColumns.of(rows), working.contract, working.month, {}, {}, working.pseudonym_key)
     return pl.DataFrame({"person": few.text(names["person"]), "household": few.text(names["household"])})
 
 

@@ -24,6 +24,7 @@ from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import AnyColumn, Pseudonym
 from kobe_platform.custody.pseudonyms import pseudonyms
 from kobe_platform.errors import PlatformError
+from kobe_platform.intake.extracts.bytewise import ByteColumns
 from kobe_platform.vocabulary.rules import hold, rejection
 
 FEW = 10
@@ -86,7 +87,7 @@ STEPS: Mapping[str, Callable[[Working, Any], None]] = {
 
 
 def abstract(
-    raw: pl.DataFrame,
+    raw: pl.DataFrame | ByteColumns,
     contract: Contract,
     *,
     month: str,
@@ -106,7 +107,8 @@ def abstract(
     Raises:
         ConfigurationError: a reference or companion is missing.
     """
-    working = Working(raw, contract, month, references, companions, pseudonym_key)
+    rows = ByteColumns.of(raw) if isinstance(raw, pl.DataFrame) else raw
+    working = Working(rows, contract, month, references, companions, pseudonym_key)
     order = _in_order(contract)
     with working.reading_ahead(column.id for _, column in order):
         drop_identical(working)
@@ -114,7 +116,7 @@ def abstract(
             _carry_out(step, working, column)
         hide(working)
     facts, kept, derived = working.facts(), working.kept, working.derived
-    del raw, working  # what was read is not held while the result is put in order
+    del raw, rows, working  # what was read is not held while the result is put in order
     return Abstracted(_shuffled(derived, contract, kept), facts)
 
 

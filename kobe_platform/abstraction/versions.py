@@ -15,8 +15,8 @@ def drop_identical(working: Working) -> None:
     """Rows that are wholly the same as another are one (quirk 9)."""
     key = [name for name in working.contract.key if name in working.raw.columns]
     if key:
-        several = repeated(working.raw.select(key))
-        again = repeats(working.raw[several], several)
+        several = repeated(working.raw.frame(key))
+        again = repeats(working.raw.frame(rows=several), several)
         rows = pl.int_range(0, working.height, dtype=pl.UInt32, eager=True)
         working.mark("superseded", "identical", rows.is_in(again.implode()))
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import OnlyFor
-from kobe_platform.intake.extracts.bytewise import distinct, flat, is_visible_ascii
+from kobe_platform.intake.extracts.bytewise import ByteColumns, distinct, flat, is_visible_ascii
 from kobe_platform.intake.extracts.encodings import decoded
 from kobe_platform.intake.extracts.taking import ENCODING
 from kobe_platform.intake.extracts.texts import has_gaiji, normalised
@@ -52,7 +52,7 @@ class Working:
         hidden: whether the row is of a protected person or household (None until known).
     """
 
-    raw: pl.DataFrame
+    raw: ByteColumns
     contract: Contract
     month: str
     references: Mapping[str, pl.DataFrame]
@@ -92,7 +92,7 @@ class Working:
 
     def _read(self, name: str) -> tuple[Distinct, pl.Series | None]:
         """A column's distinct normalised texts, and as they were before where that may be something else."""
-        values, index = distinct(self._bytes[name])
+        values, index = distinct(self._bytes.held(name))
         if is_visible_ascii(flat(values)):  # normal already
             return Distinct(values.cast(pl.String), index), None
         read = decoded(values, self._encoding)
@@ -124,21 +124,27 @@ class Working:
         return column.spread(column.values).rename(name)
 
     @cached_property
-    def _encoding(self) -> str:
-        """Encoding of all rows, or UTF-8 where rows of several were brought to it."""
-        found = self.raw[ENCODING].unique().to_list() if ENCODING in self.raw.columns else []
-        return found[0].decode() if len(found) == 1 else "utf-8"
+    def _encodings(self) -> list[str]:
+        """Encodings of the rows."""
+        if ENCODING not in self.raw.columns:
+            return []
+        return [encoding.decode() for encoding in distinct(self.raw.held(ENCODING))[0]]
 
     @cached_property
-    def _bytes(self) -> pl.DataFrame:
+    def _encoding(self) -> str:
+        """Encoding of all rows, or UTF-8 where rows of several were brought to it."""
+        return self._encodings[0] if len(self._encodings) == 1 else "utf-8"
+
+    @cached_property
+    def _bytes(self) -> ByteColumns:
         """Raw, brought to UTF-8 where its rows are in several encodings (a difference laid over a full extract)."""
-        if ENCODING not in self.raw.columns or self.raw[ENCODING].n_unique() <= 1:
+        if len(self._encodings) <= 1:
             return self.raw
         parts = []
-        for (encoding,), part in self.raw.with_row_index("place").group_by(ENCODING):
+        for (encoding,), part in self.raw.frame().with_row_index("place").group_by(ENCODING):
             names = [name for name in self.raw.columns if name != ENCODING]
             parts.append(part.with_columns(decoded(part[n], encoding.decode()).cast(pl.Binary).alias(n) for n in names))
-        return pl.concat(parts).sort("place").drop("place")
+        return ByteColumns.of(pl.concat(parts).sort("place").drop("place"))
 
     def mark(self, kind: str, rule: str, rows: pl.Series) -> None:
         """Takes rows out: ``kind`` is superseded, filtered or set_aside; the first mark of a row counts.

@@ -10,28 +10,89 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
+_TOGETHER = 1 << 21
+"""Rows of a table by dictionary that share its dictionaries."""
+_DICTIONARY = 1 << 28
+"""Bytes that a dictionary may have before a column is written value by value."""
 
 
-def write_encrypted(frame: pl.DataFrame | pl.LazyFrame, path: Path, *, key: bytes, identity: str) -> None:
+def write_encrypted(frame: pl.DataFrame | pl.LazyFrame | pa.Table, path: Path, *, key: bytes, identity: str) -> None:
     """Write ``frame`` to ``path``, encrypted from the first byte on; a LazyFrame streams and never spills.
 
     Args:
+        frame: of an Arrow table, columns by dictionary are written as they are held.
         key: the file's own data key, 32 bytes.
         identity: what the file is (bound as additional authenticated data).
 
     Raises:
         OSError: the disk refuses. PolarsError: the frame cannot be computed or written.
     """
+    if not isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        _write_table(frame, path, key, identity)
+        return
     properties = pl.ParquetEncryptionProperties(footer_key=key, aad_prefix=identity.encode())
     with _system_errors():
         if isinstance(frame, pl.LazyFrame):
             frame.sink_parquet(path, encryption=properties, compression="zstd", compression_level=1)
         else:
             frame.write_parquet(path, encryption=properties, compression="zstd", compression_level=1)
+
+
+def _write_table(table: pa.Table, path: Path, key: bytes, identity: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow.parquet.encryption import create_encryption_properties
+
+    properties = create_encryption_properties(key, aad_prefix=identity.encode(), store_aad_prefix=False)
+    repeating = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    with path.open("wb") as file:
+        pq.write_table(
+            table, file, encryption_properties=properties, row_group_size=_TOGETHER, use_dictionary=repeating,
+            dictionary_pagesize_limit=_DICTIONARY, write_statistics=False, store_schema=False,
+            compression="zstd", compression_level=1,
+        )  # fmt: skip
+
+
+def read_columns(path: Path, *, key: bytes, identity: str) -> pa.Table:
+    """All rows of the file, one array a column; a column that was written by dictionary is read by dictionary.
+
+    Raises:
+        OSError: the file cannot be opened. PolarsError: as :func:`read_encrypted`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow.parquet.encryption import create_decryption_properties
+
+    path.open("rb").close()
+    properties = create_decryption_properties(key, aad_prefix=identity.encode())
+    try:
+        with pq.ParquetFile(path, decryption_properties=properties) as file:
+            repeating = _by_dictionary(file.metadata)
+        with pq.ParquetFile(path, decryption_properties=properties, read_dictionary=repeating) as file:
+            table = file.read().unify_dictionaries()
+        return pa.table({name: table.column(name).combine_chunks() for name in table.column_names})
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise pl.exceptions.ComputeError(type(error).__name__) from None
+
+
+def _by_dictionary(metadata: pq.FileMetaData) -> list[str]:
+    """Columns each of whose pages holds numbers of a dictionary's values."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [[group.column(place) for group in groups] for place in range(metadata.num_columns)]
+    return [
+        column[0].path_in_schema for column in columns if column and all(chunk.has_dictionary_page for chunk in column)
+    ]
 
 
 def read_encrypted(

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -27,7 +27,7 @@ from kobe_platform.custody.durable import (
     sync_file,
     sync_folder,
 )
-from kobe_platform.custody.parquet import read_encrypted, schema_encrypted, write_encrypted
+from kobe_platform.custody.parquet import read_columns, read_encrypted, schema_encrypted, write_encrypted
 from kobe_platform.custody.service import KEY_BYTES, KeyService, WrappedKey
 from kobe_platform.errors import CustodyError, LakeError, PlatformError
 from kobe_platform.lake import maintenance
@@ -49,7 +49,11 @@ from kobe_platform.lake.sharing import SharedPartitions
 from kobe_platform.lake.shelf import SteadyShelf
 from kobe_platform.objects import Objects
 
-Frame = pl.DataFrame | pl.LazyFrame
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Frame: TypeAlias = "pl.DataFrame | pl.LazyFrame | pa.Table"
+Read = TypeVar("Read")
 
 KEPT_GENERATIONS = 2
 READ_ATTEMPTS = 4
@@ -160,10 +164,22 @@ class PartitionStore:
                 itself fails (``lake.query``). CustodyError: the file is damaged or does not open, see
                 :func:`~kobe_platform.lake.diagnosis.diagnosed`.
         """
+        return self._read_in_force(id, lambda partition: self.collected(partition, build))
+
+    def columns(self, id: PartitionId) -> pa.Table:
+        """All rows in force, one array a column, by dictionary where it was written so; errors as :meth:`query`."""
+
+        def read(partition: Partition) -> pa.Table:
+            return self._opened(partition, self.keys.unwrap(*self._locked_by(partition)), read_columns)
+
+        return self._read_in_force(id, read)
+
+    def _read_in_force(self, id: PartitionId, read: Callable[[Partition], Read]) -> Read:
+        """What is read of a generation; where newer commits removed it, of the one that is then in force."""
         partition = self.present(id)
         for attempt in range(READ_ATTEMPTS):
             try:
-                return self.collected(partition, build)
+                return read(partition)
             except CustodyError:
                 renewed = attempt == 0 and self.look_again(id)
                 now = self.present(id)
@@ -264,10 +280,17 @@ class PartitionStore:
     def _decrypted(
         self, partition: Partition, key: bytes, build: Callable[[pl.LazyFrame], pl.LazyFrame]
     ) -> pl.DataFrame:
+        def read(path: Path, *, key: bytes, identity: str) -> pl.DataFrame:
+            return read_encrypted(path, key=key, identity=identity, build=build)
+
+        return self._opened(partition, key, read)
+
+    def _opened(self, partition: Partition, key: bytes, read: Callable[..., Read]) -> Read:
+        """What ``read`` makes of a generation's file, its key and its identity."""
         identity = self.manifests.identity(partition.id, partition.generation)
         try:
             with storage_errors(identity):
-                return read_encrypted(self._rows_file(partition), key=key, identity=identity, build=build)
+                return read(self._rows_file(partition), key=key, identity=identity)
         except pl.exceptions.PolarsError as error:
             raise diagnosed(self, partition, key, error) from None
 

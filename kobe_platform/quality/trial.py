@@ -19,6 +19,7 @@ from kobe_platform.contracts import Column, Contract
 from kobe_platform.contracts import columns as rules
 from kobe_platform.contracts.model import Thresholds
 from kobe_platform.errors import ConfigurationError, DeliveryRejected, PlatformError
+from kobe_platform.intake.extracts.bytewise import ByteColumns
 from kobe_platform.intake.extracts.code_systems import LOCAL_GOVERNMENT
 from kobe_platform.intake.extracts.screening import Screening
 from kobe_platform.intake.extracts.taking import Taken, screened
@@ -124,7 +125,7 @@ def sample(contract: Contract) -> Taken:
     rows = rows.unique(list(contract.key), keep="first", maintain_order=True) if contract.key else rows
     table = pa.table({name: rows[name].to_arrow().cast(pa.binary()) for name in rows.columns})
     kind = contract.kinds[0]
-    return screened(Screening(table, lenient, "utf-8", MONTH, kind, lambda row: {"line": row + 1}))
+    return screened(Screening(ByteColumns.of(table), lenient, "utf-8", MONTH, kind, lambda row: {"line": row + 1}))
 
 
 def _texts(contract: Contract, column: Column) -> list[str]:

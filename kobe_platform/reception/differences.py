@@ -16,6 +16,7 @@ from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Filter, History
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.intake.extracts.bytewise import ByteColumns
 from kobe_platform.reception.vintages import _no_key, as_names, counted, fingerprints
 
 
@@ -105,7 +106,7 @@ def _counts(
 
 def _records(frame: pl.DataFrame, contract: Contract, month: str) -> pl.DataFrame:
     """``row``, ``key`` (text), ``version`` and ``state`` (``column.name`` where it has ended) of raw rows."""
-    working = Working(frame, contract, month, {}, {}, _no_key)
+    working = Working(ByteColumns.of(frame), contract, month, {}, {}, _no_key)
     key = pl.DataFrame([working.text(name) for name in contract.key])
     history = next(iter(contract.having(History)), None)
     one = pl.Series([0], dtype=pl.Int64).new_from_index(0, frame.height)

@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import polars as pl
-
 from kobe_platform.abstraction import Abstracted, abstract, companion_columns, validate
 from kobe_platform.contracts import Contract
 from kobe_platform.custody.keys import KeyService
 from kobe_platform.errors import DeliveryHeld, DeliveryRejected, LakeError, PlatformError
 from kobe_platform.intake.deliveries import Delivery
 from kobe_platform.intake.extracts import Taken, take_in
+from kobe_platform.intake.extracts.bytewise import ByteColumns
 from kobe_platform.intake.extracts.exchanged import SAMPLE, exchanged, named
 from kobe_platform.intake.receipts import is_approved, previous_sequence, write_receipt
 from kobe_platform.lake import Partition, PartitionId, PartitionStore
@@ -62,7 +61,8 @@ def take_in_delivery(delivery: Delivery, contract: Contract, store: PartitionSto
             write_receipt(home, delivery, "held", error, made_from=made_from(inputs))
             raise
         facts = {**taken.facts, "content_hash": delivery.content_hash}
-        partition = store.write(identity, taken.frame, facts=facts, inputs=inputs)
+        rows = taken.rows.table() if isinstance(taken.rows, ByteColumns) else taken.rows
+        partition = store.write(identity, rows, facts=facts, inputs=inputs)
     if contract.use == "reference":
         write_receipt(home, delivery, "accepted", receipt_facts(partition))
     return partition
@@ -79,7 +79,7 @@ def _as_full(taken: Taken, delivery: Delivery, contract: Contract, store: Partit
         taken = laid_over_base(taken, delivery, contract, store)
         hold_revision(delivery, contract, store, home, taken)
         return taken
-    refuse_exchanged(delivery, contract, store, taken.frame, stage="raw")
+    refuse_exchanged(delivery, contract, store, taken, stage="raw")
     reconciled = _reconciled(taken, delivery, contract, store, home)
     if reconciled is not None:
         return reconciled
@@ -145,17 +145,17 @@ def _reconciled(
             raise error
         if not same_month:
             hold_revision(delivery, contract, store, home, taken)
-        return Taken(taken.frame, {**taken.facts, RECONCILED: found.facts})
+        return Taken(taken.rows, {**taken.facts, RECONCILED: found.facts})
     return None
 
 
 def refuse_exchanged(
-    delivery: Delivery, contract: Contract, store: PartitionStore, frame: pl.DataFrame, *, stage: str
+    delivery: Delivery, contract: Contract, store: PartitionStore, taken: Taken, *, stage: str
 ) -> None:
     """Refuse a delivery two of whose columns are distributed as each other was in the month before.
 
     Args:
-        frame: its rows as they were taken in.
+        taken: its rows.
         stage: where the rows of the month before lie.
 
     Raises:
@@ -165,7 +165,8 @@ def refuse_exchanged(
     held = store.current(former)
     if held is None or held.destroyed_at or contract.thresholds.exchanged >= 1:
         return
-    pair = exchanged(frame, store.query(former, lambda rows: rows.head(SAMPLE)), contract)
+    now = taken.frame if contract.sensitivity == "public" else taken.first(SAMPLE)
+    pair = exchanged(now, store.query(former, lambda rows: rows.head(SAMPLE)), contract)
     if pair is not None:
         one, other = named(contract, pair)
         raise rejection("columns.exchanged", **delivery.at, column=one, other_column=other, compared=former.month)
@@ -206,7 +207,7 @@ def abstract_month(
         return unchanged
     try:
         abstracted = abstract(
-            store.read(raw.id),
+            ByteColumns.of(store.columns(raw.id)),
             contract,
             month=month,
             references={name: store.read(part.id) for name, part in references.items()},
@@ -316,7 +317,7 @@ def _by_rule(
         return {}
     key = secrets.token_bytes(32)
     result = abstract(
-        taken.frame,
+        taken.rows,
         contract,
         month=month,
         references={name: store.read(PartitionId("raw", name, str(held))) for name, held in references.items()},

@@ -16,6 +16,7 @@ from kobe_platform.abstraction.versions import keep_states, number
 from kobe_platform.abstraction.worktable import Working
 from kobe_platform.contracts import Contract
 from kobe_platform.contracts.columns import Area, Filter, History
+from kobe_platform.intake.extracts.bytewise import ByteColumns
 from kobe_platform.intake.extracts.taking import ENCODING
 from kobe_platform.reception.accounting import WORDS
 from kobe_platform.vocabulary.codes import hierarchies, wards
@@ -86,7 +87,7 @@ def fingerprints(raw: pl.DataFrame, contract: Contract, month: str, *, present: 
     Args:
         present: whether rows in a state that is not kept (moved out, died) are left out.
     """
-    working = Working(raw, contract, month, {}, {}, _no_key)
+    working = Working(ByteColumns.of(raw), contract, month, {}, {}, _no_key)
     if present:
         for column in contract.having(Filter):
             keep_states(working, column)

@@ -312,7 +312,7 @@ def take_in_public(delivery: Delivery, contract: Contract, store: PartitionStore
     try:
         taken = take_in(delivery, contract)
         with worded_for(contract.sensitivity):
-            refuse_exchanged(delivery, contract, store, taken.frame, stage=identity.stage)
+            refuse_exchanged(delivery, contract, store, taken, stage=identity.stage)
             hold_revision(delivery, contract, store, home)
     except DeliveryRejected as error:
         write_receipt(home, delivery, "rejected", error)

@@ -7,8 +7,9 @@ held as they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -120,6 +121,63 @@ def distinct(column: pl.Series | pa.Array) -> tuple[pl.Series, pl.Series]:
     encoded = array if by_dictionary(array) else array.dictionary_encode()
     index = pl.Series("index", encoded.indices).cast(pl.UInt32)
     return pl.Series("value", encoded.dictionary, dtype=pl.Binary), index
+
+
+@dataclass(frozen=True, repr=False)
+class ByteColumns:
+    """Rows of binary columns, as they are held.
+
+    Attributes:
+        columns: by name, in their order: Arrow's arrays, by dictionary or not, or Polars' columns.
+        height: rows.
+    """
+
+    columns: Mapping[str, pa.Array | pl.Series]
+    height: int
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame | pa.Table) -> ByteColumns:
+        """The columns of a frame, or of a table, best of one chunk a column."""
+        if isinstance(rows, pl.DataFrame):
+            return cls({column.name: column for column in rows}, rows.height)
+        columns = zip(rows.column_names, rows.columns, strict=True)
+        return cls({name: held.combine_chunks() for name, held in columns}, rows.num_rows)
+
+    def held(self, name: str) -> pa.Array:
+        """A column as it is held, by dictionary or not."""
+        column = self.columns[name]
+        return flat(column) if isinstance(column, pl.Series) else column
+
+    def array(self, name: str) -> pa.Array:
+        """A column as Arrow has it, one value a row."""
+        return plain(self.held(name))
+
+    def series(self, name: str) -> pl.Series:
+        """A column as Polars has it."""
+        column = self.columns[name]
+        if isinstance(column, pl.Series):
+            return column
+        if not by_dictionary(column):
+            return pl.Series(name, column)
+        values, index = distinct(column)
+        return values.gather(index).rename(name)
+
+    def at_rows(self, name: str, rows: pl.Series) -> pl.Series:
+        """A column at some rows (positions, UInt32)."""
+        column = self.columns[name]
+        if isinstance(column, pl.Series):
+            return column.gather(rows)
+        chosen = pa.Array.from_buffers(pa.uint32(), len(rows), [None, pa.py_buffer(rows.to_numpy())])
+        return pl.Series(name, plain(column.take(chosen)))
+
+    def frame(self, names: Iterable[str] | None = None, *, rows: pl.Series | None = None) -> pl.DataFrame:
+        """Columns, all or some of them, as Polars has them; at all rows or at some (positions, UInt32)."""
+        chosen = self.columns if names is None else names
+        return pl.DataFrame([self.series(name) if rows is None else self.at_rows(name, rows) for name in chosen])
+
+    def table(self) -> pa.Table:
+        """The columns as they are held."""
+        return pa.table({name: self.held(name) for name in self.columns})
 
 
 def sizes(array: pa.Array) -> np.ndarray:

@@ -84,8 +84,12 @@ def _likeness(one: str, other: str) -> float:
 
 def for_a_record(fields: Sequence[str]) -> Said:
     """A record of another length may be a note below the table."""
-    first = next(filter(None, _plain(fields)), "")
-    marks = [mark for mark in NOTES if first.startswith(mark)]
+    return for_a_note(next(filter(None, _plain(fields)), ""))
+
+
+def for_a_note(text: str) -> Said:
+    """A record whose first filled field, normalised, begins as notes do."""
+    marks = [mark for mark in NOTES if text.startswith(mark)]
     return {"declare": f'[layouts.table] notes = ["{marks[0]}"]'} if marks else {}
 
 

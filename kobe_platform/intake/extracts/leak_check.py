@@ -49,7 +49,7 @@ def leak_set(screening: Screening) -> leaks.LeakSet:
     """The delivery's own codes; counts My Numbers whose check digit fails."""
     codes = []
     for column in screening.contract.having(Never):
-        texts = normal(screening.series(column.id), screening.encoding)
+        texts = normal(screening.columns.series(column.id), screening.encoding)
         if column.shape == "my_number":
             _count_check_digits(screening, texts.filter(texts != ""))
         codes.append(texts)
@@ -94,7 +94,7 @@ def _search(screening: Screening, column: Column, known: leaks.LeakSet) -> _Sear
 
     Of a column held by dictionary the distinct values are searched, and the rows where one of them is suspected.
     """
-    held = screening.held(column.id)
+    held = screening.columns.held(column.id)
     search = _searched(values(held), screening.encoding, known)
     if search.suspects and by_dictionary(held):
         search = _searched(plain(held), screening.encoding, known)

@@ -18,7 +18,7 @@ from kobe_platform.contracts.model import Complete, Sum, Total
 from kobe_platform.intake.extracts.bytewise import distinct
 from kobe_platform.intake.extracts.code_systems import LOCAL_GOVERNMENT, five_digits
 from kobe_platform.intake.extracts.dates import AMBIGUOUS, BLANK, read_dates
-from kobe_platform.intake.extracts.declaring import for_a_code, for_a_number, for_a_record
+from kobe_platform.intake.extracts.declaring import for_a_code, for_a_note, for_a_number, for_a_record
 from kobe_platform.intake.extracts.encodings import decoded
 from kobe_platform.intake.extracts.exchanged import fits_the_other
 from kobe_platform.intake.extracts.plain import beyond, plain_texts, whole_numbers
@@ -132,9 +132,11 @@ def _check_notes(screening: Screening, read: dict[str, _Read]) -> None:
         return
     blank = pl.DataFrame([values.is_null().alias(str(n)) for n, values in enumerate(figures)])
     first = screening.contract.columns[0].id
-    for row in blank.select(pl.all_horizontal(pl.all()).arg_true()).to_series()[:MOST_NOTES]:
-        record = [_text(screening, column.id, row) for column in screening.contract.columns]
-        if note := for_a_record(record):
+    rows = blank.select(pl.all_horizontal(pl.all()).arg_true()).to_series()[:MOST_NOTES]
+    columns = [screening.columns.at_rows(column.id, rows) for column in screening.contract.columns]
+    records = zip(*(normalised(decoded(column, screening.encoding)).to_list() for column in columns), strict=True)
+    for row, record in zip(rows, records, strict=True):
+        if note := for_a_note(next(filter(None, record), "")):
             raise screening.reject("value.form", row, first, rows=1, **note)
 
 
@@ -151,13 +153,13 @@ def _declared(screening: Screening, row: int, name: str) -> dict[str, str | int]
 
 
 def _text(screening: Screening, name: str, row: int) -> str:
-    raw = pl.Series([screening.array(name)[row].as_py()], dtype=pl.Binary)
+    raw = pl.Series([screening.columns.array(name)[row].as_py()], dtype=pl.Binary)
     return normalised(decoded(raw, screening.encoding))[0]
 
 
 def _read(screening: Screening, column: Column, *, of: str = "") -> _Read:
     """A column by its rule; with ``of``, the values of another column by that rule."""
-    values, index = distinct(screening.held(of or column.id))
+    values, index = distinct(screening.columns.held(of or column.id))
     texts = normalised(decoded(values, screening.encoding))
     if isinstance(column, Day):
         read, wrong = _days(texts, column, screening.month)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from kobe_platform.contracts import Column, Contract
@@ -29,7 +28,7 @@ from kobe_platform.contracts.columns import (
     Relationship,
 )
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.intake.extracts.bytewise import by_dictionary, distinct, plain
+from kobe_platform.intake.extracts.bytewise import ByteColumns, distinct
 from kobe_platform.intake.extracts.code_systems import UNPLACED, five_digits, is_place, seeming_system
 from kobe_platform.intake.extracts.dates import read_dates
 from kobe_platform.intake.extracts.encodings import decoded
@@ -52,13 +51,13 @@ class Screening:
     """A delivery in memory: all columns as bytes, and where each row stands in which file.
 
     Attributes:
-        table: binary columns of one chunk each, by id, some of them by dictionary.
+        columns: by id.
         locate: row → coordinates (delivery, file, line).
         keys: normalised texts of the columns with a contracted number of digits.
         warned, normalised: counts by rule.
     """
 
-    table: pa.Table
+    columns: ByteColumns
     contract: Contract
     encoding: str
     month: str
@@ -71,29 +70,7 @@ class Screening:
     @property
     def height(self) -> int:
         """Rows of the delivery."""
-        return self.table.num_rows
-
-    def held(self, name: str) -> pa.Array:
-        """A column as it is held, by dictionary or not."""
-        column = self.table.column(name)
-        return column.chunk(0) if column.num_chunks == 1 else pa.array([], pa.binary())
-
-    def array(self, name: str) -> pa.Array:
-        """A column as Arrow has it, one value a row."""
-        return plain(self.held(name))
-
-    def series(self, name: str) -> pl.Series:
-        """A column as Polars has it."""
-        held = self.held(name)
-        if not by_dictionary(held):
-            return pl.Series(name, held)
-        values, index = distinct(held)
-        return values.gather(index).rename(name)
-
-    def at_rows(self, name: str, rows: pl.Series) -> pl.Series:
-        """A column at some rows (positions)."""
-        chosen = pa.Array.from_buffers(pa.uint32(), len(rows), [None, pa.py_buffer(rows.to_numpy())])
-        return pl.Series(name, plain(self.held(name).take(chosen)))
+        return self.columns.height
 
     def reject(self, rule: str, row: int, column: str, **counts: int | str) -> DeliveryRejected:
         """The rejection at one row and column."""
@@ -120,15 +97,15 @@ def screen(screening: Screening) -> None:
 
 def texts(screening: Screening, name: str) -> tuple[pl.Series, pl.Series]:
     """Distinct normalised texts of a column and each row's index into them."""
-    values, index = distinct(screening.held(name))
+    values, index = distinct(screening.columns.held(name))
     return normalised(decoded(values, screening.encoding)), index
 
 
 def _check_key(screening: Screening, column: Column) -> None:
     """A key has its digits, all of them; full-width digits and spaces are put right (quirks 4, 5)."""
-    raw = screening.series(column.id)
+    raw = screening.columns.series(column.id)
     pattern = f"^[0-9]{{{column.digits}}}$"
-    right = pl.Series(pc.match_substring_regex(screening.array(column.id), pattern=pattern))
+    right = pl.Series(pc.match_substring_regex(screening.columns.array(column.id), pattern=pattern))
     optional = isinstance(column, Pseudonym) and column.optional
     if right.all():
         key = raw.cast(pl.String)
@@ -178,11 +155,13 @@ def check_repeats(screening: Screening) -> None:
     names = [*contract.key, *(history if contract.history or not snapshot else [])]
     if not names:
         return
-    key = pl.DataFrame([screening.keys[name] if name in screening.keys else screening.series(name) for name in names])
+    key = pl.DataFrame(
+        [screening.keys[name] if name in screening.keys else screening.columns.series(name) for name in names]
+    )
     several = repeated(key)
     again = repeats(key[several], several)
     if len(again):
-        whole = pl.DataFrame([screening.at_rows(column.id, several) for column in contract.columns])
+        whole = pl.DataFrame([screening.columns.at_rows(column.id, several) for column in contract.columns])
         again = again.filter(~again.is_in(repeats(whole, several).implode()))
     if len(again):
         rule = "key.repeated" if snapshot else "key.conflict"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.intake.deliveries import Delivery, read_verified, verify_manifest
 from kobe_platform.intake.extracts import delimited, fixed
-from kobe_platform.intake.extracts.bytewise import compact, plain, values
+from kobe_platform.intake.extracts.bytewise import ByteColumns, compact, plain, values
 from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import trimmed, undecodable, well_encoded
 from kobe_platform.intake.extracts.framing import unframed
@@ -34,14 +35,24 @@ class Taken:
     """What raw keeps of a delivery.
 
     Attributes:
-        frame: binary columns that some rule reads, in the contract's order, and ``delivery_encoding``; of a public
-        source
-            its typed columns (text and Int64).
+        rows: binary columns that some rule reads, in the contract's order, and ``delivery_encoding``; of a public
+            source a frame of its typed columns (text and Int64).
         facts: ``rows`` (delivered), ``kept``, ``set_aside``, ``warned``, ``normalised`` (counts by rule), ``encoding``.
     """
 
-    frame: pl.DataFrame
+    rows: pl.DataFrame | ByteColumns
     facts: dict[str, object]
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The rows as Polars has them."""
+        return self.rows if isinstance(self.rows, pl.DataFrame) else self.rows.frame()
+
+    def first(self, rows: int) -> pl.DataFrame:
+        """The first so many rows."""
+        if isinstance(self.rows, pl.DataFrame):
+            return self.rows.head(rows)
+        return self.rows.frame(rows=pl.int_range(min(rows, self.rows.height), dtype=pl.UInt32, eager=True))
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,7 +114,7 @@ def _taken(delivery: Delivery, contract: Contract, previous_sequence: int | None
         return parts[which].place(row - int(offsets[which]), layout)
 
     encoding = "utf-8" if layout.table else manifest.encoding  # published tables were read as texts
-    screening = Screening(table, contract, encoding, delivery.month, manifest.kind, locate)
+    screening = Screening(ByteColumns.of(table), contract, encoding, delivery.month, manifest.kind, locate)
     screening.normalised.update(normalised)
     taken = screened(screening)
     return replace(taken, facts={**taken.facts, "encoding": manifest.encoding})
@@ -200,14 +211,31 @@ def _reduced(screening: Screening, aside: pl.Series) -> Taken:
     contract = screening.contract
     set_aside: Mapping[str, int] = {}
     if contract.sensitivity == "public":
-        kept, set_aside = public_frame(screening)
-        return Taken(kept, _facts(screening, kept.height, set_aside))
-    encoding = pl.lit(screening.encoding.encode(), dtype=pl.Binary).alias(ENCODING)
-    kept = pl.DataFrame([screening.series(column.id) for column in contract.read]).with_columns(encoding)
+        frame, set_aside = public_frame(screening)
+        return Taken(frame, _facts(screening, frame.height, set_aside))
+    kept = {column.id: screening.columns.held(column.id) for column in contract.read}
+    kept[ENCODING] = _everywhere(screening.encoding.encode(), screening.height)
+    rows = ByteColumns(kept, screening.height)
     if aside.any():
-        kept = kept.filter(~aside)
+        rows = _without(rows, aside)
         set_aside = {"leak.coincidence": int(aside.sum())}
-    return Taken(kept, _facts(screening, kept.height, set_aside))
+    return Taken(rows, _facts(screening, rows.height, set_aside))
+
+
+def _without(rows: ByteColumns, aside: pl.Series) -> ByteColumns:
+    """The other rows; no dictionary of theirs holds a value that only those set aside have."""
+    others = (~aside).to_arrow()
+    kept = {name: pa.chunked_array([rows.array(name).filter(others)]) for name in rows.columns}
+    return ByteColumns.of(compact(kept))
+
+
+def _everywhere(value: bytes, rows: int) -> pa.Array:
+    """A column of one value, by dictionary; made by hand, as ``pa.array`` imports pandas where that is installed."""
+    first = pa.Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(np.zeros(rows, dtype=np.int32))])
+    bounds = pa.py_buffer(np.array([0, len(value)], dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(
+        first, pa.Array.from_buffers(pa.binary(), 1, [None, bounds, pa.py_buffer(value)])
+    )
 
 
 def _facts(screening: Screening, kept: int, set_aside: Mapping[str, int]) -> dict[str, object]:

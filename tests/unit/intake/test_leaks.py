@@ -15,7 +15,7 @@ from stdnum.jp import in_
 
 from kobe_platform.errors import DeliveryRejected
 from kobe_platform.intake import leaks
-from kobe_platform.intake.extracts import take_in
+from kobe_platform.intake.extracts import bytewise, take_in
 from kobe_platform.intake.extracts.texts import KANJI_DIGITS, VARIATION
 from kobe_platform.settings import PROJECT
 
@@ -122,11 +122,15 @@ def valid_number(number: int) -> str:
 
 def test_a_rare_coincidence_with_a_key_takes_the_row_out(contracts, tmp_path, monkeypatch):
     monkeypatch.setattr(leaks, "tolerated", lambda expected: 3)
-    rows = [with_codes(1, household_no="280000000001"), person(2, household_no=NUMBER)]
+    home = "280000000001"
+    rows = [with_codes(1, household_no=home), person(2, household_no=NUMBER)]
+    rows += [person(number, household_no=home) for number in range(3, 7)]  # so that the column is held by dictionary
     result = taken(tmp_path, contracts[REGISTER], rows)
     assert result.facts["set_aside"] == {"leak.coincidence": 1}
     assert result.facts["rows"] == result.facts["kept"] + 1
     assert NUMBER.encode() not in result.frame["household_no"].to_list()
+    held = {name: bytewise.values(result.rows.held(name)).to_pylist() for name in result.rows.columns}
+    assert not [name for name, there in held.items() if NUMBER.encode() in there], "a dictionary keeps it"
 
 
 def test_coincidence_is_an_explanation_only_where_it_is_likely():

@@ -8,6 +8,7 @@ import pytest
 from kobe_platform.abstraction import abstract
 from kobe_platform.abstraction.worktable import Working
 from kobe_platform.errors import ConfigurationError
+from kobe_platform.intake.extracts.bytewise import ByteColumns
 
 from .conftest import REGISTER, pseudonym_key
 from .handmade import TOWNS, abstracted, person, taken
@@ -185,7 +186,7 @@ def test_rows_in_two_encodings_are_read_each_in_its_own(tmp_path, contracts, reg
 
 def test_what_is_read_ahead_counts_when_a_rule_asks_for_it(tmp_path, contracts):
     raw = taken(tmp_path, contracts[REGISTER], [person(1, lot="５番地")]).frame
-    working = Working(raw, contracts[REGISTER], "2025-07", {}, {}, pseudonym_key)
+    working = Working(ByteColumns.of(raw), contracts[REGISTER], "2025-07", {}, {}, pseudonym_key)
     with working.reading_ahead(["lot", "sex"]):
         working.texts("sex")
     assert not working.normalised["text.normalised"]

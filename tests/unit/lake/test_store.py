@@ -3,6 +3,7 @@
 import json
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 import pytest
@@ -41,6 +42,34 @@ def test_what_was_written_is_read_with_its_facts(store):
 def test_a_lazy_frame_is_written_like_a_whole_one(store):
     assert store.write(ID, frame().lazy()).rows == 1000
     assert store.read(ID).sort("person").equals(frame())
+
+
+def table(rows=1000):
+    """A column by dictionary whose words come late and seldom, and one that never repeats."""
+    words = pa.array([f"w{row // 100}" for row in range(rows)], pa.binary()).dictionary_encode()
+    return pa.table({"word": words, "key": pa.array([str(row) for row in range(rows)], pa.binary())})
+
+
+@pytest.mark.parametrize("together", [1 << 21, 130])
+def test_columns_by_dictionary_are_written_and_read_as_they_are_held(store, monkeypatch, together):
+    monkeypatch.setattr("kobe_platform.custody.parquet._TOGETHER", together)
+    assert store.write(ID, table()).columns == {"word": "Binary", "key": "Binary"}
+    held = store.columns(ID)
+    assert held.column("word").num_chunks == 1 and pa.types.is_dictionary(held.schema.field("word").type)
+    assert held.column("word").chunk(0).dictionary.to_pylist() == [f"w{number}".encode() for number in range(10)]
+    assert not pa.types.is_dictionary(held.schema.field("key").type)
+    assert held.to_pylist() == table().to_pylist() == store.read(ID).to_dicts()
+
+
+def test_columns_of_a_partition_that_was_written_value_by_value_are_read_too(store):
+    rows = frame().with_columns(pl.col("ward").cast(pl.Binary))
+    store.write(ID, rows)
+    assert store.columns(ID).to_pylist() == rows.to_dicts()
+
+
+def test_columns_of_no_rows_are_columns(store):
+    store.write(ID, table(0))
+    assert (store.columns(ID).num_rows, store.columns(ID).column_names) == (0, ["word", "key"])
 
 
 def test_a_new_generation_takes_over_and_old_ones_go(store):

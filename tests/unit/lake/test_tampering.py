@@ -70,6 +70,7 @@ def test_no_flipped_bit_anywhere_gives_another_row_and_verification_finds_every_
         for ask in (
             lambda: store.read(ID),
             lambda: store.query(ID, lambda rows: rows.filter(pl.col("person") < 30_000)),
+            lambda: pl.DataFrame(pl.from_arrow(store.columns(ID))),
         ):
             try:
                 assert ask().equals(frame(rows=20_000)), "a byte that nothing reads may go unnoticed by a reader"
@@ -89,6 +90,7 @@ def test_a_changed_byte_among_the_rows_is_refused_before_a_row_is_used(store, sh
     data[int(len(data) * share)] ^= 1
     path.write_bytes(data)
     assert code_of(lambda: store.read(ID)) == "custody.not_authentic"
+    assert code_of(lambda: store.columns(ID)) == "custody.not_authentic"
 
 
 @FLIPS
@@ -100,6 +102,7 @@ def test_a_file_that_was_cut_anywhere_is_named_truncated(module_store, share):
     path.write_bytes(sound[: int(len(sound) * share)])
     try:
         assert code_of(lambda: store.read(ID)) == "custody.truncated"
+        assert code_of(lambda: store.columns(ID)) == "custody.truncated"
         assert store.verify().faults == ((str(ID), "custody.truncated"),)
     finally:
         path.write_bytes(sound)
