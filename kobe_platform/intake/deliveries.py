@@ -253,6 +253,13 @@ def read_verified(delivery: Delivery, file: ManifestFile) -> bytes:
         DeliveryRejected: one of :data:`ON_DISK`.
         ConfigurationError: ``inbox.share``: the share or the whole delivery went away, so nothing is said of the file.
     """
+    data = read_bytes(delivery, file)
+    verify_bytes(data, delivery, file)
+    return data
+
+
+def read_bytes(delivery: Delivery, file: ManifestFile) -> bytes:
+    """A data file's bytes, as many as its manifest says; errors as :func:`read_verified`, but for ``file.hash``."""
     at, path = {**delivery.at, "file": file.name}, delivery.path / file.name
     try:
         with _opened(path) as (handle, info), open(handle, "rb", closefd=False) as opened:
@@ -264,9 +271,17 @@ def read_verified(delivery: Delivery, file: ManifestFile) -> bytes:
         raise rejection(_absence(error), **at) from None
     if size != file.bytes:
         raise rejection("file.bytes", **at, bytes=size, manifest=file.bytes)
-    if hashlib.sha256(data).hexdigest() != file.sha256.lower():
-        raise rejection("file.hash", **at)
     return data
+
+
+def verify_bytes(data: bytes, delivery: Delivery, file: ManifestFile) -> None:
+    """Refuse bytes that are not those of the manifest.
+
+    Raises:
+        DeliveryRejected: ``file.hash``.
+    """
+    if hashlib.sha256(data).hexdigest() != file.sha256.lower():
+        raise rejection("file.hash", **delivery.at, file=file.name)
 
 
 def _absence(error: OSError) -> str:

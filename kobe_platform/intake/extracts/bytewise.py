@@ -7,7 +7,7 @@ held as they stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -33,11 +33,12 @@ def compact(columns: dict[str, pa.ChunkedArray]) -> pa.Table:
     return pa.table({name: _compact(columns.pop(name)) for name in list(columns)})
 
 
-def compacted(pieces: Iterable[pa.RecordBatch]) -> pa.Table:
+def compacted(pieces: Iterable[pa.RecordBatch], look: Callable[[pa.Array], None] | None = None) -> pa.Table:
     """The same of rows that come piece by piece: a second thread puts away what there is while the next ones are made.
 
     Args:
         pieces: at least one, of binary columns; what is held by dictionary never stands in memory value by value.
+        look: asked of each whole column, in two threads.
     """
     columns: dict[str, _Column] = {}
 
@@ -59,8 +60,15 @@ def compacted(pieces: Iterable[pa.RecordBatch]) -> pa.Table:
             before.result()
         if group:
             put_away(group)
+
+    def whole(column: _Column) -> pa.Array:
+        held = column.whole()
+        if look is not None:
+            look(held)
+        return held
+
     with ThreadPoolExecutor(2) as two:
-        return pa.table(dict(zip(columns, two.map(_Column.whole, columns.values()), strict=True)))
+        return pa.table(dict(zip(columns, two.map(whole, columns.values()), strict=True)))
 
 
 class _Column:

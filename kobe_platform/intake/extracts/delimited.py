@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -151,11 +151,20 @@ def _header_size(data: memoryview) -> int:
     return len(head)
 
 
-def parse(source: TextSource, ids: list[str], header_size: int, layout: Layout, *, public: bool = False) -> pa.Table:
+def parse(
+    source: TextSource,
+    ids: list[str],
+    header_size: int,
+    layout: Layout,
+    *,
+    public: bool = False,
+    look: Callable[[pa.Array], None] | None = None,
+) -> pa.Table:
     """The records below the header as binary columns of one chunk each, many by dictionary (:mod:`bytewise`).
 
     Args:
         public: whether a refusal may say how the contract would read the record.
+        look: asked of each whole column, in two threads.
 
     Raises:
         DeliveryRejected: ``file.record`` (line of the first record with another number of fields).
@@ -165,11 +174,13 @@ def parse(source: TextSource, ids: list[str], header_size: int, layout: Layout, 
         return pa.table({name: pa.array([], pa.binary()) for name in ids})
     for block in BLOCKS:
         with contextlib.suppress(pa.ArrowInvalid):
-            return _records(body, ids, layout, block)
+            return _records(body, ids, layout, block, look)
     raise _broken_record(source, len(ids), layout, public=public)
 
 
-def _records(body: memoryview, ids: list[str], layout: Layout, block: int) -> pa.Table:
+def _records(
+    body: memoryview, ids: list[str], layout: Layout, block: int, look: Callable[[pa.Array], None] | None
+) -> pa.Table:
     pieces = pa.csv.open_csv(
         pa.BufferReader(pa.py_buffer(body)),
         pa.csv.ReadOptions(column_names=ids, block_size=block, use_threads=False),
@@ -179,7 +190,7 @@ def _records(body: memoryview, ids: list[str], layout: Layout, block: int) -> pa
         ),
     )
     with pieces:
-        return compacted(pieces)
+        return compacted(pieces, look)
 
 
 def _broken_record(source: TextSource, fields: int, layout: Layout, *, public: bool) -> DeliveryRejected:

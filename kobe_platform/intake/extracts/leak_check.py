@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -25,44 +27,64 @@ _PLAIN = "^(?:[0-9]+|(?:[0-9]{1,6}-){1,3}[0-9]{1,6})$"
 _FULL_WIDTH = "０１２３４５６７８９"
 
 
-def check_leaks(screening: Screening) -> pl.Series:
+@dataclass(frozen=True, repr=False)
+class Searched:
+    """What a search of a delivery found: its own codes, and by column (in the contract's order) what stands there.
+
+    Attributes:
+        warned: counts by rule.
+    """
+
+    known: leaks.LeakSet
+    found: Mapping[str, _Search]
+    warned: Mapping[str, int]
+
+
+def search_leaks(screening: Screening) -> Searched:
+    """Search all columns but those of the codes themselves; nothing of the screening is changed."""
+    known, warned = leak_set(screening)
+    if screening.contract.sensitivity == "public":
+        return Searched(known, {}, warned)
+    names = [column.id for column in screening.contract.columns if not isinstance(column, Never)]
+    with ThreadPoolExecutor(2) as two:  # the searches are bytes' and numbers' work
+        searches = two.map(lambda name: _search(screening, name, known), names)
+        return Searched(known, dict(zip(names, searches, strict=True)), warned)
+
+
+def judge_leaks(screening: Screening, searched: Searched) -> pl.Series:
     """Rows to set aside because a key of theirs equals another person's code by coincidence (usually none).
 
     Raises:
         DeliveryRejected: ``leak.own_number``, ``leak.keyword``, ``leak.column`` with line and column (quirk 17).
     """
-    known = leak_set(screening)
+    screening.warned.update(searched.warned)
     aside = pl.Series("aside", [False]).new_from_index(0, screening.height)
-    if screening.contract.sensitivity == "public":
-        return aside
-    searched = [column for column in screening.contract.columns if not isinstance(column, Never)]
-    with ThreadPoolExecutor(2) as two:  # the searches are bytes' and numbers' work; verdicts follow in their order
-        searches = two.map(lambda column: _search(screening, column, known), searched)
-        for column, search in zip(searched, searches, strict=True):
-            matches = _judged(screening, column, search, known)
-            if column.read and not matches.is_empty():
-                aside = aside.scatter(matches["row"], True)
+    for name, search in searched.found.items():  # verdicts follow in the contract's order
+        column = screening.contract.column(name)
+        matches = _judged(screening, column, search, searched.known)
+        if column.read and not matches.is_empty():
+            aside = aside.scatter(matches["row"], True)
     return aside
 
 
-def leak_set(screening: Screening) -> leaks.LeakSet:
-    """The delivery's own codes; counts My Numbers whose check digit fails."""
+def leak_set(screening: Screening) -> tuple[leaks.LeakSet, Mapping[str, int]]:
+    """The delivery's own codes; by rule, how many My Numbers have a check digit that fails."""
     codes = []
+    warned: Counter[str] = Counter()
     for column in screening.contract.having(Never):
         texts = normal(screening.columns.series(column.id), screening.encoding)
         if column.shape == "my_number":
-            _count_check_digits(screening, texts.filter(texts != ""))
+            warned.update(_failing_check_digits(texts.filter(texts != "")))
         codes.append(texts)
-    return leaks.LeakSet(codes)
+    return leaks.LeakSet(codes), warned
 
 
-def _count_check_digits(screening: Screening, numbers: pl.Series) -> None:
+def _failing_check_digits(numbers: pl.Series) -> Mapping[str, int]:
     """My Numbers whose check digit fails; where none passes, the numbers are no My Numbers, which is one warning."""
     failing = int((~leaks.passes_check(numbers)).sum())
     if failing and failing == len(numbers) >= FEW:
-        screening.warned["my_number.made_up"] += 1
-    else:
-        screening.warned["my_number.check_digit"] += failing
+        return {"my_number.made_up": 1}
+    return {"my_number.check_digit": failing}
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,12 +111,12 @@ class _Search:
         return bool(len(self.beside) or self.shared or self.matches.height)
 
 
-def _search(screening: Screening, column: Column, known: leaks.LeakSet) -> _Search:
+def _search(screening: Screening, name: str, known: leaks.LeakSet) -> _Search:
     """What a search of one column finds.
 
     Of a column held by dictionary the distinct values are searched, and the rows where one of them is suspected.
     """
-    held = screening.columns.held(column.id)
+    held = screening.columns.held(name)
     search = _searched(values(held), screening.encoding, known)
     if search.suspects and by_dictionary(held):
         search = _searched(plain(held), screening.encoding, known)

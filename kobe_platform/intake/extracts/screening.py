@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 
@@ -28,7 +29,7 @@ from kobe_platform.contracts.columns import (
     Relationship,
 )
 from kobe_platform.errors import DeliveryRejected
-from kobe_platform.intake.extracts.bytewise import ByteColumns, distinct
+from kobe_platform.intake.extracts.bytewise import ByteColumns, content, distinct, flat
 from kobe_platform.intake.extracts.code_systems import UNPLACED, five_digits, is_place, seeming_system
 from kobe_platform.intake.extracts.dates import read_dates
 from kobe_platform.intake.extracts.encodings import decoded
@@ -132,17 +133,18 @@ def _check_key(screening: Screening, column: Column) -> None:
         screening.warned["key.check_digit"] += failed
 
 
-def _check_digit_holds(keys: pl.Series) -> pl.Series:
-    """Modulo 11 over the digits before the last, weights 2…7 from the right, repeated; remainders 0 and 1 give 0."""
+def _check_digit_holds(keys: pl.Series) -> np.ndarray:
+    """Modulo 11 over the digits before the last, weights 2…7 from the right, repeated; remainders 0 and 1 give 0.
+
+    Args:
+        keys: texts of the same number of ASCII digits.
+    """
     if keys.is_empty():
-        return pl.Series([], dtype=pl.Boolean)
-    number = pl.Series("number", keys).cast(pl.Int64)
-    frame = number.to_frame()
-    last, rest, total = pl.col("number") % 10, pl.col("number") // 10, pl.lit(0, pl.Int64)
-    for position in range(14):
-        total = total + (rest // 10**position % 10) * CHECK_WEIGHTS[position % 6]
-    remainder = total % 11
-    return frame.select(pl.when(remainder <= 1).then(0).otherwise(11 - remainder) == last).to_series()
+        return np.array([], dtype=np.bool_)
+    digits = content(flat(keys)).reshape(len(keys), -1) - ord("0")
+    weights = [CHECK_WEIGHTS[place % len(CHECK_WEIGHTS)] for place in range(digits.shape[1] - 1)]
+    total = sum(weight * digits[:, -2 - place].astype(np.int16) for place, weight in enumerate(weights)) % 11
+    return np.where(total <= 1, 0, 11 - total) == digits[:, -1]
 
 
 def check_repeats(screening: Screening) -> None:

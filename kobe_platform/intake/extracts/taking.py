@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,13 +13,13 @@ import pyarrow as pa
 
 from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
-from kobe_platform.intake.deliveries import Delivery, read_verified, verify_manifest
+from kobe_platform.intake.deliveries import Delivery, read_bytes, read_verified, verify_bytes, verify_manifest
 from kobe_platform.intake.extracts import delimited, fixed
 from kobe_platform.intake.extracts.bytewise import ByteColumns, compact, plain, values
 from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import trimmed, undecodable, well_encoded
 from kobe_platform.intake.extracts.framing import unframed
-from kobe_platform.intake.extracts.leak_check import check_leaks
+from kobe_platform.intake.extracts.leak_check import judge_leaks, search_leaks
 from kobe_platform.intake.extracts.public import public_frame
 from kobe_platform.intake.extracts.published import PublishedFigures, read_published
 from kobe_platform.intake.extracts.screening import Screening, screen
@@ -126,8 +127,10 @@ def screened(screening: Screening) -> Taken:
     Raises:
         DeliveryRejected: as :func:`take_in`.
     """
-    screen(screening)
-    aside = check_leaks(screening)
+    with ThreadPoolExecutor(1) as beside:
+        searched = beside.submit(search_leaks, screening)
+        screen(screening)  # what is told first, if both refuse
+        aside = judge_leaks(screening, searched.result())
     return _reduced(screening, aside)
 
 
@@ -157,9 +160,31 @@ def _read(
     normalised: dict[str, int],
 ) -> _ParsedFile:
     def again() -> TextSource:
-        return _source(delivery, file, layout, encoding)
+        return _source(read_verified(delivery, file), delivery, file, layout, encoding)
 
-    source = again()
+    data = read_bytes(delivery, file)
+    parsed, refusal = None, None
+    with ThreadPoolExecutor(1) as beside:  # nothing is kept or said of a file before its digest is known
+        verified = beside.submit(verify_bytes, data, delivery, file)
+        try:
+            parsed = _cut(_source(data, delivery, file, layout, encoding), contract, layout, normalised, again, file)
+        except Exception as error:
+            refusal = error
+    verified.result()
+    if parsed is None:
+        raise refusal or ConfigurationError("nothing was parsed", code="extracts.parse")
+    return parsed
+
+
+def _cut(
+    source: TextSource,
+    contract: Contract,
+    layout: Layout,
+    normalised: dict[str, int],
+    again: Callable[[], TextSource],
+    file: ManifestFile,
+) -> _ParsedFile:
+    """The rows of a file, as many as its manifest says."""
     if layout.table:
         figures = read_published(source, contract, layout, layout.table)
         parsed = _ParsedFile(source.at, figures.table, again, figures=figures)
@@ -177,9 +202,8 @@ def _read(
     return parsed
 
 
-def _source(delivery: Delivery, file: ManifestFile, layout: Layout, encoding: str) -> TextSource:
-    """A file's bytes, verified, without what stands around its column line and its rows."""
-    content = read_verified(delivery, file)
+def _source(content: bytes, delivery: Delivery, file: ManifestFile, layout: Layout, encoding: str) -> TextSource:
+    """A file's bytes without what stands around its column line and its rows."""
     data = memoryview(content) if layout.form == "workbook" else trimmed(content)
     source = TextSource({**delivery.at, "file": file.name}, data, encoding)
     return source if layout.table else unframed(source, layout, file.rows)
@@ -188,12 +212,16 @@ def _source(delivery: Delivery, file: ManifestFile, layout: Layout, encoding: st
 def _parsed(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.Table, dict[str, int]]:
     """Columns of a delimited file; of what is wrong with it, its encoding is told first."""
     refusal: Exception | None = None
+    sound: list[bool] = []
+
+    def look(column: pa.Array) -> None:
+        sound.append(well_encoded(values(column), source.encoding))
+
     try:
         ids, size, put_right = delimited.header_columns(source, contract, layout)
-        parsed = delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public")
-        table = parsed.select([column.id for column in contract.columns])
-        if undecodable(source.data[:size], source.encoding) is None and _well_encoded(table, source.encoding):
-            return table, put_right
+        table = delimited.parse(source, ids, size, layout, public=contract.sensitivity == "public", look=look)
+        if undecodable(source.data[:size], source.encoding) is None and all(sound):
+            return table.select([column.id for column in contract.columns]), put_right
     except Exception as error:
         refusal = error
     offset = undecodable(source.data, source.encoding)
@@ -201,10 +229,6 @@ def _parsed(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.
         line, column = delimited.position_of(source, offset, layout)
         raise rejection("file.encoding", **source.at, line=line, column_number=column) from None
     raise refusal or ConfigurationError("nothing was parsed", code="extracts.parse")
-
-
-def _well_encoded(table: pa.Table, encoding: str) -> bool:
-    return all(well_encoded(values(column.chunk(0)), encoding) for column in table.columns if column.num_chunks)
 
 
 def _reduced(screening: Screening, aside: pl.Series) -> Taken:

@@ -202,3 +202,14 @@ def test_a_line_is_never_told_of_a_file_that_changed_meanwhile(tmp_path, registe
     assert refusal(tmp_path, register, rows).code == "key.spreadsheet"
     monkeypatch.setattr(taking, "screened", changing)
     assert refusal(tmp_path, register, rows).code == "file.hash"
+
+
+def test_a_file_that_is_another_and_does_not_parse_either_is_refused_as_another(tmp_path, register):
+    """It is parsed while its digest is made: of bytes that nobody sent, nothing else is told."""
+    delivery = deliver(tmp_path, register, [person(1)])
+    path = delivery.path / f"{register.name}.csv"
+    path.write_bytes(path.read_bytes().replace(b",", b"\x80"))
+    with pytest.raises(DeliveryRejected) as caught:
+        take_in(delivery, register)
+    assert caught.value.code == "file.hash"
+    assert caught.value.__context__ is None and caught.value.__cause__ is None
