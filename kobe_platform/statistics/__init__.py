@@ -15,7 +15,7 @@ from kobe_platform.statistics.definition import Statistic, columns_needed, group
 from kobe_platform.statistics.loading import load_statistics
 
 if TYPE_CHECKING:
-    from kobe_platform.statistics.compute import Computed, compute_group, compute_public
+    from kobe_platform.statistics.compute import Computed, compute_group, compute_public, numbered
     from kobe_platform.statistics.protection import GroupResult, TiedMonth, protect_group
 
 __all__ = [
@@ -28,11 +28,12 @@ __all__ = [
     "compute_public",
     "groups",
     "load_statistics",
+    "numbered",
     "protect_group",
 ]
 
 _ROOMS = {
-    "compute": ("Computed", "compute_group", "compute_public"),
+    "compute": ("Computed", "compute_group", "compute_public", "numbered"),
     "protection": ("GroupResult", "TiedMonth", "protect_group"),
 }
 """What counts and protects, by module: loaded when it is used, as definitions are read without it."""

@@ -5,7 +5,7 @@ DuckDB sees the frames and nothing else: no spill, no file, no extension, no set
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -15,7 +15,7 @@ from kobe_platform.statistics.definition import MEAN, Statistic, derived_hierarc
 from kobe_platform.statistics.duckdb_engine import engine, fetched
 from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.statistics.residual_floor import ROW, apply_residual_floor
-from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy
+from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy, hierarchies
 
 SIDES = ("", "_before", "_after")
 LEAST = 7
@@ -55,12 +55,14 @@ def compute_group(
     """
     chosen, further = list(statistics), list(beside)
     named = {column for statistic in (*chosen, *further) for column in statistic.counts.columns}
+    conditions = {column for statistic in (*chosen, *further) for column in statistic.counts.conditions}
     prepared = {source: without_small_districts(prepare(frame, named)) for source, frame in frames.items()}
-    prepared = {source: _clustered(frame, (*chosen, *further)) for source, frame in prepared.items()}
+    prepared = {source: _clustered(frame, conditions) for source, frame in prepared.items()}
     columns = {source: frame.columns for source, frame in prepared.items()}
     rows = sum(frame.height for frame in prepared.values())
     cells = {}
-    with engine(prepared) as connection:
+    with engine(prepared, numbered=set().union(*columns.values()) - conditions) as connection:
+        prepared.clear()  # the connection has rows of its own
         finest = FinestCells(connection, counted)
         covered = apply_residual_floor(connection, chosen, columns, finest=finest)
         for statistic in (*chosen, *further):
@@ -84,19 +86,58 @@ def compute_public(statistic: Statistic, frames: Mapping[str, pl.DataFrame], per
 
 
 def prepare(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """A source with the derived dimensions that are named, unknown districts told apart by ward, rows numbered."""
+    """A source with the derived dimensions that are named, unknown districts told apart by ward, rows numbered.
+
+    Args:
+        frame: texts, or by number (:func:`numbered`).
+
+    Returns:
+        Its texts by number, each with the codes of what a row may become unknown to.
+    """
+    frame = numbered(frame)
     present = set(frame.columns)
-    raw_ages = pl.col("age") if "age" in present else None
-    trees = derived_hierarchies(names, present)
-    derived = [tree.expression() for tree in trees if tree.name not in SIDES]
+    derived = [_derived(frame, tree) for tree in derived_hierarchies(names, present) if tree.name not in SIDES]
     for side in SIDES:
         ward, district = f"ward{side}", f"district{side}"
         if ward in present and district in present:
-            unknown = pl.concat_str(pl.col(ward), pl.lit(f"-{UNKNOWN}"))
-            known = pl.col(district).is_not_null() & (pl.col(district) != UNKNOWN)
-            derived.append(pl.when(known).then(pl.col(district)).otherwise(unknown).alias(district))
-    result = frame.with_columns(derived).with_row_index(ROW)
-    return result if raw_ages is None or "age" in result.columns else result.with_columns(raw_ages)
+            derived.append(_placed(frame[ward], frame[district]))
+    return frame.with_columns(derived).with_row_index(ROW)
+
+
+def numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame with its texts by number: a city's rows are held in a tenth of the memory, and grouped as numbers."""
+    trees = hierarchies()
+    return frame.with_columns(
+        column.cast(_kind(column, [UNKNOWN, trees[column.name].unknown] if column.name in trees else [UNKNOWN]))
+        for column in frame.select(pl.col(pl.String))
+    )
+
+
+def _kind(texts: pl.Series, further: Iterable[str]) -> pl.Enum:
+    """The texts that occur and further ones, in their order."""
+    return pl.Enum(sorted({*texts.unique().drop_nulls(), *further}))
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    """The texts that a column by number can have."""
+    assert isinstance(column.dtype, pl.Enum)
+    return column.dtype.categories
+
+
+def _derived(frame: pl.DataFrame, tree: Hierarchy) -> pl.Series:
+    """The finest code of a hierarchy for each row, worked out once for each distinct value of its column."""
+    column = frame[tree.source]
+    known = column.unique()
+    codes = known.to_frame().select(tree.expression()).to_series()
+    return column.replace_strict(known, codes.cast(_kind(codes, [tree.unknown]))).alias(tree.name)
+
+
+def _placed(ward: pl.Series, district: pl.Series) -> pl.Series:
+    """The district of each row; ``WARD-unknown`` where it is not known."""
+    residual = _texts(ward) + f"-{UNKNOWN}"
+    kind = _kind(pl.concat([_texts(district), residual]), [UNKNOWN])
+    known = district.is_not_null() & (district != UNKNOWN)
+    return district.cast(kind).zip_with(known, residual.cast(kind).gather(ward.to_physical())).alias(district.name)
 
 
 def run(connection, statistic: Statistic, sql: str) -> pl.DataFrame:
@@ -130,14 +171,15 @@ def without_small_districts(frame: pl.DataFrame) -> pl.DataFrame:
         (pl.col("sex") == "female").sum().alias("female"),
     )
     small = sizes.filter(pl.min_horizontal("households", "male", "female") < LEAST)["district"]
-    unknown = pl.concat_str(pl.col("ward"), pl.lit(f"-{UNKNOWN}"))
-    hidden = pl.when(pl.col("district").is_in(small.implode())).then(unknown).otherwise(pl.col("district"))
-    return frame.with_columns(hidden.alias("district")) if small.len() else frame
+    if not small.len():
+        return frame
+    kept = ~frame["district"].is_in(small.implode())
+    shown = frame["district"].zip_with(kept, pl.Series("district", [UNKNOWN], dtype=frame["district"].dtype))
+    return frame.with_columns(_placed(frame["ward"], shown))
 
 
-def _clustered(frame: pl.DataFrame, statistics: Iterable[Statistic]) -> pl.DataFrame:
+def _clustered(frame: pl.DataFrame, conditions: Collection[str]) -> pl.DataFrame:
     """The rows by the columns of the statistics' conditions, so that DuckDB passes over blocks that none chooses."""
-    conditions = {column for statistic in statistics for column in statistic.counts.conditions}
     present = [column for column in frame.columns if column in conditions]
     return frame.sort(present) if present else frame
 

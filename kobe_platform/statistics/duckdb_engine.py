@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import polars as pl
 
 
 @contextmanager
-def engine(frames: Mapping[str, pl.DataFrame]) -> Iterator:
-    """A DuckDB connection that holds ``frames`` as tables of its own and can reach nothing else."""
+def engine(frames: Mapping[str, pl.DataFrame], *, numbered: Collection[str] = ()) -> Iterator:
+    """A DuckDB connection that holds ``frames`` as tables of its own and can reach nothing else.
+
+    Args:
+        numbered: columns whose texts stay numbers (ENUM) where a frame holds them so; all others are texts.
+    """
     import duckdb
 
     connection = duckdb.connect(":memory:")
@@ -18,7 +22,8 @@ def engine(frames: Mapping[str, pl.DataFrame]) -> Iterator:
         connection.execute("SET temp_directory=''")
         for source, frame in frames.items():
             connection.register("incoming", frame.to_arrow())
-            connection.execute(f'CREATE TABLE "{source}" AS SELECT * FROM incoming')
+            columns = ", ".join(_column(name, kind, name in numbered) for name, kind in frame.schema.items())
+            connection.execute(f'CREATE TABLE "{source}" AS SELECT {columns} FROM incoming')
             connection.unregister("incoming")
         connection.execute("SET enable_external_access=false")
         connection.execute("SET python_enable_replacements=false")
@@ -28,6 +33,14 @@ def engine(frames: Mapping[str, pl.DataFrame]) -> Iterator:
         connection.close()
 
 
+def _column(name: str, kind: pl.DataType, numbered: bool) -> str:
+    """How a column is taken over; Arrow's dictionaries arrive as texts."""
+    if not (numbered and isinstance(kind, pl.Enum) and len(kind.categories)):
+        return f'"{name}"'
+    texts = ", ".join("'" + text.replace("'", "''") + "'" for text in kind.categories)
+    return f'"{name}"::ENUM({texts}) AS "{name}"'
+
+
 def fetched(connection, sql: str) -> pl.DataFrame:
-    """The result of one SELECT."""
-    return pl.DataFrame(connection.sql(sql).to_arrow_table())
+    """The result of one SELECT; texts are texts, however the connection holds them."""
+    return pl.DataFrame(connection.sql(sql).to_arrow_table()).cast({pl.Categorical: pl.String})

@@ -38,6 +38,7 @@ from kobe_platform.statistics import (
     compute_group,
     compute_public,
     groups,
+    numbered,
     protect_group,
 )
 from kobe_platform.statistics.attesting import seen
@@ -358,7 +359,7 @@ def _rows(store: PartitionStore, source: str, months: Sequence[str], members: Se
     for month in months:
         partition = _present(store, "lake", source, month)
         frames.append(store.read(partition.id, columns_needed(members, source, partition.columns)))
-    return frames[0] if len(frames) == 1 else pl.concat(frames)
+    return numbered(frames[0] if len(frames) == 1 else pl.concat(frames))
 
 
 def _present(store: PartitionStore, stage: str, source: str, month: str) -> Partition:

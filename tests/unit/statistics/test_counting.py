@@ -1,12 +1,15 @@
 """Counts are those of the rows; the unknown of every line are none or at least k; totals stay exact."""
 
+from contextlib import contextmanager
+from functools import partial
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kobe_platform.errors import StatisticsError
-from kobe_platform.statistics import columns_needed, compute_group, groups
+from kobe_platform.statistics import columns_needed, compute, compute_group, groups
 from kobe_platform.statistics.compute import counted, engine, prepare, run
 from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.statistics.means import with_margins
@@ -184,3 +187,29 @@ def test_margins_are_sums_of_the_finest_cells():
     cells = pl.DataFrame({"sex": ["male", "female", "unknown"], "n": [3, 4, 1]})
     margins = with_margins(cells, {"sex": hierarchies()["sex"]}, ["n"])
     assert margins.filter(pl.col("sex") == "total")["n"].item() == 8
+
+
+@pytest.mark.parametrize("group", ["stocks/month", "flows/month"])
+def test_texts_that_are_held_as_numbers_count_and_become_unknown_as_texts_do(group, monkeypatch):
+    rows = register(6_000, unknown=0.02) if group == "stocks/month" else movements()
+    frames = {GROUPS[group][0].sources[0]: rows}
+    held: list[dict[str, str]] = []
+
+    def watched(frames, *, numbered=(), texts=False):
+        with engine(frames, numbered=() if texts else numbered) as connection:
+            (name,) = frames
+            held.append(
+                dict(connection.execute(f'SELECT column_name, column_type FROM (DESCRIBE "{name}")').fetchall())
+            )
+            yield connection
+
+    monkeypatch.setattr(compute, "engine", contextmanager(watched))
+    numbers = compute.compute_group(GROUPS[group], frames, AREAS)
+    monkeypatch.setattr(compute, "engine", contextmanager(partial(watched, texts=True)))
+    texts = compute.compute_group(GROUPS[group], frames, AREAS)
+    assert numbers.facts == texts.facts and any(n for name, n in texts.facts.items() if name.startswith("covered"))
+    assert all(numbers.cells[name].equals(cells) for name, cells in texts.cells.items())
+    assert any(kind.startswith("ENUM") for kind in held[0].values())
+    assert not any(kind.startswith("ENUM") for kind in held[1].values())
+    conditions = {column for member in GROUPS[group] for column in member.counts.conditions}
+    assert not [column for column in conditions & held[0].keys() if held[0][column].startswith("ENUM")]
