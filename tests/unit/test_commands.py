@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import typer
 
 from kobe_platform.cli.main import COMMANDS, Mounted, invoke
 from kobe_platform.errors import ConfigurationError, PlatformError
+from kobe_platform.settings import PROJECT
 
 CANARY = "灘区架空町四丁目"
 
@@ -95,3 +98,22 @@ def test_a_process_ends_with_its_code_after_all_was_closed_and_written(ending, c
     assert ended.returncode == code
     at_once = not ending.startswith("typer")  # what is no end of a command is Python's matter
     assert ended.stdout == "done" * 20_000 + "\nclosed\n" + ("" if at_once else "taken apart\n")
+
+
+HUGE_PAGES = """
+import importlib, pathlib, sys
+importlib.import_module(sys.argv[1])
+import pyarrow
+lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+print(dict(line.split(":\\t") for line in lines if "THP" in line).get("THP_enabled"))
+"""
+
+
+@pytest.mark.skipif("THP_enabled" not in Path("/proc/self/status").read_text(), reason="the kernel does not tell")
+@pytest.mark.parametrize("module", ["kobe_platform.cli.main", "kobe_platform.definitions"])
+def test_arrow_asks_for_no_huge_pages_wherever_a_process_begins(module):
+    """The allocator reads its setting once, when Arrow is loaded: it must have been set by then."""
+    environment = {name: value for name, value in os.environ.items() if name != "MIMALLOC_ALLOW_THP"}
+    call = [sys.executable, "-c", HUGE_PAGES, module]
+    told = subprocess.run(call, capture_output=True, text=True, timeout=180, check=True, env=environment, cwd=PROJECT)
+    assert told.stdout.split() == ["0"]
