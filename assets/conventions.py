@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
+from typing import Any
 
 import dagster as dg
 
 from kobe_platform.statistics import Statistic
+from kobe_platform.vocabulary.clock import JAPAN
 
 # Partitioned checks and lenient partition mappings are young in Dagster: they are used knowingly, and pinned
 # by the lock.
@@ -48,7 +50,26 @@ def months(start: str) -> dg.MonthlyPartitionsDefinition:
     Assets have no backfill policy: a backfill then is one run a month that names its month. Any policy of Dagster's,
     also that of one partition a run, gives runs a range instead, and check results of a range name no partition.
     """
-    return dg.MonthlyPartitionsDefinition(start_date=start, fmt="%Y-%m", timezone="Asia/Tokyo")
+    return Months(start_date=start, fmt="%Y-%m", timezone=str(JAPAN))
+
+
+class Months(dg.MonthlyPartitionsDefinition):
+    """Dagster's months, listed once a month: it asks for the list at each table that a page is made of."""
+
+    def get_partition_keys(
+        self, current_time: datetime | None = None, dynamic_partitions_store: Any = None
+    ) -> Sequence[str]:
+        """Months that are over, in their order."""
+        with dg.partition_loading_context(current_time, dynamic_partitions_store) as loading:
+            now = loading.effective_dt
+            now = now.astimezone(JAPAN) if now.tzinfo else now  # as Dagster takes one without a zone
+            return list(_listed(self, now.strftime("%Y-%m")))
+
+
+@lru_cache(maxsize=8)
+def _listed(definition: Months, month: str) -> tuple[str, ...]:
+    """What Dagster lists within a month (``month``: the one that it is)."""
+    return tuple(super(Months, definition).get_partition_keys())
 
 
 def spec(

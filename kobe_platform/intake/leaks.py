@@ -281,7 +281,7 @@ def scan_tree(root: Path, *, known: LeakSet | None = None) -> list[Suspicion]:
 
 
 _Piece = tuple[str, str | pl.DataFrame]
-TOGETHER = 16_000_000
+TOGETHER = 4_000_000
 """Characters of many texts that are searched at once."""
 
 
@@ -320,5 +320,14 @@ def _scanned(parts: Iterable[_Piece], known: LeakSet | None) -> list[Suspicion]:
 def _searched(texts: Mapping[int, tuple[str, str]], known: LeakSet | None) -> dict[int, list[Suspicion]]:
     """Suspicions by number of the text; they are looked at together first, as hardly any text could hold a code."""
     looked_at = possible(pl.Series([text for _, text in texts.values()], dtype=pl.String))
-    suspected = itertools.compress(texts.items(), looked_at)
-    return {number: scan_text(text, place, known=known) for number, (place, text) in suspected}
+    suspected = _suspected({number: text for number, (_, text) in itertools.compress(texts.items(), looked_at)})
+    return {number: scan_text(texts[number][1], texts[number][0], known=known) for number in suspected}
+
+
+def _suspected(texts: Mapping[int, str]) -> list[int]:
+    """Numbers of the texts in a line of which :func:`judge` could find anything: a token, or the words beside one."""
+    split = [(number, line) for number, text in texts.items() for line in text.splitlines()]
+    lines = pl.DataFrame(split, schema={"number": pl.UInt32, "line": pl.String}, orient="row")
+    lines = lines.filter(possible(lines["line"]))
+    telling = pl.concat([tokens(lines["line"])["row"], beside_keyword(lines["line"]).arg_true()])
+    return lines["number"].gather(telling).unique().sort().to_list()

@@ -17,7 +17,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
+from dagster._core.event_api import (
+    AssetRecordsFilter,
+    EventLogCursor,
+    EventLogRecord,
+    EventRecordsResult,
+)
 from dagster._core.events import (
     ASSET_CHECK_EVENTS,
     ASSET_EVENTS,
@@ -25,11 +32,16 @@ from dagster._core.events import (
     DagsterEventType,
 )
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, bindparam, create_engine
 from sqlalchemy import event as events_of
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -50,6 +62,17 @@ HELD = frozenset(
 MOST_HELD = 500
 _MIRRORED = ASSET_EVENTS | ASSET_CHECK_EVENTS | EVENT_TYPE_TO_PIPELINE_RUN_STATUS.keys()
 """Events that stand in the index, too."""
+_CHECKS = AssetCheckExecutionsTable
+_JUDGED = _CHECKS.update().where(
+    _CHECKS.c.asset_key == bindparam("of_asset"),
+    _CHECKS.c.check_name == bindparam("of_check"),
+    _CHECKS.c.run_id == bindparam("of_run"),
+    _CHECKS.c.partition.is_(bindparam("of_partition")),
+)
+"""Enters a result where Dagster planned it; a check of no partition has none there."""
+_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == bindparam("of_asset"))
+_Indexed = tuple[EventLogEntry, dict[str, Any], int]
+"""An event of the index, its row there, and the number of that row."""
 
 
 class KeptEventLog(SqliteEventLogStorage):
@@ -71,6 +94,8 @@ class KeptEventLog(SqliteEventLogStorage):
         self._past = False
         self._joined: tuple[int, Connection] | None = None
         self._columns: set[str] = set()
+        self._latest: dict[tuple[str, str | None], EventLogRecord] = {}
+        self._version: int | None = None
         super().__init__(base_dir, inst_data)
 
     def store_event(self, event: EventLogEntry) -> None:
@@ -104,31 +129,129 @@ class KeptEventLog(SqliteEventLogStorage):
         with self._connection(INDEX_SHARD_NAME) as connection:
             self._joined = threading.get_ident(), connection
             try:
-                for event, row in mirrored:
-                    self._index(connection, event, row)
+                self._index(connection, mirrored)
             finally:
                 self._joined = None
 
-    def _index(self, connection: Connection, event: EventLogEntry, row: dict[str, object]) -> None:
-        """Enter an event into the index, and what Dagster keeps there of its asset or check."""
-        key = connection.execute(SqlEventLogStorageTable.insert(), row).inserted_primary_key
-        assert key is not None  # a table with a running number
-        if event.dagster_event_type in ASSET_EVENTS:
-            self._store_asset_event_tags(connection, [event], [key[0]])
-            self._store_asset_event(connection, event, key[0])
-        elif event.dagster_event_type in ASSET_CHECK_EVENTS:
-            self.store_asset_check_event(event, key[0])
+    def _index(self, connection: Connection, mirrored: Sequence[tuple[EventLogEntry, dict[str, Any]]]) -> None:
+        """Enter events into the index, and what Dagster keeps there of their assets and checks."""
+        connection.execute(SqlEventLogStorageTable.insert(), [row for _, row in mirrored])
+        last = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()  # nobody else numbers meanwhile
+        first = last - len(mirrored) + 1
+        indexed = [(event, row, number) for number, (event, row) in enumerate(mirrored, first)]
+        self._index_assets(connection, [one for one in indexed if one[0].dagster_event_type in ASSET_EVENTS])
+        kinds = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, DagsterEventType.ASSET_CHECK_EVALUATION
+        planned, judged = ([one for one in indexed if one[0].dagster_event_type is kind] for kind in kinds)
+        plans = [plan for one in planned for plan in self._plans(*one)]
+        if plans:
+            connection.execute(_CHECKS.insert(), plans)
+        for one in judged:
+            self._index_judgement(connection, *one)
+
+    def _index_assets(self, connection: Connection, indexed: Sequence[_Indexed]) -> None:
+        """Of each asset what its last events say; of a materialization also its tags."""
+        self._store_asset_event_tags(
+            connection, [event for event, _, _ in indexed], [number for _, _, number in indexed]
+        )
+        self._forget_what_others_changed(connection)
+        has_columns = self._has_asset_key_index_cols_on_connection(connection)
+        values: dict[str, dict[str, Any]] = {}
+        for event, row, number in indexed:
+            told = self._get_asset_entry_values(event, number, has_columns)
+            if told and row["asset_key"]:
+                values.setdefault(row["asset_key"], {}).update(told)
+            if event.dagster_event_type is DagsterEventType.ASSET_MATERIALIZATION:
+                self._know(event, row, number)
+        for key, told in values.items():
+            if not connection.execute(_ASSET.values(**told), {"of_asset": key}).rowcount:
+                connection.execute(AssetKeyTable.insert().values(asset_key=key, **told))
+
+    def _know(self, event: EventLogEntry, row: dict[str, Any], number: int) -> None:
+        """Keep a materialization for the results of its checks: those of one run at a time."""
+        if any(known.run_id != event.run_id for known in self._latest.values()):
+            self._latest.clear()
+        self._latest[row["asset_key"], row["partition"]] = EventLogRecord(number, event)
+
+    def _plans(self, event: EventLogEntry, row: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
+        """Rows that wait for the results of a check in a run, as Dagster writes them."""
+        assert event.dagster_event is not None  # what is planned is one of Dagster's own events
+        plan = event.dagster_event.asset_check_planned_data
+        subset = plan.partitions_subset
+        for partition in subset.get_partition_keys() if subset else [None]:
+            yield {
+                "asset_key": plan.asset_key.to_string(),
+                "check_name": plan.check_name,
+                "partition": partition,
+                "run_id": event.run_id,
+                "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+                "evaluation_event": row["event"],
+                "evaluation_event_timestamp": row["timestamp"],
+                "evaluation_event_storage_id": number,
+            }
+
+    def _index_judgement(self, connection: Connection, event: EventLogEntry, row: dict[str, Any], number: int) -> None:
+        """Enter a check's result where it was planned; Dagster itself sees to results that were not, or twice."""
+        assert event.dagster_event is not None
+        found = event.dagster_event.asset_check_evaluation_data
+        target = found.target_materialization_data
+        statuses = AssetCheckExecutionRecordStatus
+        judged = _JUDGED.values(
+            execution_status=(statuses.SUCCEEDED if found.passed else statuses.FAILED).value,
+            evaluation_event=row["event"],
+            evaluation_event_timestamp=row["timestamp"],
+            evaluation_event_storage_id=number,
+            materialization_event_storage_id=target.storage_id if target else None,
+        )
+        key = {"of_asset": found.asset_key.to_string(), "of_check": found.check_name}
+        place = {**key, "of_run": event.run_id, "of_partition": found.partition}
+        if not event.run_id or connection.execute(judged, place).rowcount != 1:
+            self.store_asset_check_event(event, number)
 
     def fetch_materializations(self, records_filter, limit, cursor=None, ascending=False):
-        """As Dagster's. Each result of a check asks it: it need not wait for anything but a materialization."""
+        """As Dagster's. Each result of a check asks it for the latest: the one that was written here, as a rule."""
+        made = DagsterEventType.ASSET_MATERIALIZATION
         with self._holding:
-            self._past = all(
-                event.dagster_event_type is not DagsterEventType.ASSET_MATERIALIZATION for event in self._held
-            )
+            if any(event.dagster_event_type is made for event in self._held):
+                self.flush()
+            found = self._latest_of(records_filter) if limit == 1 and cursor is None and not ascending else None
+            if found is not None:
+                return EventRecordsResult([found], EventLogCursor.from_storage_id(found.storage_id).to_string(), True)
+            self._past = True  # no materialization waits
             try:
                 return super().fetch_materializations(records_filter, limit, cursor, ascending)
             finally:
                 self._past = False
+
+    def _latest_of(self, asked: object) -> EventLogRecord | None:
+        """The latest materialization of one partition, if this process wrote it and the index is as it left it."""
+        if not isinstance(asked, AssetRecordsFilter) or len(asked.asset_partitions or ()) != 1 or any(asked[2:]):
+            return None
+        with self._connection(INDEX_SHARD_NAME) as connection:
+            self._forget_what_others_changed(connection)
+        assert asked.asset_partitions is not None
+        return self._latest.get((asked.asset_key.to_string(), asked.asset_partitions[0]))
+
+    def _forget_what_others_changed(self, connection: Connection) -> None:
+        """Know no materialization any more once another connection has written into the index."""
+        version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+        if version != self._version:
+            self._latest.clear()
+            self._version = version
+
+    def delete_events_for_run(self, conn, run_id):
+        """As Dagster's; no materialization is known by heart after it."""
+        super().delete_events_for_run(conn, run_id)
+        self._latest.clear()
+
+    def wipe(self):
+        """As Dagster's; no materialization is known by heart after it."""
+        super().wipe()
+        self._latest.clear()
+
+    def wipe_asset(self, asset_key):
+        """As Dagster's; no materialization is known by heart after it."""
+        super().wipe_asset(asset_key)
+        self._latest.clear()
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -169,6 +292,7 @@ class KeptEventLog(SqliteEventLogStorage):
             self._initialized_dbs.discard(shard)
             held = None
         if held is None:
+            self._version = self._version if shard != INDEX_SHARD_NAME else None
             held = self._prepared(shard), self._inode(shard)
         known[shard] = held
         while len(known) > KEPT:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.event_api import AssetRecordsFilter
 from dagster._core.events import (
     DagsterEvent,
     DagsterEventType,
     EngineEventData,
     StepFailureData,
+    StepMaterializationData,
     StepOutputData,
     StepSuccessData,
 )
@@ -28,10 +30,12 @@ MONTHS = dg.MonthlyPartitionsDefinition("2025-01-01")
 ABOUT_A_RUN = {
     "one": "select dagster_event_type, step_key, asset_key, partition from event_logs order by id",
     "index": "select dagster_event_type, step_key, asset_key, partition from event_logs order by id",
-    "assets": "select asset_key, last_run_id, last_materialization is null from asset_keys order by asset_key",
+    "assets": """select asset_key, last_run_id, json_extract(last_materialization, '$.storage_id'),
+        last_materialization_timestamp in (select timestamp from event_logs) from asset_keys order by id""",
     "tags": "select event_id, asset_key, key from asset_event_tags order by event_id, key",
     "checks": """select asset_key, check_name, partition, run_id, execution_status, evaluation_event_storage_id,
-        materialization_event_storage_id from asset_check_executions order by id""",
+        materialization_event_storage_id, (select event = evaluation_event and timestamp = evaluation_event_timestamp
+        from event_logs where event_logs.id = evaluation_event_storage_id) from asset_check_executions order by id""",
 }
 
 
@@ -187,5 +191,50 @@ def test_a_run_leaves_what_dagsters_own_storage_leaves(tmp_path, monkeypatch):
     plain, many = of_one_run(tmp_path / "plain", "dagster._core.storage.event_log", "SqliteEventLogStorage")
     kept, few = of_one_run(tmp_path / "kept", "kobe_platform.orchestration.event_log", "KeptEventLog")
     assert kept == plain
-    assert {status for *_, status, _, _ in plain["checks"]} >= {"SUCCEEDED", "FAILED"}
+    assert {row[4] for row in plain["checks"]} >= {"SUCCEEDED", "FAILED"}
+    assert {row[-1] for row in plain["checks"]} == {1}
     assert len(plain["index"]) > 8 and many == len(plain["one"]) and few <= many / 2
+
+
+# ── which materialization a result is about ──────────────────────────────────────────────────────────────────────────
+
+
+OF_MAY = AssetRecordsFilter(dg.AssetKey("table"), asset_partitions=["2025-05"])
+
+
+def made(run: str, month: str = "2025-05") -> EventLogEntry:
+    data = StepMaterializationData(dg.AssetMaterialization("table", partition=month))
+    told = DagsterEvent(
+        event_type_value="ASSET_MATERIALIZATION", job_name="job", step_key="step", event_specific_data=data
+    )
+    return EventLogEntry(
+        error_info=None, level=20, user_message="", run_id=run, timestamp=time.time(), dagster_event=told
+    )
+
+
+def latest(log: SqliteEventLogStorage) -> tuple[list[tuple[int, str]], str, bool]:
+    found = log.fetch_materializations(OF_MAY, limit=1)
+    return [(one.storage_id, one.run_id) for one in found.records], found.cursor, found.has_more
+
+
+def test_the_latest_materialization_is_the_one_that_dagster_reads(log, tmp_path):
+    assert latest(log)[0] == []
+    for run, month in (("one", "2025-05"), ("two", "2025-04"), ("two", "2025-05")):
+        log.store_event(made(run, month))
+        assert latest(log) == latest(SqliteEventLogStorage(str(tmp_path)))
+    assert latest(log)[0] == [(3, "two")]
+
+
+def test_the_latest_materialization_may_be_another_process_s(log, tmp_path):
+    log.store_event(made("one"))
+    assert latest(log)[0] == [(1, "one")]
+    SqliteEventLogStorage(str(tmp_path)).store_event(made("two"))
+    assert latest(log)[0] == [(2, "two")]
+
+
+@pytest.mark.parametrize("away", [("delete_events", "one"), ("wipe_asset", dg.AssetKey("table")), ("wipe",)])
+def test_what_was_taken_away_is_not_the_latest_materialization(away, log):
+    log.store_event(made("one"))
+    assert latest(log)[0] == [(1, "one")]
+    getattr(log, away[0])(*away[1:])
+    assert latest(log)[0] == []

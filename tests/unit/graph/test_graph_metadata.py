@@ -1,12 +1,15 @@
 """Every asset says who owns it, what it is, how sensitive, and when it is late; all share one partitions definition."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 import pytest
 
-from assets.conventions import GROUPS, SENSITIVITY
+from assets.conventions import GROUPS, SENSITIVITY, Months, months
 from kobe_platform.contracts import load_contracts
 from kobe_platform.release.required_checks import lake_checks, published_checks, statistics_checks
 from kobe_platform.statistics import load_statistics
+from kobe_platform.vocabulary.clock import JAPAN
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +43,23 @@ def test_the_graph_has_the_five_groups_and_no_other(specs):
 def test_all_partitioned_assets_share_one_monthly_definition(graph):
     found = {id(graph.get(key).partitions_def): graph.get(key).partitions_def for key in graph.get_all_asset_keys()}
     partitioned = [definition for definition in found.values() if definition is not None]
-    assert {type(definition) for definition in partitioned} == {dg.MonthlyPartitionsDefinition}
+    assert {type(definition) for definition in partitioned} == {Months}
     assert len({definition.get_first_partition_key() for definition in partitioned}) == 1
     assert partitioned[0].get_first_partition_key() == "2010-10"
+
+
+TURN = datetime(2026, 3, 1, tzinfo=JAPAN)
+
+
+@pytest.mark.parametrize("seconds", [-1, -1e-6, 0, 1e-6, 1, 86400 * 20])
+@pytest.mark.parametrize("zone", [JAPAN, UTC, None])
+def test_months_are_those_that_dagster_lists(seconds, zone):
+    now = (TURN + timedelta(seconds=seconds)).astimezone(zone or JAPAN)
+    now = now if zone else now.replace(tzinfo=None)
+    plain = dg.MonthlyPartitionsDefinition(start_date="2025-10", fmt="%Y-%m", timezone="Asia/Tokyo")
+    for _ in range(2):
+        assert months("2025-10").get_partition_keys(now) == plain.get_partition_keys(now)
+    assert list(months("2025-10").get_partition_keys()) == list(plain.get_partition_keys())
 
 
 def test_only_pages_and_the_release_have_no_partitions(graph):
