@@ -124,7 +124,7 @@ def _statistic(statistic: Statistic, stage: str, contracts: Mapping[str, Contrac
 
 def _counted(statistic: Statistic, contracts: Mapping[str, Contract]) -> Iterator[Made]:
     """The finest cells. A count depends on all that the SELECT reads: what it selects by, and what it counts by."""
-    outputs, read = _select(parse(_statement(statistic)).node, _readable(statistic, contracts))
+    outputs, read = _select(_statement(statistic), _readable(statistic, contracts))
     for column in statistic.dimensions:
         yield Made(column, "String", _dimension(statistic, column, "statistics"), _ordered(outputs.get(column)))
     cell = "区分の組合せごと、秘匿前"
@@ -142,7 +142,7 @@ def _published(statistic: Statistic, contracts: Mapping[str, Contract]) -> Itera
     public, mean = statistic.kind == "public", statistic.kind == "mean"
     no_origin: tuple[Origin, ...] = ()
     if public:
-        outputs, _ = _select(parse(_statement(statistic)).node, _readable(statistic, contracts))
+        outputs, _ = _select(_statement(statistic), _readable(statistic, contracts))
         origins = {column: _ordered(outputs.get(column)) for column in (*statistic.dimensions, statistic.measure)}
         value, status = origins[statistic.measure], no_origin
     else:
@@ -235,9 +235,9 @@ def _ordered(origins: Iterable[Origin] | None) -> tuple[Origin, ...]:
     return tuple(sorted(origins or ()))
 
 
-def _statement(statistic: Statistic) -> str:
-    """The SELECT in the form in which it runs."""
-    return statistic.sql if statistic.kind == "public" else statistic.counts.counted
+def _statement(statistic: Statistic) -> Mapping:
+    """The SELECT in the form in which it runs, as a tree."""
+    return parse(statistic.sql).node if statistic.kind == "public" else statistic.counts.counting
 
 
 def _readable(statistic: Statistic, contracts: Mapping[str, Contract]) -> dict[str, Relation]:

@@ -54,7 +54,7 @@ def months(start: str) -> dg.MonthlyPartitionsDefinition:
 
 
 class Months(dg.MonthlyPartitionsDefinition):
-    """Dagster's months, listed once a month: it asks for the list at each table that a page is made of."""
+    """Dagster's months, worked out once: it lists them for each table of a page, and steps back month by month."""
 
     def get_partition_keys(
         self, current_time: datetime | None = None, dynamic_partitions_store: Any = None
@@ -64,6 +64,17 @@ class Months(dg.MonthlyPartitionsDefinition):
             now = loading.effective_dt
             now = now.astimezone(JAPAN) if now.tzinfo else now  # as Dagster takes one without a zone
             return list(_listed(self, now.strftime("%Y-%m")))
+
+    def get_prev_partition_window(self, start_dt: datetime, respect_bounds: bool = True) -> dg.TimeWindow | None:
+        """The month before."""
+        if respect_bounds:  # what is asked then depends on the hour
+            return super().get_prev_partition_window(start_dt, respect_bounds)
+        return _before(self, start_dt)
+
+
+@lru_cache(maxsize=512)
+def _before(definition: Months, start: datetime) -> dg.TimeWindow | None:
+    return super(Months, definition).get_prev_partition_window(start, respect_bounds=False)
 
 
 @lru_cache(maxsize=8)

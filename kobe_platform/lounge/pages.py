@@ -21,8 +21,9 @@ from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.lounge.audiences import load_audiences
 from kobe_platform.lounge.components import holders
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.queries import Query, parse_query
+from kobe_platform.lounge.queries import Query, as_run, parse_query
 from kobe_platform.lounge.tags import Body, Node, Text
+from kobe_platform.statistics.select.syntax import parse_ahead
 from kobe_platform.vocabulary.municipality import localized
 from kobe_platform.vocabulary.nearest import did_you_mean
 
@@ -141,7 +142,15 @@ def load_pages(dashboards: Path) -> dict[str, Page]:
         ConfigurationError: ``audiences.toml`` is not as it must be.
     """
     audiences = load_audiences(dashboards)
-    return arrange([load_page(path, dashboards, audiences) for path in sorted((dashboards / "pages").glob("*.md"))])
+    paths = sorted((dashboards / "pages").glob("*.md"))
+    parse_ahead(sql for path in paths for sql in _asked(path))
+    return arrange([load_page(path, dashboards, audiences) for path in paths])
+
+
+def _asked(path: Path) -> Iterator[str]:
+    """What the fences of a page ask, as it is parsed; nothing of a page that cannot be read."""
+    with suppress(LoungeError):
+        yield from (as_run(match["sql"]) for match in _FENCE.finditer(read_page(path)))
 
 
 def readable_pages(dashboards: Path) -> dict[str, Page]:

@@ -77,7 +77,7 @@ def parse_query(name: str, sql: str, file: str, line: int, earlier: Iterable[str
         if used not in earlier:
             where = sql.count("\n", 0, sql.index("${" + used)) + 1
             raise _reference_error(draft, used, earlier, list(below), where)
-    text = _REFERENCE.sub(lambda match: f'"{PREFIX}{match[1]}"', sql).strip("\n").rstrip().rstrip(";")
+    text = as_run(sql)
     try:
         tables = tables_of(parse(text), PAGES)
     except SelectFault as fault:
@@ -90,6 +90,11 @@ def parse_query(name: str, sql: str, file: str, line: int, earlier: Iterable[str
             message, remedy = f"{table} is a query of this page", f"write ${{{table}}}"
             raise draft.fault("reference", message, remedy, line=place[0], column=place[1])
     return Query(name, text, file, line, tuple(sorted(set(tables) - own)), uses, names_in(parse(text)))
+
+
+def as_run(sql: str) -> str:
+    """A fence's text as DuckDB parses and runs it: a reference to an earlier query is a table's name."""
+    return _REFERENCE.sub(lambda match: f'"{PREFIX}{match[1]}"', sql).strip("\n").rstrip().rstrip(";")
 
 
 def _reference_error(query: Query, used: str, earlier: list[str], below: list[str], line: int) -> LoungeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -251,7 +252,16 @@ def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
     files += [*(settings.dashboards / "pages").glob("*.md"), *(settings.dashboards / "manuals").glob("*.md")]
     files += [*settings.dashboards.glob("*.toml"), *settings.contracts.parent.glob("vocabulary/*")]
     files += source_files()
-    return {str(path): ((told := path.stat()).st_mtime_ns, told.st_size) for path in files if path.is_file()}
+    return {path: stamp for path in map(os.fspath, files) if (stamp := _stamp(path))}
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """Time and size of a file; None where there is no file."""
+    try:
+        told = os.stat(path)
+    except OSError:
+        return None
+    return (told.st_mtime_ns, told.st_size) if stat.S_ISREG(told.st_mode) else None
 
 
 def installation_faults(settings: Settings) -> tuple[InstallationFault, ...]:

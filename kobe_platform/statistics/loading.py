@@ -16,7 +16,7 @@ from kobe_platform.statistics.definition import Statistic
 from kobe_platform.statistics.nesting import check_relations
 from kobe_platform.statistics.relations import RelationStatement, load_relations
 from kobe_platform.statistics.select.sources import DISTRICT, SelectSource, sources_of
-from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement, parse
+from kobe_platform.statistics.select.syntax import Node, SelectFault, Statement, parse, parse_ahead
 from kobe_platform.statistics.wishes import load_wishes
 from kobe_platform.trials import Trials
 from kobe_platform.vocabulary.codes import hierarchies
@@ -44,7 +44,9 @@ def load_statistics(
     contracts = load_contracts(Settings().contracts) if contracts is None else contracts
     sources = sources_of(contracts)
     told = load_relations(directory)
-    loaded = [_load(path, sources, told) for path in sorted(Path(directory).glob("*.sql"))]
+    paths = sorted(Path(directory).glob("*.sql"))
+    parse_ahead(_read(path)[1].strip() for path in paths)
+    loaded = [_load(path, sources, told) for path in paths]
     _try(loaded, sources, contracts, trials or Trials())
     statistics = {statistic.name: statistic for statistic, _ in loaded}
     _refuse_overlaps(statistics.values())
@@ -140,10 +142,8 @@ def _try(
 
 def _parts(path: Path) -> tuple[dict, str, int]:
     """Front matter, SELECT, and the line of the file that the SELECT begins on."""
-    text = localized(path.read_text(encoding="utf-8"))
-    opening, _, rest = text.partition("/*")
-    front, closing, below = rest.partition("*/")
-    if opening.strip() or not closing:
+    front, below, text = _read(path)
+    if front is None:
         raise _refusal(path, "a statistic begins with its front matter in a comment", line=1)
     try:
         told = tomllib.loads(front)
@@ -151,6 +151,14 @@ def _parts(path: Path) -> tuple[dict, str, int]:
         raise _refusal(path, "the front matter is not TOML", reason=str(error)) from None
     sql = below.strip()
     return told, sql, text[: len(text) - len(below.lstrip())].count("\n") + 1
+
+
+def _read(path: Path) -> tuple[str | None, str, str]:
+    """Front matter (None where there is none), what stands below it, and the whole text for this municipality."""
+    text = localized(path.read_text(encoding="utf-8"))
+    opening, _, rest = text.partition("/*")
+    front, closing, below = rest.partition("*/")
+    return (front, below, text) if closing and not opening.strip() else (None, "", text)
 
 
 def _incomplete(error: ValidationError | TypeError, path: Path, line: int) -> ConfigurationError:

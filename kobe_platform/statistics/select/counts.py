@@ -61,8 +61,13 @@ class Counts:
     @cached_property
     def counted(self) -> str:
         """The SELECT of the finest cells: dimensions in the order of the front matter, then the measures."""
+        return rendered(self.counting)
+
+    @property
+    def counting(self) -> Node:
+        """The tree of :attr:`counted`."""
         chosen = [_named(part, name) for name, part in {**self.dimensions, **self.measures}.items()]
-        return rendered({**self._plain(), "select_list": chosen, "aggregate_handling": "FORCE_AGGREGATES"})
+        return {**self._plain(), "select_list": chosen, "aggregate_handling": "FORCE_AGGREGATES"}
 
     def row_by_row(self, further: str) -> str:
         """The SELECT of the same rows uncounted: dimensions, then ``further`` (what may stand after SELECT)."""

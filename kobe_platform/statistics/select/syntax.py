@@ -7,7 +7,8 @@ business. The tree is ``json_serialize_sql`` of the pinned DuckDB.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def parse(text: str) -> Statement:
     Raises:
         SelectFault: ``syntax``, ``statement`` (not a SELECT) or ``several`` (none, or more than one).
     """
-    parsed = json.loads(_call("json_serialize_sql", "VARCHAR", text))
+    parsed = json.loads(_ahead(text) or _call("json_serialize_sql", "VARCHAR", text))
     if parsed["error"]:
         line, column = place_of(text, int(parsed["position"])) if "position" in parsed else (1, 1)
         if parsed.get("error_type") == "parser":
@@ -87,6 +88,30 @@ def parse(text: str) -> Statement:
     if len(parsed["statements"]) != 1:
         raise SelectFault("several", "exactly one SELECT is allowed", "write one statement in each place")
     return Statement(text, parsed["statements"][0]["node"])
+
+
+_AHEAD: dict[str, str] = {}
+"""Texts that were parsed together: their trees until :func:`parse` has told them, then nothing."""
+
+
+def parse_ahead(texts: Iterable[str]) -> None:
+    """Parse many texts at once, for a quarter of the time that each by itself takes; :func:`parse` tells what they are.
+
+    Best effort: what DuckDB cannot take together is parsed one by one when it is asked for.
+    """
+    import duckdb
+
+    asked = [text for text in dict.fromkeys(texts) if text not in _AHEAD]
+    query = "SELECT text, json_serialize_sql(text) FROM (SELECT unnest(?::VARCHAR[]) AS text)"
+    with suppress(duckdb.Error):
+        _AHEAD.update(_parser().cursor().execute(query, [asked]).fetchall())
+
+
+def _ahead(text: str) -> str:
+    found = _AHEAD.get(text, "")
+    if found:
+        _AHEAD[text] = ""
+    return found
 
 
 def rendered(node: Node) -> str:

@@ -60,6 +60,8 @@ def test_months_are_those_that_dagster_lists(seconds, zone):
     for _ in range(2):
         assert months("2025-10").get_partition_keys(now) == plain.get_partition_keys(now)
     assert list(months("2025-10").get_partition_keys()) == list(plain.get_partition_keys())
+    for bounds in (True, False):
+        assert months("2025-10").get_prev_partition_window(now, bounds) == plain.get_prev_partition_window(now, bounds)
 
 
 def test_only_pages_and_the_release_have_no_partitions(graph):

@@ -22,7 +22,7 @@ from kobe_platform.statistics.residual_floor import apply_residual_floor
 from kobe_platform.statistics.select.conditions import Conditions
 from kobe_platform.statistics.select.judging import PAGES, tables_of
 from kobe_platform.statistics.select.sources import RULES, sources_of
-from kobe_platform.statistics.select.syntax import SelectFault, parse
+from kobe_platform.statistics.select.syntax import SelectFault, parse, parse_ahead
 from kobe_platform.vocabulary.codes import UNKNOWN
 from tests.unit.statistics.lake_frames import AREAS, countable, movements, register
 from tests.unit.statistics.select_grammar import PEOPLE, SOURCES, Drawn, conditions, statistics
@@ -469,3 +469,19 @@ def test_a_table_by_district_whose_area_is_no_column_is_refused_before_a_row_cha
             connection, [statistic], {"resident_register": frame.columns}, finest=FinestCells(connection, counted)
         )
     assert (refusal.value.code, refusal.value.at) == ("statistics.area", {"statistic": "trial"})
+
+
+def test_what_was_parsed_with_others_is_what_each_is_by_itself():
+    whole = ["SELECT 1 AS one", "SELECT '年' AS year", "SELECT 1 AS one"]
+    texts = [*whole, "SELEC 2", "SELECT 1; SELECT 2", "DROP TABLE a", ""]
+    alone = [told_alone(text) for text in texts]
+    parse.cache_clear()
+    parse_ahead(texts)
+    assert [told_alone(text) for text in texts] == alone
+
+
+def told_alone(text: str) -> object:
+    try:
+        return parse(text)
+    except SelectFault as fault:
+        return fault.code, fault.message, fault.line, fault.column
