@@ -13,6 +13,7 @@ HEAD, SPOUSE, CHILD, PARENT, GRANDCHILD, OTHER = RELATIONSHIPS
 CATEGORIES = (HEAD, SPOUSE, CHILD, PARENT, OTHER)
 """Categories of the lake: a child's child is shown as other."""
 FAMILIES = ("single", "couple", "couple_children", "single_parent", "three_generation", "other")
+_CATEGORY = pl.Enum(RELATIONSHIPS)
 
 
 def derive_household(working: Working, column: Relationship) -> None:
@@ -27,7 +28,8 @@ def derive_household(working: Working, column: Relationship) -> None:
     unlisted = ~(values.is_in([*listed, ""]) | chained(values, listed))
     if unlisted.any():
         working.warned["code.unknown"] += int(codes.spread(unlisted).sum())
-    category = codes.spread(values.replace_strict(column.codes, default=OTHER, return_dtype=pl.String))
+    categories = values.replace_strict(column.codes, default=OTHER, return_dtype=pl.String)
+    category = codes.spread(categories.cast(_CATEGORY))
     household = working.texts(column.household)
     members = pl.DataFrame({"household": household.index, "category": category}).with_row_index("row")
     _set_second_heads_aside(working, members)
@@ -35,11 +37,10 @@ def derive_household(working: Working, column: Relationship) -> None:
     homes = _homes(kept)
     working.warned["household.no_head"] += int((homes["heads"] == 0).sum())
     joined = members.join(homes, left_on="row", right_on="representative", how="left", maintain_order="left")
-    shown = category.replace(GRANDCHILD, OTHER)
-    working.derive(column.to, shown)
+    working.derive(column.to, codes.spread(categories.replace(GRANDCHILD, OTHER)))
     working.derive(column.to_representative, joined["size"].is_not_null())
     working.derive(column.to_size, joined["size"].cast(pl.Int16))
-    working.derive(column.to_family, joined["family"])
+    working.derive(column.to_family, pl.Series(FAMILIES).gather(joined["family"]))
 
 
 def _set_second_heads_aside(working: Working, members: pl.DataFrame) -> None:
@@ -71,7 +72,7 @@ def _homes(members: pl.DataFrame) -> pl.DataFrame:
 
 
 def _family() -> pl.Expr:
-    """Family type by who lives with the head.
+    """Family type by who lives with the head, as its place among :data:`FAMILIES`.
 
     Three generations count as such with any other members (census definition). A head with only one or both parents is
     the child of a one-parent family or of a couple. What the relationships cannot tell is ``other``.
@@ -80,22 +81,25 @@ def _family() -> pl.Expr:
     spouses, children, parents, grandchildren = (pl.col(name) for name in (SPOUSE, CHILD, PARENT, GRANDCHILD))
     three = ((children > 0) & (parents > 0)) | (grandchildren > 0)
     with_parents = (parents == size - 1) & (parents > 0)
+    single, couple, couple_children, single_parent, three_generation, other = (
+        pl.lit(place, pl.UInt32) for place in range(len(FAMILIES))
+    )
     return (
         pl.when(size == 1)
-        .then(pl.lit("single"))
+        .then(single)
         .when(heads == 0)
-        .then(pl.lit("other"))
+        .then(other)
         .when(three)
-        .then(pl.lit("three_generation"))
+        .then(three_generation)
         .when((spouses == 1) & (size == 2))
-        .then(pl.lit("couple"))
+        .then(couple)
         .when((spouses == 1) & (children > 0) & (size == children + 2))
-        .then(pl.lit("couple_children"))
+        .then(couple_children)
         .when((children > 0) & (size == children + 1))
-        .then(pl.lit("single_parent"))
+        .then(single_parent)
         .when(with_parents & (parents == 2))
-        .then(pl.lit("couple_children"))
+        .then(couple_children)
         .when(with_parents & (parents == 1))
-        .then(pl.lit("single_parent"))
-        .otherwise(pl.lit("other"))
+        .then(single_parent)
+        .otherwise(other)
     )
