@@ -110,7 +110,7 @@ def abstract(
     rows = ByteColumns.of(raw) if isinstance(raw, pl.DataFrame) else raw
     working = Working(rows, contract, month, references, companions, pseudonym_key)
     order = _in_order(contract)
-    with working.reading_ahead(column.id for _, column in order):
+    with working.reading_ahead(dict.fromkeys([*contract.key, *(column.id for _, column in order)])):  # the key first
         drop_identical(working)
         for step, column in order:
             _carry_out(step, working, column)

@@ -87,6 +87,7 @@ def lake_to_tables(store: PartitionStore, statistics: Iterable[Statistic], month
     tables = 0
     for members in groups(statistics).values():
         frames = {}
+        conditions = {column for member in members for column in member.counts.conditions}
         for source in sorted({source for member in members for source in member.sources}):
             partition = store.current(PartitionId("lake", source, month))
             if partition is None:
@@ -95,7 +96,8 @@ def lake_to_tables(store: PartitionStore, statistics: Iterable[Statistic], month
             named = {column for member in members for column in member.counts.columns}
             frames[source] = prepare(store.read(partition.id, columns), named)
         else:
-            with engine(frames) as connection:
+            present = {column for frame in frames.values() for column in frame.columns}
+            with engine(frames, numbered=present - conditions) as connection:
                 for member in members:
                     counted(connection, member)
                     tables += 1
