@@ -16,7 +16,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -107,7 +107,7 @@ class Bodies:
 
     def keep(self, key: str, body: CompiledBody, scratch: Path) -> None:
         """Take a finished body in; the record is written last and the folder named by one rename."""
-        (scratch / _RECORD).write_text(json.dumps(asdict(body), ensure_ascii=False), encoding="utf-8")
+        (scratch / _RECORD).write_text(json.dumps(vars(body), ensure_ascii=False), encoding="utf-8")
         shutil.rmtree(self.folder / key, ignore_errors=True)
         try:
             scratch.rename(self.folder / key)

@@ -183,7 +183,8 @@ def _chart(
     opts |= {"band": [bound["lower"], bound["upper"]]} if bound["lower"] else {}
     opts |= {"dashed": bound["dashed"]} if bound["dashed"] else {}
     opts |= {"marked": words(bound["marked"])} if bound["marked"] else {}
-    opts |= {"periods": True} if found and all(is_period(t) for x in {m.x for m in found.values()} for t in x) else {}
+    places = set[str]().union(*{one.x for one in found.values()})
+    opts |= {"periods": True} if found and all(map(is_period, places)) else {}
     opts |= {"era": True} if bound["axis"] else {}
     opts |= {"facet": True} if bound["facet"] else {}
     opts |= {"top": 0 if bound["top"] == "all" else int(bound["top"])} if bound["top"] else {}
@@ -196,7 +197,6 @@ def _chart(
     matrix = found.get(part)
     place, shaded = place_label(bound, periods), bound.name == "Heatmap"
     table = matrix_table(matrix, key, headings, bound.format, place, shaded=shaded, formats=formats)
-    places = {text for one in found.values() for text in one.x}
     alone = bound.name in ("LineChart", "AreaChart") and len(places) == 1
     alternative = f"{bound['title']}（{_KINDS['BarChart' if alone else bound.name]}）。数値は直後の表にあります。"
     hidden = matrix is not None and any(SUPPRESSED in row for row in matrix.cells.get(key, []))

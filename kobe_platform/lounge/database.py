@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.enumerated import as_enum, enumerated, is_text, kinds_of
+from kobe_platform.lounge.enumerated import enumerated, handed_over, is_text, kinds_of
 from kobe_platform.lounge.faults import Faults
-from kobe_platform.lounge.labels import only_what_is_read, table_view
+from kobe_platform.lounge.labels import LeanViews, table_view
 from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.queries import PREFIX, Query
 from kobe_platform.lounge.tables import TableFacts, read_index
@@ -84,7 +84,7 @@ class ReleaseDatabase:
         self._connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": MOST_MEMORY, **SHUT})
         lock(self._connection)
         self._connection.execute(f"CREATE SCHEMA {_TEXT}")
-        self._loaded: set[str] = set()
+        self._loaded, self._as_text = set[str](), set[str]()
         self._codes: dict[str, pl.Enum] = {}
         self._loading = threading.Lock()
         self.names = (*sorted(wanted), *(f"dim_{hierarchy}" for hierarchy in hierarchies))
@@ -119,10 +119,9 @@ class ReleaseDatabase:
         self._load(f"cells__{name}", cells)
         self._load(f"periods__{name}", enumerated(_labels(cells, facts), {"period": cells.schema["period"]}))
         self._connection.execute(table_view(facts))
-        self._show_as_text(name)
 
     def _load_hierarchy(self, name: str) -> None:
-        """``dim_X``, and ``codes__X``: the same with ``leaf``."""
+        """``codes__X``, and ``dim_X``: the same without ``leaf``."""
         import polars as pl
 
         codes = pl.read_parquet(self.directory / f"{name}.parquet")
@@ -131,21 +130,24 @@ class ReleaseDatabase:
         both = kinds_of(pl.concat([codes["code"], codes["parent"]]))
         codes = enumerated(codes, {"code": both, "parent": both})
         self._codes[name.removeprefix("dim_")] = both
-        self._load(name, codes.drop("leaf"))
-        self._load(name.replace("dim_", "codes__", 1), codes)
-        self._show_as_text(name)
+        held = name.replace("dim_", "codes__", 1)
+        self._load(held, codes)
+        self._connection.execute(f'CREATE VIEW "{name}" AS SELECT * EXCLUDE (leaf) FROM "{held}"')
 
     def _load(self, name: str, frame: pl.DataFrame) -> None:
-        self._connection.register("incoming", frame.to_arrow())
-        columns = (f'"{column}"{as_enum(kind)} AS "{column}"' for column, kind in frame.schema.items())
-        self._connection.execute(f'CREATE TABLE "{name}" AS SELECT {", ".join(columns)} FROM incoming')
+        incoming, columns = handed_over(frame)
+        self._connection.register("incoming", incoming.to_arrow())
+        self._connection.execute(f'CREATE TABLE "{name}" AS SELECT {columns} FROM incoming')
         self._connection.unregister("incoming")
 
-    def _show_as_text(self, name: str) -> None:
-        """The same table or view once more, with its texts as VARCHAR."""
-        described = self._connection.execute(f'DESCRIBE "{name}"').fetchall()
-        columns = (f'"{row[0]}"::VARCHAR AS "{row[0]}"' if is_text(row[1]) else f'"{row[0]}"' for row in described)
-        self._connection.execute(f'CREATE VIEW {_TEXT}."{name}" AS SELECT {", ".join(columns)} FROM main."{name}"')
+    def _show_as_text(self) -> None:
+        """All that is loaded once more, with its texts as VARCHAR: few queries ask for it."""
+        with self._loading:
+            for name in sorted(self._loaded - self._as_text):
+                described = self._connection.execute(f'DESCRIBE "{name}"').fetchall()
+                told = (f'"{row[0]}"::VARCHAR AS "{row[0]}"' if is_text(row[1]) else f'"{row[0]}"' for row in described)
+                self._connection.execute(f'CREATE VIEW {_TEXT}."{name}" AS SELECT {", ".join(told)} FROM main."{name}"')
+                self._as_text.add(name)
 
     def digest(self, names: Iterable[str]) -> str:
         """SHA-256 over some tables and the hierarchies that their labels come from; unknown names count as they are."""
@@ -189,22 +191,24 @@ class ReleaseDatabase:
         faults, failed = faults or Faults(), set[str]()
         # A cursor is a connection of its own: what is registered in it, no other page sees, and it ends with it.
         cursor = self._connection.cursor()
+        views = LeanViews(cursor, self.facts)
         try:
             for query in queries:
                 if failed.intersection(query.uses):
                     failed.add(query.name)
                     continue
                 try:
-                    rows = self._remembered(cursor, query, queries)
+                    rows = self._remembered(cursor, views, query, queries)
                 except LoungeError as error:
                     faults.add(error)
                     failed.add(query.name)
                     continue
                 if query.name in used:
                     cursor.register(f"{PREFIX}{query.name}", rows)
-                results[query.name] = pl.DataFrame(rows).with_columns(
-                    pl.col(pl.Decimal).cast(pl.Float64), pl.col(pl.Date).cast(pl.String)
-                )
+                frame = pl.DataFrame(rows)
+                if any(kind in (pl.Decimal, pl.Date) for kind in frame.dtypes):
+                    frame = frame.with_columns(pl.col(pl.Decimal).cast(pl.Float64), pl.col(pl.Date).cast(pl.String))
+                results[query.name] = frame
         finally:
             cursor.close()
         return results
@@ -227,19 +231,21 @@ class ReleaseDatabase:
             cursor.close()
         return frozenset(found)
 
-    def _remembered(self, cursor: duckdb.DuckDBPyConnection, query: Query, queries: Sequence[Query]) -> pa.Table:
+    def _remembered(
+        self, cursor: duckdb.DuckDBPyConnection, views: LeanViews, query: Query, queries: Sequence[Query]
+    ) -> pa.Table:
         """A query's rows, kept by its own text and that of all fences above it where results are kept."""
         if self._kept is None:
-            return self._rows(cursor, query)
+            return self._rows(cursor, views, query)
         above = [one.sql for one in queries[: queries.index(query)]] if query.uses else []
         key = (query.sql, *above)
         rows = self._kept.find(key)
         if rows is None:
-            rows = self._rows(cursor, query)
+            rows = self._rows(cursor, views, query)
             self._kept.keep(key, rows)
         return rows
 
-    def _rows(self, cursor: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
+    def _rows(self, cursor: duckdb.DuckDBPyConnection, views: LeanViews, query: Query) -> pa.Table:
         import duckdb
 
         for table in query.tables:
@@ -247,13 +253,18 @@ class ReleaseDatabase:
                 raise query.fault("table", f"there is no published table {table}", did_you_mean(table, self.names))
         self._make_ready(query.tables)
         try:
-            with only_what_is_read(cursor, query, self.facts), _limited(cursor, self.seconds):
+            views.stand_for(query)
+            with _limited(cursor, self.seconds):
                 rows = _bounded_as_enum(cursor, query)
             if rows is None:
+                views.take_away()
+                self._show_as_text()
                 with _limited(cursor, self.seconds), _texts_as_text(cursor):
                     rows = _bounded(cursor, query)
             return _told(query, rows)
         except (duckdb.Error, OSError) as error:
+            views.take_away()
+            self._show_as_text()
             raise _failed(query, _located(cursor, query, error), self.seconds) from None
 
     def close(self) -> None:

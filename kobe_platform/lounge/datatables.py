@@ -57,7 +57,7 @@ class FlatTable:
     """Rows by slice and key, and how many of them, at the front, are totals."""
 
     columns: tuple[FlatColumn, ...]
-    rows: dict[str, dict[str, list[list[Cell]]]]
+    rows: dict[str, dict[str, list[Sequence[Cell]]]]
     totals: dict[str, dict[str, int]]
 
     @property
@@ -87,7 +87,7 @@ def flat_table(bound: Bound, frame: pl.DataFrame, sliced_by: str, keys: Sequence
         FlatColumn(name, frame[name].dtype.is_numeric(), own.get(name, bound.format), name in own) for name in names
     )
     marked = rows_of(frame, [*names, total] if total else names, sliced_by=sliced_by, keys=keys)
-    rows: dict[str, dict[str, list[list[Cell]]]] = {}
+    rows: dict[str, dict[str, list[Sequence[Cell]]]] = {}
     counts: dict[str, dict[str, int]] = {}
     for part, by_key in marked.items():
         for key, found in by_key.items():
@@ -141,4 +141,4 @@ def cell_html(cell: Cell, fmt: Format, shade: int = 0, periods: Periods | None =
         text = fmt.text(cell)
         return f"<td>{escape(periods.beside(cell, text) if periods else text)}</td>"
     shaded = f" lounge-h{shade}" if shade else ""
-    return f'<td class="is-number{shaded}">{escape(fmt.text(cell, unit=False))}</td>'
+    return f'<td class="is-number{shaded}">{fmt.text(cell, unit=False)}</td>'

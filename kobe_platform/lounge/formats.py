@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from kobe_platform.lounge.eras import era_label
@@ -58,7 +58,10 @@ class Format:
             return ABSENT
         if isinstance(value, str):
             return era_label(value) if self.era and value != SUPPRESSED else value
-        figure = f"{Decimal(abs(value)).quantize(Decimal(1).scaleb(-self.digits), ROUND_HALF_UP):,}"
+        if type(value) is int and not self.digits:  # most figures are
+            figure = f"{abs(value):,}"
+        else:
+            figure = f"{Decimal(abs(value)).quantize(Decimal(1).scaleb(-self.digits), ROUND_HALF_UP):,}"
         is_zero = not figure.strip("0.,")
         sign = "" if is_zero else ("\u2212" if value < 0 else ("+" if self.signed else ""))
         if self.signed and is_zero:
@@ -92,7 +95,12 @@ def format_fault(code: str, declared: Collection[str] = (), *, periods: bool = F
 
 def is_period(code: object) -> bool:
     """Whether a code is a period of the platform: ``YYYY`` or ``YYYY-MM``."""
-    return isinstance(code, str) and _PERIOD.match(code) is not None
+    return isinstance(code, str) and _is_period(code)
+
+
+@lru_cache(maxsize=4096)
+def _is_period(code: str) -> bool:
+    return _PERIOD.match(code) is not None
 
 
 def period_label(code: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from kobe_platform.lounge.queries import Query
@@ -33,23 +32,35 @@ def table_view(facts: TableFacts, unread: Collection[str] = (), kind: str = "VIE
     return f'CREATE {kind} "{facts.name}" AS SELECT {", ".join(columns)} FROM "cells__{facts.name}" t {" ".join(joins)}'
 
 
-@contextmanager
-def only_what_is_read(
-    cursor: duckdb.DuckDBPyConnection, query: Query, facts: Mapping[str, TableFacts]
-) -> Iterator[None]:
-    """A cursor whose views join only the labels and periods that a query names.
+class LeanViews:
+    """A cursor's views that join only the labels and periods which a query names.
 
     The engine does not know that each code stands once in its list, and would join every list of a table's dimensions
     to its rows, be it read or not: a quarter of the queries' time.
     """
-    lean = [name for name in query.tables if name in facts and _unread(facts[name], query.names)]
-    for name in lean:
-        cursor.execute(table_view(facts[name], _unread(facts[name], query.names), "TEMP VIEW"))
-    try:
-        yield
-    finally:
-        for name in lean:
-            cursor.execute(f'DROP VIEW temp."{name}"')
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, facts: Mapping[str, TableFacts]) -> None:
+        self._cursor, self._facts = cursor, facts
+        self._unread: dict[str, frozenset[str]] = {}
+
+    def stand_for(self, query: Query) -> None:
+        """Have the tables of a query be what it needs; the next one mostly needs the same."""
+        for name in self._facts.keys() & set(query.tables):
+            unread = _unread(self._facts[name], query.names)
+            if not unread:
+                self._take_away(name)
+            elif self._unread.get(name) != unread:
+                self._cursor.execute(table_view(self._facts[name], unread, "OR REPLACE TEMP VIEW"))
+                self._unread[name] = unread
+
+    def take_away(self) -> None:
+        """Leave the whole views."""
+        for name in list(self._unread):
+            self._take_away(name)
+
+    def _take_away(self, name: str) -> None:
+        if self._unread.pop(name, None) is not None:
+            self._cursor.execute(f'DROP VIEW temp."{name}"')
 
 
 def _unread(facts: TableFacts, names: frozenset[str] | None) -> frozenset[str]:

@@ -8,12 +8,13 @@ refuse ``COPY`` and files; the tree alone tells the author the line and what to 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kobe_platform.errors import Coordinate, LoungeError
 from kobe_platform.statistics.select.judging import PAGES, names_in, tables_of
-from kobe_platform.statistics.select.syntax import SelectFault, parse
+from kobe_platform.statistics.select.syntax import Node, SelectFault, parse
 from kobe_platform.vocabulary.nearest import did_you_mean
 
 PREFIX = "query__"
@@ -79,7 +80,7 @@ def parse_query(name: str, sql: str, file: str, line: int, earlier: Iterable[str
             raise _reference_error(draft, used, earlier, list(below), where)
     text = as_run(sql)
     try:
-        tables = tables_of(parse(text), PAGES)
+        tables, names = _judged(text)
     except SelectFault as fault:
         at = {"line": fault.line, "column": fault.column}
         raise draft.fault(fault.code, fault.message, fault.remedy, **at) from None
@@ -89,7 +90,14 @@ def parse_query(name: str, sql: str, file: str, line: int, earlier: Iterable[str
             place = parse(text).place(tables[table])
             message, remedy = f"{table} is a query of this page", f"write ${{{table}}}"
             raise draft.fault("reference", message, remedy, line=place[0], column=place[1])
-    return Query(name, text, file, line, tuple(sorted(set(tables) - own)), uses, names_in(parse(text)))
+    return Query(name, text, file, line, tuple(sorted(set(tables) - own)), uses, names)
+
+
+@lru_cache(maxsize=4096)
+def _judged(text: str) -> tuple[Mapping[str, Node], frozenset[str] | None]:
+    """The tables of a SELECT and the names in it; a page is read when the graph is built, and again for a release."""
+    statement = parse(text)
+    return tables_of(statement, PAGES), names_in(statement)
 
 
 def as_run(sql: str) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kobe_platform.lounge.cells import Comparison, Figures, figures_of, status_of
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, is_period
 from kobe_platform.lounge.tables import SUPPRESSED_STATUS
 from kobe_platform.vocabulary.months import months_between
@@ -30,6 +33,8 @@ KEY = "|"
 APART = "\x1f"
 """Stands between the panel and the series in a series' name, where a chart is drawn as small multiples."""
 
+MANY_ROWS = 10_000
+"""Rows from which it is looked whether they come in runs."""
 MOST_KEYS = 1 << 22
 """Choices of several filters that are numbered by arithmetic; more are joined as texts."""
 
@@ -55,8 +60,12 @@ class WrittenCells(Mapping[str, list[list[Cell]]]):
 
     def __init__(self, keys: Sequence[str], text: WrittenSlices) -> None:
         """Take the keys, in order, and the JSON object that holds them."""
-        self._keys = dict.fromkeys(keys)
+        self._keys = keys
         self.text = text
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._keys)
 
     @cached_property
     def _read(self) -> dict[str, list[list[Cell]]]:
@@ -66,7 +75,7 @@ class WrittenCells(Mapping[str, list[list[Cell]]]):
         return self._read[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in self._known
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -92,15 +101,6 @@ class Matrix:
     def as_record(self) -> dict[str, Any]:
         """As the slice file holds it."""
         return {"x": self.x, "s": self.series, "v": self.cells.text}
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What figures are compared with: themselves ``lag`` places earlier along x, or another column."""
-
-    label: str
-    lag: int = 0
-    column: str = ""
 
 
 def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
@@ -151,8 +151,7 @@ def matrices(
 class _Cut:
     """Where each row of a frame goes: slice, key, series and x as numbers, and their texts.
 
-    Millions of cells pass here, so nothing is done cell by cell: rows are put into their places in one flat array per
-    shape (key × series × x), and the array is joined into JSON by columns.
+    Slices of one shape (keys, series, x) are written together (:mod:`kobe_platform.lounge.cells`).
     """
 
     def __init__(self, frame: pl.DataFrame, x: str, series: str, sliced_by: str, keys: Sequence[str]) -> None:
@@ -169,7 +168,10 @@ class _Cut:
         self.slices: list[str]
         self.slice: np.ndarray
         self.slices, self.slice = _coded(frame, sliced_by) if sliced_by else nowhere
-        self.present = [self._present(len(texts), index) for texts, index in axes]
+        if frame.height == math.prod(map(len, (self.slices, *self.texts))):  # each cell has its row, or one has two
+            self.present = [np.ones((len(self.slices), len(texts)), dtype=bool) for texts in self.texts]
+        else:
+            self.present = [self._present(len(texts), index) for texts, index in axes]
         if all(is_period(text) for text in x_texts):
             self.present[2][:] = True
         self.shape = np.stack([present.sum(axis=1) for present in self.present])
@@ -200,50 +202,33 @@ class _Cut:
     def matrices(self, frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> Iterator[tuple[str, Matrix]]:
         """Each slice's matrix, in the order of the slices."""
         import numpy as np
-        import polars as pl
 
         found: dict[int, Matrix] = {}
-        figures = _figures(frame, y)
-        for column in {one.column for one in compared if one.column}:
-            figures = figures.hstack(_figures(frame, column).select(pl.all().name.suffix(f"_{column}")))
+        figures = figures_of(frame, y, compared)
         shapes, kind = np.unique(self.shape, axis=1, return_inverse=True)
         for number, shape in enumerate(shapes.T):
             members = np.flatnonzero(kind == number)
             keys, series, points = (int(n) for n in shape)
-            texts = self._texts(figures, members, (keys, series, points), compared)
+            texts = self._texts(figures, members, (keys, series, points))
             for position, text in zip(members.tolist(), texts, strict=True):
                 k, s, x = (self._present_texts(axis, position) for axis in range(3))
                 found[position] = Matrix(x, s, WrittenCells(k, WrittenSlices(text)))
         return ((self.slices[position], found[position]) for position in sorted(found))
 
-    def _texts(
-        self,
-        figures: pl.DataFrame,
-        members: np.ndarray,
-        shape: tuple[int, int, int],
-        compared: Sequence[Comparison],
-    ) -> Iterable[str]:
+    def _texts(self, figures: Figures, members: np.ndarray, shape: tuple[int, int, int]) -> Iterator[str]:
         """JSON of every slice of one shape (keys, series, x)."""
         import numpy as np
-        import polars as pl
 
         n_keys, n_series, n_x = shape
         rows, at, (k, s, x) = self._rows(members)
-        flat = ((at * n_keys + k) * n_series + s) * n_x + x
-        source = np.full(len(members) * n_keys * n_series * n_x, figures.height, dtype=np.uint32)
-        source[flat] = rows
-        lacking = source == figures.height
-        if lacking.size - np.count_nonzero(lacking) != len(rows):
+        places = ((at * n_keys + k) * n_series + s) * n_x + x
+        taken = np.zeros(len(members) * n_keys * n_series * n_x, dtype=bool)
+        taken[places] = True
+        if np.count_nonzero(taken) != len(rows):
             raise SeveralRows
-        index = pl.Series(source)
-        if lacking.any():
-            index = index.set(pl.Series(lacking), None)
-        dense = figures.select(pl.all().gather(index))
-        lines = _lines(dense["text"], n_x)
-        for one in compared:
-            lines = lines + "," + _lines(_differences(dense, n_x, one), n_x)
-        blocks = "[" + lines.reshape((-1, n_series)).arr.join(",") + "]"
-        return _objects(blocks, self._heads(members), n_keys)
+        inside = figures.matrices(rows, places, (len(members) * n_keys, n_series, n_x))
+        told = map(add, self._heads(members), inside)
+        return ("{" + "],".join(islice(told, n_keys)) + "]}" for _ in members)
 
     def _rows(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, Sequence[np.ndarray]]:
         """The rows of some slices, the place of each one's slice among these, and its places along the axes."""
@@ -256,75 +241,12 @@ class _Cut:
         rows = np.flatnonzero(rank[self.slice] >= 0)
         return rows, rank[self.slice[rows]], [place[rows] for place in self.place]
 
-    def _heads(self, members: np.ndarray) -> pl.Series:
-        """The keys of every matrix as JSON, slice after slice."""
+    def _heads(self, members: np.ndarray) -> list[str]:
+        """The keys of every matrix as JSON and what follows, slice after slice."""
         import numpy as np
-        import polars as pl
 
-        known = pl.Series([json.dumps(text, ensure_ascii=False) for text in self.texts[0]])
-        return known.gather(np.nonzero(self.present[0][members])[1])
-
-
-def _lines(texts: pl.Series, length: int) -> pl.Series:
-    """JSON lists of ``length`` texts each."""
-    return "[" + texts.fill_null("null").reshape((-1, length)).arr.join(",") + "]"
-
-
-def _objects(blocks: pl.Series, heads: pl.Series, length: int) -> pl.Series:
-    """JSON objects of ``length`` blocks each, under their heads."""
-    return "{" + (heads + ":" + blocks).reshape((-1, length)).arr.join(",") + "}"
-
-
-def _figures(frame: pl.DataFrame, y: str) -> pl.DataFrame:
-    """``text`` (JSON of each figure), ``value`` (null where there is no number) and ``hidden``."""
-    import polars as pl
-
-    column = frame[y]
-    if not column.dtype.is_numeric():
-        text = pl.Series([json.dumps(value, ensure_ascii=False) for value in column.to_list()], dtype=pl.String)
-        return pl.DataFrame(
-            {"text": text, "value": pl.Series([None] * frame.height, dtype=pl.Float64), "hidden": False}
-        )
-    known = column.is_not_null() & (column.is_finite() if column.dtype.is_float() else True)
-    status = status_of(frame, y)
-    hidden = (
-        (frame[status] == SUPPRESSED_STATUS).fill_null(False) if status else pl.repeat(False, frame.height, eager=True)
-    )
-    told = pl.DataFrame({"value": column, "hidden": hidden, "known": known})
-    shown = pl.col("known") & ~pl.col("hidden")
-    return told.select(
-        text=pl.when("hidden").then(pl.lit(_X)).when("known").then(pl.col("value").cast(pl.String)),
-        value=pl.when(shown).then("value"),
-        hidden="hidden",
-    )
-
-
-_X = json.dumps(SUPPRESSED)
-
-
-def _differences(dense: pl.DataFrame, length: int, compared: Comparison) -> pl.Series:
-    """JSON of the differences, line by line; one of a hidden figure is hidden."""
-    import polars as pl
-
-    value, hidden = pl.col("value"), pl.col("hidden").fill_null(False)
-    if compared.column:
-        other, other_hidden = pl.col(f"value_{compared.column}"), pl.col(f"hidden_{compared.column}").fill_null(False)
-        lacks = pl.lit(False)
-    else:
-        other, other_hidden = value.shift(compared.lag), hidden.shift(compared.lag, fill_value=False)
-        lacks = pl.int_range(pl.len()) % length < compared.lag
-    return dense.select(
-        pl.when(lacks)
-        .then(None)
-        .when(hidden | other_hidden)
-        .then(pl.lit(_X))
-        .otherwise((value - other).round(6).cast(pl.String))
-    ).to_series()
-
-
-def status_of(frame: pl.DataFrame, column: str) -> str | None:
-    """The column that tells whether a figure is suppressed: ``<column>_status`` or, failing that, ``status``."""
-    return next((name for name in (f"{column}_status", "status") if name in frame.columns), None)
+        known = [f"{json.dumps(text, ensure_ascii=False)}:[" for text in self.texts[0]]
+        return [known[i] for i in np.nonzero(self.present[0][members])[1].tolist()]
 
 
 def _coded(frame: pl.DataFrame, column: str):
@@ -343,6 +265,11 @@ def _by_first(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import numpy as np
 
     rows = len(codes)
+    starts = np.flatnonzero(codes[1:] != codes[:-1]) + 1
+    if 4 * len(starts) < rows > MANY_ROWS:  # what is ordered comes in runs
+        starts = np.concatenate([[0], starts])
+        first, place = _by_first(codes[starts])
+        return starts[first], np.repeat(place, np.diff(starts, append=rows))
     first = np.full(int(codes.max(initial=0)) + 1, rows)
     first[codes[::-1]] = np.arange(rows - 1, -1, -1)  # of several rows of one code the last one written stays
     present = np.flatnonzero(first < rows)
@@ -393,14 +320,18 @@ def faceted(frame: pl.DataFrame, facet: str, series: str) -> tuple[pl.DataFrame,
 
 def rows_of(
     frame: pl.DataFrame, columns: Sequence[str], *, sliced_by: str = "", keys: Sequence[str] = ()
-) -> dict[str, dict[str, list[list[Cell]]]]:
+) -> dict[str, dict[str, list[Sequence[Cell]]]]:
     """Rows of a flat table by slice and key, in the query's order."""
     shown = list(zip(*(cells_of(frame, column) for column in columns), strict=True))
-    slice_texts, slice_index = _coded(frame, sliced_by) if sliced_by else ([""], [0] * frame.height)
     key_texts, key_index = _joined(frame, keys)
-    found: dict[str, dict[str, list[list[Cell]]]] = {}
-    for row, s, k in zip(shown, slice_index, key_index, strict=True):
-        found.setdefault(slice_texts[s], {}).setdefault(key_texts[k], []).append(list(row))
+    slice_texts, slice_index = _coded(frame, sliced_by) if sliced_by else ([""], 0 * key_index)
+    first, place = _by_first(slice_index * len(key_texts) + key_index)
+    kept: list[list[Sequence[Cell]]] = [[] for _ in first]
+    for row, number in zip(shown, place.tolist(), strict=True):
+        kept[number].append(row)
+    found: dict[str, dict[str, list[Sequence[Cell]]]] = {}
+    for rows, s, k in zip(kept, slice_index[first].tolist(), key_index[first].tolist(), strict=True):
+        found.setdefault(slice_texts[s], {})[key_texts[k]] = rows
     return found
 
 
@@ -408,10 +339,12 @@ def as_json(value: Any) -> str:
     """Compact JSON with sorted keys; what is :class:`WrittenSlices` goes in as it is."""
     if isinstance(value, WrittenSlices):
         return value
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_text_json(k)}:{as_json(value[k])}" for k in sorted(value)) + "}"
     if isinstance(value, Texts):
         return _texts_json(value)
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{_text_json(k)}:{as_json(value[k])}" for k in sorted(value)]) + "}"
+    if not isinstance(value, list) and isinstance(value, Mapping):  # the latter is asked dearly
+        return as_json(dict(value))
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
@@ -432,8 +365,8 @@ def write_slice(directory: Path, record: Mapping[str, Any]) -> str:
     Returns:
         The file's name.
     """
-    text = as_json(record)
-    name = f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    data = as_json(record).encode()
+    name = f"{hashlib.sha256(data).hexdigest()[:16]}.json"
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / name).write_text(text, encoding="utf-8")
+    (directory / name).write_bytes(data)
     return name

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge import database as databases
+from kobe_platform.lounge import enumerated as enumerations
 from kobe_platform.lounge.database import ReleaseDatabase, at_hand, let_go
 from kobe_platform.lounge.queries import parse_query
 from kobe_platform.statistics.select import functions
@@ -93,7 +93,7 @@ def engines(tables):
     with ReleaseDatabase(tables) as enumerated, ReleaseDatabase(tables) as plain:
         enumerated._make_ready(["population_ward"])
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(databases, "as_enum", lambda kind: "::VARCHAR" if isinstance(kind, pl.Enum) else "")
+            patched.setattr(enumerations, "as_enum", lambda kind: "::VARCHAR" if isinstance(kind, pl.Enum) else "")
             plain._make_ready(["population_ward"])
         yield enumerated, plain
 
@@ -139,6 +139,26 @@ def test_texts_are_held_as_enum_and_an_error_names_no_values(tables):
         kinds = dict(row[:2] for row in database._connection.execute("DESCRIBE population_ward").fetchall())
         texts = ("period", "period_label", "area", "area_label", "area_parent", "status")
         assert [name for name in texts if not kinds[name].startswith("ENUM(")] == []
+
+
+@pytest.mark.parametrize("asked", ["period, area_label, value", "period[:4] || area AS place, value"])
+def test_a_long_table_hands_its_texts_over_as_places_and_gives_the_same_rows(tables, monkeypatch, asked):
+    query = parse_query("q", f"SELECT {asked} FROM population_ward ORDER BY ALL", "page.md", 1, [])
+    told = []
+    for many in (50_000, 0):
+        monkeypatch.setattr(enumerations, "MANY_ROWS", many)
+        with ReleaseDatabase(tables) as database:
+            told.append(database.run([query])["q"])
+            described = database._connection.execute("DESCRIBE population_ward").fetchall()
+            assert {row[0] for row in described if row[1].startswith("ENUM(")} >= {"period", "area", "age", "status"}
+    assert told[0].to_dicts() == told[1].to_dicts()
+
+
+def test_a_table_with_other_texts_than_its_list_of_codes_has_an_enum_of_its_own():
+    frame = pl.DataFrame({"area": ["a", None, "z"], "kind": ["x", "y", "x"], "n": [1, 2, 3], "none": [None] * 3})
+    held = enumerations.enumerated(frame.cast({"none": pl.String}), {"area": pl.Enum(["a"]), "kind": pl.Enum("xyz")})
+    assert held.schema == {"area": pl.Enum("az"), "kind": pl.Enum("xyz"), "n": pl.Int64, "none": pl.Enum([])}
+    assert held.cast({"area": pl.String, "kind": pl.String, "none": pl.String}).to_dicts() == frame.to_dicts()
 
 
 def test_two_columns_of_one_name_are_an_error_of_the_author(tables):

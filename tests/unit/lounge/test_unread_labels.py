@@ -94,3 +94,14 @@ def test_a_query_that_is_stopped_leaves_no_view_behind(tables, many):
         results = database.run([endless, whole], faults)
     assert [fault.code for fault in faults.found] in (["query.time"], ["query.rows"])
     assert "area_label" in results["whole"].columns
+
+
+def test_a_query_on_texts_as_text_stands_between_two_that_read_other_labels(tables):
+    asked = ["area_label", "period[:4] AS year, sex_label", "age_label", "area_label, age_label"]
+    queries = [
+        parse_query(f"q{n}", f"SELECT {columns}, value FROM population_ward LIMIT 1", "page.md", 1, ())
+        for n, columns in enumerate(asked)
+    ]
+    with ReleaseDatabase(tables) as database:
+        told = [rows.columns for rows in database.run(queries).values()]
+    assert told == [[*columns.replace("period[:4] AS ", "").split(", "), "value"] for columns in asked]
