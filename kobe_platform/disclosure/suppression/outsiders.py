@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from kobe_platform.disclosure.suppression.cell_protection import LARGEST_WHOLE, CellProtector
+from kobe_platform.disclosure.suppression.extremes import Extremes
 from kobe_platform.disclosure.suppression.neighbourhood import ALL, NEAR, WIDE
-from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, Extremes, balanced, block_of, whole
+from kobe_platform.disclosure.suppression.programs import INTEGRALITY, Block, balanced, block_of, whole
 
 
 class Outsiders(CellProtector):
@@ -82,7 +83,8 @@ class Outsiders(CellProtector):
         for kept in self._kept:
             if np.array_equal(kept.block.variables, scope) and np.array_equal(kept.falls, falls[scope]):
                 return kept
-        made = Extremes(block_of(self.near.by_column, scope), falls[scope])
+        differences = self.model.slack[scope] & ~self.model.joint[scope]
+        made = Extremes(block_of(self.near.by_column, scope), falls[scope], differences)
         self._kept = (made, *self._kept[:1])
         return made
 

@@ -62,7 +62,7 @@ def block_of(columns: sparse.csc_array, variables: np.ndarray) -> Block:
     return Block(variables, starts.astype(np.int32), number[rows] - np.int32(1), columns.data[entries], height)
 
 
-def _quiet_highs() -> highspy.Highs:
+def quiet_highs() -> highspy.Highs:
     """A HiGHS instance without output, clock or second thread."""
     import highspy
 
@@ -75,13 +75,14 @@ def _quiet_highs() -> highspy.Highs:
         "simplex_iteration_limit": MOST_ITERATIONS,
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 0.5,
+        "mip_heuristic_run_feasibility_jump": False,  # half the time of a small integer program, and seldom of use
     }
     for option, value in options.items():
         highs.setOptionValue(option, value)
     return highs
 
 
-def _optimum(highs: highspy.Highs) -> np.ndarray | None:
+def optimum(highs: highspy.Highs) -> np.ndarray | None:
     import highspy
 
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -97,7 +98,7 @@ class Solver:
     """
 
     def __init__(self) -> None:
-        self._highs = _quiet_highs()
+        self._highs = quiet_highs()
         self.programs = self.columns = 0
 
     def least_moves(
@@ -263,43 +264,7 @@ class Solver:
         highs.run()
         self.programs += 1
         self.columns += len(cost)
-        return _optimum(highs)
-
-
-class Extremes:
-    """How far single variables of one block can move, one after another: each program begins where the last one ended.
-
-    Args:
-        block: the equations; falls: how far each column can fall at most.
-    """
-
-    def __init__(self, block: Block, falls: np.ndarray) -> None:
-        self.block, self.falls = block, falls
-        size = len(falls)
-        self._least, self._most = np.zeros(size), np.zeros(size)
-        self._highs = _quiet_highs()
-        self._highs.passModel(
-            size, block.height, len(block.rows), 1, 1, 0.0, np.zeros(size), -falls.astype(float),
-            np.full(size, INFINITE), np.zeros(block.height), np.zeros(block.height), block.starts, block.rows,
-            block.values, np.zeros(size, dtype=np.int32),
-        )  # fmt: skip
-
-    def stays(self, at: int, limit: float) -> bool:
-        """Whether the column at a place never rises to a limit > 0, or never falls to one < 0 (not solved: False)."""
-        if self._least[at] <= limit < 0 or 0 < limit <= self._most[at]:
-            return False
-        highs = self._highs
-        highs.changeColBounds(at, -float(self.falls[at]), max(limit, 0.0) + 1)
-        highs.changeColCost(at, -np.sign(limit))
-        highs.run()
-        moves = _optimum(highs)
-        highs.changeColBounds(at, -float(self.falls[at]), INFINITE)
-        highs.changeColCost(at, 0.0)
-        if moves is None:
-            return False
-        np.minimum(self._least, moves, out=self._least)
-        np.maximum(self._most, moves, out=self._most)
-        return bool(moves[at] < limit if limit > 0 else moves[at] > limit)
+        return optimum(highs)
 
 
 def whole(moves: np.ndarray) -> np.ndarray | None:

@@ -12,7 +12,8 @@ from scipy import sparse
 from kobe_platform.disclosure import Dimension, Rule, Spec, Table
 from kobe_platform.disclosure.model import build_model
 from kobe_platform.disclosure.suppression import programs
-from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, Extremes, Solver, block_of
+from kobe_platform.disclosure.suppression.extremes import Extremes
+from kobe_platform.disclosure.suppression.programs import INFINITE, INTEGRALITY, Solver, block_of
 from kobe_platform.disclosure.suppression.search import Suppressor
 
 SPEC = Spec(
@@ -90,9 +91,13 @@ def test_whole_numbers_are_looked_for_by_an_integer_program_before_more_is_hidde
     assert (search.pattern.hidden == hidden).all()
 
 
+@pytest.mark.parametrize("inequalities", [0, 40])
 @pytest.mark.parametrize("seed", range(6))
-def test_programs_that_begin_where_the_last_one_ended_answer_as_ones_from_scratch(seed):
-    """Whether each cell of random hidden tables stays below or above a limit, asked one after another in any order."""
+def test_programs_that_begin_where_the_last_one_ended_answer_as_ones_from_scratch(seed, inequalities):
+    """Whether each cell of random hidden tables stays below or above a limit, asked one after another in any order.
+
+    Inequalities: some cells may not rise by more than a difference falls, which for most of them is no bound at all.
+    """
     drawn = np.random.default_rng(seed)
     table = pl.DataFrame(list(itertools.product("abcdef", "ghij", "mf")), schema=["area", "age", "sex"], orient="row")
     table = table.with_columns(persons=drawn.integers(1, 40, table.height))
@@ -103,9 +108,15 @@ def test_programs_that_begin_where_the_last_one_ended_answer_as_ones_from_scratc
     )
     model = build_model(spec, {"t": table})
     hidden = np.flatnonzero(drawn.random(model.size) < 0.6)
-    block, falls = block_of(sparse.csc_array(model.equations), hidden), model.value[hidden]
-    kept, asked = Extremes(block, falls), 0
-    for at in drawn.permutation(np.tile(np.arange(len(hidden)), 2)).tolist():
+    parts = sparse.csr_array(drawn.random((inequalities, model.size)) < 0.02, dtype=float)
+    rows = sparse.block_array([[model.equations, None], [parts, sparse.eye_array(inequalities)]])
+    differences = np.arange(rows.shape[1]) >= model.size
+    falls = np.concatenate([model.value, drawn.integers(0, 120, inequalities)])
+    hidden = np.concatenate([hidden, np.flatnonzero(differences)])
+    block, falls = block_of(sparse.csc_array(rows), hidden), falls[hidden]
+    kept, asked = Extremes(block, falls, differences[hidden]), 0
+    cells = len(hidden) - inequalities
+    for at in drawn.permutation(np.tile(np.arange(cells), 2)).tolist():
         limit = float(drawn.integers(1, 12)) * drawn.choice([-1, 1]) + INTEGRALITY
         reward = np.zeros(len(hidden))
         reward[at] = np.sign(limit)
@@ -114,4 +125,4 @@ def test_programs_that_begin_where_the_last_one_ended_answer_as_ones_from_scratc
         farthest = Solver().extreme(block, -falls.astype(float), upper, reward)[at]
         assert kept.stays(at, limit) == (farthest < limit if limit > 0 else farthest > limit)
         asked += abs(farthest) < abs(limit)
-    assert 0 < asked < 2 * len(hidden), "both answers were given"
+    assert 0 < asked < 2 * cells, "both answers were given"
