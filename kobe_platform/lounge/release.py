@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -43,6 +44,8 @@ HELD = "held"
 """Names the newest release at the last rollback: an unchanged build does not put it back in force."""
 JAPAN = timezone(timedelta(hours=9))
 _BUILDING, _SWITCHING = ".building-", ".current-"
+_AT_A_TIME = 8
+"""Files of a release that are brought to the disk at a time."""
 _ID = re.compile(r"^\d{4,}-[0-9a-f]{12}$")
 _ENGINE = Path(__file__).resolve().parent
 
@@ -392,10 +395,13 @@ def read_release(path: Path, *, made: bool = False) -> Release:
 
 
 def flush(root: Path) -> None:
-    """Bring every file of a release to the disk before it is named."""
-    for path in root.rglob("*"):
-        _sync(path)
-    _sync(root)
+    """Bring every file of a release to the disk before it is named.
+
+    Several are asked for at a time: the disk then writes them together, and each alone would wait for it anew.
+    """
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        for _ in threads.map(_sync, [*root.rglob("*"), root]):
+            pass  # what a disk refuses is raised here
 
 
 def _sync(path: Path) -> None:

@@ -125,6 +125,30 @@ def _broken(*arguments, **options):
     raise OSError("disk full")
 
 
+def test_every_file_and_folder_is_on_the_disk_before_a_release_has_its_name(build, monkeypatch):
+    synced: dict[str, bool] = {}
+    sync = releasing._sync
+
+    def told(path: Path) -> None:
+        sync(path)
+        synced[path.name] = any(folder.name.startswith("0") for folder in build.releases.glob("0*"))
+
+    monkeypatch.setattr(releasing, "_sync", told)
+    release = build()
+    within = {path.name for path in release.path.rglob("*")}
+    assert len(within) > 20 and within <= synced.keys()
+    assert not any(synced[name] for name in within), "a file came to the disk after the release had its name"
+
+
+def test_one_file_that_does_not_come_to_the_disk_refuses_the_release(build, monkeypatch):
+    former, sync = build(), releasing._sync
+    monkeypatch.setattr(releasing, "_sync", lambda path: _broken() if path.name == "mean_age.parquet" else sync(path))
+    with pytest.raises(OSError, match="disk"):
+        build(shift=1)
+    assert current(build.releases).id == former.id
+    assert [one.id for one in releases_of(build.releases)] == [former.id]
+
+
 def test_a_kill_during_the_build_is_swept_away_by_the_next(build):
     former = build()
     left = build.releases / ".building-999999999"
