@@ -18,6 +18,8 @@ from kobe_platform.statistics.residual_floor import ROW, apply_residual_floor
 from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy, hierarchies
 
 SIDES = ("", "_before", "_after")
+MANY = 1 << 16
+"""Texts of a column that stay texts: it holds no codes."""
 LEAST = 7
 """Fewest households, men and women of a district that is shown apart (the least in the city's own town tables)."""
 
@@ -106,10 +108,10 @@ def prepare(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
 
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:
     """A frame with its texts by number: a city's rows are held in a tenth of the memory, and grouped as numbers."""
-    trees = hierarchies()
     return frame.with_columns(
-        column.cast(_kind(column, [UNKNOWN, trees[column.name].unknown] if column.name in trees else [UNKNOWN]))
+        column.cast(_kind(column, [UNKNOWN, tree.unknown] if (tree := hierarchies().get(column.name)) else [UNKNOWN]))
         for column in frame.select(pl.col(pl.String))
+        if column.n_unique() < MANY
     )
 
 
