@@ -38,14 +38,15 @@ def compacted(pieces: Iterable[pa.RecordBatch], look: Callable[[pa.Array], None]
 
     Args:
         pieces: at least one, of binary columns; what is held by dictionary never stands in memory value by value.
-        look: asked of each whole column, in two threads.
+        look: asked of all values, in several threads: of the distinct ones of a column by dictionary, of others as they
+            come.
     """
     columns: dict[str, _Column] = {}
 
     def put_away(group: list[pa.RecordBatch]) -> None:
         rows = pa.Table.from_batches(group)
         for name in rows.column_names:
-            columns.setdefault(name, _Column()).add(rows.column(name))
+            columns.setdefault(name, _Column(look)).add(rows.column(name))
 
     with ThreadPoolExecutor(1) as beside:
         group: list[pa.RecordBatch] = []
@@ -60,21 +61,15 @@ def compacted(pieces: Iterable[pa.RecordBatch], look: Callable[[pa.Array], None]
             before.result()
         if group:
             put_away(group)
-
-    def whole(column: _Column) -> pa.Array:
-        held = column.whole()
-        if look is not None:
-            look(held)
-        return held
-
     with ThreadPoolExecutor(2) as two:
-        return pa.table(dict(zip(columns, two.map(whole, columns.values()), strict=True)))
+        return pa.table(dict(zip(columns, two.map(_Column.whole, columns.values()), strict=True)))
 
 
 class _Column:
     """A column that comes group by group; what it becomes is what :func:`_compact` makes of it at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[pa.Array], None] | None) -> None:
+        self._look = look or (lambda values: None)
         self._chunks: list[pa.Array] = []
         self._repeating = self._few = False
 
@@ -85,11 +80,17 @@ class _Column:
             self._few = _repeating(rows, OFTEN)
         # Dictionaries of many values are dear to unite: such a column waits for its last rows.
         self._chunks += (rows.dictionary_encode() if self._few else rows).chunks
+        if not self._repeating:
+            for chunk in rows.chunks:
+                self._look(chunk)
 
     def whole(self) -> pa.Array:
         """All rows as one array; the column itself holds them no longer."""
         rows, self._chunks = pa.chunked_array(self._chunks), []
-        return (rows.dictionary_encode() if self._repeating and not self._few else rows).combine_chunks()
+        held = (rows.dictionary_encode() if self._repeating and not self._few else rows).combine_chunks()
+        if self._repeating:
+            self._look(values(held))
+        return held
 
 
 def _compact(column: pa.ChunkedArray) -> pa.Array:

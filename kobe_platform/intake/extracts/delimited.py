@@ -164,7 +164,7 @@ def parse(
 
     Args:
         public: whether a refusal may say how the contract would read the record.
-        look: asked of each whole column, in two threads.
+        look: asked of all values (:func:`bytewise.compacted`).
 
     Raises:
         DeliveryRejected: ``file.record`` (line of the first record with another number of fields).

@@ -15,7 +15,7 @@ from kobe_platform.contracts import Contract, Layout
 from kobe_platform.errors import ConfigurationError
 from kobe_platform.intake.deliveries import Delivery, read_bytes, read_verified, verify_bytes, verify_manifest
 from kobe_platform.intake.extracts import delimited, fixed
-from kobe_platform.intake.extracts.bytewise import ByteColumns, compact, plain, values
+from kobe_platform.intake.extracts.bytewise import ByteColumns, compact, plain
 from kobe_platform.intake.extracts.delimited import TextSource
 from kobe_platform.intake.extracts.encodings import trimmed, undecodable, well_encoded
 from kobe_platform.intake.extracts.framing import unframed
@@ -215,7 +215,7 @@ def _parsed(source: TextSource, contract: Contract, layout: Layout) -> tuple[pa.
     sound: list[bool] = []
 
     def look(column: pa.Array) -> None:
-        sound.append(well_encoded(values(column), source.encoding))
+        sound.append(well_encoded(column, source.encoding))
 
     try:
         ids, size, put_right = delimited.header_columns(source, contract, layout)
