@@ -231,15 +231,17 @@ def _clean(table: Table, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         pl.col("value").cast(pl.Float64, strict=False),
         pl.col("status").cast(pl.String),
     )
-    for wrong, message in (
+    faults = (
         (~pl.col("status").is_in([PUBLISHED, SUPPRESSED]).fill_null(False), "a row has an unknown status"),
         ((pl.col("status") == SUPPRESSED) & pl.col("value").is_not_null(), "a suppressed row carries a figure"),
         ((pl.col("status") == PUBLISHED) & pl.col("value").is_null(), "a published row has no figure"),
         ((pl.col("value") < 0) | (pl.col("value") != pl.col("value").floor()), "a figure is not a count"),
         (pl.col("value") > LARGEST, "a figure is too large to be computed with exactly"),
-    ):
-        bad = frame.with_row_index("row").filter(wrong)
-        if bad.height:
+    )
+    found = frame.select(wrong.any().alias(message) for wrong, message in faults).row(0)
+    for (wrong, message), any_row in zip(faults, found, strict=True):
+        if any_row:
+            bad = frame.with_row_index("row").filter(wrong)
             raise _error(message, table.name, row=int(bad["row"][0]) + 1)
     return frame.with_columns(pl.col("value").cast(pl.Int64))
 

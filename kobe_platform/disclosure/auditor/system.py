@@ -94,10 +94,10 @@ def build_system(spec: Spec, figures: Figures, means: Mapping[str, pl.DataFrame]
     ]
     parts, offset = [], 0
     for frame in equations:
-        parts.append(frame.with_columns(pl.col("equation") + offset))
+        parts.append(frame["equation"].to_numpy() + offset)
         offset += int(frame["equation"].to_numpy().max(initial=-1)) + 1
-    entries = pl.concat(parts)
-    equation, cell, sign = (entries[c].to_numpy().copy() for c in ("equation", "cell", "sign"))
+    equation = np.concatenate(parts)
+    cell, sign = (np.concatenate([frame[c].to_numpy() for frame in equations]) for c in ("cell", "sign"))
     seen = len(figures.value)
     shared, extra = _number_unseen(cell, seen)
     value = np.concatenate([figures.value, np.full(extra, -1)])
@@ -157,24 +157,36 @@ def _distinct(matrix: sparse.csr_array, right: np.ndarray, empty: np.ndarray) ->
 def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
     """In every column, every code with children equals their sum at each combination of the other columns."""
     rows, table = figures.rows[name], spec.table(name)
-    parts, offset = [], 0
+    cell, places = rows["cell"].to_numpy(), {column: _numbered(rows[column]) for column in table.dimensions}
+    key, strides, total = np.zeros(len(cell), dtype=np.int64), {}, 1
+    for column, (codes, place) in places.items():
+        strides[column], key, total = total, key + total * place, total * len(codes)
+    order = np.argsort(key)
+    parts: list[np.ndarray] = [np.empty((3, 0), dtype=np.int64)]
+    offset = 0
     for column, dimension in table.dimensions.items():
-        parent = {code: p for code, p in figures.codes[dimension].parent.items() if p is not None}
-        others = [c for c in table.dimensions if c != column]
-        children = rows.with_columns(
-            pl.col(column).replace_strict(parent, default=None, return_dtype=pl.String).alias("owner")
-        ).filter(pl.col("owner").is_not_null())
-        if not children.height:
-            continue
-        group = children.group_by([*others, "owner"], maintain_order=True).len().with_row_index("equation")
-        members = children.join(group, on=[*others, "owner"], how="left").select("equation", "cell", sign=1)
-        owners = group.join(
-            rows.select(*others, pl.col(column).alias("owner"), "cell"), on=[*others, "owner"], how="left"
-        ).select("equation", "cell", sign=-1)
-        both = pl.concat([members, owners]).with_columns(pl.all().cast(pl.Int64))
-        parts.append(both.with_columns(pl.col("equation") + offset))
-        offset += group.height
-    return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
+        codes, place = places[column]
+        number, above = {code: n for n, code in enumerate(codes)}, figures.codes[dimension].parent
+        parents = [above.get(code) for code in codes]
+        owner = np.array([-1 if parent is None else number[parent] for parent in parents], dtype=np.int64)
+        child = np.flatnonzero(owner[place] >= 0)
+        of = key[child] + (owner[place[child]] - place[child]) * strides[column]
+        owners, first, equation = np.unique(of, return_index=True, return_inverse=True)
+        by_first = np.argsort(first)
+        numbers = np.empty(len(owners), dtype=np.int64)
+        numbers[by_first] = offset + np.arange(len(owners))
+        at = order[np.searchsorted(key, owners[by_first], sorter=order)]
+        if not np.array_equal(key[at], owners[by_first]):
+            raise LookupError("a table lacks the row of a total")
+        parts.append(np.stack([numbers[equation], cell[child], np.ones_like(child)]))
+        parts.append(np.stack([numbers[by_first], cell[at], np.full_like(at, -1)]))
+        offset += len(owners)
+    return pl.DataFrame(dict(zip(SCHEMA, np.concatenate(parts, axis=1), strict=True)), schema=SCHEMA)
+
+
+def _numbered(column: pl.Series) -> tuple[list[str], np.ndarray]:
+    """The codes of a column, sorted, and which of them each row has."""
+    return column.unique().sort().to_list(), column.rank("dense").to_numpy().astype(np.int64) - 1
 
 
 def _regrouping_equations(spec: Spec, figures: Figures) -> pl.DataFrame:

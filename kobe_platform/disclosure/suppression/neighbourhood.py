@@ -135,8 +135,9 @@ class Neighbourhoods:
     def components(self, free: np.ndarray) -> list[np.ndarray]:
         """The free variables, split into sets that no equation ties to each other."""
         chosen = np.flatnonzero(free)
-        part = abs(self.by_column[:, chosen])
-        _, label = connected_components(part.T @ part, directed=False) if len(chosen) else (0, np.empty(0, int))
+        part = self.by_column[:, chosen]
+        graph = sparse.block_array([[None, part.T], [part, None]], format="csr")  # variables before equations
+        label = connected_components(graph, directed=False)[1][: len(chosen)] if len(chosen) else np.empty(0, int)
         order = np.argsort(label, kind="stable")
         cuts = np.flatnonzero(np.diff(label[order])) + 1
         return [np.sort(chosen[group]) for group in np.split(order, cuts)] if len(chosen) else []

@@ -112,11 +112,10 @@ class Proofs:
         variables, moves = self._variable[entries], self._moves[entries]
         for farthest, by, way in ((self.up, self.up_by, moves), (self.down, self.down_by, -moves)):
             farthest[stale], by[stale] = 0, -1
-            # From the least to the farthest move, of equal ones the first table last: what is written last stays.
-            order = np.lexsort((-entries, way))
-            order = order[way[order] > 0]
-            farthest[variables[order]] = way[order]
-            by[variables[order]] = self._table[entries[order]]
+            np.maximum.at(farthest, variables, way)
+            # Backwards, for what is written last stays: of equal moves the first table's.
+            reached = np.flatnonzero((way > 0) & (way == farthest[variables]))[::-1]
+            by[variables[reached]] = self._table[entries[reached]]
 
     def _mark(self, variables: np.ndarray) -> np.ndarray:
         mark = np.zeros(self.size, dtype=bool)

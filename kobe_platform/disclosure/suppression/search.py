@@ -23,6 +23,8 @@ from kobe_platform.errors import DisclosureError
 Progress = Callable[[str, int, int], None]
 BULK_AFTER = 100
 """Cells opened one by one before many are tried at once again."""
+FEWEST_AT_ONCE = 3
+"""So many unproven targets of a part are worth a program for many at once."""
 MANY_JOINT = 500
 MOST_TIDIED, FEW_LACKING, MANY_LACKING = 1_000, 6, 100
 """Targets that may lose their proof when a cell is shown again, in :meth:`Suppressor.tidy` and in a round of
@@ -265,12 +267,15 @@ class Suppressor(Outsiders):
     def bulk(self, targets: np.ndarray, *, idle: bool = False) -> None:
         """Open as many unproven targets as can be at once, part by part, while that pays."""
         model, proofs = self.model, self.pattern.proofs
+        lacking = targets & (proofs.spread < model.width)
         for scope in self.near.components(self.free | self.idle if idle else self.free):
+            if np.count_nonzero(lacking[scope]) < FEWEST_AT_ONCE:
+                continue
             block: Block | None = None
             poor, inner = 0, np.count_nonzero(model.joint[scope]) >= MANY_JOINT
             for number in range(ROUNDS):
                 missing = np.flatnonzero(targets[scope] & (proofs.spread_of(scope) < model.width[scope]))
-                if len(missing) < 3 or poor == POOR_ROUNDS:
+                if len(missing) < FEWEST_AT_ONCE or poor == POOR_ROUNDS:
                     break
                 block = block or block_of(self.near.by_column, scope)
                 cells = scope[missing]
