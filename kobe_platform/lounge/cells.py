@@ -47,7 +47,7 @@ class Comparison:
     column: str = ""
 
 
-class Figures(ABC):
+class Placed(ABC):
     """The figures of a query's rows, ready to be put into places."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Figures(ABC):
         """
 
 
-def figures_of(frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> Figures:
+def figures_of(frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> Placed:
     """The figures in column ``y``, and what they are compared with."""
     columns = [y, *(one.column for one in compared if one.column)]
     whole = all(frame[column].dtype.is_integer() for column in columns)
@@ -92,7 +92,7 @@ def _numbers(frame: pl.DataFrame, column: str, *, whole: bool) -> np.ndarray | N
     return values if hidden is None else np.where(hidden.to_numpy(), kind.hidden, values)
 
 
-class _Numbers(Figures):
+class _Numbers(Placed):
     """Figures that are all whole or all doubles."""
 
     def __init__(self, numbers: dict[str, np.ndarray], y: str, compared: Sequence[Comparison], whole: bool) -> None:
@@ -152,7 +152,7 @@ def _written(matrices: np.ndarray) -> str:
     return text[5:-3].replace(']}\n{"":[', "\n")
 
 
-class _Told(Figures):
+class _Told(Placed):
     """Texts and numbers of any kind."""
 
     def __init__(self, frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> None:

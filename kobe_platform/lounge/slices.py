@@ -17,7 +17,7 @@ from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kobe_platform.lounge.cells import Comparison, Figures, figures_of, status_of
+from kobe_platform.lounge.cells import Comparison, Placed, figures_of, status_of
 from kobe_platform.lounge.formats import SUPPRESSED, Cell, is_period
 from kobe_platform.lounge.tables import SUPPRESSED_STATUS
 from kobe_platform.vocabulary.months import months_between
@@ -215,7 +215,7 @@ class _Cut:
                 found[position] = Matrix(x, s, WrittenCells(k, WrittenSlices(text)))
         return ((self.slices[position], found[position]) for position in sorted(found))
 
-    def _texts(self, figures: Figures, members: np.ndarray, shape: tuple[int, int, int]) -> Iterator[str]:
+    def _texts(self, figures: Placed, members: np.ndarray, shape: tuple[int, int, int]) -> Iterator[str]:
         """JSON of every slice of one shape (keys, series, x)."""
         import numpy as np
 
