@@ -66,7 +66,7 @@ def derive_district(working: Working, column: District) -> None:
     derived = _from_town(working, column, table, (present & ~fits).arg_true())
     frame = pl.DataFrame({"given": given.spread(given.values), "fits": fits, "present": present})
     shown = pl.when(pl.col("present") & pl.col("fits")).then("given").when("present").then(pl.lit(UNKNOWN))
-    district = frame.select(shown).to_series().scatter(derived["row"], derived["derived"])
+    district = frame.select(shown).to_series().scatter(derived["row"], derived["derived"].fill_null(UNKNOWN))
     working.derive(column.to, district)
     unknown = int(((district == UNKNOWN) & working.kept).fill_null(False).sum())
     if unknown > column.warn_share * max(int(working.kept.sum()), 1):

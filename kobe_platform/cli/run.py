@@ -189,14 +189,17 @@ def run(
     from kobe_platform.home_format import refuse_loose
     from kobe_platform.orchestration.ending import ending_soon
 
-    gc.disable()  # until modules and the graph are there
     settings = Settings()
     refuse_loose(settings.keys, settings.store)
-    scope = _scope(settings, source, first, last)
-    console = None if as_json else _console()
-    gc.set_threshold(*_COLLECT)
-    with ending_soon():
-        report = process(settings, scope, console)
+    gc.disable()  # until modules and the graph are there
+    try:
+        scope = _scope(settings, source, first, last)
+        console = None if as_json else _console()
+        gc.set_threshold(*_COLLECT)
+        with ending_soon():
+            report = process(settings, scope, console)
+    finally:
+        gc.enable()
     if as_json:
         print(json.dumps(summary(report), ensure_ascii=False, indent=1))
     else:

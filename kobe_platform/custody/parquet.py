@@ -6,6 +6,7 @@ identity and is not stored in the file: a reader must know which file it should 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
+_ENCRYPTED = b"PARE"
+"""Begins and ends a Parquet file whose footer is encrypted."""
 _TOGETHER = 1 << 21
 """Rows of a table by dictionary that share its dictionaries."""
 _DICTIONARY = 1 << 28
@@ -54,7 +57,7 @@ def _write_table(table: pa.Table, path: Path, key: bytes, identity: str) -> None
 
     properties = create_encryption_properties(key, aad_prefix=identity.encode(), store_aad_prefix=False)
     repeating = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    with path.open("wb") as file:
+    with _arrow_errors(), path.open("wb") as file:
         pq.write_table(
             table, file, encryption_properties=properties, row_group_size=_TOGETHER, use_dictionary=repeating,
             dictionary_pagesize_limit=_DICTIONARY, write_statistics=False, store_schema=False,
@@ -72,14 +75,25 @@ def read_columns(path: Path, *, key: bytes, identity: str) -> pa.Table:
     import pyarrow.parquet as pq
     from pyarrow.parquet.encryption import create_decryption_properties
 
-    path.open("rb").close()
+    _refuse_unencrypted(path)
     properties = create_decryption_properties(key, aad_prefix=identity.encode())
-    try:
+    with _arrow_errors():
         with pq.ParquetFile(path, decryption_properties=properties) as file:
             repeating = _by_dictionary(file.metadata)
         with pq.ParquetFile(path, decryption_properties=properties, read_dictionary=repeating) as file:
             table = file.read().unify_dictionaries()
         return pa.table({name: table.column(name).combine_chunks() for name in table.column_names})
+
+
+@contextmanager
+def _arrow_errors() -> Iterator[None]:
+    """What is wrong with a file or with rows, as Polars' errors are; the disk's errors and want of memory stay."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -108,7 +122,6 @@ def read_encrypted(
         OSError: the file cannot be opened. PolarsError: another key, another file in its place, a changed byte, or
             a query that fails; its message may carry values.
     """
-    path.open("rb").close()
     with _system_errors():
         return build(_scan(path, key, identity)).collect()
 
@@ -141,6 +154,20 @@ def _system_errors() -> Iterator[None]:
         raise OSError(int(number[1]), "") from None
 
 
+def _refuse_unencrypted(path: Path) -> None:
+    """Polars reads a file that is not encrypted even where it is given a key.
+
+    Raises:
+        OSError: the file cannot be opened. PolarsError: it is no Parquet file with an encrypted footer.
+    """
+    with path.open("rb") as file:
+        first = file.read(len(_ENCRYPTED))
+        file.seek(max(file.seek(0, os.SEEK_END) - len(_ENCRYPTED), 0))
+        if first != _ENCRYPTED or file.read() != _ENCRYPTED:
+            raise pl.exceptions.ComputeError("no encrypted file")
+
+
 def _scan(path: Path, key: bytes, identity: str) -> pl.LazyFrame:
+    _refuse_unencrypted(path)
     properties = pl.ParquetDecryptionProperties(footer_key=key, aad_prefix=identity.encode())
     return pl.scan_parquet(path, decryption=properties, glob=False)

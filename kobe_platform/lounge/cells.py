@@ -66,7 +66,7 @@ def figures_of(frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> P
     whole = all(frame[column].dtype.is_integer() for column in columns)
     numbers = {column: _numbers(frame, column, whole=whole) for column in columns}
     known = {column: values for column, values in numbers.items() if values is not None}
-    return _Numbers(known, y, compared, whole) if len(known) == len(numbers) else _Told(frame, y, compared)
+    return _Numbers(known, y, compared, whole) if len(known) == len(numbers) else _OneByOne(frame, y, compared)
 
 
 def _numbers(frame: pl.DataFrame, column: str, *, whole: bool) -> np.ndarray | None:
@@ -76,9 +76,9 @@ def _numbers(frame: pl.DataFrame, column: str, *, whole: bool) -> np.ndarray | N
 
     told, hidden = frame[column], _hidden(frame, column)
     if whole:
-        if told.dtype not in (pl.Int64, pl.Int32, pl.Int16, pl.UInt32):
+        told = _signed(told)
+        if told.dtype != pl.Int64:
             return None
-        told = told.cast(pl.Int64)
         known, values = told.drop_nulls(), told.fill_null(_WHOLE.absent).to_numpy()
     else:
         if told.dtype != pl.Float64:
@@ -152,7 +152,7 @@ def _written(matrices: np.ndarray) -> str:
     return text[5:-3].replace(']}\n{"":[', "\n")
 
 
-class _Told(Placed):
+class _OneByOne(Placed):
     """Texts and numbers of any kind."""
 
     def __init__(self, frame: pl.DataFrame, y: str, compared: Sequence[Comparison]) -> None:
@@ -197,9 +197,10 @@ def _texts(frame: pl.DataFrame, y: str) -> pl.DataFrame:
     hidden = pl.repeat(False, frame.height, eager=True) if hidden is None else hidden
     told = pl.DataFrame({"value": column, "hidden": hidden, "known": known})
     shown = pl.col("known") & ~pl.col("hidden")
+    counted = told["value"] if column.dtype.is_float() else _signed(told["value"])
     return told.select(
         text=pl.when("hidden").then(pl.lit(_X)).when("known").then(pl.col("value").cast(pl.String)),
-        value=pl.when(shown).then("value"),
+        value=pl.when(shown).then(counted),
         hidden="hidden",
     )
 
@@ -222,6 +223,14 @@ def _differences(dense: pl.DataFrame, length: int, compared: Comparison) -> pl.S
         .then(pl.lit(_X))
         .otherwise((value - other).round(6).cast(pl.String))
     ).to_series()
+
+
+def _signed(figures: pl.Series) -> pl.Series:
+    """Whole numbers whose differences are whole numbers, too (Int64); doubles where they are too large for that."""
+    import polars as pl
+
+    whole = figures.cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == figures.null_count() else figures.cast(pl.Float64)
 
 
 def _hidden(frame: pl.DataFrame, column: str) -> pl.Series | None:

@@ -397,7 +397,7 @@ def read_release(path: Path, *, made: bool = False) -> Release:
 def flush(root: Path) -> None:
     """Bring every file of a release to the disk before it is named.
 
-    Several are asked for at a time: the disk then writes them together, and each alone would wait for it anew.
+    Several are asked for at a time: the disk then writes them together, and each by itself would wait for it.
     """
     with ThreadPoolExecutor(_AT_A_TIME) as threads:
         for _ in threads.map(_sync, [*root.rglob("*"), root]):

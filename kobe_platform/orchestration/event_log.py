@@ -126,12 +126,16 @@ class KeptEventLog(SqliteEventLogStorage):
         ]
         if not mirrored:
             return
-        with self._connection(INDEX_SHARD_NAME) as connection:
-            self._joined = threading.get_ident(), connection
-            try:
-                self._index(connection, mirrored)
-            finally:
-                self._joined = None
+        try:
+            with self._connection(INDEX_SHARD_NAME) as connection:
+                self._joined = threading.get_ident(), connection
+                try:
+                    self._index(connection, mirrored)
+                finally:
+                    self._joined = None
+        except BaseException:
+            self._latest.clear()  # what was not written is not the latest
+            raise
 
     def _index(self, connection: Connection, mirrored: Sequence[tuple[EventLogEntry, dict[str, Any]]]) -> None:
         """Enter events into the index, and what Dagster keeps there of their assets and checks."""
@@ -239,17 +243,17 @@ class KeptEventLog(SqliteEventLogStorage):
             self._version = version
 
     def delete_events_for_run(self, conn, run_id):
-        """As Dagster's; no materialization is known by heart after it."""
+        """As Dagster's; no materialization is kept after it."""
         super().delete_events_for_run(conn, run_id)
         self._latest.clear()
 
     def wipe(self):
-        """As Dagster's; no materialization is known by heart after it."""
+        """As Dagster's; no materialization is kept after it."""
         super().wipe()
         self._latest.clear()
 
     def wipe_asset(self, asset_key):
-        """As Dagster's; no materialization is known by heart after it."""
+        """As Dagster's; no materialization is kept after it."""
         super().wipe_asset(asset_key)
         self._latest.clear()
 

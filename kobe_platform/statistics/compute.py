@@ -18,8 +18,9 @@ from kobe_platform.statistics.residual_floor import ROW, apply_residual_floor
 from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy, hierarchies
 
 SIDES = ("", "_before", "_after")
+AREAS = frozenset(f"{kind}{side}" for kind in ("ward", "district") for side in SIDES)
 MANY = 1 << 16
-"""Texts of a column that stay texts: it holds no codes."""
+"""Different texts of a column that stay texts: it holds no codes. Those of areas are always held by number."""
 LEAST = 7
 """Fewest households, men and women of a district that is shown apart (the least in the city's own town tables)."""
 
@@ -111,7 +112,7 @@ def numbered(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         column.cast(_kind(column, [UNKNOWN, tree.unknown] if (tree := hierarchies().get(column.name)) else [UNKNOWN]))
         for column in frame.select(pl.col(pl.String))
-        if column.n_unique() < MANY
+        if column.n_unique() < MANY or column.name in AREAS
     )
 
 
@@ -131,7 +132,8 @@ def _derived(frame: pl.DataFrame, tree: Hierarchy) -> pl.Series:
     column = frame[tree.source]
     known = column.unique()
     codes = known.to_frame().select(tree.expression()).to_series()
-    return column.replace_strict(known, codes.cast(_kind(codes, [tree.unknown]))).alias(tree.name)
+    codes = codes.cast(_kind(codes, [tree.unknown]))
+    return (column.replace_strict(known, codes) if len(known) else codes).alias(tree.name)
 
 
 def _placed(ward: pl.Series, district: pl.Series) -> pl.Series:

@@ -17,6 +17,7 @@ from kobe_platform.disclosure.auditor.figures import GATHERED, Figures
 from kobe_platform.disclosure.auditor.joints import joint_equations
 from kobe_platform.disclosure.auditor.means import mean_inequalities
 from kobe_platform.disclosure.spec import Relation, Spec, Table
+from kobe_platform.errors import DisclosureError
 
 
 @dataclass(frozen=True)
@@ -168,20 +169,31 @@ def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
         codes, place = places[column]
         number, above = {code: n for n, code in enumerate(codes)}, figures.codes[dimension].parent
         parents = [above.get(code) for code in codes]
-        owner = np.array([-1 if parent is None else number[parent] for parent in parents], dtype=np.int64)
+        if not number.keys() >= set(parents) - {None}:
+            raise _lacking(table, column)
+        owner = np.array([-1 if code is None else number[code] for code in parents], dtype=np.int64)
         child = np.flatnonzero(owner[place] >= 0)
         of = key[child] + (owner[place[child]] - place[child]) * strides[column]
         owners, first, equation = np.unique(of, return_index=True, return_inverse=True)
         by_first = np.argsort(first)
         numbers = np.empty(len(owners), dtype=np.int64)
         numbers[by_first] = offset + np.arange(len(owners))
-        at = order[np.searchsorted(key, owners[by_first], sorter=order)]
+        at = order[np.searchsorted(key, owners[by_first], sorter=order).clip(max=len(order) - 1)]
         if not np.array_equal(key[at], owners[by_first]):
-            raise LookupError("a table lacks the row of a total")
+            raise _lacking(table, column)
         parts.append(np.stack([numbers[equation], cell[child], np.ones_like(child)]))
         parts.append(np.stack([numbers[by_first], cell[at], np.full_like(at, -1)]))
         offset += len(owners)
     return pl.DataFrame(dict(zip(SCHEMA, np.concatenate(parts, axis=1), strict=True)), schema=SCHEMA)
+
+
+def _lacking(table: Table, dimension: str) -> DisclosureError:
+    return DisclosureError(
+        "a table lacks the row of a total",
+        code="disclosure.published",
+        at={"table": table.name, "dimension": dimension},
+        remedy="publish exactly what the specification promises",
+    )
 
 
 def _numbered(column: pl.Series) -> tuple[list[str], np.ndarray]:

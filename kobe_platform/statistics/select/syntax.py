@@ -92,6 +92,8 @@ def parse(text: str) -> Statement:
 
 _AHEAD: dict[str, str] = {}
 """Texts that were parsed together: their trees until :func:`parse` has told them, then nothing."""
+_MOST_AHEAD = 20_000
+"""Texts that are kept there; an author's many versions of a page are not kept for ever."""
 
 
 def parse_ahead(texts: Iterable[str]) -> None:
@@ -101,6 +103,8 @@ def parse_ahead(texts: Iterable[str]) -> None:
     """
     import duckdb
 
+    if len(_AHEAD) > _MOST_AHEAD:
+        _AHEAD.clear()
     asked = [text for text in dict.fromkeys(texts) if text not in _AHEAD]
     query = "SELECT text, json_serialize_sql(text) FROM (SELECT unnest(?::VARCHAR[]) AS text)"
     with suppress(duckdb.Error):

@@ -232,6 +232,22 @@ def test_the_latest_materialization_may_be_another_process_s(log, tmp_path):
     assert latest(log)[0] == [(2, "two")]
 
 
+def test_what_the_index_did_not_take_is_not_the_latest_materialization(log, tmp_path, monkeypatch):
+    """A full disk takes the whole writing back, and what was known of it."""
+    index = log._index
+
+    def refused(*arguments) -> None:
+        index(*arguments)
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_index", refused)
+        with pytest.raises(OSError, match="disk"):
+            log.store_event(made("one"))
+            log.flush()
+    assert latest(log)[0] == latest(SqliteEventLogStorage(str(tmp_path)))[0] == []
+
+
 @pytest.mark.parametrize("away", [("delete_events", "one"), ("wipe_asset", dg.AssetKey("table")), ("wipe",)])
 def test_what_was_taken_away_is_not_the_latest_materialization(away, log):
     log.store_event(made("one"))

@@ -184,6 +184,18 @@ def test_rows_in_two_encodings_are_read_each_in_its_own(tmp_path, contracts, reg
     assert frame["district"].to_list() == ["0102", "0102"]
 
 
+def test_a_town_whose_district_the_reference_leaves_blank_is_of_unknown_district(tmp_path, contracts):
+    rows = [person(1, address_code="28101002000", school_district="", lot="150番地")]
+    raw = taken(tmp_path, contracts[REGISTER], rows).frame
+    blank = pl.when(pl.col("town_code") != "28101002000").then("district_code").alias("district_code")
+    result = abstract(
+        raw, contracts[REGISTER], month="2025-07", references={"town_districts": TOWNS.with_columns(blank)},
+        companions={}, pseudonym_key=pseudonym_key,
+    )  # fmt: skip
+    assert result.frame["district"].to_list() == ["unknown"]
+    assert result.facts["warned"]["district.unknown"] == 1
+
+
 def test_what_is_read_ahead_counts_when_a_rule_asks_for_it(tmp_path, contracts):
     raw = taken(tmp_path, contracts[REGISTER], [person(1, lot="５番地")]).frame
     working = Working(ByteColumns.of(raw), contracts[REGISTER], "2025-07", {}, {}, pseudonym_key)

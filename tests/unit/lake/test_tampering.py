@@ -4,9 +4,11 @@ import json
 import shutil
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pyarrow.parquet.encryption import create_encryption_properties
 
 from kobe_platform.custody.keys import LocalKeyStore
 from kobe_platform.errors import CustodyError, LakeError
@@ -91,6 +93,18 @@ def test_a_changed_byte_among_the_rows_is_refused_before_a_row_is_used(store, sh
     path.write_bytes(data)
     assert code_of(lambda: store.read(ID)) == "custody.not_authentic"
     assert code_of(lambda: store.columns(ID)) == "custody.not_authentic"
+
+
+@pytest.mark.parametrize("footer", ["no key", "its key, and a footer for all to read"])
+def test_rows_that_are_not_encrypted_are_not_read_in_a_files_place(store, footer):
+    store.write(ID, frame())
+    partition, path = store.current(ID), data_file(store)
+    keys = store.keys.unwrap(ID.purpose, partition.key, store.manifests.identity(ID, partition.generation))
+    properties = create_encryption_properties(keys, plaintext_footer=True) if footer != "no key" else None
+    pq.write_table(frame(5).to_arrow(), path, encryption_properties=properties)
+    for ask in (store.read, store.columns):
+        assert code_of(lambda ask=ask: ask(ID)) == "custody.not_authentic"
+    assert store.verify().faults == ((str(ID), "custody.not_authentic"),)
 
 
 @FLIPS

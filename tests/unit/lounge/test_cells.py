@@ -57,10 +57,21 @@ def test_numbers_of_every_kind_are_written(kind):
     assert matrices(frame, x="x", y="value")[""].cells[""] == [[1, None]]
 
 
+@pytest.mark.parametrize("kind", [pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Int32, pl.UInt32, pl.Int64, pl.UInt64])
+@pytest.mark.parametrize("other", [pl.UInt32, pl.Float64])
+def test_figures_that_fall_fall_by_what_they_do(kind, other):
+    """Neither an unsigned number nor a small one goes round at its end."""
+    frame = pl.DataFrame({"x": ["a", "b"], "value": [100, 99], "other": [1, 2]}, schema_overrides={"value": kind})
+    frame = frame.cast({"other": other})
+    compared = [Comparison("前月比", lag=1), Comparison("他との差", column="other")]
+    cut = matrices(frame, x="x", y="value", compared=compared)[""]
+    assert [list(line) for line in cut.cells[""]] == [[100, 99], [None, -1], [99, 97]]
+
+
 def test_most_figures_are_put_into_their_places_as_numbers():
     frame = pl.DataFrame({"n": [1, None], "share": [0.5, None], "word": ["多い", None], "huge": [2**62, 0]})
     kinds = {name: type(cells.figures_of(frame, name, [])).__name__ for name in frame.columns}
-    assert kinds == {"n": "_Numbers", "share": "_Numbers", "word": "_Told", "huge": "_Told"}
+    assert kinds == {"n": "_Numbers", "share": "_Numbers", "word": "_OneByOne", "huge": "_OneByOne"}
 
 
 @pytest.mark.parametrize("copies", [1, 7000], ids=["few rows", "rows in runs"])

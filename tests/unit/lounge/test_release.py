@@ -131,11 +131,12 @@ def test_every_file_and_folder_is_on_the_disk_before_a_release_has_its_name(buil
 
     def told(path: Path) -> None:
         sync(path)
-        synced[path.name] = any(folder.name.startswith("0") for folder in build.releases.glob("0*"))
+        place = Path(*path.parts[len(build.releases.parts) + 1 :]).as_posix()
+        synced[place] = any(folder.name.startswith("0") for folder in build.releases.glob("0*"))
 
     monkeypatch.setattr(releasing, "_sync", told)
     release = build()
-    within = {path.name for path in release.path.rglob("*")}
+    within = {path.relative_to(release.path).as_posix() for path in release.path.rglob("*")}
     assert len(within) > 20 and within <= synced.keys()
     assert not any(synced[name] for name in within), "a file came to the disk after the release had its name"
 

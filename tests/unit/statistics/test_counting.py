@@ -190,6 +190,37 @@ def test_margins_are_sums_of_the_finest_cells():
 
 
 @pytest.mark.parametrize("group", ["stocks/month", "flows/month"])
+@pytest.mark.parametrize("rows", [0, 1, 300])
+def test_what_is_derived_of_numbers_is_what_a_hierarchy_makes_of_texts(group, rows):
+    frame = (register(300, unknown=0.2) if group == "stocks/month" else movements().head(300)).head(rows)
+    blank = [pl.when(pl.int_range(pl.len()) % 7 > 0).then(name).alias(name) for name in frame.columns if name != "ward"]
+    frame = frame.with_columns(blank)
+    names = {column for member in GROUPS[group] for column in member.counts.columns}
+    made = prepare(frame, names)
+    for name in names & hierarchies().keys():
+        if hierarchies()[name].source in frame.columns and name not in compute.SIDES:
+            texts = frame.select(hierarchies()[name].expression()).to_series()
+            assert made[name].cast(pl.String).equals(texts), name
+    for side in ("", "_before", "_after"):
+        if {f"ward{side}", f"district{side}"} <= set(frame.columns):
+            ward, district = frame[f"ward{side}"], frame[f"district{side}"]
+            told = [
+                d if d not in (None, "unknown") else None if w is None else f"{w}-unknown"
+                for w, d in zip(ward, district, strict=True)
+            ]
+            assert made[f"district{side}"].cast(pl.String).to_list() == told
+
+
+@pytest.mark.parametrize("group", ["stocks/month", "flows/month"])
+def test_a_month_without_rows_counts_nobody(group):
+    frame = register(50) if group == "stocks/month" else movements()
+    made = compute_group(GROUPS[group], {GROUPS[group][0].sources[0]: frame.head(0)}, AREAS)
+    assert made.facts["rows"] == 0
+    counts = [cells.select(pl.last().sum()).item() for cells in made.cells.values()]
+    assert len(counts) == len(GROUPS[group]) and not any(counts)
+
+
+@pytest.mark.parametrize("group", ["stocks/month", "flows/month"])
 def test_texts_that_are_held_as_numbers_count_and_become_unknown_as_texts_do(group, monkeypatch):
     rows = register(6_000, unknown=0.02) if group == "stocks/month" else movements()
     frames = {GROUPS[group][0].sources[0]: rows}
