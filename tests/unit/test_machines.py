@@ -328,7 +328,15 @@ def test_a_municipality_is_one_processs_at_a_time(claims):
         with pytest.raises(PlatformError) as caught, claims.holding(AIOI, 0.3):
             pass
         assert caught.value.code == "prefecture.claimed"
-    assert claims.held() == set()
+    assert held_at_last(claims) == set()
+
+
+def held_at_last(claims) -> set[str]:
+    """Who is held when nobody holds any more: a database lets go of a session's locks a moment after it has ended."""
+    until = time.monotonic() + 10
+    while claims.held() and time.monotonic() < until:
+        time.sleep(0.1)
+    return claims.held()
 
 
 def test_a_process_that_inherits_the_claim_keeps_it_when_the_first_is_gone(claims):
@@ -349,10 +357,7 @@ def test_a_process_that_inherits_the_claim_keeps_it_when_the_first_is_gone(claim
         assert claims.held() == {AIOI}
     finally:
         os.kill(child, signal.SIGKILL)
-    until = time.monotonic() + 10
-    while claims.held() and time.monotonic() < until:
-        time.sleep(0.1)
-    assert claims.held() == set()
+    assert held_at_last(claims) == set()
 
 
 def test_a_run_that_lost_its_claim_is_stopped_and_says_so(settings, instance, database, monkeypatch):
@@ -366,7 +371,7 @@ def test_a_run_that_lost_its_claim_is_stopped_and_says_so(settings, instance, da
     threading.Thread(target=end_sessions, args=(database, lambda: calls(own, AIOI))).start()
     result = execute(instance, own, request)
     assert failed_with(result)["code"] == "prefecture.lost" and time.monotonic() - began < 60
-    assert claims_of(own).held() == set() and made(instance) == set()
+    assert held_at_last(claims_of(own)) == set() and made(instance) == set()
 
 
 def end_sessions(database: str, begun) -> None:
