@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kobe_platform.errors import LoungeError
-from kobe_platform.lounge.enumerated import enumerated, handed_over, is_text, kinds_of
+from kobe_platform.lounge.enumerated import enumerated, handed_over, is_text
 from kobe_platform.lounge.faults import Faults
 from kobe_platform.lounge.labels import LeanViews, table_view
 from kobe_platform.lounge.periods import Periods
 from kobe_platform.lounge.queries import PREFIX, Query
 from kobe_platform.lounge.tables import TableFacts, read_index
+from kobe_platform.statistics.enums import kinds_of
 from kobe_platform.statistics.select.syntax import SHUT, line_told, lock
 from kobe_platform.vocabulary.nearest import did_you_mean
 

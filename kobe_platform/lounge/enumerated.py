@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kobe_platform.statistics.enums import as_enum, kinds_of
+
 if TYPE_CHECKING:
     import polars as pl
 
 
 MANY_ROWS = 50_000
 """Rows from which texts are handed over as their places."""
-
-
-def kinds_of(texts: pl.Series) -> pl.Enum:
-    """An ENUM of the texts that occur, in their order."""
-    import polars as pl
-
-    return pl.Enum(texts.drop_nulls().unique().sort())
 
 
 def enumerated(frame: pl.DataFrame, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:
@@ -53,16 +48,6 @@ def handed_over(frame: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     )
     told = ", ".join(f'{column} AS "{name}"' for column, name in zip(made, frame.columns, strict=True))
     return frame.with_columns(pl.col(name).to_physical() for name in listed), told
-
-
-def as_enum(kind: pl.DataType) -> str:
-    """The SQL that casts a column to its ENUM; nothing for one that is none, or has no texts and stays text."""
-    import polars as pl
-
-    if not isinstance(kind, pl.Enum) or kind.categories.is_empty():
-        return ""
-    told = ", ".join("'" + text.replace("'", "''") + "'" for text in kind.categories)
-    return f"::ENUM({told})"
 
 
 def is_text(kind: str) -> bool:

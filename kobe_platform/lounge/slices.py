@@ -343,7 +343,7 @@ def as_json(value: Any) -> str:
         return _texts_json(value)
     if isinstance(value, dict):
         return "{" + ",".join([f"{_text_json(k)}:{as_json(value[k])}" for k in sorted(value)]) + "}"
-    if not isinstance(value, list) and isinstance(value, Mapping):  # the latter is asked dearly
+    if not isinstance(value, list) and isinstance(value, Mapping):  # the latter is slow to ask
         return as_json(dict(value))
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 

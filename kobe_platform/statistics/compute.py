@@ -13,6 +13,7 @@ import polars as pl
 from kobe_platform.errors import StatisticsError
 from kobe_platform.statistics.definition import MEAN, Statistic, derived_hierarchies
 from kobe_platform.statistics.duckdb_engine import engine, fetched
+from kobe_platform.statistics.enums import kinds_of
 from kobe_platform.statistics.finest import FinestCells
 from kobe_platform.statistics.residual_floor import ROW, apply_residual_floor
 from kobe_platform.vocabulary.codes import UNKNOWN, Hierarchy, hierarchies
@@ -110,15 +111,12 @@ def prepare(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
 def numbered(frame: pl.DataFrame) -> pl.DataFrame:
     """A frame with its texts by number: a city's rows are held in a tenth of the memory, and grouped as numbers."""
     return frame.with_columns(
-        column.cast(_kind(column, [UNKNOWN, tree.unknown] if (tree := hierarchies().get(column.name)) else [UNKNOWN]))
+        column.cast(
+            kinds_of(column, [UNKNOWN, tree.unknown] if (tree := hierarchies().get(column.name)) else [UNKNOWN])
+        )
         for column in frame.select(pl.col(pl.String))
         if column.n_unique() < MANY or column.name in AREAS
     )
-
-
-def _kind(texts: pl.Series, further: Iterable[str]) -> pl.Enum:
-    """The texts that occur and further ones, in their order."""
-    return pl.Enum(sorted({*texts.unique().drop_nulls(), *further}))
 
 
 def _texts(column: pl.Series) -> pl.Series:
@@ -132,14 +130,14 @@ def _derived(frame: pl.DataFrame, tree: Hierarchy) -> pl.Series:
     column = frame[tree.source]
     known = column.unique()
     codes = known.to_frame().select(tree.expression()).to_series()
-    codes = codes.cast(_kind(codes, [tree.unknown]))
+    codes = codes.cast(kinds_of(codes, [tree.unknown]))
     return (column.replace_strict(known, codes) if len(known) else codes).alias(tree.name)
 
 
 def _placed(ward: pl.Series, district: pl.Series) -> pl.Series:
     """The district of each row; ``WARD-unknown`` where it is not known."""
     residual = _texts(ward) + f"-{UNKNOWN}"
-    kind = _kind(pl.concat([_texts(district), residual]), [UNKNOWN])
+    kind = kinds_of(pl.concat([_texts(district), residual]), [UNKNOWN])
     known = district.is_not_null() & (district != UNKNOWN)
     return district.cast(kind).zip_with(known, residual.cast(kind).gather(ward.to_physical())).alias(district.name)
 

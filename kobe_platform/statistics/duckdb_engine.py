@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import polars as pl
 
+from kobe_platform.statistics.enums import as_enum
+
 
 @contextmanager
 def engine(frames: Mapping[str, pl.DataFrame], *, numbered: Collection[str] = ()) -> Iterator:
@@ -22,7 +24,8 @@ def engine(frames: Mapping[str, pl.DataFrame], *, numbered: Collection[str] = ()
         connection.execute("SET temp_directory=''")
         for source, frame in frames.items():
             connection.register("incoming", frame.to_arrow())
-            columns = ", ".join(_column(name, kind, name in numbered) for name, kind in frame.schema.items())
+            kinds = {name: as_enum(kind) if name in numbered else "" for name, kind in frame.schema.items()}
+            columns = ", ".join(f'"{name}"{kind} AS "{name}"' for name, kind in kinds.items())  # else as texts arrive
             connection.execute(f'CREATE TABLE "{source}" AS SELECT {columns} FROM incoming')
             connection.unregister("incoming")
         connection.execute("SET enable_external_access=false")
@@ -31,14 +34,6 @@ def engine(frames: Mapping[str, pl.DataFrame], *, numbered: Collection[str] = ()
         yield connection
     finally:
         connection.close()
-
-
-def _column(name: str, kind: pl.DataType, numbered: bool) -> str:
-    """How a column is taken over; Arrow's dictionaries arrive as texts."""
-    if not (numbered and isinstance(kind, pl.Enum) and len(kind.categories)):
-        return f'"{name}"'
-    texts = ", ".join("'" + text.replace("'", "''") + "'" for text in kind.categories)
-    return f'"{name}"::ENUM({texts}) AS "{name}"'
 
 
 def fetched(connection, sql: str) -> pl.DataFrame:

@@ -221,11 +221,11 @@ def _base(spec: Spec, dimension: str) -> str:
 
 def _clean(table: Table, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     if table.name not in tables:
-        raise _error("a published table is missing", table.name)
+        raise published_fault("a published table is missing", table.name)
     frame = tables[table.name]
     for column in (*table.dimensions, "value", "status"):
         if column not in frame.columns:
-            raise _error("a published table lacks a column", table.name, column=column)
+            raise published_fault("a published table lacks a column", table.name, column=column)
     frame = frame.select(
         *(pl.col(c).cast(pl.String) for c in table.dimensions),
         pl.col("value").cast(pl.Float64, strict=False),
@@ -242,7 +242,7 @@ def _clean(table: Table, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     for (wrong, message), any_row in zip(faults, found, strict=True):
         if any_row:
             bad = frame.with_row_index("row").filter(wrong)
-            raise _error(message, table.name, row=int(bad["row"][0]) + 1)
+            raise published_fault(message, table.name, row=int(bad["row"][0]) + 1)
     return frame.with_columns(pl.col("value").cast(pl.Int64))
 
 
@@ -269,16 +269,16 @@ def _parents(spec: Spec, name: str, seen: set[str]) -> dict[str, str | None]:
     elif isinstance(source, dict):
         pairs = list(source.items())
     else:
-        raise _error("a hierarchy was not read from its file", "", dimension=name)
+        raise published_fault("a hierarchy was not read from its file", "", dimension=name)
     parents = {code: parent or None for code, parent in pairs}
     if len(parents) != len(pairs) or sum(p is None for p in parents.values()) != 1:
-        raise _error("a hierarchy has no single root or names a code twice", "", dimension=name)
+        raise published_fault("a hierarchy has no single root or names a code twice", "", dimension=name)
     for code in parents:
         step, at = 0, code
         while parents[at] is not None:
             at, step = parents[at], step + 1
             if at not in parents or step > len(parents):
-                raise _error("a hierarchy has a cycle or an unknown parent", "", dimension=name)
+                raise published_fault("a hierarchy has a cycle or an unknown parent", "", dimension=name)
     return parents
 
 
@@ -325,7 +325,7 @@ def _canonical(spec: Spec, name: str, parents: Mapping[str, Mapping[str, str | N
 def _unlinked(name: str, base: str, code: str) -> str:
     """A code that the base does not know: a former release may have one; in the present it is an error."""
     if not is_former(name):
-        raise _error("a regrouping has a code that is not in its base", "", dimension=name)
+        raise published_fault("a regrouping has a code that is not in its base", "", dimension=name)
     return f"{code}{FORMER}{base})"
 
 
@@ -337,20 +337,21 @@ def _promised(spec: Spec, table: Table, codes: Mapping[str, Codes], clean: pl.Da
     grid = functools.reduce(lambda product, axis: product.join(axis, how="cross"), axes)
     columns = list(table.dimensions)
     if clean.select(columns).is_duplicated().any():
-        raise _error("a published row is given twice", table.name)
+        raise published_fault("a published row is given twice", table.name)
     shown = ~pl.any_horizontal([pl.col(c).is_in(sorted(codes[d].residual)) for c, d in table.dimensions.items()])
     promised = grid.with_columns(shown=shown).join(
         clean.with_columns(found=True).drop("status"), on=columns, how="left", maintain_order="left"
     )
     if promised.filter(pl.col("shown") & pl.col("found").is_null()).height:
         lacking = promised.filter(pl.col("shown") & pl.col("found").is_null()).height
-        raise _error("promised rows are missing from a published table", table.name, rows=lacking)
+        raise published_fault("promised rows are missing from a published table", table.name, rows=lacking)
     if promised.filter(pl.col("shown")).height != clean.height:
-        raise _error("a published table has rows that were not promised", table.name)
+        raise published_fault("a published table has rows that were not promised", table.name)
     return promised.drop("found")
 
 
-def _error(message: str, table: str, **at: str | int) -> DisclosureError:
+def published_fault(message: str, table: str, **at: str | int) -> DisclosureError:
+    """The error of a published table that is not what the specification promises."""
     return DisclosureError(
         message,
         code="disclosure.published",

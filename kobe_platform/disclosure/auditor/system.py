@@ -13,11 +13,10 @@ from scipy.sparse.csgraph import connected_components
 
 from kobe_platform.disclosure.auditor.definitions import definition_equations
 from kobe_platform.disclosure.auditor.entries import SCHEMA
-from kobe_platform.disclosure.auditor.figures import GATHERED, Figures
+from kobe_platform.disclosure.auditor.figures import GATHERED, Figures, published_fault
 from kobe_platform.disclosure.auditor.joints import joint_equations
 from kobe_platform.disclosure.auditor.means import mean_inequalities
 from kobe_platform.disclosure.spec import Relation, Spec, Table
-from kobe_platform.errors import DisclosureError
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
         number, above = {code: n for n, code in enumerate(codes)}, figures.codes[dimension].parent
         parents = [above.get(code) for code in codes]
         if not number.keys() >= set(parents) - {None}:
-            raise _lacking(table, column)
+            raise published_fault("a table lacks the row of a total", table.name, dimension=column)
         owner = np.array([-1 if code is None else number[code] for code in parents], dtype=np.int64)
         child = np.flatnonzero(owner[place] >= 0)
         of = key[child] + (owner[place[child]] - place[child]) * strides[column]
@@ -180,20 +179,11 @@ def _table_equations(spec: Spec, name: str, figures: Figures) -> pl.DataFrame:
         numbers[by_first] = offset + np.arange(len(owners))
         at = order[np.searchsorted(key, owners[by_first], sorter=order).clip(max=len(order) - 1)]
         if not np.array_equal(key[at], owners[by_first]):
-            raise _lacking(table, column)
+            raise published_fault("a table lacks the row of a total", table.name, dimension=column)
         parts.append(np.stack([numbers[equation], cell[child], np.ones_like(child)]))
         parts.append(np.stack([numbers[by_first], cell[at], np.full_like(at, -1)]))
         offset += len(owners)
     return pl.DataFrame(dict(zip(SCHEMA, np.concatenate(parts, axis=1), strict=True)), schema=SCHEMA)
-
-
-def _lacking(table: Table, dimension: str) -> DisclosureError:
-    return DisclosureError(
-        "a table lacks the row of a total",
-        code="disclosure.published",
-        at={"table": table.name, "dimension": dimension},
-        remedy="publish exactly what the specification promises",
-    )
 
 
 def _numbered(column: pl.Series) -> tuple[list[str], np.ndarray]:
