@@ -138,9 +138,9 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 
 def prepare(settings: Settings) -> dict[str, str]:
-    """Make what an empty installation lacks: a local key store, and Dagster's home with its tables.
+    """Make what an empty installation lacks: a local key store, the folder ``inbox``, and Dagster's home with its tables.
 
-    What else may be missing (an inbox, the keys of AWS KMS) is reported by the sensors at each tick.
+    What else may be missing (a share that ``KOBE_INBOX`` names, keys of AWS KMS) is reported by the sensors at each tick.
 
     Returns:
         The environment of the processes.
@@ -151,6 +151,12 @@ def prepare(settings: Settings) -> dict[str, str]:
     if settings.key_service == "local" and not (settings.keys / "root.json").exists():
         create_key_service(KeyPlace.of(settings), passphrase_of(settings.passphrase_file))
         say(f"鍵を作りました。made a key store in {settings.keys}")
+    if "inbox" not in settings.model_fields_set and not settings.inbox.exists():
+        settings.inbox.mkdir(parents=True)  # a share that is named, and is gone, is never made anew
+        say(
+            f"受信箱を作りました(空です)。made an empty inbox, {settings.inbox.resolve()}; "
+            f"a made-up city for it: kobe synthesize --out {settings.inbox}"
+        )
     # One process opens the home first: three that create its tables at the same time would fail.
     open_instance(settings).dispose()
     # `open_instance` has set this environment: redaction on, telemetry off, and DAGSTER_HOME

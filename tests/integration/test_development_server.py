@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from kobe_platform.errors import PlatformError
-from kobe_platform.orchestration.development import check_address
-from kobe_platform.settings import PROJECT
+from kobe_platform.orchestration.development import check_address, prepare
+from kobe_platform.settings import PROJECT, Settings
 
 pytestmark = [
     pytest.mark.slow,
@@ -158,3 +158,21 @@ def test_a_port_in_use_and_an_address_that_others_reach_are_refused():
             check_address("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(PlatformError, match=r"dev\.host"):
         check_address("0.0.0.0", 3000)
+
+
+def test_an_empty_machine_gets_an_inbox_and_is_told_how_to_fill_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KOBE_INBOX", raising=False)
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "var"))
+    prepare(Settings())
+    assert (tmp_path / "inbox").is_dir()
+    assert "kobe synthesize --out inbox" in capsys.readouterr().out
+    prepare(Settings())
+    assert "inbox" not in capsys.readouterr().out
+
+
+def test_a_share_that_is_named_and_gone_is_not_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "var"))
+    monkeypatch.setenv("KOBE_INBOX", str(tmp_path / "share"))
+    prepare(Settings())
+    assert not (tmp_path / "share").exists()
