@@ -138,9 +138,9 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 
 def prepare(settings: Settings) -> dict[str, str]:
-    """Make what an empty installation lacks: a local key store, the folder ``inbox``, and Dagster's home with its tables.
+    """Make what an empty installation lacks: a local key store, an inbox, and Dagster's home with its tables.
 
-    What else may be missing (a share that ``KOBE_INBOX`` names, keys of AWS KMS) is reported by the sensors at each tick.
+    What else may be missing (a share that ``KOBE_INBOX`` names, keys of AWS KMS) is told by the sensors at each tick.
 
     Returns:
         The environment of the processes.
