@@ -10,6 +10,7 @@ import pytest
 
 from kobe_platform.lounge.release import assemble
 from kobe_platform.synthesis.published import published
+from tests.browser.chromium import Chromium, StandsStill
 from tests.browser.tabs import CHROMIUM, PROJECT, Visit
 from tests.serving import serving
 
@@ -19,12 +20,26 @@ PATIENCE = 30_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here needs Chromium."""
+    """Every test here needs Chromium, and is done once more where Chromium itself stood still."""
     absent = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+    again = pytest.mark.flaky(reruns=1, only_rerun=[StandsStill.__name__])
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(absent)
+            item.add_marker(again)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function):
+    """Tell a wait that ended because the browser drew nothing from one that the page is to blame for."""
+    try:
+        return (yield)
+    except Exception as error:
+        chromium = pyfuncitem.funcargs.get("browser")
+        if isinstance(chromium, Chromium) and chromium.stands_still(error):
+            raise StandsStill from error
+        raise
 
 
 @pytest.fixture(scope="package")
@@ -47,8 +62,9 @@ def browser():
 
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        # Without --disable-gpu, Debian's Chromium draws through a GPU that is made up by software.
+        options = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+        chromium = Chromium(lambda: playwright.chromium.launch(executable_path=CHROMIUM, args=options))
         yield chromium
         chromium.close()
 
