@@ -1,10 +1,11 @@
 """Computes the feasibility interval of each unknown in one component of what single equations leave open.
 
 It first finds one integer table that satisfies the equations. Linear programs then move many unknowns at once, up and
-down, to find further tables, until a few in a row bring little. An unknown whose values still lie too close together is
-moved on in whole numbers, with everything but its surroundings held still as in the table that has taken it farthest,
-and is decided at last by programs over the whole component. Only integer tables count as proof that an interval is wide
-enough; only a program solved to its end counts as proof that it is not.
+down, to find further tables, until two in a row bring little. An unknown whose values still lie too close together is
+moved by what it lacks, and all others as little as can be, from the table that has taken it farthest; where this gives
+no whole table, in whole numbers with everything but its surroundings held still. It is decided at last by programs over
+the whole component. Only integer tables count as proof that an interval is wide enough; only a program solved to its
+end counts as proof that it is not.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import numpy as np
 from scipy import sparse
 
 from kobe_platform.disclosure.auditor.presolve import INFINITE, TOLERANCE, Bounds
+from kobe_platform.disclosure.auditor.programs import in_whole_numbers, linear_program
+from kobe_platform.disclosure.auditor.shortest_moves import ShortestMoves
 
 ROUNDS = 60
-POOR = 4
-"""So many rounds in a row that bring little end the movement of many at once; one alone may have failed to be whole."""
+POOR, FEW = 2, 0.015
+"""So many rounds in a row that open less than that share of a component's unknowns end the movement of many at once
+(one alone may have failed to be whole): an unknown moved by itself takes a tenth of a round's time or less."""
 NEARBY = (150, 1500, 3000)
-NODES = 200
+NODES, MENDING_NODES = 200, 300
 KEPT = 64
 """Tables to begin from near an unknown, the last ones that were found."""
 ROOM = 3
@@ -91,6 +95,7 @@ class OpenComponent:
         self.floor, self.ceiling = bounds.floor.copy(), bounds.ceiling.copy()
         self.programs = 0
         self._begun: highspy.Highs | None = None
+        self._shortest: ShortestMoves | None = None
         self.slacks = np.flatnonzero(~wanted)
         self.slack_rows = self.matrix[:, self.slacks].indices if len(self.slacks) else np.empty(0, np.int64)
         self.table = self._first_table()
@@ -99,22 +104,6 @@ class OpenComponent:
         self.collected: list[np.ndarray] | None = None
 
     # -- finding tables -------------------------------------------------------------------------------------------
-
-    def _program(
-        self, columns: np.ndarray, right: np.ndarray, matrix: sparse.csc_array, lower: np.ndarray, upper: np.ndarray
-    ) -> highspy.Highs:
-        program = highspy.Highs()
-        for option, value in (
-            ("output_flag", False), ("threads", 1), ("simplex_iteration_limit", 3_000_000),
-            ("mip_max_nodes", 20_000), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.5),
-        ):  # fmt: skip
-            program.setOptionValue(option, value)
-        program.passModel(
-            len(columns), matrix.shape[0], matrix.nnz, 1, 1, 0.0, np.zeros(len(columns)), lower, upper, right, right,
-            matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data,
-            np.zeros(len(columns), np.int32),
-        )  # fmt: skip
-        return program
 
     def _run(self, program: highspy.Highs) -> np.ndarray | None:
         program.run()
@@ -135,9 +124,8 @@ class OpenComponent:
         table = None if solution is None else self._fitting(solution[: self.size] + solution[self.size :])
         if table is None:
             right = self.right.astype(float)
-            program = self._program(np.arange(self.size), right, self.matrix, self.floor, self.ceiling)
-            program.changeColsIntegrality(self.size, np.arange(self.size, dtype=np.int32), np.ones(self.size, np.uint8))
-            table = self._whole(self._run(program))
+            program = linear_program(right, self.matrix, self.floor, self.ceiling)
+            table = self._whole(self._run(in_whole_numbers(program)))
         if table is None:
             raise Undecided
         return table
@@ -175,11 +163,7 @@ class OpenComponent:
         cell = self.wanted[region]
         low = np.where(cell, np.maximum(self.lower[region], np.floor(solution[region]) - 5), self.lower[region])
         high = np.where(cell, np.minimum(self.upper[region], np.ceil(solution[region]) + 5), self.upper[region])
-        program = self._program(region, right, sparse.csc_array(part[rows]), low, high)
-        program.setOptionValue("mip_max_nodes", 300)
-        program.changeColsIntegrality(
-            len(region), np.arange(len(region), dtype=np.int32), np.ones(len(region), np.uint8)
-        )
+        program = in_whole_numbers(linear_program(right, sparse.csc_array(part[rows]), low, high), nodes=MENDING_NODES)
         program.run()
         self.programs += 1
         if program.getModelStatus() != highspy.HighsModelStatus.kOptimal:
@@ -226,7 +210,7 @@ class OpenComponent:
             program = program or self._bounded_program(np.maximum(self.floor, self.table))
             self._push(program, missing, width, number)
             left = np.count_nonzero(self.most[missing] - self.least[missing] < width[missing])
-            poor = poor + 1 if len(missing) - left < max(2, 0.01 * len(missing)) else 0
+            poor = poor + 1 if len(missing) - left < max(2, FEW * self.size) else 0
             if poor == POOR:
                 return
 
@@ -235,7 +219,7 @@ class OpenComponent:
         matrix = sparse.hstack([self.matrix, self.matrix], format="csc")
         lower = np.concatenate([self.floor, np.zeros(self.size)])
         upper = np.concatenate([goal, np.maximum(self.ceiling - goal, 0)])
-        program = self._program(np.arange(2 * self.size), self.right.astype(float), matrix, lower, upper)
+        program = linear_program(self.right.astype(float), matrix, lower, upper)
         if self.unseen < MANY_UNSEEN:
             program.setOptionValue("presolve", "off")
         else:  # corners of such programs are whole more often when they are come upon from within
@@ -273,6 +257,9 @@ class OpenComponent:
             return State.OPEN
         if self._narrow(unknown, width, k, residual):
             return State.NARROW
+        self._shortly(unknown, width)
+        if self.harmless(unknown, width, k, residual):
+            return State.OPEN
         for size in NEARBY:
             self._nearby(unknown, width, size)
             if self.harmless(unknown, width, k, residual):
@@ -336,6 +323,26 @@ class OpenComponent:
         found, proven = (self.least[unknown], self.most[unknown]), (self.floor[unknown], self.ceiling[unknown])
         return bool(is_open(found, proven, width, k, residual))
 
+    def _shortly(self, unknown: int, width: int) -> None:
+        """Rise or fall of one unknown by what it lacks, the others moved as little as can be."""
+        self._shortest = self._shortest or ShortestMoves(self.matrix, self.wanted)
+        for sign in (1, -1):
+            table = max(self._tables, key=lambda table: sign * table[unknown])
+            goal = self.least[unknown] + width if sign > 0 else self.most[unknown] - width
+            if not self.lower[unknown] <= goal <= self.upper[unknown]:
+                continue
+            step = float(goal - table[unknown])
+            program = self._shortest.asked(unknown, step, table - self.lower, self.upper - table)
+            try:
+                solution = self._run(program)
+            except Contradiction:  # so far it cannot go
+                continue
+            moved = None if solution is None else self._fitting(table + self._shortest.moves(solution))
+            if moved is not None:
+                self._count(moved)
+            if self.most[unknown] - self.least[unknown] >= width:
+                return
+
     def _nearby(self, unknown: int, width: int, size: int) -> None:
         """Rise and fall of one unknown, in whole numbers, with everything but its surroundings held still."""
         scope = self._with_slacks(self._surroundings(unknown, size))
@@ -343,12 +350,8 @@ class OpenComponent:
         rows = np.unique(block.indices)
         block = sparse.csc_array(block.tocsr()[rows])
         at = int(np.searchsorted(scope, unknown))
-        program = self._program(
-            scope, np.zeros(len(rows)), block, np.zeros(len(scope)), np.full(len(scope), INFINITE)
-        )  # fmt: skip
-        program.setOptionValue("mip_max_nodes", NODES)
-        index = np.arange(len(scope), dtype=np.int32)
-        program.changeColsIntegrality(len(scope), index, np.ones(len(scope), np.uint8))
+        program = linear_program(np.zeros(len(rows)), block, np.zeros(len(scope)), np.full(len(scope), INFINITE))
+        program, index = in_whole_numbers(program, nodes=NODES), np.arange(len(scope), dtype=np.int32)
         for sign in (1, -1):
             table = max(self._tables, key=lambda table: sign * table[unknown])
             low = max(self.lower[unknown], self.most[unknown] - width)
@@ -396,10 +399,7 @@ class OpenComponent:
             program = self._of_all()
             program.changeColBounds(unknown, low, high)
             program.changeColCost(unknown, -float(sign))
-            if integer:
-                index = np.arange(self.size, dtype=np.int32)
-                program.changeColsIntegrality(self.size, index, np.ones(self.size, np.uint8))
-            solution = self._run(program)
+            solution = self._run(in_whole_numbers(program) if integer else program)
         if solution is None:
             return
         table = self._fitting(solution)
@@ -416,10 +416,7 @@ class OpenComponent:
 
     def _of_all(self) -> highspy.Highs:
         """The program of the whole component, every unknown within its proven bounds."""
-        return self._program(
-            np.arange(self.size), self.right.astype(float), self.matrix, self.floor,
-            np.maximum(self.ceiling, self.floor),
-        )  # fmt: skip
+        return linear_program(self.right.astype(float), self.matrix, self.floor, np.maximum(self.ceiling, self.floor))
 
     def _from_the_last(self, unknown: int, sign: int, upper: float) -> np.ndarray | None:
         """An extreme whose program begins where that of the last unknown ended (None: it did not come to an end)."""
