@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kobe_platform.lounge.binding import Bound, words
 from kobe_platform.lounge.formats import ABSENT, SUPPRESSED, Cell, Format, is_period
 from kobe_platform.lounge.periods import UNLIKE, Periods
-from kobe_platform.lounge.slices import Comparison, Matrix, WrittenCells, WrittenSlices, as_json, matrices
+from kobe_platform.lounge.slices import Comparison, Matrix, WrittenCells, as_json, matrices
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,7 +70,7 @@ def _of_like_periods(matrix: Matrix, compared: list[Comparison], periods: Period
         unlike = [i for i in range(lag, len(matrix.x)) if not periods.alike(matrix.x[i], matrix.x[i - lag])]
         for lines, i in ((lines, i) for lines in cells.values() for i in unlike):
             lines[n][i] = UNLIKE
-    return Matrix(matrix.x, matrix.series, WrittenCells(sorted(cells), WrittenSlices(as_json(cells))))
+    return Matrix(matrix.x, matrix.series, WrittenCells(sorted(cells), as_json(cells)))
 
 
 def big_value_spec(bound: Bound, frame: pl.DataFrame) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from kobe_platform.lounge.formats import SUPPRESSED
 from kobe_platform.lounge.tables import SUPPRESSED_STATUS
@@ -79,15 +79,17 @@ def _numbers(frame: pl.DataFrame, column: str, *, whole: bool) -> np.ndarray | N
         told = _signed(told)
         if told.dtype != pl.Int64:
             return None
-        known, values = told.drop_nulls(), told.fill_null(_WHOLE.absent).to_numpy()
+        least, most = cast(int, told.min() or 0), cast(int, told.max() or 0)
+        values = (told.fill_null(_WHOLE.absent) if told.null_count() else told).to_numpy()
     else:
         if told.dtype != pl.Float64:
             return None
-        known = told.filter(told.is_finite())
         values = told.to_numpy()
-        values = np.where(np.isfinite(values), values, _BROKEN.absent)
+        finite = np.isfinite(values)
+        least, most = values.min(initial=0, where=finite), values.max(initial=0, where=finite)
+        values = np.where(finite, values, _BROKEN.absent)
     kind = _WHOLE if whole else _BROKEN
-    if ((known >= kind.beyond) | (known <= -kind.beyond)).any():
+    if most >= kind.beyond or least <= -kind.beyond:
         return None
     return values if hidden is None else np.where(hidden.to_numpy(), kind.hidden, values)
 
@@ -236,7 +238,10 @@ def _signed(figures: pl.Series) -> pl.Series:
 def _hidden(frame: pl.DataFrame, column: str) -> pl.Series | None:
     """Which figures of a column are hidden; None where nothing tells it."""
     status = status_of(frame, column)
-    return (frame[status] == SUPPRESSED_STATUS).fill_null(False) if status else None
+    if status is None:
+        return None
+    hidden = frame[status] == SUPPRESSED_STATUS
+    return hidden.fill_null(False) if hidden.null_count() else hidden
 
 
 def status_of(frame: pl.DataFrame, column: str) -> str | None:

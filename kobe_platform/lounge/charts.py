@@ -318,7 +318,7 @@ def _big_value(
     bound: Bound, frame: pl.DataFrame, choice: ChartChoice, defaults: Mapping[str, str], identity: str, periods: Periods
 ) -> Drawn:
     found = figures_of(bound, frame, choice.sliced_by, choice.keys, periods)
-    records = {value: {"x": matrix.x, "v": matrix.cells.text} for value, matrix in found.items()}
+    records = {value: {"x": matrix.x, "v": matrix.cells} for value, matrix in found.items()}
     cells = sum(len(matrix.x) * len(matrix.cells) for matrix in found.values())
     part, key = _selected(choice, defaults)
     period = defaults[choice.at] if choice.at else ""

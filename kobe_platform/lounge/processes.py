@@ -7,6 +7,7 @@ through a pipe. It opens no key, writes no file but the slices of a body in the 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -29,8 +30,10 @@ from kobe_platform.settings import Settings
 
 WORTH_SECONDS = 6.0
 """Work of so many seconds must be left for each further process: its start and its tables take one to two of them."""
-_LOOKED_AT = 4
-"""Pages after which what is left is estimated; the first ones load the tables that many share."""
+_LOOKED_AT = 1
+"""Pages after which what is left is estimated: rather too high, as the first ones load tables that many share.
+
+Until a further process stands, this one leaves a third of two processors idle."""
 MEMORY = 1 << 30
 """Bytes that a further process may come to: its libraries, the tables that its pages read, one page's matrices."""
 LEAST_SHARE = 0.8
@@ -267,6 +270,7 @@ def _serve(asked: Connection, parent: int, directory: Path, seconds: float, fold
     end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the process that began it decides
     bodies = Bodies(folder)
+    gc.freeze()  # what was imported stays: nobody need look through it for garbage
     with ReleaseDatabase(directory, seconds=seconds) as tables:
         asked.send(None)
         while True:

@@ -44,21 +44,18 @@ class SeveralRows(Exception):
 
 
 class Texts(tuple[str, ...]):
-    """Texts along an axis, which slices share and whose JSON is made once."""
+    """Texts along an axis, which slices share."""
 
-    __slots__ = ()
-
-
-class WrittenSlices(str):
-    """JSON that is ready to stand in a slice as it is."""
-
-    __slots__ = ()
+    @cached_property
+    def json(self) -> str:
+        """The list as JSON, made once."""
+        return json.dumps(self, ensure_ascii=False, separators=(",", ":"))
 
 
 class WrittenCells(Mapping[str, list[list[Cell]]]):
     """Key → series × x figures, kept as JSON and read only where somebody looks: of a page's matrices that is one."""
 
-    def __init__(self, keys: Sequence[str], text: WrittenSlices) -> None:
+    def __init__(self, keys: Sequence[str], text: str) -> None:
         """Take the keys, in order, and the JSON object that holds them."""
         self._keys = keys
         self.text = text
@@ -100,7 +97,7 @@ class Matrix:
 
     def as_record(self) -> dict[str, Any]:
         """As the slice file holds it."""
-        return {"x": self.x, "s": self.series, "v": self.cells.text}
+        return {"x": self.x, "s": self.series, "v": self.cells}
 
 
 def cells_of(frame: pl.DataFrame, column: str) -> list[Cell]:
@@ -212,7 +209,7 @@ class _Cut:
             texts = self._texts(figures, members, (keys, series, points))
             for position, text in zip(members.tolist(), texts, strict=True):
                 k, s, x = (self._present_texts(axis, position) for axis in range(3))
-                found[position] = Matrix(x, s, WrittenCells(k, WrittenSlices(text)))
+                found[position] = Matrix(x, s, WrittenCells(k, text))
         return ((self.slices[position], found[position]) for position in sorted(found))
 
     def _texts(self, figures: Placed, members: np.ndarray, shape: tuple[int, int, int]) -> Iterator[str]:
@@ -228,7 +225,7 @@ class _Cut:
             raise SeveralRows
         inside = figures.matrices(rows, places, (len(members) * n_keys, n_series, n_x))
         told = map(add, self._heads(members), inside)
-        return ("{" + "],".join(islice(told, n_keys)) + "]}" for _ in members)
+        return (f"{{{'],'.join(islice(told, n_keys))}]}}" for _ in members)
 
     def _rows(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, Sequence[np.ndarray]]:
         """The rows of some slices, the place of each one's slice among these, and its places along the axes."""
@@ -257,7 +254,7 @@ def _coded(frame: pl.DataFrame, column: str):
     if not isinstance(told.dtype, pl.Categorical) or told.null_count():
         told = told.cast(pl.String).fill_null("不明").cast(pl.Categorical)
     first, index = _by_first(told.to_physical().to_numpy())
-    return told.gather(first).cast(pl.String).to_list(), index
+    return told[first].cast(pl.String).to_list(), index
 
 
 def _by_first(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -336,27 +333,32 @@ def rows_of(
 
 
 def as_json(value: Any) -> str:
-    """Compact JSON with sorted keys; what is :class:`WrittenSlices` goes in as it is."""
-    if isinstance(value, WrittenSlices):
-        return value
-    if isinstance(value, Texts):
-        return _texts_json(value)
-    if isinstance(value, dict):
-        return "{" + ",".join([f"{_text_json(k)}:{as_json(value[k])}" for k in sorted(value)]) + "}"
-    if not isinstance(value, list) and isinstance(value, Mapping):  # the latter is slow to ask
-        return as_json(dict(value))
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    """Compact JSON with sorted keys; what is written already goes in as it is."""
+    parts: list[str] = []
+    _tell(value, parts)
+    return "".join(parts)
+
+
+def _tell(value: Any, parts: list[str]) -> None:
+    """Add the JSON of a value to the parts: figures of a slice are long, and each joining would copy them."""
+    if isinstance(value, WrittenCells):
+        parts.append(value.text)
+    elif isinstance(value, Texts):
+        parts.append(value.json)
+    elif isinstance(value, dict) or (not isinstance(value, list) and isinstance(value, Mapping)):  # the latter is slow
+        before = "{"
+        for key in sorted(value):
+            parts.append(f"{before}{_text_json(key)}:")
+            _tell(value[key], parts)
+            before = ","
+        parts.append("}" if value else "{}")
+    else:
+        parts.append(json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False))
 
 
 @lru_cache(maxsize=4096)
 def _text_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-@lru_cache(maxsize=1024)
-def _texts_json(texts: Texts) -> str:
-    """A list of texts; those along the axes of a page's slices are mostly the same."""
-    return json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
 
 
 def write_slice(directory: Path, record: Mapping[str, Any]) -> str:

@@ -11,11 +11,11 @@ engine that hides cells is ``disclosure``.
 from typing import TYPE_CHECKING
 
 from kobe_platform.lazily import attribute
-from kobe_platform.statistics.definition import Statistic, columns_needed, groups
-from kobe_platform.statistics.loading import load_statistics
 
 if TYPE_CHECKING:
     from kobe_platform.statistics.compute import Computed, compute_group, compute_public, numbered
+    from kobe_platform.statistics.definition import Statistic, columns_needed, groups
+    from kobe_platform.statistics.loading import load_statistics
     from kobe_platform.statistics.protection import GroupResult, TiedMonth, protect_group
 
 __all__ = [
@@ -34,9 +34,12 @@ __all__ = [
 
 _ROOMS = {
     "compute": ("Computed", "compute_group", "compute_public", "numbered"),
+    "definition": ("Statistic", "columns_needed", "groups"),
+    "loading": ("load_statistics",),
     "protection": ("GroupResult", "TiedMonth", "protect_group"),
 }
-"""What counts and protects, by module: loaded when it is used, as definitions are read without it."""
+"""What there is, by module: loaded when it is used. Definitions are read without what counts and protects, and pages
+parse and judge their SQL without either."""
 
 
 def __getattr__(name: str) -> object:

@@ -116,6 +116,13 @@ def test_few_pages_or_a_busy_machine_begin_no_process(write_page, tables, tmp_pa
     assert begun == []
 
 
+def test_a_further_process_starts_without_what_counts_and_protects():
+    heavy = ("scipy", "kobe_platform.disclosure", "kobe_platform.contracts", "kobe_platform.statistics.definition")
+    told = f"import sys, kobe_platform.lounge.processes; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def test_an_author_keeps_every_result_in_one_process(write_page, tables, tmp_path, at_once):
     with ReleaseDatabase(tables, keep=True) as database:
         assert Makers(database, Bodies(tmp_path), 4)._most == 1
