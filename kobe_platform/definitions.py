@@ -32,17 +32,13 @@ from checks.pages import page_checks
 from checks.quality import quality_checks
 from checks.secrecy import secrecy_checks
 from checks.unusual import unusual_checks
-from kobe_platform.contracts import load_contracts
-from kobe_platform.lounge.pages import load_pages
 from kobe_platform.ondemand import load_menu
 from kobe_platform.orchestration.attending import attended_executor, quiet_console
 from kobe_platform.planning.observing import Observer
 from kobe_platform.privacy.border import seal_process
 from kobe_platform.privacy.io_manager import RefusingIOManager
-from kobe_platform.published import made_from_tables
 from kobe_platform.quality.trial import try_contracts
 from kobe_platform.settings import Settings
-from kobe_platform.statistics import load_statistics
 from kobe_platform.trials import Trials
 from resources import Governance, Inbox, Lake, Releases
 
@@ -62,13 +58,13 @@ def build_definitions(
         ConfigurationError: a contract, statistic or page does not say what it must.
     """
     settings = settings or Settings()
-    contracts = load_contracts(settings.contracts)
-    trials = Trials(settings.trials)
+    resources = {**installation_resources(settings), **(overrides or {})}
+    planning = resources["planning"]
+    # What the plan was made of is what executes it, read once.
+    defined = planning if isinstance(planning, Observer) else Observer(settings)
+    contracts, trials = defined.contracts, Trials(settings.trials)
     try_contracts(contracts, trials)
-    statistics = load_statistics(settings.statistics, contracts, trials)
-    files = settings.statistics, statistics, settings.forecast_files, settings.watch_files
-    tables = {**statistics, **made_from_tables(*files, trials)}
-    pages = load_pages(settings.dashboards)
+    statistics, tables, pages = defined.counted, defined.statistics, defined.pages
     menu = load_menu(settings.ondemand, statistics, contracts, trials)
     partitions = months(settings.start)
     jobs, tabulate, release = delivery_jobs(contracts), tabulation_job(tables), release_job()
@@ -104,7 +100,7 @@ def build_definitions(
         ],
         schedules=[nightly, retention_schedule(contracts, statistics, settings.run_log_days)],
         sensors=[*plan_sensors({INBOX: jobs, TABLES: [tabulate], RELEASES: [release]}), alert_sensor()],
-        resources=without_settings({**installation_resources(settings), **(overrides or {})}),
+        resources=without_settings(resources),
         executor=attended_executor(settings.root),
         loggers={"console": quiet_console},
     )

@@ -68,13 +68,20 @@ class Observer:
         return load_contracts(self.settings.contracts)
 
     @cached_property
+    def counted(self) -> dict[str, Statistic]:
+        """Statistics by name: the tables that are counted from rows."""
+        from kobe_platform.statistics import load_statistics
+
+        return load_statistics(self.settings.statistics, self.contracts, Trials(self.settings.trials))
+
+    @cached_property
     def statistics(self) -> Mapping[str, Statistic]:
         """Published tables by name: statistics, forecasts, usual ranges."""
-        from kobe_platform.published import load_published
+        from kobe_platform.published import made_from_tables
 
-        files = self.settings.statistics, self.settings.forecast_files
-        trials = Trials(self.settings.trials)
-        return load_published(*files, self.contracts, trials, unusual=self.settings.watch_files)
+        settings = self.settings
+        files = settings.statistics, self.counted, settings.forecast_files, settings.watch_files
+        return {**self.counted, **made_from_tables(*files, Trials(settings.trials))}
 
     @cached_property
     def pages(self) -> Mapping[str, Page]:
@@ -247,12 +254,23 @@ class Observer:
 
 def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
     """Modification time and size of every definition file and every module of the platform."""
-    files = [*settings.contracts.glob("*.toml"), *settings.statistics.iterdir(), settings.ondemand]
-    files += [*settings.forecast_files.glob("*.toml"), *settings.watch_files.glob("*.toml")]
-    files += [*(settings.dashboards / "pages").glob("*.md"), *(settings.dashboards / "manuals").glob("*.md")]
-    files += [*settings.dashboards.glob("*.toml"), *settings.contracts.parent.glob("vocabulary/*")]
-    files += source_files()
-    return {path: stamp for path in map(os.fspath, files) if (stamp := _stamp(path))}
+    dashboards, definitions = settings.dashboards, settings.contracts.parent
+    files = [os.fspath(settings.ondemand), *map(os.fspath, source_files())]
+    for folder in (settings.contracts, settings.forecast_files, settings.watch_files, dashboards):
+        files += _listed(folder, ".toml")
+    for folder in (dashboards / "pages", dashboards / "manuals"):
+        files += _listed(folder, ".md")
+    for folder in (settings.statistics, definitions / "vocabulary"):
+        files += _listed(folder)
+    return {path: stamp for path in files if (stamp := _stamp(path))}
+
+
+def _listed(folder: Path, ending: str = "") -> list[str]:
+    """Paths of what lies in a folder, where there is one; in few calls, as each tick of a sensor looks at all of it."""
+    try:
+        return [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(ending)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

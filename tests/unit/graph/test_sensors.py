@@ -20,6 +20,7 @@ from kobe_platform.lake import PartitionId, PartitionStore
 from kobe_platform.orchestration.attending import KEY_TAG, WORK_TAG
 from kobe_platform.orchestration.headless import Headless
 from kobe_platform.planning.leases import TICKER, Leases
+from kobe_platform.planning.observing import Observer
 from kobe_platform.settings import Settings
 
 
@@ -199,6 +200,16 @@ def test_months_and_releases_have_jobs_of_their_own(definitions):
     jobs = {name: {job.name for job in definitions.resolve_sensor_def(name).jobs} for name in SENSORS}
     assert jobs[TABLES] == {TABULATE} and jobs[RELEASES] == {RELEASE}
     assert "take_in_resident_register" in jobs[INBOX]
+
+
+def test_the_graph_executes_the_definitions_that_its_plan_was_made_of(place, monkeypatch):
+    planning = Observer(place)
+    planning.plan()
+    for name in ("load_statistics", "load_published", "made_from_tables", "load_pages", "load_contracts"):
+        for module in ("statistics", "published", "lounge.pages", "contracts", "planning.observing"):
+            read = Mock(side_effect=AssertionError(f"{name} of {module}: read again"))
+            monkeypatch.setattr(f"kobe_platform.{module}.{name}", read, raising=False)
+    assert build_definitions(place, {"planning": planning}).resolve_job_def(TABULATE)
 
 
 def test_headless_ticks_the_daemons_own_sensors(definitions, ephemeral, place):

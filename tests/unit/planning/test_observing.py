@@ -15,7 +15,7 @@ from kobe_platform.planning import observing
 from kobe_platform.planning.delivery_rules import outstanding_take_ins
 from kobe_platform.planning.observing import Observer
 from kobe_platform.planning.showing import listed
-from kobe_platform.settings import Settings
+from kobe_platform.settings import PROJECT, Settings
 from kobe_platform.vocabulary.rules import rejection
 from tests.unit.planning.on_disk import deliver
 
@@ -72,6 +72,28 @@ def test_a_module_that_changed_since_the_process_started_asks_for_a_reload(home,
     assert not observer.changed_on_disk()
     module.write_text("ONE = 1 + 1\n")
     assert observer.changed_on_disk()
+
+
+def test_every_definition_file_and_every_module_is_looked_at():
+    settings = Settings()
+    seen = observing._stamps(settings)
+    wanted = [*settings.contracts.glob("*.toml"), *settings.statistics.iterdir(), settings.ondemand]
+    wanted += [*settings.forecast_files.glob("*.toml"), *settings.watch_files.glob("*.toml")]
+    wanted += [*settings.dashboards.glob("*.toml"), *settings.dashboards.glob("pages/*.md")]
+    wanted += [*settings.dashboards.glob("manuals/*.md"), *settings.contracts.parent.glob("vocabulary/*")]
+    for room in ("kobe_platform", "assets", "checks", "resources"):
+        wanted += (PROJECT / room).rglob("*.py")
+    assert seen.keys() == {str(path) for path in wanted if path.is_file()}
+
+
+def test_modules_are_read_in_the_order_of_their_paths():
+    for rooms in ((), ("disclosure", "errors")):
+        files = [Path(path) for path in engine.source_files(*rooms)]
+        assert len(files) > len(rooms) and len(set(files)) == len(files)
+        tops = [path.relative_to(PROJECT).parts[: 2 if rooms else 1] for path in files]
+        for top in dict.fromkeys(tops):
+            of_top = [path for path, told in zip(files, tops, strict=True) if told == top]
+            assert of_top == sorted(of_top)
 
 
 def test_the_list_of_deliveries_needs_neither_tables_nor_pages_and_opens_no_folder_without_receipts(
