@@ -287,6 +287,13 @@ class KeptEventLog(SqliteEventLogStorage):
             known.add(table_name)
         return table_name in known
 
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether a migration of the index was made; Dagster asks it for each step, and one that was made stays."""
+        known: set[str] = self.__dict__.setdefault("_migrated", set())
+        if name not in known and super().has_secondary_index(name):
+            known.add(name)
+        return name in known
+
     def _engine(self, shard: str) -> Engine:
         """The open database of a shard: another one where its file was taken away or replaced since."""
         known: OrderedDict[str, tuple[Engine, int]] = self.__dict__.setdefault("_engines", OrderedDict())

@@ -25,11 +25,16 @@ SILENCE = 120
 TICKS = timedelta(minutes=10)
 """Without a tick for so long, a sensor that is on counts as silent: theirs come every few seconds or minutes."""
 TEMPLATE = PROJECT / "dagster.yaml"
-_SQLITE = """event_log_storage:
+_SQLITE = """run_storage:
+  module: kobe_platform.orchestration.run_storage
+  class: KeptRunStorage
+  config:
+    base_dir: {runs}
+event_log_storage:
   module: kobe_platform.orchestration.event_log
   class: KeptEventLog
   config:
-    base_dir: {base_dir}
+    base_dir: {events}
 """
 _POSTGRES = """storage:
   postgres:
@@ -47,8 +52,9 @@ def prepare_instance(settings: Settings, changes: Mapping[str, Any] | None = Non
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = TEMPLATE.read_text(encoding="utf-8")
-    events = json.dumps(str(home / "history" / "runs"))
-    text = text.replace("# {storage}\n", _POSTGRES if settings.postgres_url else _SQLITE.format(base_dir=events))
+    history = home / "history"
+    local = _SQLITE.format(runs=json.dumps(str(history)), events=json.dumps(str(history / "runs")))
+    text = text.replace("# {storage}\n", _POSTGRES if settings.postgres_url else local)
     if changes:
         text = yaml.safe_dump({**yaml.safe_load(text), **changes}, sort_keys=False)
     target = home / "dagster.yaml"

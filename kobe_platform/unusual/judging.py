@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 FALSE_DISCOVERY = 0.10
 MOST_LINES = 15
@@ -105,6 +104,8 @@ def _by_ratio(
     count: np.ndarray, usual: np.ndarray, scale: np.ndarray, freedom: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two-sided probability and range of Student's t over the logarithm of the ratio."""
+    from scipy import special  # here, as each plan names this module and few judge
+
     probability = 2 * special.stdtr(freedom, -np.abs(np.log(count / usual)) / scale)
     reach = special.stdtrit(freedom, (1 + USUAL) / 2) * scale
     return probability, np.ceil(usual * np.exp(-reach)), np.floor(usual * np.exp(reach))
@@ -114,6 +115,8 @@ def _by_count(
     count: np.ndarray, usual: np.ndarray, scale: np.ndarray, small: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same of a negative binomial distribution (Poisson where chance alone spreads the past), where ``small``."""
+    from scipy import special
+
     size = 1 / np.maximum(scale**2 - 1 / usual, 1e-9)
     share = size / (size + usual)
     below = special.betainc(size, count + 1, share)

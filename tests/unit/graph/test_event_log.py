@@ -78,6 +78,15 @@ def test_each_run_keeps_its_own_events_and_dagster_reads_them(log, tmp_path):
     assert {entry.user_message for entry in plain.get_logs_for_run("two")} == {"of two"}
 
 
+def test_a_migration_is_looked_for_until_it_was_made(log):
+    assert not log.has_secondary_index("tomorrow")
+    log.enable_secondary_index("tomorrow")
+    assert log.has_secondary_index("tomorrow")
+    with log.index_connection() as connection:
+        connection.exec_driver_sql("drop table secondary_indexes")
+    assert log.has_secondary_index("tomorrow"), "not asked again"
+
+
 def test_a_table_is_looked_for_until_it_is_there(log):
     assert not log.has_table("tomorrow") and log.has_table("asset_keys")
     with log.index_connection() as connection:
