@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -127,15 +128,32 @@ def build_site(
         )
     names = lay_front_end(dashboards, work)
     data = work.with_name(f"{work.name}-data")
-    compiled = compile_site(shown, tables, dashboards, work, data, basis=basis, bodies=bodies)
-    render(
-        dashboards, work, out, shown, names,
-        synthetic=basis == "synthetic", updated=updated, edition=edition,
-        unseen={*pages, *left_out} - {page.slug for page in shown},
-    )  # fmt: skip
+    with garbage_of_its_own():
+        compiled = compile_site(shown, tables, dashboards, work, data, basis=basis, bodies=bodies)
+        render(
+            dashboards, work, out, shown, names,
+            synthetic=basis == "synthetic", updated=updated, edition=edition,
+            unseen={*pages, *left_out} - {page.slug for page in shown},
+        )  # fmt: skip
     if data.is_dir():
         data.rename(out / "data")
     return Site(audience.name, tuple(compiled), sum(1 for path in out.rglob("*") if path.is_file()))
+
+
+@contextmanager
+def garbage_of_its_own() -> Iterator[None]:
+    """Python looks for circular garbage among what is made meanwhile, and not among what was there before.
+
+    What somebody else has set aside already (``kobe run``) stays aside afterwards.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def lay_front_end(dashboards: Path, work: Path) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import signal
@@ -21,7 +22,7 @@ from kobe_platform.lounge.compile import make_body
 from kobe_platform.lounge.database import ReleaseDatabase
 from kobe_platform.lounge.pages import load_pages
 from kobe_platform.lounge.processes import Makers, most_processes
-from kobe_platform.lounge.site import compile_pages
+from kobe_platform.lounge.site import compile_pages, garbage_of_its_own
 from tests.unit.lounge.test_bodies import BODY, written
 
 SLOW = """
@@ -295,3 +296,11 @@ def test_free_memory_is_that_of_the_machine_or_of_the_container(tmp_path):
     assert told() == 0
     meminfo.unlink()
     assert told() == 0
+
+
+def test_garbage_is_looked_for_among_what_a_site_makes_and_not_among_what_was_there():
+    with garbage_of_its_own():
+        with garbage_of_its_own():
+            assert gc.get_freeze_count() > 0
+        assert gc.get_freeze_count() > 0, "whoever sets objects aside brings them back"
+    assert gc.get_freeze_count() == 0
