@@ -22,7 +22,7 @@ from kobe_platform.disclosure.auditor.programs import in_whole_numbers, linear_p
 from kobe_platform.disclosure.auditor.shortest_moves import ShortestMoves
 
 ROUNDS = 60
-POOR, FEW = 2, 0.015
+POOR, FEW = 2, 0.025
 """So many rounds in a row that open less than that share of a component's unknowns end the movement of many at once
 (one alone may have failed to be whole): an unknown moved by itself takes a tenth of a round's time or less."""
 NEARBY = (150, 1500, 3000)

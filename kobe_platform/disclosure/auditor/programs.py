@@ -25,6 +25,7 @@ def linear_program(right: np.ndarray, matrix: sparse.csc_array, lower: np.ndarra
 def in_whole_numbers(program: highspy.Highs, *, nodes: int | None = None) -> highspy.Highs:
     """A program, asked of whole numbers from here on; ``nodes``: so many at most."""
     size = program.getNumCol()
+    program.setOptionValue("mip_heuristic_run_feasibility_jump", False)  # a tenth of the audit, and seldom of use
     program.changeColsIntegrality(size, np.arange(size, dtype=np.int32), np.ones(size, np.uint8))
     if nodes is not None:
         program.setOptionValue("mip_max_nodes", nodes)
