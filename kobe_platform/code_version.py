@@ -38,12 +38,15 @@ def source_files(*rooms: str) -> list[str]:
 
 def _modules(place: str) -> Iterator[str]:
     """The modules below a folder; each tick of a sensor asks for them, and half of all files are bytecode."""
-    with os.scandir(place) as found:
-        for entry in found:
-            if entry.name.endswith(".py"):
-                yield entry.path
-            elif entry.name != "__pycache__" and entry.is_dir(follow_symlinks=False):
-                yield from _modules(entry.path)
+    try:
+        found = list(os.scandir(place))
+    except FileNotFoundError:  # taken away meanwhile, as by an upgrade
+        return
+    for entry in found:
+        if entry.name.endswith(".py"):
+            yield entry.path
+        elif entry.name != "__pycache__" and entry.is_dir(follow_symlinks=False):
+            yield from _modules(entry.path)
 
 
 def _parts(path: str) -> list[str]:

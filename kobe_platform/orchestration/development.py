@@ -151,8 +151,9 @@ def prepare(settings: Settings) -> dict[str, str]:
     if settings.key_service == "local" and not (settings.keys / "root.json").exists():
         create_key_service(KeyPlace.of(settings), passphrase_of(settings.passphrase_file))
         say(f"鍵を作りました。made a key store in {settings.keys}")
-    if "inbox" not in settings.model_fields_set and not settings.inbox.exists():
-        settings.inbox.mkdir(parents=True)  # a share that is named, and is gone, is never made anew
+    # A share that is named, or linked to, and is gone is never made anew.
+    if "inbox" not in settings.model_fields_set and not os.path.lexists(settings.inbox):
+        settings.inbox.mkdir(mode=0o700, parents=True)
         say(
             f"受信箱を作りました(空です)。made an empty inbox, {settings.inbox.resolve()}; "
             f"a made-up city for it: kobe synthesize --out {settings.inbox}"

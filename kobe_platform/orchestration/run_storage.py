@@ -1,12 +1,14 @@
 """Stores Dagster's runs in SQLite with connections that stay open.
 
 Dagster's own opens the database, and compiles its statements, for each of the hundred questions of a month: who is
-under way, what a run became. The file, what stands in it and how it is brought to the disk are the same.
+under way, what a run became. The file, what stands in it and how SQLite writes it are the same; as long as a process
+has it open, its latest commits may stand in ``runs.db-wal`` beside it, so whoever copies the file copies that as well.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +34,7 @@ class KeptRunStorage(SqliteRunStorage):
 
     def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._kept: tuple[Engine, int] | None = None
+        self._choosing = threading.RLock()
         self._path = make_url(conn_string).database or ""
         super().__init__(conn_string, inst_data)
 
@@ -43,13 +46,14 @@ class KeptRunStorage(SqliteRunStorage):
 
     def _engine(self) -> Engine:
         """The open database: another one where its file was taken away or replaced since."""
-        number = self._number()
-        if self._kept is None or self._kept[1] != number:
+        with self._choosing:
+            if self._kept is not None and self._kept[1] == self._number():
+                return self._kept[0]
             self.dispose()
             engine = create_engine(self._conn_string, poolclass=QueuePool, max_overflow=-1)
             with engine.connect():  # a file that was not there is made
                 self._kept = engine, self._number()
-        return self._kept[0]
+            return engine
 
     def _number(self) -> int:
         try:
@@ -59,6 +63,7 @@ class KeptRunStorage(SqliteRunStorage):
 
     def dispose(self) -> None:
         """Close what is open."""
-        kept, self._kept = self._kept, None
+        with self._choosing:
+            kept, self._kept = self._kept, None
         if kept is not None:
             kept[0].dispose()

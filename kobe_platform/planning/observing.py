@@ -269,7 +269,7 @@ def _listed(folder: Path, ending: str = "") -> list[str]:
     """Paths of what lies in a folder, where there is one; in few calls, as each tick of a sensor looks at all of it."""
     try:
         return [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(ending)]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # as for a pattern that nothing matches; reading the files themselves says what is wrong
         return []
 
 

@@ -25,42 +25,52 @@ class Chromium:
     """
 
     def __init__(self, launch: Callable) -> None:
-        self._launch = launch
+        self.launch = launch
         self._browser = None
+        self._former: list = []  # given up; tabs that several tests share may still be open in them
+        self._silent: list = []  # profiles without scripts: nobody can ask their tabs for a frame
 
     def new_context(self, **options):
         """A fresh profile; the browser is started where there is none."""
-        self._browser = self._browser or self._launch()
-        return self._browser.new_context(**options)
+        self._browser = self._browser or self.launch()
+        context = self._browser.new_context(**options)
+        if not options.get("java_script_enabled", True):
+            self._silent.append(context)
+        return context
 
     def stands_still(self, error: Exception) -> bool:
-        """Whether a wait ended because a tab gets no frames; the browser is given up then."""
+        """Whether a wait ended because a tab gets no frames; the next profile is another browser's then."""
         from playwright.sync_api import TimeoutError as Waited
 
         if not isinstance(error, (Waited, AssertionError)) or self._browser is None:
             return False
-        pages = [page for context in self._browser.contexts for page in context.pages]
+        asked = [context for context in self._browser.contexts if context not in self._silent]
+        pages = [page for context in asked for page in context.pages]
         if still := any(no_frame(page) for page in pages):
-            self.close()
+            self._former.append(self._browser)
+            self._browser, self._silent = None, []
         return still
 
     def close(self) -> None:
-        """End it, with all its tabs."""
-        if self._browser is not None:
-            self._browser.close()
-        self._browser = None
+        """End all there are, with their tabs."""
+        for browser in filter(None, (*self._former, self._browser)):
+            browser.close()
+        self._browser, self._former, self._silent = None, [], []
 
 
 def no_frame(page, look: int = LOOK) -> bool:
-    """Whether a page that answers gets no frame within so many milliseconds; one that is busy itself is not meant."""
+    """Whether a page that answers gets no frame within so many milliseconds; none that is busy or crashed."""
+    from playwright.sync_api import Error
     from playwright.sync_api import TimeoutError as Waited
 
     try:
         page.wait_for_function("() => true", polling=100, timeout=look)
-    except Waited:
+    except Error:
         return False
     try:
         page.wait_for_function(_FRAME, polling=100, timeout=look)
     except Waited:
         return True
+    except Error:
+        return False
     return False

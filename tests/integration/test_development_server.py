@@ -165,7 +165,7 @@ def test_an_empty_machine_gets_an_inbox_and_is_told_how_to_fill_it(tmp_path, mon
     monkeypatch.delenv("KOBE_INBOX", raising=False)
     monkeypatch.setenv("KOBE_HOME", str(tmp_path / "var"))
     prepare(Settings())
-    assert (tmp_path / "inbox").is_dir()
+    assert (tmp_path / "inbox").stat().st_mode & 0o777 == 0o700
     assert "kobe synthesize --out inbox" in capsys.readouterr().out
     prepare(Settings())
     assert "inbox" not in capsys.readouterr().out
@@ -174,5 +174,14 @@ def test_an_empty_machine_gets_an_inbox_and_is_told_how_to_fill_it(tmp_path, mon
 def test_a_share_that_is_named_and_gone_is_not_made_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("KOBE_HOME", str(tmp_path / "var"))
     monkeypatch.setenv("KOBE_INBOX", str(tmp_path / "share"))
+    prepare(Settings())
+    assert not (tmp_path / "share").exists()
+
+
+def test_a_link_to_a_share_that_is_gone_is_left_to_the_sensors(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KOBE_INBOX", raising=False)
+    monkeypatch.setenv("KOBE_HOME", str(tmp_path / "var"))
+    (tmp_path / "inbox").symlink_to(tmp_path / "share")
     prepare(Settings())
     assert not (tmp_path / "share").exists()

@@ -132,7 +132,10 @@ class Part:
         """
         number, at = self._place[:, unknown].tolist()
         if number >= 0:
-            return self._components[number][1].bounds(at)
+            try:
+                return self._components[number][1].bounds(at)
+            finally:
+                self._take_over(number)
         if self.ceiling[unknown] >= INFINITE:
             raise Undecided
         return int(self.floor[unknown]), int(self.ceiling[unknown])

@@ -10,6 +10,7 @@ is published, counts of nobody known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,7 +150,11 @@ def _coupled(
 
 @dataclass(frozen=True)
 class _Pool:
-    """Tables of a part: ``tables`` (table × cell), and cells that are narrow in all of them with their range."""
+    """Tables of a part: ``tables`` (table × cell), and cells that are narrow in all of them with their range.
+
+    The range is proven, and never only that of the tables that were found: too short a one would let what is published
+    later narrow the cell. Where no bound could be proven the cell is not ``known``: its whole width is asked for.
+    """
 
     cells: np.ndarray
     tables: np.ndarray
@@ -166,6 +171,10 @@ def _pool(system: System, figures: Figures, unknowns: np.ndarray, equations: np.
     part.spread_out(width, np.zeros(len(width), dtype=bool))
     for unknown in np.flatnonzero(wanted & (part.most - part.least < width)).tolist():
         part.judge(unknown, int(width[unknown]), int(k[unknown]), bool(residual[unknown]))
+    proven: dict[int, tuple[int, int]] = {}
+    for unknown in np.flatnonzero(wanted & (part.most - part.least < width)).tolist():
+        with suppress(Contradiction, Undecided):
+            proven[unknown] = part.bounds(unknown)
     pools = [
         (moving, _fewest(np.stack(tables), np.where(wanted, width, 0)[moving])) for moving, tables in part.collected()
     ]
@@ -175,7 +184,7 @@ def _pool(system: System, figures: Figures, unknowns: np.ndarray, equations: np.
         whole[:, moving] = tables[np.arange(number) % len(tables)]
     least, most = whole.min(axis=0), whole.max(axis=0)
     narrow = np.flatnonzero(wanted & (most - least < width))
-    known = [(int(own.cells[at]), int(least[at]), int(most[at])) for at in narrow]
+    known = [(int(own.cells[at]), *proven[at]) for at in narrow.tolist() if at in proven]
     return _Pool(own.cells[wanted], whole[:, wanted], known)
 
 

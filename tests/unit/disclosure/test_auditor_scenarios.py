@@ -1,10 +1,17 @@
 """The auditor beside scenarios: each of its rules has a case that only it decides."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 from mutants import mutate
+from scipy import sparse
 from test_auditor_rules import SQUARE, rows, spec_of
 
 from kobe_platform.disclosure.auditor import verdict
+from kobe_platform.disclosure.auditor.contradictions import part_of
+from kobe_platform.disclosure.auditor.scenarios import _pool
+from kobe_platform.disclosure.auditor.system import System
 from kobe_platform.disclosure.scenarios import Scenarios
 
 
@@ -59,3 +66,28 @@ def test_a_rule_broken_on_purpose_is_missed(line, instead, name, monkeypatch):
     mutate("scenarios", line, instead, monkeypatch)
     case = dict(CASES[name])
     assert beside(*case.pop("values"), **case) == set()
+
+
+def three_way(seed: int) -> System:
+    """Counts by three dimensions of which only the sums over one each are published."""
+    drawn = np.random.default_rng(seed)
+    sides = (*drawn.integers(5, 9, 2).tolist(), 2)
+    counts = drawn.poisson(2.0, sides)
+    units, ones = [np.eye(side) for side in sides], [np.ones((1, side)) for side in sides]
+    summed = [[ones[at] if at == over else units[at] for at in range(3)] for over in range(3)]
+    matrix = sparse.csr_array(np.vstack([np.kron(np.kron(a, b), c) for a, b, c in summed]))
+    equations = np.arange(matrix.shape[0])
+    return System(
+        matrix, (matrix @ counts.ravel()).astype(np.int64), np.arange(counts.size), np.zeros(counts.size, np.int64),
+        equations, np.empty(0, np.int64), matrix.nonzero(), counts.size, [],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_was_known_of_a_narrow_cell_is_what_can_be_proven_of_it(seed):
+    system, size = three_way(seed), three_way(seed).seen
+    figures = SimpleNamespace(width=np.full(size, 6), k=np.full(size, 10**6), residual=np.zeros(size, dtype=bool))
+    pool = _pool(system, figures, np.arange(size), system.numbers)
+    part = part_of(system)
+    assert pool.known
+    assert all((low, high) == part.bounds(cell) for cell, low, high in pool.known)

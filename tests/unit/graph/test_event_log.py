@@ -87,6 +87,15 @@ def test_a_migration_is_looked_for_until_it_was_made(log):
     assert log.has_secondary_index("tomorrow"), "not asked again"
 
 
+def test_what_a_former_index_had_is_not_taken_for_what_this_one_has(log):
+    log.enable_secondary_index("tomorrow")
+    assert log.has_secondary_index("tomorrow")
+    Path(log.path_for_shard("index")).unlink()
+    with log.index_connection():
+        pass
+    assert not log.has_secondary_index("tomorrow")
+
+
 def test_a_table_is_looked_for_until_it_is_there(log):
     assert not log.has_table("tomorrow") and log.has_table("asset_keys")
     with log.index_connection() as connection:

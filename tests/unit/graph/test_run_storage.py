@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from dagster._core.utils import make_new_run_id
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
+from kobe_platform.orchestration import run_storage
 from kobe_platform.orchestration.run_storage import KeptRunStorage
 from kobe_platform.privacy.instance import open_instance
 from kobe_platform.settings import Settings
@@ -116,3 +119,21 @@ def test_a_file_that_was_put_in_its_place_is_the_one_that_is_asked(runs, tmp_pat
         (tmp_path / f"runs.db{part}").unlink(missing_ok=True)
     os.replace(tmp_path / "backup" / "runs.db", tmp_path / "runs.db")
     assert runs.has_run(restored.run_id) and not runs.has_run(former.run_id)
+
+
+def test_threads_that_begin_together_share_one_database(runs, monkeypatch):
+    def slowly(*told, **options):
+        time.sleep(0.05)
+        return made(*told, **options)
+
+    made = run_storage.create_engine
+    monkeypatch.setattr(run_storage, "create_engine", slowly)
+    runs.dispose()
+    begun = threading.Barrier(8)
+
+    def first(_: int):
+        begun.wait()
+        return runs._engine()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(first, range(8)))) == 1
