@@ -303,8 +303,8 @@ class KeptEventLog(SqliteEventLogStorage):
             self._initialized_dbs.discard(shard)
             if shard == INDEX_SHARD_NAME:  # what the former index had is not what this one has
                 self._columns.clear()
-                for known_of_it in ("_tables", "_migrated"):
-                    self.__dict__.pop(known_of_it, None)
+                self.__dict__.pop("_tables", None)
+                self.__dict__.pop("_migrated", None)
             held = None
         if held is None:
             self._version = self._version if shard != INDEX_SHARD_NAME else None

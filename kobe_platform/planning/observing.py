@@ -255,7 +255,7 @@ class Observer:
 def _stamps(settings: Settings) -> dict[str, tuple[int, int]]:
     """Modification time and size of every definition file and every module of the platform."""
     dashboards, definitions = settings.dashboards, settings.contracts.parent
-    files = [os.fspath(settings.ondemand), *map(os.fspath, source_files())]
+    files = [os.fspath(settings.ondemand), *source_files()]
     for folder in (settings.contracts, settings.forecast_files, settings.watch_files, dashboards):
         files += _listed(folder, ".toml")
     for folder in (dashboards / "pages", dashboards / "manuals"):
